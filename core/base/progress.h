@@ -1,0 +1,19 @@
+/* Progress on stderr: one line rewritten in place on a terminal, one line per
+ * report otherwise (at most one per `interval` seconds, and the last). */
+#ifndef CW_PROGRESS_H
+#define CW_PROGRESS_H
+
+#include <glib.h>
+
+typedef struct CwProgress CwProgress;
+
+/* `label`: "bc", "evaluate final". quiet: nothing is printed. */
+CwProgress *cw_progress_new(const char *label, gboolean quiet);
+/* done of total (0: unknown), with a short text such as "loss 0.41 accuracy 0.83".
+ * Shows percentage, elapsed time and ETA (from the rate since the start or the resume). */
+void cw_progress_report(CwProgress *progress, guint64 done, guint64 total, const char *text);
+/* Ends the line and frees. */
+void cw_progress_finish(CwProgress *progress);
+char *cw_format_duration(double seconds); /* "3:05", "1:02:03"; free with g_free */
+
+#endif

@@ -1,0 +1,42 @@
+/* Building, writing and reading trajectories (JSON Lines). */
+#ifndef CW_TRAJECTORIES_H
+#define CW_TRAJECTORIES_H
+
+#include <cartwright/cartwright.h>
+#include <stdio.h>
+
+/* A trajectory under construction; copies everything it is given. Repeated
+ * candidate strings are stored once. */
+typedef struct CwTrajectoryBuilder CwTrajectoryBuilder;
+
+CwTrajectoryBuilder *cw_trajectory_builder_new(const char *split, gint64 goal, const char *goal_id, const char *agent,
+                                               guint64 episode, guint32 seed);
+/* Adds the decision and the choice; reward, terminated and truncated come with finish_step. */
+void cw_trajectory_builder_decide(CwTrajectoryBuilder *builder, const CwObservation *observation, guint chosen,
+                                  float log_probability, float value);
+void cw_trajectory_builder_outcome(CwTrajectoryBuilder *builder, const CwOutcome *outcome);
+void cw_trajectory_builder_set_group(CwTrajectoryBuilder *builder, guint64 group);
+/* Ends the building and frees the builder. The result is freed with cw_trajectory_free. */
+CwTrajectory *cw_trajectory_builder_finish(CwTrajectoryBuilder *builder);
+void cw_trajectory_builder_free(CwTrajectoryBuilder *builder); /* accepts NULL */
+void cw_trajectory_free(CwTrajectory *trajectory);             /* accepts NULL */
+
+/* One line of JSON without the newline. NaN log-probabilities and values are
+ * left out. Free with g_free. */
+char *cw_trajectory_to_json(const CwTrajectory *trajectory);
+/* `where` is "file:line" for messages. Checks types, ranges (chosen <
+ * candidates), UTF-8. */
+CwTrajectory *cw_trajectory_from_json(const char *json, gsize length, const char *where, GError **error);
+
+/* Reads a whole file; appends CwTrajectory * to `trajectories` (whose free
+ * function is cw_trajectory_free). Nothing is appended on error. */
+gboolean cw_trajectories_read(const char *path, GPtrArray *trajectories, GError **error);
+
+/* A file being written aside (PATH.partial), renamed on commit. */
+typedef struct CwTrajectoryWriter CwTrajectoryWriter;
+CwTrajectoryWriter *cw_trajectory_writer_new(const char *path, GError **error);
+gboolean cw_trajectory_writer_add(CwTrajectoryWriter *writer, const CwTrajectory *trajectory, GError **error);
+gboolean cw_trajectory_writer_commit(CwTrajectoryWriter *writer, GError **error); /* frees */
+void cw_trajectory_writer_discard(CwTrajectoryWriter *writer);                    /* frees, removes; accepts NULL */
+
+#endif

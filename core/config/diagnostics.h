@@ -1,0 +1,29 @@
+/* Compiler-style messages about a configuration: collected, sorted by file,
+ * line and column, printed together. */
+#ifndef CW_DIAGNOSTICS_H
+#define CW_DIAGNOSTICS_H
+
+#include <glib.h>
+
+/* A place in a YAML file or on the command line. `file` is interned
+ * (g_intern_string); line and column count from 1, 0 means none (then only the
+ * file part is printed, e.g. "<command line>: --set #2"). */
+typedef struct {
+  const char *file;
+  guint line, column;
+} CwPlace;
+
+typedef struct CwDiagnostics CwDiagnostics;
+
+CwDiagnostics *cw_diagnostics_new(void);
+void cw_diagnostics_free(CwDiagnostics *diagnostics);
+/* Adds "FILE:LINE:COLUMN: error: MESSAGE". Duplicates are dropped. */
+void cw_diagnostics_error(CwDiagnostics *diagnostics, CwPlace place, const char *format, ...) G_GNUC_PRINTF(3, 4);
+guint cw_diagnostics_count(const CwDiagnostics *diagnostics);
+/* All messages, sorted, one per line, each ended by a newline. Free with g_free. */
+char *cw_diagnostics_text(CwDiagnostics *diagnostics);
+/* Turns collected messages, if any, into one CW_CONFIG_ERROR / CW_ERROR_CONFIGURATION
+ * whose message is the text without the last newline; returns TRUE when there were none. */
+gboolean cw_diagnostics_propagate(CwDiagnostics *diagnostics, GError **error);
+
+#endif

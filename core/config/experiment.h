@@ -1,0 +1,97 @@
+/* An experiment as a YAML file describes it: checked against the core's own
+ * option tables and those of the plugins it names, all complaints at once,
+ * before anything is loaded. Owns all options structs. */
+#ifndef CW_EXPERIMENT_H
+#define CW_EXPERIMENT_H
+
+#include "core/plugin/registry.h"
+
+/* A feature with its filled options. */
+typedef struct {
+  const CwRegisteredFeature *feature;
+  gpointer options;
+  CwPlace place;
+} CwBinding;
+
+/* environment-independent keys of `rollout:` */
+typedef struct {
+  gint64 slots; /* environments stepped together, one batched score per round; default 16 */
+} CwRolloutOptions;
+
+/* `checkpoint:` */
+typedef struct {
+  gint64 every; /* updates between checkpoints within a stage; 0: only at its end; default 100 */
+  gint64 keep;  /* newest kept; default 2 */
+} CwCheckpointOptions;
+
+/* `evaluate:` */
+typedef struct {
+  char *split;     /* default "test" */
+  gint64 episodes; /* default 500; the first goals of the split, all of them when fewer */
+  char *
+      *agents; /* "random", a script of the environment, "initial", "final"; default random, scripts, initial, final */
+  char **selection;  /* "sample", "greedy"; default both; how policies choose */
+  double confidence; /* default 0.95 */
+} CwEvaluateOptions;
+
+typedef enum { CW_STAGE_GENERATE, CW_STAGE_IMPORT, CW_STAGE_ALGORITHM } CwStageKind;
+
+/* keys of `generate:` */
+typedef struct {
+  char *agent;              /* a script of the environment, "random" or "policy" (the current one); required */
+  char *split;              /* default "train" */
+  gint64 episodes;          /* how many goals, in order, wrapping round; required */
+  gboolean successful_only; /* keep only successful episodes; default false */
+} CwGenerateOptions;
+
+/* keys of `import:` (recorded sessions of the environment's own kind) */
+typedef struct {
+  char *sessions; /* path; required */
+  char **splits;  /* keep sessions whose goal falls in these splits; default train */
+  gboolean
+      add_searches; /* add the recorded query to the candidates (true) or skip search steps (false); default true */
+  gboolean successful_only;
+} CwImportOptions;
+
+/* keys of a stage with `algorithm:` that belong to the core */
+typedef struct {
+  char **trajectories;      /* names written by earlier stages' `into`, or paths */
+  gint64 evaluate_every;    /* updates between evaluations for the curve; 0: none */
+  gint64 evaluate_episodes; /* default 100 */
+  char *evaluate_split;     /* default "dev" */
+} CwStageOptions;
+
+typedef struct {
+  CwStageKind kind;
+  CwPlace place;
+  char *into; /* GENERATE and IMPORT: file name inside RUN/trajectories */
+  CwGenerateOptions *generate;
+  CwImportOptions *import;
+  CwBinding algorithm;     /* ALGORITHM */
+  CwStageOptions *options; /* ALGORITHM */
+} CwStage;
+
+typedef struct {
+  char *name;
+  gint64 seed;                   /* 0 .. 2^32-1; default 233 */
+  char *output;                  /* run directory; default runs/NAME */
+  CwBinding environment, policy; /* policy.feature is NULL when the file has none */
+  CwRolloutOptions *rollout;
+  CwCheckpointOptions *checkpoint;
+  CwEvaluateOptions *evaluate;
+  GPtrArray *stages; /* CwStage * */
+  char *resolved;    /* every value as YAML with its origin in a comment */
+  char *fingerprint; /* SHA-256 (hex) over the values that must not change on resume */
+  gpointer reserved;
+} CwExperiment;
+
+/* Reads, overrides (`sets`: NULL-terminated "a.b=c", may be NULL), checks. NULL
+ * with CW_CONFIG_ERROR / CW_ERROR_CONFIGURATION whose message holds all complaints. */
+CwExperiment *cw_experiment_load(const char *path, const char *const *sets, CwRegistry *registry, GError **error);
+void cw_experiment_free(CwExperiment *experiment);
+
+/* The core's own tables by section name ("", "rollout", "checkpoint", "evaluate",
+ * "generate", "import", "stage"), for help and documentation; NULL when unknown. */
+const CwOptionTable *cw_experiment_table(const char *section);
+
+#endif

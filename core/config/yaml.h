@@ -1,0 +1,43 @@
+/* A YAML document as a tree in which every node knows its file, line and
+ * column. Built from libyaml's events; anchors, aliases, tags and several
+ * documents are refused; so are duplicate keys, depth over 64 and more than
+ * 100,000 nodes. */
+#ifndef CW_YAML_H
+#define CW_YAML_H
+
+#include "core/config/diagnostics.h"
+
+typedef enum { CW_YAML_SCALAR, CW_YAML_SEQUENCE, CW_YAML_MAPPING } CwYamlKind;
+
+typedef struct CwYamlNode CwYamlNode;
+
+typedef struct {
+  char *key;
+  CwPlace place; /* of the key */
+  CwYamlNode *value;
+} CwYamlPair;
+
+struct CwYamlNode {
+  CwYamlKind kind;
+  CwPlace place;
+  char *scalar;     /* SCALAR: the text */
+  gboolean quoted;  /* SCALAR: written with quotes, hence a string */
+  GPtrArray *items; /* SEQUENCE: CwYamlNode *; MAPPING: CwYamlPair *; in file order */
+};
+
+/* Parse a file or a text (`name` is what messages call it). NULL when anything
+ * was wrong; the reasons are in `diagnostics`. Free with cw_yaml_free. */
+CwYamlNode *cw_yaml_parse_file(const char *path, CwDiagnostics *diagnostics);
+CwYamlNode *cw_yaml_parse_text(const char *text, const char *name, CwDiagnostics *diagnostics);
+void cw_yaml_free(CwYamlNode *node); /* accepts NULL */
+
+/* The value of a key of a mapping, or NULL. */
+const CwYamlNode *cw_yaml_get(const CwYamlNode *mapping, const char *key);
+const CwYamlPair *cw_yaml_get_pair(const CwYamlNode *mapping, const char *key);
+
+/* Applies "a.b.2.c=VALUE" (VALUE is parsed as YAML) to the tree: replaces or adds;
+ * a sequence index must exist. Changed nodes get the place
+ * "<command line>: --set #NUMBER". FALSE when it was not applied. */
+gboolean cw_yaml_set(CwYamlNode *root, const char *assignment, guint number, CwDiagnostics *diagnostics);
+
+#endif

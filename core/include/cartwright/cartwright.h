@@ -1,0 +1,14 @@
+/* Everything a plugin may include, in one. */
+#ifndef CARTWRIGHT_CARTWRIGHT_H
+#define CARTWRIGHT_CARTWRIGHT_H
+
+#include <cartwright/algorithm.h>
+#include <cartwright/environment.h>
+#include <cartwright/error.h>
+#include <cartwright/option.h>
+#include <cartwright/plugin.h>
+#include <cartwright/policy.h>
+#include <cartwright/random.h>
+#include <cartwright/trajectory.h>
+
+#endif

@@ -1,0 +1,113 @@
+/* The environment seam. An environment has a shared part (catalogue, index,
+ * goals), opened once per process and immutable afterwards, and sessions, one
+ * per episode slot. The host resets, observes and steps sessions; the
+ * environment never resets by itself.
+ *
+ * Threads: one session is entered by one thread at a time, different sessions
+ * may run in parallel; the shared part is read-only after open.
+ * Ownership: strings and arrays a session returns live until the next call on
+ * the same session; what the shared part returns lives as long as it does. */
+#ifndef CARTWRIGHT_ENVIRONMENT_H
+#define CARTWRIGHT_ENVIRONMENT_H
+
+#include <cartwright/error.h>
+#include <cartwright/random.h>
+#include <cartwright/trajectory.h>
+
+G_BEGIN_DECLS
+
+/* What a session shows. Filled by the environment; the host zeroes it and sets
+ * struct_size first. */
+typedef struct CwObservation {
+  gsize struct_size;
+  const char *text;              /* UTF-8 observation */
+  const char *const *candidates; /* n_candidates action texts; at least one while the episode runs */
+  guint n_candidates;
+  const char *instruction; /* the task in words, for display; may be NULL */
+} CwObservation;
+
+/* What a step brought. Same filling rule. */
+typedef struct CwOutcome {
+  gsize struct_size;
+  float reward;
+  gboolean terminated;       /* the episode is over by its own rules */
+  gboolean truncated;        /* the episode is over because of a limit */
+  gboolean success;          /* meaningful when the episode is over */
+  const CwNamedValue *parts; /* parts of the reward, when the episode is over; may be NULL */
+  guint n_parts;
+} CwOutcome;
+
+/* A session somebody else recorded, for replay and import. Filled by
+ * read_record; freed as a whole through free_record. observations[i] is what was
+ * seen before actions[i]; n_observations is n_actions or one more. */
+typedef struct CwRecord {
+  gsize struct_size;
+  const char *id;    /* as the file names it */
+  const char *split; /* goal and split, as reset takes them */
+  gint64 goal;
+  const char *overrides;           /* opaque text for reset_record: what the file fixes beyond the goal */
+  const char *const *observations; /* n_observations texts; an element may be NULL: not recorded */
+  guint n_observations;
+  const char *const *actions; /* n_actions action texts in the environment's grammar */
+  guint n_actions;
+  gpointer reserved; /* the environment's own */
+} CwRecord;
+
+typedef struct CwEnvironmentVtable {
+  /* Required. Loads everything that sessions share. `options` is the struct of
+   * the feature's option table and outlives the result; `seed` is the run's. */
+  gpointer (*open)(gconstpointer options, guint32 seed, GError **error);
+  /* Required. Accepts NULL. All sessions are gone by then. */
+  void (*close)(gpointer shared);
+  /* Required. NULL-terminated pairs key, value, key, value: the facts that every
+   * result must carry (catalogue, products, goals, split rule, candidate mode,
+   * step limit, switches). */
+  const char *const *(*describe)(gpointer shared);
+  /* Required. Number of goals of a split ("train", "dev", "test", "all"); -1 for
+   * a split the environment does not know. */
+  gint64 (*n_goals)(gpointer shared, const char *split);
+  /* Required. */
+  gpointer (*session_new)(gpointer shared, GError **error);
+  /* Required. Accepts NULL. */
+  void (*session_free)(gpointer session);
+  /* Required. Starts an episode on a goal. Everything random in the episode comes
+   * from `random`, which the host owns and keeps alive until the next reset. */
+  gboolean (*reset)(gpointer session, const char *split, gint64 goal, CwRandom *random, GError **error);
+  /* Required. The present observation; the same until step or reset. */
+  gboolean (*observe)(gpointer session, CwObservation *observation, GError **error);
+  /* Required. Takes candidate number `candidate` of the present observation. */
+  gboolean (*step)(gpointer session, guint candidate, CwOutcome *outcome, GError **error);
+
+  /* Optional: takes an action given as text, whether or not it is a candidate. */
+  gboolean (*step_text)(gpointer session, const char *action, CwOutcome *outcome, GError **error);
+  /* Optional: the environment's own name of the present goal (used as goal_id). */
+  const char *(*goal_id)(gpointer session);
+  /* Optional, with CW_ENVIRONMENT_SCRIPTS: NULL-terminated names of scripted
+   * agents ("rule", "expert"). */
+  const char *const *(*scripts)(gpointer shared);
+  /* Optional, goes with `scripts`: the candidate index that scripted agent
+   * `script` takes now, or -1 with error. Its memory lives in the session and is
+   * cleared by reset; it is called exactly once per step. */
+  gint (*scripted_action)(gpointer session, const char *script, GError **error);
+  /* Optional, with CW_ENVIRONMENT_RECORDS: reads one line of a file of recorded
+   * sessions. `where` is "file:line" for messages. NULL and no error: a line to
+   * be skipped (blank). */
+  CwRecord *(*read_record)(gpointer shared, const char *line, const char *where, GError **error);
+  void (*free_record)(gpointer shared, CwRecord *record);
+  /* Goes with read_record: reset to the recorded goal with its overrides. */
+  gboolean (*reset_record)(gpointer session, const CwRecord *record, CwRandom *random, GError **error);
+  /* Goes with read_record: makes sure that `action` is among the candidates of
+   * the present observation, adding it if it may be added (a search query), and
+   * returns its index; -1 without error when the action cannot be a candidate
+   * here (an invalid click), -1 with error on failure. */
+  gint (*candidate_of)(gpointer session, const char *action, gboolean may_add, GError **error);
+  /* Optional: answers a request in the environment's own terms, such as verb
+   * "search" or "score" with a JSON object in `request`; returns a JSON text to
+   * be freed with g_free, or NULL with error. An unknown verb is
+   * CW_ERROR_UNSUPPORTED and the message lists the verbs there are. */
+  char *(*answer)(gpointer shared, const char *verb, const char *request, GError **error);
+} CwEnvironmentVtable;
+
+G_END_DECLS
+
+#endif

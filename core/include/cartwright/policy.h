@@ -1,0 +1,91 @@
+/* The policy seam. A policy scores the candidates of a decision: one logit per
+ * candidate and, if it has a value head, one value per decision. A backend does
+ * forward, backward and the optimiser step; what to optimise is the algorithm's
+ * business, which hands back d(loss)/d(logit) and d(loss)/d(value).
+ *
+ * Layout: the logits of a batch are concatenated, decision after decision; the
+ * values have one entry per decision. dlogits and dvalues have the same layout.
+ * Threads: one policy object is entered by one thread at a time. A policy may
+ * run threads of its own and joins them before close returns. */
+#ifndef CARTWRIGHT_POLICY_H
+#define CARTWRIGHT_POLICY_H
+
+#include <cartwright/error.h>
+#include <cartwright/random.h>
+#include <cartwright/trajectory.h>
+
+G_BEGIN_DECLS
+
+/* Called once per parameter tensor by visit_tensors. `weights` and `gradient`
+ * have the product of `shape` elements in row-major order; they are host memory,
+ * valid during the call; `gradient` is NULL for a frozen tensor. Changes a
+ * visitor makes to them take effect (all-reduce, tests by finite differences). */
+typedef void (*CwTensorVisitor)(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
+                                float *gradient, gpointer user_data);
+
+typedef struct CwPolicyVtable {
+  /* Required. Loads or initialises the weights. `seed` is the run's root seed:
+   * random weights and dropout come from streams derived from it. */
+  gpointer (*open)(gconstpointer options, guint32 seed, GError **error);
+  /* Required. Accepts NULL. */
+  void (*close)(gpointer policy);
+  /* Required. NULL-terminated pairs key, value: model, parameters, precision;
+   * goes into every result. */
+  const char *const *(*describe)(gpointer policy);
+  /* Required. Inference: dropout off, nothing kept. `values` may be NULL; a
+   * policy without a value head fills zeros. n_decisions may be any number. */
+  gboolean (*score)(gpointer policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
+                    float *values, GError **error);
+
+  /* With CW_POLICY_TRAINS. As score, in training mode (dropout on), and keeps
+   * what backward needs until backward or the next forward. */
+  gboolean (*forward)(gpointer policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
+                      float *values, GError **error);
+  /* With CW_POLICY_TRAINS. Adds the gradients of the last forward to the
+   * accumulated ones. `dvalues` may be NULL: zero. Once per forward. */
+  gboolean (*backward)(gpointer policy, const float *dlogits, const float *dvalues, GError **error);
+  /* With CW_POLICY_TRAINS. One optimiser step with the accumulated gradients,
+   * which are clipped to global L2 norm `max_norm` (0: no clipping) and cleared.
+   * Stores the norm before clipping in *gradient_norm (may be NULL). A
+   * non-finite gradient is CW_ERROR_NUMERIC naming the first bad tensor, and no
+   * weight changes. */
+  gboolean (*step)(gpointer policy, double learning_rate, double max_norm, double *gradient_norm, GError **error);
+  /* With CW_POLICY_CLONES. A frozen copy for scoring: its own object. */
+  gpointer (*clone_frozen)(gpointer policy, GError **error);
+  /* Required. Writes weights (and, if it trains, optimiser and random streams)
+   * into an existing directory; load brings the object to exactly that state.
+   * The directory is also a model folder that `open` accepts. */
+  gboolean (*save)(gpointer policy, const char *directory, GError **error);
+  gboolean (*load)(gpointer policy, const char *directory, GError **error);
+  /* Optional: what a decision costs, in tokens, for budgets; default: a quarter
+   * of its bytes. */
+  guint (*count_tokens)(gpointer policy, const CwDecision *decision);
+  /* Optional: visits every parameter tensor in a fixed order. */
+  void (*visit_tensors)(gpointer policy, CwTensorVisitor visitor, gpointer user_data);
+} CwPolicyVtable;
+
+/* What algorithms see of a policy: a handle of the host, which wraps the
+ * backend's object, checks capabilities and looks for NaN. */
+typedef struct CwPolicy CwPolicy;
+
+/* As the slots of the same names. score and forward fail with CW_ERROR_NUMERIC,
+ * naming the first bad tensor where the backend can tell, when a logit or value
+ * is not finite. */
+gboolean cw_policy_score(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
+                         float *values, GError **error);
+gboolean cw_policy_forward(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
+                           float *values, GError **error);
+gboolean cw_policy_backward(CwPolicy *policy, const float *dlogits, const float *dvalues, GError **error);
+gboolean cw_policy_step(CwPolicy *policy, double learning_rate, double max_norm, double *gradient_norm, GError **error);
+guint cw_policy_count_tokens(CwPolicy *policy, const CwDecision *decision);
+
+/* Number of logits of a batch: the sum of its candidate counts. */
+guint cw_count_logits(const CwDecision *const *decisions, guint n_decisions);
+
+/* log_probabilities[i] = logits[i] - log sum exp(logits), computed stably for
+ * one decision of n logits. In place is allowed. */
+void cw_log_softmax(const float *logits, guint n, float *log_probabilities);
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,76 @@
+/* The host's handles around plugin objects. They pair an object with its
+ * feature, check capabilities, watch for NaN, and put the feature's name in
+ * front of errors. All functions that plugins may call are in the installed
+ * headers; these are the host's own. */
+#ifndef CW_HANDLES_H
+#define CW_HANDLES_H
+
+#include "core/plugin/registry.h"
+
+/* Policy. `options` must outlive the handle. */
+CwPolicy *cw_policy_open(const CwRegisteredFeature *feature, gconstpointer options, guint32 seed, GError **error);
+CwPolicy *cw_policy_clone_frozen(CwPolicy *policy, GError **error);
+void cw_policy_close(CwPolicy *policy); /* accepts NULL */
+gboolean cw_policy_save(CwPolicy *policy, const char *directory, GError **error);
+gboolean cw_policy_load(CwPolicy *policy, const char *directory, GError **error);
+const char *const *cw_policy_describe(CwPolicy *policy);
+const CwRegisteredFeature *cw_policy_feature(CwPolicy *policy);
+void cw_policy_visit_tensors(CwPolicy *policy, CwTensorVisitor visitor, gpointer user_data);
+
+/* Environment: the shared part and its sessions. */
+typedef struct CwEnvironment CwEnvironment;
+typedef struct CwSession CwSession;
+
+CwEnvironment *cw_environment_open(const CwRegisteredFeature *feature, gconstpointer options, guint32 seed,
+                                   GError **error);
+void cw_environment_close(CwEnvironment *environment); /* accepts NULL */
+const char *const *cw_environment_describe(CwEnvironment *environment);
+const CwRegisteredFeature *cw_environment_feature(CwEnvironment *environment);
+/* -1 with error for an unknown split. */
+gint64 cw_environment_n_goals(CwEnvironment *environment, const char *split, GError **error);
+/* NULL-terminated, possibly empty. */
+const char *const *cw_environment_scripts(CwEnvironment *environment);
+char *cw_environment_answer(CwEnvironment *environment, const char *verb, const char *request, GError **error);
+
+CwSession *cw_session_new(CwEnvironment *environment, GError **error);
+void cw_session_free(CwSession *session); /* accepts NULL */
+gboolean cw_session_reset(CwSession *session, const char *split, gint64 goal, CwRandom *random, GError **error);
+gboolean cw_session_observe(CwSession *session, CwObservation *observation, GError **error);
+gboolean cw_session_step(CwSession *session, guint candidate, CwOutcome *outcome, GError **error);
+gboolean cw_session_step_text(CwSession *session, const char *action, CwOutcome *outcome, GError **error);
+const char *cw_session_goal_id(CwSession *session); /* "" when the environment has none */
+gint cw_session_scripted_action(CwSession *session, const char *script, GError **error);
+CwRecord *cw_environment_read_record(CwEnvironment *environment, const char *line, const char *where, GError **error);
+void cw_environment_free_record(CwEnvironment *environment, CwRecord *record);
+gboolean cw_session_reset_record(CwSession *session, const CwRecord *record, CwRandom *random, GError **error);
+gint cw_session_candidate_of(CwSession *session, const char *action, gboolean may_add, GError **error);
+
+/* Algorithm. */
+typedef struct CwAlgorithm CwAlgorithm;
+
+guint64 cw_algorithm_needs(const CwRegisteredFeature *feature, gconstpointer options);
+CwAlgorithm *cw_algorithm_open(const CwRegisteredFeature *feature, gconstpointer options, GError **error);
+void cw_algorithm_close(CwAlgorithm *algorithm); /* accepts NULL */
+gboolean cw_algorithm_collect(CwAlgorithm *algorithm, CwCollectRequest *request, GError **error);
+gboolean cw_algorithm_update(CwAlgorithm *algorithm, CwUpdate *update, gboolean *done, GError **error);
+guint64 cw_algorithm_expected_updates(CwAlgorithm *algorithm);
+gboolean cw_algorithm_save(CwAlgorithm *algorithm, GKeyFile *state, GError **error);
+gboolean cw_algorithm_load(CwAlgorithm *algorithm, GKeyFile *state, GError **error);
+
+/* CwUpdate, as the runtime fills it. Trajectory arrays hold CwTrajectory *. */
+CwUpdate *cw_update_new(const char *algorithm_name, CwPolicy *policy, CwPolicy *reference, CwRandom *random);
+void cw_update_free(CwUpdate *update);
+void cw_update_begin(CwUpdate *update, guint64 index, const GPtrArray *trajectories, const GPtrArray *episodes);
+/* Names and values recorded since begin, in order of recording. */
+guint cw_update_n_metrics(const CwUpdate *update);
+const char *cw_update_metric_name(const CwUpdate *update, guint i);
+double cw_update_metric_value(const CwUpdate *update, guint i);
+/* The first metric that is not finite, or NULL. */
+const char *cw_update_bad_metric(const CwUpdate *update);
+
+/* Capability matching, before anything is loaded: appends messages such as
+ * "algorithm 'ppo' needs a value head; policy 'x' has none". `place` is the stage's. */
+void cw_match_capabilities(const char *algorithm_name, guint64 needs, const CwRegisteredFeature *policy,
+                           gboolean has_trajectories, CwPlace place, CwDiagnostics *diagnostics);
+
+#endif

@@ -1,0 +1,53 @@
+/* Finds, checks and remembers plugins. Features are found by kind and name;
+ * NAME.so is tried first in every directory of the search path, then every
+ * other plugin is loaded until one offers the feature. Nothing is ever unloaded. */
+#ifndef CW_REGISTRY_H
+#define CW_REGISTRY_H
+
+#include "core/config/options.h"
+#include <cartwright/cartwright.h>
+
+typedef struct {
+  char *path;
+  const CwPluginDescriptor *descriptor;
+} CwLoadedPlugin;
+
+/* A feature after all checks. The vtable is a zero-extended copy of the
+ * plugin's, of the host's own size. */
+typedef struct {
+  CwFeatureKind kind;
+  const char *name, *summary;
+  guint64 capabilities;
+  union {
+    const void *any;
+    const CwAlgorithmVtable *algorithm;
+    const CwEnvironmentVtable *environment;
+    const CwPolicyVtable *policy;
+  } vtable;
+  CwOptionTable options;
+  const CwLoadedPlugin *plugin;
+} CwRegisteredFeature;
+
+typedef struct CwRegistry CwRegistry;
+
+/* The search path: `extra` (from --plugin-path, NULL-terminated, may be NULL),
+ * then $CARTWRIGHT_PLUGIN_PATH (colon separated), then the build tree when this
+ * process runs from one, then the installed directory. */
+CwRegistry *cw_registry_new(const char *const *extra);
+void cw_registry_free(CwRegistry *registry);
+const char *const *cw_registry_search_path(const CwRegistry *registry);
+
+/* Loads one file and registers its features. */
+const CwLoadedPlugin *cw_registry_load(CwRegistry *registry, const char *path, GError **error);
+/* Loads everything on the search path. Files that fail are reported through
+ * `failures` (GError *; may be NULL) and skipped. */
+void cw_registry_load_all(CwRegistry *registry, GPtrArray *failures);
+
+/* NULL with an error that lists what there is and the search path. */
+const CwRegisteredFeature *cw_registry_find(CwRegistry *registry, CwFeatureKind kind, const char *name, GError **error);
+/* All features registered so far: CwRegisteredFeature *, sorted by kind and name. Owned by the registry. */
+const GPtrArray *cw_registry_features(CwRegistry *registry);
+
+const char *cw_feature_kind_name(CwFeatureKind kind); /* "algorithm", ... */
+
+#endif
