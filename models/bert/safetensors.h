@@ -1,0 +1,62 @@
+/* Tensor files in the safetensors format: 8 bytes of header length, a JSON
+ * header naming each tensor's type, shape and byte range, then the bytes.
+ * Reading maps the file and checks all of the header before anything is used;
+ * writing is byte-deterministic and leaves either the whole new file or the old
+ * one. Types known here: F32, F16, BF16, I64. Errors are in CW_POLICY_ERROR and
+ * name the file and the tensor. */
+#ifndef BERT_SAFETENSORS_H
+#define BERT_SAFETENSORS_H
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+#define BERT_MAX_DIMENSIONS 8
+
+typedef enum { BERT_TYPE_F32, BERT_TYPE_F16, BERT_TYPE_BF16, BERT_TYPE_I64 } BertType;
+
+/* One tensor, row-major. Read: `name` and `data` belong to the open file, and
+ * `data` need not be aligned. To write: the caller's, host byte order. */
+typedef struct BertTensor {
+  const char *name;
+  BertType type;
+  guint n_dimensions; /* 0: a scalar, one element */
+  gint64 shape[BERT_MAX_DIMENSIONS];
+  gsize n_elements; /* product of shape; ignored when writing */
+  gconstpointer data;
+} BertTensor;
+
+/* An open file; read-only, so any number of threads may read from it. */
+typedef struct BertSafetensors BertSafetensors;
+
+BertSafetensors *bert_safetensors_open(const char *file, GError **error);
+void bert_safetensors_close(BertSafetensors *tensors); /* accepts NULL */
+
+/* Tensors in the order of their bytes in the file. */
+guint bert_safetensors_n_tensors(const BertSafetensors *tensors);
+const BertTensor *bert_safetensors_tensor(const BertSafetensors *tensors, guint index);
+/* NULL if there is no tensor of that name. */
+const BertTensor *bert_safetensors_find(const BertSafetensors *tensors, const char *name);
+/* A value of the header's __metadata__; NULL if there is none. */
+const char *bert_safetensors_metadata(const BertSafetensors *tensors, const char *key);
+/* The path given to open. */
+const char *bert_safetensors_file(const BertSafetensors *tensors);
+
+/* Copies n_elements floats from element `first` on; F16 and BF16 widen exactly.
+ * The tensor must not be I64 and the range must lie within it. */
+void bert_tensor_read_floats(const BertTensor *tensor, gsize first, gsize n_elements, float *out);
+
+/* Writes the tensors in the given order. `metadata` is NULL or a NULL-terminated
+ * list key, value, key, value; {"format": "pt"} is always added, because
+ * HuggingFace asks for it. The bytes go to a file beside `file`, are fsynced,
+ * and renamed. */
+gboolean bert_safetensors_write(const char *file, const BertTensor *tensors, guint n_tensors,
+                                const char *const *metadata, GError **error);
+
+/* "F32", "F16", "BF16", "I64"; bytes per element. */
+const char *bert_type_name(BertType type);
+gsize bert_type_size(BertType type);
+
+G_END_DECLS
+
+#endif
