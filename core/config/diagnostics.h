@@ -15,8 +15,11 @@ typedef struct {
 
 typedef struct CwDiagnostics CwDiagnostics;
 
+/* "FILE:LINE:COLUMN", or only what there is of it. Free with g_free. */
+char *cw_place_text(CwPlace place);
+
 CwDiagnostics *cw_diagnostics_new(void);
-void cw_diagnostics_free(CwDiagnostics *diagnostics);
+void cw_diagnostics_free(CwDiagnostics *diagnostics); /* accepts NULL */
 /* Adds "FILE:LINE:COLUMN: error: MESSAGE". Duplicates are dropped. */
 void cw_diagnostics_error(CwDiagnostics *diagnostics, CwPlace place, const char *format, ...) G_GNUC_PRINTF(3, 4);
 guint cw_diagnostics_count(const CwDiagnostics *diagnostics);
@@ -25,5 +28,9 @@ char *cw_diagnostics_text(CwDiagnostics *diagnostics);
 /* Turns collected messages, if any, into one CW_CONFIG_ERROR / CW_ERROR_CONFIGURATION
  * whose message is the text without the last newline; returns TRUE when there were none. */
 gboolean cw_diagnostics_propagate(CwDiagnostics *diagnostics, GError **error);
+
+/* A piece of valid UTF-8 from the user, fit for a one-line message: in single quotes, control
+ * characters escaped, cut after 60 characters. Free with g_free. */
+char *cw_display_text(const char *text);
 
 #endif

@@ -21,12 +21,16 @@ struct CwYamlNode {
   CwYamlKind kind;
   CwPlace place;
   char *scalar;     /* SCALAR: the text */
-  gboolean quoted;  /* SCALAR: written with quotes, hence a string */
+  gboolean quoted;  /* SCALAR: written with quotes or as a block, hence a string */
+  gboolean faulty;  /* already complained about (an alias): readers take it as given and say nothing more */
   GPtrArray *items; /* SEQUENCE: CwYamlNode *; MAPPING: CwYamlPair *; in file order */
 };
 
-/* Parse a file or a text (`name` is what messages call it). NULL when anything
- * was wrong; the reasons are in `diagnostics`. Free with cw_yaml_free. */
+/* Parse a file or a text (`name` is what messages call it). NULL when no tree
+ * could be built; the reasons are in `diagnostics`. A duplicate key, an anchor,
+ * an alias or a tag is complained about too, but leaves a tree (without the
+ * second value of the key), so that one run finds all mistakes: whether the
+ * document was in order, only cw_diagnostics_count tells. Free with cw_yaml_free. */
 CwYamlNode *cw_yaml_parse_file(const char *path, CwDiagnostics *diagnostics);
 CwYamlNode *cw_yaml_parse_text(const char *text, const char *name, CwDiagnostics *diagnostics);
 void cw_yaml_free(CwYamlNode *node); /* accepts NULL */
@@ -36,7 +40,7 @@ const CwYamlNode *cw_yaml_get(const CwYamlNode *mapping, const char *key);
 const CwYamlPair *cw_yaml_get_pair(const CwYamlNode *mapping, const char *key);
 
 /* Applies "a.b.2.c=VALUE" (VALUE is parsed as YAML) to the tree: replaces or adds;
- * a sequence index must exist. Changed nodes get the place
+ * mappings on the way are made, a sequence index must exist. Changed nodes get the place
  * "<command line>: --set #NUMBER". FALSE when it was not applied. */
 gboolean cw_yaml_set(CwYamlNode *root, const char *assignment, guint number, CwDiagnostics *diagnostics);
 
