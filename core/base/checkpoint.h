@@ -17,15 +17,18 @@ void cw_checkpoint_abandon(const char *parent, const char *name);
 /* Verifies sizes and checksums; the message names the first bad file, the
  * expectation and what was found. */
 gboolean cw_checkpoint_verify(const char *directory, GError **error);
-/* A fact of a checkpoint's manifest, or NULL. Free with g_free. */
+/* A fact of a checkpoint's manifest; NULL without error when it has no such fact.
+ * Free with g_free. */
 char *cw_checkpoint_fact(const char *directory, const char *key, GError **error);
 /* Name of the newest valid checkpoint step-N in PARENT (highest N), or NULL without
  * error when there is none; broken ones are skipped with a g_warning. */
 char *cw_checkpoint_latest(const char *parent, GError **error);
-/* Removes all but the newest `keep`. */
+/* Removes all but the newest `keep` whose files are there in their sizes (newer broken
+ * ones stay, and do not count), and what killed processes left unfinished. */
 gboolean cw_checkpoint_prune(const char *parent, guint keep, GError **error);
 
-guint32 cw_crc32c(guint32 crc, const void *data, gsize length); /* start with 0 */
+guint32 cw_crc32c(guint32 crc, const void *data, gsize length);          /* start with 0 */
+guint32 cw_crc32c_portable(guint32 crc, const void *data, gsize length); /* the same without special instructions */
 /* Writes a file aside, fsyncs and renames it. */
 gboolean cw_write_file(const char *path, const char *data, gsize length, GError **error);
 gboolean cw_remove_tree(const char *path, GError **error);

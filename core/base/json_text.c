@@ -1,0 +1,164 @@
+/* Numbers and strings as JSON text. Numbers are written with the fewest digits
+ * that read back as the same value, and of those the nearest, which is what
+ * Python's repr does, so that files can be compared byte by byte. The locale
+ * plays no part. */
+#include "core/base/json_text.h"
+#include "core/base/metrics.h"
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Decimal digits and the power of ten of the last of them. */
+typedef struct {
+  guint64 digits;
+  int exponent;
+} Decimal;
+
+static gboolean reads_back(Decimal decimal, double value, gboolean single)
+{
+  char text[40];
+  double read;
+
+  g_snprintf(text, sizeof text, "%" G_GUINT64_FORMAT "e%d", decimal.digits, decimal.exponent);
+  read = g_ascii_strtod(text, NULL);
+  return single ? (float)read == (float)value : read == value;
+}
+
+/* Finds digits, `precision` of them, that read back as `value`, finite and
+ * positive. FALSE when there are none. */
+static gboolean try_precision(double value, gboolean single, guint precision, Decimal *decimal)
+{
+  char format[16], text[40];
+  const char *p;
+
+  g_snprintf(format, sizeof format, "%%.%ue", precision - 1);
+  g_ascii_formatd(text, sizeof text, format, value);
+  decimal->digits = 0;
+  for (p = text; *p != 'e'; p++)
+    if (g_ascii_isdigit(*p))
+      decimal->digits = decimal->digits * 10 + (guint64)(*p - '0');
+  decimal->exponent = atoi(p + 1) - (int)(precision - 1);
+  if (reads_back(*decimal, value, single))
+    return TRUE;
+  /* Below a power of two the values lie twice as dense as above it, so there the
+   * next digits up can do what the nearest ones cannot. */
+  decimal->digits++;
+  return reads_back(*decimal, value, single);
+}
+
+static char *format(char *buffer, double value, gboolean single)
+{
+  char digits[24];
+  guint n_digits, precision, most = single ? 9 : 17;
+  char *out = buffer;
+  Decimal decimal;
+  int exponent; /* of the first digit */
+
+  if (isnan(value))
+    return strcpy(buffer, "nan");
+  if (isinf(value))
+    return strcpy(buffer, value < 0 ? "-inf" : "inf");
+  if (signbit(value))
+    *out++ = '-';
+  value = fabs(value);
+  if (value == 0) {
+    strcpy(out, "0.0");
+    return buffer;
+  }
+  /* A normal number keeps DIG decimal digits, so fewer need not be tried one by one. */
+  if (value < (single ? (double)FLT_MIN : DBL_MIN))
+    precision = 1;
+  else
+    precision = single ? FLT_DIG : DBL_DIG;
+  while (!try_precision(value, single, precision, &decimal) && precision < most)
+    precision++;
+  g_snprintf(digits, sizeof digits, "%" G_GUINT64_FORMAT, decimal.digits);
+  n_digits = (guint)strlen(digits);
+  exponent = decimal.exponent + (int)n_digits - 1;
+  while (n_digits > 1 && digits[n_digits - 1] == '0')
+    n_digits--;
+
+  if (exponent < -4 || exponent >= 16) {
+    *out++ = digits[0];
+    if (n_digits > 1) {
+      *out++ = '.';
+      memcpy(out, digits + 1, n_digits - 1);
+      out += n_digits - 1;
+    }
+    g_snprintf(out, 8, "e%c%02d", exponent < 0 ? '-' : '+', abs(exponent));
+    return buffer;
+  }
+  if (exponent < 0) {
+    *out++ = '0';
+    *out++ = '.';
+    for (int i = -1; i > exponent; i--)
+      *out++ = '0';
+    memcpy(out, digits, n_digits);
+    out += n_digits;
+  } else {
+    for (guint i = 0; i < MAX(n_digits, (guint)exponent + 2); i++) {
+      if (i == (guint)exponent + 1)
+        *out++ = '.';
+      *out++ = i < n_digits ? digits[i] : '0';
+    }
+  }
+  *out = '\0';
+  return buffer;
+}
+
+char *cw_format_double(char *buffer, double value)
+{
+  return format(buffer, value, FALSE);
+}
+
+char *cw_format_float(char *buffer, float value)
+{
+  return format(buffer, value, TRUE);
+}
+
+void cw_json_append_double(GString *json, double value)
+{
+  char buffer[32];
+
+  g_string_append(json, isfinite(value) ? cw_format_double(buffer, value) : "null");
+}
+
+void cw_json_append_float(GString *json, float value)
+{
+  char buffer[32];
+
+  g_string_append(json, isfinite(value) ? cw_format_float(buffer, value) : "null");
+}
+
+void cw_json_append_string(GString *json, const char *text)
+{
+  g_autofree char *valid = g_utf8_validate(text, -1, NULL) ? NULL : g_utf8_make_valid(text, -1);
+
+  g_string_append_c(json, '"');
+  for (const char *p = valid ? valid : text; *p; p++) {
+    switch (*p) {
+    case '"':
+      g_string_append(json, "\\\"");
+      break;
+    case '\\':
+      g_string_append(json, "\\\\");
+      break;
+    case '\n':
+      g_string_append(json, "\\n");
+      break;
+    case '\t':
+      g_string_append(json, "\\t");
+      break;
+    case '\r':
+      g_string_append(json, "\\r");
+      break;
+    default:
+      if ((guchar)*p < 0x20 || *p == 0x7f)
+        g_string_append_printf(json, "\\u%04x", (guint)(guchar)*p);
+      else
+        g_string_append_c(json, *p);
+    }
+  }
+  g_string_append_c(json, '"');
+}

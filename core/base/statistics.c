@@ -1,0 +1,162 @@
+/* Intervals for results, and the text table they are shown in. Pure functions;
+ * the bootstrap has its own fixed random stream, so a result's interval is the
+ * same each time it is computed. */
+#include "core/base/statistics.h"
+#include <cartwright/random.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define N_RESAMPLES 10000
+
+double cw_normal_quantile(double probability)
+{
+  double tail = MIN(probability, 1 - probability), t, x;
+
+  if (isnan(probability) || probability < 0 || probability > 1)
+    return NAN;
+  if (tail == 0)
+    return probability < 0.5 ? -INFINITY : INFINITY;
+  /* A start within 4.5e-4 (Abramowitz and Stegun 26.2.23), then Halley's method on
+   * the lower tail, where erfc keeps its relative precision. */
+  t = sqrt(-2 * log(tail));
+  x = -(t - (2.515517 + t * (0.802853 + t * 0.010328)) / (1 + t * (1.432788 + t * (0.189269 + t * 0.001308))));
+  for (guint i = 0; i < 4; i++) {
+    double excess = 0.5 * erfc(-x * G_SQRT2 / 2) - tail;
+    double step = excess * sqrt(2 * G_PI) * exp(x * x / 2);
+
+    x -= step / (1 + x * step / 2);
+  }
+  return probability < 0.5 ? x : -x;
+}
+
+CwInterval cw_wilson_interval(guint64 successes, guint64 n, double confidence)
+{
+  double z = cw_normal_quantile(0.5 + confidence / 2), total = (double)n, p = (double)successes / total;
+  double scale = 1 + z * z / total, centre = (p + z * z / (2 * total)) / scale;
+  double half = z / scale * sqrt(p * (1 - p) / total + z * z / (4 * total * total));
+  CwInterval interval = {p, MAX(0.0, centre - half), MIN(1.0, centre + half)};
+
+  /* At the ends the bound is the proportion itself; rounding must not move it. */
+  if (successes == 0)
+    interval.low = 0;
+  if (successes == n)
+    interval.high = 1;
+  return interval;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+  double x = *(const double *)a, y = *(const double *)b;
+
+  return (x > y) - (x < y);
+}
+
+/* Linear interpolation between the order statistics of sorted values. */
+static double quantile(const double *sorted, guint n, double probability)
+{
+  double place = probability * (n - 1);
+  guint below = (guint)place;
+
+  if (below + 1 >= n)
+    return sorted[n - 1];
+  return sorted[below] + (place - below) * (sorted[below + 1] - sorted[below]);
+}
+
+CwInterval cw_bootstrap_interval(const double *values, guint n, double confidence)
+{
+  CwRandom *random = cw_random_new(0, "bootstrap", 0, 0);
+  double *means = g_new(double, N_RESAMPLES);
+  CwInterval interval = {0, 0, 0};
+
+  for (guint i = 0; i < n; i++)
+    interval.mean += values[i];
+  interval.mean /= n;
+  for (guint i = 0; i < N_RESAMPLES; i++) {
+    double sum = 0;
+
+    for (guint j = 0; j < n; j++)
+      sum += values[cw_random_below(random, n)];
+    means[i] = sum / n;
+  }
+  qsort(means, N_RESAMPLES, sizeof *means, compare_doubles);
+  interval.low = quantile(means, N_RESAMPLES, (1 - confidence) / 2);
+  interval.high = quantile(means, N_RESAMPLES, (1 + confidence) / 2);
+  g_free(means);
+  cw_random_free(random);
+  return interval;
+}
+
+static guint display_width(const char *text)
+{
+  guint width = 0;
+
+  for (const char *p = text; *p; p = g_utf8_next_char(p)) {
+    gunichar c = g_utf8_get_char(p);
+
+    width += g_unichar_iszerowidth(c) ? 0 : g_unichar_iswide(c) ? 2 : 1;
+  }
+  return width;
+}
+
+static gboolean is_numeric(const GPtrArray *rows, guint column)
+{
+  for (guint i = 0; i < rows->len; i++) {
+    const char *cell = ((char **)rows->pdata[i])[column];
+
+    if (!g_ascii_isdigit(*cell) && !strchr("+-.", *cell))
+      return FALSE; /* strchr also finds the end: an empty cell may stand among numbers */
+  }
+  return TRUE;
+}
+
+static void append_cell(GString *line, const char *cell, guint width, gboolean right)
+{
+  guint blanks = width - display_width(cell);
+
+  if (line->len > 0)
+    g_string_append(line, "  ");
+  if (right)
+    g_string_append_printf(line, "%*s", (int)blanks, "");
+  g_string_append(line, cell);
+  if (!right)
+    g_string_append_printf(line, "%*s", (int)blanks, "");
+}
+
+static void end_line(GString *table, GString *line)
+{
+  while (line->len > 0 && line->str[line->len - 1] == ' ')
+    g_string_truncate(line, line->len - 1);
+  g_string_append_printf(table, "%s\n", line->str);
+  g_string_truncate(line, 0);
+}
+
+char *cw_format_table(const char *const *headings, guint n_columns, const GPtrArray *rows)
+{
+  GString *table = g_string_new(NULL), *line = g_string_new(NULL);
+  g_autofree guint *widths = g_new0(guint, n_columns);
+  g_autofree gboolean *right = g_new0(gboolean, n_columns);
+
+  for (guint column = 0; column < n_columns; column++) {
+    widths[column] = display_width(headings[column]);
+    right[column] = is_numeric(rows, column);
+    for (guint i = 0; i < rows->len; i++)
+      widths[column] = MAX(widths[column], display_width(((char **)rows->pdata[i])[column]));
+  }
+  for (guint column = 0; column < n_columns; column++)
+    append_cell(line, headings[column], widths[column], right[column]);
+  end_line(table, line);
+  for (guint column = 0; column < n_columns; column++) {
+    g_autofree char *rule = g_strnfill(widths[column], '-');
+
+    append_cell(line, rule, widths[column], FALSE);
+  }
+  end_line(table, line);
+  for (guint i = 0; i < rows->len; i++) {
+    for (guint column = 0; column < n_columns; column++)
+      append_cell(line, ((char **)rows->pdata[i])[column], widths[column], right[column]);
+    end_line(table, line);
+  }
+  g_string_free(line, TRUE);
+  return g_string_free(table, FALSE);
+}
