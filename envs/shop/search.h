@@ -1,0 +1,42 @@
+/* Full-text search over the catalogue: BM25 as Lucene 8 computes it and
+ * Anserini configures it (specification section 4.2). Build an index with new,
+ * add and finish; from then on it is read-only and any number of threads may
+ * search it. */
+#ifndef SHOP_SEARCH_H
+#define SHOP_SEARCH_H
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+typedef struct ShopIndex ShopIndex;
+
+/* A query may have this many different terms; Lucene refuses more. */
+#define SHOP_INDEX_MAX_TERMS 1024
+/* What shop_index_search returns for a query with more. */
+#define SHOP_INDEX_TOO_MANY_TERMS G_MAXUINT
+
+/* An empty index; free with shop_index_free. */
+ShopIndex *shop_index_new(void);
+void shop_index_free(ShopIndex *index); /* accepts NULL */
+
+/* Adds a document; the first gets number 0, the next 1. `asin` names it and
+ * decides ties; `contents` is its searchable text (specification section 4.1).
+ * Both are valid UTF-8 and are copied as needed. Not after finish. */
+void shop_index_add(ShopIndex *index, const char *asin, const char *contents);
+
+/* Computes the statistics; call it once, after the last add. */
+void shop_index_finish(ShopIndex *index);
+
+/* The number of documents added. */
+guint32 shop_index_size(const ShopIndex *index);
+
+/* Writes the numbers of the best `limit` documents for `query` into
+ * `documents` (room for `limit`), best first, equal scores by ASIN ascending;
+ * returns how many there are, 0 for a query without terms, or
+ * SHOP_INDEX_TOO_MANY_TERMS. */
+guint shop_index_search(const ShopIndex *index, const char *query, guint limit, guint32 *documents);
+
+G_END_DECLS
+
+#endif
