@@ -18,19 +18,40 @@ typedef struct {
  * Returns NULL or the first problem as a sentence to be freed with g_free. */
 char *cw_options_self_check(const CwOptionTable *table);
 
+/* A key that exists, but in another part of the file; `home` names that part: "evaluate", "algorithm 'ppo'". */
+typedef struct {
+  const char *key, *home;
+} CwKnownKey;
+
+/* What cw_options_fill_in knows about the mapping beyond the table. */
+typedef struct {
+  const char *what;                /* the owner in messages: "algorithm 'ppo'" */
+  CwPlace place;                   /* where missing keys are reported */
+  const char *const *also_allowed; /* NULL-terminated keys that belong to somebody else, or NULL */
+  const CwKnownKey *elsewhere;     /* n_elsewhere of them */
+  guint n_elsewhere;
+  gboolean ignore_unknown; /* somebody else reports the unknown keys of this mapping */
+} CwOptionsScope;
+
 /* A zeroed struct filled with defaults and then with the mapping's values
- * (`mapping` may be NULL: defaults only). Keys in `also_allowed`
- * (NULL-terminated, may be NULL) belong to somebody else and are skipped.
- * `what` names the owner in messages: "algorithm 'ppo'". `elsewhere`
- * (NULL-terminated key names, may be NULL with `elsewhere_hint`) are keys that
- * exist but not here: "'gamma' belongs under 'algorithm'". Unknown keys get a suggestion.
- * Never fails: complaints go to `diagnostics`. Free with cw_options_free. */
+ * (`mapping` may be NULL: defaults only, and nothing is missing). An unknown key
+ * is reported with the places it belongs to or the nearest name. An option
+ * without default may be given as null, which is its default.
+ * Never fails: complaints go to `diagnostics`, the member keeps its default.
+ * Free with cw_options_free. */
+gpointer cw_options_fill_in(const CwOptionTable *table, const CwYamlNode *mapping, const CwOptionsScope *scope,
+                            CwDiagnostics *diagnostics);
+/* The same with the mapping's own place, and nothing known to be elsewhere. */
 gpointer cw_options_fill(const CwOptionTable *table, const CwYamlNode *mapping, const char *const *also_allowed,
                          const char *what, CwDiagnostics *diagnostics);
+/* Frees the struct with its strings and lists; accepts NULL options. */
 void cw_options_free(const CwOptionTable *table, gpointer options);
 
 /* One value as YAML text, for the resolved file. Free with g_free. */
 char *cw_options_value_text(const CwOption *row, gconstpointer options);
+
+/* A string as YAML text: as it is where that is safe, otherwise in double quotes. Free with g_free. */
+char *cw_options_quote(const char *string);
 
 /* The nearest of `words` to `word` (Damerau-Levenshtein, at most a third of its
  * length, at least 1), or NULL. */
