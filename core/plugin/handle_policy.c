@@ -1,0 +1,291 @@
+/* The host's handle around a policy backend. It owns the backend's object,
+ * refuses what the feature does not claim to do, and lets no number that is not
+ * finite pass in either direction: the message names the logit and, where the
+ * backend shows its tensors, the first bad tensor. */
+#include "core/plugin/blame.h"
+#include "core/plugin/handles.h"
+
+#include <math.h>
+#include <string.h>
+
+struct CwPolicy {
+  const CwRegisteredFeature *feature;
+  const CwPolicyVtable *vtable;
+  gpointer object;
+  gboolean frozen;
+  gboolean awaits_backward; /* a forward is waiting for its backward */
+  GArray *counts;           /* guint: candidates of each decision of the last forward */
+};
+
+static CwPolicy *handle_new(const CwRegisteredFeature *feature, gpointer object, gboolean frozen)
+{
+  CwPolicy *policy = g_new0(CwPolicy, 1);
+
+  policy->feature = feature;
+  policy->vtable = feature->vtable.policy;
+  policy->object = object;
+  policy->frozen = frozen;
+  policy->counts = g_array_new(FALSE, FALSE, sizeof(guint));
+  return policy;
+}
+
+CwPolicy *cw_policy_open(const CwRegisteredFeature *feature, gconstpointer options, guint32 seed, GError **error)
+{
+  GError *failure = NULL;
+  gpointer object = feature->vtable.policy->open(options, seed, &failure);
+
+  if (!cw_blame(feature, "open", object != NULL, failure, error)) {
+    feature->vtable.policy->close(object);
+    return NULL;
+  }
+  return handle_new(feature, object, FALSE);
+}
+
+void cw_policy_close(CwPolicy *policy)
+{
+  if (policy == NULL)
+    return;
+  policy->vtable->close(policy->object);
+  g_array_free(policy->counts, TRUE);
+  g_free(policy);
+}
+
+const CwRegisteredFeature *cw_policy_feature(CwPolicy *policy)
+{
+  return policy->feature;
+}
+
+const char *const *cw_policy_describe(CwPolicy *policy)
+{
+  static const char *const nothing[] = {NULL};
+  const char *const *pairs = policy->vtable->describe(policy->object);
+
+  return pairs != NULL ? pairs : nothing;
+}
+
+CwPolicy *cw_policy_clone_frozen(CwPolicy *policy, GError **error)
+{
+  GError *failure = NULL;
+  gpointer object;
+
+  if ((policy->feature->capabilities & CW_POLICY_CLONES) == 0) {
+    cw_blame_set(policy->feature, error, CW_ERROR_UNSUPPORTED, "cannot clone itself, so it cannot be a reference");
+    return NULL;
+  }
+  object = policy->vtable->clone_frozen(policy->object, &failure);
+  if (!cw_blame(policy->feature, "clone_frozen", object != NULL, failure, error)) {
+    policy->vtable->close(object);
+    return NULL;
+  }
+  return handle_new(policy->feature, object, TRUE);
+}
+
+gboolean cw_policy_save(CwPolicy *policy, const char *directory, GError **error)
+{
+  GError *failure = NULL;
+  gboolean saved = policy->vtable->save(policy->object, directory, &failure);
+
+  return cw_blame(policy->feature, "save", saved, failure, error);
+}
+
+gboolean cw_policy_load(CwPolicy *policy, const char *directory, GError **error)
+{
+  GError *failure = NULL;
+  gboolean loaded = policy->vtable->load(policy->object, directory, &failure);
+
+  policy->awaits_backward = FALSE;
+  return cw_blame(policy->feature, "load", loaded, failure, error);
+}
+
+void cw_policy_visit_tensors(CwPolicy *policy, CwTensorVisitor visitor, gpointer user_data)
+{
+  if (policy->vtable->visit_tensors != NULL)
+    policy->vtable->visit_tensors(policy->object, visitor, user_data);
+}
+
+static void note_bad_tensor(const char *name, const gint64 *shape, guint n_dimensions, float *weights, float *gradient,
+                            gpointer user_data)
+{
+  char **first = user_data;
+  gint64 size = 1, i;
+  guint d;
+
+  (void)gradient;
+  if (*first != NULL)
+    return;
+  for (d = 0; d < n_dimensions; d++)
+    size *= shape[d];
+  for (i = 0; i < size; i++) {
+    if (!isfinite(weights[i])) {
+      *first = g_strdup(name);
+      return;
+    }
+  }
+}
+
+/* Ends a message about a number that is not finite with where it may come from. */
+static void set_numeric_error(CwPolicy *policy, const char *what, double value, GError **error)
+{
+  char *tensor = NULL;
+
+  cw_policy_visit_tensors(policy, note_bad_tensor, &tensor);
+  if (tensor != NULL)
+    cw_blame_set(policy->feature, error, CW_ERROR_NUMERIC, "%s is %g; first bad tensor: %s", what, value, tensor);
+  else if (policy->vtable->visit_tensors != NULL)
+    cw_blame_set(policy->feature, error, CW_ERROR_NUMERIC, "%s is %g; all weights are finite", what, value);
+  else
+    cw_blame_set(policy->feature, error, CW_ERROR_NUMERIC, "%s is %g; the backend does not show its tensors", what,
+                 value);
+  g_free(tensor);
+}
+
+static gboolean check_outputs(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions,
+                              const float *logits, const float *values, GError **error)
+{
+  guint i, j;
+
+  for (i = 0; i < n_decisions; i++) {
+    for (j = 0; j < decisions[i]->n_candidates; j++, logits++) {
+      if (!isfinite(*logits)) {
+        char *what = g_strdup_printf("logit %u of decision %u", j, i);
+
+        set_numeric_error(policy, what, *logits, error);
+        g_free(what);
+        return FALSE;
+      }
+    }
+  }
+  for (i = 0; values != NULL && i < n_decisions; i++) {
+    if (!isfinite(values[i])) {
+      char *what = g_strdup_printf("value of decision %u", i);
+
+      set_numeric_error(policy, what, values[i], error);
+      g_free(what);
+      return FALSE;
+    }
+  }
+  return TRUE;
+}
+
+gboolean cw_policy_score(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
+                         float *values, GError **error)
+{
+  GError *failure = NULL;
+  gboolean scored;
+
+  if (n_decisions == 0)
+    return TRUE;
+  scored = policy->vtable->score(policy->object, decisions, n_decisions, logits, values, &failure);
+  return cw_blame(policy->feature, "score", scored, failure, error) &&
+         check_outputs(policy, decisions, n_decisions, logits, values, error);
+}
+
+static gboolean check_trains(CwPolicy *policy, const char *slot, GError **error)
+{
+  if (policy->frozen) {
+    cw_blame_set(policy->feature, error, CW_ERROR_UNSUPPORTED, "%s: this is a frozen copy, which only scores", slot);
+    return FALSE;
+  }
+  if ((policy->feature->capabilities & CW_POLICY_TRAINS) == 0) {
+    cw_blame_set(policy->feature, error, CW_ERROR_UNSUPPORTED, "%s: this policy does not train, it only scores", slot);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+gboolean cw_policy_forward(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
+                           float *values, GError **error)
+{
+  GError *failure = NULL;
+  gboolean done;
+  guint i;
+
+  if (!check_trains(policy, "forward", error))
+    return FALSE;
+  policy->awaits_backward = FALSE;
+  g_array_set_size(policy->counts, 0);
+  for (i = 0; i < n_decisions; i++)
+    g_array_append_val(policy->counts, decisions[i]->n_candidates);
+  if (n_decisions > 0) {
+    done = policy->vtable->forward(policy->object, decisions, n_decisions, logits, values, &failure);
+    if (!cw_blame(policy->feature, "forward", done, failure, error) ||
+        !check_outputs(policy, decisions, n_decisions, logits, values, error))
+      return FALSE;
+  }
+  policy->awaits_backward = TRUE;
+  return TRUE;
+}
+
+static gboolean check_gradients(CwPolicy *policy, const float *dlogits, const float *dvalues, GError **error)
+{
+  guint i, j;
+
+  for (i = 0; i < policy->counts->len; i++) {
+    for (j = 0; j < g_array_index(policy->counts, guint, i); j++, dlogits++) {
+      if (!isfinite(*dlogits)) {
+        cw_blame_set(policy->feature, error, CW_ERROR_NUMERIC,
+                     "the algorithm's gradient of logit %u of decision %u is %g; nothing was accumulated", j, i,
+                     *dlogits);
+        return FALSE;
+      }
+    }
+    if (dvalues != NULL && !isfinite(dvalues[i])) {
+      cw_blame_set(policy->feature, error, CW_ERROR_NUMERIC,
+                   "the algorithm's gradient of the value of decision %u is %g; nothing was accumulated", i,
+                   dvalues[i]);
+      return FALSE;
+    }
+  }
+  return TRUE;
+}
+
+gboolean cw_policy_backward(CwPolicy *policy, const float *dlogits, const float *dvalues, GError **error)
+{
+  GError *failure = NULL;
+  gboolean done;
+
+  if (!check_trains(policy, "backward", error))
+    return FALSE;
+  if (!policy->awaits_backward) {
+    cw_blame_set(policy->feature, error, CW_ERROR_FAILED,
+                 "backward without a forward before it; call forward once for every backward");
+    return FALSE;
+  }
+  if (!check_gradients(policy, dlogits, dvalues, error))
+    return FALSE;
+  policy->awaits_backward = FALSE;
+  if (policy->counts->len == 0)
+    return TRUE;
+  done = policy->vtable->backward(policy->object, dlogits, dvalues, &failure);
+  return cw_blame(policy->feature, "backward", done, failure, error);
+}
+
+gboolean cw_policy_step(CwPolicy *policy, double learning_rate, double max_norm, double *gradient_norm, GError **error)
+{
+  GError *failure = NULL;
+  gboolean done;
+
+  if (!check_trains(policy, "step", error))
+    return FALSE;
+  if (!isfinite(learning_rate) || !isfinite(max_norm) || max_norm < 0) {
+    cw_blame_set(policy->feature, error, CW_ERROR_NUMERIC,
+                 "step: expected a finite learning rate and a norm of at least 0, found %g and %g", learning_rate,
+                 max_norm);
+    return FALSE;
+  }
+  done = policy->vtable->step(policy->object, learning_rate, max_norm, gradient_norm, &failure);
+  return cw_blame(policy->feature, "step", done, failure, error);
+}
+
+guint cw_policy_count_tokens(CwPolicy *policy, const CwDecision *decision)
+{
+  gsize bytes;
+  guint i;
+
+  if (policy->vtable->count_tokens != NULL)
+    return policy->vtable->count_tokens(policy->object, decision);
+  bytes = strlen(decision->observation);
+  for (i = 0; i < decision->n_candidates; i++)
+    bytes += strlen(decision->candidates[i]);
+  return (guint)(bytes / 4);
+}

@@ -1,0 +1,143 @@
+/* One update's context: what an algorithm sees of the run. The runtime fills it
+ * before each update and reads the recorded metrics after it. Policies, the
+ * random stream and the trajectories belong to the runtime. */
+#include "core/plugin/handles.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct {
+  char *name;
+  double value;
+} Metric;
+
+struct CwUpdate {
+  char *algorithm_name;
+  CwPolicy *policy, *reference;
+  CwRandom *random;
+  guint64 index;
+  const GPtrArray *trajectories, *episodes; /* CwTrajectory *; NULL: none */
+  GArray *metrics;                          /* Metric */
+};
+
+static void metric_clear(gpointer data)
+{
+  Metric *metric = data;
+
+  g_free(metric->name);
+}
+
+CwUpdate *cw_update_new(const char *algorithm_name, CwPolicy *policy, CwPolicy *reference, CwRandom *random)
+{
+  CwUpdate *update = g_new0(CwUpdate, 1);
+
+  update->algorithm_name = g_strdup(algorithm_name);
+  update->policy = policy;
+  update->reference = reference;
+  update->random = random;
+  update->metrics = g_array_new(FALSE, FALSE, sizeof(Metric));
+  g_array_set_clear_func(update->metrics, metric_clear);
+  return update;
+}
+
+void cw_update_free(CwUpdate *update)
+{
+  if (update == NULL)
+    return;
+  g_free(update->algorithm_name);
+  g_array_free(update->metrics, TRUE);
+  g_free(update);
+}
+
+void cw_update_begin(CwUpdate *update, guint64 index, const GPtrArray *trajectories, const GPtrArray *episodes)
+{
+  update->index = index;
+  update->trajectories = trajectories;
+  update->episodes = episodes;
+  g_array_set_size(update->metrics, 0);
+}
+
+CwPolicy *cw_update_policy(CwUpdate *update)
+{
+  return update->policy;
+}
+
+CwPolicy *cw_update_reference(CwUpdate *update)
+{
+  return update->reference;
+}
+
+CwRandom *cw_update_random(CwUpdate *update)
+{
+  return update->random;
+}
+
+guint64 cw_update_index(CwUpdate *update)
+{
+  return update->index;
+}
+
+guint cw_update_n_trajectories(CwUpdate *update)
+{
+  return update->trajectories != NULL ? update->trajectories->len : 0;
+}
+
+const CwTrajectory *cw_update_trajectory(CwUpdate *update, guint index)
+{
+  return index < cw_update_n_trajectories(update) ? update->trajectories->pdata[index] : NULL;
+}
+
+guint cw_update_n_episodes(CwUpdate *update)
+{
+  return update->episodes != NULL ? update->episodes->len : 0;
+}
+
+const CwTrajectory *cw_update_episode(CwUpdate *update, guint index)
+{
+  return index < cw_update_n_episodes(update) ? update->episodes->pdata[index] : NULL;
+}
+
+/* A name recorded again replaces its value and keeps its place. */
+void cw_update_metric(CwUpdate *update, const char *name, double value)
+{
+  Metric metric;
+  guint i;
+
+  for (i = 0; i < update->metrics->len; i++) {
+    Metric *recorded = &g_array_index(update->metrics, Metric, i);
+
+    if (strcmp(recorded->name, name) == 0) {
+      recorded->value = value;
+      return;
+    }
+  }
+  metric.name = g_strdup(name);
+  metric.value = value;
+  g_array_append_val(update->metrics, metric);
+}
+
+guint cw_update_n_metrics(const CwUpdate *update)
+{
+  return update->metrics->len;
+}
+
+const char *cw_update_metric_name(const CwUpdate *update, guint i)
+{
+  return g_array_index(update->metrics, Metric, i).name;
+}
+
+double cw_update_metric_value(const CwUpdate *update, guint i)
+{
+  return g_array_index(update->metrics, Metric, i).value;
+}
+
+const char *cw_update_bad_metric(const CwUpdate *update)
+{
+  guint i;
+
+  for (i = 0; i < update->metrics->len; i++) {
+    if (!isfinite(cw_update_metric_value(update, i)))
+      return cw_update_metric_name(update, i);
+  }
+  return NULL;
+}
