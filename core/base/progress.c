@@ -17,7 +17,7 @@ struct CwProgress {
   gboolean terminal;
   double interval;
   gint64 (*clock)(void);
-  gint64 started, shown_at; /* microseconds */
+  gint64 started, first_at, shown_at; /* microseconds */
   guint64 first_done;
   gboolean any_report, any_shown;
   gboolean owed; /* the last report has not been shown */
@@ -89,8 +89,10 @@ static void show(CwProgress *progress)
   else
     g_string_append_printf(line, " %" G_GUINT64_FORMAT, done);
   g_string_append_printf(line, " elapsed %s", elapsed_text);
-  if (total > done && done > progress->first_done && elapsed > 0) {
-    g_autofree char *eta = cw_format_duration(elapsed / (double)(done - progress->first_done) * (double)(total - done));
+  if (total > done && done > progress->first_done) {
+    double seconds = (double)(progress->clock() - progress->first_at) / G_USEC_PER_SEC;
+    double per_unit = seconds / (double)(done - progress->first_done);
+    g_autofree char *eta = cw_format_duration(per_unit * (double)(total - done));
 
     g_string_append_printf(line, " ETA %s", eta);
   }
@@ -116,6 +118,7 @@ void cw_progress_report(CwProgress *progress, guint64 done, guint64 total, const
   if (!progress->any_report) {
     progress->any_report = TRUE;
     progress->first_done = done;
+    progress->first_at = progress->clock();
   }
   progress->done = done;
   progress->total = total;

@@ -313,9 +313,10 @@ CwTrajectory *cw_trajectory_from_json_in(CwStringPool *pool, const char *json, g
   }
   root = json_loadb(json, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &complaint);
   if (!root) {
+    g_autofree char *found = g_utf8_make_valid(complaint.text, -1); /* the quoted text may be cut in a character */
+
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
-                "%s: byte %d: expected one trajectory as JSON, found an error: %s", where, complaint.position,
-                complaint.text);
+                "%s: byte %d: expected one trajectory as JSON, found an error: %s", where, complaint.position, found);
     return NULL;
   }
   trajectory = read_root(pool, root, where, error);
