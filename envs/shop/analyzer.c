@@ -30,6 +30,10 @@ typedef enum {
   CLASS_COMPLEX, /* scripts without spaces: Thai, Lao, Khmer, Burmese */
 } CharacterClass;
 
+#define ZERO_WIDTH_JOINER  0x200D
+#define EMOJI_PRESENTATION 0xFE0F
+#define KEYCAP             0x20E3
+
 /* States of the word automaton, named for what was read last. */
 enum {
   STATE_START = 1 << 0,    /* nothing but connectors (underscores) so far */
@@ -47,11 +51,75 @@ enum {
 #define ACCEPTS   (ENDS_UNIT | STATE_KATAKANA | STATE_CONNECTOR)
 #define BETWEEN   (STATE_START | STATE_CONNECTOR)
 
+static gboolean is_emoji_modifier(UChar32 character)
+{
+  return character >= 0x1F3FB && character <= 0x1F3FF;
+}
+
+/* Lucene 8 knows the words of Unicode 9. */
+static gboolean is_newer(UChar32 character)
+{
+  UVersionInfo age;
+  u_charAge(character, age);
+  return age[0] > 9;
+}
+
+/* Modifier symbols and Armenian punctuation became letters after Unicode 9. */
+static gboolean was_no_letter(UChar32 character)
+{
+  return u_charType(character) == U_MODIFIER_SYMBOL ||
+         (character >= 0x55A && character <= 0x58A && u_ispunct(character));
+}
+
+static CharacterClass classify_ascii(char character)
+{
+  switch (character) {
+  case '_':
+    return CLASS_EXTEND_NUM_LET;
+  case ':':
+    return CLASS_MID_LETTER;
+  case ',':
+  case ';':
+    return CLASS_MID_NUM;
+  case '.':
+    return CLASS_MID_NUM_LET;
+  case '\'':
+    return CLASS_SINGLE_QUOTE;
+  case '"':
+    return CLASS_DOUBLE_QUOTE;
+  default:
+    return g_ascii_isdigit(character) ? CLASS_DIGIT : g_ascii_isalpha(character) ? CLASS_LETTER : CLASS_OTHER;
+  }
+}
+
+/* Part of a script without spaces. Its vowel signs and tone marks are combining marks as well. */
+static gboolean is_complex(UChar32 character)
+{
+  return character >= 0xE00 && u_getIntPropertyValue(character, UCHAR_LINE_BREAK) == U_LB_COMPLEX_CONTEXT &&
+         !is_newer(character);
+}
+
 static CharacterClass classify(UChar32 character)
 {
+  if (character < 0x80)
+    return classify_ascii((char)character);
+  if (is_emoji_modifier(character) || is_newer(character))
+    return CLASS_OTHER;
+  switch (character) { /* others whose class changed after Unicode 9 */
+  case 0x1CF2:         /* Vedic signs */
+  case 0x1CF3:
+    return CLASS_EXTEND;
+  case 0x02D7: /* modifier letter minus */
+    return CLASS_MID_LETTER;
+  case 0x055F:  /* Armenian abbreviation mark */
+  case 0x111C9: /* Sharada sandhi mark */
+    return CLASS_OTHER;
+  default:
+    break;
+  }
   switch ((UWordBreakValues)u_getIntPropertyValue(character, UCHAR_WORD_BREAK)) {
   case U_WB_ALETTER:
-    return CLASS_LETTER;
+    return was_no_letter(character) ? CLASS_OTHER : CLASS_LETTER;
   case U_WB_HEBREW_LETTER:
     return CLASS_HEBREW;
   case U_WB_NUMERIC:
@@ -77,7 +145,7 @@ static CharacterClass classify(UChar32 character)
   default:
     break;
   }
-  if (u_getIntPropertyValue(character, UCHAR_LINE_BREAK) == U_LB_COMPLEX_CONTEXT)
+  if (is_complex(character))
     return CLASS_COMPLEX;
   UErrorCode status = U_ZERO_ERROR;
   UScriptCode script = uscript_getScript(character, &status);
@@ -86,7 +154,7 @@ static CharacterClass classify(UChar32 character)
 
 /* One step of the word automaton: the states reachable from `states` by a
  * character of class `class`. */
-static guint advance(guint states, CharacterClass class)
+static guint step(guint states, CharacterClass class)
 {
   guint next = 0;
   switch (class) {
@@ -147,77 +215,254 @@ static guint advance(guint states, CharacterClass class)
   return next;
 }
 
-/* Decodes the character at *text (not NUL) and moves past it. */
-static UChar32 next_character(const char **text)
-{
-  guchar first = (guchar) * *text;
-  if (first < 0x80) {
-    (*text)++;
-    return first;
-  }
-  UChar32 character = (UChar32)g_utf8_get_char(*text);
-  *text = g_utf8_next_char(*text);
-  return character;
-}
+/* A place in the text and how far from the token's start it is. A token ends
+ * where the next character would bring it over the limit. */
+typedef struct {
+  const char *text;
+  guint units; /* UTF-16 */
+} Cursor;
 
 static guint utf16_length(UChar32 character)
 {
   return character > 0xFFFF ? 2 : 1;
 }
 
-/* The end of the longest token that starts at `text`, or NULL. */
+/* The character under the cursor, or 0 at the end of the text or of the token's room. */
+static UChar32 peek(const Cursor *cursor)
+{
+  guchar first = (guchar)*cursor->text;
+  UChar32 character = first < 0x80 ? first : (UChar32)g_utf8_get_char(cursor->text);
+  return cursor->units + utf16_length(character) > SHOP_TOKEN_LIMIT ? 0 : character;
+}
+
+static void advance_past(Cursor *cursor, UChar32 character)
+{
+  cursor->text = g_utf8_next_char(cursor->text);
+  cursor->units += utf16_length(character);
+}
+
+/* The later of two ends of a match; NULL is no match. */
+static const char *longest(const char *a, const char *b)
+{
+  return !a || (b && b > a) ? b : a;
+}
+
+/* The end of the longest word that starts at `text`, or NULL. */
 static const char *match_word(const char *text)
 {
   const char *accepted = NULL;
-  guint states = STATE_START, units = 0;
-  while (*text) {
-    const char *after = text;
-    UChar32 character = next_character(&after);
+  Cursor cursor = {text, 0};
+  guint states = STATE_START;
+  UChar32 character;
+  while ((character = peek(&cursor)) != 0) {
     CharacterClass class = classify(character);
-    units += utf16_length(character);
-    if (units > SHOP_TOKEN_LIMIT)
+    if (class == CLASS_EXTEND && cursor.text == text)
       break;
-    if (class == CLASS_EXTEND && states == STATE_START)
-      break;
-    states = advance(states, class);
+    states = step(states, class);
     if (!states)
       break;
-    text = after;
+    advance_past(&cursor, character);
     if (states & ACCEPTS)
-      accepted = text;
+      accepted = cursor.text;
   }
   return accepted;
 }
 
-/* Characters that follow one of class `class` as part of the same token:
- * combining marks, and for complex scripts more of the same. */
-static const char *match_run(const char *text, CharacterClass class)
+/* A single ideograph or kana, or a run of a complex script, with its marks; NULL for anything else. */
+static const char *match_script(const char *text)
 {
-  guint units = utf16_length(next_character(&text));
-  while (*text) {
-    const char *after = text;
-    UChar32 character = next_character(&after);
-    CharacterClass following = classify(character);
-    units += utf16_length(character);
-    if (units > SHOP_TOKEN_LIMIT || !(following == CLASS_EXTEND || (class == CLASS_COMPLEX && following == class)))
-      break;
-    text = after;
-  }
-  return text;
+  Cursor cursor = {text, 0};
+  UChar32 character = peek(&cursor);
+  gboolean complex = is_complex(character);
+  if (!complex && classify(character) != CLASS_IDEOGRAPH)
+    return NULL;
+  do {
+    advance_past(&cursor, character);
+    character = peek(&cursor);
+  } while (character && (classify(character) == CLASS_EXTEND || (complex && is_complex(character))));
+  return cursor.text;
 }
+
+static gboolean is_emoji(UChar32 character)
+{
+  if (character < 0x80 || is_emoji_modifier(character) || u_hasBinaryProperty(character, UCHAR_REGIONAL_INDICATOR))
+    return FALSE;
+  if (character >= 0x1FB00 && character <= 0x1FBFF) /* reserved for emoji when Lucene's tables were made */
+    return TRUE;
+  return u_hasBinaryProperty(character, UCHAR_EXTENDED_PICTOGRAPHIC) || u_hasBinaryProperty(character, UCHAR_EMOJI);
+}
+
+/* Moves past combining marks and joiners other than the presentation selectors; says whether `wanted` was among them.
+ */
+static gboolean skip_marks(Cursor *cursor, UChar32 wanted, UChar32 *last)
+{
+  gboolean found = FALSE;
+  UChar32 character;
+  while ((character = peek(cursor)) != 0 && classify(character) == CLASS_EXTEND && (character & ~1) != 0xFE0E) {
+    found = found || character == wanted;
+    *last = character;
+    advance_past(cursor, character);
+  }
+  return found;
+}
+
+static void skip_extenders(Cursor *cursor)
+{
+  UChar32 character;
+  while ((character = peek(cursor)) != 0 && classify(character) == CLASS_EXTEND)
+    advance_past(cursor, character);
+}
+
+/* Moves past one emoji: a pictograph with its marks and presentation selector, or with a skin tone, or a lone skin
+ * tone. `last` receives the last character. */
+static gboolean match_emoji_element(Cursor *cursor, UChar32 *last)
+{
+  Cursor place = *cursor;
+  UChar32 character = peek(&place);
+  if (is_emoji_modifier(character)) {
+    *last = character;
+    advance_past(&place, character);
+    skip_marks(&place, 0, last);
+    *cursor = place;
+    return TRUE;
+  }
+  while (character == ZERO_WIDTH_JOINER) {
+    advance_past(&place, character);
+    character = peek(&place);
+  }
+  if (!is_emoji(character))
+    return FALSE;
+  gboolean takes_modifier = u_hasBinaryProperty(character, UCHAR_EMOJI_MODIFIER_BASE);
+  *last = character;
+  advance_past(&place, character);
+  skip_marks(&place, 0, last);
+  character = peek(&place);
+  if (character == EMOJI_PRESENTATION || (takes_modifier && is_emoji_modifier(character))) {
+    *last = character;
+    advance_past(&place, character);
+    if (character != EMOJI_PRESENTATION)
+      skip_marks(&place, 0, last);
+  }
+  *cursor = place;
+  return TRUE;
+}
+
+/* Moves past tag characters and the tag that ends them; a subdivision flag has them. */
+static void match_tags(Cursor *cursor)
+{
+  Cursor place = *cursor;
+  UChar32 character;
+  while ((character = peek(&place)) >= 0xE0020 && character <= 0xE007E)
+    advance_past(&place, character);
+  if (place.text > cursor->text && character == 0xE007F) {
+    advance_past(&place, character);
+    *cursor = place;
+  }
+}
+
+/* The end of a keycap ("#" and a keycap mark) or a flag (two regional indicators), or NULL. */
+static const char *match_keycap_or_flag(Cursor cursor, UChar32 character)
+{
+  UChar32 last = 0;
+  advance_past(&cursor, character);
+  if (u_hasBinaryProperty(character, UCHAR_REGIONAL_INDICATOR)) {
+    skip_extenders(&cursor);
+    character = peek(&cursor);
+    if (!u_hasBinaryProperty(character, UCHAR_REGIONAL_INDICATOR))
+      return NULL;
+    advance_past(&cursor, character);
+    skip_extenders(&cursor);
+    return cursor.text;
+  }
+  gboolean found = skip_marks(&cursor, KEYCAP, &last);
+  Cursor place = cursor;
+  if (peek(&place) == EMOJI_PRESENTATION) {
+    advance_past(&place, EMOJI_PRESENTATION);
+    if (peek(&place) == KEYCAP) {
+      skip_marks(&place, 0, &last);
+      return place.text;
+    }
+  }
+  return found ? cursor.text : NULL;
+}
+
+/* The end of the longest emoji sequence that starts at `text`, or NULL. */
+static const char *match_emoji(const char *text)
+{
+  Cursor cursor = {text, 0};
+  UChar32 character = peek(&cursor), last = 0;
+  if (character == '#' || character == '*' ||
+      (character >= 0x80 && u_hasBinaryProperty(character, UCHAR_REGIONAL_INDICATOR)))
+    return match_keycap_or_flag(cursor, character);
+  if (character < 0x80 || !match_emoji_element(&cursor, &last))
+    return NULL;
+  Cursor tagged = cursor;
+  match_tags(&tagged);
+  for (;;) {
+    Cursor next = cursor;
+    if (last == EMOJI_PRESENTATION && peek(&next) == ZERO_WIDTH_JOINER)
+      advance_past(&next, ZERO_WIDTH_JOINER);
+    else if (last != ZERO_WIDTH_JOINER)
+      break;
+    if (!match_emoji_element(&next, &last))
+      break;
+    cursor = next;
+  }
+  return longest(cursor.text, tagged.text);
+}
+
+/* The words of up to five letters that are too common to search for, as bytes of one number. */
+#define WORD_1(a)             ((guint64)(a))
+#define WORD_2(a, b)          (WORD_1(a) | WORD_1(b) << 8)
+#define WORD_3(a, b, c)       (WORD_2(a, b) | WORD_1(c) << 16)
+#define WORD_4(a, b, c, d)    (WORD_3(a, b, c) | WORD_1(d) << 24)
+#define WORD_5(a, b, c, d, e) (WORD_4(a, b, c, d) | WORD_1(e) << 32)
 
 static gboolean is_stop_word(const char *term, gsize length)
 {
-  static const char *const words[] = {"a",    "an",   "and",  "are",  "as",   "at",    "be",   "but",   "by",
-                                      "for",  "if",   "in",   "into", "is",   "it",    "no",   "not",   "of",
-                                      "on",   "or",   "such", "that", "the",  "their", "then", "there", "these",
-                                      "they", "this", "to",   "was",  "will", "with"};
   if (length > 5)
     return FALSE;
-  for (gsize i = 0; i < G_N_ELEMENTS(words); i++)
-    if (words[i][0] == term[0] && strlen(words[i]) == length && memcmp(words[i], term, length) == 0)
-      return TRUE;
-  return FALSE;
+  guint64 word = 0;
+  for (gsize i = 0; i < length; i++)
+    word |= (guint64)(guchar)term[i] << (8 * i);
+  switch (word) {
+  case WORD_1('a'):
+  case WORD_2('a', 'n'):
+  case WORD_2('a', 's'):
+  case WORD_2('a', 't'):
+  case WORD_2('b', 'e'):
+  case WORD_2('b', 'y'):
+  case WORD_2('i', 'f'):
+  case WORD_2('i', 'n'):
+  case WORD_2('i', 's'):
+  case WORD_2('i', 't'):
+  case WORD_2('n', 'o'):
+  case WORD_2('o', 'f'):
+  case WORD_2('o', 'n'):
+  case WORD_2('o', 'r'):
+  case WORD_2('t', 'o'):
+  case WORD_3('a', 'n', 'd'):
+  case WORD_3('a', 'r', 'e'):
+  case WORD_3('b', 'u', 't'):
+  case WORD_3('f', 'o', 'r'):
+  case WORD_3('n', 'o', 't'):
+  case WORD_3('t', 'h', 'e'):
+  case WORD_3('w', 'a', 's'):
+  case WORD_4('i', 'n', 't', 'o'):
+  case WORD_4('s', 'u', 'c', 'h'):
+  case WORD_4('t', 'h', 'a', 't'):
+  case WORD_4('t', 'h', 'e', 'n'):
+  case WORD_4('t', 'h', 'e', 'y'):
+  case WORD_4('t', 'h', 'i', 's'):
+  case WORD_4('w', 'i', 'l', 'l'):
+  case WORD_4('w', 'i', 't', 'h'):
+  case WORD_5('t', 'h', 'e', 'i', 'r'):
+  case WORD_5('t', 'h', 'e', 'r', 'e'):
+  case WORD_5('t', 'h', 'e', 's', 'e'):
+    return TRUE;
+  default:
+    return FALSE;
+  }
 }
 
 static void emit_ascii(char *term, gsize length, ShopTermFunction function, gpointer user_data)
@@ -239,8 +484,8 @@ static void emit_unicode(const char *text, const char *end, ShopTermFunction fun
   gunichar2 units[SHOP_TOKEN_LIMIT];
   char shadow[SHOP_TOKEN_LIMIT];
   gsize length = 0;
-  while (text < end) {
-    UChar32 character = u_tolower(next_character(&text));
+  for (; text < end; text = g_utf8_next_char(text)) {
+    UChar32 character = u_tolower((UChar32)g_utf8_get_char(text));
     if (character > 0xFFFF) {
       units[length++] = (gunichar2)(0xD800 + ((character - 0x10000) >> 10));
       units[length++] = (gunichar2)(0xDC00 + ((character - 0x10000) & 0x3FF));
@@ -288,8 +533,9 @@ static const char *match_ascii(const char *text, char *term)
       return NULL;
     term[length] = g_ascii_tolower(text[length]);
   }
-  guchar next = (guchar)text[length];
-  if (length == 0 || next >= 0x80 || (next && strchr("_.:,;'\"", next)))
+  char next = text[length];
+  if (length == 0 || (next & '\x80') || next == '_' || next == '.' || next == ':' || next == ',' || next == ';' ||
+      next == '\'' || next == '"')
     return NULL;
   return text + length;
 }
@@ -304,18 +550,9 @@ void shop_analyze(const char *text, ShopTermFunction function, gpointer user_dat
       text = end;
       continue;
     }
-    end = match_word(text);
-    if (!end) {
-      const char *after = text;
-      CharacterClass class = classify(next_character(&after));
-      if (class == CLASS_IDEOGRAPH || class == CLASS_COMPLEX)
-        end = match_run(text, class);
-      else {
-        text = after;
-        continue;
-      }
-    }
-    emit_unicode(text, end, function, user_data);
-    text = end;
+    end = longest(match_word(text), longest(match_script(text), match_emoji(text)));
+    if (end)
+      emit_unicode(text, end, function, user_data);
+    text = end ? end : g_utf8_next_char(text);
   }
 }

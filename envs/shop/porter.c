@@ -63,21 +63,38 @@ static gboolean ends_in_short_syllable(const Word *word, gsize length)
   return last != 'w' && last != 'x' && last != 'y';
 }
 
-static gboolean ends_with(Word *word, const char *suffix)
+/* A suffix and what replaces it, with their lengths. */
+typedef struct {
+  const char *suffix, *replacement;
+  guint8 suffix_length, replacement_length;
+} Rule;
+#define RULE(suffix, replacement)                                                                                      \
+  {                                                                                                                    \
+    suffix, replacement, sizeof(suffix) - 1, sizeof(replacement) - 1                                                   \
+  }
+
+/* Compared from the end, where most suffixes already differ. */
+static inline gboolean has_suffix(Word *word, const char *suffix, gsize length)
 {
-  gsize length = strlen(suffix);
-  if (length > word->length || memcmp(word->letters + word->length - length, suffix, length) != 0)
+  if (length > word->length)
     return FALSE;
+  const char *tail = word->letters + word->length - length;
+  for (gsize i = length; i-- > 0;)
+    if (tail[i] != suffix[i])
+      return FALSE;
   word->stem = word->length - length;
   return TRUE;
 }
 
-static void replace_suffix(Word *word, const char *replacement)
+static inline void replace(Word *word, const char *replacement, gsize length)
 {
-  gsize length = strlen(replacement);
   memcpy(word->letters + word->stem, replacement, length);
   word->length = word->stem + length;
 }
+
+/* For literals. */
+#define ends_with(word, suffix)           has_suffix(word, suffix, sizeof(suffix) - 1)
+#define replace_suffix(word, replacement) replace(word, replacement, sizeof(replacement) - 1)
 
 /* Plurals, -ed and -ing. */
 static void step_1a(Word *word)
@@ -124,17 +141,13 @@ static void step_1c(Word *word)
     word->letters[word->length - 1] = 'i';
 }
 
-typedef struct {
-  const char *suffix, *replacement;
-} Rule;
-
 /* Applies the first rule whose suffix matches, if the measure before it allows. */
 static void apply_rules(Word *word, const Rule *rules, gsize n_rules)
 {
   for (gsize i = 0; i < n_rules; i++)
-    if (ends_with(word, rules[i].suffix)) {
+    if (has_suffix(word, rules[i].suffix, rules[i].suffix_length)) {
       if (measure(word, word->stem) > 0)
-        replace_suffix(word, rules[i].replacement);
+        replace(word, rules[i].replacement, rules[i].replacement_length);
       return;
     }
 }
@@ -142,11 +155,12 @@ static void apply_rules(Word *word, const Rule *rules, gsize n_rules)
 static void step_2(Word *word)
 {
   static const Rule rules[] = {
-      {"ational", "ate"}, {"tional", "tion"}, {"enci", "ence"}, {"anci", "ance"}, {"izer", "ize"},
-      {"bli", "ble"},     {"alli", "al"},     {"entli", "ent"}, {"eli", "e"},     {"ousli", "ous"},
-      {"ization", "ize"}, {"ation", "ate"},   {"ator", "ate"},  {"alism", "al"},  {"iveness", "ive"},
-      {"fulness", "ful"}, {"ousness", "ous"}, {"aliti", "al"},  {"iviti", "ive"}, {"biliti", "ble"},
-      {"logi", "log"},
+      RULE("ational", "ate"), RULE("tional", "tion"), RULE("enci", "ence"),   RULE("anci", "ance"),
+      RULE("izer", "ize"),    RULE("bli", "ble"),     RULE("alli", "al"),     RULE("entli", "ent"),
+      RULE("eli", "e"),       RULE("ousli", "ous"),   RULE("ization", "ize"), RULE("ation", "ate"),
+      RULE("ator", "ate"),    RULE("alism", "al"),    RULE("iveness", "ive"), RULE("fulness", "ful"),
+      RULE("ousness", "ous"), RULE("aliti", "al"),    RULE("iviti", "ive"),   RULE("biliti", "ble"),
+      RULE("logi", "log"),
   };
   apply_rules(word, rules, G_N_ELEMENTS(rules));
 }
@@ -154,23 +168,27 @@ static void step_2(Word *word)
 static void step_3(Word *word)
 {
   static const Rule rules[] = {
-      {"icate", "ic"}, {"ative", ""}, {"alize", "al"}, {"iciti", "ic"}, {"ical", "ic"}, {"ful", ""}, {"ness", ""},
+      RULE("icate", "ic"), RULE("ative", ""), RULE("alize", "al"), RULE("iciti", "ic"),
+      RULE("ical", "ic"),  RULE("ful", ""),   RULE("ness", ""),
   };
   apply_rules(word, rules, G_N_ELEMENTS(rules));
 }
 
 static void step_4(Word *word)
 {
-  static const char *const suffixes[] = {"al",  "ance", "ence", "er",  "ic",  "able", "ible", "ant", "ement", "ment",
-                                         "ent", "ion",  "ou",   "ism", "ate", "iti",  "ous",  "ive", "ize"};
-  for (gsize i = 0; i < G_N_ELEMENTS(suffixes); i++) {
-    if (!ends_with(word, suffixes[i]))
+  static const Rule rules[] = {
+      RULE("al", ""),   RULE("ance", ""),  RULE("ence", ""),  RULE("er", ""),    RULE("ic", ""),
+      RULE("able", ""), RULE("ible", ""),  RULE("ant", ""),   RULE("ement", ""), RULE("ment", ""),
+      RULE("ent", ""),  RULE("sion", "s"), RULE("tion", "t"), RULE("ou", ""),    RULE("ism", ""),
+      RULE("ate", ""),  RULE("iti", ""),   RULE("ous", ""),   RULE("ive", ""),   RULE("ize", ""),
+  };
+  for (gsize i = 0; i < G_N_ELEMENTS(rules); i++) {
+    if (!has_suffix(word, rules[i].suffix, rules[i].suffix_length))
       continue;
-    if (g_str_equal(suffixes[i], "ion") &&
-        !(word->stem > 0 && (word->letters[word->stem - 1] == 's' || word->letters[word->stem - 1] == 't')))
-      continue;
-    if (measure(word, word->stem) > 1)
-      word->length = word->stem;
+    /* The s or t before "ion" belongs to the stem. */
+    gsize length = word->stem + rules[i].replacement_length;
+    if (measure(word, length) > 1)
+      word->length = length;
     return;
   }
 }
