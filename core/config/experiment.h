@@ -82,16 +82,37 @@ typedef struct {
   GPtrArray *stages; /* CwStage * */
   char *resolved;    /* every value as YAML with its origin in a comment */
   char *fingerprint; /* SHA-256 (hex) over the values that must not change on resume */
-  gpointer reserved;
+  GPtrArray *values; /* what `resolved` lists, for cw_experiment_check_resume */
 } CwExperiment;
 
-/* Reads, overrides (`sets`: NULL-terminated "a.b=c", may be NULL), checks. NULL
- * with CW_CONFIG_ERROR / CW_ERROR_CONFIGURATION whose message holds all complaints. */
+/* YAML, in short (docs and `cartwright config` show all keys):
+ *
+ *   name: demo
+ *   environment: {plugin: synthetic, products: 100}    # plugin, and the plugin's own options
+ *   policy: {plugin: linear, width: 64}                # may be absent
+ *   stages:                                            # each exactly one of generate, import, algorithm
+ *     - {generate: {agent: expert, episodes: 50}, into: expert.jsonl}
+ *     - {algorithm: bc, trajectories: expert.jsonl, epochs: 3}   # keys of the stage and of the plugin
+ *   evaluate: {split: test}                            # also rollout:, checkpoint:
+ *
+ * Reads, overrides (`sets`: NULL-terminated "a.b=c", may be NULL), checks. NULL
+ * with CW_CONFIG_ERROR / CW_ERROR_CONFIGURATION whose message holds all complaints.
+ * The registry must outlive the experiment. */
 CwExperiment *cw_experiment_load(const char *path, const char *const *sets, CwRegistry *registry, GError **error);
-void cw_experiment_free(CwExperiment *experiment);
+void cw_experiment_free(CwExperiment *experiment); /* accepts NULL */
 
-/* The core's own tables by section name ("", "rollout", "checkpoint", "evaluate",
- * "generate", "import", "stage"), for help and documentation; NULL when unknown. */
+/* Whether a run whose resolved text is `saved` may go on as `experiment`: all
+ * values but the resume-safe ones are the same. Otherwise FALSE with
+ * CW_CONFIG_ERROR / CW_ERROR_CONFIGURATION that names the first differences:
+ * "stages.0.learning_rate was 1e-4, is 2e-4 (configs/x.yaml:12:20)". `saved_name`
+ * is the saved file's name for messages. */
+gboolean cw_experiment_check_resume(const CwExperiment *experiment, const char *saved, const char *saved_name,
+                                    GError **error);
+
+/* The core's own tables by section name ("", "environment", "policy", "rollout",
+ * "checkpoint", "evaluate", "generate", "import", "stage": keys of an algorithm's
+ * stage, "into": keys beside generate and import), for help and documentation;
+ * NULL when unknown. */
 const CwOptionTable *cw_experiment_table(const char *section);
 
 #endif

@@ -137,11 +137,6 @@ static void report_unknown(const CwOptionTable *table, const CwYamlPair *pair, c
 {
   g_autofree char *shown = cw_display_text(pair->key);
   g_autofree char *homes = homes_of(scope, pair->key);
-  if (homes) {
-    cw_diagnostics_error(diagnostics, pair->place, "misplaced key %s in %s; it belongs in %s", shown, scope->what,
-                         homes);
-    return;
-  }
   g_autoptr(GPtrArray) words = g_ptr_array_new();
   for (guint i = 0; i < table->n_rows; i++)
     g_ptr_array_add(words, (gpointer)table->rows[i].name);
@@ -149,11 +144,12 @@ static void report_unknown(const CwOptionTable *table, const CwYamlPair *pair, c
     g_ptr_array_add(words, (gpointer)*word);
   g_ptr_array_add(words, NULL);
   const char *near = cw_suggest(pair->key, (const char *const *)words->pdata);
-  if (near)
-    cw_diagnostics_error(diagnostics, pair->place, "unknown key %s in %s; did you mean '%s'?", shown, scope->what,
-                         near);
+  g_autofree char *cure = near ? g_strdup_printf("; did you mean '%s'?", near) : g_strdup("");
+  if (homes)
+    cw_diagnostics_error(diagnostics, pair->place, "misplaced key %s in %s; it belongs to %s%s", shown, scope->what,
+                         homes, cure);
   else
-    cw_diagnostics_error(diagnostics, pair->place, "unknown key %s in %s", shown, scope->what);
+    cw_diagnostics_error(diagnostics, pair->place, "unknown key %s in %s%s", shown, scope->what, cure);
 }
 
 static void report_missing(const CwOption *row, const CwOptionsScope *scope, CwDiagnostics *diagnostics)

@@ -236,10 +236,11 @@ static char *parse_enum(const CwOption *row, const char *text, gint *member)
 char *cw_scalar_parse(const CwOption *row, const char *text, gboolean quoted, gpointer member)
 {
   gboolean wants_string = row->type == CW_OPTION_STRING || row->type == CW_OPTION_PATH || row->type == CW_OPTION_ENUM;
+  gboolean is_required = (row->flags & CW_OPTION_REQUIRED) != 0;
   if (!quoted && *text == '\0') {
     g_autofree char *expectation = cw_scalar_expectation(row);
     return g_strdup_printf("has no value; expected %s%s", expectation,
-                           row->type == CW_OPTION_STRING ? " ('' for an empty one)" : "");
+                           row->type == CW_OPTION_STRING && !is_required ? " ('' for an empty one)" : "");
   }
   if (quoted && !wants_string) {
     g_autofree char *expectation = cw_scalar_expectation(row);
@@ -255,11 +256,10 @@ char *cw_scalar_parse(const CwOption *row, const char *text, gboolean quoted, gp
     return parse_number(row, text, member);
   case CW_OPTION_ENUM:
     return parse_enum(row, text, member);
-  case CW_OPTION_PATH:
-    if (*text == '\0')
-      return g_strdup("is empty; expected a path");
-    /* fall through */
   case CW_OPTION_STRING:
+  case CW_OPTION_PATH:
+    if (*text == '\0' && (row->type == CW_OPTION_PATH || is_required))
+      return g_strdup_printf("is empty; expected %s", row->type == CW_OPTION_PATH ? "a path" : "a string");
     g_free(*(char **)member);
     *(char **)member = g_strdup(text);
     return NULL;

@@ -234,8 +234,8 @@ static void test_all_complaints_come_in_one_run(void **state)
       "x.yaml:1:1: error: unknown key 'lerning_rate' in algorithm 'bc'; did you mean 'learning_rate'?\n"
       "x.yaml:1:1: error: missing key 'model' in algorithm 'bc': a path (model folder)\n"
       "x.yaml:2:9: error: epochs in algorithm 'bc' is 'many'; expected an integer\n"
-      "x.yaml:3:1: error: misplaced key 'gamma' in algorithm 'bc'; it belongs in algorithm 'ppo'\n"
-      "x.yaml:4:1: error: misplaced key 'episodes' in algorithm 'bc'; it belongs in evaluate or generate\n"
+      "x.yaml:3:1: error: misplaced key 'gamma' in algorithm 'bc'; it belongs to algorithm 'ppo'\n"
+      "x.yaml:4:1: error: misplaced key 'episodes' in algorithm 'bc'; it belongs to evaluate or generate\n"
       "x.yaml:5:1: error: unknown key 'zzz' in algorithm 'bc'\n"
       "x.yaml:6:1: error: unknown key 'plugni' in algorithm 'bc'; did you mean 'plugin'?\n"
       "x.yaml:7:1: error: duplicate key 'epochs'; it was first given at x.yaml:2:1\n");

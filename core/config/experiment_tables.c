@@ -1,0 +1,121 @@
+/* The option tables of the core's own sections. They are all there is to know
+ * about a key: parser, default, range, help and documentation read them. */
+#include "core/config/experiment_parts.h"
+#include <string.h>
+
+#define SAFE             .flags = CW_OPTION_RESUME_SAFE
+#define REQUIRED         .flags = CW_OPTION_REQUIRED
+#define AT(type, member) .offset = offsetof(type, member)
+#define TABLE(rows, type)                                                                                              \
+  {                                                                                                                    \
+    rows, G_N_ELEMENTS(rows), sizeof(type)                                                                             \
+  }
+
+static const CwOption top_rows[] = {
+    {"name", CW_OPTION_STRING, AT(CwExperiment, name), SAFE, .help = "name of the run, by default that of the file"},
+    {"seed", CW_OPTION_INTEGER, AT(CwExperiment, seed), .default_value = "233", .minimum = 0, .maximum = G_MAXUINT32,
+     .help = "root of all random streams"},
+    {"output", CW_OPTION_PATH, AT(CwExperiment, output), SAFE, .help = "run directory, by default runs/NAME"},
+};
+const CwOptionTable cw_experiment_top_table = TABLE(top_rows, CwExperiment);
+
+static const CwOption plugin_rows[] = {
+    {"plugin", CW_OPTION_STRING, AT(CwFeatureName, name), REQUIRED, .help = "name of what to load"},
+};
+const CwOptionTable cw_plugin_name_table = TABLE(plugin_rows, CwFeatureName);
+
+static const CwOption algorithm_rows[] = {
+    {"algorithm", CW_OPTION_STRING, AT(CwFeatureName, name), REQUIRED, .help = "name of what to load"},
+};
+const CwOptionTable cw_algorithm_name_table = TABLE(algorithm_rows, CwFeatureName);
+
+static const CwOption rollout_rows[] = {
+    {"slots", CW_OPTION_INTEGER, AT(CwRolloutOptions, slots), SAFE, .default_value = "16", .minimum = 1,
+     .maximum = 65536, .unit = "sessions", .help = "sessions stepped together, their observations scored in one batch"},
+};
+const CwOptionTable cw_rollout_table = TABLE(rollout_rows, CwRolloutOptions);
+
+static const CwOption checkpoint_rows[] = {
+    {"every", CW_OPTION_INTEGER, AT(CwCheckpointOptions, every), SAFE, .default_value = "100", .minimum = 0,
+     .maximum = G_MAXDOUBLE, .unit = "updates", .help = "updates between checkpoints; 0: only at the end of a stage"},
+    {"keep", CW_OPTION_INTEGER, AT(CwCheckpointOptions, keep), SAFE, .default_value = "2", .minimum = 1,
+     .maximum = G_MAXDOUBLE, .unit = "checkpoints", .help = "how many of the newest are kept"},
+};
+const CwOptionTable cw_checkpoint_table = TABLE(checkpoint_rows, CwCheckpointOptions);
+
+static const char *const selections[] = {"sample", "greedy", NULL};
+static const CwOption evaluate_rows[] = {
+    {"split", CW_OPTION_STRING, AT(CwEvaluateOptions, split), SAFE, .default_value = "test",
+     .help = "split of the environment's goals"},
+    {"episodes", CW_OPTION_INTEGER, AT(CwEvaluateOptions, episodes), SAFE, .default_value = "500", .minimum = 1,
+     .maximum = G_MAXDOUBLE, .unit = "episodes", .help = "the first goals of the split, all of them when fewer"},
+    {"agents", CW_OPTION_STRING_LIST, AT(CwEvaluateOptions, agents), SAFE,
+     .help = "random, scripts of the environment, initial, final; by default all that there are"},
+    {"selection", CW_OPTION_STRING_LIST, AT(CwEvaluateOptions, selection), SAFE, .default_value = "sample,greedy",
+     .values = selections, .help = "how a policy chooses an action"},
+    {"confidence", CW_OPTION_NUMBER, AT(CwEvaluateOptions, confidence), SAFE, .default_value = "0.95", .minimum = 0.5,
+     .maximum = 0.9999, .help = "of the interval around the score"},
+};
+const CwOptionTable cw_evaluate_table = TABLE(evaluate_rows, CwEvaluateOptions);
+
+static const CwOption generate_rows[] = {
+    {"agent", CW_OPTION_STRING, AT(CwGenerateOptions, agent), REQUIRED,
+     .help = "a script of the environment, random or policy"},
+    {"split", CW_OPTION_STRING, AT(CwGenerateOptions, split), .default_value = "train",
+     .help = "split of the environment's goals"},
+    {"episodes", CW_OPTION_INTEGER, AT(CwGenerateOptions, episodes), REQUIRED, .minimum = 1, .maximum = G_MAXDOUBLE,
+     .unit = "episodes", .help = "goals in order, wrapping round"},
+    {"successful_only", CW_OPTION_BOOLEAN, AT(CwGenerateOptions, successful_only), .default_value = "false",
+     .help = "keep only successful episodes"},
+};
+const CwOptionTable cw_generate_table = TABLE(generate_rows, CwGenerateOptions);
+
+static const CwOption import_rows[] = {
+    {"sessions", CW_OPTION_PATH, AT(CwImportOptions, sessions), REQUIRED,
+     .help = "file of recorded sessions, in the environment's own format"},
+    {"splits", CW_OPTION_STRING_LIST, AT(CwImportOptions, splits), .default_value = "train",
+     .help = "keep sessions whose goal is in one of these splits"},
+    {"add_searches", CW_OPTION_BOOLEAN, AT(CwImportOptions, add_searches), .default_value = "true",
+     .help = "add a recorded query to the candidates; false: skip its step"},
+    {"successful_only", CW_OPTION_BOOLEAN, AT(CwImportOptions, successful_only), .default_value = "false",
+     .help = "keep only successful sessions"},
+};
+const CwOptionTable cw_import_table = TABLE(import_rows, CwImportOptions);
+
+static const CwOption stage_rows[] = {
+    {"trajectories", CW_OPTION_STRING_LIST, AT(CwStageOptions, trajectories),
+     .help = "names that earlier stages write, or paths"},
+    {"evaluate_every", CW_OPTION_INTEGER, AT(CwStageOptions, evaluate_every), SAFE, .default_value = "0", .minimum = 0,
+     .maximum = G_MAXDOUBLE, .unit = "updates", .help = "updates between evaluations for the curve; 0: none"},
+    {"evaluate_episodes", CW_OPTION_INTEGER, AT(CwStageOptions, evaluate_episodes), SAFE, .default_value = "100",
+     .minimum = 1, .maximum = G_MAXDOUBLE, .unit = "episodes", .help = "episodes of such an evaluation"},
+    {"evaluate_split", CW_OPTION_STRING, AT(CwStageOptions, evaluate_split), SAFE, .default_value = "dev",
+     .help = "split of such an evaluation"},
+};
+const CwOptionTable cw_stage_table = TABLE(stage_rows, CwStageOptions);
+
+static const CwOption into_rows[] = {
+    {"into", CW_OPTION_STRING, AT(CwStage, into), REQUIRED, .help = "name of the file in the run's trajectories"},
+};
+const CwOptionTable cw_into_table = TABLE(into_rows, CwStage);
+
+const char *const cw_experiment_sections[] = {"environment", "policy",   "rollout", "checkpoint",
+                                              "stages",      "evaluate", NULL};
+const char *const cw_stage_kind_names[] = {"generate", "import", "algorithm", NULL};
+
+const CwOptionTable *cw_experiment_table(const char *section)
+{
+  static const struct {
+    const char *section;
+    const CwOptionTable *table;
+  } tables[] = {
+      {"", &cw_experiment_top_table},   {"environment", &cw_plugin_name_table}, {"policy", &cw_plugin_name_table},
+      {"rollout", &cw_rollout_table},   {"checkpoint", &cw_checkpoint_table},   {"evaluate", &cw_evaluate_table},
+      {"generate", &cw_generate_table}, {"import", &cw_import_table},           {"stage", &cw_stage_table},
+      {"into", &cw_into_table},
+  };
+  for (guint i = 0; i < G_N_ELEMENTS(tables); i++)
+    if (strcmp(tables[i].section, section) == 0)
+      return tables[i].table;
+  return NULL;
+}
