@@ -1,0 +1,84 @@
+/* Maps the file and hands out its lines one after another. Owns the mapping, a
+ * copy of the present line and the text of its place. */
+#include "core/run/lines.h"
+#include <cartwright/error.h>
+#include <string.h>
+
+struct CwLines {
+  char *path;
+  GMappedFile *file;
+  const char *position, *end;
+  GString *line;
+  GString *where;
+  guint64 number, count;
+};
+
+CwLines *cw_lines_open(const char *path, GError **error)
+{
+  GError *problem = NULL;
+  if (g_file_test(path, G_FILE_TEST_IS_DIR)) {
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: is a directory; a text file was expected", path);
+    return NULL;
+  }
+  GMappedFile *file = g_mapped_file_new(path, FALSE, &problem);
+  if (!file) {
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be read: %s", path, problem->message);
+    g_error_free(problem);
+    return NULL;
+  }
+  CwLines *lines = g_new0(CwLines, 1);
+  lines->path = g_strdup(path);
+  lines->file = file;
+  lines->position = g_mapped_file_get_contents(file);
+  if (!lines->position)
+    lines->position = "";
+  lines->end = lines->position + g_mapped_file_get_length(file);
+  lines->line = g_string_new(NULL);
+  lines->where = g_string_new(path);
+  for (const char *p = lines->position; p < lines->end; lines->count++) {
+    const char *newline = memchr(p, '\n', (gsize)(lines->end - p));
+    p = newline ? newline + 1 : lines->end;
+  }
+  return lines;
+}
+
+void cw_lines_close(CwLines *lines)
+{
+  if (!lines)
+    return;
+  g_mapped_file_unref(lines->file);
+  g_string_free(lines->line, TRUE);
+  g_string_free(lines->where, TRUE);
+  g_free(lines->path);
+  g_free(lines);
+}
+
+guint64 cw_lines_count(const CwLines *lines)
+{
+  return lines->count;
+}
+
+const char *cw_lines_next(CwLines *lines, GError **error)
+{
+  if (lines->position >= lines->end)
+    return NULL;
+  const char *newline = memchr(lines->position, '\n', (gsize)(lines->end - lines->position));
+  const char *stop = newline ? newline : lines->end;
+  g_string_truncate(lines->line, 0);
+  g_string_append_len(lines->line, lines->position, stop - lines->position);
+  lines->position = newline ? newline + 1 : lines->end;
+  lines->number++;
+  g_string_printf(lines->where, "%s:%" G_GUINT64_FORMAT, lines->path, lines->number);
+  const char *bad = NULL;
+  if (!g_utf8_validate(lines->line->str, (gssize)lines->line->len, &bad)) {
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT, "%s: byte %" G_GSIZE_FORMAT " (0x%02x) is not valid UTF-8 text",
+                lines->where->str, (gsize)(bad - lines->line->str) + 1, (guchar)*bad);
+    return NULL;
+  }
+  return lines->line->str;
+}
+
+const char *cw_lines_where(const CwLines *lines)
+{
+  return lines->where->str;
+}

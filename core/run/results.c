@@ -1,0 +1,283 @@
+/* Keeps the evaluations of an experiment with the facts about its environment
+ * and policy, writes them as JSON and reads them back. Owns
+ * the evaluations and copies of all facts. */
+#include "core/run/results.h"
+#include "config.h"
+#include "core/base/checkpoint.h"
+#include "core/base/json_text.h"
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+CwResults *cw_results_new(const CwExperiment *experiment, CwEnvironment *environment, CwPolicy *policy)
+{
+  CwResults *results = g_new0(CwResults, 1);
+  const CwRegisteredFeature *feature = cw_environment_feature(environment);
+  results->name = g_strdup(experiment->name);
+  results->seed = (guint32)experiment->seed;
+  results->confidence = experiment->evaluate->confidence;
+  results->environment = g_strdup(feature->name);
+  results->environment_version = g_strdup(feature->plugin->descriptor->version);
+  results->environment_facts = g_strdupv((char **)cw_environment_describe(environment));
+  if (policy) {
+    feature = cw_policy_feature(policy);
+    results->policy = g_strdup(feature->name);
+    results->policy_version = g_strdup(feature->plugin->descriptor->version);
+    results->policy_facts = g_strdupv((char **)cw_policy_describe(policy));
+  }
+  results->split = g_strdup(experiment->evaluate->split);
+  results->n_goals = MAX(cw_environment_n_goals(environment, results->split, NULL), 0);
+  results->evaluations = g_ptr_array_new_with_free_func((GDestroyNotify)cw_evaluation_free);
+  return results;
+}
+
+void cw_results_free(CwResults *results)
+{
+  if (!results)
+    return;
+  g_free(results->name);
+  g_free(results->environment);
+  g_free(results->environment_version);
+  g_free(results->policy);
+  g_free(results->policy_version);
+  g_strfreev(results->environment_facts);
+  g_strfreev(results->policy_facts);
+  g_free(results->split);
+  g_ptr_array_unref(results->evaluations);
+  g_free(results);
+}
+
+void cw_results_add(CwResults *results, CwEvaluation *evaluation)
+{
+  for (guint i = 0; i < results->evaluations->len; i++) {
+    CwEvaluation *old = g_ptr_array_index(results->evaluations, i);
+    if (g_str_equal(old->agent, evaluation->agent) && g_str_equal(old->selection, evaluation->selection)) {
+      cw_evaluation_free(old);
+      results->evaluations->pdata[i] = evaluation;
+      return;
+    }
+  }
+  g_ptr_array_add(results->evaluations, evaluation);
+}
+
+const CwEvaluation *cw_results_find(const CwResults *results, const char *agent, const char *selection,
+                                    guint64 n_episodes, guint64 step)
+{
+  for (guint i = 0; i < results->evaluations->len; i++) {
+    const CwEvaluation *evaluation = g_ptr_array_index(results->evaluations, i);
+    if (g_str_equal(evaluation->agent, agent) && g_str_equal(evaluation->selection, selection) &&
+        g_str_equal(evaluation->split, results->split) && evaluation->n == MIN(n_episodes, (guint64)results->n_goals) &&
+        evaluation->step == step)
+      return evaluation;
+  }
+  return NULL;
+}
+
+static void append_key(GString *json, const char *key)
+{
+  if (json->str[json->len - 1] != '{')
+    g_string_append_c(json, ',');
+  g_string_append(json, "\n  ");
+  cw_json_append_string(json, key);
+  g_string_append(json, ": ");
+}
+
+static void append_pair(GString *json, const char *key, const char *value)
+{
+  if (json->str[json->len - 1] != '{')
+    g_string_append(json, ", ");
+  cw_json_append_string(json, key);
+  g_string_append(json, ": ");
+  cw_json_append_string(json, value);
+}
+
+static void append_facts(GString *json, const char *plugin, const char *version, char **facts)
+{
+  g_string_append_c(json, '{');
+  append_pair(json, "plugin", plugin);
+  append_pair(json, "version", version);
+  for (guint i = 0; facts && facts[i] && facts[i + 1]; i += 2)
+    append_pair(json, facts[i], facts[i + 1]);
+  g_string_append_c(json, '}');
+}
+
+static void append_number(GString *json, const char *key, double value)
+{
+  g_string_append_printf(json, ", \"%s\": ", key);
+  cw_json_append_double(json, value);
+}
+
+static void append_interval(GString *json, const char *key, CwInterval interval)
+{
+  append_number(json, key, interval.mean);
+  g_string_append_printf(json, ", \"%s_interval\": [", key);
+  cw_json_append_double(json, interval.low);
+  g_string_append(json, ", ");
+  cw_json_append_double(json, interval.high);
+  g_string_append_c(json, ']');
+}
+
+static void append_evaluation(GString *json, const CwEvaluation *evaluation, double confidence)
+{
+  g_string_append_c(json, '{');
+  append_pair(json, "agent", evaluation->agent);
+  append_pair(json, "selection", evaluation->selection);
+  append_pair(json, "split", evaluation->split);
+  g_string_append_printf(json, ", \"updates\": %" G_GUINT64_FORMAT ", \"episodes\": %u", evaluation->step,
+                         evaluation->n);
+  append_interval(json, "score", cw_evaluation_score(evaluation, confidence));
+  append_interval(json, "success", cw_evaluation_success(evaluation, confidence));
+  append_number(json, "steps_per_episode", cw_evaluation_mean_length(evaluation));
+  g_string_append_printf(json, ", \"decisions\": %" G_GUINT64_FORMAT, evaluation->n_decisions);
+  append_number(json, "seconds", evaluation->seconds);
+  append_number(json, "decisions_per_second",
+                evaluation->seconds > 0 ? (double)evaluation->n_decisions / evaluation->seconds : NAN);
+  g_string_append(json, ", \"parts\": {");
+  for (guint i = 0; i < evaluation->parts->len; i++) {
+    g_string_append(json, i ? ", " : "");
+    cw_json_append_string(json, g_ptr_array_index(evaluation->parts, i));
+    g_string_append(json, ": ");
+    cw_json_append_double(json, g_array_index(evaluation->part_sums, double, i) / evaluation->n);
+  }
+  g_string_append(json, "}, \"rewards\": [");
+  for (guint i = 0; i < evaluation->n; i++) {
+    g_string_append(json, i ? "," : "");
+    cw_json_append_double(json, evaluation->rewards[i]);
+  }
+  g_string_append(json, "], \"successes\": [");
+  for (guint i = 0; i < evaluation->n; i++)
+    g_string_append_printf(json, "%s%d", i ? "," : "", evaluation->success[i]);
+  g_string_append(json, "], \"lengths\": [");
+  for (guint i = 0; i < evaluation->n; i++)
+    g_string_append_printf(json, "%s%u", i ? "," : "", evaluation->lengths[i]);
+  g_string_append(json, "]}");
+}
+
+char *cw_results_json(const CwResults *results)
+{
+  GString *json = g_string_new("{");
+  append_key(json, "cartwright");
+  cw_json_append_string(json, PACKAGE_VERSION);
+  append_key(json, "name");
+  cw_json_append_string(json, results->name);
+  append_key(json, "seed");
+  g_string_append_printf(json, "%u", results->seed);
+  append_key(json, "confidence");
+  cw_json_append_double(json, results->confidence);
+  append_key(json, "environment");
+  append_facts(json, results->environment, results->environment_version, results->environment_facts);
+  append_key(json, "policy");
+  if (results->policy)
+    append_facts(json, results->policy, results->policy_version, results->policy_facts);
+  else
+    g_string_append(json, "null");
+  append_key(json, "agents");
+  g_string_append_c(json, '[');
+  for (guint i = 0; i < results->evaluations->len; i++) {
+    g_string_append(json, i ? ",\n    " : "\n    ");
+    append_evaluation(json, g_ptr_array_index(results->evaluations, i), results->confidence);
+  }
+  g_string_append(json, "\n  ]\n}\n");
+  return g_string_free(json, FALSE);
+}
+
+gboolean cw_results_write(const CwResults *results, const char *path, GError **error)
+{
+  char *json = cw_results_json(results);
+  gboolean good = cw_write_file(path, json, strlen(json), error);
+  g_free(json);
+  return good;
+}
+
+static gboolean is_array_of_numbers(json_t *array, gsize n)
+{
+  gsize i;
+  json_t *item;
+  if (!json_is_array(array) || json_array_size(array) != n)
+    return FALSE;
+  json_array_foreach(array, i, item)
+  {
+    if (!json_is_number(item))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* NULL when the object is not one that append_evaluation wrote. */
+static CwEvaluation *evaluation_from_json(json_t *object)
+{
+  const char *agent, *selection, *split;
+  json_int_t updates, episodes, decisions;
+  double seconds;
+  json_t *parts, *rewards, *successes, *lengths;
+  if (json_unpack(object, "{s:s, s:s, s:s, s:I, s:I, s:I, s:F, s:o, s:o, s:o, s:o}", "agent", &agent, "selection",
+                  &selection, "split", &split, "updates", &updates, "episodes", &episodes, "decisions", &decisions,
+                  "seconds", &seconds, "parts", &parts, "rewards", &rewards, "successes", &successes, "lengths",
+                  &lengths) != 0)
+    return NULL;
+  gsize n = json_array_size(rewards);
+  if (n == 0 || (json_int_t)n != episodes || !is_array_of_numbers(rewards, n) || !is_array_of_numbers(successes, n) ||
+      !is_array_of_numbers(lengths, n) || !json_is_object(parts))
+    return NULL;
+  CwEvaluation *evaluation = g_new0(CwEvaluation, 1);
+  evaluation->agent = g_strdup(agent);
+  evaluation->selection = g_strdup(selection);
+  evaluation->split = g_strdup(split);
+  evaluation->n = (guint)n;
+  evaluation->step = (guint64)updates;
+  evaluation->n_decisions = (guint64)decisions;
+  evaluation->seconds = seconds;
+  evaluation->rewards = g_new(double, n);
+  evaluation->success = g_new(guint8, n);
+  evaluation->lengths = g_new(guint, n);
+  for (gsize i = 0; i < n; i++) {
+    evaluation->rewards[i] = json_number_value(json_array_get(rewards, i));
+    evaluation->success[i] = json_number_value(json_array_get(successes, i)) != 0;
+    evaluation->lengths[i] = (guint)json_number_value(json_array_get(lengths, i));
+  }
+  evaluation->parts = g_ptr_array_new_with_free_func(g_free);
+  evaluation->part_sums = g_array_new(FALSE, FALSE, sizeof(double));
+  const char *name;
+  json_t *mean;
+  json_object_foreach(parts, name, mean)
+  {
+    double sum = json_number_value(mean) * (double)n;
+    g_ptr_array_add(evaluation->parts, g_strdup(name));
+    g_array_append_val(evaluation->part_sums, sum);
+  }
+  return evaluation;
+}
+
+gboolean cw_results_read(CwResults *results, const char *path, GError **error)
+{
+  if (!g_file_test(path, G_FILE_TEST_EXISTS))
+    return TRUE;
+  json_error_t problem;
+  json_t *root = json_load_file(path, 0, &problem);
+  json_t *agents = json_object_get(root, "agents");
+  gboolean good = json_is_array(agents);
+  GPtrArray *read = g_ptr_array_new_with_free_func((GDestroyNotify)cw_evaluation_free);
+  gsize i;
+  json_t *agent;
+  json_array_foreach(agents, i, agent)
+  {
+    CwEvaluation *evaluation = evaluation_from_json(agent);
+    if (evaluation)
+      g_ptr_array_add(read, evaluation);
+    else
+      good = FALSE;
+  }
+  if (good) {
+    while (read->len > 0)
+      cw_results_add(results, g_ptr_array_steal_index(read, 0));
+  } else if (root) {
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
+                "%s: not a file of results as cartwright writes it; remove it to have the evaluations repeated", path);
+  } else {
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT, "%s:%d:%d: %s; remove the file to have the evaluations repeated",
+                path, problem.line, problem.column, problem.text);
+  }
+  g_ptr_array_unref(read);
+  json_decref(root);
+  return good;
+}

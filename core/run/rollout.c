@@ -1,0 +1,332 @@
+/* Steps many environment slots together. A round is: observe every running
+ * slot, score all their decisions in one batch, choose, step. A slot whose
+ * episode is over starts the next one at once, so that batches stay full.
+ * Finished episodes wait in `finished` until all earlier ones are delivered;
+ * the rollout owns them, the slots, their sessions and their streams. */
+#include "core/run/rollout.h"
+#include "core/base/trajectories.h"
+#include "core/run/run.h"
+#include <math.h>
+
+typedef struct {
+  CwSession *session;
+  CwRandom *environment_random, *action_random;
+  gboolean running;
+  CwTrajectoryBuilder *builder; /* NULL without keep_steps */
+  CwEpisode *episode;           /* under construction while running */
+  CwObservation observation;    /* the present one; its strings belong to the session */
+} Slot;
+
+struct CwRollout {
+  CwEnvironment *environment;
+  Slot *slots;
+  guint n_slots;
+};
+
+/* One call of cw_rollout_run. */
+typedef struct {
+  CwRollout *rollout;
+  const CwRolloutPlan *plan;
+  const CwAgent *agent;
+  char *environment_purpose, *action_purpose;
+  guint64 n_started, n_delivered, n_decisions;
+  GHashTable *finished; /* &episode->episode → CwEpisode, not yet delivered */
+  /* The batch of a round. */
+  GPtrArray *running;  /* Slot * */
+  CwDecision *batch;   /* n_slots */
+  GPtrArray *pointers; /* const CwDecision *, into batch */
+  GArray *logits;      /* float */
+  float *values;       /* n_slots */
+} Rolling;
+
+const char *cw_selection_name(CwSelection selection)
+{
+  return selection == CW_SELECT_GREEDY ? "greedy" : "sample";
+}
+
+gboolean cw_selection_from_name(const char *name, CwSelection *selection)
+{
+  if (g_str_equal(name, "sample"))
+    *selection = CW_SELECT_SAMPLE;
+  else if (g_str_equal(name, "greedy"))
+    *selection = CW_SELECT_GREEDY;
+  else
+    return FALSE;
+  return TRUE;
+}
+
+static void episode_free(gpointer data)
+{
+  CwEpisode *episode = data;
+  if (!episode)
+    return;
+  for (guint i = 0; i < episode->n_parts; i++)
+    g_free((char *)episode->parts[i].name);
+  g_free((CwNamedValue *)episode->parts);
+  cw_trajectory_free(episode->trajectory);
+  g_free(episode);
+}
+
+static void slot_clear(Slot *slot)
+{
+  slot->running = FALSE;
+  g_clear_pointer(&slot->builder, cw_trajectory_builder_free);
+  g_clear_pointer(&slot->episode, episode_free);
+}
+
+CwRollout *cw_rollout_new(CwEnvironment *environment, guint n_slots, GError **error)
+{
+  CwRollout *rollout = g_new0(CwRollout, 1);
+  rollout->environment = environment;
+  rollout->n_slots = MAX(n_slots, 1);
+  rollout->slots = g_new0(Slot, rollout->n_slots);
+  for (guint i = 0; i < rollout->n_slots; i++) {
+    Slot *slot = &rollout->slots[i];
+    slot->session = cw_session_new(environment, error);
+    if (!slot->session) {
+      cw_rollout_free(rollout);
+      return NULL;
+    }
+    slot->environment_random = cw_random_new(0, "rollout", 0, 0);
+    slot->action_random = cw_random_new(0, "rollout", 0, 0);
+  }
+  return rollout;
+}
+
+void cw_rollout_free(CwRollout *rollout)
+{
+  if (!rollout)
+    return;
+  for (guint i = 0; i < rollout->n_slots; i++) {
+    Slot *slot = &rollout->slots[i];
+    slot_clear(slot);
+    cw_session_free(slot->session);
+    cw_random_free(slot->environment_random);
+    cw_random_free(slot->action_random);
+  }
+  g_free(rollout->slots);
+  g_free(rollout);
+}
+
+CwEnvironment *cw_rollout_environment(CwRollout *rollout)
+{
+  return rollout->environment;
+}
+
+/* Puts the next episode of the plan into a slot. */
+static gboolean start_episode(Rolling *rolling, Slot *slot, GError **error)
+{
+  const CwRolloutPlan *plan = rolling->plan;
+  guint group_size = MAX(plan->group_size, 1);
+  guint64 number = rolling->n_started++;
+  guint64 episode = plan->first_episode + number;
+  gint64 goal = plan->goals[number / group_size];
+  cw_random_restart(slot->environment_random, plan->seed, rolling->environment_purpose, (guint64)goal, episode);
+  cw_random_restart(slot->action_random, plan->seed, rolling->action_purpose, (guint64)goal, episode);
+  if (!cw_session_reset(slot->session, plan->split, goal, slot->environment_random, error))
+    return FALSE;
+  slot->episode = g_new0(CwEpisode, 1);
+  slot->episode->episode = episode;
+  slot->episode->goal = goal;
+  if (plan->keep_steps) {
+    slot->builder = cw_trajectory_builder_new(plan->split, goal, cw_session_goal_id(slot->session),
+                                              rolling->agent->name, episode, plan->seed);
+    cw_trajectory_builder_set_group(slot->builder, plan->first_group + number / group_size);
+  }
+  slot->running = TRUE;
+  return TRUE;
+}
+
+static gboolean observe(Slot *slot, GError **error)
+{
+  slot->observation = (CwObservation){.struct_size = sizeof(CwObservation)};
+  return cw_session_observe(slot->session, &slot->observation, error);
+}
+
+/* Hands out the finished episodes whose turn has come. */
+static gboolean deliver(Rolling *rolling, CwEpisodeFunction finished, gpointer user_data, GError **error)
+{
+  for (;;) {
+    guint64 next = rolling->plan->first_episode + rolling->n_delivered;
+    CwEpisode *episode = g_hash_table_lookup(rolling->finished, &next);
+    if (!episode)
+      return TRUE;
+    g_hash_table_steal(rolling->finished, &next);
+    rolling->n_delivered++;
+    gboolean good = !finished || finished(episode, user_data, error);
+    episode_free(episode);
+    if (!good)
+      return FALSE;
+  }
+}
+
+static void finish_episode(Rolling *rolling, Slot *slot, const CwOutcome *outcome)
+{
+  CwEpisode *episode = g_steal_pointer(&slot->episode);
+  episode->success = outcome->success;
+  episode->truncated = outcome->truncated;
+  episode->n_parts = outcome->parts ? outcome->n_parts : 0;
+  CwNamedValue *parts = g_new(CwNamedValue, episode->n_parts);
+  for (guint i = 0; i < episode->n_parts; i++)
+    parts[i] = (CwNamedValue){g_strdup(outcome->parts[i].name), outcome->parts[i].value};
+  episode->parts = parts;
+  if (slot->builder)
+    episode->trajectory = cw_trajectory_builder_finish(g_steal_pointer(&slot->builder));
+  slot->running = FALSE;
+  g_hash_table_insert(rolling->finished, &episode->episode, episode);
+}
+
+/* Takes `chosen` in a slot whose observation is current. */
+static gboolean act(Rolling *rolling, Slot *slot, guint chosen, float log_probability, float value, GError **error)
+{
+  if (slot->builder)
+    cw_trajectory_builder_decide(slot->builder, &slot->observation, chosen, log_probability, value);
+  CwOutcome outcome = {.struct_size = sizeof outcome};
+  if (!cw_session_step(slot->session, chosen, &outcome, error))
+    return FALSE;
+  rolling->n_decisions++;
+  slot->episode->n_steps++;
+  slot->episode->total_reward += outcome.reward;
+  if (slot->builder)
+    cw_trajectory_builder_outcome(slot->builder, &outcome);
+  if (outcome.terminated || outcome.truncated)
+    finish_episode(rolling, slot, &outcome);
+  return TRUE;
+}
+
+static gboolean round_of_random(Rolling *rolling, GError **error)
+{
+  for (guint i = 0; i < rolling->running->len; i++) {
+    Slot *slot = g_ptr_array_index(rolling->running, i);
+    if (!observe(slot, error))
+      return FALSE;
+    guint n = slot->observation.n_candidates;
+    if (!act(rolling, slot, cw_random_below(slot->action_random, n), -logf((float)n), NAN, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean round_of_script(Rolling *rolling, GError **error)
+{
+  for (guint i = 0; i < rolling->running->len; i++) {
+    Slot *slot = g_ptr_array_index(rolling->running, i);
+    /* Asked first: it may end the life of an observation's strings. */
+    gint chosen = cw_session_scripted_action(slot->session, rolling->agent->name, error);
+    if (chosen < 0 || !observe(slot, error))
+      return FALSE;
+    if ((guint)chosen >= slot->observation.n_candidates) {
+      g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED,
+                  "script '%s' chose candidate %d of %u on goal %" G_GINT64_FORMAT, rolling->agent->name, chosen,
+                  slot->observation.n_candidates, slot->episode->goal);
+      return FALSE;
+    }
+    if (!act(rolling, slot, (guint)chosen, NAN, NAN, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static guint first_best(const float *logits, guint n)
+{
+  guint best = 0;
+  for (guint i = 1; i < n; i++)
+    if (logits[i] > logits[best])
+      best = i;
+  return best;
+}
+
+static gboolean round_of_policy(Rolling *rolling, GError **error)
+{
+  const CwAgent *agent = rolling->agent;
+  guint n = rolling->running->len;
+  g_ptr_array_set_size(rolling->pointers, 0);
+  for (guint i = 0; i < n; i++) {
+    Slot *slot = g_ptr_array_index(rolling->running, i);
+    if (!observe(slot, error))
+      return FALSE;
+    rolling->batch[i] = (CwDecision){.struct_size = sizeof(CwDecision),
+                                     .observation = slot->observation.text,
+                                     .candidates = slot->observation.candidates,
+                                     .n_candidates = slot->observation.n_candidates};
+    g_ptr_array_add(rolling->pointers, &rolling->batch[i]);
+  }
+  const CwDecision *const *decisions = (const CwDecision *const *)rolling->pointers->pdata;
+  g_array_set_size(rolling->logits, cw_count_logits(decisions, n));
+  float *logits = (float *)(gpointer)rolling->logits->data;
+  if (!cw_policy_score(agent->policy, decisions, n, logits, rolling->values, error))
+    return FALSE;
+  gboolean has_values = (cw_policy_feature(agent->policy)->capabilities & CW_POLICY_VALUES) != 0;
+  for (guint i = 0; i < n; i++) {
+    Slot *slot = g_ptr_array_index(rolling->running, i);
+    guint n_candidates = decisions[i]->n_candidates;
+    guint chosen = agent->selection == CW_SELECT_GREEDY
+                       ? first_best(logits, n_candidates)
+                       : cw_random_categorical(slot->action_random, logits, n_candidates);
+    float *following = logits + n_candidates;
+    cw_log_softmax(logits, n_candidates, logits);
+    if (!act(rolling, slot, chosen, logits[chosen], has_values ? rolling->values[i] : NAN, error))
+      return FALSE;
+    logits = following;
+  }
+  return TRUE;
+}
+
+static gboolean roll(Rolling *rolling, CwEpisodeFunction finished, gpointer user_data, GError **error)
+{
+  const CwRolloutPlan *plan = rolling->plan;
+  CwRollout *rollout = rolling->rollout;
+  for (;;) {
+    g_ptr_array_set_size(rolling->running, 0);
+    for (guint i = 0; i < rollout->n_slots; i++) {
+      Slot *slot = &rollout->slots[i];
+      if (!slot->running && rolling->n_started < plan->n_episodes && !start_episode(rolling, slot, error))
+        return FALSE;
+      if (slot->running)
+        g_ptr_array_add(rolling->running, slot);
+    }
+    if (rolling->running->len == 0)
+      return TRUE;
+    if (plan->stoppable && cw_run_interrupted()) {
+      g_set_error_literal(error, CW_RUN_ERROR, CW_ERROR_CANCELLED, "stopped on request");
+      return FALSE;
+    }
+    gboolean good = rolling->agent->kind == CW_AGENT_RANDOM   ? round_of_random(rolling, error)
+                    : rolling->agent->kind == CW_AGENT_SCRIPT ? round_of_script(rolling, error)
+                                                              : round_of_policy(rolling, error);
+    if (!good || !deliver(rolling, finished, user_data, error))
+      return FALSE;
+  }
+}
+
+gboolean cw_rollout_run(CwRollout *rollout, const CwRolloutPlan *plan, const CwAgent *agent, CwEpisodeFunction finished,
+                        gpointer user_data, guint64 *n_decisions, GError **error)
+{
+  Rolling rolling = {
+      .rollout = rollout,
+      .plan = plan,
+      .agent = agent,
+      .environment_purpose = g_strconcat(plan->purpose, ".environment", NULL),
+      .action_purpose = g_strconcat(plan->purpose, ".action", NULL),
+      .finished = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, episode_free),
+      .running = g_ptr_array_new(),
+      .batch = g_new0(CwDecision, rollout->n_slots),
+      .pointers = g_ptr_array_new(),
+      .logits = g_array_new(FALSE, FALSE, sizeof(float)),
+      .values = g_new0(float, rollout->n_slots),
+  };
+  gboolean good = roll(&rolling, finished, user_data, error);
+  if (n_decisions)
+    *n_decisions = rolling.n_decisions;
+  for (guint i = 0; i < rollout->n_slots; i++)
+    slot_clear(&rollout->slots[i]);
+  g_hash_table_unref(rolling.finished);
+  g_ptr_array_unref(rolling.running);
+  g_ptr_array_unref(rolling.pointers);
+  g_array_unref(rolling.logits);
+  g_free(rolling.batch);
+  g_free(rolling.values);
+  g_free(rolling.environment_purpose);
+  g_free(rolling.action_purpose);
+  return good;
+}

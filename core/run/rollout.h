@@ -1,0 +1,73 @@
+/* Rolling out episodes: many environment slots stepped together, one batched
+ * policy score per round. Every episode has random streams of its own, derived
+ * from (seed, purpose, goal, episode), so that what happens in it depends
+ * neither on the number of slots nor on what runs beside it. */
+#ifndef CW_ROLLOUT_H
+#define CW_ROLLOUT_H
+
+#include "core/plugin/handles.h"
+
+typedef enum { CW_AGENT_RANDOM, CW_AGENT_SCRIPT, CW_AGENT_POLICY } CwAgentKind;
+typedef enum { CW_SELECT_SAMPLE, CW_SELECT_GREEDY } CwSelection;
+
+/* Who acts. Nothing is owned. */
+typedef struct {
+  CwAgentKind kind;
+  const char *name;      /* the trajectories' `agent`; of a SCRIPT: the script */
+  CwPolicy *policy;      /* POLICY */
+  CwSelection selection; /* POLICY: draw from the softmax, or take the first best */
+} CwAgent;
+
+/* "sample" or "greedy". */
+const char *cw_selection_name(CwSelection selection);
+/* FALSE when `name` is neither. */
+gboolean cw_selection_from_name(const char *name, CwSelection *selection);
+
+/* What is to be rolled out. Episodes first_episode … first_episode + n_episodes - 1
+ * are run; group_size consecutive ones share a goal. Zeroed members have useful
+ * defaults. */
+typedef struct {
+  guint32 seed;        /* of the run */
+  const char *purpose; /* of the streams: "evaluate", "generate", ... */
+  const char *split;   /* of the goals */
+  const gint64 *goals; /* one per group: ceil(n_episodes / group_size) of them */
+  guint64 first_episode;
+  guint64 first_group; /* number of the first group, as trajectories carry it */
+  guint64 n_episodes;
+  guint group_size;    /* 0 and 1: every episode has a goal of its own */
+  gboolean keep_steps; /* record trajectories; otherwise only the outcome of each episode */
+  gboolean stoppable;  /* give up with CW_ERROR_CANCELLED when an interrupt has arrived */
+} CwRolloutPlan;
+
+/* A finished episode. Owned by the rollout and valid during the callback. */
+typedef struct {
+  guint64 episode;
+  gint64 goal;
+  double total_reward;
+  gboolean success;
+  gboolean truncated;
+  guint n_steps;
+  const CwNamedValue *parts; /* of the reward; n_parts of them */
+  guint n_parts;
+  CwTrajectory *trajectory; /* NULL without keep_steps; the callback may take it with g_steal_pointer */
+} CwEpisode;
+
+/* Called for every episode, in episode order. FALSE with an error stops the rollout. */
+typedef gboolean (*CwEpisodeFunction)(CwEpisode *episode, gpointer user_data, GError **error);
+
+/* `done` of `total` units of work (0: unknown), with a short text about it. */
+typedef void (*CwWorkProgress)(guint64 done, guint64 total, const char *text, gpointer user_data);
+
+/* The slots: sessions of one environment, used again by every call. */
+typedef struct CwRollout CwRollout;
+
+CwRollout *cw_rollout_new(CwEnvironment *environment, guint n_slots, GError **error);
+void cw_rollout_free(CwRollout *rollout); /* accepts NULL */
+CwEnvironment *cw_rollout_environment(CwRollout *rollout);
+
+/* Runs complete episodes to their ends. *n_decisions (may be NULL) is the number
+ * of actions taken, also after a failure. */
+gboolean cw_rollout_run(CwRollout *rollout, const CwRolloutPlan *plan, const CwAgent *agent, CwEpisodeFunction finished,
+                        gpointer user_data, guint64 *n_decisions, GError **error);
+
+#endif

@@ -1,0 +1,404 @@
+/* The training loop of one algorithm stage. It owns the algorithm, the reference
+ * policy, the stage's random stream, the offline trajectories and the episodes of
+ * the present update. All that decides what comes next is in TrainingState and in
+ * the objects that a checkpoint saves, so that a resumed stage repeats to the byte
+ * what an uninterrupted one does; wall-clock goes into timings.jsonl only. */
+#include "core/base/trajectories.h"
+#include "core/run/run.h"
+#include "core/run/stages.h"
+#include <math.h>
+
+typedef struct {
+  CwRun *run;
+  const CwStage *stage;
+  guint index;
+  const char *name; /* of the algorithm */
+  CwAlgorithm *algorithm;
+  CwPolicy *reference; /* NULL unless needed */
+  CwRandom *random;
+  CwUpdate *update;
+  GPtrArray *trajectories; /* CwTrajectory *: offline */
+  GPtrArray *episodes;     /* CwTrajectory *: rolled out for the present update */
+  /* The order of train goals in the present pass over them. */
+  guint32 *goal_order;
+  guint64 n_goals, goal_pass;
+  /* Saved in checkpoints. */
+  guint64 n_updates;
+  guint64 n_episodes, n_groups; /* collected so far */
+  gboolean done;                /* the algorithm has finished */
+  gboolean evaluation_pending;  /* an evaluation is due before the next update */
+} Training;
+
+/* What an update cost, for timings.jsonl. */
+typedef struct {
+  double collect, update;
+} Cost;
+
+static double seconds_since(gint64 start)
+{
+  return (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC;
+}
+
+static gboolean save(Training *training, GError **error)
+{
+  GKeyFile *state = g_key_file_new();
+  g_key_file_set_uint64(state, "stage", "updates", training->n_updates);
+  g_key_file_set_uint64(state, "stage", "episodes", training->n_episodes);
+  g_key_file_set_uint64(state, "stage", "groups", training->n_groups);
+  g_key_file_set_boolean(state, "stage", "done", training->done);
+  g_key_file_set_boolean(state, "stage", "evaluation_pending", training->evaluation_pending);
+  char *random = cw_random_save(training->random);
+  g_key_file_set_string(state, "stage", "random", random);
+  g_free(random);
+  gboolean good = cw_algorithm_save(training->algorithm, state, error) &&
+                  cw_position_save(training->run, training->index, TRUE, state, training->reference, error);
+  g_key_file_unref(state);
+  return good;
+}
+
+static gboolean load(Training *training, const CwPosition *position, GError **error)
+{
+  GKeyFile *state = position->state;
+  GError *problem = NULL;
+  training->n_updates = g_key_file_get_uint64(state, "stage", "updates", &problem);
+  if (!problem)
+    training->n_episodes = g_key_file_get_uint64(state, "stage", "episodes", &problem);
+  if (!problem)
+    training->n_groups = g_key_file_get_uint64(state, "stage", "groups", &problem);
+  if (!problem)
+    training->done = g_key_file_get_boolean(state, "stage", "done", &problem);
+  if (!problem)
+    training->evaluation_pending = g_key_file_get_boolean(state, "stage", "evaluation_pending", &problem);
+  char *random = problem ? NULL : g_key_file_get_string(state, "stage", "random", &problem);
+  if (!problem && !cw_random_load(training->random, random))
+    g_set_error(&problem, CW_RUN_ERROR, CW_ERROR_FORMAT, "'%s' is not the state of a random stream", random);
+  g_free(random);
+  if (problem) {
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT, "%s/state.ini: %s", position->directory, problem->message);
+    g_error_free(problem);
+    return FALSE;
+  }
+  if (training->reference) {
+    char *directory = g_build_filename(position->directory, "reference", NULL);
+    gboolean good = cw_policy_load(training->reference, directory, error);
+    g_free(directory);
+    if (!good)
+      return FALSE;
+  }
+  return cw_algorithm_load(training->algorithm, state, error);
+}
+
+static gboolean read_trajectories(Training *training, GError **error)
+{
+  char **paths = cw_run_trajectory_paths(training->run, training->index);
+  gboolean good = TRUE;
+  for (guint i = 0; paths[i] && good; i++)
+    good = cw_trajectories_read(paths[i], training->trajectories, error);
+  g_strfreev(paths);
+  return good;
+}
+
+static gboolean open_training(Training *training, const CwPosition *position, GError **error)
+{
+  CwRun *run = training->run;
+  const CwBinding *binding = &training->stage->algorithm;
+  guint64 needs = cw_algorithm_needs(binding->feature, binding->options);
+  training->random = cw_random_new((guint32)run->experiment->seed, "algorithm", training->index, 0);
+  training->trajectories = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
+  training->episodes = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
+  training->goal_pass = G_MAXUINT64;
+  training->evaluation_pending = training->stage->options->evaluate_every > 0 && run->step == 0;
+  if (!read_trajectories(training, error))
+    return FALSE;
+  if ((needs & CW_NEEDS_REFERENCE) && !(training->reference = cw_policy_clone_frozen(run->policy, error)))
+    return FALSE;
+  training->algorithm = cw_algorithm_open(binding->feature, binding->options, error);
+  if (!training->algorithm)
+    return FALSE;
+  training->update = cw_update_new(training->name, run->policy, training->reference, training->random);
+  return !position || load(training, position, error);
+}
+
+static void close_training(Training *training)
+{
+  if (training->update)
+    cw_update_free(training->update);
+  cw_algorithm_close(training->algorithm);
+  cw_policy_close(training->reference);
+  cw_random_free(training->random);
+  g_clear_pointer(&training->trajectories, g_ptr_array_unref);
+  g_clear_pointer(&training->episodes, g_ptr_array_unref);
+  g_free(training->goal_order);
+}
+
+/* The goal of a group: every pass over the train goals has a shuffled order of its own. */
+static gint64 goal_of_group(Training *training, guint64 group)
+{
+  guint64 pass = group / training->n_goals;
+  if (pass != training->goal_pass) {
+    guint32 n = (guint32)training->n_goals;
+    if (!training->goal_order)
+      training->goal_order = g_new(guint32, n);
+    for (guint32 i = 0; i < n; i++)
+      training->goal_order[i] = i;
+    CwRandom *random = cw_random_new((guint32)training->run->experiment->seed, "goal order", training->index, pass);
+    cw_random_shuffle(random, training->goal_order, n);
+    cw_random_free(random);
+    training->goal_pass = pass;
+  }
+  return training->goal_order[group % training->n_goals];
+}
+
+static gboolean episode_collected(CwEpisode *episode, gpointer user_data, GError **error)
+{
+  (void)error;
+  g_ptr_array_add(user_data, g_steal_pointer(&episode->trajectory));
+  return TRUE;
+}
+
+static gboolean collect(Training *training, GError **error)
+{
+  CwRun *run = training->run;
+  CwCollectRequest wanted = {.struct_size = sizeof wanted};
+  g_ptr_array_set_size(training->episodes, 0);
+  if (!cw_algorithm_collect(training->algorithm, &wanted, error))
+    return FALSE;
+  if (wanted.n_episodes == 0)
+    return TRUE;
+  guint group_size = MAX(wanted.group_size, 1);
+  guint n_groups = (wanted.n_episodes + group_size - 1) / group_size;
+  gint64 n_goals = cw_environment_n_goals(run->environment, "train", error);
+  if (n_goals < 0)
+    return FALSE;
+  if (n_goals == 0 || n_goals > G_MAXUINT32) {
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+                "algorithm '%s' collects episodes, but split 'train' has %" G_GINT64_FORMAT " goals", training->name,
+                n_goals);
+    return FALSE;
+  }
+  training->n_goals = (guint64)n_goals;
+  gint64 *goals = g_new(gint64, n_groups);
+  for (guint i = 0; i < n_groups; i++)
+    goals[i] = goal_of_group(training, training->n_groups + i);
+  char *purpose = g_strdup_printf("collect-%u", training->index);
+  CwRolloutPlan plan = {.seed = (guint32)run->experiment->seed,
+                        .purpose = purpose,
+                        .split = "train",
+                        .goals = goals,
+                        .first_episode = training->n_episodes,
+                        .first_group = training->n_groups,
+                        .n_episodes = (guint64)n_groups * group_size,
+                        .group_size = group_size,
+                        .keep_steps = TRUE};
+  CwAgent agent = {CW_AGENT_POLICY, "policy", run->policy, CW_SELECT_SAMPLE};
+  gboolean good = cw_rollout_run(run->rollout, &plan, &agent, episode_collected, training->episodes, NULL, error);
+  training->n_episodes += plan.n_episodes;
+  training->n_groups += n_groups;
+  g_free(purpose);
+  g_free(goals);
+  return good;
+}
+
+static void begin_record(Training *training, CwMetrics *metrics)
+{
+  cw_metrics_begin(metrics);
+  cw_metrics_integer(metrics, "step", (gint64)training->run->step);
+  cw_metrics_integer(metrics, "stage", training->index);
+  cw_metrics_integer(metrics, "update", (gint64)training->n_updates);
+}
+
+static void record_episodes(Training *training)
+{
+  double reward = 0, success = 0, length = 0;
+  guint n = training->episodes->len;
+  for (guint i = 0; i < n; i++) {
+    const CwTrajectory *trajectory = g_ptr_array_index(training->episodes, i);
+    reward += trajectory->total_reward;
+    success += trajectory->success ? 1 : 0;
+    length += trajectory->n_steps;
+  }
+  if (n == 0)
+    return;
+  cw_metrics_integer(training->run->metrics, "rollout/episodes", n);
+  cw_metrics_number(training->run->metrics, "rollout/score", 100 * reward / n);
+  cw_metrics_number(training->run->metrics, "rollout/success", 100 * success / n);
+  cw_metrics_number(training->run->metrics, "rollout/steps_per_episode", length / n);
+}
+
+static gboolean record_update(Training *training, Cost cost, GError **error)
+{
+  CwRun *run = training->run;
+  const CwUpdate *update = training->update;
+  if (cw_update_n_metrics(update) > 0 || training->episodes->len > 0) {
+    begin_record(training, run->metrics);
+    for (guint i = 0; i < cw_update_n_metrics(update); i++) {
+      g_autofree char *name = g_strdup_printf("%s/%s", training->name, cw_update_metric_name(update, i));
+      cw_metrics_number(run->metrics, name, cw_update_metric_value(update, i));
+    }
+    record_episodes(training);
+    if (!cw_metrics_end(run->metrics, error))
+      return FALSE;
+  }
+  begin_record(training, run->timings);
+  cw_metrics_number(run->timings, "seconds/collect", cost.collect);
+  cw_metrics_number(run->timings, "seconds/update", cost.update);
+  cw_metrics_number(run->timings, "seconds/elapsed", seconds_since(run->start));
+  return cw_metrics_end(run->timings, error);
+}
+
+/* "loss 0.41 accuracy 0.83": the first metrics. */
+static void report(Training *training)
+{
+  GString *text = g_string_new(NULL);
+  for (guint i = 0; i < MIN(cw_update_n_metrics(training->update), 3); i++) {
+    g_string_append_printf(text, "%s%s %.4g", text->len ? " " : "", cw_update_metric_name(training->update, i),
+                           cw_update_metric_value(training->update, i));
+  }
+  guint64 expected = cw_algorithm_expected_updates(training->algorithm);
+  cw_outlook_report(training->run->outlook, training->n_updates, training->done ? training->n_updates : expected,
+                    text->str);
+  g_string_free(text, TRUE);
+}
+
+static gboolean update_once(Training *training, GError **error)
+{
+  CwRun *run = training->run;
+  Cost cost;
+  gint64 start = g_get_monotonic_time();
+  if (!collect(training, error))
+    return FALSE;
+  cost.collect = seconds_since(start);
+  start = g_get_monotonic_time();
+  cw_update_begin(training->update, training->n_updates, training->trajectories, training->episodes);
+  if (!cw_algorithm_update(training->algorithm, training->update, &training->done, error))
+    return FALSE;
+  const char *bad = cw_update_bad_metric(training->update);
+  if (bad) {
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_NUMERIC, "metric '%s/%s' is not finite", training->name, bad);
+    return FALSE;
+  }
+  cost.update = seconds_since(start);
+  training->n_updates++;
+  run->step++;
+  gint64 every = training->stage->options->evaluate_every;
+  training->evaluation_pending = every > 0 && (training->done || training->n_updates % (guint64)every == 0);
+  report(training);
+  return record_update(training, cost, error);
+}
+
+static void record_interval(CwMetrics *metrics, const char *name, CwInterval interval)
+{
+  g_autofree char *low = g_strconcat(name, "_low", NULL), *high = g_strconcat(name, "_high", NULL);
+  cw_metrics_number(metrics, name, interval.mean);
+  cw_metrics_number(metrics, low, interval.low);
+  cw_metrics_number(metrics, high, interval.high);
+}
+
+/* Scores the present policy for the curve. */
+static gboolean evaluate(Training *training, GError **error)
+{
+  CwRun *run = training->run;
+  const CwStageOptions *options = training->stage->options;
+  CwAgent agent = {.kind = CW_AGENT_POLICY, .name = "policy", .policy = run->policy};
+  char **selections = run->experiment->evaluate->selection;
+  if (selections && selections[0])
+    cw_selection_from_name(selections[0], &agent.selection);
+  CwEvaluation *evaluation =
+      cw_evaluate(run->rollout, &agent, "policy", options->evaluate_split, (guint64)options->evaluate_episodes,
+                  (guint32)run->experiment->seed, NULL, NULL, error);
+  if (!evaluation)
+    return FALSE;
+  double confidence = run->experiment->evaluate->confidence;
+  CwInterval score = cw_evaluation_score(evaluation, confidence);
+  CwInterval success = cw_evaluation_success(evaluation, confidence);
+  begin_record(training, run->metrics);
+  cw_metrics_string(run->metrics, "evaluation/split", options->evaluate_split);
+  cw_metrics_string(run->metrics, "evaluation/selection", evaluation->selection);
+  cw_metrics_integer(run->metrics, "evaluation/episodes", evaluation->n);
+  record_interval(run->metrics, "evaluation/score", score);
+  record_interval(run->metrics, "evaluation/success", success);
+  cw_metrics_number(run->metrics, "evaluation/steps_per_episode", cw_evaluation_mean_length(evaluation));
+  gboolean good = cw_metrics_end(run->metrics, error);
+  begin_record(training, run->timings);
+  cw_metrics_number(run->timings, "seconds/evaluation", evaluation->seconds);
+  good = good && cw_metrics_end(run->timings, error);
+  cw_evaluation_free(evaluation);
+  return good;
+}
+
+static gboolean cancelled(Training *training, GError **error)
+{
+  if (save(training, error))
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CANCELLED,
+                "interrupted after update %" G_GUINT64_FORMAT " of stage %u; checkpoint %s/checkpoints/step-"
+                "%" G_GUINT64_FORMAT " written, continue with --resume",
+                training->n_updates, training->index + 1, training->run->directory, training->run->step);
+  return FALSE;
+}
+
+static gboolean train(Training *training, GError **error)
+{
+  guint64 every = (guint64)MAX(training->run->experiment->checkpoint->every, 0);
+  for (gboolean fresh = TRUE;; fresh = FALSE) {
+    if (training->evaluation_pending) {
+      GError *problem = NULL;
+      if (!evaluate(training, &problem)) {
+        if (!g_error_matches(problem, CW_RUN_ERROR, CW_ERROR_CANCELLED)) {
+          g_propagate_error(error, problem);
+          return FALSE;
+        }
+        g_error_free(problem);
+        return cancelled(training, error);
+      }
+      training->evaluation_pending = FALSE;
+    }
+    if (training->done)
+      return TRUE;
+    if (cw_run_interrupted())
+      return cancelled(training, error);
+    if (!fresh && every > 0 && training->n_updates % every == 0 && !save(training, error))
+      return FALSE;
+    if (!update_once(training, error))
+      return FALSE;
+  }
+}
+
+/* Says where it happened, and for numeric trouble what is left. */
+static void explain(const Training *training, GError **error)
+{
+  if (!error || !*error || (*error)->code == CW_ERROR_CANCELLED)
+    return;
+  g_prefix_error(error, "stage %u (%s), update %" G_GUINT64_FORMAT ": ", training->index + 1, training->name,
+                 training->n_updates + 1);
+  if ((*error)->code != CW_ERROR_NUMERIC)
+    return;
+  char *name = cw_position_latest_name(training->run->directory);
+  char *message = name ? g_strdup_printf("%s; training has stopped, the last good checkpoint is %s/checkpoints/%s",
+                                         (*error)->message, training->run->directory, name)
+                       : g_strdup_printf("%s; training has stopped before the first checkpoint", (*error)->message);
+  g_free((*error)->message);
+  (*error)->message = message;
+  g_free(name);
+}
+
+gboolean cw_stage_algorithm(CwRun *run, guint index, const CwPosition *position, GError **error)
+{
+  const CwStage *stage = g_ptr_array_index(run->experiment->stages, index);
+  Training training = {.run = run, .stage = stage, .index = index, .name = stage->algorithm.feature->name};
+  GError *problem = NULL;
+  gboolean good = open_training(&training, position, &problem);
+  if (good) {
+    char *label = g_strdup_printf("%u/%u %s", index + 1, run->experiment->stages->len, training.name);
+    cw_outlook_begin(run->outlook, run->phases[index], label, training.n_updates);
+    g_free(label);
+    good = train(&training, &problem);
+    cw_outlook_end(run->outlook);
+    if (!good)
+      explain(&training, &problem);
+  } else
+    g_prefix_error(&problem, "stage %u (%s): ", index + 1, training.name);
+  if (!good)
+    g_propagate_error(error, problem);
+  close_training(&training);
+  return good;
+}
