@@ -1,0 +1,101 @@
+/* cartwright generate: an agent's episodes as a trajectory file, without a run. */
+#include "core/cli/cli.h"
+#include "core/run/context.h"
+#include "core/run/generate.h"
+#include "core/run/position.h"
+
+typedef struct {
+  char *out, *agent, *split;
+  gint64 episodes;
+  gboolean successful_only;
+} Arguments;
+
+/* Loads the trained policy when a run directory was named. */
+static gboolean open_policy(CwRun *run, const char *directory, GError **error)
+{
+  if (!directory)
+    return TRUE;
+  g_autofree char *policy = cw_position_policy(directory, error);
+  return policy && cw_policy_load(run->policy, policy, error);
+}
+
+static gboolean choose_agent(CwRun *run, const char *name, CwAgent *agent, GError **error)
+{
+  const char *const *scripts = cw_environment_scripts(run->environment);
+  *agent = (CwAgent){.kind = CW_AGENT_SCRIPT, .name = name};
+  if (g_str_equal(name, "random"))
+    agent->kind = CW_AGENT_RANDOM;
+  else if (g_str_equal(name, "policy") && run->policy)
+    *agent = (CwAgent){CW_AGENT_POLICY, "policy", run->policy, CW_SELECT_SAMPLE};
+  else if (!g_strv_contains(scripts, name)) {
+    g_autofree char *known = g_strjoinv(", ", (char **)scripts);
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION, "--agent: no agent '%s'; there are random%s%s%s", name,
+                run->policy ? ", policy" : "", *known ? ", " : "", known);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean generate(CliExperiment *opened, const Arguments *arguments, gboolean quiet, GError **error)
+{
+  CwRun run;
+  CwAgent agent;
+  CwGenerateCounts counts;
+  gboolean with_policy = g_str_equal(arguments->agent, "policy");
+  CwGenerateRequest request = {.split = arguments->split ? arguments->split : "train",
+                               .n_episodes = (guint64)arguments->episodes,
+                               .successful_only = arguments->successful_only,
+                               .purpose = "generate",
+                               .seed = (guint32)opened->experiment->seed};
+  gboolean good = cw_run_open(&run, opened->experiment, with_policy, quiet, error) &&
+                  choose_agent(&run, arguments->agent, &agent, error) &&
+                  (agent.kind != CW_AGENT_POLICY || open_policy(&run, opened->directory, error));
+  if (good) {
+    guint phase = cw_outlook_add(run.outlook, "generate", request.n_episodes);
+    cw_outlook_begin(run.outlook, phase, "generate", 0);
+    good = cw_generate(run.rollout, &agent, &request, arguments->out, &counts, cw_run_report, &run, error);
+    cw_outlook_end(run.outlook);
+  }
+  if (good)
+    cli_printf("%s: %" G_GUINT64_FORMAT " episodes of '%s' on split '%s', score %.1f, %" G_GUINT64_FORMAT
+               " successful, %" G_GUINT64_FORMAT " kept\n",
+               arguments->out, counts.n_episodes, arguments->agent, request.split, 100 * counts.mean_reward,
+               counts.n_successful, counts.n_kept);
+  cw_run_close(&run);
+  return good;
+}
+
+int cli_generate(const char *arguments, const char *summary, char **argv)
+{
+  CliOptions options;
+  Arguments parsed = {.episodes = 100};
+  const GOptionEntry entries[] = {
+      {"out", 'o', 0, G_OPTION_ARG_FILENAME, &parsed.out, "file to write; required", "FILE"},
+      {"agent", 0, 0, G_OPTION_ARG_FILENAME, &parsed.agent,
+       "random, policy, or a script of the environment; default: expert", "NAME"},
+      {"split", 0, 0, G_OPTION_ARG_FILENAME, &parsed.split, "split of the goals; default: train", "NAME"},
+      {"episodes", 0, 0, G_OPTION_ARG_INT64, &parsed.episodes, "how many; default: 100", "N"},
+      {"successful-only", 0, 0, G_OPTION_ARG_NONE, &parsed.successful_only, "keep only successful episodes", NULL},
+      {NULL}};
+  int status;
+  if (cli_parse(&options, arguments, summary, argv, entries, CLI_WITH_SET | CLI_WITH_QUIET, 1, 1, &status)) {
+    CliExperiment opened = {0};
+    GError *error = NULL;
+    if (!parsed.agent)
+      parsed.agent = g_strdup("expert");
+    cli_catch_interrupts();
+    if (!parsed.out)
+      status = cli_usage_error(argv[0], "--out is missing");
+    else if (parsed.episodes < 1 || parsed.episodes > G_MAXINT32)
+      status = cli_usage_error(argv[0], "--episodes must be between 1 and %d", G_MAXINT32);
+    else if (!cli_experiment_open(&opened, &options, NULL, &error) ||
+             !generate(&opened, &parsed, options.quiet, &error))
+      status = cli_fail(error);
+    cli_experiment_close(&opened);
+  }
+  g_free(parsed.out);
+  g_free(parsed.agent);
+  g_free(parsed.split);
+  cli_options_clear(&options);
+  return status;
+}

@@ -1,0 +1,41 @@
+/* cartwright run: an experiment from the first stage to the table. */
+#include "core/cli/cli.h"
+#include "core/run/run.h"
+
+static int run(const CliOptions *options, const CwRunOptions *run_options)
+{
+  CliExperiment opened;
+  GError *error = NULL;
+  g_autofree char *summary = NULL;
+  int status = CLI_DONE;
+  cli_catch_interrupts();
+  if (cli_experiment_open(&opened, options, NULL, &error) &&
+      cw_run_experiment(opened.experiment, run_options, &summary, &error))
+    cli_print(summary);
+  else
+    status = cli_fail(error);
+  cli_experiment_close(&opened);
+  return status;
+}
+
+int cli_run(const char *arguments, const char *summary, char **argv)
+{
+  CliOptions options;
+  CwRunOptions run_options = {0};
+  g_autofree char *directory = NULL;
+  const GOptionEntry entries[] = {
+      {"out", 'o', 0, G_OPTION_ARG_FILENAME, &directory, "run directory; default: the experiment's `output`", "DIR"},
+      {"resume", 0, 0, G_OPTION_ARG_NONE, &run_options.resume, "continue from the newest checkpoint", NULL},
+      {"overwrite", 0, 0, G_OPTION_ARG_NONE, &run_options.overwrite, "replace the run that the directory holds", NULL},
+      {NULL}};
+  int status;
+  if (cli_parse(&options, arguments, summary, argv, entries, CLI_WITH_SET | CLI_WITH_QUIET, 1, 1, &status)) {
+    run_options.directory = directory;
+    run_options.quiet = options.quiet;
+    status = run_options.resume && run_options.overwrite
+                 ? cli_usage_error(argv[0], "--resume and --overwrite exclude each other")
+                 : run(&options, &run_options);
+  }
+  cli_options_clear(&options);
+  return status;
+}
