@@ -28,12 +28,13 @@ typedef struct ShopOptionGroup {
   ShopSpan values; /* in strings */
 } ShopOptionGroup;
 
-/* An option value that a click reaches: each distinct value of a product once, in
- * page order; a value of several groups reaches the last one. */
+/* An option value as a click names it. */
 typedef struct ShopOptionTarget {
   ShopString value;
-  ShopString action; /* "click[VALUE]" */
-  guint32 group;     /* index within the product's groups, of the last group that has the value */
+  ShopString action; /* "click[VALUE]"; of a shadowed one "click[GROUP: VALUE]" */
+  guint32 group;     /* index within the product's groups */
+  guint32 special;   /* 1 when the value equals a button's label, or cannot be read back from its action text
+                        (webshop-spec 5.4), so that a click on it needs a closer look */
 } ShopOptionTarget;
 
 /* One crowd instruction of a product. */
@@ -56,11 +57,12 @@ typedef struct ShopProduct {
   ShopSpan attributes;             /* in strings; { DUMMY_ATTR } when the attribute file has no entry */
   ShopSpan instruction_attributes; /* in strings */
   ShopSpan groups;                 /* in groups */
-  ShopSpan targets;                /* in targets */
-  ShopSpan humans;                 /* in humans */
-  guint32 has_attributes;          /* 1 when the attribute file had an entry */
-  double prices[2];                /* the one or two first prices, in the order of the page */
-  guint32 n_prices;                /* 1 or 2 */
+  ShopSpan targets;       /* in targets: each distinct value once, in page order, in the last group that has it */
+  ShopSpan shadowed;      /* in targets: the values that a plain click does not reach */
+  ShopSpan humans;        /* in humans */
+  guint32 has_attributes; /* 1 when the attribute file had an entry */
+  double prices[2];       /* the one or two first prices, in the order of the page */
+  guint32 n_prices;       /* 1 or 2 */
 } ShopProduct;
 
 /* What everybody reads. */

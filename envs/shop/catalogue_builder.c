@@ -3,6 +3,7 @@
  * they are. Schema errors name the record, the key, and what was found instead. */
 #include "envs/shop/catalogue.h"
 
+#include "envs/shop/action.h"
 #include "envs/shop/catalogue_private.h"
 #include "envs/shop/price.h"
 #include "envs/shop/text.h"
@@ -258,37 +259,83 @@ static gboolean take_option_values(ShopCatalogueBuilder *builder, const char *na
   return TRUE;
 }
 
-static ShopString intern_click(ShopCatalogueBuilder *builder, ShopString value)
+/* "click[VALUE]" or "click[GROUP: VALUE]". */
+static ShopString intern_click(ShopCatalogueBuilder *builder, const ShopOptionGroup *group, ShopString value)
 {
   guint32 length;
-  const char *text = text_of(builder, value, &length);
+  const char *text;
   g_string_assign(builder->scratch, "click[");
+  if (group != NULL) {
+    text = text_of(builder, group->name, &length);
+    g_string_append_len(builder->scratch, text, length);
+    g_string_append(builder->scratch, ": ");
+  }
+  text = text_of(builder, value, &length);
   g_string_append_len(builder->scratch, text, length);
   g_string_append_c(builder->scratch, ']');
   return intern(builder, builder->scratch->str, builder->scratch->len);
 }
 
-/* Each distinct value once; the last group that has it is the one a click reaches. */
+/* Whether a click on `value` is something else than the choice of an option. */
+static gboolean is_special(const ShopCatalogueBuilder *builder, ShopString value, ShopString action)
+{
+  static const char *const labels[] = {"back to search", "< prev",  "next >",     "description", "features",
+                                       "reviews",        "buy now", "attributes", "search"};
+  guint32 length;
+  const char *text = text_of(builder, value, &length);
+  for (guint i = 0; i < G_N_ELEMENTS(labels); i++)
+    if (strcmp(text, labels[i]) == 0)
+      return TRUE;
+  ShopActionText parts;
+  guint32 action_length;
+  return !shop_action_parse(text_of(builder, action, &action_length), FALSE, &parts) ||
+         parts.argument_length != length || parts.name_length != strlen("click");
+}
+
+static ShopOptionTarget *find_target(ShopCatalogueBuilder *builder, ShopSpan span, ShopString value)
+{
+  for (guint32 t = span.first; t < span.first + span.count; t++) {
+    ShopOptionTarget *target = &g_array_index(builder->targets, ShopOptionTarget, t);
+    if (target->value == value)
+      return target;
+  }
+  return NULL;
+}
+
 static void add_targets(ShopCatalogueBuilder *builder, ShopProduct *product)
 {
-  product->targets.first = builder->targets->len;
+  product->targets = (ShopSpan){builder->targets->len, 0};
   for (guint32 g = 0; g < product->groups.count; g++) {
     ShopSpan values = g_array_index(builder->groups, ShopOptionGroup, product->groups.first + g).values;
     for (guint32 v = 0; v < values.count; v++) {
       ShopString value = g_array_index(builder->strings, ShopString, values.first + v);
-      ShopOptionTarget *known = NULL;
-      for (guint32 t = product->targets.first; t < builder->targets->len && known == NULL; t++)
-        if (g_array_index(builder->targets, ShopOptionTarget, t).value == value)
-          known = &g_array_index(builder->targets, ShopOptionTarget, t);
+      ShopOptionTarget *known = find_target(builder, product->targets, value);
       if (known != NULL) {
         known->group = g;
-      } else {
-        ShopOptionTarget target = {value, intern_click(builder, value), g};
-        g_array_append_val(builder->targets, target);
+        continue;
       }
+      ShopOptionTarget target = {value, intern_click(builder, NULL, value), g, 0};
+      target.special = is_special(builder, value, target.action);
+      g_array_append_val(builder->targets, target);
+      product->targets.count++;
     }
   }
-  product->targets.count = builder->targets->len - product->targets.first;
+  product->shadowed = (ShopSpan){builder->targets->len, 0};
+  for (guint32 g = 0; g < product->groups.count; g++) {
+    const ShopOptionGroup group = g_array_index(builder->groups, ShopOptionGroup, product->groups.first + g);
+    for (guint32 v = 0; v < group.values.count; v++) {
+      ShopString value = g_array_index(builder->strings, ShopString, group.values.first + v);
+      const ShopOptionTarget *plain = find_target(builder, product->targets, value);
+      if (plain->group == g && !plain->special)
+        continue;
+      ShopOptionTarget target = {value, intern_click(builder, &group, value), g, 0};
+      const ShopOptionTarget *known = find_target(builder, product->shadowed, value);
+      if (known != NULL && known->action == target.action)
+        continue;
+      g_array_append_val(builder->targets, target);
+      product->shadowed.count++;
+    }
+  }
 }
 
 static gboolean take_options(ShopCatalogueBuilder *builder, const json_t *object, ShopProduct *product,

@@ -1,0 +1,231 @@
+/* The verbs of a shop. Every request is checked key by key; an answer is one line
+ * of JSON. */
+#include "envs/shop/answers.h"
+
+#include "envs/shop/records.h"
+#include "envs/shop/session.h"
+#include "envs/shop/text.h"
+
+#include <cartwright/error.h>
+#include <string.h>
+
+#define MAX_RESULTS 50
+
+G_GNUC_PRINTF(2, 3) static gboolean refuse(GError **error, const char *format, ...)
+{
+  va_list arguments;
+  va_start(arguments, format);
+  g_autofree char *message = g_strdup_vprintf(format, arguments);
+  va_end(arguments);
+  g_set_error_literal(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT, message);
+  return FALSE;
+}
+
+/* Complains about a key that is not in the NULL-terminated list. */
+static gboolean check_keys(const json_t *request, const char *verb, const char *const *known, GError **error)
+{
+  if (!json_is_object(request))
+    return refuse(error, "%s: the request should be a JSON object", verb);
+  const char *key;
+  json_t *value;
+  json_object_foreach((json_t *)request, key, value)
+  {
+    if (!g_strv_contains(known, key)) {
+      g_autofree char *list = g_strjoinv("', '", (char **)known);
+      return refuse(error, "%s: unknown key '%s'; there are '%s'", verb, key, list);
+    }
+  }
+  return TRUE;
+}
+
+static char *dump(json_t *answer)
+{
+  char *text = json_dumps(answer, JSON_COMPACT | JSON_PRESERVE_ORDER);
+  json_decref(answer);
+  char *copy = g_strdup(text);
+  free(text);
+  return copy;
+}
+
+/* A goal number, or its id. */
+static gint64 read_goal(const ShopWorld *world, const char *verb, const json_t *value, GError **error)
+{
+  if (json_is_string(value))
+    return shop_goal_index(world, json_string_value(value), error);
+  if (!json_is_integer(value)) {
+    refuse(error, "%s: 'goal' should be a goal's number or \"%s_N\"", verb, world->prefix);
+    return -1;
+  }
+  json_int_t index = json_integer_value(value);
+  if (index < 0 || index >= world->goals->n_items) {
+    refuse(error, "%s: goal %" JSON_INTEGER_FORMAT " does not exist; there are %u goals (from 0 on)", verb, index,
+           world->goals->n_items);
+    return -1;
+  }
+  return index;
+}
+
+static char *answer_search(const ShopWorld *world, const json_t *request, GError **error)
+{
+  static const char *const keys[] = {"query", "page", NULL};
+  if (!check_keys(request, "search", keys, error))
+    return NULL;
+  const json_t *query = json_object_get(request, "query"), *page = json_object_get(request, "page");
+  if (!json_is_string(query)) {
+    refuse(error, "search: 'query' should be a string");
+    return NULL;
+  }
+  if (page != NULL && (!json_is_integer(page) || json_integer_value(page) < 1)) {
+    refuse(error, "search: 'page' should be a number from 1 on");
+    return NULL;
+  }
+  json_int_t first = ((page != NULL ? MIN(json_integer_value(page), MAX_RESULTS) : 1) - 1) * SHOP_ITEMS_PER_PAGE;
+  g_autoptr(GString) lower = g_string_new(NULL);
+  shop_text_append_lower(lower, json_string_value(query), json_string_length(query));
+  guint32 documents[MAX_RESULTS];
+  guint n = shop_index_search(world->index, lower->str, MAX_RESULTS, documents);
+  if (n == SHOP_INDEX_TOO_MANY_TERMS) {
+    refuse(error, "search: the query has more than %d different terms", SHOP_INDEX_MAX_TERMS);
+    return NULL;
+  }
+  json_t *asins = json_array();
+  for (json_int_t i = first; i < MIN((json_int_t)n, first + SHOP_ITEMS_PER_PAGE); i++)
+    json_array_append_new(asins,
+                          json_string(shop_string(world->catalogue, world->catalogue->products[documents[i]].asin)));
+  return dump(json_pack("{s:O, s:i, s:o}", "query", query, "total", (int)n, "asins", asins));
+}
+
+/* The chosen values of a list, or of an object from names to values. */
+static gboolean read_options(const json_t *options, GPtrArray *values, GError **error)
+{
+  if (options == NULL || json_is_null(options))
+    return TRUE;
+  if (!json_is_array(options) && !json_is_object(options))
+    return refuse(error, "score: 'options' should be a list of values or an object of names and values");
+  const char *key;
+  gsize i;
+  json_t *value;
+  json_array_foreach((json_t *)options, i, value) g_ptr_array_add(values, (gpointer)json_string_value(value));
+  json_object_foreach((json_t *)options, key, value) g_ptr_array_add(values, (gpointer)json_string_value(value));
+  for (guint v = 0; v < values->len; v++)
+    if (values->pdata[v] == NULL)
+      return refuse(error, "score: option number %u should be a string", v + 1);
+  return TRUE;
+}
+
+static gboolean score(const ShopWorld *world, const json_t *request, ShopGoalView *goal, GPtrArray *values,
+                      json_t **answer, GError **error)
+{
+  static const char *const keys[] = {"goal", "asin", "options", "price_upper", NULL};
+  if (!check_keys(request, "score", keys, error))
+    return FALSE;
+  gint64 index = read_goal(world, "score", json_object_get(request, "goal"), error);
+  if (index < 0)
+    return FALSE;
+  const json_t *asin = json_object_get(request, "asin"), *bound = json_object_get(request, "price_upper");
+  if (!json_is_string(asin))
+    return refuse(error, "score: 'asin' should be a string");
+  gint64 product = shop_catalogue_find(world->catalogue, json_string_value(asin));
+  if (product < 0)
+    return refuse(error, "score: no product '%s' in this catalogue", json_string_value(asin));
+  if (bound != NULL && !json_is_number(bound))
+    return refuse(error, "score: 'price_upper' should be a number");
+  if (!read_options(json_object_get(request, "options"), values, error))
+    return FALSE;
+  shop_goal_view_set(goal, world->catalogue, world->goals, (guint32)index);
+  if (bound != NULL)
+    shop_goal_view_set_price_upper(goal, json_number_value(bound));
+  ShopVerdict verdict;
+  shop_world_judge(world, goal, (guint32)product, (const char *const *)values->pdata, values->len, &verdict);
+  g_autofree char *id = g_strdup_printf("%s_%u", world->prefix, goal->index);
+  *answer =
+      json_pack("{s:s, s:O, s:f, s:f, s:f, s:f, s:f}", "goal", id, "asin", asin, "reward", verdict.reward, "attributes",
+                verdict.attributes, "options", verdict.options, "type", verdict.type, "price", verdict.price);
+  return TRUE;
+}
+
+static char *answer_score(const ShopWorld *world, const json_t *request, GError **error)
+{
+  ShopGoalView *goal = shop_goal_view_new();
+  GPtrArray *values = g_ptr_array_new();
+  json_t *answer = NULL;
+  gboolean good = score(world, request, goal, values, &answer, error);
+  shop_goal_view_free(goal);
+  g_ptr_array_free(values, TRUE);
+  return good ? dump(answer) : NULL;
+}
+
+static json_t *list_of(const GPtrArray *strings)
+{
+  json_t *list = json_array();
+  for (guint i = 0; i < strings->len; i++)
+    json_array_append_new(list, json_string(strings->pdata[i]));
+  return list;
+}
+
+static char *answer_goal(const ShopWorld *world, const json_t *request, GError **error)
+{
+  static const char *const keys[] = {"goal", NULL};
+  if (json_is_object(request)) {
+    if (!check_keys(request, "goal", keys, error))
+      return NULL;
+    request = json_object_get(request, "goal");
+  }
+  gint64 index = read_goal(world, "goal", request, error);
+  if (index < 0)
+    return NULL;
+  const ShopCatalogue *catalogue = world->catalogue;
+  ShopGoalView *goal = shop_goal_view_new();
+  shop_goal_view_set(goal, catalogue, world->goals, (guint32)index);
+  const ShopProduct *product = &catalogue->products[goal->product];
+  json_t *options;
+  if (world->goals->kind == SHOP_GOALS_HUMAN && goal->option_names->len == 0) {
+    options = list_of(goal->option_values);
+  } else {
+    options = json_object();
+    for (guint i = 0; i < goal->option_names->len; i++)
+      json_object_set_new(options, goal->option_names->pdata[i], json_string(goal->option_values->pdata[i]));
+  }
+  g_autofree char *id = g_strdup_printf("%s_%u", world->prefix, goal->index);
+  json_t *answer =
+      json_pack("{s:s, s:s, s:s, s:o, s:o, s:f, s:s, s:s, s:s, s:s, s:f}", "goal", id, "asin",
+                shop_string(catalogue, product->asin), "instruction", goal->instruction->str, "attributes",
+                list_of(goal->attributes), "options", options, "price_upper", goal->price_upper, "name",
+                shop_string(catalogue, product->title), "category", shop_string(catalogue, product->category), "query",
+                shop_string(catalogue, product->query), "product_category",
+                shop_string(catalogue, product->product_category), "price", world->goals->prices[goal->product]);
+  shop_goal_view_free(goal);
+  return dump(answer);
+}
+
+static const struct {
+  const char *name;
+  char *(*answer)(const ShopWorld *world, const json_t *request, GError **error);
+} verbs[] = {
+    {"search", answer_search},
+    {"score", answer_score},
+    {"goal", answer_goal},
+};
+
+char *shop_answer(const ShopWorld *world, const char *verb, const char *request, GError **error)
+{
+  for (guint i = 0; i < G_N_ELEMENTS(verbs); i++) {
+    if (strcmp(verb, verbs[i].name) != 0)
+      continue;
+    json_error_t problem;
+    json_t *object = json_loads(request, JSON_DECODE_ANY, &problem);
+    if (object == NULL) {
+      refuse(error, "%s: the request is not valid JSON: %s (byte %d)", verb, problem.text, problem.position);
+      return NULL;
+    }
+    char *answer = verbs[i].answer(world, object, error);
+    json_decref(object);
+    return answer;
+  }
+  g_autoptr(GString) names = g_string_new(NULL);
+  for (guint i = 0; i < G_N_ELEMENTS(verbs); i++)
+    g_string_append_printf(names, "%s%s", i > 0 ? ", " : "", verbs[i].name);
+  g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED, "a shop knows no verb '%s'; there are %s", verb,
+              names->str);
+  return NULL;
+}

@@ -1,0 +1,17 @@
+/* Questions that the command asks a shop, in JSON. */
+#ifndef SHOP_ANSWERS_H
+#define SHOP_ANSWERS_H
+
+#include "envs/shop/world.h"
+
+/* verb "search", request {"query": TEXT, "page": N}:
+ *   {"query": TEXT, "total": T, "asins": [the page's]}; page defaults to 1
+ * verb "score", request {"goal": N or "webshop_N", "asin": ASIN,
+ *   "options": [VALUE, ...] or {NAME: VALUE, ...}, "price_upper": X}:
+ *   {"goal", "asin", "reward", "attributes", "options", "type", "price"}; options
+ *   default to none, price_upper to the goal's own
+ * verb "goal", request N, "webshop_N" or {"goal": either}: the goal written out.
+ * Returns JSON text for g_free, or NULL with error. */
+char *shop_answer(const ShopWorld *world, const char *verb, const char *request, GError **error);
+
+#endif

@@ -1,0 +1,195 @@
+/* Candidate actions of a page. `honest`: every clickable, and search queries made
+ * from the instruction. `upstream`: as the original's wrapper, with queries made
+ * from the goal's hidden fields and a random cut (webshop-spec 7.5). Texts belong
+ * to the catalogue, to the session's query strings, or are literals. */
+#include "envs/shop/action.h"
+#include "envs/shop/queries.h"
+#include "envs/shop/session_private.h"
+#include "envs/shop/text.h"
+
+#include <string.h>
+
+#define UPSTREAM_LIMIT 20
+#define UPSTREAM_KEPT  6
+#define UPSTREAM_DRAWN 10
+
+static void add(ShopSession *session, const char *text, ShopActionKind kind, guint32 argument)
+{
+  const ShopSettings *settings = &session->world->settings;
+  if (settings->candidates == SHOP_CANDIDATES_HONEST && settings->max_candidates > 0 &&
+      session->candidates->len >= settings->max_candidates)
+    return;
+  ShopCandidate candidate = {text, kind, argument};
+  g_array_append_val(session->candidates, candidate);
+
+  if (settings->candidates == SHOP_CANDIDATES_UPSTREAM && session->page != SHOP_PAGE_SEARCH &&
+      session->candidates->len > UPSTREAM_LIMIT) {
+    /* The first six, then ten of the rest in random order. */
+    ShopCandidate *items = (ShopCandidate *)(gpointer)session->candidates->data + UPSTREAM_KEPT;
+    guint n = session->candidates->len - UPSTREAM_KEPT;
+    for (guint i = 0; i < UPSTREAM_DRAWN; i++) {
+      guint j = i + cw_random_below(session->random, n - i);
+      ShopCandidate spare = items[i];
+      items[i] = items[j];
+      items[j] = spare;
+    }
+    g_array_set_size(session->candidates, UPSTREAM_KEPT + UPSTREAM_DRAWN);
+  }
+}
+
+/* webshop-spec 7.5: the goal's query, each attribute with it, the instruction. */
+static void make_upstream_queries(ShopSession *session)
+{
+  const ShopCatalogue *catalogue = session->world->catalogue;
+  const ShopGoalView *goal = session->goal;
+  const char *query = shop_string(catalogue, catalogue->products[goal->product].query);
+  shop_queries_add(session->queries, &session->n_queries, query, strlen(query));
+  for (guint i = 0; i < goal->attributes->len; i++) {
+    g_string_assign(session->scratch, goal->attributes->pdata[i]);
+    g_string_append_c(session->scratch, ' ');
+    g_string_append(session->scratch, query);
+    shop_queries_add(session->queries, &session->n_queries, session->scratch->str, session->scratch->len);
+  }
+  shop_queries_add(session->queries, &session->n_queries, goal->instruction->str, goal->instruction->len);
+}
+
+void shop_session_write_queries(ShopSession *session)
+{
+  session->n_queries = session->n_added = 0;
+  if (session->world->settings.candidates == SHOP_CANDIDATES_UPSTREAM)
+    make_upstream_queries(session);
+  else
+    shop_queries_make(session->goal->instruction->str, session->queries, &session->n_queries);
+}
+
+static void add_queries(ShopSession *session, guint first, guint end)
+{
+  for (guint i = first; i < end; i++)
+    add(session, ((GString *)session->queries->pdata[i])->str, SHOP_ACTION_SEARCH, 0);
+}
+
+static void add_results(ShopSession *session)
+{
+  const ShopWorld *world = session->world;
+  add(session, "click[back to search]", SHOP_ACTION_BACK_TO_SEARCH, 0);
+  if (session->page_number > 1)
+    add(session, "click[< prev]", SHOP_ACTION_PREVIOUS, 0);
+  add(session, "click[next >]", SHOP_ACTION_NEXT, 0);
+  guint first, end;
+  shop_session_shown(session, &first, &end);
+  for (guint i = first; i < end; i++) {
+    guint32 product = g_array_index(session->results, guint32, i);
+    const char *text = shop_string(world->catalogue, world->catalogue->products[product].item_action);
+    ShopActionKind kind = SHOP_ACTION_ITEM;
+    guint32 opened = product;
+    if (world->title_owner != NULL && world->title_owner[product] != product) {
+      /* The original finds the item by its title: the last with that title, which
+       * can be clicked only when this page shows it. */
+      opened = world->title_owner[product];
+      kind = SHOP_ACTION_NONE;
+      for (guint j = first; j < end; j++)
+        if (g_array_index(session->results, guint32, j) == opened)
+          kind = SHOP_ACTION_ITEM;
+    }
+    add(session, text, kind, opened);
+  }
+}
+
+static gboolean is_button(const char *label)
+{
+  static const char *const labels[] = {"back to search", "< prev",  "description", "features",
+                                       "reviews",        "buy now", "search"};
+  for (guint i = 0; i < G_N_ELEMENTS(labels); i++)
+    if (strcmp(label, labels[i]) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+static void add_item(ShopSession *session)
+{
+  const ShopCatalogue *catalogue = session->world->catalogue;
+  const ShopProduct *product = &catalogue->products[session->product];
+  add(session, "click[back to search]", SHOP_ACTION_BACK_TO_SEARCH, 0);
+  add(session, "click[< prev]", SHOP_ACTION_PREVIOUS, 0);
+  add(session, "click[description]", SHOP_ACTION_SUB, SHOP_SUB_DESCRIPTION);
+  add(session, "click[features]", SHOP_ACTION_SUB, SHOP_SUB_FEATURES);
+  add(session, "click[reviews]", SHOP_ACTION_SUB, SHOP_SUB_REVIEWS);
+  add(session, "click[buy now]", SHOP_ACTION_BUY, 0);
+  for (guint32 t = product->targets.first; t < product->targets.first + product->targets.count; t++) {
+    const ShopOptionTarget *target = &catalogue->targets[t];
+    const char *action = shop_string(catalogue, target->action);
+    if (G_LIKELY(!target->special)) {
+      add(session, action, SHOP_ACTION_OPTION, t);
+    } else if (!is_button(shop_string(catalogue, target->value))) {
+      guint32 argument;
+      ShopActionKind kind = shop_session_resolve(session, action, &argument);
+      add(session, action, kind, argument);
+    }
+  }
+  if (session->world->settings.mode == SHOP_MODE_FIXED)
+    for (guint32 t = product->shadowed.first; t < product->shadowed.first + product->shadowed.count; t++)
+      add(session, shop_string(catalogue, catalogue->targets[t].action), SHOP_ACTION_OPTION, t);
+}
+
+void shop_session_write_candidates(ShopSession *session)
+{
+  g_array_set_size(session->candidates, 0);
+  switch (session->page) {
+  case SHOP_PAGE_SEARCH:
+    add_queries(session, 0, session->n_queries);
+    break;
+  case SHOP_PAGE_RESULTS:
+    add_results(session);
+    break;
+  case SHOP_PAGE_ITEM:
+    add_item(session);
+    break;
+  case SHOP_PAGE_SUB:
+    add(session, "click[back to search]", SHOP_ACTION_BACK_TO_SEARCH, 0);
+    add(session, "click[< prev]", SHOP_ACTION_PREVIOUS, 0);
+    break;
+  case SHOP_PAGE_DONE:
+    add(session, "finish", SHOP_ACTION_NONE, 0);
+    break;
+  }
+}
+
+/* The index of the search for `query`; adds it, whatever the limit, or gives -1. */
+static gint find_search(ShopSession *session, const char *query, gsize length, gboolean may_add)
+{
+  guint n_candidates, n = session->n_queries + session->n_added, before = n;
+  shop_session_candidates(session, &n_candidates);
+  guint index = shop_queries_add(session->queries, &n, query, length);
+  const GString *action = session->queries->pdata[index];
+  for (guint i = 0; i < n_candidates; i++)
+    if (strcmp(g_array_index(session->candidates, ShopCandidate, i).text, action->str) == 0)
+      return (gint)i;
+  if (!may_add)
+    return -1;
+  session->n_added += n - before;
+  ShopCandidate candidate = {action->str, SHOP_ACTION_SEARCH, 0};
+  g_array_append_val(session->candidates, candidate);
+  return (gint)n_candidates;
+}
+
+guint shop_session_add_search(ShopSession *session, const char *query)
+{
+  return (guint)find_search(session, query, strlen(query), TRUE);
+}
+
+gint shop_session_candidate_of(ShopSession *session, const char *action, gboolean may_add)
+{
+  guint32 argument;
+  guint n_candidates;
+  ShopActionKind kind = shop_session_resolve(session, action, &argument);
+  if (kind == SHOP_ACTION_SEARCH) {
+    ShopActionText parts;
+    shop_action_parse(action, session->world->settings.mode == SHOP_MODE_FIXED, &parts);
+    return find_search(session, parts.argument, parts.argument_length, may_add);
+  }
+  const ShopCandidate *candidates = shop_session_candidates(session, &n_candidates);
+  for (guint i = 0; kind != SHOP_ACTION_NONE && i < n_candidates; i++)
+    if (candidates[i].kind == kind && candidates[i].argument == argument)
+      return (gint)i;
+  return -1;
+}

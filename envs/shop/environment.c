@@ -1,0 +1,196 @@
+/* The environment slots over a ShopWorld. The shared part is the world; a session
+ * is a ShopSession with the goal's name and the array of candidate texts that the
+ * host sees. */
+#include "envs/shop/environment.h"
+
+#include "envs/shop/answers.h"
+#include "envs/shop/records.h"
+#include "envs/shop/scripts.h"
+
+#include <cartwright/error.h>
+#include <string.h>
+
+typedef struct {
+  ShopSession *session;
+  char goal_id[64];
+  GPtrArray *texts;
+  gboolean is_running; /* reset has been called */
+} Slot;
+
+void shop_environment_close(gpointer shared)
+{
+  shop_world_free(shared);
+}
+
+const char *const *shop_environment_describe(gpointer shared)
+{
+  return (const char *const *)((ShopWorld *)shared)->facts;
+}
+
+gint64 shop_environment_n_goals(gpointer shared, const char *split)
+{
+  const ShopWorld *world = shared;
+  gint which = shop_split_from_name(split);
+  return which < 0 ? -1 : (gint64)world->splits->n_goals[which];
+}
+
+gpointer shop_environment_session_new(gpointer shared, G_GNUC_UNUSED GError **error)
+{
+  Slot *slot = g_new0(Slot, 1);
+  slot->session = shop_session_new(shared);
+  slot->texts = g_ptr_array_new();
+  return slot;
+}
+
+void shop_environment_session_free(gpointer session)
+{
+  Slot *slot = session;
+  if (slot == NULL)
+    return;
+  shop_session_free(slot->session);
+  g_ptr_array_free(slot->texts, TRUE);
+  g_free(slot);
+}
+
+ShopSession *shop_environment_session(gpointer session)
+{
+  return ((Slot *)session)->session;
+}
+
+static gboolean check_running(const Slot *slot, GError **error)
+{
+  if (!slot->is_running)
+    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED, "the session has no goal yet: reset it first");
+  return slot->is_running;
+}
+
+gboolean shop_environment_reset(gpointer session, const char *split, gint64 goal, CwRandom *random, GError **error)
+{
+  Slot *slot = session;
+  const ShopWorld *world = shop_session_world(slot->session);
+  gint which = shop_split_from_name(split);
+  if (which < 0) {
+    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
+                "there is no split '%s'; a shop has train, dev, test and all", split);
+    return FALSE;
+  }
+  if (goal < 0 || goal >= world->splits->n_goals[which]) {
+    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
+                "goal %" G_GINT64_FORMAT " of split '%s' was asked for, which has %u goals (from 0 on)", goal, split,
+                world->splits->n_goals[which]);
+    return FALSE;
+  }
+  guint32 index = shop_splits_goal(world->splits, (ShopSplit)which, (guint32)goal);
+  shop_session_reset(slot->session, index, random);
+  g_snprintf(slot->goal_id, sizeof slot->goal_id, "%s_%u", world->prefix, index);
+  slot->is_running = TRUE;
+  return TRUE;
+}
+
+gboolean shop_environment_observe(gpointer session, CwObservation *observation, GError **error)
+{
+  Slot *slot = session;
+  if (!check_running(slot, error))
+    return FALSE;
+  guint n_candidates;
+  const ShopCandidate *candidates = shop_session_candidates(slot->session, &n_candidates);
+  g_ptr_array_set_size(slot->texts, (gint)n_candidates);
+  for (guint i = 0; i < n_candidates; i++)
+    slot->texts->pdata[i] = (gpointer)candidates[i].text;
+  observation->text = shop_session_observation(slot->session, NULL);
+  observation->candidates = (const char *const *)slot->texts->pdata;
+  observation->n_candidates = n_candidates;
+  observation->instruction = shop_session_goal(slot->session)->instruction->str;
+  return TRUE;
+}
+
+gboolean shop_environment_step(gpointer session, guint candidate, CwOutcome *outcome, GError **error)
+{
+  Slot *slot = session;
+  if (!check_running(slot, error))
+    return FALSE;
+  guint n_candidates;
+  shop_session_candidates(slot->session, &n_candidates);
+  if (candidate >= n_candidates) {
+    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED, "candidate %u was taken, but the page has %u", candidate,
+                n_candidates);
+    return FALSE;
+  }
+  shop_session_step(slot->session, candidate, outcome);
+  return TRUE;
+}
+
+gboolean shop_environment_step_text(gpointer session, const char *action, CwOutcome *outcome, GError **error)
+{
+  Slot *slot = session;
+  if (!check_running(slot, error))
+    return FALSE;
+  shop_session_step_text(slot->session, action, outcome);
+  return TRUE;
+}
+
+const char *shop_environment_goal_id(gpointer session)
+{
+  return ((Slot *)session)->goal_id;
+}
+
+static const struct {
+  const char *name;
+  gint (*act)(ShopSession *session, GError **error);
+} scripts[] = {
+    {"rule", shop_rule_action},
+};
+
+const char *const *shop_environment_scripts(G_GNUC_UNUSED gpointer shared)
+{
+  static const char *const names[] = {"rule", NULL};
+  G_STATIC_ASSERT(G_N_ELEMENTS(names) == G_N_ELEMENTS(scripts) + 1);
+  return names;
+}
+
+gint shop_environment_scripted_action(gpointer session, const char *script, GError **error)
+{
+  Slot *slot = session;
+  if (!check_running(slot, error))
+    return -1;
+  for (guint i = 0; i < G_N_ELEMENTS(scripts); i++)
+    if (strcmp(script, scripts[i].name) == 0)
+      return scripts[i].act(slot->session, error);
+  g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED, "there is no scripted agent '%s' in this shop",
+              script);
+  return -1;
+}
+
+CwRecord *shop_environment_read_record(gpointer shared, const char *line, const char *where, GError **error)
+{
+  return shop_record_read(shared, line, where, error);
+}
+
+void shop_environment_free_record(G_GNUC_UNUSED gpointer shared, CwRecord *record)
+{
+  shop_record_free(record);
+}
+
+gboolean shop_environment_reset_record(gpointer session, const CwRecord *record, CwRandom *random, GError **error)
+{
+  Slot *slot = session;
+  if (!shop_environment_reset(session, record->split, record->goal, random, error))
+    return FALSE;
+  double price_upper;
+  if (shop_record_price_upper(record, &price_upper))
+    shop_session_set_price_upper(slot->session, price_upper);
+  return TRUE;
+}
+
+gint shop_environment_candidate_of(gpointer session, const char *action, gboolean may_add, GError **error)
+{
+  Slot *slot = session;
+  if (!check_running(slot, error))
+    return -1;
+  return shop_session_candidate_of(slot->session, action, may_add);
+}
+
+char *shop_environment_answer(gpointer shared, const char *verb, const char *request, GError **error)
+{
+  return shop_answer(shared, verb, request, error);
+}

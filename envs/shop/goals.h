@@ -1,0 +1,65 @@
+/* Goals: what a shopper is asked to buy. Made from the products' synthetic or
+ * crowd instructions in load order, bounded in price, and shuffled as the
+ * original does (webshop-spec 3). A goal is stored in twelve bytes and written
+ * out when an episode starts. */
+#ifndef SHOP_GOALS_H
+#define SHOP_GOALS_H
+
+#include "envs/shop/catalogue.h"
+
+typedef enum { SHOP_GOALS_SYNTHETIC, SHOP_GOALS_HUMAN } ShopGoalKind;
+
+/* What stands for the price of a product whose page shows a range. */
+typedef enum {
+  SHOP_PRICES_DRAWN, /* uniform between the two, from the price seed, in load order */
+  SHOP_PRICES_MIDDLE /* the middle of the range */
+} ShopPriceRule;
+
+/* The bound of a goal without a price clause. */
+#define SHOP_NO_PRICE_LIMIT 1000000
+
+typedef struct ShopGoal {
+  guint32 product;    /* index in the catalogue */
+  guint32 choice;     /* synthetic: which combination of option values; human: which of the product's records */
+  gint32 price_upper; /* in dollars */
+} ShopGoal;
+
+typedef struct ShopGoals {
+  ShopGoalKind kind;
+  ShopGoal *items; /* n_items, in the order after the shuffle */
+  guint32 n_items;
+  guint32 n_skipped; /* human records without attributes */
+  double *prices;    /* per product of the catalogue: the price that the reward compares */
+} ShopGoals;
+
+/* Draws the prices (generator seeded with `price_seed`), then, seeded so again,
+ * the bounds in load order, then, seeded with 233, the order. */
+ShopGoals *shop_goals_new(const ShopCatalogue *catalogue, ShopGoalKind kind, ShopPriceRule price_rule,
+                          guint64 price_seed, GError **error);
+void shop_goals_free(ShopGoals *goals); /* accepts NULL */
+
+/* The weights with which the original draws goals (webshop-spec 3.2, 3.3):
+ * n_items + 1 cumulative sums from 0; free with g_free. */
+double *shop_goals_cumulative_weights(const ShopGoals *goals, const ShopCatalogue *catalogue);
+
+/* A goal written out. Strings belong to the catalogue, the arrays and the
+ * instruction to the view, which is reused from goal to goal. */
+typedef struct ShopGoalView {
+  guint32 index; /* in ShopGoals.items */
+  guint32 product;
+  double price_upper;
+  GString *instruction;       /* with option and price clauses */
+  gsize length_without_price; /* of the instruction before its price clause */
+  GPtrArray *attributes;      /* const char * */
+  GPtrArray *option_names;    /* const char *; as long as option_values, or empty when there are only values */
+  GPtrArray *option_values;   /* const char * */
+} ShopGoalView;
+
+ShopGoalView *shop_goal_view_new(void);
+void shop_goal_view_free(ShopGoalView *view); /* accepts NULL */
+/* Fills the view with goal `index`. */
+void shop_goal_view_set(ShopGoalView *view, const ShopCatalogue *catalogue, const ShopGoals *goals, guint32 index);
+/* Replaces the bound and its clause; SHOP_NO_PRICE_LIMIT removes the clause. */
+void shop_goal_view_set_price_upper(ShopGoalView *view, double price_upper);
+
+#endif

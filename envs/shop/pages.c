@@ -1,0 +1,372 @@
+/* The pages of a session as text, written straight from its state (webshop-spec
+ * 5.8 to 5.11). A page is a sequence of nodes; `text` joins the trimmed nodes
+ * with [SEP], `text_rich` gives each a line and marks buttons, options and
+ * product links. White space in product texts is treated as the original's HTML
+ * parser does. Everything goes into the session's one reused buffer. */
+#include "envs/shop/session_private.h"
+#include "envs/shop/text.h"
+
+#include <string.h>
+
+typedef enum { PLAIN, BUTTON, ITEM, ITEM_VISITED, OPTION, OPTION_CLICKED } NodeKind;
+
+typedef struct {
+  const char *text;
+  gsize length;
+} Piece;
+
+#define PIECE(literal) ((Piece){literal, sizeof(literal) - 1})
+
+typedef struct {
+  ShopBuffer *out;
+  gboolean rich;
+  gboolean started; /* text mode: a node has been written */
+} Writer;
+
+static void append(ShopBuffer *out, Piece piece)
+{
+  if (G_UNLIKELY(out->length + piece.length >= out->room)) {
+    out->room = MAX(out->room * 2, out->length + piece.length + 4096);
+    out->bytes = g_realloc(out->bytes, out->room);
+  }
+  memcpy(out->bytes + out->length, piece.text, piece.length);
+  out->length += piece.length;
+}
+
+/* One text node. */
+static void node(Writer *writer, NodeKind kind, Piece piece)
+{
+  static const struct {
+    Piece before, after;
+  } marks[] = {
+      [PLAIN] = {PIECE(""), PIECE("\n")},
+      [BUTTON] = {PIECE("[button] "), PIECE(" [button_]\n")},
+      [ITEM] = {PIECE("\n[button] "), PIECE(" [button_]\n")},
+      [ITEM_VISITED] = {PIECE("\n[clicked button] "), PIECE(" [clicked button_]\n")},
+      [OPTION] = {PIECE("  [button] "), PIECE(" [button_]\n")},
+      [OPTION_CLICKED] = {PIECE("  [clicked button] "), PIECE(" [clicked button_]\n")},
+  };
+  if (piece.length == 0)
+    return;
+  guchar first = (guchar)piece.text[0], last = (guchar)piece.text[piece.length - 1];
+  gboolean edges_are_plain = first > 0x20 && first < 0x80 && last > 0x20 && last < 0x80;
+  if (G_UNLIKELY(!edges_are_plain) && shop_text_is_ascii_space(piece.text, piece.length)) {
+    if (memchr(piece.text, '\n', piece.length) != NULL)
+      return;
+    piece = PIECE(" ");
+  }
+  if (writer->rich) {
+    append(writer->out, marks[kind].before);
+    append(writer->out, piece);
+    append(writer->out, marks[kind].after);
+    return;
+  }
+  if (G_UNLIKELY(!edges_are_plain))
+    shop_text_trim(&piece.text, &piece.length);
+  if (writer->started)
+    append(writer->out, PIECE(" [SEP] "));
+  writer->started = TRUE;
+  append(writer->out, piece);
+}
+
+static Piece piece_of(const ShopCatalogue *catalogue, ShopString string)
+{
+  return (Piece){shop_string(catalogue, string), shop_string_length(catalogue, string)};
+}
+
+static void node_string(Writer *writer, NodeKind kind, const ShopCatalogue *catalogue, ShopString string)
+{
+  node(writer, kind, piece_of(catalogue, string));
+}
+
+/* A node made of a literal and a catalogue's string. */
+static void node_pair(Writer *writer, ShopSession *session, const char *before, ShopString string)
+{
+  const ShopCatalogue *catalogue = session->world->catalogue;
+  g_string_assign(session->scratch, before);
+  g_string_append_len(session->scratch, shop_string(catalogue, string), shop_string_length(catalogue, string));
+  node(writer, PLAIN, (Piece){session->scratch->str, session->scratch->len});
+}
+
+static void write_head(Writer *writer, const ShopSession *session)
+{
+  const GString *instruction = session->goal->instruction;
+  node(writer, PLAIN, PIECE("Instruction:"));
+  node(writer, PLAIN, (Piece){instruction->str, instruction->len});
+  node(writer, BUTTON, PIECE("Back to Search"));
+}
+
+static void write_search(Writer *writer, const ShopSession *session)
+{
+  const GString *instruction = session->goal->instruction;
+  node(writer, PLAIN, PIECE("WebShop"));
+  node(writer, PLAIN, PIECE("Instruction: "));
+  node(writer, PLAIN, (Piece){instruction->str, instruction->len});
+  node(writer, BUTTON, PIECE("Search"));
+}
+
+static char *write_number(char *end, guint64 number)
+{
+  do
+    *--end = (char)('0' + number % 10);
+  while ((number /= 10) > 0);
+  return end;
+}
+
+static void write_results(Writer *writer, ShopSession *session)
+{
+  const ShopCatalogue *catalogue = session->world->catalogue;
+  char digits[24], *end = digits + sizeof digits;
+  write_head(writer, session);
+  g_string_assign(session->scratch, "Page ");
+  if (session->page_number < 0)
+    g_string_append_c(session->scratch, '-');
+  char *number = write_number(end, (guint64)ABS((gint64)session->page_number));
+  g_string_append_len(session->scratch, number, end - number);
+  g_string_append(session->scratch, " (Total results: ");
+  number = write_number(end, session->results->len);
+  g_string_append_len(session->scratch, number, end - number);
+  g_string_append_c(session->scratch, ')');
+  node(writer, PLAIN, (Piece){session->scratch->str, session->scratch->len});
+  if (session->page_number > 1)
+    node(writer, BUTTON, PIECE("< Prev"));
+  node(writer, BUTTON, PIECE("Next >"));
+  guint first, last;
+  shop_session_shown(session, &first, &last);
+  for (guint i = first; i < last; i++) {
+    guint32 index = g_array_index(session->results, guint32, i);
+    const ShopProduct *product = &catalogue->products[index];
+    node_string(writer, shop_session_visited(session, index) ? ITEM_VISITED : ITEM, catalogue, product->asin);
+    node_string(writer, PLAIN, catalogue, product->title);
+    node_string(writer, PLAIN, catalogue, product->price_tag);
+  }
+}
+
+/* Which option labels are shown as clicked. */
+
+/* Cuts the page's address at its double quotes: `"t"` occurs in it, for a t
+ * without quotes, exactly when t is one of the parts between two of them. */
+static void cut_url(ShopSession *session)
+{
+  g_array_set_size(session->segments, 0);
+  g_string_truncate(session->url, 0);
+  if (session->selections->len == 0 && strchr(session->keywords->str, '"') == NULL)
+    return;
+  shop_session_append_url(session, session->url);
+  const char *open = strchr(session->url->str, '"');
+  while (open != NULL) {
+    const char *close = strchr(open + 1, '"');
+    if (close != NULL) {
+      gsize segment[2] = {(gsize)(open + 1 - session->url->str), (gsize)(close - open - 1)};
+      g_array_append_vals(session->segments, segment, 1);
+    }
+    open = close;
+  }
+}
+
+/* webshop-spec 5.10: the original looks for the label in double quotes in the
+ * address. */
+static gboolean is_in_url(const ShopSession *session, Piece label)
+{
+  for (guint i = 0; i < session->segments->len; i++) {
+    const gsize *segment = (const gsize *)(gpointer)session->segments->data + 2 * (gsize)i;
+    if (segment[1] == label.length && memcmp(session->url->str + segment[0], label.text, label.length) == 0)
+      return TRUE;
+  }
+  if (session->segments->len == 0 || memchr(label.text, '"', label.length) == NULL)
+    return FALSE;
+  for (const char *quote = strchr(session->url->str, '"'); quote != NULL; quote = strchr(quote + 1, '"'))
+    if (strncmp(quote + 1, label.text, label.length) == 0 && quote[1 + label.length] == '"')
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean is_clicked(const ShopSession *session, guint32 group, ShopString value)
+{
+  if (session->world->settings.mode == SHOP_MODE_FIXED)
+    return shop_session_selected(session, group) == value;
+  if (session->segments->len == 0)
+    return FALSE;
+  Piece label = piece_of(session->world->catalogue, value);
+  /* The label as the page shows it. */
+  if (shop_text_is_ascii_space(label.text, label.length))
+    label = PIECE(" ");
+  return is_in_url(session, label);
+}
+
+/* Fills session->clicked and writes a line for each clicked label, last first. */
+static void write_clicked_lines(Writer *writer, ShopSession *session, const ShopProduct *product)
+{
+  const ShopCatalogue *catalogue = session->world->catalogue;
+  g_array_set_size(session->clicked, 0);
+  cut_url(session);
+  if (session->selections->len == 0 && session->segments->len == 0)
+    return;
+  for (guint32 g = 0; g < product->groups.count; g++) {
+    ShopSpan values = catalogue->groups[product->groups.first + g].values;
+    for (guint32 v = 0; v < values.count; v++) {
+      guint8 clicked = (guint8)is_clicked(session, g, catalogue->strings[values.first + v]);
+      g_array_append_val(session->clicked, clicked);
+    }
+  }
+  guint n = session->clicked->len;
+  for (guint32 g = product->groups.count; g-- > 0;) {
+    ShopSpan values = catalogue->groups[product->groups.first + g].values;
+    for (guint32 v = values.count; v-- > 0;) {
+      if (!g_array_index(session->clicked, guint8, --n))
+        continue;
+      append(writer->out, PIECE("You have clicked "));
+      append(writer->out, piece_of(catalogue, catalogue->strings[values.first + v]));
+      append(writer->out, PIECE(".\n"));
+    }
+  }
+}
+
+static void write_item(Writer *writer, ShopSession *session)
+{
+  const ShopCatalogue *catalogue = session->world->catalogue;
+  const ShopProduct *product = &catalogue->products[session->product];
+  g_array_set_size(session->clicked, 0);
+  if (writer->rich)
+    write_clicked_lines(writer, session, product);
+  write_head(writer, session);
+  node(writer, BUTTON, PIECE("< Prev"));
+  guint n = 0;
+  for (guint32 g = 0; g < product->groups.count; g++) {
+    const ShopOptionGroup *group = &catalogue->groups[product->groups.first + g];
+    node_string(writer, PLAIN, catalogue, group->name);
+    for (guint32 v = 0; v < group->values.count; v++, n++) {
+      gboolean clicked = session->clicked->len > 0 && g_array_index(session->clicked, guint8, n);
+      node_string(writer, clicked ? OPTION_CLICKED : OPTION, catalogue, catalogue->strings[group->values.first + v]);
+    }
+  }
+  node_string(writer, PLAIN, catalogue, product->title);
+  node_pair(writer, session, "Price: ", product->price_tag);
+  node(writer, PLAIN, PIECE("Rating: N.A."));
+  node(writer, BUTTON, PIECE("Description"));
+  node(writer, BUTTON, PIECE("Features"));
+  node(writer, BUTTON, PIECE("Reviews"));
+  node(writer, BUTTON, PIECE("Buy Now"));
+}
+
+static void write_sub_page(Writer *writer, ShopSession *session)
+{
+  const ShopCatalogue *catalogue = session->world->catalogue;
+  const ShopProduct *product = &catalogue->products[session->product];
+  write_head(writer, session);
+  node(writer, BUTTON, PIECE("< Prev"));
+  ShopSpan list = {0, 0};
+  switch (session->sub_page) {
+  case SHOP_SUB_DESCRIPTION:
+    node_string(writer, PLAIN, catalogue, product->description);
+    break;
+  case SHOP_SUB_FEATURES:
+    list = product->bullets;
+    break;
+  case SHOP_SUB_ATTRIBUTES:
+    list = product->attributes;
+    break;
+  case SHOP_SUB_REVIEWS: /* the original loads none */
+    break;
+  }
+  for (guint32 i = 0; i < list.count; i++)
+    node_pair(writer, session, " ", catalogue->strings[list.first + i]);
+  if (session->sub_page == SHOP_SUB_ATTRIBUTES) {
+    node_string(writer, PLAIN, catalogue, product->category);
+    node_string(writer, PLAIN, catalogue, product->query);
+    node_string(writer, PLAIN, catalogue, product->product_category);
+  }
+}
+
+static int compare_selections(gconstpointer a, gconstpointer b, gpointer user_data)
+{
+  const ShopSession *session = user_data;
+  const ShopCatalogue *catalogue = session->world->catalogue;
+  guint32 first = catalogue->products[session->product].groups.first;
+  return strcmp(shop_string(catalogue, catalogue->groups[first + ((const ShopSelection *)a)->group].name),
+                shop_string(catalogue, catalogue->groups[first + ((const ShopSelection *)b)->group].name));
+}
+
+/* webshop-spec 5.11: the simulator fills in the ASIN, the options and the reward
+ * and leaves everything else empty. */
+static void write_done(Writer *writer, ShopSession *session)
+{
+  const ShopCatalogue *catalogue = session->world->catalogue;
+  const ShopProduct *product = &catalogue->products[session->product];
+  static const char *const before[] = {"Thank you for shopping with us!",      "Your code: ", "None",
+                                       " (Paste it in your MTurk interface.)", "Purchased",   "asin"};
+  static const char *const after[] = {"attrs",
+                                      "None",
+                                      "category",
+                                      "None",
+                                      "query",
+                                      "None",
+                                      "product category",
+                                      "None",
+                                      "Target",
+                                      "asin",
+                                      "options",
+                                      "attrs",
+                                      "price upper",
+                                      "instuction text",
+                                      "category",
+                                      "product category",
+                                      "query",
+                                      "Goal ",
+                                      "None",
+                                      "Reward",
+                                      "Your score (min 0.0, max 1.0)"};
+  for (guint i = 0; i < G_N_ELEMENTS(before); i++)
+    node(writer, PLAIN, (Piece){before[i], strlen(before[i])});
+  node_string(writer, PLAIN, catalogue, product->asin);
+  node(writer, PLAIN, PIECE("options"));
+
+  g_autoptr(GArray) sorted = g_array_copy(session->selections);
+  g_array_sort_with_data(sorted, compare_selections, session);
+  g_string_assign(session->scratch, "{");
+  for (guint i = 0; i < sorted->len; i++) {
+    const ShopSelection *selection = &g_array_index(sorted, ShopSelection, i);
+    if (i > 0)
+      g_string_append(session->scratch, ", ");
+    shop_text_append_json(session->scratch,
+                          shop_string(catalogue, catalogue->groups[product->groups.first + selection->group].name),
+                          TRUE);
+    g_string_append(session->scratch, ": ");
+    shop_text_append_json(session->scratch, shop_string(catalogue, selection->value), TRUE);
+  }
+  g_string_append_c(session->scratch, '}');
+  node(writer, PLAIN, (Piece){session->scratch->str, session->scratch->len});
+
+  for (guint i = 0; i < G_N_ELEMENTS(after); i++)
+    node(writer, PLAIN, (Piece){after[i], strlen(after[i])});
+  g_string_truncate(session->scratch, 0);
+  shop_text_append_double(session->scratch, session->verdict.reward);
+  node(writer, PLAIN, (Piece){session->scratch->str, session->scratch->len});
+  node(writer, PLAIN, PIECE("Reward Details "));
+  node(writer, PLAIN, PIECE("None"));
+}
+
+void shop_session_write_page(ShopSession *session)
+{
+  Writer writer = {&session->text, session->world->settings.observation == SHOP_OBSERVATION_TEXT_RICH, FALSE};
+  session->text.length = 0;
+  switch (session->page) {
+  case SHOP_PAGE_SEARCH:
+    write_search(&writer, session);
+    break;
+  case SHOP_PAGE_RESULTS:
+    write_results(&writer, session);
+    break;
+  case SHOP_PAGE_ITEM:
+    write_item(&writer, session);
+    break;
+  case SHOP_PAGE_SUB:
+    write_sub_page(&writer, session);
+    break;
+  case SHOP_PAGE_DONE:
+    write_done(&writer, session);
+    break;
+  }
+  append(&session->text, PIECE("\0"));
+  session->text.length--;
+}

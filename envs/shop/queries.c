@@ -1,0 +1,216 @@
+/* Honest search queries: every word comes from the instruction that the shopper
+ * reads. They are reductions of it, from the whole text to its keywords; which of
+ * them finds the product is for the policy to learn. */
+#include "envs/shop/queries.h"
+
+#include "envs/shop/text.h"
+
+#include <string.h>
+
+#define ACTION_START  "search["
+#define FIRST_WORDS   6
+#define MAX_WORD      64
+#define N_OPTION_ROOM 512
+
+guint shop_queries_add(GPtrArray *actions, guint *n_actions, const char *query, gsize length)
+{
+  if (*n_actions == actions->len)
+    g_ptr_array_add(actions, g_string_sized_new(256));
+  GString *action = actions->pdata[*n_actions];
+  g_string_assign(action, ACTION_START);
+  shop_text_append_lower(action, query, length);
+  g_string_append_c(action, ']');
+  for (guint i = 0; i < *n_actions; i++)
+    if (g_string_equal(actions->pdata[i], action))
+      return i;
+  return (*n_actions)++;
+}
+
+typedef struct {
+  const char *text;
+  gsize length;
+} Slice;
+
+static Slice trimmed(const char *start, const char *end)
+{
+  Slice slice = {start, (gsize)(end - start)};
+  shop_text_trim(&slice.text, &slice.length);
+  while (slice.length > 0 && strchr(".,;:!?", slice.text[slice.length - 1]) != NULL)
+    slice.length--;
+  return slice;
+}
+
+static const char *find_in(const char *start, const char *end, const char *needle)
+{
+  return g_strstr_len(start, end - start, needle);
+}
+
+/* Where the words that only announce the request end. */
+static const char *skip_lead(const char *start, const char *end)
+{
+  static const char *const leads[] = {"find me ",
+                                      "i am looking for ",
+                                      "i'm looking for ",
+                                      "im looking for ",
+                                      "i am searching for ",
+                                      "i'm searching for ",
+                                      "i am interested in ",
+                                      "i'm interested in ",
+                                      "i would like to buy ",
+                                      "i would like ",
+                                      "i'd like to buy ",
+                                      "i'd like ",
+                                      "i want to buy ",
+                                      "i want to find ",
+                                      "i want ",
+                                      "i need to buy ",
+                                      "i need to find ",
+                                      "i need ",
+                                      "i am trying to find ",
+                                      "looking for ",
+                                      "searching for ",
+                                      "show me ",
+                                      "get me ",
+                                      "buy me ",
+                                      "help me find ",
+                                      "can you find ",
+                                      "please find ",
+                                      "please ",
+                                      "find ",
+                                      "a ",
+                                      "an ",
+                                      "some ",
+                                      "the "};
+  gboolean found = TRUE;
+  while (found) {
+    found = FALSE;
+    for (guint i = 0; i < G_N_ELEMENTS(leads) && !found; i++) {
+      gsize length = strlen(leads[i]);
+      if ((gsize)(end - start) > length && strncmp(start, leads[i], length) == 0) {
+        start += length;
+        found = TRUE;
+      }
+    }
+  }
+  return start;
+}
+
+/* Where " with name: value, and name: value" begins, or `end`. */
+static const char *find_options(const char *start, const char *end)
+{
+  for (const char *with = find_in(start, end, " with "); with != NULL; with = find_in(with + 1, end, " with ")) {
+    const char *next = find_in(with + 1, end, " with ");
+    const char *colon = find_in(with, next != NULL ? next : end, ": ");
+    const char *comma = find_in(with, end, ", ");
+    if (colon != NULL && (comma == NULL || colon < comma))
+      return with;
+  }
+  return end;
+}
+
+static gboolean is_filler(const char *word, gsize length)
+{
+  static const char *const fillers[] = {
+      "a",    "an",     "am",     "and",  "are",  "as",      "at",   "be",   "but",   "by",   "can",   "could",
+      "do",   "for",    "from",   "get",  "had",  "has",     "have", "i",    "i'd",   "i'm",  "if",    "in",
+      "into", "is",     "it",     "like", "look", "looking", "made", "me",   "my",    "need", "of",    "on",
+      "or",   "please", "should", "so",   "some", "such",    "that", "the",  "their", "them", "there", "these",
+      "they", "this",   "to",     "want", "was",  "which",   "will", "with", "would", "you",  "your",  "find"};
+  for (guint i = 0; i < G_N_ELEMENTS(fillers); i++)
+    if (strlen(fillers[i]) == length && memcmp(fillers[i], word, length) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+/* Appends the words of a slice without fillers and punctuation at their ends, at
+ * most `limit` of them. */
+static void append_keywords(GString *out, Slice slice, guint limit)
+{
+  const char *p = slice.text, *end = slice.text + slice.length;
+  for (guint n = 0; p < end && n < limit;) {
+    while (p < end && strchr(" \t,.;:!?()", *p) != NULL)
+      p++;
+    const char *word = p;
+    while (p < end && *p != ' ' && *p != '\t')
+      p++;
+    const char *stop = p;
+    while (stop > word && strchr(",.;:!?()", stop[-1]) != NULL)
+      stop--;
+    if (stop == word || is_filler(word, (gsize)(stop - word)))
+      continue;
+    if (out->len > 0)
+      g_string_append_c(out, ' ');
+    g_string_append_len(out, word, stop - word);
+    n++;
+  }
+}
+
+/* Appends the values of ", and "-joined "name: value" items. */
+static void append_option_values(GString *out, const char *start, const char *end)
+{
+  while (start < end) {
+    const char *next = find_in(start, end, ", and ");
+    const char *item_end = next != NULL ? next : end;
+    const char *colon = find_in(start, item_end, ": ");
+    Slice value = trimmed(colon != NULL ? colon + 2 : start, item_end);
+    if (value.length > 0) {
+      g_string_append_c(out, ' ');
+      g_string_append_len(out, value.text, (gssize)value.length);
+    }
+    start = next != NULL ? next + strlen(", and ") : end;
+  }
+}
+
+static void add_slice(GPtrArray *actions, guint *n_actions, const char *text, gsize length)
+{
+  if (length > 0 && *n_actions < SHOP_MAX_QUERIES)
+    shop_queries_add(actions, n_actions, text, length);
+}
+
+void shop_queries_make(const char *instruction, GPtrArray *actions, guint *n_actions)
+{
+  /* The buffers live in the array's spare slots, behind the queries. */
+  while (actions->len < SHOP_MAX_QUERIES + 2)
+    g_ptr_array_add(actions, g_string_sized_new(256));
+  GString *text = actions->pdata[SHOP_MAX_QUERIES], *words = actions->pdata[SHOP_MAX_QUERIES + 1];
+  g_string_truncate(text, 0);
+  shop_text_append_lower(text, instruction, strlen(instruction));
+  for (gsize i = 0; i < text->len; i++)
+    if (strchr("[]\n\r", text->str[i]) != NULL)
+      text->str[i] = ' ';
+  const char *start = text->str, *end = text->str + text->len;
+  Slice whole = trimmed(start, end);
+  add_slice(actions, n_actions, whole.text, whole.length);
+
+  const char *price = g_strrstr_len(start, end - start, ", and price lower than ");
+  const char *body_end = price != NULL ? price : end;
+  const char *body = skip_lead(start, body_end);
+  const char *options = find_options(body, body_end);
+  const char *with = find_in(body, options, " with ");
+  Slice all = trimmed(body, body_end), base = trimmed(body, options);
+  Slice head = trimmed(body, with != NULL ? with : options);
+
+  add_slice(actions, n_actions, all.text, all.length);
+  add_slice(actions, n_actions, base.text, base.length);
+  add_slice(actions, n_actions, head.text, head.length);
+
+  g_string_truncate(words, 0);
+  append_keywords(words, base, G_MAXUINT);
+  if (options < body_end)
+    append_option_values(words, options + strlen(" with "), body_end);
+  add_slice(actions, n_actions, words->str, words->len);
+
+  g_string_truncate(words, 0);
+  append_keywords(words, base, G_MAXUINT);
+  add_slice(actions, n_actions, words->str, words->len);
+
+  g_string_truncate(words, 0);
+  append_keywords(words, base, FIRST_WORDS);
+  add_slice(actions, n_actions, words->str, words->len);
+
+  g_string_truncate(words, 0);
+  append_keywords(words, head, G_MAXUINT);
+  if (options < body_end)
+    append_option_values(words, options + strlen(" with "), body_end);
+  add_slice(actions, n_actions, words->str, words->len);
+}

@@ -1,0 +1,24 @@
+/* Recorded sessions of other people's agents, as JSON lines. */
+#ifndef SHOP_RECORDS_H
+#define SHOP_RECORDS_H
+
+#include "envs/shop/world.h"
+
+#include <cartwright/environment.h>
+
+/* Reads one line: {"goal_id": "webshop_N", "turns": [{"from": "site", "text":
+ * OBSERVATION}, {"from": "agent", "text": "Thought: ... Action: click[...]"}, ...]},
+ * the turns alternating from the site's first page on. N counts the goals after
+ * the shuffle (split "all"). The price bound is taken from the instruction on the
+ * first page, because the recording site drew it unseeded. A blank line gives NULL
+ * without error. */
+CwRecord *shop_record_read(const ShopWorld *world, const char *line, const char *where, GError **error);
+void shop_record_free(CwRecord *record); /* accepts NULL */
+
+/* Reads the price bound back out of `overrides`; FALSE when it holds none. */
+gboolean shop_record_price_upper(const CwRecord *record, double *price_upper);
+
+/* A goal's index from "PREFIX_N"; -1 with error when it is malformed or too large. */
+gint64 shop_goal_index(const ShopWorld *world, const char *goal_id, GError **error);
+
+#endif
