@@ -1,0 +1,222 @@
+/* What the passes share: packed weights, the division of rows into blocks,
+ * gradients of weight matrices, dropout of rows. A network borrows its weights
+ * and pool and owns the packed copies. */
+#include "network.h"
+
+/* Panels packed by one task. */
+#define PACK_PANELS 8
+/* Outputs of a weight gradient that one task computes. */
+#define PRODUCT_ROWS 96
+/* Columns that one task sums. */
+#define SUM_COLUMNS 256
+
+typedef struct {
+  const float *weight;
+  float *to;
+  gsize k, n;
+  gboolean transposed;
+  guint first_task;
+} PackJob;
+
+typedef struct {
+  const BertKernels *kernels;
+  PackJob *jobs;
+  guint n_jobs;
+} PackJobs;
+
+static void take_matrix(BertNetwork *network, BertPackedMatrix *matrix, gsize outputs, gsize inputs, gboolean both)
+{
+  gsize forward = network->kernels->packed_size(inputs, outputs);
+  gsize backward = network->kernels->packed_size(outputs, inputs);
+  matrix->forward = bert_take(network->packed_memory, float, forward);
+  matrix->backward = both ? bert_take(network->packed_memory, float, backward) : NULL;
+}
+
+void bert_network_init(BertNetwork *network, const BertKernels *kernels, BertPool *pool, BertParameters *weights,
+                       gboolean trains, gint first_trained)
+{
+  const BertConfig *config = &weights->layout->config;
+  gsize h = config->hidden_size, f = config->intermediate_size;
+  *network = (BertNetwork){.kernels = kernels,
+                           .pool = pool,
+                           .weights = weights,
+                           .config = config,
+                           .first_trained = first_trained,
+                           .trains = trains,
+                           .packed_memory = bert_workspace_new(),
+                           .layers = g_new0(BertPackedLayer, config->n_layers)};
+  for (guint i = 0; i < config->n_layers; i++) {
+    gboolean both = trains && (gint)i >= first_trained;
+    take_matrix(network, &network->layers[i].query_key_value, 3 * h, h, both);
+    take_matrix(network, &network->layers[i].attention_output, h, h, both);
+    take_matrix(network, &network->layers[i].intermediate, f, h, both);
+    take_matrix(network, &network->layers[i].output, h, f, both);
+  }
+  take_matrix(network, &network->linear_1, h, 4 * h, trains);
+  bert_network_refresh(network);
+}
+
+void bert_network_clear(BertNetwork *network)
+{
+  bert_workspace_free(network->packed_memory);
+  g_free(network->layers);
+  *network = (BertNetwork){0};
+}
+
+static guint pack_tasks(const BertKernels *kernels, gsize n)
+{
+  gsize columns = (gsize)PACK_PANELS * kernels->panel_columns;
+  return (guint)((n + columns - 1) / columns);
+}
+
+static void pack_task(gpointer data, guint task, guint thread)
+{
+  const PackJobs *jobs = data;
+  (void)thread;
+  guint i = 0;
+  while (i + 1 < jobs->n_jobs && jobs->jobs[i + 1].first_task <= task)
+    i++;
+  const PackJob *job = &jobs->jobs[i];
+  gsize n_panels = (job->n + jobs->kernels->panel_columns - 1) / jobs->kernels->panel_columns;
+  gsize first = (gsize)(task - job->first_task) * PACK_PANELS;
+  BertView view = job->transposed ? bert_transposed(job->weight, job->k) : bert_rows(job->weight, job->n);
+  jobs->kernels->pack(job->k, job->n, view, first, MIN(first + PACK_PANELS, n_panels), job->to);
+}
+
+static void add_jobs(PackJobs *jobs, guint *n_tasks, const BertPackedMatrix *matrix, const float *weight, gsize outputs,
+                     gsize inputs)
+{
+  jobs->jobs[jobs->n_jobs++] = (PackJob){weight, matrix->forward, inputs, outputs, TRUE, *n_tasks};
+  *n_tasks += pack_tasks(jobs->kernels, outputs);
+  if (matrix->backward) {
+    jobs->jobs[jobs->n_jobs++] = (PackJob){weight, matrix->backward, outputs, inputs, FALSE, *n_tasks};
+    *n_tasks += pack_tasks(jobs->kernels, inputs);
+  }
+}
+
+void bert_network_refresh(BertNetwork *network)
+{
+  const BertConfig *config = network->config;
+  gsize h = config->hidden_size, f = config->intermediate_size;
+  PackJobs jobs = {network->kernels, g_new(PackJob, 8 * config->n_layers + 2), 0};
+  guint n_tasks = 0;
+  for (guint i = 0; i < config->n_layers; i++) {
+    const BertLayer *weights = &network->weights->layers[i];
+    const BertPackedLayer *packed = &network->layers[i];
+    add_jobs(&jobs, &n_tasks, &packed->query_key_value, weights->query_weight, 3 * h, h);
+    add_jobs(&jobs, &n_tasks, &packed->attention_output, weights->attention_output_weight, h, h);
+    add_jobs(&jobs, &n_tasks, &packed->intermediate, weights->intermediate_weight, f, h);
+    add_jobs(&jobs, &n_tasks, &packed->output, weights->output_weight, h, f);
+  }
+  add_jobs(&jobs, &n_tasks, &network->linear_1, network->weights->linear_1_weight, h, 4 * h);
+  bert_pool_run(network->pool, n_tasks, pack_task, &jobs);
+  g_free(jobs.jobs);
+}
+
+guint bert_row_units(guint n_rows)
+{
+  return (n_rows + BERT_ROW_UNIT - 1) / BERT_ROW_UNIT;
+}
+
+guint bert_row_blocks(const BertNetwork *network, guint n_rows)
+{
+  guint n_units = bert_row_units(n_rows), n_threads = bert_pool_n_threads(network->pool);
+  guint n_blocks = (n_units + BERT_ROW_BLOCK_UNITS - 1) / BERT_ROW_BLOCK_UNITS;
+  n_blocks = (n_blocks + n_threads - 1) / n_threads * n_threads;
+  return MIN(n_blocks, n_units);
+}
+
+void bert_row_block(guint n_rows, guint n_blocks, guint block, guint *first, guint *last)
+{
+  guint64 n_units = bert_row_units(n_rows);
+  *first = (guint)(n_units * block / n_blocks) * BERT_ROW_UNIT;
+  *last = MIN(n_rows, (guint)(n_units * (block + 1) / n_blocks) * BERT_ROW_UNIT);
+}
+
+void bert_pass_scratch(BertPass *pass, gsize size)
+{
+  guint n_threads = bert_pool_n_threads(pass->network->pool);
+  if (!pass->scratch)
+    pass->scratch = bert_take(pass->workspace, float *, n_threads);
+  if (pass->scratch_size >= size)
+    return;
+  for (guint i = 0; i < n_threads; i++)
+    pass->scratch[i] = bert_take(pass->workspace, float, size);
+  pass->scratch_size = size;
+}
+
+typedef struct {
+  const BertPass *pass;
+  const BertWeightProduct *products;
+  guint n_products;
+} ProductRun;
+
+static guint product_tasks(const BertWeightProduct *product)
+{
+  return (product->n_outputs + PRODUCT_ROWS - 1) / PRODUCT_ROWS;
+}
+
+static void product_task(gpointer data, guint task, guint thread)
+{
+  const ProductRun *run = data;
+  const BertKernels *kernels = run->pass->network->kernels;
+  const BertWeightProduct *product = run->products;
+  while (task >= product_tasks(product))
+    task -= product_tasks(product++);
+  guint first = task * PRODUCT_ROWS, count = MIN(PRODUCT_ROWS, product->n_outputs - first);
+  kernels->gemm(count, product->n_inputs, product->n_rows, bert_transposed(product->d_y + first, product->d_y_stride),
+                bert_rows(product->x, product->x_stride), product->gradient + (gsize)first * product->n_inputs,
+                product->n_inputs, NULL, TRUE, run->pass->scratch[thread]);
+  if (product->bias)
+    for (guint row = 0; row < product->n_rows; row++)
+      kernels->add(count, product->d_y + (gsize)row * product->d_y_stride + first, product->bias + first);
+}
+
+void bert_weight_products(BertPass *pass, const BertWeightProduct *products, guint n_products)
+{
+  guint n_tasks = 0;
+  for (guint i = 0; i < n_products; i++)
+    n_tasks += product_tasks(&products[i]);
+  bert_pass_scratch(pass, pass->network->kernels->gemm_scratch);
+  bert_pool_run(pass->network->pool, n_tasks, product_task, &(ProductRun){pass, products, n_products});
+}
+
+typedef struct {
+  const BertKernels *kernels;
+  guint n_partials;
+  gsize stride, n;
+  const float *partials;
+  float *y;
+} PartialRun;
+
+static void partial_task(gpointer data, guint task, guint thread)
+{
+  const PartialRun *run = data;
+  (void)thread;
+  gsize first = (gsize)task * SUM_COLUMNS, count = MIN((gsize)SUM_COLUMNS, run->n - first);
+  for (guint i = 0; i < run->n_partials; i++)
+    run->kernels->add(count, run->partials + i * run->stride + first, run->y + first);
+}
+
+void bert_add_partials(const BertNetwork *network, guint n_partials, gsize stride, const float *partials, gsize n,
+                       float *y)
+{
+  PartialRun run = {network->kernels, n_partials, stride, n, partials, y};
+  bert_pool_run(network->pool, (guint)((n + SUM_COLUMNS - 1) / SUM_COLUMNS), partial_task, &run);
+}
+
+guint32 bert_dropout_place(gint layer, BertSite site, guint head)
+{
+  return ((guint32)(layer + 1) * 4 + (guint32)site) << 12 | head;
+}
+
+void bert_dropout_row(const BertPass *pass, gint layer, BertSite site, guint row, const float *x, float *output,
+                      guint16 *bits)
+{
+  const BertKernels *kernels = pass->network->kernels;
+  guint text = pass->batch->row_text[row];
+  gsize h = pass->network->config->hidden_size, first = (gsize)(row - pass->batch->text_start[text]) * h;
+  const guint16 *random = kernels->dropout_bits(&pass->hidden_dropout, bert_dropout_place(layer, site, 0),
+                                                pass->batch->text_hash[text], first, h, bits);
+  kernels->dropout_apply(h, &pass->hidden_dropout, random, x, output);
+}

@@ -1,0 +1,151 @@
+/* Encoder and choice head over a packed batch: forward and backward passes.
+ * h = hidden_size, f = intermediate_size, T = rows of the batch, R = rows of its pairs (one
+ * per action token of every decision and candidate). */
+#ifndef BERT_CPU_NETWORK_H
+#define BERT_CPU_NETWORK_H
+
+#include "arithmetic.h"
+#include "batch.h"
+#include "bert/weights.h"
+#include "pool.h"
+#include "workspace.h"
+
+G_BEGIN_DECLS
+
+/* A weight matrix (outputs x inputs) in the forms the products read: for x W^T and for d_y W. */
+typedef struct BertPackedMatrix {
+  float *forward, *backward; /* backward is NULL in a network that only scores */
+} BertPackedMatrix;
+
+typedef struct BertPackedLayer {
+  BertPackedMatrix query_key_value, attention_output, intermediate, output;
+} BertPackedLayer;
+
+/* The weights and what is derived from them. Packed forms must follow the weights: bert_network_refresh. */
+typedef struct BertNetwork {
+  const BertKernels *kernels;
+  BertPool *pool;          /* borrowed */
+  BertParameters *weights; /* borrowed */
+  const BertConfig *config;
+  gint first_trained; /* layers below are frozen: BERT_LAYER_EMBEDDINGS: none; n_layers: the whole encoder */
+  gboolean trains;
+  BertWorkspace *packed_memory;
+  BertPackedLayer *layers;
+  BertPackedMatrix linear_1;
+} BertNetwork;
+
+void bert_network_init(BertNetwork *network, const BertKernels *kernels, BertPool *pool, BertParameters *weights,
+                       gboolean trains, gint first_trained);
+void bert_network_clear(BertNetwork *network);
+/* Packs all matrices anew, after any change of the weights. */
+void bert_network_refresh(BertNetwork *network);
+
+/* What a layer's backward pass needs. NULL where it was not kept. */
+typedef struct BertLayerMemory {
+  float *input;           /* T x h */
+  float *query_key_value; /* T x 3h */
+  float *probabilities;   /* per text: heads x length x length, before dropout */
+  float *context;         /* T x h */
+  float *attention_normalised, *attention_inverse, *attention_out; /* T x h, T, T x h */
+  float *activated, *derivative;                                   /* T x f */
+  float *normalised, *inverse;                                     /* T x h, T */
+} BertLayerMemory;
+
+/* Some consecutive pairs of one decision: what one task of the head works on. */
+typedef struct BertHeadGroup {
+  guint decision, first_pair, last_pair; /* last_pair is past the end */
+} BertHeadGroup;
+
+/* The choice head's memory (symbols as in bert/weights.h). Without `keeps` only the groups are there. */
+typedef struct BertHeadMemory {
+  guint n_groups, largest_group; /* rows of the largest one */
+  BertHeadGroup *groups;
+  gsize *attention_start; /* decisions + 1: where a decision's part of `attention` begins */
+  float *actions;         /* R x h: C */
+  float *attention;       /* per decision rows x state length: P */
+  float *read;            /* R x h: U */
+  float *weights;         /* R: q */
+  guint32 *where;         /* R: argmax over the state */
+  float *summary;         /* pairs x h: v */
+  float *features;        /* R x 4h: o */
+  float *hidden;          /* R x h: relu(linear_1 o) */
+  float *mean;            /* pairs x h: over the rows of `hidden` */
+  float *value_input;     /* decisions x h: S_0 */
+  float *value_hidden;    /* decisions x 128: after the leaky ReLU */
+} BertHeadMemory;
+
+/* One forward pass, and after it the backward one. */
+typedef struct BertPass {
+  const BertNetwork *network;
+  const BertBatch *batch;
+  BertWorkspace *workspace;
+  BertDropout hidden_dropout, attention_dropout;
+  gboolean keeps; /* training: keeps what backward needs */
+  guint n_row_blocks;
+  gsize *probabilities_start; /* texts + 1 */
+  float *embeddings_normalised, *embeddings_inverse;
+  BertLayerMemory *layers;
+  float *hidden_states; /* T x h: the last layer's output */
+  BertHeadMemory head;
+  float **scratch; /* per thread */
+  gsize scratch_size;
+} BertPass;
+
+/* The encoder: fills pass->hidden_states. pass->network, batch, workspace, dropouts and keeps are set; the workspace
+ * was cleared. */
+void bert_encoder_forward(BertPass *pass);
+/* The choice and value heads on hidden_states: one logit per pair, one value per decision (may be NULL). */
+void bert_head_forward(BertPass *pass, float *logits, float *values);
+
+/* Adds the gradients of the head's parameters and returns d_hidden_states (T x h, in the workspace).
+ * d_values may be NULL. */
+float *bert_head_backward(BertPass *pass, const float *d_logits, const float *d_values, BertParameters *gradient);
+/* Adds the gradients of the encoder's trained parameters; uses up d_hidden_states. */
+void bert_encoder_backward(BertPass *pass, float *d_hidden_states, BertParameters *gradient);
+
+/* Shared by the passes. Rows are divided into units of BERT_ROW_UNIT: blocks are whole units, and sums over rows
+ * are made per unit and then in order, so that results do not depend on the number of threads. */
+#define BERT_ROW_UNIT        24
+#define BERT_ROW_BLOCK_UNITS 4
+
+guint bert_row_units(guint n_rows);
+/* Number of blocks for n_rows on the network's threads; block b covers rows first .. last-1. */
+guint bert_row_blocks(const BertNetwork *network, guint n_rows);
+void bert_row_block(guint n_rows, guint n_blocks, guint block, guint *first, guint *last);
+
+/* gradient (outputs x inputs) += d_y^T x over n_rows, and bias (may be NULL) += column sums of d_y. */
+typedef struct BertWeightProduct {
+  guint n_rows, n_outputs, n_inputs;
+  const float *d_y;
+  gsize d_y_stride;
+  const float *x;
+  gsize x_stride;
+  float *gradient, *bias;
+} BertWeightProduct;
+
+/* All of them at once, divided by outputs. Scratch of the pass is used. */
+void bert_weight_products(BertPass *pass, const BertWeightProduct *products, guint n_products);
+
+/* y (n) += the sum of n_partials vectors of n, `stride` apart. In parallel over columns. */
+void bert_add_partials(const BertNetwork *network, guint n_partials, gsize stride, const float *partials, gsize n,
+                       float *y);
+
+/* `place` of BertDropout: layer BERT_LAYER_EMBEDDINGS .. ; head only for attention. */
+typedef enum { BERT_SITE_EMBEDDINGS, BERT_SITE_ATTENTION, BERT_SITE_ATTENTION_OUTPUT, BERT_SITE_OUTPUT } BertSite;
+guint32 bert_dropout_place(gint layer, BertSite site, guint head);
+/* Drops elements of one row (h) of hidden states; bits is scratch of h + 2 groups. */
+void bert_dropout_row(const BertPass *pass, gint layer, BertSite site, guint row, const float *x, float *output,
+                      guint16 *bits);
+
+/* Makes sure that every thread has `size` floats of scratch, kept until the pass ends. */
+void bert_pass_scratch(BertPass *pass, gsize size);
+
+/* Attention of one layer over all texts and heads, forward and backward (attention.c). context is T x h. */
+void bert_attention_forward(BertPass *pass, gint layer, const float *query_key_value, float *probabilities,
+                            float *context);
+void bert_attention_backward(BertPass *pass, gint layer, const float *query_key_value, const float *probabilities,
+                             const float *d_context, float *d_query_key_value);
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,304 @@
+/* The policy object: opens a model folder, turns decisions into batches and
+ * runs the passes on them. It owns weights, optimiser, threads and workspaces; tokenizer and
+ * layout are shared with its frozen copies. */
+#include "policy.h"
+#include <math.h>
+#include <string.h>
+
+static void shared_clear(gpointer data)
+{
+  BertShared *shared = data;
+  bert_model_folder_clear(&shared->folder);
+  bert_layout_free(shared->layout);
+  g_free(shared->model);
+}
+
+static BertDropout dropout_of(guint32 seed, double probability)
+{
+  BertDropout dropout = {.seed = seed, .threshold = (guint32)lrint(probability * 65536)};
+  dropout.scale = 65536.0f / (float)(65536 - dropout.threshold);
+  return dropout;
+}
+
+/* Everything that does not depend on where the weights come from. Takes over `weights`. */
+static BertCpu *assemble(BertShared *shared, BertParameters *weights, const BertKernels *kernels, guint n_threads,
+                         const BertTextRules *rules)
+{
+  BertCpu *policy = g_new0(BertCpu, 1);
+  policy->shared = shared;
+  policy->weights = weights;
+  policy->kernels = kernels;
+  policy->pool = bert_pool_new(n_threads);
+  policy->rules = *rules;
+  policy->cache = bert_token_cache_new(rules);
+  policy->score_builder = bert_batch_builder_new(TRUE);
+  policy->score_workspace = bert_workspace_new();
+  return policy;
+}
+
+static gboolean load_weights(BertParameters *weights, const BertCpuOptions *options, const BertModelFolder *folder,
+                             guint32 seed, GError **error)
+{
+  if (options->initialize == BERT_INITIALIZE_RANDOM) {
+    bert_weights_initialise(weights, seed);
+    return TRUE;
+  }
+  if (!folder->weights_file) {
+    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_CONFIGURATION,
+                "%s: has no model.safetensors; put pre-trained weights there, or train from scratch with 'initialize: "
+                "random'",
+                options->model);
+    return FALSE;
+  }
+  return bert_weights_load(weights, folder->weights_file, seed, NULL, error);
+}
+
+static void describe(BertCpu *policy)
+{
+  GPtrArray *pairs = g_ptr_array_new();
+  const BertLayout *layout = policy->shared->layout;
+  gsize n_trained = 0;
+  for (guint i = 0; policy->optimizer && i < layout->n_tensors; i++)
+    if (bert_optimizer_trains(policy->optimizer, &layout->tensors[i]))
+      n_trained += layout->tensors[i].n_elements;
+  g_ptr_array_add(pairs, g_strdup("model"));
+  g_ptr_array_add(pairs, g_strdup(policy->shared->model));
+  g_ptr_array_add(pairs, g_strdup("parameters"));
+  g_ptr_array_add(pairs, g_strdup_printf("%" G_GSIZE_FORMAT, layout->n_parameters));
+  g_ptr_array_add(pairs, g_strdup("trained_parameters"));
+  g_ptr_array_add(pairs, g_strdup_printf("%" G_GSIZE_FORMAT, n_trained));
+  g_ptr_array_add(pairs, g_strdup("precision"));
+  g_ptr_array_add(pairs, g_strdup("f32"));
+  g_ptr_array_add(pairs, g_strdup("threads"));
+  g_ptr_array_add(pairs, g_strdup_printf("%u", bert_pool_n_threads(policy->pool)));
+  g_ptr_array_add(pairs, g_strdup("instruction_set"));
+  g_ptr_array_add(pairs, g_strdup(policy->kernels->name));
+  g_ptr_array_add(pairs, NULL);
+  policy->description = (char **)g_ptr_array_free(pairs, FALSE);
+}
+
+BertCpu *bert_cpu_open(const BertCpuOptions *options, guint32 seed, GError **error)
+{
+  static const char *const instruction_sets[] = {NULL, "avx512", "avx2", "generic"};
+  const char *wanted = instruction_sets[options->instruction_set];
+  const BertKernels *kernels = wanted ? bert_kernels_named(wanted) : bert_kernels();
+  if (!kernels) {
+    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
+                "'instruction_set: %s' cannot run on this processor; 'auto' chooses the best that can", wanted);
+    return NULL;
+  }
+  BertShared *shared = g_atomic_rc_box_new0(BertShared);
+  if (!bert_model_folder_open(options->model, &shared->folder, error)) {
+    g_atomic_rc_box_release_full(shared, shared_clear);
+    return NULL;
+  }
+  shared->model = g_strdup(options->model);
+  shared->layout = bert_layout_new(&shared->folder.config);
+  const BertConfig *config = &shared->layout->config;
+  if (options->freeze_layers > (gint64)config->n_layers) {
+    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_CONFIGURATION,
+                "'freeze_layers: %" G_GINT64_FORMAT "' is more than the %u layers of %s", options->freeze_layers,
+                config->n_layers, options->model);
+    g_atomic_rc_box_release_full(shared, shared_clear);
+    return NULL;
+  }
+  BertParameters *weights = bert_parameters_new(shared->layout);
+  if (!load_weights(weights, options, &shared->folder, seed, error)) {
+    bert_parameters_free(weights);
+    g_atomic_rc_box_release_full(shared, shared_clear);
+    return NULL;
+  }
+  BertTextRules rules = {
+      .tokenizer = shared->folder.tokenizer,
+      .normalises = options->normalize_text,
+      .max_state_tokens = (guint)MIN(options->max_state_tokens, (gint64)config->max_positions),
+      .max_action_tokens = (guint)MIN(options->max_action_tokens, (gint64)config->max_positions),
+      .truncate_state = options->truncate_state == BERT_SIDE_LEFT ? BERT_TRUNCATE_LEFT : BERT_TRUNCATE_RIGHT,
+      .truncate_action = options->truncate_action == BERT_SIDE_LEFT ? BERT_TRUNCATE_LEFT : BERT_TRUNCATE_RIGHT};
+  BertCpu *policy = assemble(shared, weights, kernels, (guint)options->threads, &rules);
+  policy->seed = seed;
+  policy->trains = TRUE;
+  policy->score_batch_tokens = (guint)options->score_batch_tokens;
+  policy->hidden_dropout = dropout_of(seed, options->dropout < 0 ? config->hidden_dropout : options->dropout);
+  policy->attention_dropout = dropout_of(seed, options->dropout < 0 ? config->attention_dropout : options->dropout);
+  policy->train_builder = bert_batch_builder_new(TRUE);
+  policy->train_workspace = bert_workspace_new();
+  BertOptimizerRules optimizer_rules = {.beta1 = options->beta1,
+                                        .beta2 = options->beta2,
+                                        .epsilon = options->epsilon,
+                                        .weight_decay = options->weight_decay,
+                                        .head_learning_rate_scale = options->head_learning_rate_scale};
+  policy->optimizer =
+      bert_optimizer_new(shared->layout, kernels, policy->pool, &optimizer_rules, (gint)options->freeze_layers);
+  bert_network_init(&policy->network, kernels, policy->pool, weights, TRUE, (gint)options->freeze_layers);
+  describe(policy);
+  return policy;
+}
+
+BertCpu *bert_cpu_clone_frozen(BertCpu *policy, GError **error)
+{
+  (void)error;
+  BertCpu *clone = assemble(g_atomic_rc_box_acquire(policy->shared), bert_parameters_copy(policy->weights),
+                            policy->kernels, bert_pool_n_threads(policy->pool), &policy->rules);
+  clone->seed = policy->seed;
+  clone->score_batch_tokens = policy->score_batch_tokens;
+  bert_network_init(&clone->network, clone->kernels, clone->pool, clone->weights, FALSE,
+                    (gint)policy->shared->layout->config.n_layers);
+  describe(clone);
+  return clone;
+}
+
+void bert_cpu_close(BertCpu *policy)
+{
+  if (!policy)
+    return;
+  bert_network_clear(&policy->network);
+  bert_optimizer_free(policy->optimizer);
+  bert_parameters_free(policy->weights);
+  bert_pool_free(policy->pool);
+  bert_token_cache_free(policy->cache);
+  bert_batch_builder_free(policy->score_builder);
+  bert_batch_builder_free(policy->train_builder);
+  bert_workspace_free(policy->score_workspace);
+  bert_workspace_free(policy->train_workspace);
+  g_strfreev(policy->description);
+  g_atomic_rc_box_release_full(policy->shared, shared_clear);
+  g_free(policy);
+}
+
+/* A logit or value that is not finite is an error; if a weight is to blame, the message names it. */
+static gboolean check_finite(const BertCpu *policy, const char *what, const float *x, guint n, GError **error)
+{
+  for (guint i = 0; i < n; i++) {
+    if (isfinite(x[i]))
+      continue;
+    gsize element = 0;
+    const BertTensorInfo *tensor = bert_find_bad_tensor(policy->weights, &element);
+    if (tensor)
+      g_set_error(error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
+                  "tensor '%s' is not finite (element %" G_GSIZE_FORMAT " is %g)", tensor->name, element,
+                  (double)policy->weights->block[tensor->offset + element]);
+    else
+      g_set_error(error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
+                  "%s %u is %g although every weight is finite: the weights have grown too large", what, i,
+                  (double)x[i]);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+static void run_pass(BertPass *pass, float *logits, float *values)
+{
+  bert_workspace_clear(pass->workspace);
+  bert_encoder_forward(pass);
+  bert_head_forward(pass, logits, values);
+}
+
+gboolean bert_cpu_score(BertCpu *policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
+                        float *values, GError **error)
+{
+  BertBatchBuilder *builder = policy->score_builder;
+  guint n_logits = 0;
+  bert_token_cache_trim(policy->cache);
+  for (guint next = 0; next < n_decisions;) {
+    guint first = next;
+    bert_batch_builder_clear(builder);
+    /* Shared texts make tokens cheap, but every pair has rows of its own in the head. */
+    do
+      bert_batch_builder_add(builder, policy->cache, decisions[next++]);
+    while (next < n_decisions && bert_batch_builder_n_rows(builder) < policy->score_batch_tokens &&
+           bert_batch_builder_n_action_rows(builder) / 4 < policy->score_batch_tokens);
+    BertPass pass = {
+        .network = &policy->network, .batch = bert_batch_builder_finish(builder), .workspace = policy->score_workspace};
+    run_pass(&pass, logits + n_logits, values ? values + first : NULL);
+    n_logits += pass.batch->n_pairs;
+  }
+  return check_finite(policy, "logit", logits, n_logits, error) &&
+         (!values || check_finite(policy, "value", values, n_decisions, error));
+}
+
+gboolean bert_cpu_forward(BertCpu *policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
+                          float *values, GError **error)
+{
+  policy->can_go_backward = FALSE;
+  bert_token_cache_trim(policy->cache);
+  bert_batch_builder_clear(policy->train_builder);
+  for (guint i = 0; i < n_decisions; i++)
+    bert_batch_builder_add(policy->train_builder, policy->cache, decisions[i]);
+  if (n_decisions > 0) {
+    BertPass *pass = &policy->pass;
+    *pass = (BertPass){.network = &policy->network,
+                       .batch = bert_batch_builder_finish(policy->train_builder),
+                       .workspace = policy->train_workspace,
+                       .hidden_dropout = policy->hidden_dropout,
+                       .attention_dropout = policy->attention_dropout,
+                       .keeps = TRUE};
+    pass->hidden_dropout.forward = pass->attention_dropout.forward = (guint32)policy->n_forwards;
+    float *own_values = values ? NULL : g_new(float, n_decisions);
+    run_pass(pass, logits, values ? values : own_values);
+    gboolean finite = check_finite(policy, "logit", logits, pass->batch->n_pairs, error) &&
+                      check_finite(policy, "value", values ? values : own_values, n_decisions, error);
+    g_free(own_values);
+    if (!finite)
+      return FALSE;
+  }
+  policy->n_forwards++;
+  policy->can_go_backward = TRUE;
+  return TRUE;
+}
+
+gboolean bert_cpu_backward(BertCpu *policy, const float *d_logits, const float *d_values, GError **error)
+{
+  if (!policy->can_go_backward) {
+    g_set_error_literal(error, CW_POLICY_ERROR, CW_ERROR_FAILED,
+                        "backward without a forward before it: each forward serves one backward");
+    return FALSE;
+  }
+  policy->can_go_backward = FALSE;
+  BertBatchBuilder *builder = policy->train_builder;
+  if (bert_batch_builder_n_rows(builder) == 0)
+    return TRUE;
+  BertParameters *gradient = policy->optimizer->gradient;
+  float *d_hidden_states = bert_head_backward(&policy->pass, d_logits, d_values, gradient);
+  bert_encoder_backward(&policy->pass, d_hidden_states, gradient);
+  if (policy->optimizer->first_trained == BERT_LAYER_EMBEDDINGS)
+    bert_optimizer_mark_rows(policy->optimizer, policy->pass.batch->ids, policy->pass.batch->n_rows);
+  policy->optimizer->is_clear = FALSE;
+  return TRUE;
+}
+
+gboolean bert_cpu_step(BertCpu *policy, double learning_rate, double max_norm, double *gradient_norm, GError **error)
+{
+  policy->can_go_backward = FALSE;
+  if (!isfinite(learning_rate)) {
+    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_NUMERIC, "the learning rate is %g", learning_rate);
+    return FALSE;
+  }
+  if (!bert_optimizer_step(policy->optimizer, policy->weights, learning_rate, max_norm, gradient_norm, error))
+    return FALSE;
+  bert_network_refresh(&policy->network);
+  return TRUE;
+}
+
+guint bert_cpu_count_tokens(BertCpu *policy, const CwDecision *decision)
+{
+  bert_token_cache_trim(policy->cache);
+  guint n_tokens = bert_token_cache_state(policy->cache, decision->observation)->n_ids;
+  for (guint i = 0; i < decision->n_candidates; i++)
+    n_tokens += bert_token_cache_action(policy->cache, decision->candidates[i])->n_ids;
+  return n_tokens;
+}
+
+void bert_cpu_visit_tensors(BertCpu *policy, CwTensorVisitor visitor, gpointer user_data)
+{
+  const BertLayout *layout = policy->shared->layout;
+  for (guint i = 0; i < layout->n_tensors; i++) {
+    const BertTensorInfo *tensor = &layout->tensors[i];
+    gboolean trained = policy->optimizer && bert_optimizer_trains(policy->optimizer, tensor);
+    visitor(tensor->name, tensor->shape, tensor->n_dimensions, policy->weights->block + tensor->offset,
+            trained ? policy->optimizer->gradient->block + tensor->offset : NULL, user_data);
+  }
+  bert_network_refresh(&policy->network);
+  if (policy->optimizer)
+    bert_optimizer_find_rows(policy->optimizer);
+}

@@ -1,0 +1,73 @@
+/* A bert_cpu policy object: what the vtable's slots work on. */
+#ifndef BERT_CPU_POLICY_H
+#define BERT_CPU_POLICY_H
+
+#include "batch.h"
+#include "bert/model_folder.h"
+#include "network.h"
+#include "optimizer.h"
+
+G_BEGIN_DECLS
+
+typedef enum { BERT_INITIALIZE_PRETRAINED, BERT_INITIALIZE_RANDOM } BertInitialize;
+typedef enum { BERT_SIDE_RIGHT, BERT_SIDE_LEFT } BertSide;
+
+typedef struct BertCpuOptions {
+  char *model;
+  gint initialize;
+  gint64 max_state_tokens, max_action_tokens;
+  gint truncate_state, truncate_action;
+  gboolean normalize_text;
+  double dropout, weight_decay, beta1, beta2, epsilon, head_learning_rate_scale;
+  gint64 freeze_layers, threads, score_batch_tokens;
+  gint instruction_set;
+} BertCpuOptions;
+
+/* What a policy and its frozen copies share; reference counted (g_atomic_rc_box). */
+typedef struct BertShared {
+  BertModelFolder folder;
+  BertLayout *layout;
+  char *model; /* the path given */
+} BertShared;
+
+typedef struct BertCpu {
+  BertShared *shared;
+  guint32 seed;
+  gboolean trains;
+  guint score_batch_tokens;
+  BertDropout hidden_dropout, attention_dropout; /* in training */
+  guint64 n_forwards;
+  const BertKernels *kernels;
+  BertPool *pool;
+  BertParameters *weights;
+  BertNetwork network;
+  BertOptimizer *optimizer; /* NULL unless it trains */
+  BertTextRules rules;
+  BertTokenCache *cache;
+  BertBatchBuilder *score_builder, *train_builder;
+  BertWorkspace *score_workspace, *train_workspace;
+  BertPass pass; /* the last training forward */
+  gboolean can_go_backward;
+  char **description;
+} BertCpu;
+
+/* The slots (policy.c). */
+BertCpu *bert_cpu_open(const BertCpuOptions *options, guint32 seed, GError **error);
+void bert_cpu_close(BertCpu *policy);
+gboolean bert_cpu_score(BertCpu *policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
+                        float *values, GError **error);
+gboolean bert_cpu_forward(BertCpu *policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
+                          float *values, GError **error);
+gboolean bert_cpu_backward(BertCpu *policy, const float *d_logits, const float *d_values, GError **error);
+gboolean bert_cpu_step(BertCpu *policy, double learning_rate, double max_norm, double *gradient_norm, GError **error);
+BertCpu *bert_cpu_clone_frozen(BertCpu *policy, GError **error);
+guint bert_cpu_count_tokens(BertCpu *policy, const CwDecision *decision);
+void bert_cpu_visit_tensors(BertCpu *policy, CwTensorVisitor visitor, gpointer user_data);
+
+/* state.c */
+gboolean bert_cpu_save(BertCpu *policy, const char *directory, GError **error);
+gboolean bert_cpu_load(BertCpu *policy, const char *directory, GError **error);
+
+G_END_DECLS
+
+#endif

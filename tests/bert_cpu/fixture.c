@@ -1,0 +1,104 @@
+/* Shared by the tests of bert_cpu. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fixture.h"
+#include <cartwright/cartwright.h>
+#include <cmocka.h>
+
+BertCpuOptions fixture_options(void)
+{
+  return (BertCpuOptions){.model = (char *)TINY_MODEL,
+                          .initialize = BERT_INITIALIZE_RANDOM,
+                          .max_state_tokens = 512,
+                          .max_action_tokens = 64,
+                          .normalize_text = TRUE,
+                          .dropout = 0,
+                          .beta1 = 0.9,
+                          .beta2 = 0.999,
+                          .epsilon = 1e-6,
+                          .head_learning_rate_scale = 1,
+                          .freeze_layers = -1,
+                          .threads = 1,
+                          .score_batch_tokens = 8192};
+}
+
+BertCpu *fixture_open(const BertCpuOptions *options, guint32 seed)
+{
+  GError *error = NULL;
+  BertCpu *policy = bert_cpu_open(options, seed, &error);
+  if (!policy)
+    fail_msg("%s", error->message);
+  return policy;
+}
+
+static void enlarge(const char *name, const gint64 *shape, guint n_dimensions, float *weights, float *gradient,
+                    gpointer user_data)
+{
+  guint64 *index = user_data;
+  gsize n = 1;
+  (void)gradient;
+  for (guint i = 0; i < n_dimensions; i++)
+    n *= (gsize)shape[i];
+  float *noise = fixture_floats(n, (*index)++);
+  float base = g_str_has_suffix(name, "LayerNorm.weight") || g_str_has_suffix(name, "dot_scale") ? 1.0f : 0.0f;
+  for (gsize i = 0; i < n; i++)
+    weights[i] = base + 0.4f * noise[i];
+  g_free(noise);
+}
+
+void fixture_enlarge(BertCpu *policy)
+{
+  guint64 index = 1000;
+  bert_cpu_visit_tensors(policy, enlarge, &index);
+}
+
+static const char *const titles[] = {"click[back to search]",
+                                     "click[buy now]",
+                                     "click[red]",
+                                     "click[blue shirt, size 12]",
+                                     "click[b07xyz - the shirt with a pocket of size 34.5]",
+                                     "search[a red shirt]"};
+
+FixtureDecisions fixture_decisions(guint n)
+{
+  FixtureDecisions made = {
+      .n = n, .decisions = g_new(const CwDecision *, MAX(n, 1)), .memory = g_ptr_array_new_with_free_func(g_free)};
+  for (guint i = 0; i < n; i++) {
+    GString *text = g_string_new("instruction: buy a ");
+    for (guint k = 0; k < 1 + 7 * (i % 3); k++)
+      g_string_append(text, k % 2 ? "blue " : "shirt ");
+    if (i % 4 == 3) /* every fourth has the state of the first */
+      g_string_assign(text, "instruction: buy a shirt ");
+    guint n_candidates = 1 + i % G_N_ELEMENTS(titles);
+    const char **candidates = g_new(const char *, n_candidates);
+    for (guint k = 0; k < n_candidates; k++)
+      candidates[k] = titles[(i + k) % G_N_ELEMENTS(titles)];
+    CwDecision *decision = g_new0(CwDecision, 1);
+    *decision = (CwDecision){sizeof *decision, g_string_free(text, FALSE), candidates, n_candidates};
+    g_ptr_array_add(made.memory, (gpointer)decision->observation);
+    g_ptr_array_add(made.memory, candidates);
+    g_ptr_array_add(made.memory, decision);
+    made.decisions[i] = decision;
+    made.n_logits += n_candidates;
+  }
+  return made;
+}
+
+void fixture_decisions_clear(FixtureDecisions *decisions)
+{
+  g_ptr_array_free(decisions->memory, TRUE);
+  g_free(decisions->decisions);
+}
+
+float *fixture_floats(gsize n, guint64 index)
+{
+  float *x = g_new(float, MAX(n, 1));
+  CwRandom *random = cw_random_new(7, "test", index, 0);
+  for (gsize i = 0; i < n; i++)
+    x[i] = (float)(2 * cw_random_uniform(random) - 1);
+  cw_random_free(random);
+  return x;
+}
