@@ -21,7 +21,9 @@ static const CwOption rows[] = {
      .help = "folder of a saved table to start from"},
 };
 
-/* Two tensors of ENTRIES each: the logits' table, then the values'. */
+static const char *const tensors[] = {"table.logits", "table.values"};
+
+/* The tensors lie behind one another, ENTRIES each. */
 typedef struct {
   float weights[2 * ENTRIES], gradient[2 * ENTRIES];
   GArray *touched; /* guint: entries behind the outputs of the last forward: all logits, then all values */
@@ -134,13 +136,15 @@ static gboolean step(gpointer policy, double learning_rate, double max_norm, dou
   double norm = 0, rate;
   guint i;
 
-  for (i = 0; i < 2 * ENTRIES; i++)
+  for (i = 0; i < 2 * ENTRIES; i++) {
+    if (!isfinite(table->gradient[i])) {
+      g_set_error(error, CW_POLICY_ERROR, CW_ERROR_NUMERIC, "step: a gradient of %s is %g", tensors[i / ENTRIES],
+                  table->gradient[i]);
+      return FALSE;
+    }
     norm += (double)table->gradient[i] * table->gradient[i];
-  norm = sqrt(norm);
-  if (!isfinite(norm)) {
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_NUMERIC, "step: the norm of the gradient of table is %g", norm);
-    return FALSE;
   }
+  norm = sqrt(norm);
   rate = max_norm > 0 && norm > max_norm ? learning_rate * max_norm / norm : learning_rate;
   for (i = 0; i < 2 * ENTRIES; i++)
     table->weights[i] -= (float)(rate * table->gradient[i]);
@@ -194,13 +198,12 @@ static gboolean load(gpointer policy, const char *directory, GError **error)
 /* Lets the host look for NaN and the conformance check compare gradients. */
 static void visit_tensors(gpointer policy, CwTensorVisitor visitor, gpointer user_data)
 {
-  static const char *const names[] = {"table.logits", "table.values"};
   const gint64 shape = ENTRIES;
   Table *table = policy;
   guint i;
 
-  for (i = 0; i < G_N_ELEMENTS(names); i++)
-    visitor(names[i], &shape, 1, table->weights + i * ENTRIES, table->gradient + i * ENTRIES, user_data);
+  for (i = 0; i < G_N_ELEMENTS(tensors); i++)
+    visitor(tensors[i], &shape, 1, table->weights + i * ENTRIES, table->gradient + i * ENTRIES, user_data);
 }
 
 static const CwPolicyVtable vtable = {
