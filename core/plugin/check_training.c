@@ -357,10 +357,29 @@ static gboolean has_model_option(const CwOptionTable *table)
   return FALSE;
 }
 
+/* Whether a policy opened with the saved folder as option "model" scores as
+ * `policy` does; `yaml` holds its other options. */
+static gboolean reopens(CwSuite *suite, CwPolicy *policy, const char *yaml, const char *directory, CwVerdict *verdict)
+{
+  GError *error = NULL;
+  gpointer options = cw_check_fill_options(suite->feature, yaml, "options", directory, &error);
+  CwPolicy *other = error == NULL ? cw_policy_open(suite->feature, options, CW_CHECK_SEED + 1, &error) : NULL;
+  gboolean same = FALSE;
+
+  if (other == NULL)
+    cw_verdict_fail_error(verdict, &error);
+  else
+    same = same_logits(suite, score_all(suite, policy, verdict), score_all(suite, other, verdict));
+  cw_policy_close(other);
+  cw_options_free(&suite->feature->options, options);
+  return same;
+}
+
+/* The options at hand may ask for other weights than the folder's; then the
+ * defaults have to do. */
 void cw_check_saved_model_opens(CwSuite *suite, CwVerdict *verdict)
 {
-  CwPolicy *policy, *other = NULL;
-  gpointer options = NULL;
+  CwPolicy *policy;
   char *directory;
   GError *error = NULL;
 
@@ -372,17 +391,12 @@ void cw_check_saved_model_opens(CwSuite *suite, CwVerdict *verdict)
   if (policy == NULL)
     return;
   directory = cw_check_make_directory(&error);
-  if (directory != NULL && cw_policy_save(policy, directory, &error))
-    options = cw_check_fill_options(suite->feature, suite->options_yaml, "options", directory, &error);
-  if (options != NULL)
-    other = cw_policy_open(suite->feature, options, CW_CHECK_SEED + 1, &error);
-  if (other == NULL)
+  if (directory == NULL || !cw_policy_save(policy, directory, &error))
     cw_verdict_fail_error(verdict, &error);
-  else if (!same_logits(suite, score_all(suite, policy, verdict), score_all(suite, other, verdict)))
+  else if (!reopens(suite, policy, suite->options_yaml, directory, verdict) &&
+           !reopens(suite, policy, NULL, directory, verdict))
     cw_verdict_fail(verdict, "a policy opened with the saved folder as 'model' scores differently");
   cw_policy_close(policy);
-  cw_policy_close(other);
-  cw_options_free(&suite->feature->options, options);
   cw_check_forget_directory(directory);
 }
 
