@@ -1,0 +1,51 @@
+/* A stage of one algorithm "bc" without the runtime: options from YAML, a policy,
+ * trajectories, and updates one by one. */
+#ifndef STAGE_H
+#define STAGE_H
+
+#include "core/base/trajectories.h"
+#include "core/plugin/handles.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+typedef struct {
+  CwRegistry *registry;
+  const CwRegisteredFeature *bc;
+  gpointer options, policy_options;
+  CwPolicy *policy;
+  CwRandom *random;
+  CwAlgorithm *algorithm;
+  CwUpdate *update;
+  guint64 index;
+  GPtrArray *trajectories;
+} Stage;
+
+/* Takes the trajectories. `feature` NULL: the plugin "linear" with small tables, opened by the stage. Otherwise a
+ * policy of that feature, whose open ignores its options. */
+Stage *stage_new(const char *yaml, GPtrArray *trajectories, const CwRegisteredFeature *feature);
+void stage_free(Stage *stage);
+/* One update; fails the test on an error. Returns whether the algorithm is done. */
+gboolean stage_update(Stage *stage);
+/* One update that must fail; returns the message, to be freed with g_free. */
+char *stage_update_fails(Stage *stage, CwErrorCode code);
+/* A metric of the last update; NaN when it was not recorded. */
+double stage_metric(const Stage *stage, const char *name);
+
+/* A list of trajectories; add_trajectory appends one of `n_steps` decisions, each with the given text,
+ * candidates and choice. */
+typedef struct {
+  const char *text;
+  const char *candidates[8]; /* NULL-terminated */
+  guint chosen;
+  float reward;
+} Choice;
+
+GPtrArray *new_trajectories(void);
+CwTrajectory *add_trajectory(GPtrArray *list, const char *goal_id, const char *agent, gboolean success,
+                             const Choice *choices, guint n_choices);
+
+#endif
