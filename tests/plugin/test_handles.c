@@ -1,0 +1,666 @@
+/* The host's handles around plugin objects: what they refuse, whom they blame,
+ * and the numbers they let pass. The plugins are made up here. */
+#include "core/plugin/handles.h"
+#include "tests/plugin/fixtures/fixture.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void assert_error(GError **error, GQuark domain, gint code, const char *message)
+{
+  assert_non_null(*error);
+  assert_string_equal((*error)->message, message);
+  assert_true((*error)->domain == domain);
+  assert_int_equal((*error)->code, code);
+  g_clear_error(error);
+}
+
+/* A policy whose outputs are set by the test. */
+
+typedef struct {
+  float logits[4], values[2], weights[2];
+  gboolean fails, silent;
+} Backend;
+
+static gpointer backend_open(gconstpointer options, guint32 seed, GError **error)
+{
+  Backend *backend = g_memdup2(options, sizeof(Backend));
+
+  (void)seed;
+  if (!backend->fails)
+    return backend;
+  if (!backend->silent)
+    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "model: no such folder");
+  g_free(backend);
+  return NULL;
+}
+
+static gboolean backend_score(gpointer policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
+                              float *values, GError **error)
+{
+  Backend *backend = policy;
+
+  if (backend->fails)
+    return FALSE;
+  if (backend->silent) /* here: says that all is well and sets an error */
+    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FAILED, "out of memory");
+  memcpy(logits, backend->logits, cw_count_logits(decisions, n_decisions) * sizeof(float));
+  if (values != NULL)
+    memcpy(values, backend->values, n_decisions * sizeof(float));
+  return TRUE;
+}
+
+static gboolean backend_backward(gpointer policy, const float *dlogits, const float *dvalues, GError **error)
+{
+  (void)policy, (void)dlogits, (void)dvalues, (void)error;
+  return TRUE;
+}
+
+static gboolean backend_step(gpointer policy, double learning_rate, double max_norm, double *gradient_norm,
+                             GError **error)
+{
+  (void)policy, (void)learning_rate, (void)max_norm, (void)error;
+  *gradient_norm = 2;
+  return TRUE;
+}
+
+static gpointer backend_clone(gpointer policy, GError **error)
+{
+  (void)error;
+  return g_memdup2(policy, sizeof(Backend));
+}
+
+static void backend_visit(gpointer policy, CwTensorVisitor visitor, gpointer user_data)
+{
+  Backend *backend = policy;
+  gint64 shape = 1;
+
+  visitor("encoder.first", &shape, 1, &backend->weights[0], NULL, user_data);
+  visitor("encoder.second", &shape, 1, &backend->weights[1], NULL, user_data);
+}
+
+static const CwPolicyVtable full_vtable = {
+    .open = backend_open,
+    .close = g_free,
+    .describe = fixture_describe,
+    .score = backend_score,
+    .forward = backend_score,
+    .backward = backend_backward,
+    .step = backend_step,
+    .clone_frozen = backend_clone,
+    .save = fixture_file,
+    .load = fixture_file,
+    .visit_tensors = backend_visit,
+};
+
+static const CwPolicyVtable blind_vtable = {
+    .open = backend_open,
+    .close = g_free,
+    .describe = fixture_describe,
+    .score = backend_score,
+    .save = fixture_file,
+    .load = fixture_file,
+};
+
+static const CwRegisteredFeature full = {.kind = CW_FEATURE_POLICY,
+                                         .name = "full",
+                                         .capabilities = CW_POLICY_TRAINS | CW_POLICY_VALUES | CW_POLICY_CLONES,
+                                         .vtable.policy = &full_vtable};
+static const CwRegisteredFeature blind = {.kind = CW_FEATURE_POLICY, .name = "blind", .vtable.policy = &blind_vtable};
+
+static const char *const pair[] = {"yes", "no"};
+static const CwDecision first = {sizeof(CwDecision), "observation text", pair, 2};
+static const CwDecision second = {sizeof(CwDecision), "another one", pair, 2};
+static const CwDecision *const both[] = {&first, &second};
+
+static void test_policy_passes_numbers_through(void **state)
+{
+  Backend backend = {.logits = {1, 2, 3, 4}, .values = {5, 6}};
+  CwPolicy *policy = cw_policy_open(&full, &backend, 1, NULL);
+  float logits[4], values[2];
+
+  (void)state;
+  assert_true(cw_policy_score(policy, both, 2, logits, values, NULL));
+  assert_true(logits[3] == 4 && values[1] == 6);
+  assert_true(cw_policy_score(policy, both, 0, NULL, NULL, NULL));
+  assert_string_equal(cw_policy_describe(policy)[1], "fixture");
+  assert_ptr_equal(cw_policy_feature(policy), &full);
+  cw_policy_close(policy);
+  cw_policy_close(NULL);
+}
+
+static void test_bad_logit_is_named_with_the_first_bad_tensor(void **state)
+{
+  Backend backend = {.logits = {1, 2, 3, NAN}, .weights = {0, INFINITY}};
+  CwPolicy *policy = cw_policy_open(&full, &backend, 1, NULL);
+  float logits[4];
+  GError *error = NULL;
+
+  (void)state;
+  assert_false(cw_policy_score(policy, both, 2, logits, NULL, &error));
+  assert_error(&error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
+               "policy 'full': logit 1 of decision 1 is nan; first bad tensor: encoder.second");
+  assert_false(cw_policy_forward(policy, both, 2, logits, NULL, &error));
+  assert_error(&error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
+               "policy 'full': logit 1 of decision 1 is nan; first bad tensor: encoder.second");
+  cw_policy_close(policy);
+}
+
+static void test_bad_value_with_sound_weights_says_so(void **state)
+{
+  Backend backend = {.values = {0, -INFINITY}};
+  CwPolicy *policy = cw_policy_open(&full, &backend, 1, NULL);
+  float logits[4], values[2];
+  GError *error = NULL;
+
+  (void)state;
+  assert_false(cw_policy_score(policy, both, 2, logits, values, &error));
+  assert_error(&error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
+               "policy 'full': value of decision 1 is -inf; all weights are finite");
+  cw_policy_close(policy);
+}
+
+static void test_bad_logit_of_a_backend_without_tensors_is_named(void **state)
+{
+  Backend backend = {.logits = {INFINITY}};
+  CwPolicy *policy = cw_policy_open(&blind, &backend, 1, NULL);
+  float logits[4];
+  GError *error = NULL;
+
+  (void)state;
+  assert_false(cw_policy_score(policy, both, 2, logits, NULL, &error));
+  assert_error(&error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
+               "policy 'blind': logit 0 of decision 0 is inf; the backend does not show its tensors");
+  cw_policy_close(policy);
+}
+
+static void test_errors_of_a_policy_carry_its_name(void **state)
+{
+  Backend backend = {.fails = TRUE};
+  GError *error = NULL;
+
+  (void)state;
+  assert_null(cw_policy_open(&full, &backend, 1, &error));
+  assert_error(&error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "policy 'full': model: no such folder");
+}
+
+static void test_silent_failure_is_blamed(void **state)
+{
+  Backend backend = {.fails = TRUE, .silent = TRUE};
+  GError *error = NULL;
+
+  (void)state;
+  assert_null(cw_policy_open(&full, &backend, 1, &error));
+  assert_error(&error, CW_POLICY_ERROR, CW_ERROR_FAILED,
+               "policy 'full': open failed without saying why; the plugin must set its GError when it fails");
+}
+
+static void test_success_with_an_error_is_a_failure(void **state)
+{
+  Backend backend = {.silent = TRUE};
+  CwPolicy *policy = cw_policy_open(&full, &backend, 1, NULL);
+  float logits[4];
+  GError *error = NULL;
+
+  (void)state;
+  assert_false(cw_policy_score(policy, both, 2, logits, NULL, &error));
+  assert_error(&error, CW_POLICY_ERROR, CW_ERROR_FAILED, "policy 'full': out of memory");
+  cw_policy_close(policy);
+}
+
+static void test_policy_that_only_scores_refuses_training(void **state)
+{
+  Backend backend = {.logits = {0}};
+  CwPolicy *policy = cw_policy_open(&blind, &backend, 1, NULL);
+  float logits[4];
+  double norm;
+  GError *error = NULL;
+
+  (void)state;
+  assert_false(cw_policy_forward(policy, both, 2, logits, NULL, &error));
+  assert_error(&error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
+               "policy 'blind': forward: this policy does not train, it only scores");
+  assert_false(cw_policy_backward(policy, logits, NULL, &error));
+  assert_error(&error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
+               "policy 'blind': backward: this policy does not train, it only scores");
+  assert_false(cw_policy_step(policy, 1, 0, &norm, &error));
+  assert_error(&error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
+               "policy 'blind': step: this policy does not train, it only scores");
+  assert_null(cw_policy_clone_frozen(policy, &error));
+  assert_error(&error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
+               "policy 'blind': cannot clone itself, so it cannot be a reference");
+  cw_policy_close(policy);
+}
+
+static void test_frozen_copy_scores_and_refuses_training(void **state)
+{
+  Backend backend = {.logits = {1, 2, 3, 4}};
+  CwPolicy *policy = cw_policy_open(&full, &backend, 1, NULL);
+  CwPolicy *clone = cw_policy_clone_frozen(policy, NULL);
+  float logits[4];
+  GError *error = NULL;
+
+  (void)state;
+  cw_policy_close(policy);
+  assert_true(cw_policy_score(clone, both, 2, logits, NULL, NULL));
+  assert_true(logits[2] == 3);
+  assert_false(cw_policy_forward(clone, both, 2, logits, NULL, &error));
+  assert_error(&error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
+               "policy 'full': forward: this is a frozen copy, which only scores");
+  cw_policy_close(clone);
+}
+
+static void test_backward_follows_forward_once(void **state)
+{
+  Backend backend = {.logits = {0}};
+  CwPolicy *policy = cw_policy_open(&full, &backend, 1, NULL);
+  float logits[4];
+  const float dlogits[4] = {0};
+  GError *error = NULL;
+
+  (void)state;
+  assert_true(cw_policy_forward(policy, both, 2, logits, NULL, NULL));
+  assert_true(cw_policy_backward(policy, dlogits, NULL, NULL));
+  assert_false(cw_policy_backward(policy, dlogits, NULL, &error));
+  assert_error(&error, CW_POLICY_ERROR, CW_ERROR_FAILED,
+               "policy 'full': backward without a forward before it; call forward once for every backward");
+  cw_policy_close(policy);
+}
+
+static void test_bad_gradient_of_an_algorithm_is_stopped(void **state)
+{
+  Backend backend = {.logits = {0}};
+  CwPolicy *policy = cw_policy_open(&full, &backend, 1, NULL);
+  float logits[4];
+  const float dlogits[4] = {0, 0, NAN, 0}, sound[4] = {0}, dvalues[2] = {0, INFINITY};
+  GError *error = NULL;
+
+  (void)state;
+  assert_true(cw_policy_forward(policy, both, 2, logits, NULL, NULL));
+  assert_false(cw_policy_backward(policy, dlogits, NULL, &error));
+  assert_error(&error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
+               "policy 'full': the algorithm's gradient of logit 0 of decision 1 is nan; nothing was accumulated");
+  assert_false(cw_policy_backward(policy, sound, dvalues, &error));
+  assert_error(&error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
+               "policy 'full': the algorithm's gradient of the value of decision 1 is inf; nothing was accumulated");
+  cw_policy_close(policy);
+}
+
+static void test_bad_learning_rate_is_refused(void **state)
+{
+  Backend backend = {.logits = {0}};
+  CwPolicy *policy = cw_policy_open(&full, &backend, 1, NULL);
+  double norm;
+  GError *error = NULL;
+
+  (void)state;
+  assert_true(cw_policy_step(policy, 0.1, 1, &norm, NULL));
+  assert_true(norm == 2);
+  assert_false(cw_policy_step(policy, NAN, 1, &norm, &error));
+  assert_error(&error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
+               "policy 'full': step: expected a finite learning rate and a norm of at least 0, found nan and 1");
+  cw_policy_close(policy);
+}
+
+static void test_tokens_default_to_a_quarter_of_the_bytes(void **state)
+{
+  Backend backend = {.logits = {0}};
+  CwPolicy *policy = cw_policy_open(&full, &backend, 1, NULL);
+
+  (void)state;
+  assert_int_equal(cw_policy_count_tokens(policy, &first), (16 + 3 + 2) / 4);
+  cw_policy_close(policy);
+}
+
+/* An environment of one step. */
+
+static gint64 n_goals(gpointer shared, const char *split)
+{
+  (void)shared;
+  return strcmp(split, "train") == 0 ? 3 : strcmp(split, "all") == 0 ? 5 : -1;
+}
+
+static gpointer session_new(gpointer shared, GError **error)
+{
+  (void)shared, (void)error;
+  return g_new0(gint64, 1);
+}
+
+static gboolean reset(gpointer session, const char *split, gint64 goal, CwRandom *random, GError **error)
+{
+  (void)split, (void)random, (void)error;
+  *(gint64 *)session = goal;
+  return TRUE;
+}
+
+/* Goal 2 has no candidates to show. */
+static gboolean observe(gpointer session, CwObservation *observation, GError **error)
+{
+  (void)error;
+  observation->text = "a page";
+  observation->candidates = pair;
+  observation->n_candidates = *(gint64 *)session == 2 ? 0 : 2;
+  return TRUE;
+}
+
+/* Goal 1 pays what is not a number. */
+static gboolean step(gpointer session, guint candidate, CwOutcome *outcome, GError **error)
+{
+  (void)error;
+  assert_int_equal(outcome->struct_size, sizeof *outcome);
+  outcome->reward = *(gint64 *)session == 1 ? NAN : (float)candidate;
+  outcome->terminated = TRUE;
+  return TRUE;
+}
+
+static const char *const *scripts(gpointer shared)
+{
+  static const char *const names[] = {"rule", "expert", NULL};
+
+  (void)shared;
+  return names;
+}
+
+static gint scripted_action(gpointer session, const char *script, GError **error)
+{
+  (void)session, (void)error;
+  return strcmp(script, "expert") == 0 ? 1 : 0;
+}
+
+static const CwEnvironmentVtable environment_vtable = {
+    .open = fixture_open,
+    .close = fixture_close,
+    .describe = fixture_describe,
+    .n_goals = n_goals,
+    .session_new = session_new,
+    .session_free = g_free,
+    .reset = reset,
+    .observe = observe,
+    .step = step,
+    .scripts = scripts,
+    .scripted_action = scripted_action,
+};
+
+static const CwRegisteredFeature page = {.kind = CW_FEATURE_ENVIRONMENT,
+                                         .name = "page",
+                                         .capabilities = CW_ENVIRONMENT_SCRIPTS,
+                                         .vtable.environment = &environment_vtable};
+
+typedef struct {
+  CwEnvironment *environment;
+  CwSession *session;
+  CwRandom *random;
+} Play;
+
+static int open_play(void **state)
+{
+  Play *play = g_new0(Play, 1);
+
+  play->environment = cw_environment_open(&page, NULL, 1, NULL);
+  play->session = cw_session_new(play->environment, NULL);
+  play->random = cw_random_new(1, "test", 0, 0);
+  *state = play;
+  return play->session == NULL;
+}
+
+static int close_play(void **state)
+{
+  Play *play = *state;
+
+  cw_session_free(play->session);
+  cw_environment_close(play->environment);
+  cw_random_free(play->random);
+  cw_session_free(NULL);
+  cw_environment_close(NULL);
+  g_free(play);
+  return 0;
+}
+
+static void test_episode_runs_from_reset_to_end(void **state)
+{
+  Play *play = *state;
+  CwObservation observation;
+  CwOutcome outcome;
+  GError *error = NULL;
+
+  assert_true(cw_session_reset(play->session, "train", 0, play->random, NULL));
+  assert_true(cw_session_observe(play->session, &observation, NULL));
+  assert_int_equal(observation.n_candidates, 2);
+  assert_int_equal(cw_session_scripted_action(play->session, "expert", NULL), 1);
+  assert_true(cw_session_step(play->session, 1, &outcome, NULL));
+  assert_true(outcome.reward == 1 && outcome.terminated);
+  assert_false(cw_session_step(play->session, 1, &outcome, &error));
+  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED,
+               "environment 'page': step after the end of the episode; reset the session first");
+  assert_true(cw_session_observe(play->session, &observation, NULL));
+  assert_true(cw_session_reset(play->session, "train", 0, play->random, NULL));
+  assert_true(cw_session_step(play->session, 0, &outcome, NULL));
+}
+
+static void test_calls_before_reset_are_refused(void **state)
+{
+  Play *play = *state;
+  CwObservation observation;
+  CwOutcome outcome;
+  GError *error = NULL;
+
+  assert_false(cw_session_observe(play->session, &observation, &error));
+  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED,
+               "environment 'page': observe before the first reset; reset the session first");
+  assert_false(cw_session_step(play->session, 0, &outcome, &error));
+  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED,
+               "environment 'page': step before the first reset; reset the session first");
+  assert_int_equal(cw_session_scripted_action(play->session, "rule", &error), -1);
+  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED,
+               "environment 'page': scripted_action before the first reset; reset the session first");
+  assert_string_equal(cw_session_goal_id(play->session), "");
+}
+
+static void test_unknown_split_lists_those_there_are(void **state)
+{
+  Play *play = *state;
+  GError *error = NULL;
+
+  assert_int_equal(cw_environment_n_goals(play->environment, "train", NULL), 3);
+  assert_int_equal(cw_environment_n_goals(play->environment, "test", &error), -1);
+  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
+               "environment 'page': no split 'test'; it has: train, all");
+}
+
+static void test_goal_outside_of_its_split_is_refused(void **state)
+{
+  Play *play = *state;
+  GError *error = NULL;
+
+  assert_false(cw_session_reset(play->session, "train", 3, play->random, &error));
+  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED,
+               "environment 'page': no goal 3 in split 'train', which has 3 (counted from 0)");
+  assert_false(cw_session_reset(play->session, "train", -1, play->random, &error));
+  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED,
+               "environment 'page': no goal -1 in split 'train', which has 3 (counted from 0)");
+}
+
+static void test_reward_that_is_no_number_is_stopped(void **state)
+{
+  Play *play = *state;
+  CwOutcome outcome;
+  GError *error = NULL;
+
+  assert_true(cw_session_reset(play->session, "train", 1, play->random, NULL));
+  assert_false(cw_session_step(play->session, 1, &outcome, &error));
+  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_NUMERIC, "environment 'page': step: the reward is nan");
+}
+
+static void test_page_without_candidates_is_refused(void **state)
+{
+  Play *play = *state;
+  CwObservation observation;
+  GError *error = NULL;
+
+  assert_true(cw_session_reset(play->session, "train", 2, play->random, NULL));
+  assert_false(cw_session_observe(play->session, &observation, &error));
+  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED,
+               "environment 'page': observe: expected at least one candidate while the episode runs, found none");
+}
+
+static void test_what_an_environment_does_not_claim_is_refused(void **state)
+{
+  Play *play = *state;
+  CwOutcome outcome;
+  GError *error = NULL;
+
+  assert_true(cw_session_reset(play->session, "train", 0, play->random, NULL));
+  assert_false(cw_session_step_text(play->session, "yes", &outcome, &error));
+  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED,
+               "environment 'page': takes no free text; choose one of the candidates");
+  assert_null(cw_environment_read_record(play->environment, "{}", "file:1", &error));
+  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED, "environment 'page': reads no recorded sessions");
+  assert_null(cw_environment_answer(play->environment, "search", "{}", &error));
+  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED,
+               "environment 'page': answers no requests, so not 'search' either");
+  assert_int_equal(cw_session_scripted_action(play->session, "oracle", &error), -1);
+  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
+               "environment 'page': no scripted agent 'oracle'; it has: rule, expert");
+}
+
+static void test_update_hands_out_what_it_was_given(void **state)
+{
+  CwTrajectory trajectory = {.struct_size = sizeof trajectory};
+  GPtrArray *trajectories = g_ptr_array_new();
+  CwRandom *random = cw_random_new(1, "test", 0, 0);
+  CwUpdate *update = cw_update_new("bc", NULL, NULL, random);
+
+  (void)state;
+  g_ptr_array_add(trajectories, &trajectory);
+  cw_update_begin(update, 7, trajectories, NULL);
+  assert_int_equal(cw_update_index(update), 7);
+  assert_int_equal(cw_update_n_trajectories(update), 1);
+  assert_ptr_equal(cw_update_trajectory(update, 0), &trajectory);
+  assert_null(cw_update_trajectory(update, 1));
+  assert_int_equal(cw_update_n_episodes(update), 0);
+  assert_null(cw_update_episode(update, 0));
+  assert_ptr_equal(cw_update_random(update), random);
+  assert_null(cw_update_policy(update));
+  assert_null(cw_update_reference(update));
+  cw_update_free(update);
+  cw_update_free(NULL);
+  cw_random_free(random);
+  g_ptr_array_free(trajectories, TRUE);
+}
+
+static void test_metrics_are_kept_in_order_until_the_next_update(void **state)
+{
+  CwUpdate *update = cw_update_new("bc", NULL, NULL, NULL);
+
+  (void)state;
+  cw_update_metric(update, "loss", 1);
+  cw_update_metric(update, "accuracy", 0.5);
+  cw_update_metric(update, "loss", 2);
+  assert_int_equal(cw_update_n_metrics(update), 2);
+  assert_string_equal(cw_update_metric_name(update, 0), "loss");
+  assert_true(cw_update_metric_value(update, 0) == 2);
+  assert_null(cw_update_bad_metric(update));
+  cw_update_metric(update, "norm", INFINITY);
+  assert_string_equal(cw_update_bad_metric(update), "norm");
+  cw_update_begin(update, 1, NULL, NULL);
+  assert_int_equal(cw_update_n_metrics(update), 0);
+  cw_update_free(update);
+}
+
+static void test_unmet_needs_are_all_named(void **state)
+{
+  const guint64 needs = CW_NEEDS_TRAINING | CW_NEEDS_VALUES | CW_NEEDS_REFERENCE | CW_NEEDS_TRAJECTORIES;
+  CwDiagnostics *diagnostics = cw_diagnostics_new();
+  CwPlace place = {"a.yaml", 12, 5};
+  char *text;
+
+  (void)state;
+  cw_match_capabilities("ppo", needs, &full, TRUE, place, diagnostics);
+  assert_int_equal(cw_diagnostics_count(diagnostics), 0);
+  cw_match_capabilities("ppo", needs, &blind, FALSE, place, diagnostics);
+  assert_int_equal(cw_diagnostics_count(diagnostics), 4);
+  text = cw_diagnostics_text(diagnostics);
+  assert_non_null(strstr(text, "a.yaml:12:5: error: algorithm 'ppo' needs a value head; policy 'blind' has none\n"));
+  assert_non_null(strstr(text, "a.yaml:12:5: error: algorithm 'ppo' needs a policy that trains; policy 'blind' only "
+                               "scores\n"));
+  assert_non_null(strstr(text, "a.yaml:12:5: error: algorithm 'ppo' needs a frozen reference; policy 'blind' cannot "
+                               "clone itself\n"));
+  assert_non_null(strstr(text, "a.yaml:12:5: error: algorithm 'ppo' needs trajectories; add 'trajectories' to this "
+                               "stage\n"));
+  g_free(text);
+  cw_diagnostics_free(diagnostics);
+}
+
+static void test_missing_policy_is_named(void **state)
+{
+  CwDiagnostics *diagnostics = cw_diagnostics_new();
+  CwPlace place = {"a.yaml", 3, 1};
+  char *text;
+
+  (void)state;
+  cw_match_capabilities("bc", CW_NEEDS_TRAINING, NULL, TRUE, place, diagnostics);
+  text = cw_diagnostics_text(diagnostics);
+  assert_string_equal(text, "a.yaml:3:1: error: algorithm 'bc' needs a policy; the experiment has no 'policy'\n");
+  g_free(text);
+  cw_diagnostics_free(diagnostics);
+}
+
+static void test_log_softmax_is_stable_and_normalised(void **state)
+{
+  float logits[] = {1000, 1001, -3e38f}, single[] = {-7};
+
+  (void)state;
+  cw_log_softmax(logits, 3, logits);
+  assert_true(fabs(exp(logits[0]) + exp(logits[1]) + exp(logits[2]) - 1) < 1e-6);
+  assert_true(fabsf(logits[1] - logits[0] - 1) < 1e-6f);
+  cw_log_softmax(single, 1, single);
+  assert_true(single[0] == 0);
+}
+
+static void test_logits_of_a_batch_are_counted(void **state)
+{
+  (void)state;
+  assert_int_equal(cw_count_logits(both, 2), 4);
+  assert_int_equal(cw_count_logits(both, 0), 0);
+}
+
+#define PLAY(function) cmocka_unit_test_setup_teardown(function, open_play, close_play)
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_policy_passes_numbers_through),
+      cmocka_unit_test(test_bad_logit_is_named_with_the_first_bad_tensor),
+      cmocka_unit_test(test_bad_value_with_sound_weights_says_so),
+      cmocka_unit_test(test_bad_logit_of_a_backend_without_tensors_is_named),
+      cmocka_unit_test(test_errors_of_a_policy_carry_its_name),
+      cmocka_unit_test(test_silent_failure_is_blamed),
+      cmocka_unit_test(test_success_with_an_error_is_a_failure),
+      cmocka_unit_test(test_policy_that_only_scores_refuses_training),
+      cmocka_unit_test(test_frozen_copy_scores_and_refuses_training),
+      cmocka_unit_test(test_backward_follows_forward_once),
+      cmocka_unit_test(test_bad_gradient_of_an_algorithm_is_stopped),
+      cmocka_unit_test(test_bad_learning_rate_is_refused),
+      cmocka_unit_test(test_tokens_default_to_a_quarter_of_the_bytes),
+      PLAY(test_episode_runs_from_reset_to_end),
+      PLAY(test_calls_before_reset_are_refused),
+      PLAY(test_unknown_split_lists_those_there_are),
+      PLAY(test_goal_outside_of_its_split_is_refused),
+      PLAY(test_reward_that_is_no_number_is_stopped),
+      PLAY(test_page_without_candidates_is_refused),
+      PLAY(test_what_an_environment_does_not_claim_is_refused),
+      cmocka_unit_test(test_update_hands_out_what_it_was_given),
+      cmocka_unit_test(test_metrics_are_kept_in_order_until_the_next_update),
+      cmocka_unit_test(test_unmet_needs_are_all_named),
+      cmocka_unit_test(test_missing_policy_is_named),
+      cmocka_unit_test(test_log_softmax_is_stable_and_normalised),
+      cmocka_unit_test(test_logits_of_a_batch_are_counted),
+  };
+
+  return cmocka_run_group_tests_name("handles", tests, NULL, NULL);
+}
