@@ -156,6 +156,7 @@ static gboolean prepare(Bc *bc, CwUpdate *update, GError **error)
     bc->begun = TRUE;
     bc->seed = cw_random_uint32(cw_update_random(update));
     bc->n_training = bc->data.training->len;
+    g_free(bc->fingerprint);
     bc->fingerprint = g_strdup(bc->data.fingerprint);
   }
   return TRUE;
@@ -289,6 +290,7 @@ static gboolean bc_load(gpointer object, GKeyFile *state, GError **error)
     g_error_free(reason);
     return FALSE;
   }
+  g_free(bc->fingerprint);
   *bc = loaded;
   return TRUE;
 }
