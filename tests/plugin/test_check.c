@@ -389,19 +389,32 @@ static void test_undeclared_metric_is_noticed(void **state)
 
   (void)state;
   vtable.update = talkative_update;
-  assert_algorithm_noticed(&vtable, "runs_to_its_end_with_the_declared_metrics: it recorded a metric 'gossip' that it "
+  assert_algorithm_noticed(&vtable, "runs_to_its_end_with_declared_metrics: it recorded a metric 'gossip' that it "
                                     "does not declare\n");
 }
 
-static void test_metric_that_never_comes_is_noticed(void **state)
+static void note_skips(const CwRegisteredFeature *feature, const char *check, CwCheckResult result, const char *message,
+                       gpointer user_data)
+{
+  (void)feature;
+  if (result == CW_CHECK_SKIPPED)
+    g_string_append_printf(user_data, "%s: %s\n", check, message);
+}
+
+static void test_metric_that_never_comes_is_mentioned(void **state)
 {
   static const char *const names[] = {"return", "loss", "gradient_norm", "entropy", NULL};
   CwAlgorithmVtable vtable = *sound.algorithm->vtable.algorithm;
+  CwRegisteredFeature feature = *sound.algorithm;
+  GString *skips = g_string_new(NULL);
 
   (void)state;
   vtable.metrics = names;
-  assert_algorithm_noticed(&vtable, "runs_to_its_end_with_the_declared_metrics: it never recorded the metric 'entropy' "
-                                    "that it declares\n");
+  feature.vtable.algorithm = &vtable;
+  assert_true(cw_check_feature(sound.registry, &feature, "updates: 10\n", "options", note_skips, skips, NULL));
+  assert_string_equal(skips->str, "records_every_declared_metric: with these options it did not record the metric "
+                                  "'entropy' that it declares\n");
+  g_string_free(skips, TRUE);
 }
 
 static gboolean restless_update(gpointer algorithm, CwUpdate *update, gboolean *done, GError **error)
@@ -418,7 +431,7 @@ static void test_run_without_end_is_noticed(void **state)
 
   (void)state;
   vtable.update = restless_update;
-  assert_algorithm_noticed(&vtable, "runs_to_its_end_with_the_declared_metrics: it was not done after 2000 updates; "
+  assert_algorithm_noticed(&vtable, "runs_to_its_end_with_declared_metrics: it was not done after 2000 updates; "
                                     "give it smaller options\n");
 }
 
@@ -452,7 +465,7 @@ static void test_metric_that_is_no_number_is_noticed(void **state)
 
   (void)state;
   vtable.update = not_a_number_update;
-  assert_algorithm_noticed(&vtable, "runs_to_its_end_with_the_declared_metrics: metric 'loss' is not finite in update "
+  assert_algorithm_noticed(&vtable, "runs_to_its_end_with_declared_metrics: metric 'loss' is not finite in update "
                                     "0\n");
 }
 
@@ -537,7 +550,7 @@ int main(void)
       cmocka_unit_test(test_load_that_does_nothing_is_noticed),
       cmocka_unit_test(test_lost_optimiser_state_is_noticed),
       cmocka_unit_test(test_undeclared_metric_is_noticed),
-      cmocka_unit_test(test_metric_that_never_comes_is_noticed),
+      cmocka_unit_test(test_metric_that_never_comes_is_mentioned),
       cmocka_unit_test(test_run_without_end_is_noticed),
       cmocka_unit_test(test_forgotten_state_is_noticed),
       cmocka_unit_test(test_metric_that_is_no_number_is_noticed),
