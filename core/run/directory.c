@@ -51,7 +51,7 @@ static gboolean check_recorded(const char *directory, const CwExperiment *experi
   g_autofree char *recorded = NULL;
   g_autoptr(GError) problem = NULL;
   if (!g_file_get_contents(path, &recorded, NULL, &problem)) {
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be read: %s", path, problem->message);
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT, "cannot resume: %s", problem->message);
     return FALSE;
   }
   return cw_experiment_check_resume(experiment, recorded, path, error);

@@ -1,8 +1,13 @@
 /* Maps the file and hands out its lines one after another. Owns the mapping, a
  * copy of the present line and the text of its place. */
 #include "core/run/lines.h"
+#include "core/base/files.h"
 #include <cartwright/error.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct CwLines {
   char *path;
@@ -15,17 +20,19 @@ struct CwLines {
 
 CwLines *cw_lines_open(const char *path, GError **error)
 {
-  GError *problem = NULL;
-  if (g_file_test(path, G_FILE_TEST_IS_DIR)) {
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: is a directory; a text file was expected", path);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  struct stat status;
+  GMappedFile *file = NULL;
+  if (fd >= 0 && fstat(fd, &status) == 0 && S_ISDIR(status.st_mode))
+    errno = EISDIR;
+  else if (fd >= 0)
+    file = g_mapped_file_new_from_fd(fd, FALSE, NULL);
+  if (!file)
+    cw_set_errno_error(error, "read", path);
+  if (fd >= 0)
+    close(fd);
+  if (!file)
     return NULL;
-  }
-  GMappedFile *file = g_mapped_file_new(path, FALSE, &problem);
-  if (!file) {
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be read: %s", path, problem->message);
-    g_error_free(problem);
-    return NULL;
-  }
   CwLines *lines = g_new0(CwLines, 1);
   lines->path = g_strdup(path);
   lines->file = file;

@@ -22,8 +22,9 @@ typedef struct {
   /* The order of train goals in the present pass over them. */
   guint32 *goal_order;
   guint64 n_goals, goal_pass;
+  const char *doing; /* what fails if something fails now, for messages: "update", "evaluation after update" */
   /* Saved in checkpoints. */
-  guint64 n_updates;
+  guint64 n_updates;            /* finished */
   guint64 n_episodes, n_groups; /* collected so far */
   gboolean done;                /* the algorithm has finished */
   gboolean evaluation_pending;  /* an evaluation is due before the next update */
@@ -340,6 +341,7 @@ static gboolean train(Training *training, GError **error)
 {
   guint64 every = (guint64)MAX(training->run->experiment->checkpoint->every, 0);
   for (gboolean fresh = TRUE;; fresh = FALSE) {
+    training->doing = "evaluation after update";
     if (training->evaluation_pending) {
       GError *problem = NULL;
       if (!evaluate(training, &problem)) {
@@ -354,10 +356,12 @@ static gboolean train(Training *training, GError **error)
     }
     if (training->done)
       return TRUE;
+    training->doing = "checkpoint after update";
     if (cw_run_interrupted())
       return cancelled(training, error);
     if (!fresh && every > 0 && training->n_updates % every == 0 && !save(training, error))
       return FALSE;
+    training->doing = "update";
     if (!update_once(training, error))
       return FALSE;
   }
@@ -368,8 +372,8 @@ static void explain(const Training *training, GError **error)
 {
   if (!error || !*error || (*error)->code == CW_ERROR_CANCELLED)
     return;
-  g_prefix_error(error, "stage %u (%s), update %" G_GUINT64_FORMAT ": ", training->index + 1, training->name,
-                 training->n_updates + 1);
+  g_prefix_error(error, "stage %u (%s), %s %" G_GUINT64_FORMAT ": ", training->index + 1, training->name,
+                 training->doing, training->n_updates + (g_str_equal(training->doing, "update") ? 1 : 0));
   if ((*error)->code != CW_ERROR_NUMERIC)
     return;
   char *name = cw_position_latest_name(training->run->directory);

@@ -1,0 +1,182 @@
+#!/bin/sh
+# The command: usage, exit statuses, and every command but the long runs.
+. "$srcdir/tests/run/tap.sh"
+
+cat >toy.yaml <<'YAML'
+name: toy
+environment: {plugin: toy_environment}
+policy: {plugin: toy_policy}
+stages:
+  - {algorithm: toy_algorithm, updates: 3}
+evaluate: {episodes: 6, agents: [random, best, initial, final], selection: greedy}
+YAML
+
+# Usage.
+run 2
+same "usage: cartwright COMMAND [OPTION...] ..." "$status$(head -n 1 err)" "no command: usage on stderr"
+run 0 --help
+same "usage: cartwright COMMAND [OPTION...] ..." "$status$(head -n 1 out)" "--help: usage on stdout"
+run 0 --version
+same "cartwright" "$status$(cut -d ' ' -f 1 out)" "--version"
+fails 2 "cartwright: unknown command 'pluggins'; did you mean 'plugins'?
+try 'cartwright --help'" "an unknown command gets a suggestion" pluggins
+for command in $("$cartwright" --help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
+  run 0 "$command" --help
+  same "1" "$status$(grep -c "^  cartwright $command" out)" "$command --help"
+  run 2 "$command" --nonsense
+  same "cartwright $command: Unknown option --nonsense
+try 'cartwright $command --help'" "$status$(cat err)" "$command --nonsense"
+done
+fails 2 "cartwright run: expected EXPERIMENT.yaml
+try 'cartwright run --help'" "a missing operand" run
+fails 2 "cartwright config: unexpected argument 'b'
+try 'cartwright config --help'" "an operand too many" config a b
+fails 2 "cartwright run: --resume and --overwrite exclude each other
+try 'cartwright run --help'" "contradicting options" run toy.yaml --resume --overwrite
+fails 2 "cartwright generate: --out is missing
+try 'cartwright generate --help'" "generate needs --out" generate toy.yaml
+fails 2 "cartwright generate: --episodes must be between 1 and 2147483647
+try 'cartwright generate --help'" "generate needs episodes" generate toy.yaml --out x --episodes 0
+sed 's/toy_policy}/toy_policy, nois: 1}/' toy.yaml >wrong.yaml
+fails 2 "wrong.yaml:3:30: error: unknown key 'nois' in policy 'toy_policy'; did you mean 'noise'?" \
+  "a configuration error ends in 2 and names the place" config wrong.yaml
+mkdir folder
+fails 2 "cartwright: error: folder: is a directory without config.yaml, hence no run" "a folder that is no run" evaluate folder
+
+# config, plugins.
+run 0 config toy.yaml --set seed=7
+same "seed: 7 # --set #1" "$status$(grep ^seed out)" "config prints values with their origin"
+run 0 plugins
+same "environment  toy_environment" "$status$(grep -o 'environment *toy_environment' out)" "plugins lists features"
+run 0 plugins toy_policy
+same "policy toy_policy: A few weights" "$status$(head -n 1 out)" "plugins NAME shows a feature"
+same "1" "$(grep -c '^noise .*noise of the forward pass' out)" "with its options"
+run 0 plugins toy
+same "3" "$status$(grep -c '^plugin toy 0.1 (MIT)' out)" "plugins PLUGIN shows all its features"
+run 0 plugins toy_policy --markdown
+same "# policy \`toy_policy\`" "$status$(head -n 1 out)" "plugins --markdown"
+fails 2 "cartwright plugins: no plugin or feature 'toy_polic'; did you mean 'toy_policy'?
+try 'cartwright plugins --help'" "an unknown plugin gets a suggestion" plugins toy_polic
+
+# run, evaluate.
+run 0 run toy.yaml --out run --quiet
+same "results: run/evaluation.json" "$status$(grep ^results: out)" "run ends with where the results are"
+same "best greedy final greedy initial greedy random greedy" \
+  "$(sed -n 's/^\(random\|best\|initial\|final\) .*/\1 greedy/p' out | sort | uniq | tr '\n' ' ' | sed 's/ $//')" \
+  "the table has a row for every agent"
+rows() { sed -n '/^agent/,/^$/p' out | sed 's/ *[0-9]*$//' | grep .; }
+rows >table
+run 0 evaluate run --quiet
+same "" "$status$(rows | diff table -)" "evaluate RUN gives the run's own table"
+run 0 evaluate toy.yaml --quiet --agents best --split dev --episodes 4 --json results.json
+same "split: dev, goals 0 to 3 of 12; seed 233; score: 100 x mean reward" "$status$(grep ^split: out)" \
+  "evaluate takes split and episodes"
+same "1" "$(grep -c '"agent": "best", "selection": "", "split": "dev", "updates": 0, "episodes": 4, "score": 100.0' results.json)" \
+  "evaluate writes JSON"
+fails 2 "cartwright: error: 'final' is the policy of a finished run: name the run directory instead of the experiment" \
+  "final needs a run" evaluate toy.yaml --agents final
+fails 2 "cartwright: error: evaluate.agents: no agent 'bset'; there are random, initial, final and the environment's scripts best, worst, broken" \
+  "an unknown agent" evaluate toy.yaml --agents bset
+fails 1 "cartwright: error: environment 'toy_environment': script 'broken' gives up on goal 0" \
+  "a failure in the environment ends in 1" evaluate toy.yaml --agents broken --quiet
+mkdir -p half/checkpoints
+cp run/config.yaml half
+fails 2 "cartwright: error: half/checkpoints: no checkpoint has been written yet" "a run without checkpoints" \
+  evaluate half --agents final --quiet
+
+# generate.
+run 0 generate toy.yaml --agent best --split dev --episodes 5 --out best.jsonl --quiet
+same "best.jsonl: 5 episodes of 'best' on split 'dev', score 100.0, 5 successful, 5 kept" "$status$(cat out)" "generate"
+same "5" "$(grep -c '"agent": *"best"' best.jsonl)" "generate writes trajectories"
+run 0 generate run --agent policy --episodes 5 --out policy.jsonl --quiet
+same "5" "$status$(grep -c '"agent": *"policy"' policy.jsonl)" "generate with the policy of a run"
+fails 2 "cartwright: error: --agent: no agent 'expert'; there are random, best, worst, broken" \
+  "generate with an agent that is not there" generate toy.yaml --out x.jsonl --quiet
+fails 1 "cartwright: error: nowhere/x.jsonl.partial: cannot open for writing: No such file or directory" \
+  "generate into a folder that is not there" generate toy.yaml --agent best --out nowhere/x.jsonl --quiet
+fails 2 "cartwright: error: environment 'toy_environment': no split 'tset'; it has: train, dev, test, all" \
+  "generate from a split that is not there" generate toy.yaml --agent best --split tset --out x.jsonl --quiet
+
+# shell.
+printf '2\njump high\n\n9\ntake c\n' >keys
+run 0 shell toy.yaml --goal 1 <keys
+noise=$(sed -n '1s/.*noise //p' out)
+same "goal 1 step 0 hint b noise $noise
+
+  1  take a
+  2  take b
+  3  take c
+  4  wait
+
+goal 1 step 1 hint c noise $noise
+
+  1  take a
+  2  take b
+  3  take c
+  4  wait
+
+goal 1 step 2 hint c noise $noise
+
+  1  take a
+  2  take b
+  3  take c
+  4  wait
+no such action: give a number from 1 to 4 or the text of an action
+
+the episode is over: reward 1, success
+  right 1
+  waits 1" "$status$(cat out)" "an episode in the shell"
+run 0 shell toy.yaml </dev/null
+same "goal 0 step 0 hint a" "$status$(sed -n '1s/ noise.*//p' out)" "end of input leaves the shell"
+fails 1 "cartwright: error: environment 'toy_environment': no goal 99 in split 'test', which has 12 (counted from 0)" \
+  "a goal that is not there" shell toy.yaml --goal 99
+
+# search, score.
+printf 'red shoes\nblue\n' >queries
+run 0 search toy.yaml <queries
+same '{"query": "red shoes", "total": 9}
+{"query": "blue", "total": 4}' "$status$(cat out)" "search answers line by line"
+printf 'red\n\nblue\n' >queries
+run 1 search toy.yaml <queries
+same '{"query": "red", "total": 3}' "$status$(cat out)" "search stops at a query that fails"
+same "cartwright: error: <stdin>:2: environment 'toy_environment': cannot answer search {\"query\": \"\"}" "$(cat err)" \
+  "and names its line"
+printf '{"goal": 3}\n' >jobs
+run 0 score toy.yaml <jobs
+same '{"reward": 3}' "$status$(cat out)" "score answers line by line"
+
+# replay.
+record='{"id":"s1","split":"train","goal":1,"noise":5,"actions":["take b","take c"],"observations":["goal 1 step 0 hint b noise 5","goal 1 step 1 hint c noise 5"'
+printf '%s,"goal 1 step 2 hint a noise 5 over"]}\n\n' "$record" >sessions.jsonl
+run 0 replay toy.yaml sessions.jsonl
+same "turns 3, identical 3, different 0" "$status$(cat out)" "a session that replays"
+printf '%s,"goal 1 step 2 hint b noise 5 over"]}\n' "$record" >>sessions.jsonl
+run 1 replay toy.yaml sessions.jsonl
+same "sessions.jsonl:3: session 's1', turn 3 (after take c): differs at byte 20
+  recorded: goal 1 step 2 hint >>>b noise 5 over
+  here:     goal 1 step 2 hint >>>a noise 5 over
+turns 6, identical 5, different 1" "$status$(cat out)" "a session that differs"
+echo '{"id":"s2","split":"train","goal":0,"noise":5,"actions":["take a","wait"],"observations":["goal 0 step 0 hint a noise 5",null,"more"]}' >sessions.jsonl
+run 1 replay toy.yaml sessions.jsonl
+same "sessions.jsonl:1: session 's2', turn 3 (after wait): the episode is over, the record goes on
+turns 2, identical 1, different 1" "$status$(cat out)" "a session that goes on after the end"
+echo '[1]' >sessions.jsonl
+fails 1 "cartwright: error: environment 'toy_environment': sessions.jsonl:1: expected a toy session" \
+  "a malformed session" replay toy.yaml sessions.jsonl
+fails 1 "cartwright: error: missing.jsonl: cannot read: No such file or directory" \
+  "sessions that are not there" replay toy.yaml missing.jsonl
+
+# Where output goes.
+if [ -w /dev/full ]; then
+  "$cartwright" config toy.yaml >/dev/full 2>err
+  same "1 cartwright: error: cannot write to standard output: No space left on device" "$? $(cat err)" "a full disk is told"
+fi
+seq 1 20000 >queries
+{ "$cartwright" search toy.yaml <queries 2>err; echo $? >code; } | head -n 1 >out
+same "1 " "$(cat code) $(cat err)" "a reader that goes away ends the command without words"
+
+# Plugins from the command line.
+CARTWRIGHT_PLUGIN_PATH= run 0 config toy.yaml --plugin-path "$builddir/tests/run/.libs"
+same "" "$status" "--plugin-path finds plugins"
+
+finish

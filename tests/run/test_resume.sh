@@ -1,0 +1,164 @@
+#!/bin/sh
+# A run that is interrupted, killed or damaged and then resumed must end with the
+# same bytes as one that never stopped.
+. "$srcdir/tests/run/tap.sh"
+
+cat >toy.yaml <<'YAML'
+name: toy
+environment: {plugin: toy_environment}
+policy: {plugin: toy_policy}
+rollout: {slots: 4}
+checkpoint: {every: 2, keep: 3}
+stages:
+  - {generate: {agent: random, episodes: 10}, into: random.jsonl}
+  - {algorithm: toy_algorithm, updates: 5, group_size: 2, reference: true, evaluate_every: 2, evaluate_episodes: 6}
+  - {algorithm: toy_algorithm, updates: 4, offline: true, trajectories: random.jsonl, learning_rate: 0.05}
+evaluate: {episodes: 12, agents: [random, best, initial, final]}
+YAML
+
+# What a resumed run must reproduce. The results carry wall-clock figures, the table speeds.
+results() {
+  sed -e 's/"seconds": [^,]*, "decisions_per_second": [^,]*,//' "$1/evaluation.json"
+}
+equal_runs() { # FOUND NAME: compares with the run that never stopped
+  if cmp -s whole/metrics.jsonl "$1/metrics.jsonl" &&
+    cmp -s whole/trajectories/random.jsonl "$1/trajectories/random.jsonl" &&
+    cmp -s whole/checkpoints/step-9/policy/toy.txt "$1/checkpoints/step-9/policy/toy.txt" &&
+    [ "$(results whole)" = "$(results "$1")" ]; then
+    ok 0 "$2"
+  else
+    ok 1 "$2"
+    diff whole/metrics.jsonl "$1/metrics.jsonl" | sed 's/^/# /'
+  fi
+}
+
+run 0 run toy.yaml --out whole --quiet
+same "" "$status$(cat err)" "a quiet run says nothing"
+same "9" "$(grep -c toy_algorithm/loss whole/metrics.jsonl)" "every update has a record"
+same "0 2 4 5" "$(sed -n 's/^{"step": \([0-9]*\),.*evaluation.score".*/\1/p' whole/metrics.jsonl | tr '\n' ' ' | sed 's/ $//')" \
+  "the curve has a point at the start, at every second update and at the end of the stage"
+same "step-5 step-7 step-9" "$(ls whole/checkpoints | tr '\n' ' ' | sed 's/ $//')" "as many checkpoints as wanted are kept"
+same "" "$(find whole -name '*.partial')" "nothing unfinished is left"
+
+# Interrupted in each update of both stages.
+for update in 1 2 3 4 5; do
+  run 130 run toy.yaml --out stopped --overwrite --quiet --set stages.1.interrupt_at=$update
+  same "
+cartwright: stopping after the present update; once more stops at once
+cartwright: interrupted after update $update of stage 2; checkpoint stopped/checkpoints/step-$update written, continue with --resume" \
+    "$status$(cat err)" "interrupt in update $update of stage 2 finishes it, writes a checkpoint and ends in 130"
+  run 0 run toy.yaml --out stopped --resume --quiet
+  equal_runs stopped "resumed after update $update of stage 2"
+done
+for update in 1 3 4; do
+  run 130 run toy.yaml --out stopped --overwrite --quiet --set stages.2.interrupt_at=$update
+  run 0 run toy.yaml --out stopped --resume --quiet
+  equal_runs stopped "resumed after update $update of stage 3"
+done
+
+# Interrupted in episodes: of generate (1-10), the initial policy (11-34), the curve and
+# training (35-...), the final evaluations.
+for episode in 5 20 30 37 50 57 70 75 82 95 110 115 125 130 135; do
+  run 130 run toy.yaml --out stopped --overwrite --quiet --set environment.interrupt_at=$episode
+  [ -z "$status" ] || ok 1 "interrupt in episode $episode: $status"
+  run 0 run toy.yaml --out stopped --resume --quiet
+  equal_runs stopped "resumed after an interrupt in episode $episode"
+done
+
+# Killed without warning: goes back to the last checkpoint and cuts what came after.
+for update in 1 2 3 5; do
+  run 9 run toy.yaml --out killed --overwrite --quiet --set stages.1.crash_at=$update
+  run 0 run toy.yaml --out killed --resume --quiet
+  equal_runs killed "resumed after being killed in update $update"
+done
+
+# Killed, interrupted, killed, interrupted.
+run 9 run toy.yaml --out killed --overwrite --quiet --set stages.1.crash_at=4
+run 130 run toy.yaml --out killed --resume --quiet --set stages.1.interrupt_at=4
+run 9 run toy.yaml --out killed --resume --quiet --set stages.2.crash_at=2
+run 130 run toy.yaml --out killed --resume --quiet --set stages.2.interrupt_at=3
+run 0 run toy.yaml --out killed --resume --quiet
+equal_runs killed "resumed four times"
+
+# Another number of slots and other checkpoints change nothing.
+run 0 run toy.yaml --out other --quiet --set rollout.slots=1 --set checkpoint.every=0
+equal_runs other "one slot and rare checkpoints give the same run"
+
+# A finished run resumed repeats nothing and prints the same table.
+cp out table
+run 0 run toy.yaml --out other --resume --quiet
+same "" "$status$(diff table out)" "a finished run prints its table again"
+equal_runs other "a finished run is not changed by --resume"
+
+# Damage.
+run 9 run toy.yaml --out damaged --overwrite --quiet --set stages.1.crash_at=5
+printf x >>damaged/checkpoints/step-4/policy/toy.txt
+size=$(wc -c <damaged/checkpoints/step-4/policy/toy.txt)
+run 0 run toy.yaml --out damaged --resume --quiet
+same "cartwright: warning: skipping a broken checkpoint: damaged/checkpoints/step-4/policy/toy.txt: expected $((size - 1)) bytes, as the checkpoint's manifest says, found $size; use another checkpoint" \
+  "$status$(cat err)" "a broken checkpoint is told and the one before is taken"
+equal_runs damaged "resumed from the checkpoint before a broken one"
+
+run 9 run toy.yaml --out damaged --overwrite --quiet --set stages.1.crash_at=5
+for checkpoint in damaged/checkpoints/step-*; do rm "$checkpoint/manifest.json"; done
+run 1 run toy.yaml --out damaged --resume --quiet
+same "cartwright: error: damaged/checkpoints: none of the checkpoints is valid; use --overwrite to start the run afresh" \
+  "$status$(tail -n 1 err)" "a run without a valid checkpoint is not started afresh behind one's back"
+
+run 9 run toy.yaml --out damaged --overwrite --quiet --set stages.1.crash_at=5
+: >damaged/metrics.jsonl
+run 1 run toy.yaml --out damaged --resume --quiet
+same "1" "$(grep -c 'damaged/metrics.jsonl' err)" "metrics shorter than the checkpoint says are an error that names the file"
+
+run 9 run toy.yaml --out damaged --overwrite --quiet --set stages.1.crash_at=5
+echo '{"agents": 3}' >damaged/evaluation.json
+fails 1 "cartwright: error: damaged/evaluation.json: not a file of results as cartwright writes it; remove it to have the evaluations repeated" \
+  "damaged results are told" run toy.yaml --out damaged --resume --quiet
+rm damaged/evaluation.json
+run 0 run toy.yaml --out damaged --resume --quiet
+equal_runs damaged "lost results are evaluated again, the untrained policy too"
+
+# What may not change.
+run 130 run toy.yaml --out stopped --overwrite --quiet --set stages.1.interrupt_at=2
+fails 2 "stopped/config.yaml: this run cannot be resumed with other values: seed was 233, is 7 (--set #1); stages.1.learning_rate was 0.5, is 0.1 (--set #2). Set them back, or start a new run with --out DIR" \
+  "another configuration is refused with what differs" \
+  run toy.yaml --out stopped --resume --set seed=7 --set stages.1.learning_rate=0.1
+run 0 run toy.yaml --out stopped --resume --quiet
+equal_runs stopped "a refused resumption has changed nothing"
+fails 2 "cartwright: error: stopped: already holds a run; continue it with --resume, replace it with --overwrite, or give another directory with --out" \
+  "a used directory is refused" run toy.yaml --out stopped
+fails 2 "cartwright: error: nothing: no run to resume here: No such file or directory" \
+  "resuming nothing is refused" run toy.yaml --out nothing --resume
+same "no" "$(test -e nothing && echo yes || echo no)" "and leaves no directory"
+mkdir empty
+fails 2 "cartwright: error: empty: no run to resume here; start it without --resume" \
+  "resuming an empty directory is refused" run toy.yaml --out empty --resume
+
+# Numbers that go wrong.
+fails 1 "cartwright: error: stage 2 (toy_algorithm), update 4: metric 'toy_algorithm/loss' is not finite; training has stopped, the last good checkpoint is bad/checkpoints/step-2" \
+  "a NaN metric stops the run" run toy.yaml --out bad --quiet --set stages.1.nan_at=4
+same "step-0 step-2" "$(ls bad/checkpoints | tr '\n' ' ' | sed 's/ $//')" "and the last good checkpoint stays the newest"
+same "3" "$(grep -c toy_algorithm/loss bad/metrics.jsonl)" "and no bad number is recorded"
+run 0 run toy.yaml --out bad --resume --quiet
+equal_runs bad "resumed after a NaN that does not come again"
+fails 1 "cartwright: error: stage 2 (toy_algorithm), evaluation after update 2: policy 'toy_policy': value of decision 0 is -inf; first bad tensor: toy.value; training has stopped, the last good checkpoint is bad/checkpoints/step-0" \
+  "an exploding learning rate stops the run with the name of the tensor" \
+  run toy.yaml --out bad --overwrite --quiet --set stages.1.learning_rate=1e38
+
+# Trajectories that are not what they should be.
+cat >offline.yaml <<'YAML'
+name: offline
+environment: {plugin: toy_environment}
+policy: {plugin: toy_policy}
+stages:
+  - {algorithm: toy_algorithm, updates: 2, offline: true, trajectories: in.jsonl}
+evaluate: {episodes: 2, agents: [random]}
+YAML
+head -n 2 whole/trajectories/random.jsonl >in.jsonl
+run 0 run offline.yaml --out offline --quiet
+same "" "$status" "trajectories can come from a file"
+sed -n 3p whole/trajectories/random.jsonl | cut -c 1-100 >>in.jsonl
+fails 1 "cartwright: error: stage 1 (toy_algorithm): in.jsonl:3: byte 100: expected one trajectory as JSON, found an error: '}' expected near end of file" \
+  "a cut trajectory is told with its line" run offline.yaml --out offline --overwrite --quiet
+
+finish
