@@ -17,6 +17,7 @@ static const CliCommand commands[] = {
     {"shell", "EXPERIMENT.yaml", "play an episode at the terminal", cli_shell},
     {"config", "EXPERIMENT.yaml", "print the resolved experiment, every value with its origin", cli_config},
     {"plugins", "[NAME]", "what is installed, or one plugin with its options", cli_plugins},
+    {"check", "PLUGIN.so", "try a plugin against what its kind must keep", cli_check},
 };
 
 static void print_usage(FILE *stream)

@@ -58,6 +58,17 @@ same "# policy \`toy_policy\`" "$status$(head -n 1 out)" "plugins --markdown"
 fails 2 "cartwright plugins: no plugin or feature 'toy_polic'; did you mean 'toy_policy'?
 try 'cartwright plugins --help'" "an unknown plugin gets a suggestion" plugins toy_polic
 
+# check.
+run 0 check "$builddir/.libs/linear.so"
+same "0 failed" "$status$(tail -n 1 out | grep -o '0 failed')" "check passes a good plugin"
+run 1 check "$builddir/tests/run/.libs/toy.so"
+same "1" "$status$(grep -c "^cartwright: error: $builddir/tests/run/.libs/toy.so: [0-9]* of [0-9]* checks failed$" err)" \
+  "check fails the toy, which is bad on demand"
+same "FAILED  environment toy_environment: scripts_finish: environment 'toy_environment': script 'broken' gives up on goal 0" \
+  "$(grep scripts_finish out)" "and says what failed"
+fails 1 "cartwright: error: $scratch/nothing.so: expected a plugin (a shared object), found no readable file (No such file or directory); check the path" \
+  "check of a file that is not there" check nothing.so
+
 # run, evaluate.
 run 0 run toy.yaml --out run --quiet
 same "results: run/evaluation.json" "$status$(grep ^results: out)" "run ends with where the results are"

@@ -118,6 +118,32 @@ rm damaged/evaluation.json
 run 0 run toy.yaml --out damaged --resume --quiet
 equal_runs damaged "lost results are evaluated again, the untrained policy too"
 
+# The same with real parts: imitation and then REINFORCE with a linear policy, taken up at
+# checkpoints all along the way, the metrics already further.
+cat >linear.yaml <<'YAML'
+name: linear
+environment: {plugin: toy_environment}
+policy: {plugin: linear, buckets: 64}
+checkpoint: {every: 1, keep: 100}
+stages:
+  - {generate: {agent: best, episodes: 12}, into: best.jsonl}
+  - {algorithm: bc, trajectories: best.jsonl, epochs: 2, evaluate_every: 3, evaluate_episodes: 4}
+  - {algorithm: skeleton_algorithm, updates: 4, episodes: 5}
+evaluate: {episodes: 6, agents: [final]}
+YAML
+run 0 run linear.yaml --out linear --quiet
+last=$(ls linear/checkpoints | sed 's/step-//' | sort -n | tail -n 1)
+for step in 0 1 2 $((last / 2)) $((last - 2)) $((last - 1)); do
+  rm -rf again
+  cp -R linear again
+  for checkpoint in $(ls again/checkpoints); do
+    [ "${checkpoint#step-}" -le "$step" ] || rm -r "again/checkpoints/$checkpoint"
+  done
+  run 0 run linear.yaml --out again --resume --quiet
+  same "" "$status$(cmp linear/metrics.jsonl again/metrics.jsonl 2>&1)$(diff -r "linear/checkpoints/step-$last" "again/checkpoints/step-$last")" \
+    "bc and linear: resumed from step $step of $last"
+done
+
 # What may not change.
 run 130 run toy.yaml --out stopped --overwrite --quiet --set stages.1.interrupt_at=2
 fails 2 "stopped/config.yaml: this run cannot be resumed with other values: seed was 233, is 7 (--set #1); stages.1.learning_rate was 0.5, is 0.1 (--set #2). Set them back, or start a new run with --out DIR" \
