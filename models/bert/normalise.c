@@ -11,28 +11,34 @@
  * mapping without a locale, a final sigma included. */
 static void append_lower(GString *out, const char *text)
 {
-  const guint8 *p = (const guint8 *)text;
-  while (*p != 0 && *p < 0x80) {
-    g_string_append_c(out, g_ascii_tolower((gchar)*p));
+  const char *p = text;
+  while (*p != '\0' && (guint8)*p < 0x80) {
+    g_string_append_c(out, g_ascii_tolower(*p));
     p++;
   }
-  if (*p == 0) {
+  if (*p == '\0') {
     return;
   }
   /* A final sigma looks at its neighbours, so the whole text goes through ICU. */
-  gsize start = out->len - (gsize)(p - (const guint8 *)text);
-  gsize length = strlen(text);
+  gsize start = out->len - (gsize)(p - text);
+  char *repaired = g_utf8_validate(text, -1, NULL) ? NULL : g_utf8_make_valid(text, -1);
+  const char *valid = repaired != NULL ? repaired : text;
+  gsize length = strlen(valid), capacity = 2 * length; /* lower-casing lengthens by at most a half */
+  g_string_set_size(out, start + capacity);
   UErrorCode code = U_ZERO_ERROR;
   UCaseMap *map = ucasemap_open("", 0, &code);
-  /* Lower-casing grows UTF-8 by at most a half, a bad byte becomes the three bytes of U+FFFD. */
-  gsize capacity = 3 * length;
-  g_string_set_size(out, start + capacity);
-  gint32 written = 0;
-  if (capacity <= G_MAXINT32) {
-    written = ucasemap_utf8ToLower(map, out->str + start, (gint32)capacity, text, (gint32)length, &code);
+  if (capacity > G_MAXINT32) {
+    code = U_INDEX_OUTOFBOUNDS_ERROR;
   }
+  gint32 written = ucasemap_utf8ToLower(map, out->str + start, (gint32)capacity, valid, (gint32)length, &code);
   ucasemap_close(map);
-  g_string_set_size(out, U_SUCCESS(code) ? start + (gsize)written : start);
+  if (U_SUCCESS(code)) {
+    g_string_set_size(out, start + (gsize)written);
+  } else { /* more than a GiB, or no memory: better as it is than lost */
+    g_string_truncate(out, start);
+    g_string_append(out, valid);
+  }
+  g_free(repaired);
 }
 
 /* What Python's str.strip() removes. */

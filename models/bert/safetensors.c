@@ -3,9 +3,14 @@
  * BertSafetensors owns the mapping and all views. safetensors_write.c writes. */
 #include "safetensors.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <glib/gstdio.h>
 
 #include <cartwright/error.h>
 
@@ -222,11 +227,14 @@ static gboolean read_header(BertSafetensors *file, GError **error)
 
 BertSafetensors *bert_safetensors_open(const char *path, GError **error)
 {
-  GError *cause = NULL;
-  GMappedFile *mapping = g_mapped_file_new(path, FALSE, &cause);
+  int descriptor = g_open(path, O_RDONLY | O_CLOEXEC, 0);
+  GMappedFile *mapping = descriptor >= 0 ? g_mapped_file_new_from_fd(descriptor, FALSE, NULL) : NULL;
+  int cause = errno;
+  if (descriptor >= 0) {
+    close(descriptor);
+  }
   if (mapping == NULL) {
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be opened: %s", path, cause->message);
-    g_error_free(cause);
+    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be opened: %s", path, g_strerror(cause));
     return NULL;
   }
   BertSafetensors *file = g_new0(BertSafetensors, 1);
