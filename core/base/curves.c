@@ -156,11 +156,18 @@ static void add_curve(Figure *figure, const CwCurve *curve, const char *title, g
   }
   begin_item(figure, any);
   if (bounds && curve->points->len <= 2) {
-    /* Before and after say nothing about the way between. */
+    /* Before and after say nothing about the way between. The bars of several lines
+     * are moved apart, inwards from both ends. */
+    g_string_append_printf(figure->script, "'" DATA_NAME "' index %u using ($1", index);
+    if (number > 0 && figure->curves->end > 0) {
+      g_string_append(figure->script, " +");
+      append_number(figure->script, 0.012 * number * figure->curves->end);
+      g_string_append(figure->script, " - $1 *");
+      append_number(figure->script, 0.024 * number);
+    }
     g_string_append_printf(figure->script,
-                           "'" DATA_NAME "' index %u using 1:2:3:4 with yerrorbars linewidth 2 pointtype 7 "
-                           "pointsize 0.9 linecolor rgb '%s' title %s",
-                           index, colour, text);
+                           "):2:3:4 with yerrorbars linewidth 2 pointtype 7 pointsize 0.9 linecolor rgb '%s' title %s",
+                           colour, text);
     return;
   }
   if (bounds) {

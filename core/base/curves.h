@@ -6,8 +6,8 @@
  * A record of an update has "stage", "update", and numbers "ALGORITHM/name"; if
  * it has "step" (updates over all stages), that is its place on the axis,
  * otherwise the stages are laid end to end. A record of an evaluation has
- * "agent", "selection", "split", "score" and "success" in percent, and their
- * bounds "score_low", "score_high", "success_low", "success_high"; these names
+ * "agent" ("policy" when absent), "selection", "split", "score" and "success" in
+ * percent, and their bounds "score_low", "score_high", "success_low", "success_high"; these names
  * may carry the prefix "evaluation/". Agents "policy", "initial" and "final" are
  * the learner; any other is drawn as a level to compare with. */
 #ifndef CW_CURVES_H

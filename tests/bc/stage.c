@@ -125,3 +125,26 @@ CwTrajectory *add_trajectory(GPtrArray *list, const char *goal_id, const char *a
   g_ptr_array_add(list, cw_trajectory_builder_finish(builder));
   return list->pdata[list->len - 1];
 }
+
+void assert_near(double value, double expected, double tolerance)
+{
+  if (!(fabs(value - expected) <= tolerance))
+    fail_msg("expected %.17g, found %.17g", expected, value);
+}
+
+GPtrArray *make_rows(guint n)
+{
+  GPtrArray *list = new_trajectories();
+
+  for (guint i = 0; i < n; i++) {
+    g_autofree char *goal = g_strdup_printf("goal_%u", i);
+    g_autofree char *a = g_strdup_printf("d%u", 3 * i);
+    g_autofree char *b = g_strdup_printf("d%u long %0*d", 3 * i + 1, (int)(1 + i * 7 % 20), 0);
+    g_autofree char *c = g_strdup_printf("d%u longer %0*d", 3 * i + 2, (int)(1 + i * 11 % 30), 0);
+    const Choice choices[] = {
+        {a, {"u", "v"}, i % 2, 0}, {b, {"u", "v", "w"}, i % 3, 0.25f}, {c, {"u", "v", "w", "x"}, i % 4, 1}};
+
+    add_trajectory(list, goal, "expert", i % 2 == 0, choices, 3);
+  }
+  return list;
+}

@@ -47,5 +47,11 @@ typedef struct {
 GPtrArray *new_trajectories(void);
 CwTrajectory *add_trajectory(GPtrArray *list, const char *goal_id, const char *agent, gboolean success,
                              const Choice *choices, guint n_choices);
+/* `n` trajectories of three decisions, rows 3i to 3i + 2 of a table, with 2, 3 and 4 candidates. The texts differ
+ * in length; trajectories of even number are successful. */
+GPtrArray *make_rows(guint n);
+
+/* Fails the test unless the value is within the tolerance. */
+void assert_near(double value, double expected, double tolerance);
 
 #endif

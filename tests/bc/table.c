@@ -5,9 +5,19 @@
 
 static Table *next_table;
 
-void table_use(Table *table)
+Table *new_table(void)
 {
+  Table *table = g_new0(Table, 1);
+  CwRandom *random = cw_random_new(1, "table", 0, 0);
+
+  for (guint row = 0; row < TABLE_ROWS; row++) {
+    table->values[row] = (float)cw_random_normal(random);
+    for (guint k = 0; k < TABLE_COLUMNS; k++)
+      table->logits[row][k] = (float)cw_random_normal(random);
+  }
+  cw_random_free(random);
   next_table = table;
+  return table;
 }
 
 static gpointer table_open(gconstpointer options, guint32 seed, GError **error)

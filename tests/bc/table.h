@@ -20,9 +20,8 @@ typedef struct {
   guint rows[TABLE_ROWS], columns[TABLE_ROWS], n_rows; /* of the last forward */
 } Table;
 
-/* A feature whose `open` answers with `table`, which the caller owns: pass it in place of options. */
+/* A table of normal numbers, to be freed with g_free; the next policy that is opened from table_feature is it. */
+Table *new_table(void);
 const CwRegisteredFeature *table_feature(void);
-/* Puts a table behind the next policy that is opened from table_feature. */
-void table_use(Table *table);
 
 #endif
