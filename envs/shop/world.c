@@ -13,6 +13,7 @@ const char *const shop_mode_names[] = {"faithful", "fixed", NULL};
 const char *const shop_candidate_mode_names[] = {"honest", "upstream", NULL};
 const char *const shop_split_rule_names[] = {"by_product", "upstream", NULL};
 const char *const shop_price_rule_names[] = {"drawn", "middle", NULL};
+const char *const shop_similarity_names[] = {"by_mode", "difflib", "lcs", NULL};
 
 static ShopIndex *build_index(const ShopCatalogue *catalogue)
 {
@@ -38,6 +39,26 @@ static guint32 *find_title_owners(const ShopCatalogue *catalogue)
   for (guint32 i = 0; i < catalogue->n_products; i++)
     owners[i] = GPOINTER_TO_UINT(g_hash_table_lookup(last, shop_string(catalogue, catalogue->products[i].item_action)));
   return owners;
+}
+
+static gboolean find_nouns(ShopWorld *world, GError **error)
+{
+  const ShopCatalogue *catalogue = world->catalogue;
+  ShopNounFile *file = NULL;
+  if (world->settings.nouns_file != NULL) {
+    file = shop_noun_file_load(world->settings.nouns_file, error);
+    if (file == NULL)
+      return FALSE;
+  }
+  world->nouns = g_new0(ShopNounSet *, catalogue->n_products);
+  for (guint32 i = 0; i < catalogue->n_products; i++) {
+    const char *title = shop_string(catalogue, catalogue->products[i].title);
+    const ShopNounSet *known =
+        file != NULL ? shop_noun_file_lookup(file, shop_string(catalogue, catalogue->products[i].asin), title) : NULL;
+    world->nouns[i] = known != NULL ? g_memdup2(known, shop_noun_set_size(known)) : shop_noun_set_tag(title);
+  }
+  shop_noun_file_free(file);
+  return TRUE;
 }
 
 static void add_fact(GPtrArray *facts, const char *key, char *value)
@@ -69,6 +90,8 @@ static char **collect_facts(const ShopWorld *world)
   add_fact(facts, "step_limit", g_strdup_printf("%" G_GINT64_FORMAT, s->step_limit));
   add_fact(facts, "prices", g_strdup(shop_price_rule_names[s->prices]));
   add_fact(facts, "price_seed", g_strdup_printf("%" G_GINT64_FORMAT, s->price_seed));
+  add_fact(facts, "similarity", g_strdup(world->fuzzy_variant == SHOP_FUZZY_LCS ? "lcs" : "difflib"));
+  add_fact(facts, "nouns", g_strdup(s->nouns_file != NULL ? "file" : "built-in tagger"));
   g_ptr_array_add(facts, NULL);
   return (char **)g_ptr_array_free(facts, FALSE);
 }
@@ -83,7 +106,10 @@ ShopWorld *shop_world_new(ShopCatalogue *catalogue, const char *prefix, const ch
   world->catalogue = catalogue;
   world->goals = shop_goals_new(catalogue, (ShopGoalKind)settings->goals, (ShopPriceRule)settings->prices,
                                 (guint64)settings->price_seed, error);
-  if (world->goals == NULL) {
+  gboolean lcs = settings->similarity == SHOP_SIMILARITY_BY_MODE ? settings->mode == SHOP_MODE_FIXED
+                                                                 : settings->similarity == SHOP_SIMILARITY_LCS;
+  world->fuzzy_variant = lcs ? SHOP_FUZZY_LCS : SHOP_FUZZY_DIFFLIB;
+  if (world->goals == NULL || !find_nouns(world, error)) {
     shop_world_free(world);
     return NULL;
   }
@@ -102,6 +128,9 @@ void shop_world_free(ShopWorld *world)
     return;
   g_free(world->prefix);
   g_free(world->name);
+  for (guint32 i = 0; world->nouns != NULL && i < world->catalogue->n_products; i++)
+    g_free(world->nouns[i]);
+  g_free(world->nouns);
   shop_catalogue_free(world->catalogue);
   shop_index_free(world->index);
   shop_goals_free(world->goals);

@@ -5,7 +5,9 @@
 #define SHOP_WORLD_H
 
 #include "envs/shop/catalogue.h"
+#include "envs/shop/fuzzy.h"
 #include "envs/shop/goals.h"
+#include "envs/shop/nouns.h"
 #include "envs/shop/search.h"
 #include "envs/shop/splits.h"
 
@@ -15,6 +17,9 @@ typedef enum { SHOP_OBSERVATION_TEXT, SHOP_OBSERVATION_TEXT_RICH } ShopObservati
 /* faithful: every quirk of the original that changes an observation, a transition
  * or a reward; fixed: the corrections of webshop-spec 11. */
 typedef enum { SHOP_MODE_FAITHFUL, SHOP_MODE_FIXED } ShopMode;
+/* Which token_set_ratio the reward uses: as the mode says (difflib in faithful,
+ * lcs in fixed), or one of the two by name. */
+typedef enum { SHOP_SIMILARITY_BY_MODE, SHOP_SIMILARITY_DIFFLIB, SHOP_SIMILARITY_LCS } ShopSimilarity;
 typedef enum { SHOP_CANDIDATES_HONEST, SHOP_CANDIDATES_UPSTREAM } ShopCandidateMode;
 
 /* The settings that every shop has, as option rows fill them. */
@@ -29,6 +34,8 @@ typedef struct ShopSettings {
   gint64 goals_per_product;
   gint prices; /* ShopPriceRule */
   gint64 price_seed;
+  gint similarity;  /* ShopSimilarity */
+  char *nouns_file; /* or NULL */
 } ShopSettings;
 
 /* Names of the enumerations above, NULL-terminated, for option rows. */
@@ -38,6 +45,7 @@ extern const char *const shop_mode_names[];
 extern const char *const shop_candidate_mode_names[];
 extern const char *const shop_split_rule_names[];
 extern const char *const shop_price_rule_names[];
+extern const char *const shop_similarity_names[];
 
 /* The rows that fill a ShopSettings which is member `settings` of struct `Options`. */
 #define SHOP_SETTING(Options, settings, member) offsetof(Options, settings.member)
@@ -104,10 +112,24 @@ extern const char *const shop_price_rule_names[];
        .default_value = "drawn",                                                                                       \
        .values = shop_price_rule_names,                                                                                \
        .help = "what a price range stands for in the reward: drawn (uniform, from price_seed) or middle"},             \
+      {.name = "price_seed",                                                                                           \
+       .type = CW_OPTION_INTEGER,                                                                                      \
+       .offset = SHOP_SETTING(Options, settings, price_seed),                                                          \
+       .default_value = "233",                                                                                         \
+       .minimum = 0,                                                                                                   \
+       .maximum = 4294967295.0,                                                                                        \
+       .help = "seeds the price draws and the price bounds of the goals (the original draws them unseeded)"},          \
+      {.name = "similarity",                                                                                           \
+       .type = CW_OPTION_ENUM,                                                                                         \
+       .offset = SHOP_SETTING(Options, settings, similarity),                                                          \
+       .default_value = "by_mode",                                                                                     \
+       .values = shop_similarity_names,                                                                                \
+       .help = "the matcher behind the reward's token_set_ratio: difflib (thefuzz alone), lcs (with Levenshtein), or " \
+               "by_mode: difflib in faithful, lcs in fixed"},                                                          \
   {                                                                                                                    \
-    .name = "price_seed", .type = CW_OPTION_INTEGER, .offset = SHOP_SETTING(Options, settings, price_seed),            \
-    .default_value = "233", .minimum = 0, .maximum = 4294967295.0,                                                     \
-    .help = "seeds the price draws and the price bounds of the goals (the original draws them unseeded)"               \
+    .name = "nouns_file", .type = CW_OPTION_PATH, .offset = SHOP_SETTING(Options, settings, nouns_file),               \
+    .help = "nouns of the titles as a tagger of yours found them: a JSON object from ASIN or title to a list; "        \
+            "without it the built-in tagger finds them"                                                                \
   }
 
 /* The reward of a purchase with its parts (webshop-spec 6); all in [0, 1]. */
@@ -127,6 +149,8 @@ typedef struct ShopWorld {
   ShopIndex *index; /* document numbers are product indices */
   ShopGoals *goals;
   ShopSplits *splits;
+  ShopNounSet **nouns; /* per product: of its title */
+  ShopFuzzyVariant fuzzy_variant;
   guint32 *title_owner; /* with upstream candidates: per product the last one with the same lower-cased title */
   char **facts;         /* NULL-terminated pairs for describe */
 } ShopWorld;
