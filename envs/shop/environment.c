@@ -4,6 +4,7 @@
 #include "envs/shop/environment.h"
 
 #include "envs/shop/answers.h"
+#include "envs/shop/expert.h"
 #include "envs/shop/records.h"
 #include "envs/shop/scripts.h"
 
@@ -139,11 +140,12 @@ static const struct {
   gint (*act)(ShopSession *session, GError **error);
 } scripts[] = {
     {"rule", shop_rule_action},
+    {"expert", shop_expert_action},
 };
 
 const char *const *shop_environment_scripts(G_GNUC_UNUSED gpointer shared)
 {
-  static const char *const names[] = {"rule", NULL};
+  static const char *const names[] = {"rule", "expert", NULL};
   G_STATIC_ASSERT(G_N_ELEMENTS(names) == G_N_ELEMENTS(scripts) + 1);
   return names;
 }

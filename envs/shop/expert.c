@@ -208,8 +208,9 @@ static gint on_item_page(ShopSession *session, Memory *memory, double detours)
   return option >= 0 ? option : find_candidate(session, SHOP_ACTION_BUY, G_MAXUINT32);
 }
 
-gint shop_expert_action(ShopSession *session, double detours, GError **error)
+gint shop_expert_action(ShopSession *session, GError **error)
 {
+  double detours = shop_session_world(session)->settings.expert_detours;
   Memory *memory = shop_session_script_memory(session, sizeof *memory);
   gint candidate = -1;
   switch (shop_session_page(session)) {

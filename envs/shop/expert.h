@@ -8,10 +8,10 @@
 
 #include "envs/shop/session.h"
 
-/* The candidate the expert takes now. `detours` is the chance of straying where
- * it could, 0..1; at most two other products are opened in an episode. Its
- * randomness comes from the session's stream. Called once per step. -1 with
+/* The candidate the expert takes now. The setting expert_detours is its chance of
+ * straying where it could; at most two other products are opened in an episode.
+ * Its randomness comes from the session's stream. Called once per step. -1 with
  * CW_ENVIRONMENT_ERROR when the page has no candidate to go on with. */
-gint shop_expert_action(ShopSession *session, double detours, GError **error);
+gint shop_expert_action(ShopSession *session, GError **error);
 
 #endif

@@ -36,6 +36,7 @@ typedef struct ShopSettings {
   gint64 price_seed;
   gint similarity;  /* ShopSimilarity */
   char *nouns_file; /* or NULL */
+  double expert_detours;
 } ShopSettings;
 
 /* Names of the enumerations above, NULL-terminated, for option rows. */
@@ -106,6 +107,13 @@ extern const char *const shop_similarity_names[];
        .maximum = 1000000,                                                                                             \
        .unit = "goals",                                                                                                \
        .help = "by_product takes at most so many goals of a product; 0: all"},                                         \
+      {.name = "expert_detours",                                                                                       \
+       .type = CW_OPTION_NUMBER,                                                                                       \
+       .offset = SHOP_SETTING(Options, settings, expert_detours),                                                      \
+       .default_value = "0.1",                                                                                         \
+       .minimum = 0,                                                                                                   \
+       .maximum = 1,                                                                                                   \
+       .help = "how often the scripted expert strays where it could: a poorer query, another product, a look around"}, \
       {.name = "prices",                                                                                               \
        .type = CW_OPTION_ENUM,                                                                                         \
        .offset = SHOP_SETTING(Options, settings, prices),                                                              \

@@ -183,7 +183,7 @@ static char *member_title(const Family *family, guint member, const char *const 
 static json_t *member_bullets(const char *const *attributes, guint n_attributes, CwRandom *random)
 {
   json_t *bullets = json_array();
-  for (guint i = 1; i < n_attributes; i++) {
+  for (guint i = n_attributes; i-- > 0;) {
     const char *pattern = pick(random, synthetic_bullet_patterns);
     char **halves = g_strsplit(pattern, "%s", 2);
     char *text = g_strconcat(halves[0], attributes[i], halves[1], NULL);
@@ -197,16 +197,15 @@ static json_t *member_bullets(const char *const *attributes, guint n_attributes,
 }
 
 static char *member_description(const Family *family, guint member, const char *const *attributes, guint n_attributes,
-                                const char *brand)
+                                const char *brand, CwRandom *random)
 {
   if (member == ACCESSORY)
     return g_strdup_printf("%s by %s. It fits most models.", family->kind->accessory, brand);
-  GString *text = g_string_new(NULL);
-  g_string_printf(text, "This %s by %s comes with", family->kind->noun, brand);
-  for (guint i = 0; i < n_attributes; i++)
-    g_string_append_printf(text, "%s %s", i == 0 ? "" : i + 1 == n_attributes ? " and" : ",", attributes[i]);
-  g_string_append(text, ".");
-  return g_string_free(text, FALSE);
+  /* Two of the attributes: a search sees only some, the rest stand in bullets that it does not see. */
+  guint first = cw_random_below(random, n_attributes);
+  guint second = (first + 1 + cw_random_below(random, n_attributes - 1)) % n_attributes;
+  return g_strdup_printf("This %s by %s comes with %s and %s.", family->kind->noun, brand, attributes[first],
+                         attributes[second]);
 }
 
 /* Ten characters, "B" and nine base-36 digits of a bijection of the index, so that
@@ -274,7 +273,7 @@ void synthetic_product(const SyntheticShop *shop, guint64 index, json_t **produc
   char *own_brand = make_brand(random);
   const char *brand = member == SIBLING || member == ACCESSORY ? own_brand : family.brand;
   char *title = member_title(&family, member, attributes, brand, random);
-  char *description = member_description(&family, member, attributes, n_attributes, brand);
+  char *description = member_description(&family, member, attributes, n_attributes, brand, random);
   char *price = member_price(&family, member, random);
   char *query = member == ACCESSORY ? g_strdup_printf("%s accessories", family.kind->query) : NULL;
   char *path = member == ACCESSORY ? g_strdup_printf("Accessories › %s", family.kind->accessory) : NULL;
