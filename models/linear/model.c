@@ -112,6 +112,24 @@ static float scale_of(gsize n)
   return n > 0 ? 1 / sqrtf((float)n) : 0;
 }
 
+/* The weights of one word paired with every word of the observation. Four sums
+ * side by side, since additions to one would wait for each other. */
+static double sum_pairs(const float *cross, guint32 mask, const LinearWords *observation, guint32 word)
+{
+  double sums[4] = {0, 0, 0, 0};
+  guint i;
+
+  for (i = 0; i + 4 <= observation->n; i += 4) {
+    sums[0] += cross[linear_words_pair(observation->hashes[i], word) & mask];
+    sums[1] += cross[linear_words_pair(observation->hashes[i + 1], word) & mask];
+    sums[2] += cross[linear_words_pair(observation->hashes[i + 2], word) & mask];
+    sums[3] += cross[linear_words_pair(observation->hashes[i + 3], word) & mask];
+  }
+  for (; i < observation->n; i++)
+    sums[i % 4] += cross[linear_words_pair(observation->hashes[i], word) & mask];
+  return sums[0] + sums[1] + (sums[2] + sums[3]);
+}
+
 static float score_candidate(const LinearModel *model, const LinearInput *input, const LinearWords *candidate)
 {
   const float *weights = model->weights + linear_tensor_start(model, LINEAR_CANDIDATE);
@@ -121,14 +139,13 @@ static float score_candidate(const LinearModel *model, const LinearInput *input,
   guint32 mask = model->buckets - 1;
   double of_words = 0, of_pairs = 0, logit;
   float overlaps[LINEAR_OVERLAPS];
-  guint i, j;
+  guint i;
 
   for (i = 0; i < candidate->n; i++) {
     guint32 word = candidate->hashes[i];
 
     of_words += weights[word & mask];
-    for (j = 0; j < observation->n; j++)
-      of_pairs += cross[linear_words_pair(observation->hashes[j], word) & mask];
+    of_pairs += sum_pairs(cross, mask, observation, word);
   }
   logit = of_words * scale_of(candidate->n) + of_pairs * scale_of((gsize)candidate->n * observation->n);
   compute_overlaps(input, candidate, overlaps);
