@@ -81,7 +81,7 @@ char *cli_read_line(void);
 void cli_install_log_writer(void);
 void cli_log_quiet(gboolean quiet);
 
-/* SIGINT and SIGTERM ask the runtime to stop; the second one kills. */
+/* SIGINT, SIGTERM and SIGHUP ask the runtime to stop; the second one kills. */
 void cli_catch_interrupts(void);
 
 #endif

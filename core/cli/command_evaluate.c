@@ -68,7 +68,9 @@ static gboolean evaluate(CliExperiment *opened, const Arguments *arguments, gboo
 {
   CwRun run;
   g_auto(GStrv) agents = NULL;
-  gboolean good = cw_run_open(&run, opened->experiment, TRUE, quiet, error) &&
+  char **named = opened->experiment->evaluate->agents;
+  gboolean with_policy = !named || wants(named, "initial") || wants(named, "final");
+  gboolean good = cw_run_open(&run, opened->experiment, with_policy, quiet, error) &&
                   (agents = cw_run_agents(opened->experiment, run.environment, error));
   if (good && !opened->directory && wants(agents, "final")) {
     if (arguments->agents) {

@@ -88,13 +88,14 @@ static void handle_signal(int number)
   cw_run_interrupt();
   signal(SIGINT, SIG_DFL);
   signal(SIGTERM, SIG_DFL);
+  signal(SIGHUP, SIG_DFL);
   ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
   (void)written;
 }
 
 void cli_catch_interrupts(void)
 {
-  static const int numbers[] = {SIGINT, SIGTERM};
+  static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
   for (guint i = 0; i < G_N_ELEMENTS(numbers); i++) {
     struct sigaction action = {.sa_handler = handle_signal, .sa_flags = SA_RESTART}, old;
     sigemptyset(&action.sa_mask);

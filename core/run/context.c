@@ -5,12 +5,15 @@
 gboolean cw_run_open(CwRun *run, CwExperiment *experiment, gboolean with_policy, gboolean quiet, GError **error)
 {
   guint32 seed = (guint32)experiment->seed;
+  with_policy = with_policy && experiment->policy.feature;
   *run = (CwRun){.experiment = experiment, .start = g_get_monotonic_time()};
   run->outlook = cw_outlook_new(quiet);
+  g_message("opening environment '%s'%s%s%s", experiment->environment.feature->name, with_policy ? " and policy '" : "",
+            with_policy ? experiment->policy.feature->name : "", with_policy ? "'" : "");
   run->environment = cw_environment_open(experiment->environment.feature, experiment->environment.options, seed, error);
   if (!run->environment)
     return FALSE;
-  if (with_policy && experiment->policy.feature) {
+  if (with_policy) {
     run->policy = cw_policy_open(experiment->policy.feature, experiment->policy.options, seed, error);
     if (!run->policy)
       return FALSE;
@@ -86,9 +89,9 @@ guint cw_run_plan_evaluation(CwRun *run, const char *name)
   const CwEvaluateOptions *options = run->experiment->evaluate;
   g_autofree char *kind = g_strconcat("episodes of ", is_policy(name) ? "policy" : name, NULL);
   guint n = is_policy(name) && options->selection ? g_strv_length(options->selection) : 1;
-  guint first = cw_outlook_add(run->outlook, kind, (guint64)MIN(options->episodes, run->results->n_goals));
+  guint first = cw_outlook_add(run->outlook, kind, run->results->n_episodes);
   for (guint i = 1; i < n; i++)
-    cw_outlook_add(run->outlook, kind, (guint64)MIN(options->episodes, run->results->n_goals));
+    cw_outlook_add(run->outlook, kind, run->results->n_episodes);
   return first;
 }
 
@@ -97,7 +100,7 @@ static gboolean evaluate_selection(CwRun *run, const char *name, const CwAgent *
   const CwEvaluateOptions *options = run->experiment->evaluate;
   const char *selection = agent->kind == CW_AGENT_POLICY ? cw_selection_name(agent->selection) : "";
   guint64 step = g_str_equal(name, "final") ? run->step : 0;
-  if (cw_results_find(run->results, name, selection, (guint64)options->episodes, step)) {
+  if (cw_results_find(run->results, name, selection, step)) {
     cw_outlook_skip(run->outlook, phase);
     return TRUE;
   }

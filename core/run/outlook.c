@@ -69,6 +69,7 @@ void cw_outlook_begin(CwOutlook *outlook, guint phase, const char *label, guint6
   present->start = present->end = g_get_monotonic_time();
   outlook->present = (gint)phase;
   outlook->progress = cw_progress_new(label, outlook->quiet);
+  cw_progress_report(outlook->progress, done, present->units, "");
 }
 
 void cw_outlook_report(CwOutlook *outlook, guint64 done, guint64 total, const char *text)

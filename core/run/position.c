@@ -26,7 +26,7 @@ static void find_bad_tensor(const char *name, const gint64 *shape, guint n_dimen
       *bad = g_strdup(name);
 }
 
-static gboolean check_weights(CwPolicy *policy, GError **error)
+gboolean cw_position_check_weights(CwPolicy *policy, GError **error)
 {
   char *bad = NULL;
   cw_policy_visit_tensors(policy, find_bad_tensor, &bad);
@@ -69,7 +69,7 @@ static gboolean fill(CwRun *run, GKeyFile *state, CwPolicy *reference, const cha
 gboolean cw_position_save(CwRun *run, guint stage, gboolean inside, GKeyFile *state, CwPolicy *reference,
                           GError **error)
 {
-  if (run->policy && !check_weights(run->policy, error))
+  if (run->policy && !cw_position_check_weights(run->policy, error))
     return FALSE;
   state = state ? g_key_file_ref(state) : g_key_file_new();
   g_key_file_set_string(state, "run", "version", PACKAGE_VERSION);

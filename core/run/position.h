@@ -28,6 +28,9 @@ typedef struct {
 gboolean cw_position_save(CwRun *run, guint stage, gboolean inside, GKeyFile *state, CwPolicy *reference,
                           GError **error);
 
+/* CW_ERROR_NUMERIC with the name of the first tensor that holds a NaN or an infinity. */
+gboolean cw_position_check_weights(CwPolicy *policy, GError **error);
+
 /* The newest valid checkpoint of a run directory. NULL without error when none
  * has been written; only broken ones are an error. */
 CwPosition *cw_position_find(const char *directory, const char *fingerprint, GError **error);

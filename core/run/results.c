@@ -27,6 +27,8 @@ CwResults *cw_results_new(const CwExperiment *experiment, CwEnvironment *environ
   }
   results->split = g_strdup(experiment->evaluate->split);
   results->n_goals = MAX(cw_environment_n_goals(environment, results->split, NULL), 0);
+  results->n_episodes = (guint64)MIN(experiment->evaluate->episodes, results->n_goals);
+  results->selections = g_strdupv(experiment->evaluate->selection);
   results->evaluations = g_ptr_array_new_with_free_func((GDestroyNotify)cw_evaluation_free);
   return results;
 }
@@ -43,6 +45,7 @@ void cw_results_free(CwResults *results)
   g_strfreev(results->environment_facts);
   g_strfreev(results->policy_facts);
   g_free(results->split);
+  g_strfreev(results->selections);
   g_ptr_array_unref(results->evaluations);
   g_free(results);
 }
@@ -60,14 +63,19 @@ void cw_results_add(CwResults *results, CwEvaluation *evaluation)
   g_ptr_array_add(results->evaluations, evaluation);
 }
 
-const CwEvaluation *cw_results_find(const CwResults *results, const char *agent, const char *selection,
-                                    guint64 n_episodes, guint64 step)
+static gboolean is_on_terms(const CwResults *results, const CwEvaluation *evaluation)
+{
+  const char *const *selections = (const char *const *)results->selections;
+  return g_str_equal(evaluation->split, results->split) && evaluation->n == results->n_episodes &&
+         (!*evaluation->selection || !selections || g_strv_contains(selections, evaluation->selection));
+}
+
+const CwEvaluation *cw_results_find(const CwResults *results, const char *agent, const char *selection, guint64 step)
 {
   for (guint i = 0; i < results->evaluations->len; i++) {
     const CwEvaluation *evaluation = g_ptr_array_index(results->evaluations, i);
     if (g_str_equal(evaluation->agent, agent) && g_str_equal(evaluation->selection, selection) &&
-        g_str_equal(evaluation->split, results->split) && evaluation->n == MIN(n_episodes, (guint64)results->n_goals) &&
-        evaluation->step == step)
+        evaluation->step == step && is_on_terms(results, evaluation))
       return evaluation;
   }
   return NULL;
@@ -171,6 +179,10 @@ char *cw_results_json(const CwResults *results)
     append_facts(json, results->policy, results->policy_version, results->policy_facts);
   else
     g_string_append(json, "null");
+  if (results->seconds > 0) {
+    append_key(json, "seconds");
+    cw_json_append_double(json, results->seconds);
+  }
   append_key(json, "agents");
   g_string_append_c(json, '[');
   for (guint i = 0; i < results->evaluations->len; i++) {
@@ -268,8 +280,13 @@ gboolean cw_results_read(CwResults *results, const char *path, GError **error)
       good = FALSE;
   }
   if (good) {
-    while (read->len > 0)
-      cw_results_add(results, g_ptr_array_steal_index(read, 0));
+    while (read->len > 0) {
+      CwEvaluation *evaluation = g_ptr_array_steal_index(read, 0);
+      if (is_on_terms(results, evaluation))
+        cw_results_add(results, evaluation);
+      else
+        cw_evaluation_free(evaluation);
+    }
   } else if (root) {
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
                 "%s: not a file of results as cartwright writes it; remove it to have the evaluations repeated", path);

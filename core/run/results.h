@@ -15,6 +15,9 @@ typedef struct {
   double confidence;
   char *split;                              /* that the agents are evaluated on */
   gint64 n_goals;                           /* of that split */
+  guint64 n_episodes;                       /* the first so many of them */
+  char **selections;                        /* how policies choose; NULL: any */
+  double seconds;                           /* wall-clock time of the process that wrote the results; 0: not told */
   char *environment, *environment_version;  /* feature, and version of its plugin */
   char *policy, *policy_version;            /* NULL without a policy */
   char **environment_facts, **policy_facts; /* key, value, ..., NULL */
@@ -28,16 +31,16 @@ void cw_results_free(CwResults *results); /* accepts NULL */
 /* Takes the evaluation; one of the same agent and selection is replaced, others
  * stay in the order in which they came. */
 void cw_results_add(CwResults *results, CwEvaluation *evaluation);
-/* The evaluation of an agent with exactly these terms on the results' split, or
+/* The evaluation of an agent after `step` updates on the results' own terms, or
  * NULL. `selection` is "" for agents without a policy. */
-const CwEvaluation *cw_results_find(const CwResults *results, const char *agent, const char *selection,
-                                    guint64 n_episodes, guint64 step);
+const CwEvaluation *cw_results_find(const CwResults *results, const char *agent, const char *selection, guint64 step);
 
 /* One JSON object, ending in a newline. Free with g_free. */
 char *cw_results_json(const CwResults *results);
 gboolean cw_results_write(const CwResults *results, const char *path, GError **error);
-/* Adds the evaluations of a file that cw_results_write wrote. A file that does
- * not exist adds nothing and is no error. */
+/* Adds the evaluations of a file that cw_results_write wrote, except those on other
+ * terms (split, number of episodes, selection). A file that does not exist adds
+ * nothing and is no error. */
 gboolean cw_results_read(CwResults *results, const char *path, GError **error);
 
 /* The table that a run ends with: the facts, then a row per agent, then the parts

@@ -5,6 +5,7 @@
 #include "core/run/run.h"
 #include "core/base/checkpoint.h"
 #include "core/base/curves.h"
+#include "core/base/progress.h"
 #include "core/run/context.h"
 #include "core/run/directory.h"
 #include "core/run/stages.h"
@@ -186,6 +187,7 @@ static gboolean run_evaluations(Course *course, char **summary, GError **error)
     if (!cw_run_evaluate(run, course->agents[i], course->evaluation[i], error))
       return FALSE;
   g_autofree char *path = cw_run_path(run, "evaluation.json");
+  run->results->seconds = (double)(g_get_monotonic_time() - run->start) / G_USEC_PER_SEC;
   if (!cw_results_write(run->results, path, error))
     return FALSE;
   GError *problem = NULL;
@@ -196,8 +198,10 @@ static gboolean run_evaluations(Course *course, char **summary, GError **error)
   }
   g_autofree char *table = cw_results_table(run->results, (const char *const *)course->agents);
   g_autofree char *curves = cw_run_path(run, "curves.png");
-  *summary = g_strdup_printf("%s\nresults: %s\n%s%s%s", table, path, drawn ? "curves: " : "", drawn ? curves : "",
-                             drawn ? "\n" : "");
+  g_autofree char *duration = cw_format_duration(run->results->seconds);
+  *summary = g_strdup_printf("%s\nwall time: %s%s\nresults: %s\n%s%s%s", table, duration,
+                             course->position ? " since it was resumed" : "", path, drawn ? "curves: " : "",
+                             drawn ? curves : "", drawn ? "\n" : "");
   return TRUE;
 }
 

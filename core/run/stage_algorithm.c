@@ -22,6 +22,7 @@ typedef struct {
   /* The order of train goals in the present pass over them. */
   guint32 *goal_order;
   guint64 n_goals, goal_pass;
+  guint64 n_wanted;  /* episodes for the present update */
   const char *doing; /* what fails if something fails now, for messages: "update", "evaluation after update" */
   /* Saved in checkpoints. */
   guint64 n_updates;            /* finished */
@@ -150,10 +151,26 @@ static gint64 goal_of_group(Training *training, guint64 group)
   return training->goal_order[group % training->n_goals];
 }
 
+/* Shows what goes on between two updates. */
+static void report_activity(Training *training, const char *activity, guint64 done, guint64 total)
+{
+  g_autofree char *text = g_strdup_printf("%s %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT, activity, done, total);
+  cw_outlook_report(training->run->outlook, training->n_updates, cw_algorithm_expected_updates(training->algorithm),
+                    text);
+}
+
+static void report_evaluation(guint64 done, guint64 total, const char *text, gpointer user_data)
+{
+  (void)text;
+  report_activity(user_data, "evaluating", done, total);
+}
+
 static gboolean episode_collected(CwEpisode *episode, gpointer user_data, GError **error)
 {
   (void)error;
-  g_ptr_array_add(user_data, g_steal_pointer(&episode->trajectory));
+  Training *training = user_data;
+  g_ptr_array_add(training->episodes, g_steal_pointer(&episode->trajectory));
+  report_activity(training, "collecting", training->episodes->len, training->n_wanted);
   return TRUE;
 }
 
@@ -192,7 +209,8 @@ static gboolean collect(Training *training, GError **error)
                         .group_size = group_size,
                         .keep_steps = TRUE};
   CwAgent agent = {CW_AGENT_POLICY, "policy", run->policy, CW_SELECT_SAMPLE};
-  gboolean good = cw_rollout_run(run->rollout, &plan, &agent, episode_collected, training->episodes, NULL, error);
+  training->n_wanted = plan.n_episodes;
+  gboolean good = cw_rollout_run(run->rollout, &plan, &agent, episode_collected, training, NULL, error);
   training->n_episodes += plan.n_episodes;
   training->n_groups += n_groups;
   g_free(purpose);
@@ -306,7 +324,7 @@ static gboolean evaluate(Training *training, GError **error)
     cw_selection_from_name(selections[0], &agent.selection);
   CwEvaluation *evaluation =
       cw_evaluate(run->rollout, &agent, "policy", options->evaluate_split, (guint64)options->evaluate_episodes,
-                  (guint32)run->experiment->seed, NULL, NULL, error);
+                  (guint32)run->experiment->seed, report_evaluation, training, error);
   if (!evaluation)
     return FALSE;
   double confidence = run->experiment->evaluate->confidence;
@@ -354,9 +372,9 @@ static gboolean train(Training *training, GError **error)
       }
       training->evaluation_pending = FALSE;
     }
-    if (training->done)
-      return TRUE;
     training->doing = "checkpoint after update";
+    if (training->done)
+      return cw_position_check_weights(training->run->policy, error);
     if (cw_run_interrupted())
       return cancelled(training, error);
     if (!fresh && every > 0 && training->n_updates % every == 0 && !save(training, error))

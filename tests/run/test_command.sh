@@ -85,9 +85,9 @@ same "split: dev, goals 0 to 3 of 12; seed 233; score: 100 x mean reward" "$stat
 same "1" "$(grep -c '"agent": "best", "selection": "", "split": "dev", "updates": 0, "episodes": 4, "score": 100.0' results.json)" \
   "evaluate writes JSON"
 fails 2 "cartwright: error: 'final' is the policy of a finished run: name the run directory instead of the experiment" \
-  "final needs a run" evaluate toy.yaml --agents final
+  "final needs a run" evaluate toy.yaml --agents final --quiet
 fails 2 "cartwright: error: evaluate.agents: no agent 'bset'; there are random, initial, final and the environment's scripts best, worst, broken" \
-  "an unknown agent" evaluate toy.yaml --agents bset
+  "an unknown agent" evaluate toy.yaml --agents bset --quiet
 fails 1 "cartwright: error: environment 'toy_environment': script 'broken' gives up on goal 0" \
   "a failure in the environment ends in 1" evaluate toy.yaml --agents broken --quiet
 mkdir -p half/checkpoints

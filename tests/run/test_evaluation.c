@@ -157,13 +157,29 @@ static void test_results_survive_their_file(void **state)
 static void test_result_is_found_only_on_its_own_terms(void **state)
 {
   CwResults *results = results_of_two_scripts(*state);
-  assert_non_null(cw_results_find(results, "best", "", 12, 0));
-  assert_non_null(cw_results_find(results, "best", "", 500, 0)); /* no more than 12 can be had */
-  assert_null(cw_results_find(results, "best", "", 11, 0));
-  assert_null(cw_results_find(results, "best", "", 12, 1));
-  assert_null(cw_results_find(results, "best", "greedy", 12, 0));
-  assert_null(cw_results_find(results, "final", "", 12, 0));
+  assert_non_null(cw_results_find(results, "best", "", 0));
+  assert_null(cw_results_find(results, "best", "", 1));
+  assert_null(cw_results_find(results, "best", "greedy", 0));
+  assert_null(cw_results_find(results, "final", "", 0));
   cw_results_free(results);
+}
+
+static void test_results_on_other_terms_are_not_read(void **state)
+{
+  const Fixture *fixture = *state;
+  CwResults *written = results_of_two_scripts(fixture);
+  g_autofree char *path = fixture_path(fixture, "evaluation.json");
+  cw_results_add(written, evaluate_script(fixture, "best", "dev", 12, NULL));
+  assert_true(cw_results_write(written, path, NULL));
+  CwResults *read = cw_results_new(fixture->experiment, fixture->environment, fixture->policy);
+  assert_true(cw_results_read(read, path, NULL));
+  assert_int_equal(read->evaluations->len, 1);
+  assert_null(cw_results_find(read, "best", "", 0));
+  assert_non_null(cw_results_find(read, "worst", "", 0));
+  read->n_episodes = 5;
+  assert_null(cw_results_find(read, "worst", "", 0));
+  cw_results_free(written);
+  cw_results_free(read);
 }
 
 static void test_equal_agent_replaces_its_result(void **state)
@@ -256,6 +272,7 @@ int main(void)
       cmocka_unit_test(test_table_names_everything_a_score_depends_on),
       cmocka_unit_test(test_results_survive_their_file),
       cmocka_unit_test(test_result_is_found_only_on_its_own_terms),
+      cmocka_unit_test(test_results_on_other_terms_are_not_read),
       cmocka_unit_test(test_equal_agent_replaces_its_result),
       cmocka_unit_test(test_bad_results_are_told_and_change_nothing),
       cmocka_unit_test(test_missing_results_are_none),

@@ -18,7 +18,7 @@ YAML
 
 # What a resumed run must reproduce. The results carry wall-clock figures, the table speeds.
 results() {
-  sed -e 's/"seconds": [^,]*, "decisions_per_second": [^,]*,//' "$1/evaluation.json"
+  sed -e 's/"seconds": [^,]*,//; s/"decisions_per_second": [^,]*,//' "$1/evaluation.json"
 }
 equal_runs() { # FOUND NAME: compares with the run that never stopped
   if cmp -s whole/metrics.jsonl "$1/metrics.jsonl" &&
@@ -85,9 +85,9 @@ run 0 run toy.yaml --out other --quiet --set rollout.slots=1 --set checkpoint.ev
 equal_runs other "one slot and rare checkpoints give the same run"
 
 # A finished run resumed repeats nothing and prints the same table.
-cp out table
+grep -v '^wall time:' out >table
 run 0 run toy.yaml --out other --resume --quiet
-same "" "$status$(diff table out)" "a finished run prints its table again"
+same "" "$status$(grep -v '^wall time:' out | diff table -)" "a finished run prints its table again"
 equal_runs other "a finished run is not changed by --resume"
 
 # Damage.
