@@ -99,7 +99,7 @@ static const char *const values_2[] = {"Regular", "Slim", "Relaxed", "Tall", NUL
 static const char *const values_3[] = {"6", "6.5", "7", "7.5", "8", "8.5", "9", "9.5", "10", "11", "12", NULL};
 
 static const char *const values_4[] = {"Lavender",   "Vanilla", "Eucalyptus Mint", "Citrus", "Unscented",
-                                       "Sandalwood", "Coconut", "Rose Petal",      NULL};
+                                       "Cedar Wood", "Coconut", "Rose Petal",      NULL};
 
 static const char *const values_5[] = {"2 Ounce", "4 Ounce", "8 Ounce", "12 Ounce", "16 Ounce", "32 Ounce", NULL};
 
@@ -109,14 +109,14 @@ static const char *const values_6[] = {"Ruby Red",      "Nude Beige",  "Coral Pe
 static const char *const values_7[] = {"Pack of 1", "Pack of 2", "Pack of 4", "Pack of 6", "Pack of 12", NULL};
 
 static const char *const values_8[] = {"Chocolate",     "Vanilla",  "Strawberry",  "Salted Caramel",
-                                       "Peanut Butter", "Original", "Honey Lemon", "Blueberry",
+                                       "Peanut Butter", "Original", "Honey Lemon", "Mango",
                                        "Cinnamon",      "Sea Salt", NULL};
 
 static const char *const values_9[] = {"Espresso",    "Walnut",        "White", "Black",
                                        "Natural Oak", "Slate Gray",    "Ivory", "Sage Green",
                                        "Terracotta",  "Midnight Blue", NULL};
 
-static const char *const values_10[] = {"Round", "Oval", "Square", "Rectangular", NULL};
+static const char *const values_10[] = {"Round", "Oval", "Square", "Octagon", NULL};
 
 static const char *const values_11[] = {"24 in Height", "26 in Height", "30 in Height", "Set of 2", "Set of 4", NULL};
 
@@ -137,7 +137,7 @@ static const char *const values_17[] = {"16 in x 16 in", "18 in x 18 in", "20 in
 static const char *const values_18[] = {"Black",     "Silver",     "Rose Gold",   "Space Gray", "White",
                                         "Coral Red", "Mint Green", "Deep Purple", NULL};
 
-static const char *const values_19[] = {"Standard", "With Carrying Case", "With Charger", "Two Year Warranty", NULL};
+static const char *const values_19[] = {"Basic Kit", "With Carrying Case", "With Charger", "Two Year Warranty", NULL};
 
 static const char *const values_20[] = {"3 Feet", "6 Feet", "10 Feet", "15 Feet", "25 Feet", "50 Feet", NULL};
 
