@@ -1,7 +1,7 @@
 # Who may include whom. A file of plugins/, envs/ or models/ includes the
 # installed headers, libraries and headers of its own folder; envs/shop is the
 # shared code of the two shop environments, models/bert that of the BERT
-# backends. The core names no plugin outside of its comments.
+# backends, plugins/common that of the algorithms. The core names no plugin outside of its comments.
 cd "$srcdir" || exit 1
 
 # The folder, from the root, of header $2 as file $1 finds it: beside itself, beside
@@ -19,6 +19,7 @@ may_include() {
   case "$1:$2" in
     *:.) return 0 ;;
     envs/webshop:envs/shop | envs/synthetic:envs/shop | models/bert_*:models/bert) return 0 ;;
+    plugins/*:plugins/common) return 0 ;;
   esac
   test "$1" = "$2"
 }
