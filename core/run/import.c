@@ -23,8 +23,8 @@ typedef struct {
 static gboolean is_wanted(const Importing *importing, const CwRecord *record)
 {
   const char *const *splits = (const char *const *)importing->options->splits;
-  return !splits || !*splits || g_strv_contains(splits, "all") ||
-         (record->split && g_strv_contains(splits, record->split));
+  const char *home = record->home_split ? record->home_split : record->split;
+  return !splits || !*splits || g_strv_contains(splits, "all") || (home && g_strv_contains(splits, home));
 }
 
 /* Takes an action. *recorded says whether it became a step of `builder`, *over

@@ -115,6 +115,8 @@ static gboolean fill(const ShopWorld *world, const json_t *object, CwRecord *rec
       g_strconcat("price_upper=", g_ascii_dtostr(bound, sizeof bound, read_bound(texts->observations->pdata[0])), NULL);
   record->id = texts->id;
   record->split = shop_split_name(SHOP_SPLIT_ALL);
+  record->home_split = shop_split_name(shop_split_of_goal(
+      world->catalogue, world->goals, (ShopSplitRule)world->settings.split_rule, (guint32)record->goal));
   record->overrides = texts->overrides;
   record->observations = (const char *const *)texts->observations->pdata;
   record->n_observations = texts->observations->len;

@@ -20,6 +20,13 @@ ShopSplit shop_split_of_asin(const char *asin)
   return percent < 70 ? SHOP_SPLIT_TRAIN : percent < 80 ? SHOP_SPLIT_DEV : SHOP_SPLIT_TEST;
 }
 
+ShopSplit shop_split_of_goal(const ShopCatalogue *catalogue, const ShopGoals *goals, ShopSplitRule rule, guint32 index)
+{
+  if (rule == SHOP_SPLIT_BY_PRODUCT)
+    return shop_split_of_asin(shop_string(catalogue, catalogue->products[goals->items[index].product].asin));
+  return index < UPSTREAM_TEST_END ? SHOP_SPLIT_TEST : index < UPSTREAM_DEV_END ? SHOP_SPLIT_DEV : SHOP_SPLIT_TRAIN;
+}
+
 typedef struct {
   guint32 product, goal;
   guint64 rank;

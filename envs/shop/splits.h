@@ -31,6 +31,10 @@ const char *shop_split_name(ShopSplit split);
 /* The split by_product puts a product in. */
 ShopSplit shop_split_of_asin(const char *asin);
 
+/* The split that goal `index` of ShopGoals.items belongs to under a rule, whether or
+ * not goals_per_product left it in. */
+ShopSplit shop_split_of_goal(const ShopCatalogue *catalogue, const ShopGoals *goals, ShopSplitRule rule, guint32 index);
+
 /* The index in ShopGoals.items of goal `n` of a split, n < n_goals[split]. */
 guint32 shop_splits_goal(const ShopSplits *splits, ShopSplit split, guint32 n);
 
