@@ -467,6 +467,24 @@ static void test_the_reference_model_opens_and_loads(void **state)
   bert_model_folder_clear(&folder);
 }
 
+static void test_the_demos_model_opens_without_weights(void **state)
+{
+  (void)state;
+  BertModelFolder folder;
+  assert_true(bert_model_folder_open(TEST_SOURCE_DIRECTORY "/models/shop-bert", &folder, NULL));
+  assert_null(folder.weights_file);
+  assert_int_equal(folder.config.vocabulary_size, 4004);
+  GArray *ids = g_array_new(FALSE, FALSE, sizeof(guint32));
+  for (char c = '!'; c <= '~'; c++) { /* no printable character is unknown, alone or inside a word */
+    bert_tokenizer_encode(folder.tokenizer, (char[]){c, ' ', 'q', c, '\0'}, 16, BERT_TRUNCATE_LEFT, ids);
+  }
+  for (guint i = 0; i < ids->len; i++) {
+    assert_string_not_equal(bert_tokenizer_token(folder.tokenizer, g_array_index(ids, guint32, i)), "[UNK]");
+  }
+  g_array_free(ids, TRUE);
+  bert_model_folder_clear(&folder);
+}
+
 static void test_a_written_folder_opens_again(void **state)
 {
   BertModelFolder folder, again;
@@ -514,6 +532,7 @@ int main(void)
       cmocka_unit_test(test_a_value_head_may_be_missing_alone),
       cmocka_unit_test(test_missing_wrong_and_unknown_tensors_are_named),
       cmocka_unit_test(test_the_reference_model_opens_and_loads),
+      cmocka_unit_test(test_the_demos_model_opens_without_weights),
       cmocka_unit_test(test_a_written_folder_opens_again),
       cmocka_unit_test(test_a_vocabulary_longer_than_the_config_says_is_refused),
   };
