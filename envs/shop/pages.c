@@ -105,27 +105,14 @@ static void write_search(Writer *writer, const ShopSession *session)
   node(writer, BUTTON, PIECE("Search"));
 }
 
-static char *write_number(char *end, guint64 number)
-{
-  do
-    *--end = (char)('0' + number % 10);
-  while ((number /= 10) > 0);
-  return end;
-}
-
 static void write_results(Writer *writer, ShopSession *session)
 {
   const ShopCatalogue *catalogue = session->world->catalogue;
-  char digits[24], *end = digits + sizeof digits;
   write_head(writer, session);
   g_string_assign(session->scratch, "Page ");
-  if (session->page_number < 0)
-    g_string_append_c(session->scratch, '-');
-  char *number = write_number(end, (guint64)ABS((gint64)session->page_number));
-  g_string_append_len(session->scratch, number, end - number);
+  shop_text_append_integer(session->scratch, session->page_number);
   g_string_append(session->scratch, " (Total results: ");
-  number = write_number(end, session->results->len);
-  g_string_append_len(session->scratch, number, end - number);
+  shop_text_append_integer(session->scratch, session->results->len);
   g_string_append_c(session->scratch, ')');
   node(writer, PLAIN, (Piece){session->scratch->str, session->scratch->len});
   if (session->page_number > 1)

@@ -44,7 +44,7 @@ struct ShopSession {
   gboolean candidates_ready;
   GPtrArray *queries; /* GString *, "search[...]": n_queries of this goal, then spare ones */
   guint n_queries;
-  guint n_added; /* search actions added since the last step, kept behind the n_queries */
+  guint n_added;     /* search actions added since the last step, kept behind the n_queries */
   GPtrArray *values; /* const char *: what is bought */
   GString *scratch, *url;
   GArray *segments; /* offset and length of what stands between double quotes in url */

@@ -70,7 +70,8 @@ void shop_session_append_url(const ShopSession *session, GString *url)
   if (session->page != SHOP_PAGE_SEARCH && session->page != SHOP_PAGE_DONE) {
     g_string_append_c(url, '/');
     append_keywords(session, url);
-    g_string_append_printf(url, "/%d", session->page_number);
+    g_string_append_c(url, '/');
+    shop_text_append_integer(url, session->page_number);
   }
   if (session->page == SHOP_PAGE_SUB)
     g_string_append(url, subs[session->sub_page]);

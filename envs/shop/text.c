@@ -131,13 +131,35 @@ void shop_text_append_double(GString *out, double value)
     g_string_append_c(out, '0');
 }
 
+void shop_text_append_integer(GString *out, gint64 value)
+{
+  char digits[24], *start = digits + sizeof digits;
+  guint64 rest = value < 0 ? 0 - (guint64)value : (guint64)value;
+  do
+    *--start = (char)('0' + rest % 10);
+  while ((rest /= 10) > 0);
+  if (value < 0)
+    *--start = '-';
+  g_string_append_len(out, start, digits + sizeof digits - start);
+}
+
+/* A backslash and `letter`, then the lowest `n_digits` hexadecimal digits. */
+static void append_hexadecimal(GString *out, char letter, guint32 value, guint n_digits)
+{
+  g_string_append_c(out, '\\');
+  g_string_append_c(out, letter);
+  while (n_digits-- > 0)
+    g_string_append_c(out, "0123456789abcdef"[(value >> (4 * n_digits)) & 15]);
+}
+
 static void append_escape(GString *out, gunichar c)
 {
   if (c >= 0x10000) {
     c -= 0x10000;
-    g_string_append_printf(out, "\\u%04x\\u%04x", 0xd800 + (c >> 10), 0xdc00 + (c & 0x3ff));
+    append_hexadecimal(out, 'u', 0xd800 + (c >> 10), 4);
+    append_hexadecimal(out, 'u', 0xdc00 + (c & 0x3ff), 4);
   } else {
-    g_string_append_printf(out, "\\u%04x", c);
+    append_hexadecimal(out, 'u', c, 4);
   }
 }
 
@@ -172,9 +194,10 @@ void shop_text_append_quoted(GString *out, const char *text)
   g_string_append_c(out, quote);
   for (const char *p = text; *p != '\0'; p = g_utf8_next_char(p)) {
     gunichar c = g_utf8_get_char(p);
-    if (c == (gunichar)quote || c == '\\')
-      g_string_append_printf(out, "\\%c", (char)c);
-    else if (c == '\n')
+    if (c == (gunichar)quote || c == '\\') {
+      g_string_append_c(out, '\\');
+      g_string_append_c(out, (char)c);
+    } else if (c == '\n')
       g_string_append(out, "\\n");
     else if (c == '\r')
       g_string_append(out, "\\r");
@@ -182,11 +205,11 @@ void shop_text_append_quoted(GString *out, const char *text)
       g_string_append(out, "\\t");
     else if (c != ' ' && (!g_unichar_isprint(c) || g_unichar_isspace(c) || c == 0xa0)) {
       if (c < 0x100)
-        g_string_append_printf(out, "\\x%02x", c);
+        append_hexadecimal(out, 'x', c, 2);
       else if (c < 0x10000)
-        g_string_append_printf(out, "\\u%04x", c);
+        append_hexadecimal(out, 'u', c, 4);
       else
-        g_string_append_printf(out, "\\U%08x", c);
+        append_hexadecimal(out, 'U', c, 8);
     } else {
       g_string_append_unichar(out, c);
     }

@@ -21,6 +21,9 @@ gboolean shop_text_is_ascii_space(const char *text, gsize length);
  * fraction: 5.0, 10.99, 1234.5 (scientific from 1e16 on and below 1e-4). */
 void shop_text_append_double(GString *out, double value);
 
+/* Appends the decimal digits of an integer. */
+void shop_text_append_integer(GString *out, gint64 value);
+
 /* Appends a JSON string with quotes, non-ASCII as \uXXXX. With `html_safe` also
  * < > & ' are escaped so. */
 void shop_text_append_json(GString *out, const char *text, gboolean html_safe);
