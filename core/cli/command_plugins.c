@@ -1,7 +1,9 @@
 /* cartwright plugins: a table of everything on the search path, or one plugin or
- * feature with its options, for the terminal or as a documentation page. */
+ * feature with its options, for the terminal or as a documentation page; the
+ * core's own sections likewise. */
 #include "core/base/statistics.h"
 #include "core/cli/cli.h"
+#include "core/plugin/handles.h"
 
 static void list_all(CwRegistry *registry)
 {
@@ -25,18 +27,89 @@ static void list_all(CwRegistry *registry)
   g_ptr_array_unref(rows);
 }
 
+typedef struct {
+  guint64 bit;
+  const char *name;
+} Capability;
+
+/* "a, b, c" of the bits that are set; NULL when none is. */
+static char *name_bits(guint64 bits, const Capability *capabilities, guint n)
+{
+  g_autoptr(GPtrArray) names = g_ptr_array_new();
+  for (guint i = 0; i < n; i++)
+    if (bits & capabilities[i].bit)
+      g_ptr_array_add(names, (gpointer)capabilities[i].name);
+  g_ptr_array_add(names, NULL);
+  return names->len > 1 ? g_strjoinv(", ", (char **)names->pdata) : NULL;
+}
+
+/* What the feature needs (an algorithm, with default options) or offers, as words;
+ * NULL when there is nothing to say. */
+static char *capabilities_text(const CwRegisteredFeature *feature)
+{
+  static const Capability needs[] = {{CW_NEEDS_TRAINING, "a policy that trains"},
+                                     {CW_NEEDS_VALUES, "a value head"},
+                                     {CW_NEEDS_REFERENCE, "a frozen reference"},
+                                     {CW_NEEDS_TRAJECTORIES, "trajectories"}};
+  static const Capability environment[] = {{CW_ENVIRONMENT_SCRIPTS, "scripted agents"},
+                                           {CW_ENVIRONMENT_RECORDS, "reading recorded sessions"},
+                                           {CW_ENVIRONMENT_FREE_TEXT, "actions as free text"}};
+  static const Capability policy[] = {{CW_POLICY_TRAINS, "training"},
+                                      {CW_POLICY_VALUES, "a value head"},
+                                      {CW_POLICY_CLONES, "frozen copies of itself"},
+                                      {CW_POLICY_ON_DEVICE, "computing on an accelerator"}};
+  if (feature->kind == CW_FEATURE_ENVIRONMENT)
+    return name_bits(feature->capabilities, environment, G_N_ELEMENTS(environment));
+  if (feature->kind == CW_FEATURE_POLICY)
+    return name_bits(feature->capabilities, policy, G_N_ELEMENTS(policy));
+  /* A plugin may count on its required options, so without them it is not asked. */
+  for (guint i = 0; i < feature->options.n_rows; i++)
+    if (feature->options.rows[i].flags & CW_OPTION_REQUIRED)
+      return NULL;
+  CwDiagnostics *diagnostics = cw_diagnostics_new();
+  gpointer options = cw_options_fill(&feature->options, NULL, NULL, feature->name, diagnostics);
+  char *text = name_bits(cw_algorithm_needs(feature, options), needs, G_N_ELEMENTS(needs));
+  cw_options_free(&feature->options, options);
+  cw_diagnostics_free(diagnostics);
+  return text;
+}
+
+/* The metrics of an algorithm as they stand in metrics.jsonl, between `quote`s; NULL for other kinds. */
+static char *metrics_text(const CwRegisteredFeature *feature, const char *quote)
+{
+  if (feature->kind != CW_FEATURE_ALGORITHM)
+    return NULL;
+  GString *text = g_string_new(NULL);
+  for (const char *const *metric = feature->vtable.algorithm->metrics; *metric; metric++)
+    g_string_append_printf(text, "%s%s%s/%s%s", text->len ? ", " : "", quote, feature->name, *metric, quote);
+  return g_string_free(text, text->len == 0);
+}
+
 static void show_feature(const CwRegisteredFeature *feature, gboolean markdown)
 {
   const CwPluginDescriptor *plugin = feature->plugin->descriptor;
   const char *kind = cw_feature_kind_name(feature->kind);
+  const char *verb = feature->kind == CW_FEATURE_ALGORITHM ? "needs" : "offers";
+  g_autofree char *capabilities = capabilities_text(feature);
+  g_autofree char *metrics = metrics_text(feature, markdown ? "`" : "");
   if (markdown) {
     g_autofree char *options = cw_options_markdown(&feature->options);
-    cli_printf("# %s `%s`\n\n%s.\n\nPlugin `%s` %s (%s).\n\n%s", kind, feature->name, feature->summary, plugin->name,
-               plugin->version, plugin->license, options);
+    cli_printf("# %s `%s`\n\n%s.\n\nPlugin `%s` %s (%s).\n", kind, feature->name, feature->summary, plugin->name,
+               plugin->version, plugin->license);
+    if (capabilities)
+      cli_printf("It %s: %s.\n", verb, capabilities);
+    if (metrics)
+      cli_printf("It reports: %s.\n", metrics);
+    cli_printf("\n%s", options);
   } else {
     g_autofree char *options = cw_options_help(&feature->options);
-    cli_printf("%s %s: %s\nplugin %s %s (%s), %s\n\n%s", kind, feature->name, feature->summary, plugin->name,
-               plugin->version, plugin->license, feature->plugin->path, options);
+    cli_printf("%s %s: %s\nplugin %s %s (%s), %s\n", kind, feature->name, feature->summary, plugin->name,
+               plugin->version, plugin->license, feature->plugin->path);
+    if (capabilities)
+      cli_printf("%s: %s\n", verb, capabilities);
+    if (metrics)
+      cli_printf("reports: %s\n", metrics);
+    cli_printf("\n%s", options);
   }
 }
 
@@ -57,37 +130,73 @@ static gboolean show_named(CwRegistry *registry, const char *name, gboolean mark
   return n_shown > 0;
 }
 
-static int unknown_name(CwRegistry *registry, const char *name)
+static int unknown_name(const char *what, const char *name, const char *const *names)
 {
-  const GPtrArray *features = cw_registry_features(registry);
-  g_autofree const char **names = g_new0(const char *, features->len + 1);
-  for (guint i = 0; i < features->len; i++)
-    names[i] = ((const CwRegisteredFeature *)g_ptr_array_index(features, i))->name;
   const char *suggestion = cw_suggest(name, names);
-  return cli_usage_error("plugins", "no plugin or feature '%s'%s%s%s", name, suggestion ? "; did you mean '" : "",
+  return cli_usage_error("plugins", "no %s '%s'%s%s%s", what, name, suggestion ? "; did you mean '" : "",
                          suggestion ? suggestion : "", suggestion ? "'?" : "");
+}
+
+static void show_section(const CwExperimentSection *section, gboolean markdown)
+{
+  g_autofree char *options = markdown ? cw_options_markdown(section->table) : cw_options_help(section->table);
+  if (markdown)
+    cli_printf("# `%s`\n\n%s.\n\n%s", section->name, section->summary, options);
+  else
+    cli_printf("%s: %s\n\n%s", section->name, section->summary, options);
+}
+
+/* The core's section called `name`, or all of them. */
+static int show_core(const char *name, gboolean markdown)
+{
+  g_autoptr(GPtrArray) names = g_ptr_array_new();
+  guint n_shown = 0;
+  for (const CwExperimentSection *section = cw_experiment_tables; section->name; section++) {
+    g_ptr_array_add(names, (gpointer)section->name);
+    if (name && !g_str_equal(section->name, name))
+      continue;
+    if (n_shown++ > 0)
+      cli_print("\n");
+    show_section(section, markdown);
+  }
+  g_ptr_array_add(names, NULL);
+  return n_shown > 0 ? CLI_DONE : unknown_name("section of the core", name, (const char *const *)names->pdata);
+}
+
+/* What was asked for of the plugins on the search path. */
+static int show_plugins(const char *const *plugin_path, const char *name, gboolean markdown)
+{
+  int status = CLI_DONE;
+  CwRegistry *registry = cw_registry_new(plugin_path);
+  g_autoptr(GPtrArray) failures = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
+  cw_registry_load_all(registry, failures);
+  for (guint i = 0; i < failures->len; i++)
+    g_warning("%s", ((GError *)g_ptr_array_index(failures, i))->message);
+  if (!name)
+    list_all(registry);
+  else if (!show_named(registry, name, markdown)) {
+    const GPtrArray *features = cw_registry_features(registry);
+    g_autofree const char **names = g_new0(const char *, features->len + 1);
+    for (guint i = 0; i < features->len; i++)
+      names[i] = ((const CwRegisteredFeature *)g_ptr_array_index(features, i))->name;
+    status = unknown_name("plugin or feature", name, names);
+  }
+  cw_registry_free(registry);
+  return status;
 }
 
 int cli_plugins(const char *arguments, const char *summary, char **argv)
 {
   CliOptions options;
-  gboolean markdown = FALSE;
+  gboolean markdown = FALSE, core = FALSE;
   const GOptionEntry entries[] = {
-      {"markdown", 0, 0, G_OPTION_ARG_NONE, &markdown, "with NAME: the options as a Markdown page", NULL}, {NULL}};
+      {"core", 0, 0, G_OPTION_ARG_NONE, &core, "the keys of the core's own sections, or of section NAME", NULL},
+      {"markdown", 0, 0, G_OPTION_ARG_NONE, &markdown, "with NAME or --core: the options as a Markdown page", NULL},
+      {NULL}};
   int status;
   if (cli_parse(&options, arguments, summary, argv, entries, 0, 0, 1, &status)) {
     const char *name = options.operands ? options.operands[0] : NULL;
-    CwRegistry *registry = cw_registry_new((const char *const *)options.plugin_path);
-    GPtrArray *failures = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
-    cw_registry_load_all(registry, failures);
-    for (guint i = 0; i < failures->len; i++)
-      g_warning("%s", ((GError *)g_ptr_array_index(failures, i))->message);
-    if (!name)
-      list_all(registry);
-    else if (!show_named(registry, name, markdown))
-      status = unknown_name(registry, name);
-    g_ptr_array_unref(failures);
-    cw_registry_free(registry);
+    status = core ? show_core(name, markdown) : show_plugins((const char *const *)options.plugin_path, name, markdown);
   }
   cli_options_clear(&options);
   return status;

@@ -109,10 +109,16 @@ void cw_experiment_free(CwExperiment *experiment); /* accepts NULL */
 gboolean cw_experiment_check_resume(const CwExperiment *experiment, const char *saved, const char *saved_name,
                                     GError **error);
 
-/* The core's own tables by section name ("", "environment", "policy", "rollout",
- * "checkpoint", "evaluate", "generate", "import", "stage": keys of an algorithm's
- * stage, "into": keys beside generate and import), for help and documentation;
- * NULL when unknown. */
+/* The core's own keys, for help and documentation: a table per section, in the
+ * order in which a file has them. The last one's name is NULL. */
+typedef struct {
+  const char *name;    /* "experiment" (the top level), "evaluate", "stage", "into", ... */
+  const char *summary; /* one line */
+  const CwOptionTable *table;
+} CwExperimentSection;
+
+extern const CwExperimentSection cw_experiment_tables[];
+/* The table of a section; NULL when there is none of that name. */
 const CwOptionTable *cw_experiment_table(const char *section);
 
 #endif

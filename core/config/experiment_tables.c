@@ -103,19 +103,26 @@ const char *const cw_experiment_sections[] = {"environment", "policy",   "rollou
                                               "stages",      "evaluate", NULL};
 const char *const cw_stage_kind_names[] = {"generate", "import", "algorithm", NULL};
 
+const CwExperimentSection cw_experiment_tables[] = {
+    {"experiment", "Keys of the top level", &cw_experiment_top_table},
+    {"environment", "Keys of environment:, with those of the plugin it names", &cw_plugin_name_table},
+    {"policy", "Keys of policy:, with those of the plugin it names", &cw_plugin_name_table},
+    {"rollout", "Keys of rollout:", &cw_rollout_table},
+    {"checkpoint", "Keys of checkpoint:", &cw_checkpoint_table},
+    {"algorithm", "The key that makes a stage an algorithm's, with those of the plugin it names",
+     &cw_algorithm_name_table},
+    {"stage", "Keys of the core in a stage with algorithm:", &cw_stage_table},
+    {"generate", "Keys of generate: in a stage", &cw_generate_table},
+    {"import", "Keys of import: in a stage", &cw_import_table},
+    {"into", "Keys beside generate: and import: in a stage", &cw_into_table},
+    {"evaluate", "Keys of evaluate:", &cw_evaluate_table},
+    {NULL, NULL, NULL},
+};
+
 const CwOptionTable *cw_experiment_table(const char *section)
 {
-  static const struct {
-    const char *section;
-    const CwOptionTable *table;
-  } tables[] = {
-      {"", &cw_experiment_top_table},   {"environment", &cw_plugin_name_table}, {"policy", &cw_plugin_name_table},
-      {"rollout", &cw_rollout_table},   {"checkpoint", &cw_checkpoint_table},   {"evaluate", &cw_evaluate_table},
-      {"generate", &cw_generate_table}, {"import", &cw_import_table},           {"stage", &cw_stage_table},
-      {"into", &cw_into_table},
-  };
-  for (guint i = 0; i < G_N_ELEMENTS(tables); i++)
-    if (strcmp(tables[i].section, section) == 0)
-      return tables[i].table;
+  for (const CwExperimentSection *known = cw_experiment_tables; known->name; known++)
+    if (strcmp(known->name, section) == 0)
+      return known->table;
   return NULL;
 }

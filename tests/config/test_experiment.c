@@ -53,12 +53,9 @@ static CwExperiment *load_text(const char *text, const char *const *sets)
 static void test_the_core_tables_pass_their_self_check(void **state)
 {
   (void)state;
-  static const char *const sections[] = {"",         "environment", "policy", "rollout", "checkpoint",
-                                         "evaluate", "generate",    "import", "stage",   "into"};
-  for (guint i = 0; i < G_N_ELEMENTS(sections); i++) {
-    const CwOptionTable *table = cw_experiment_table(sections[i]);
-    assert_non_null(table);
-    assert_null(cw_options_self_check(table));
+  for (const CwExperimentSection *section = cw_experiment_tables; section->name; section++) {
+    assert_ptr_equal(cw_experiment_table(section->name), section->table);
+    assert_null(cw_options_self_check(section->table));
   }
   assert_null(cw_experiment_table("nonsense"));
 }

@@ -57,6 +57,16 @@ run 0 plugins toy_policy --markdown
 same "# policy \`toy_policy\`" "$status$(head -n 1 out)" "plugins --markdown"
 fails 2 "cartwright plugins: no plugin or feature 'toy_polic'; did you mean 'toy_policy'?
 try 'cartwright plugins --help'" "an unknown plugin gets a suggestion" plugins toy_polic
+run 0 plugins toy_algorithm
+same "needs: a policy that trains" "$status$(grep ^needs out)" "plugins NAME tells what an algorithm needs"
+same "reports: toy_algorithm/loss" "$(grep ^reports out | cut -d , -f 1)" "and what it reports"
+run 0 plugins --core
+same "experiment environment policy rollout checkpoint algorithm stage generate import into evaluate" \
+  "$status$(sed -n 's/^\([a-z]*\): .*/\1/p' out | tr '\n' ' ' | sed 's/ $//')" "plugins --core shows the core's sections"
+run 0 plugins --core --markdown rollout
+same "# \`rollout\`" "$status$(head -n 1 out)" "plugins --core NAME shows one"
+fails 2 "cartwright plugins: no section of the core 'rolout'; did you mean 'rollout'?
+try 'cartwright plugins --help'" "an unknown section gets a suggestion" plugins --core rolout
 
 # check.
 run 0 check "$builddir/.libs/linear.so"
