@@ -52,7 +52,7 @@ static gboolean generate(CliExperiment *opened, const Arguments *arguments, gboo
                   (agent.kind != CW_AGENT_POLICY || open_policy(&run, opened->directory, error));
   if (good) {
     guint phase = cw_outlook_add(run.outlook, "generate", request.n_episodes);
-    cw_outlook_begin(run.outlook, phase, "generate", 0);
+    cw_outlook_begin(run.outlook, phase, "generate", 0, 0);
     good = cw_generate(run.rollout, &agent, &request, arguments->out, &counts, cw_run_report, &run, error);
     cw_outlook_end(run.outlook);
   }

@@ -105,7 +105,7 @@ static gboolean evaluate_selection(CwRun *run, const char *name, const CwAgent *
     return TRUE;
   }
   g_autofree char *label = g_strjoin(" ", "evaluate", name, *selection ? selection : NULL, NULL);
-  cw_outlook_begin(run->outlook, phase, label, 0);
+  cw_outlook_begin(run->outlook, phase, label, 0, 0);
   CwEvaluation *evaluation = cw_evaluate(run->rollout, agent, name, options->split, (guint64)options->episodes,
                                          (guint32)run->experiment->seed, cw_run_report, run, error);
   cw_outlook_end(run->outlook);

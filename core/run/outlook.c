@@ -60,11 +60,12 @@ void cw_outlook_skip(CwOutlook *outlook, guint phase)
   phase_at(outlook, phase)->state = OVER;
 }
 
-void cw_outlook_begin(CwOutlook *outlook, guint phase, const char *label, guint64 done)
+void cw_outlook_begin(CwOutlook *outlook, guint phase, const char *label, guint64 done, guint64 units)
 {
   cw_outlook_end(outlook);
   Phase *present = phase_at(outlook, phase);
   present->state = RUNNING;
+  present->units = units ? units : present->units;
   present->done = present->done_before = done;
   present->start = present->end = g_get_monotonic_time();
   outlook->present = (gint)phase;
@@ -83,8 +84,8 @@ void cw_outlook_report(CwOutlook *outlook, guint64 done, guint64 total, const ch
   gboolean complete = FALSE;
   double left = cw_outlook_left(outlook, present->end, &complete);
   char *duration = cw_format_duration(left);
-  char *whole = g_strdup_printf("%s%srun %s%s left", text ? text : "", text && *text ? "; " : "",
-                                complete ? "" : "at least ", duration);
+  char *whole =
+      g_strdup_printf("run ETA %s%s%s%s", complete ? "" : ">", duration, text && *text ? ", " : "", text ? text : "");
   cw_progress_report(outlook->progress, done, total, whole);
   g_free(whole);
   g_free(duration);

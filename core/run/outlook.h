@@ -16,8 +16,9 @@ void cw_outlook_free(CwOutlook *outlook); /* accepts NULL */
 guint cw_outlook_add(CwOutlook *outlook, const char *kind, guint64 units);
 /* The phase needs no work: it was done before, or is not wanted. */
 void cw_outlook_skip(CwOutlook *outlook, guint phase);
-/* Starts the clock of a phase and its progress line. `done`: units done by an earlier process. */
-void cw_outlook_begin(CwOutlook *outlook, guint phase, const char *label, guint64 done);
+/* Starts the clock of a phase and its progress line. `done`: units done by an
+ * earlier process; `units`: what is known by now of their number, 0: nothing new. */
+void cw_outlook_begin(CwOutlook *outlook, guint phase, const char *label, guint64 done, guint64 units);
 /* `done` of `total` units (0: unknown) of the phase that began last. */
 void cw_outlook_report(CwOutlook *outlook, guint64 done, guint64 total, const char *text);
 void cw_outlook_end(CwOutlook *outlook);

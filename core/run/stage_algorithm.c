@@ -23,6 +23,8 @@ typedef struct {
   guint32 *goal_order;
   guint64 n_goals, goal_pass;
   guint64 n_wanted;  /* episodes for the present update */
+  GString *news;     /* for the progress line: what the last update and evaluation brought */
+  double score;      /* of the last evaluation; negative: none yet */
   const char *doing; /* what fails if something fails now, for messages: "update", "evaluation after update" */
   /* Saved in checkpoints. */
   guint64 n_updates;            /* finished */
@@ -109,6 +111,8 @@ static gboolean open_training(Training *training, const CwPosition *position, GE
   training->trajectories = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
   training->episodes = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
   training->goal_pass = G_MAXUINT64;
+  training->news = g_string_new(NULL);
+  training->score = -1;
   training->evaluation_pending = training->stage->options->evaluate_every > 0 && run->step == 0;
   if (!read_trajectories(training, error))
     return FALSE;
@@ -131,6 +135,7 @@ static void close_training(Training *training)
   g_clear_pointer(&training->trajectories, g_ptr_array_unref);
   g_clear_pointer(&training->episodes, g_ptr_array_unref);
   g_free(training->goal_order);
+  g_string_free(training->news, TRUE);
 }
 
 /* The goal of a group: every pass over the train goals has a shuffled order of its own. */
@@ -151,18 +156,26 @@ static gint64 goal_of_group(Training *training, guint64 group)
   return training->goal_order[group % training->n_goals];
 }
 
-/* Shows what goes on between two updates. */
-static void report_activity(Training *training, const char *activity, guint64 done, guint64 total)
+/* The progress line: what the last update and the last evaluation brought, and
+ * what is being done now (NULL: nothing that takes time). */
+static void report(Training *training, const char *activity)
 {
-  g_autofree char *text = g_strdup_printf("%s %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT, activity, done, total);
-  cw_outlook_report(training->run->outlook, training->n_updates, cw_algorithm_expected_updates(training->algorithm),
-                    text);
+  guint64 expected = cw_algorithm_expected_updates(training->algorithm);
+  g_autofree char *text = g_strjoin(", ", training->news->str, activity, NULL);
+  cw_outlook_report(training->run->outlook, training->n_updates, training->done ? training->n_updates : expected,
+                    *text == ',' ? text + 2 : text);
+}
+
+static void report_episodes(Training *training, const char *activity, guint64 done, guint64 total)
+{
+  g_autofree char *text = g_strdup_printf("%s %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT, activity, done, total);
+  report(training, text);
 }
 
 static void report_evaluation(guint64 done, guint64 total, const char *text, gpointer user_data)
 {
   (void)text;
-  report_activity(user_data, "evaluating", done, total);
+  report_episodes(user_data, "evaluating", done, total);
 }
 
 static gboolean episode_collected(CwEpisode *episode, gpointer user_data, GError **error)
@@ -170,7 +183,7 @@ static gboolean episode_collected(CwEpisode *episode, gpointer user_data, GError
   (void)error;
   Training *training = user_data;
   g_ptr_array_add(training->episodes, g_steal_pointer(&episode->trajectory));
-  report_activity(training, "collecting", training->episodes->len, training->n_wanted);
+  report_episodes(training, "collecting", training->episodes->len, training->n_wanted);
   return TRUE;
 }
 
@@ -266,17 +279,16 @@ static gboolean record_update(Training *training, Cost cost, GError **error)
 }
 
 /* "loss 0.41 accuracy 0.83": the first metrics. */
-static void report(Training *training)
+static void tell_update(Training *training)
 {
-  GString *text = g_string_new(NULL);
-  for (guint i = 0; i < MIN(cw_update_n_metrics(training->update), 3); i++) {
-    g_string_append_printf(text, "%s%s %.4g", text->len ? " " : "", cw_update_metric_name(training->update, i),
+  g_string_truncate(training->news, 0);
+  for (guint i = 0; i < MIN(cw_update_n_metrics(training->update), 2); i++)
+    g_string_append_printf(training->news, "%s%s %.4g", i ? " " : "", cw_update_metric_name(training->update, i),
                            cw_update_metric_value(training->update, i));
-  }
-  guint64 expected = cw_algorithm_expected_updates(training->algorithm);
-  cw_outlook_report(training->run->outlook, training->n_updates, training->done ? training->n_updates : expected,
-                    text->str);
-  g_string_free(text, TRUE);
+  if (training->score >= 0)
+    g_string_append_printf(training->news, "%s%s score %.1f", training->news->len ? " " : "",
+                           training->stage->options->evaluate_split, training->score);
+  report(training, NULL);
 }
 
 static gboolean update_once(Training *training, GError **error)
@@ -301,7 +313,7 @@ static gboolean update_once(Training *training, GError **error)
   run->step++;
   gint64 every = training->stage->options->evaluate_every;
   training->evaluation_pending = every > 0 && (training->done || training->n_updates % (guint64)every == 0);
-  report(training);
+  tell_update(training);
   return record_update(training, cost, error);
 }
 
@@ -341,6 +353,8 @@ static gboolean evaluate(Training *training, GError **error)
   begin_record(training, run->timings);
   cw_metrics_number(run->timings, "seconds/evaluation", evaluation->seconds);
   good = good && cw_metrics_end(run->timings, error);
+  training->score = score.mean;
+  tell_update(training);
   cw_evaluation_free(evaluation);
   return good;
 }
@@ -411,7 +425,8 @@ gboolean cw_stage_algorithm(CwRun *run, guint index, const CwPosition *position,
   gboolean good = open_training(&training, position, &problem);
   if (good) {
     char *label = g_strdup_printf("%u/%u %s", index + 1, run->experiment->stages->len, training.name);
-    cw_outlook_begin(run->outlook, run->phases[index], label, training.n_updates);
+    cw_outlook_begin(run->outlook, run->phases[index], label, training.n_updates,
+                     cw_algorithm_expected_updates(training.algorithm));
     g_free(label);
     good = train(&training, &problem);
     cw_outlook_end(run->outlook);

@@ -11,7 +11,7 @@ static char *output_path(const CwRun *run, const CwStage *stage)
 static char *begin(CwRun *run, guint index, const char *what)
 {
   char *label = g_strdup_printf("%u/%u %s", index + 1, run->experiment->stages->len, what);
-  cw_outlook_begin(run->outlook, run->phases[index], label, 0);
+  cw_outlook_begin(run->outlook, run->phases[index], label, 0, 0);
   g_free(label);
   return g_strdup_printf("%s-%u", what, index);
 }

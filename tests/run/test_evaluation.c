@@ -247,7 +247,7 @@ static void test_time_left_is_incomplete_until_every_speed_is_known(void **state
   gboolean complete;
   cw_outlook_left(outlook, g_get_monotonic_time(), &complete);
   assert_false(complete);
-  cw_outlook_begin(outlook, first, "first", 0);
+  cw_outlook_begin(outlook, first, "first", 0, 0);
   g_usleep(1000);
   cw_outlook_report(outlook, 10, 10, NULL);
   cw_outlook_end(outlook);
