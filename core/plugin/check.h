@@ -18,7 +18,7 @@ typedef void (*CwCheckReport)(const CwRegisteredFeature *feature, const char *ch
  * path that trains, has a value head, clones itself and opens with its defaults.
  * TRUE when no check failed; FALSE with CW_CONFIG_ERROR when the options are
  * wrong, with CW_PLUGIN_ERROR / CW_ERROR_FAILED and the count when checks failed.
- * The process's standard output is redirected for the duration. */
+ * Standard output is turned elsewhere while a check runs, not while `report` is called. */
 gboolean cw_check_feature(CwRegistry *registry, const CwRegisteredFeature *feature, const char *options_yaml,
                           const char *options_name, CwCheckReport report, gpointer user_data, GError **error);
 

@@ -58,7 +58,7 @@ static gboolean stage_begin(Stage *stage, CwSuite *suite, GPtrArray *trajectorie
     stage->algorithm = cw_algorithm_open(suite->feature, suite->options, &error);
   if (error != NULL)
     return cw_verdict_fail_error(verdict, &error);
-  stage->update = cw_update_new(suite->feature->name, stage->policy, stage->reference, stage->random);
+  stage->update = cw_update_new(stage->policy, stage->reference, stage->random);
   return TRUE;
 }
 

@@ -132,6 +132,16 @@ gboolean cw_check_train(CwPolicy *policy, const CwCheckDecisions *decisions, gui
   return TRUE;
 }
 
+gsize cw_check_tensor_size(const gint64 *shape, guint n_dimensions)
+{
+  gsize size = 1;
+  guint d;
+
+  for (d = 0; d < n_dimensions; d++)
+    size *= (gsize)shape[d];
+  return size;
+}
+
 CwPolicy *cw_check_open_policy(CwSuite *suite, const CwCheckDecisions *decisions, CwVerdict *verdict)
 {
   GError *error = NULL;

@@ -31,16 +31,6 @@ typedef struct {
   float new_weight;
 } Probe;
 
-static gsize size_of(const gint64 *shape, guint n_dimensions)
-{
-  gsize size = 1;
-  guint d;
-
-  for (d = 0; d < n_dimensions; d++)
-    size *= (gsize)shape[d];
-  return size;
-}
-
 static void count_tensor(const char *name, const gint64 *shape, guint n_dimensions, float *weights, float *gradient,
                          gpointer user_data)
 {
@@ -54,7 +44,7 @@ static void pick_entries(const char *name, const gint64 *shape, guint n_dimensio
                          gpointer user_data)
 {
   Probe *probe = user_data;
-  gsize size = size_of(shape, n_dimensions), largest = 0, i;
+  gsize size = cw_check_tensor_size(shape, n_dimensions), largest = 0, i;
   guint tensor = probe->tensor++;
 
   if (gradient == NULL || size == 0 || tensor % probe->spacing != 0)

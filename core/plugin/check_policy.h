@@ -27,6 +27,9 @@ typedef struct {
   CwPolicy *policy; /* for scoring only: checks that change a policy open their own */
 } CwPolicySubject;
 
+/* The number of elements of a tensor. */
+gsize cw_check_tensor_size(const gint64 *shape, guint n_dimensions);
+
 /* Opens the feature's policy and trains it for two updates, if it trains, so that
  * nothing is zero that need not be; NULL with the verdict failed. */
 CwPolicy *cw_check_open_policy(CwSuite *suite, const CwCheckDecisions *decisions, CwVerdict *verdict);

@@ -63,16 +63,6 @@ static gboolean same_logits(CwSuite *suite, float *a, float *b)
   return same;
 }
 
-static gsize size_of(const gint64 *shape, guint n_dimensions)
-{
-  gsize size = 1;
-  guint d;
-
-  for (d = 0; d < n_dimensions; d++)
-    size *= (gsize)shape[d];
-  return size;
-}
-
 /* Gradients of all tensors behind one another. */
 static void append_gradient(const char *name, const gint64 *shape, guint n_dimensions, float *weights, float *gradient,
                             gpointer user_data)
@@ -80,7 +70,7 @@ static void append_gradient(const char *name, const gint64 *shape, guint n_dimen
   (void)name;
   (void)weights;
   if (gradient != NULL)
-    g_array_append_vals(user_data, gradient, (guint)size_of(shape, n_dimensions));
+    g_array_append_vals(user_data, gradient, (guint)cw_check_tensor_size(shape, n_dimensions));
 }
 
 static GArray *copy_gradients(CwPolicy *policy)
@@ -177,7 +167,7 @@ static void scale_gradient(const char *name, const gint64 *shape, guint n_dimens
                            gpointer user_data)
 {
   const double *scale = user_data;
-  gsize size = size_of(shape, n_dimensions), i;
+  gsize size = cw_check_tensor_size(shape, n_dimensions), i;
 
   (void)name;
   (void)weights;
@@ -244,7 +234,7 @@ static void spoil_gradient(const char *name, const gint64 *shape, guint n_dimens
   const char **spoilt = user_data;
 
   (void)weights;
-  if (*spoilt == NULL && gradient != NULL && size_of(shape, n_dimensions) > 0) {
+  if (*spoilt == NULL && gradient != NULL && cw_check_tensor_size(shape, n_dimensions) > 0) {
     gradient[0] = NAN;
     *spoilt = g_intern_string(name);
   }

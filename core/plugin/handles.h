@@ -58,7 +58,7 @@ gboolean cw_algorithm_save(CwAlgorithm *algorithm, GKeyFile *state, GError **err
 gboolean cw_algorithm_load(CwAlgorithm *algorithm, GKeyFile *state, GError **error);
 
 /* CwUpdate, as the runtime fills it. Trajectory arrays hold CwTrajectory *. */
-CwUpdate *cw_update_new(const char *algorithm_name, CwPolicy *policy, CwPolicy *reference, CwRandom *random);
+CwUpdate *cw_update_new(CwPolicy *policy, CwPolicy *reference, CwRandom *random);
 void cw_update_free(CwUpdate *update);
 void cw_update_begin(CwUpdate *update, guint64 index, const GPtrArray *trajectories, const GPtrArray *episodes);
 /* Names and values recorded since begin, in order of recording. */

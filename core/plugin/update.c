@@ -12,7 +12,6 @@ typedef struct {
 } Metric;
 
 struct CwUpdate {
-  char *algorithm_name;
   CwPolicy *policy, *reference;
   CwRandom *random;
   guint64 index;
@@ -27,11 +26,10 @@ static void metric_clear(gpointer data)
   g_free(metric->name);
 }
 
-CwUpdate *cw_update_new(const char *algorithm_name, CwPolicy *policy, CwPolicy *reference, CwRandom *random)
+CwUpdate *cw_update_new(CwPolicy *policy, CwPolicy *reference, CwRandom *random)
 {
   CwUpdate *update = g_new0(CwUpdate, 1);
 
-  update->algorithm_name = g_strdup(algorithm_name);
   update->policy = policy;
   update->reference = reference;
   update->random = random;
@@ -44,7 +42,6 @@ void cw_update_free(CwUpdate *update)
 {
   if (update == NULL)
     return;
-  g_free(update->algorithm_name);
   g_array_free(update->metrics, TRUE);
   g_free(update);
 }

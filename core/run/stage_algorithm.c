@@ -121,7 +121,7 @@ static gboolean open_training(Training *training, const CwPosition *position, GE
   training->algorithm = cw_algorithm_open(binding->feature, binding->options, error);
   if (!training->algorithm)
     return FALSE;
-  training->update = cw_update_new(training->name, run->policy, training->reference, training->random);
+  training->update = cw_update_new(run->policy, training->reference, training->random);
   return !position || load(training, position, error);
 }
 

@@ -42,7 +42,7 @@ Stage *stage_new(const char *yaml, GPtrArray *trajectories, const CwRegisteredFe
   stage->random = cw_random_new(7, "stage", 0, 0);
   stage->algorithm = cw_algorithm_open(stage->bc, stage->options, &error);
   assert_null(error);
-  stage->update = cw_update_new("bc", stage->policy, NULL, stage->random);
+  stage->update = cw_update_new(stage->policy, NULL, stage->random);
   stage->trajectories = trajectories;
   return stage;
 }

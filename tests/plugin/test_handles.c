@@ -533,7 +533,7 @@ static void test_update_hands_out_what_it_was_given(void **state)
   CwTrajectory trajectory = {.struct_size = sizeof trajectory};
   GPtrArray *trajectories = g_ptr_array_new();
   CwRandom *random = cw_random_new(1, "test", 0, 0);
-  CwUpdate *update = cw_update_new("bc", NULL, NULL, random);
+  CwUpdate *update = cw_update_new(NULL, NULL, random);
 
   (void)state;
   g_ptr_array_add(trajectories, &trajectory);
@@ -555,7 +555,7 @@ static void test_update_hands_out_what_it_was_given(void **state)
 
 static void test_metrics_are_kept_in_order_until_the_next_update(void **state)
 {
-  CwUpdate *update = cw_update_new("bc", NULL, NULL, NULL);
+  CwUpdate *update = cw_update_new(NULL, NULL, NULL);
 
   (void)state;
   cw_update_metric(update, "loss", 1);
