@@ -105,6 +105,35 @@ cp run/config.yaml half
 fails 2 "cartwright: error: half/checkpoints: no checkpoint has been written yet" "a run without checkpoints" \
   evaluate half --agents final --quiet
 
+# Experiments without policy or stages, and with an import.
+cat >bare.yaml <<'YAML'
+environment: {plugin: toy_environment}
+evaluate: {episodes: 6, agents: [random, best]}
+YAML
+run 0 run bare.yaml --out bare --quiet
+same "best random" "$status$(sed -n 's/^\(best\|random\) .*/\1/p' out | sort -u | tr '\n' ' ' | sed 's/ $//')" \
+  "an experiment may only evaluate"
+cat >sessions.jsonl <<'JSON'
+{"id":"one","split":"train","goal":1,"noise":5,"actions":["say hello","take b","take c"]}
+{"id":"two","split":"train","goal":1,"noise":5,"actions":["jump","take b","take c"]}
+JSON
+cat >import.yaml <<'YAML'
+environment: {plugin: toy_environment}
+policy: {plugin: toy_policy}
+stages:
+  - {import: {sessions: sessions.jsonl, add_searches: false}, into: sessions.jsonl}
+  - {algorithm: toy_algorithm, offline: true, trajectories: sessions.jsonl, updates: 2}
+evaluate: {episodes: 6, agents: [random]}
+YAML
+run 0 run import.yaml --out import --quiet
+same "cartwright: warning: sessions.jsonl: 2 sessions: 2 kept (0 of them unfinished), 0 in other splits, 0 unsuccessful, 0 unusable; 6 actions: 4 became steps, 1 taken as free text without a step, 1 impossible, 0 after the end" \
+  "$status$(cat err)" "an import tells what it left out"
+same '{"step": 0, "stage": 0, "import/sessions": 2, "import/kept": 2, "import/other_split": 0, "import/unsuccessful": 0, "import/unusable": 0, "import/steps": 4, "import/free_text": 1, "import/impossible": 1, "import/after_end": 0}' \
+  "$(head -n 1 import/metrics.jsonl)" "and records it"
+fails 2 "cartwright: error: evaluate.split: environment 'toy_environment': no split 'tset'; it has: train, dev, test, all" \
+  "an unknown split is told before anything runs" run bare.yaml --out bare --overwrite --quiet --set evaluate.split=tset
+same "yes" "$(test -e bare/evaluation.json && echo yes)" "and the old run is still there"
+
 # generate.
 run 0 generate toy.yaml --agent best --split dev --episodes 5 --out best.jsonl --quiet
 same "best.jsonl: 5 episodes of 'best' on split 'dev', score 100.0, 5 successful, 5 kept" "$status$(cat out)" "generate"

@@ -72,6 +72,12 @@ for update in 1 2 3 5; do
   equal_runs killed "resumed after being killed in update $update"
 done
 
+# The second signal does not wait: one arrives while update 1 collects, one while it learns.
+run 143 run toy.yaml --out killed --overwrite --quiet --set environment.interrupt_at=42 --set stages.1.interrupt_at=1
+same "" "$status" "the second signal kills"
+run 0 run toy.yaml --out killed --resume --quiet
+equal_runs killed "resumed after the second signal"
+
 # Killed, interrupted, killed, interrupted.
 run 9 run toy.yaml --out killed --overwrite --quiet --set stages.1.crash_at=4
 run 130 run toy.yaml --out killed --resume --quiet --set stages.1.interrupt_at=4
