@@ -92,6 +92,7 @@ result $? test_a_refusal_leaves_nothing_behind
 
 # A stand-in for pip: first one that fails, then one that brings a wheel with other files.
 mkdir -p "$scratch/python/pip"
+: >"$scratch/python/pip/__init__.py"
 cat >"$scratch/python/pip/__main__.py" <<'PIP'
 import os, sys, zipfile
 if "download" in sys.argv:
