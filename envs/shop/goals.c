@@ -4,6 +4,7 @@
 #include "envs/shop/goals.h"
 
 #include "envs/shop/python_random.h"
+#include "envs/shop/text.h"
 
 #include <cartwright/error.h>
 #include <string.h>
@@ -281,4 +282,18 @@ void shop_goal_view_set_price_upper(ShopGoalView *view, double price_upper)
     g_string_append(view->instruction, g_ascii_formatd(amount, sizeof amount, "%.2f", price_upper));
     g_string_append(view->instruction, " dollars");
   }
+}
+
+void shop_goal_append_published(GString *out, const char *instruction)
+{
+  g_autoptr(GString) lower = g_string_new(NULL);
+  shop_text_append_lower(lower, instruction, strlen(instruction));
+  gsize kept = 0;
+  for (gsize i = 0; i < lower->len; i++)
+    if (lower->str[i] != '"' && lower->str[i] != '\'')
+      lower->str[kept++] = lower->str[i];
+  const char *text = lower->str;
+  shop_text_trim(&text, &kept);
+  const char *clause = g_strstr_len(text, (gssize)kept, ", and price lower than");
+  g_string_append_len(out, text, clause != NULL ? clause - text : (gssize)kept);
 }

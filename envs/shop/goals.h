@@ -62,4 +62,8 @@ void shop_goal_view_set(ShopGoalView *view, const ShopCatalogue *catalogue, cons
 /* Replaces the bound and its clause; SHOP_NO_PRICE_LIMIT removes the clause. */
 void shop_goal_view_set_price_upper(ShopGoalView *view, double price_upper);
 
+/* Appends the form in which WebShop's published lists and maps write a goal
+ * (webshop-spec 7.3): lower case, without quotes, trimmed, cut at the price clause. */
+void shop_goal_append_published(GString *out, const char *instruction);
+
 #endif

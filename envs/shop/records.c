@@ -97,20 +97,101 @@ static gboolean read_turns(const json_t *turns, RecordTexts *texts, GError **err
   return TRUE;
 }
 
+static gboolean fill_turns(const ShopWorld *world, const json_t *object, RecordTexts *texts, gint64 *goal,
+                           GError **error)
+{
+  const char *id = json_string_value(json_object_get(object, "goal_id"));
+  *goal = shop_goal_index(world, id, error);
+  texts->id = g_strdup(id);
+  return *goal >= 0 && read_turns(json_object_get(object, "turns"), texts, error);
+}
+
+/* The task on a first page: what stands between its heading and the search button. */
+static char *extract_instruction(const char *page)
+{
+  static const char heading[] = "Instruction:";
+  const char *start = strstr(page, heading);
+  if (start == NULL)
+    return NULL;
+  start += strlen(heading);
+  if (g_str_has_prefix(start, " [SEP] "))
+    start += strlen(" [SEP] ");
+  const char *end = strstr(start, "\n[button] Search");
+  if (end == NULL)
+    end = strstr(start, " [SEP] Search");
+  return end != NULL ? g_strstrip(g_strndup(start, (gsize)(end - start))) : NULL;
+}
+
+/* The first goal whose instruction reads the same in its published form. */
+static gint64 find_goal(const ShopWorld *world, const char *instruction)
+{
+  g_autoptr(GString) wanted = g_string_new(NULL), form = g_string_new(NULL);
+  shop_goal_append_published(wanted, instruction);
+  ShopGoalView *view = shop_goal_view_new();
+  gint64 found = -1;
+  for (guint32 i = 0; i < world->goals->n_items && found < 0; i++) {
+    shop_goal_view_set(view, world->catalogue, world->goals, i);
+    g_string_truncate(form, 0);
+    shop_goal_append_published(form, view->instruction->str);
+    if (g_string_equal(form, wanted))
+      found = i;
+  }
+  shop_goal_view_free(view);
+  return found;
+}
+
+static gboolean fill_states(const ShopWorld *world, const json_t *object, RecordTexts *texts, gint64 *goal,
+                            GError **error)
+{
+  const json_t *states = json_object_get(object, "states"), *actions = json_object_get(object, "actions");
+  gsize n_states = json_array_size(states), n_actions = json_array_size(actions);
+  if (n_states == 0 || n_actions > n_states || n_actions + 1 < n_states) {
+    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
+                "'states' and 'actions' should be lists of equal length (or one more state), found %" G_GSIZE_FORMAT
+                " and %" G_GSIZE_FORMAT " elements",
+                n_states, n_actions);
+    return FALSE;
+  }
+  for (gsize i = 0; i < n_states; i++) {
+    const char *state = json_string_value(json_array_get(states, i));
+    const char *action = i < n_actions ? json_string_value(json_array_get(actions, i)) : "";
+    if (state == NULL || action == NULL) {
+      g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT, "%s[%" G_GSIZE_FORMAT "] should be a string",
+                  state == NULL ? "states" : "actions", i);
+      return FALSE;
+    }
+    g_ptr_array_add(texts->observations, g_strdup(state));
+    if (i < n_actions)
+      g_ptr_array_add(texts->actions, g_strdup(action));
+  }
+  g_autofree char *instruction = extract_instruction(texts->observations->pdata[0]);
+  *goal = instruction != NULL ? find_goal(world, instruction) : -1;
+  if (instruction == NULL)
+    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT, "states[0] should be a search page with an instruction");
+  else if (*goal < 0)
+    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT, "no %s goal of this shop reads \"%s\"",
+                shop_goal_kind_names[world->goals->kind], instruction);
+  texts->id = g_strdup_printf("%s_%" G_GINT64_FORMAT, world->prefix, *goal);
+  return *goal >= 0;
+}
+
 static gboolean fill(const ShopWorld *world, const json_t *object, CwRecord *record, GError **error)
 {
   RecordTexts *texts = record->reserved;
-  const json_t *id = json_object_get(object, "goal_id");
-  if (!json_is_string(id)) {
+  gboolean good;
+  if (json_is_string(json_object_get(object, "goal_id"))) {
+    good = fill_turns(world, object, texts, &record->goal, error);
+  } else if (json_is_array(json_object_get(object, "states"))) {
+    good = fill_states(world, object, texts, &record->goal, error);
+  } else {
     g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                "expected an object with \"goal_id\" (\"%s_N\") and \"turns\"", world->prefix);
-    return FALSE;
+                "expected an object with \"goal_id\" (\"%s_N\") and \"turns\", or with \"states\" and \"actions\"",
+                world->prefix);
+    good = FALSE;
   }
-  record->goal = shop_goal_index(world, json_string_value(id), error);
-  if (record->goal < 0 || !read_turns(json_object_get(object, "turns"), texts, error))
+  if (!good)
     return FALSE;
   char bound[G_ASCII_DTOSTR_BUF_SIZE];
-  texts->id = g_strdup(json_string_value(id));
   texts->overrides =
       g_strconcat("price_upper=", g_ascii_dtostr(bound, sizeof bound, read_bound(texts->observations->pdata[0])), NULL);
   record->id = texts->id;

@@ -6,12 +6,16 @@
 
 #include <cartwright/environment.h>
 
-/* Reads one line: {"goal_id": "webshop_N", "turns": [{"from": "site", "text":
- * OBSERVATION}, {"from": "agent", "text": "Thought: ... Action: click[...]"}, ...]},
- * the turns alternating from the site's first page on. N counts the goals after
- * the shuffle (split "all"). The price bound is taken from the instruction on the
- * first page, because the recording site drew it unseeded. A blank line gives NULL
- * without error. */
+/* Reads one line, in either of two forms:
+ *   {"goal_id": "webshop_N", "turns": [{"from": "site", "text": OBSERVATION},
+ *   {"from": "agent", "text": "Thought: ... Action: click[...]"}, ...]}, the turns
+ *   alternating from the site's first page on, N counting the goals after the
+ *   shuffle (split "all");
+ *   {"states": [OBSERVATION, ...], "actions": [ACTION, ...]}, WebShop's imitation
+ *   data (webshop-spec 1.2): the goal is the first one that reads as the
+ *   instruction on the first page does.
+ * The price bound is taken from that instruction, because the recording site drew
+ * it unseeded. A blank line gives NULL without error. */
 CwRecord *shop_record_read(const ShopWorld *world, const char *line, const char *where, GError **error);
 void shop_record_free(CwRecord *record); /* accepts NULL */
 

@@ -429,6 +429,9 @@ static void test_a_recorded_session_is_read(void **state)
   assert_string_equal(record->id, "webshop_2");
   assert_string_equal(record->split, "all");
   assert_int_equal(record->goal, 2);
+  assert_string_equal(record->home_split,
+                      shop_split_name(shop_split_of_asin(shop_string(
+                          world->catalogue, world->catalogue->products[world->goals->items[2].product].asin))));
   assert_string_equal(record->overrides, "price_upper=30");
   assert_int_equal(record->n_observations, 2);
   assert_int_equal(record->n_actions, 1);
@@ -447,6 +450,48 @@ static void test_a_recorded_session_is_read(void **state)
   shop_environment_close(world);
 }
 
+static void test_imitation_data_is_read_by_its_instruction(void **state)
+{
+  (void)state;
+  ShopSettings settings = fixture_settings();
+  settings.goals = SHOP_GOALS_HUMAN;
+  settings.observation = SHOP_OBSERVATION_TEXT_RICH;
+  ShopWorld *world = load(&settings);
+  GError *error = NULL;
+  CwRecord *record = shop_environment_read_record(
+      world,
+      "{\"states\": [\"WebShop\\nInstruction: \\ni'm looking for caffeine free peppermint tea, and price lower than "
+      "40.00 dollars\\n[button] Search [button_]\\n\", \"Instruction:\\ni'm looking for caffeine free peppermint tea, "
+      "and price lower than 40.00 dollars\\n[button] Back to Search [button_]\\nPage 1 (Total results: "
+      "1)\\n[button] Next > [button_]\\n\\n[button] B0TSTTEA02 [button_]\\nMorrow Peppermint Herbal Tea "
+      "Bags\\n$6.25\\n\"], \"actions\": [\"search[peppermint]\", \"click[b0tsttea02]\"], \"images\": [0, 0]}",
+      "il.jsonl:1", &error);
+  if (record == NULL)
+    fail_msg("%s", error->message);
+  assert_int_equal(record->n_observations, 2);
+  assert_int_equal(record->n_actions, 2);
+  assert_string_equal(record->overrides, "price_upper=40");
+  gpointer session = shop_environment_session_new(world, &error);
+  CwRandom *random = cw_random_new(1, "test", 0, 0);
+  assert_true(shop_environment_reset_record(session, record, random, &error));
+  for (guint i = 0; i < 2; i++) {
+    CwObservation observation = {.struct_size = sizeof observation};
+    CwOutcome outcome = {.struct_size = sizeof outcome};
+    assert_true(shop_environment_observe(session, &observation, &error));
+    assert_string_equal(observation.text, record->observations[i]);
+    assert_true(shop_environment_step_text(session, record->actions[i], &outcome, &error));
+  }
+  shop_environment_free_record(world, record);
+  shop_environment_session_free(session);
+  cw_random_free(random);
+
+  assert_null(shop_environment_read_record(
+      world, "{\"states\": [\"WebShop [SEP] Instruction: [SEP] a horse [SEP] Search\"], \"actions\": []}", "il.jsonl:2",
+      &error));
+  expect_error(error, "il.jsonl:2: no human goal of this shop reads \"a horse\"");
+  shop_environment_close(world);
+}
+
 static void test_malformed_records_are_refused(void **state)
 {
   (void)state;
@@ -459,7 +504,13 @@ static void test_malformed_records_are_refused(void **state)
     const char *line, *message;
   } cases[] = {
       {"{\"goal_id\"", "a.jsonl:7: not valid JSON: ':' expected near end of file (byte 10 of the line)"},
-      {"[1]", "a.jsonl:7: expected an object with \"goal_id\" (\"webshop_N\") and \"turns\""},
+      {"[1]", "a.jsonl:7: expected an object with \"goal_id\" (\"webshop_N\") and \"turns\", or with \"states\" and "
+              "\"actions\""},
+      {"{\"states\": [\"a\", \"b\", \"c\"], \"actions\": [\"x\"]}",
+       "a.jsonl:7: 'states' and 'actions' should be lists of equal length (or one more state), found 3 and 1 elements"},
+      {"{\"states\": [\"a\", 3], \"actions\": [\"x\"]}", "a.jsonl:7: states[1] should be a string"},
+      {"{\"states\": [\"a\"], \"actions\": [\"x\"]}",
+       "a.jsonl:7: states[0] should be a search page with an instruction"},
       {"{\"goal_id\": \"x_1\"}", "a.jsonl:7: goal id \"x_1\" should be \"webshop_N\" with a goal number N"},
       {"{\"goal_id\": \"webshop_-1\"}",
        "a.jsonl:7: goal id \"webshop_-1\" should be \"webshop_N\" with a goal number N"},
@@ -608,6 +659,7 @@ int main(void)
       cmocka_unit_test(test_max_candidates_cuts_in_page_order),
       cmocka_unit_test(test_actions_are_found_among_the_candidates),
       cmocka_unit_test(test_a_recorded_session_is_read),
+      cmocka_unit_test(test_imitation_data_is_read_by_its_instruction),
       cmocka_unit_test(test_malformed_records_are_refused),
       cmocka_unit_test(test_requests_are_answered),
       cmocka_unit_test(test_wrong_requests_are_refused),

@@ -4,7 +4,6 @@
 #include "envs/shop/environment.h"
 #include "envs/shop/loader.h"
 #include "envs/shop/python_random.h"
-#include "envs/shop/text.h"
 #include "tests/shop/fixture.h"
 
 #include <setjmp.h>
@@ -158,19 +157,12 @@ static json_t *load_json(const char *name)
   return value;
 }
 
-/* How the published list writes a goal: lower case without quotes, trimmed, cut
- * at the price clause. Free with g_free. */
+/* How the published list writes a goal. Free with g_free. */
 static char *published_form(const char *instruction)
 {
-  g_autoptr(GString) lower = g_string_new(NULL);
-  shop_text_append_lower(lower, instruction, strlen(instruction));
-  g_string_replace(lower, "\"", "", 0);
-  g_string_replace(lower, "'", "", 0);
-  const char *text = lower->str;
-  gsize length = lower->len;
-  shop_text_trim(&text, &length);
-  const char *clause = g_strstr_len(text, (gssize)length, ", and price lower than");
-  return g_strndup(text, clause != NULL ? (gsize)(clause - text) : length);
+  GString *form = g_string_new(NULL);
+  shop_goal_append_published(form, instruction);
+  return g_string_free(form, FALSE);
 }
 
 static int compare_strings(gconstpointer a, gconstpointer b)
