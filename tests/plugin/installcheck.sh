@@ -29,6 +29,7 @@ for name in skeleton_algorithm skeleton_environment skeleton_policy; do
     cat "$name.txt" >&2
     exit 1
   }
+  "$DESTDIR$bindir/cartwright" check "$work/plugins/$name.so" > "$name.txt" || { cat "$name.txt" >&2; exit 1; }
 done
 "$DESTDIR$bindir/cartwright" run skeleton.yaml --out run 2> progress.txt || { cat progress.txt >&2; exit 1; }
 test -s run/evaluation.json
