@@ -6,7 +6,7 @@
  * Everything here runs in the calling thread and keeps no state. An element of
  * a matrix product is one chain of additions over k whose grouping depends on k
  * alone: the result is the same, bit for bit, however rows and columns are
- * divided among calls and threads. Nothing here looks for NaN. */
+ * divided among calls and threads. Nothing here looks for NaN; NaN in gives NaN out. */
 #ifndef BERT_CPU_ARITHMETIC_H
 #define BERT_CPU_ARITHMETIC_H
 
@@ -46,12 +46,16 @@ typedef struct BertDropout {
  * g + i (low half first) belong to elements 128 g + 32 w + 2 i and the next. */
 #define BERT_DROPOUT_GROUP 128
 
+/* Rows of attention scores are padded to a multiple of this many floats, for whole vectors of any width. */
+#define BERT_ROW_PADDING 16
+
 /* What the AdamW update needs besides the arrays (Loshchilov and Hutter 2019, as PyTorch computes it). */
 typedef struct BertAdamW {
-  float learning_rate, beta1, beta2, epsilon, weight_decay;
-  float gradient_scale;      /* from clipping */
-  float correction1;         /* 1 - beta1^t */
-  float root_of_correction2; /* sqrt(1 - beta2^t) */
+  float learning_rate, epsilon, weight_decay;
+  float beta1, rest1, beta2, rest2; /* rest = 1 - beta, rounded once: 1 - (float)0.999 is off by 5e-5 of itself */
+  float gradient_scale;             /* from clipping */
+  float correction1;                /* 1 - beta1^t */
+  float root_of_correction2;        /* sqrt(1 - beta2^t) */
 } BertAdamW;
 
 typedef struct BertKernels {
@@ -89,6 +93,10 @@ typedef struct BertKernels {
   void (*softmax)(gsize n, float scale, float *x);
   /* d_x = scale * p (d_p - sum p d_p), in place of d_p. */
   void (*softmax_backward)(gsize n, float scale, const float *p, float *d_p);
+  /* The same on n_rows rows that are `stride` apart, a multiple of BERT_ROW_PADDING not less than n. Numbers after the
+   * first n of a row are not looked at (in p they are 0) and become 0. */
+  void (*softmax_rows)(gsize n_rows, gsize n, gsize stride, float scale, float *x);
+  void (*softmax_rows_backward)(gsize n_rows, gsize n, gsize stride, float scale, const float *p, float *d_p);
 
   /* 16 random bits for elements first .. first+n-1 of (place, text). Returns a pointer into `buffer`, which has room
    * for n + 2 * BERT_DROPOUT_GROUP. */

@@ -1,11 +1,12 @@
 /* The kernels of arithmetic.h, written once. A file that includes this defines
  * BERT_ISA (a name), BERT_LANES (floats in a vector register) and BERT_TILE (rows of the
  * register tile), after choosing the instruction set. Compiled with -O3 and
- * relaxed floating-point rules so that loops vectorise. */
+ * floating-point rules relaxed so that sums vectorise; but NaN and infinity keep their meaning: what is not finite
+ * must reach the logits or the gradients, where others look for it. */
 #include "arithmetic.h"
 #include <math.h>
 #include <string.h>
-#if BERT_LANES > 4
+#if BERT_LANES > 4 && !defined(BERT_PORTABLE)
 #include <immintrin.h>
 #endif
 
@@ -17,6 +18,7 @@
 #define BLOCK_M 96
 
 typedef float Vector __attribute__((vector_size(LANES * 4)));
+typedef gint32 IntegerVector __attribute__((vector_size(LANES * 4)));
 typedef float UnalignedVector __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 
 static inline Vector load(const float *p)
@@ -266,14 +268,11 @@ static void layer_norm_backward(gsize n, const float *d_output, const float *nor
     d_x[i] = inverse_deviation * (d_output[i] * weight[i] - total - normalised[i] * projection);
 }
 
-/* e^x to a relative error of 2e-7: x = n ln 2 + r with |r| <= ln 2 / 2, a polynomial
- * in r (Cephes' expf), and n put into the exponent. Below -87 it is e^-87. */
+/* e^x for x <= 0 to a relative error of 2e-7, and 0 below -87.3: x = n ln 2 + r with |r| <= ln 2 / 2, a polynomial in r
+ * (Cephes' expf), and n put into the exponent. The limit is a matter of n and not of x, so that NaN passes through. */
 static inline float exponential(float x)
 {
-  x = x < -87.0f ? -87.0f : x;
-  x = x > 88.0f ? 88.0f : x;
-  float scaled = x * 1.44269504f;
-  gint32 whole = (gint32)(scaled + (scaled < 0 ? -0.5f : 0.5f));
+  gint32 whole = (gint32)(x * 1.44269504f - 0.5f);
   float n = (float)whole;
   float r = x - n * 0.693359375f;
   r = r + n * 2.12194440e-4f;
@@ -287,7 +286,7 @@ static inline float exponential(float x)
   union {
     gint32 bits;
     float value;
-  } power = {.bits = (whole + 127) << 23};
+  } power = {.bits = whole < -126 ? 0 : (whole + 127) << 23};
   return y * power.value;
 }
 
@@ -355,19 +354,129 @@ static void gelu_tanh(gsize n, const float *x, float *output, float *derivative)
   }
 }
 
+/* The largest element, lane by lane: a loop over single elements would not vectorise where NaN counts. */
+static inline float largest_of(gsize n, const float *x)
+{
+  float largest = x[0];
+  gsize i = 0;
+  if (n >= LANES) {
+    Vector lanes = load(x);
+    for (i = LANES; i + LANES <= n; i += LANES) {
+      Vector next = load(x + i);
+      IntegerVector greater = next > lanes;
+      lanes = (Vector)(((IntegerVector)next & greater) | ((IntegerVector)lanes & ~greater));
+    }
+    for (gsize j = 0; j < LANES; j++)
+      largest = lanes[j] > largest ? lanes[j] : largest;
+  }
+  for (; i < n; i++)
+    largest = x[i] > largest ? x[i] : largest;
+  return largest;
+}
+
 static void softmax(gsize n, float scale, float *x)
 {
-  float largest = x[0], total = 0;
-  for (gsize i = 0; i < n; i++)
-    largest = x[i] > largest ? x[i] : largest;
+  float largest = largest_of(n, x), total = 0;
   for (gsize i = 0; i < n; i++) {
-    float e = exponential(scale * (x[i] - largest));
-    x[i] = e;
-    total += e;
+    x[i] = exponential(scale * (x[i] - largest));
+    total += x[i];
   }
   float inverse = 1.0f / total;
   for (gsize i = 0; i < n; i++)
     x[i] *= inverse;
+}
+
+/* `exponential`, in all lanes. */
+static inline Vector exponential_lanes(Vector x)
+{
+  IntegerVector whole = __builtin_convertvector(x * 1.44269504f - 0.5f, IntegerVector);
+  Vector n = __builtin_convertvector(whole, Vector);
+  Vector r = x - n * 0.693359375f;
+  r = r + n * 2.12194440e-4f;
+  Vector y = 1.9875691500e-4f * r + 1.3981999507e-3f;
+  y = y * r + 8.3334519073e-3f;
+  y = y * r + 4.1665795894e-2f;
+  y = y * r + 1.6666665459e-1f;
+  y = y * r + 5.0000001201e-1f;
+  y = y * r * r + r + 1.0f;
+  return y * (Vector)(((whole + 127) << 23) & (whole >= -126));
+}
+
+static inline float sum_of_lanes(Vector x)
+{
+  float lanes[LANES];
+  store(lanes, x);
+  for (gsize half = LANES / 2; half > 0; half /= 2)
+    for (gsize i = 0; i < half; i++)
+      lanes[i] += lanes[i + half];
+  return lanes[0];
+}
+
+static inline float maximum_of_lanes(Vector x)
+{
+  float lanes[LANES];
+  store(lanes, x);
+  for (gsize half = LANES / 2; half > 0; half /= 2)
+    for (gsize i = 0; i < half; i++)
+      lanes[i] = lanes[i + half] > lanes[i] ? lanes[i + half] : lanes[i];
+  return lanes[0];
+}
+
+static inline Vector select_lanes(IntegerVector mask, Vector yes, Vector no)
+{
+  return (Vector)(((IntegerVector)yes & mask) | ((IntegerVector)no & ~mask));
+}
+
+/* -1 in the first `count` lanes. */
+static inline IntegerVector first_lanes(gint32 count)
+{
+  IntegerVector index;
+  for (gint32 i = 0; i < LANES; i++)
+    index[i] = i;
+  return index < count;
+}
+
+static void softmax_rows(gsize n_rows, gsize n, gsize stride, float scale, float *x)
+{
+  gsize last = (n - 1) / LANES * LANES; /* where the last vector begins */
+  IntegerVector inside = first_lanes((gint32)(n - last));
+  for (gsize row = 0; row < n_rows; row++, x += stride) {
+    Vector largest = select_lanes(inside, load(x + last), (Vector){0} + x[0]), total = {0};
+    for (gsize i = 0; i < last; i += LANES) {
+      Vector value = load(x + i);
+      largest = select_lanes(value > largest, value, largest);
+    }
+    float top = maximum_of_lanes(largest);
+    for (gsize i = 0; i < last; i += LANES) {
+      Vector value = exponential_lanes((load(x + i) - top) * scale);
+      store(x + i, value);
+      total += value;
+    }
+    Vector tail = (Vector)((IntegerVector)exponential_lanes((load(x + last) - top) * scale) & inside);
+    float inverse = 1.0f / sum_of_lanes(total + tail);
+    for (gsize i = 0; i < last; i += LANES)
+      store(x + i, load(x + i) * inverse);
+    store(x + last, tail * inverse);
+    for (gsize i = last + LANES; i < stride; i++)
+      x[i] = 0;
+  }
+}
+
+static void softmax_rows_backward(gsize n_rows, gsize n, gsize stride, float scale, const float *p, float *d_p)
+{
+  gsize last = (n - 1) / LANES * LANES;
+  IntegerVector inside = first_lanes((gint32)(n - last));
+  for (gsize row = 0; row < n_rows; row++, p += stride, d_p += stride) {
+    Vector tail = (Vector)((IntegerVector)load(d_p + last) & inside), products = load(p + last) * tail;
+    for (gsize i = 0; i < last; i += LANES)
+      products += load(p + i) * load(d_p + i);
+    float total = sum_of_lanes(products);
+    for (gsize i = 0; i < last; i += LANES)
+      store(d_p + i, load(p + i) * (load(d_p + i) - total) * scale);
+    store(d_p + last, load(p + last) * (tail - total) * scale);
+    for (gsize i = last + LANES; i < stride; i++)
+      d_p[i] = 0;
+  }
 }
 
 static void softmax_backward(gsize n, float scale, const float *p, float *d_p)
@@ -380,7 +489,7 @@ static void softmax_backward(gsize n, float scale, const float *p, float *d_p)
 }
 
 /* Sixteen Philox blocks, first_block and on: word w of block i goes to words[w][i]. */
-#if LANES == 8
+#if LANES == 8 && !defined(BERT_PORTABLE)
 /* Numbers lie in 64-bit lanes, whose upper halves may hold anything: the multiplication reads the lower ones. */
 static inline void philox(guint32 key0, guint32 key1, guint32 first_block, guint32 place, guint64 text,
                           guint32 words[4][16])
@@ -422,7 +531,7 @@ static inline void philox(guint32 key0, guint32 key1, guint32 first_block, guint
     }
   }
 }
-#elif LANES == 16
+#elif LANES == 16 && !defined(BERT_PORTABLE)
 static inline void philox(guint32 key0, guint32 key1, guint32 first_block, guint32 place, guint64 text,
                           guint32 words[4][16])
 {
@@ -552,9 +661,7 @@ static float sum(gsize n, const float *x)
 
 static float maximum(gsize n, const float *x, gsize *where)
 {
-  float largest = x[0];
-  for (gsize i = 1; i < n; i++)
-    largest = x[i] > largest ? x[i] : largest;
+  float largest = largest_of(n, x);
   gsize i = 0;
   while (i + 1 < n && x[i] != largest)
     i++;
@@ -572,7 +679,7 @@ static double sum_of_squares(gsize n, const float *x)
 
 static void adamw(gsize n, const BertAdamW *step, float *weights, float *gradient, float *moment1, float *moment2)
 {
-  float keep1 = step->beta1, keep2 = step->beta2, take1 = 1.0f - keep1, take2 = 1.0f - keep2;
+  float keep1 = step->beta1, keep2 = step->beta2, take1 = step->rest1, take2 = step->rest2;
   float shrink = 1.0f - step->learning_rate * step->weight_decay, rate = step->learning_rate / step->correction1;
   float root = 1.0f / step->root_of_correction2, epsilon = step->epsilon, scale = step->gradient_scale;
   for (gsize i = 0; i < n; i++) {
@@ -607,6 +714,8 @@ const BertKernels TABLE_NAMED(BERT_ISA) = {
     .gelu_tanh = gelu_tanh,
     .softmax = softmax,
     .softmax_backward = softmax_backward,
+    .softmax_rows = softmax_rows,
+    .softmax_rows_backward = softmax_rows_backward,
     .dropout_bits = dropout_bits,
     .dropout_apply = dropout_apply,
     .add = add,

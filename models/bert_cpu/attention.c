@@ -1,6 +1,6 @@
-/* Multi-head attention, a task per text and head: nothing is padded and no
- * score is ever masked. Scores of a few query rows at a time stay in the cache
- * between product, softmax and product. */
+/* Multi-head attention, a task per text and head: no token is padded and no score masked away. Scores of a few query
+ * rows at a time stay in the cache between product, softmax and product; their rows are `stride` floats apart, which is
+ * the text's length filled up to whole vectors. */
 #include "network.h"
 #include <math.h>
 
@@ -16,7 +16,7 @@ typedef struct {
 
 /* A text and head: where its numbers are. */
 typedef struct {
-  guint first_row, length, head;
+  guint first_row, length, head, padded; /* padded: stride of scores */
   guint64 hash;
   gsize h, width, stride; /* hidden size; of a head; of query_key_value */
   const float *query, *key, *value;
@@ -31,6 +31,7 @@ static Item item_of(const AttentionRun *run, guint task)
   Item item = {.first_row = batch->text_start[text],
                .length = batch->text_start[text + 1] - batch->text_start[text],
                .head = task % config->n_heads,
+               .padded = bert_padded(batch->text_start[text + 1] - batch->text_start[text]),
                .hash = batch->text_hash[text],
                .h = config->hidden_size,
                .width = config->hidden_size / config->n_heads,
@@ -39,7 +40,7 @@ static Item item_of(const AttentionRun *run, guint task)
   item.key = item.query + item.h;
   item.value = item.key + item.h;
   item.probabilities = run->pass->keeps && run->pass->probabilities_start
-                           ? run->pass->probabilities_start[text] + (gsize)item.head * item.length * item.length
+                           ? run->pass->probabilities_start[text] + (gsize)item.head * item.length * item.padded
                            : 0;
   return item;
 }
@@ -48,7 +49,8 @@ static Item item_of(const AttentionRun *run, guint task)
 static gsize scratch_size(const BertPass *pass)
 {
   const BertKernels *kernels = pass->network->kernels;
-  gsize longest = pass->batch->longest, width = pass->network->config->hidden_size / pass->network->config->n_heads;
+  gsize longest = bert_padded(pass->batch->longest),
+        width = pass->network->config->hidden_size / pass->network->config->n_heads;
   gsize wide = kernels->packed_size(width, longest), tall = kernels->packed_size(longest, width);
   return kernels->gemm_scratch + 2 * MAX(wide, tall) + 2 * QUERY_ROWS * longest + 64 +
          (QUERY_ROWS * longest + 2 * BERT_DROPOUT_GROUP) / 2 + 64;
@@ -63,7 +65,8 @@ static Scratch scratch_of(const AttentionRun *run, guint thread)
 {
   const BertPass *pass = run->pass;
   const BertKernels *kernels = pass->network->kernels;
-  gsize longest = pass->batch->longest, width = pass->network->config->hidden_size / pass->network->config->n_heads;
+  gsize longest = bert_padded(pass->batch->longest),
+        width = pass->network->config->hidden_size / pass->network->config->n_heads;
   gsize packed = MAX(kernels->packed_size(width, longest), kernels->packed_size(longest, width));
   gsize scores = ((gsize)QUERY_ROWS * longest + 15) / 16 * 16;
   Scratch scratch = {.gemm = pass->scratch[thread]};
@@ -75,6 +78,13 @@ static Scratch scratch_of(const AttentionRun *run, guint thread)
   return scratch;
 }
 
+/* Products write whole panels of scores where rows are wide enough, because the edge of a panel costs more. */
+static gsize whole_columns(const BertKernels *kernels, const Item *item)
+{
+  gsize panel = kernels->panel_columns;
+  return MIN((gsize)item->padded, (item->length + panel - 1) / panel * panel);
+}
+
 static void pack_whole(const BertKernels *kernels, gsize k, gsize n, BertView b, float *packed)
 {
   kernels->pack(k, n, b, 0, (n + kernels->panel_columns - 1) / kernels->panel_columns, packed);
@@ -84,7 +94,7 @@ static const guint16 *bits_of(const AttentionRun *run, const Item *item, guint f
 {
   return run->pass->network->kernels->dropout_bits(
       &run->pass->attention_dropout, bert_dropout_place(run->layer, BERT_SITE_ATTENTION, item->head), item->hash,
-      (gsize)first * item->length, (gsize)count * item->length, buffer);
+      (gsize)first * item->padded, (gsize)count * item->padded, buffer);
 }
 
 static void forward_task(gpointer data, guint task, guint thread)
@@ -94,23 +104,22 @@ static void forward_task(gpointer data, guint task, guint thread)
   const BertDropout *dropout = &run->pass->attention_dropout;
   Item item = item_of(run, task);
   Scratch scratch = scratch_of(run, thread);
-  gsize length = item.length;
+  gsize length = item.length, padded = item.padded, columns = whole_columns(kernels, &item);
   float scale = 1.0f / sqrtf((float)item.width);
   pack_whole(kernels, item.width, length, bert_transposed(item.key, item.stride), scratch.packed1);
   pack_whole(kernels, length, item.width, bert_rows(item.value, item.stride), scratch.packed2);
   for (guint first = 0; first < length; first += QUERY_ROWS) {
     guint count = MIN(QUERY_ROWS, (guint)length - first);
-    float *scores = run->probabilities ? run->probabilities + item.probabilities + first * length : scratch.scores1;
-    kernels->gemm_packed(count, length, item.width, bert_rows(item.query + first * item.stride, item.stride),
-                         scratch.packed1, scores, length, NULL, FALSE, scratch.gemm);
-    for (guint i = 0; i < count; i++)
-      kernels->softmax(length, scale, scores + i * length);
+    float *scores = run->probabilities ? run->probabilities + item.probabilities + first * padded : scratch.scores1;
+    kernels->gemm_packed(count, columns, item.width, bert_rows(item.query + first * item.stride, item.stride),
+                         scratch.packed1, scores, padded, NULL, FALSE, scratch.gemm);
+    kernels->softmax_rows(count, length, padded, scale, scores);
     if (dropout->threshold > 0) {
       const guint16 *bits = bits_of(run, &item, first, count, scratch.bits);
-      kernels->dropout_apply(count * length, dropout, bits, scores, scratch.scores2);
+      kernels->dropout_apply(count * padded, dropout, bits, scores, scratch.scores2);
       scores = scratch.scores2;
     }
-    kernels->gemm_packed(count, item.width, length, bert_rows(scores, length), scratch.packed2,
+    kernels->gemm_packed(count, item.width, length, bert_rows(scores, padded), scratch.packed2,
                          run->context + (item.first_row + first) * item.h + item.head * item.width, item.h, NULL, FALSE,
                          scratch.gemm);
   }
@@ -135,7 +144,7 @@ static void backward_task(gpointer data, guint task, guint thread)
   const BertDropout *dropout = &run->pass->attention_dropout;
   Item item = item_of(run, task);
   Scratch scratch = scratch_of(run, thread);
-  gsize length = item.length;
+  gsize length = item.length, padded = item.padded, columns = whole_columns(kernels, &item);
   float scale = 1.0f / sqrtf((float)item.width);
   float *d_query = run->d_query_key_value + (item.query - run->query_key_value), *d_key = d_query + item.h,
         *d_value = d_key + item.h;
@@ -143,24 +152,23 @@ static void backward_task(gpointer data, guint task, guint thread)
   pack_whole(kernels, length, item.width, bert_rows(item.key, item.stride), scratch.packed2);
   for (guint first = 0; first < length; first += QUERY_ROWS) {
     guint count = MIN(QUERY_ROWS, (guint)length - first);
-    const float *p = run->probabilities + item.probabilities + first * length, *dropped = p;
+    const float *p = run->probabilities + item.probabilities + first * padded, *dropped = p;
     const float *d_context = run->d_context + (item.first_row + first) * item.h + item.head * item.width;
     float *d_scores = scratch.scores1;
-    kernels->gemm_packed(count, length, item.width, bert_rows(d_context, item.h), scratch.packed1, d_scores, length,
+    kernels->gemm_packed(count, columns, item.width, bert_rows(d_context, item.h), scratch.packed1, d_scores, padded,
                          NULL, FALSE, scratch.gemm);
     if (dropout->threshold > 0) {
       const guint16 *bits = bits_of(run, &item, first, count, scratch.bits);
-      kernels->dropout_apply(count * length, dropout, bits, p, scratch.scores2);
-      kernels->dropout_apply(count * length, dropout, bits, d_scores, d_scores);
+      kernels->dropout_apply(count * padded, dropout, bits, p, scratch.scores2);
+      kernels->dropout_apply(count * padded, dropout, bits, d_scores, d_scores);
       dropped = scratch.scores2;
     }
-    kernels->gemm(length, item.width, count, bert_transposed(dropped, length), bert_rows(d_context, item.h), d_value,
+    kernels->gemm(length, item.width, count, bert_transposed(dropped, padded), bert_rows(d_context, item.h), d_value,
                   item.stride, NULL, first > 0, scratch.gemm);
-    for (guint i = 0; i < count; i++)
-      kernels->softmax_backward(length, scale, p + i * length, d_scores + i * length);
-    kernels->gemm_packed(count, item.width, length, bert_rows(d_scores, length), scratch.packed2,
+    kernels->softmax_rows_backward(count, length, padded, scale, p, d_scores);
+    kernels->gemm_packed(count, item.width, length, bert_rows(d_scores, padded), scratch.packed2,
                          d_query + first * item.stride, item.stride, NULL, FALSE, scratch.gemm);
-    kernels->gemm(length, item.width, count, bert_transposed(d_scores, length),
+    kernels->gemm(length, item.width, count, bert_transposed(d_scores, padded),
                   bert_rows(item.query + first * item.stride, item.stride), d_key, item.stride, NULL, first > 0,
                   scratch.gemm);
   }

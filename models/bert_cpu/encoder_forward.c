@@ -141,7 +141,7 @@ static void take_memory(BertPass *pass)
     for (guint i = 0; i < batch->n_texts; i++) {
       gsize length = batch->text_start[i + 1] - batch->text_start[i];
       pass->probabilities_start[i] = n_probabilities;
-      n_probabilities += network->config->n_heads * length * length;
+      n_probabilities += network->config->n_heads * length * bert_padded((guint)length);
     }
     pass->probabilities_start[batch->n_texts] = n_probabilities;
     if (network->first_trained == BERT_LAYER_EMBEDDINGS) {

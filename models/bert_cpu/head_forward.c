@@ -138,7 +138,7 @@ static void group_task(gpointer data, guint task, guint thread)
   kernels->gemm_packed(n, h, 4 * h, bert_rows(features, 4 * h), network->linear_1.forward, hidden, h,
                        weights->linear_1_bias, FALSE, gemm);
   for (gsize i = 0; i < n * h; i++)
-    hidden[i] = hidden[i] > 0 ? hidden[i] : 0;
+    hidden[i] = hidden[i] < 0 ? 0 : hidden[i]; /* a NaN stays */
   for (guint pair = group->first_pair; pair < group->last_pair; pair++) {
     gsize first = batch->pair_start[pair] - start, last = batch->pair_start[pair + 1] - start;
     float *average = pass->keeps ? head->mean + pair * h : mean;
@@ -168,7 +168,7 @@ static void value_forward(BertPass *pass, float *values)
   for (guint d = 0; d < batch->n_decisions; d++) {
     float *hidden = head->value_hidden + (gsize)d * BERT_VALUE_HIDDEN;
     for (guint i = 0; i < BERT_VALUE_HIDDEN; i++)
-      hidden[i] = hidden[i] > 0 ? hidden[i] : LEAKY_SLOPE * hidden[i];
+      hidden[i] = hidden[i] < 0 ? LEAKY_SLOPE * hidden[i] : hidden[i];
     values[d] = kernels->dot(BERT_VALUE_HIDDEN, hidden, weights->value_output_weight) + weights->value_output_bias[0];
   }
 }

@@ -140,6 +140,12 @@ void bert_dropout_row(const BertPass *pass, gint layer, BertSite site, guint row
 /* Makes sure that every thread has `size` floats of scratch, kept until the pass ends. */
 void bert_pass_scratch(BertPass *pass, gsize size);
 
+/* The distance between rows of a text's scores. */
+static inline guint bert_padded(guint length)
+{
+  return (length + BERT_ROW_PADDING - 1) / BERT_ROW_PADDING * BERT_ROW_PADDING;
+}
+
 /* Attention of one layer over all texts and heads, forward and backward (attention.c). context is T x h. */
 void bert_attention_forward(BertPass *pass, gint layer, const float *query_key_value, float *probabilities,
                             float *context);

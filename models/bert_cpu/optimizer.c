@@ -151,7 +151,9 @@ static void step_task(gpointer data, guint task, guint thread)
   (void)thread;
   BertAdamW step = {.learning_rate = (float)(run->learning_rate * (head ? rules->head_learning_rate_scale : 1)),
                     .beta1 = (float)rules->beta1,
+                    .rest1 = (float)(1 - rules->beta1),
                     .beta2 = (float)rules->beta2,
+                    .rest2 = (float)(1 - rules->beta2),
                     .epsilon = (float)rules->epsilon,
                     .weight_decay = tensor->decays ? (float)rules->weight_decay : 0,
                     .gradient_scale = (float)run->scale,

@@ -1,0 +1,243 @@
+/* What a result may not depend on: threads, what else is in the batch, whether equal texts are shared. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fixture.h"
+#include <cmocka.h>
+#include <math.h>
+#include <string.h>
+
+typedef struct {
+  float *logits, *values, *weights;
+} Outcome;
+
+static void outcome_clear(Outcome *outcome)
+{
+  g_free(outcome->logits);
+  g_free(outcome->values);
+  g_free(outcome->weights);
+}
+
+/* Three forward, backward and step rounds with dropout; the last round's logits and values, and the weights. */
+static Outcome train(gint64 threads, const FixtureDecisions *decisions, gboolean shares)
+{
+  BertCpuOptions options = fixture_options();
+  options.threads = threads;
+  options.dropout = 0.2;
+  BertCpu *policy = fixture_open(&options, 11);
+  fixture_enlarge(policy);
+  if (!shares) {
+    bert_batch_builder_free(policy->train_builder);
+    policy->train_builder = bert_batch_builder_new(FALSE);
+  }
+  float *d_logits = fixture_floats(decisions->n_logits, 1), *d_values = fixture_floats(decisions->n, 2);
+  Outcome outcome = {g_new(float, decisions->n_logits), g_new(float, decisions->n), NULL};
+  for (int round = 0; round < 3; round++) {
+    assert_true(bert_cpu_forward(policy, decisions->decisions, decisions->n, outcome.logits, outcome.values, NULL));
+    assert_true(bert_cpu_backward(policy, d_logits, d_values, NULL));
+    assert_true(bert_cpu_step(policy, 0.01, 1, NULL, NULL));
+  }
+  outcome.weights = g_memdup2(policy->weights->block, policy->shared->layout->n_floats * sizeof(float));
+  g_free(d_logits);
+  g_free(d_values);
+  bert_cpu_close(policy);
+  return outcome;
+}
+
+static gsize n_weights(void)
+{
+  BertCpuOptions options = fixture_options();
+  BertCpu *policy = fixture_open(&options, 11);
+  gsize n = policy->shared->layout->n_floats;
+  bert_cpu_close(policy);
+  return n;
+}
+
+static void test_results_are_the_same_bits_for_any_number_of_threads(void **state)
+{
+  (void)state;
+  FixtureDecisions decisions = fixture_decisions(24);
+  Outcome one = train(1, &decisions, TRUE);
+  for (gint64 threads = 2; threads <= 4; threads++) {
+    Outcome more = train(threads, &decisions, TRUE);
+    assert_memory_equal(one.logits, more.logits, decisions.n_logits * sizeof(float));
+    assert_memory_equal(one.values, more.values, decisions.n * sizeof(float));
+    assert_memory_equal(one.weights, more.weights, n_weights() * sizeof(float));
+    outcome_clear(&more);
+  }
+  outcome_clear(&one);
+  fixture_decisions_clear(&decisions);
+}
+
+static void test_sharing_equal_texts_changes_nothing(void **state)
+{
+  (void)state;
+  FixtureDecisions decisions = fixture_decisions(12);
+  BertCpuOptions options = fixture_options();
+  options.dropout = 0.2;
+  BertCpu *policies[2];
+  float *logits[2], *values[2];
+  float *d_logits = fixture_floats(decisions.n_logits, 1), *d_values = fixture_floats(decisions.n, 2);
+  for (int i = 0; i < 2; i++) {
+    policies[i] = fixture_open(&options, 11);
+    fixture_enlarge(policies[i]);
+    bert_batch_builder_free(policies[i]->train_builder);
+    policies[i]->train_builder = bert_batch_builder_new(i == 0);
+    logits[i] = g_new(float, decisions.n_logits);
+    values[i] = g_new(float, decisions.n);
+    assert_true(bert_cpu_forward(policies[i], decisions.decisions, decisions.n, logits[i], values[i], NULL));
+    assert_true(bert_cpu_backward(policies[i], d_logits, d_values, NULL));
+  }
+  assert_true(policies[0]->pass.batch->n_rows < policies[1]->pass.batch->n_rows);
+  assert_memory_equal(logits[0], logits[1], decisions.n_logits * sizeof(float));
+  assert_memory_equal(values[0], values[1], decisions.n * sizeof(float));
+  /* The gradients are the same sums in another order. */
+  const BertLayout *layout = policies[0]->shared->layout;
+  for (guint t = 0; t < layout->n_tensors; t++) {
+    gsize offset = layout->tensors[t].offset, n = layout->tensors[t].n_elements;
+    double difference = 0, norm = 0;
+    for (gsize i = offset; i < offset + n; i++) {
+      double shared = policies[0]->optimizer->gradient->block[i], apart = policies[1]->optimizer->gradient->block[i];
+      difference += (shared - apart) * (shared - apart);
+      norm += shared * shared;
+    }
+    if (!(sqrt(difference) <= 1e-5 * sqrt(norm) + 1e-4))
+      fail_msg("%s differs by %g, its norm is %g", layout->tensors[t].name, sqrt(difference), sqrt(norm));
+  }
+  for (int i = 0; i < 2; i++) {
+    bert_cpu_close(policies[i]);
+    g_free(logits[i]);
+    g_free(values[i]);
+  }
+  g_free(d_logits);
+  g_free(d_values);
+  fixture_decisions_clear(&decisions);
+}
+
+static void test_a_decision_scores_alike_alone_and_in_any_batch(void **state)
+{
+  (void)state;
+  FixtureDecisions decisions = fixture_decisions(30);
+  BertCpuOptions options = fixture_options();
+  options.threads = 2;
+  for (int round = 0; round < 3; round++) {
+    options.score_batch_tokens = round == 0 ? 1 : round == 1 ? 100 : 100000; /* batches of one, some, all */
+    BertCpu *policy = fixture_open(&options, 3);
+    fixture_enlarge(policy);
+    float *logits = g_new(float, decisions.n_logits), *values = g_new(float, decisions.n);
+    assert_true(bert_cpu_score(policy, decisions.decisions, decisions.n, logits, values, NULL));
+    for (guint d = 0, first = 0; d < decisions.n; d++) {
+      float alone[8], value;
+      guint n = decisions.decisions[d]->n_candidates;
+      assert_true(bert_cpu_score(policy, &decisions.decisions[d], 1, alone, &value, NULL));
+      assert_memory_equal(alone, logits + first, n * sizeof *alone);
+      assert_memory_equal(&value, values + d, sizeof value);
+      first += n;
+    }
+    g_free(logits);
+    g_free(values);
+    bert_cpu_close(policy);
+  }
+  fixture_decisions_clear(&decisions);
+}
+
+static void test_score_without_values_is_the_same(void **state)
+{
+  (void)state;
+  FixtureDecisions decisions = fixture_decisions(5);
+  BertCpuOptions options = fixture_options();
+  BertCpu *policy = fixture_open(&options, 3);
+  float *with = g_new(float, decisions.n_logits), *without = g_new(float, decisions.n_logits), values[5];
+  assert_true(bert_cpu_score(policy, decisions.decisions, 5, with, values, NULL));
+  assert_true(bert_cpu_score(policy, decisions.decisions, 5, without, NULL, NULL));
+  assert_memory_equal(with, without, decisions.n_logits * sizeof *with);
+  g_free(with);
+  g_free(without);
+  bert_cpu_close(policy);
+  fixture_decisions_clear(&decisions);
+}
+
+static void test_forward_without_dropout_gives_what_score_gives(void **state)
+{
+  (void)state;
+  FixtureDecisions decisions = fixture_decisions(9);
+  BertCpuOptions options = fixture_options();
+  options.threads = 2;
+  BertCpu *policy = fixture_open(&options, 3);
+  fixture_enlarge(policy);
+  float *scored = g_new(float, decisions.n_logits), *forwarded = g_new(float, decisions.n_logits);
+  float scored_values[9], forwarded_values[9];
+  assert_true(bert_cpu_score(policy, decisions.decisions, 9, scored, scored_values, NULL));
+  assert_true(bert_cpu_forward(policy, decisions.decisions, 9, forwarded, forwarded_values, NULL));
+  assert_memory_equal(scored, forwarded, decisions.n_logits * sizeof *scored);
+  assert_memory_equal(scored_values, forwarded_values, sizeof scored_values);
+  g_free(scored);
+  g_free(forwarded);
+  bert_cpu_close(policy);
+  fixture_decisions_clear(&decisions);
+}
+
+static void test_dropout_masks_differ_between_forwards_and_repeat_with_the_seed(void **state)
+{
+  (void)state;
+  FixtureDecisions decisions = fixture_decisions(4);
+  BertCpuOptions options = fixture_options();
+  options.dropout = 0.3;
+  float *first[2], *second[2];
+  for (int i = 0; i < 2; i++) {
+    BertCpu *policy = fixture_open(&options, 8);
+    first[i] = g_new(float, decisions.n_logits);
+    second[i] = g_new(float, decisions.n_logits);
+    assert_true(bert_cpu_forward(policy, decisions.decisions, 4, first[i], NULL, NULL));
+    assert_true(bert_cpu_forward(policy, decisions.decisions, 4, second[i], NULL, NULL));
+    bert_cpu_close(policy);
+  }
+  assert_memory_equal(first[0], first[1], decisions.n_logits * sizeof(float));
+  assert_memory_equal(second[0], second[1], decisions.n_logits * sizeof(float));
+  assert_memory_not_equal(first[0], second[0], decisions.n_logits * sizeof(float));
+  for (int i = 0; i < 2; i++) {
+    g_free(first[i]);
+    g_free(second[i]);
+  }
+  fixture_decisions_clear(&decisions);
+}
+
+static void count_task(gpointer data, guint task, guint thread)
+{
+  guint8 *counts = data;
+  (void)thread;
+  counts[task]++;
+}
+
+static void test_pool_runs_every_task_once(void **state)
+{
+  (void)state;
+  for (guint n_threads = 1; n_threads <= 5; n_threads++) {
+    BertPool *pool = bert_pool_new(n_threads);
+    assert_int_equal(bert_pool_n_threads(pool), n_threads);
+    for (guint round = 0; round < 200; round++) {
+      guint8 counts[64] = {0};
+      guint n_tasks = round % 65;
+      bert_pool_run(pool, n_tasks, count_task, counts);
+      for (guint i = 0; i < G_N_ELEMENTS(counts); i++)
+        assert_int_equal(counts[i], i < n_tasks ? 1 : 0);
+    }
+    bert_pool_free(pool);
+  }
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_results_are_the_same_bits_for_any_number_of_threads),
+      cmocka_unit_test(test_sharing_equal_texts_changes_nothing),
+      cmocka_unit_test(test_a_decision_scores_alike_alone_and_in_any_batch),
+      cmocka_unit_test(test_score_without_values_is_the_same),
+      cmocka_unit_test(test_forward_without_dropout_gives_what_score_gives),
+      cmocka_unit_test(test_dropout_masks_differ_between_forwards_and_repeat_with_the_seed),
+      cmocka_unit_test(test_pool_runs_every_task_once),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
