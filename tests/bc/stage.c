@@ -27,28 +27,38 @@ static const CwRegisteredFeature *find(CwRegistry *registry, CwFeatureKind kind,
 
 Stage *stage_new(const char *yaml, GPtrArray *trajectories, const CwRegisteredFeature *feature)
 {
+  return stage_open("bc", yaml, trajectories, feature);
+}
+
+Stage *stage_open(const char *algorithm, const char *yaml, GPtrArray *trajectories, const CwRegisteredFeature *feature)
+{
   Stage *stage = g_new0(Stage, 1);
   GError *error = NULL;
 
   stage->registry = cw_registry_new(NULL);
-  stage->bc = find(stage->registry, CW_FEATURE_ALGORITHM, "bc");
-  stage->options = fill(stage->bc, yaml);
+  stage->feature = find(stage->registry, CW_FEATURE_ALGORITHM, algorithm);
+  stage->options = fill(stage->feature, yaml);
   if (!feature) {
     feature = find(stage->registry, CW_FEATURE_POLICY, "linear");
     stage->policy_options = fill(feature, "buckets: 1024\ninitial_scale: 0.1\n");
   }
   stage->policy = cw_policy_open(feature, stage->policy_options, 7, &error);
   assert_null(error);
-  stage->random = cw_random_new(7, "stage", 0, 0);
-  stage->algorithm = cw_algorithm_open(stage->bc, stage->options, &error);
+  if (cw_algorithm_needs(stage->feature, stage->options) & CW_NEEDS_REFERENCE)
+    stage->reference = cw_policy_clone_frozen(stage->policy, &error);
   assert_null(error);
-  stage->update = cw_update_new(stage->policy, NULL, stage->random);
-  stage->trajectories = trajectories;
+  stage->random = cw_random_new(7, "stage", 0, 0);
+  stage->algorithm = cw_algorithm_open(stage->feature, stage->options, &error);
+  assert_null(error);
+  stage->update = cw_update_new(stage->policy, stage->reference, stage->random);
+  stage->trajectories = trajectories ? trajectories : new_trajectories();
+  stage->episodes = new_trajectories();
   return stage;
 }
 
 void stage_free(Stage *stage)
 {
+  cw_policy_close(stage->reference);
   if (stage->policy_options) {
     CwOptionTable table = cw_policy_feature(stage->policy)->options;
 
@@ -60,9 +70,10 @@ void stage_free(Stage *stage)
   cw_algorithm_close(stage->algorithm);
   cw_update_free(stage->update);
   cw_random_free(stage->random);
-  cw_options_free(&stage->bc->options, stage->options);
+  cw_options_free(&stage->feature->options, stage->options);
   cw_registry_free(stage->registry);
   g_ptr_array_free(stage->trajectories, TRUE);
+  g_ptr_array_free(stage->episodes, TRUE);
   g_free(stage);
 }
 
@@ -71,7 +82,7 @@ gboolean stage_update(Stage *stage)
   gboolean done = FALSE;
   GError *error = NULL;
 
-  cw_update_begin(stage->update, stage->index++, stage->trajectories, NULL);
+  cw_update_begin(stage->update, stage->index++, stage->trajectories, stage->episodes);
   if (!cw_algorithm_update(stage->algorithm, stage->update, &done, &error))
     fail_msg("%s", error->message);
   assert_null(cw_update_bad_metric(stage->update));
@@ -84,7 +95,7 @@ char *stage_update_fails(Stage *stage, CwErrorCode code)
   GError *error = NULL;
   char *message;
 
-  cw_update_begin(stage->update, stage->index++, stage->trajectories, NULL);
+  cw_update_begin(stage->update, stage->index++, stage->trajectories, stage->episodes);
   assert_false(cw_algorithm_update(stage->algorithm, stage->update, &done, &error));
   assert_non_null(error);
   assert_int_equal(error->code, code);

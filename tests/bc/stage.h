@@ -1,5 +1,5 @@
-/* A stage of one algorithm "bc" without the runtime: options from YAML, a policy,
- * trajectories, and updates one by one. */
+/* A stage of one algorithm without the runtime: options from YAML, a policy, its
+ * frozen copy if the algorithm needs one, trajectories and episodes, and updates one by one. */
 #ifndef STAGE_H
 #define STAGE_H
 
@@ -14,18 +14,20 @@
 
 typedef struct {
   CwRegistry *registry;
-  const CwRegisteredFeature *bc;
+  const CwRegisteredFeature *feature; /* of the algorithm */
   gpointer options, policy_options;
-  CwPolicy *policy;
+  CwPolicy *policy, *reference;
   CwRandom *random;
   CwAlgorithm *algorithm;
   CwUpdate *update;
   guint64 index;
-  GPtrArray *trajectories;
+  GPtrArray *trajectories, *episodes; /* the episodes of the next update, to be changed at will; at first none */
 } Stage;
 
-/* Takes the trajectories. `feature` NULL: the plugin "linear" with small tables, opened by the stage. Otherwise a
- * policy of that feature, whose open ignores its options. */
+/* Takes the trajectories (NULL: none). `feature` NULL: the plugin "linear" with small tables, opened by the stage.
+ * Otherwise a policy of that feature, whose open ignores its options. */
+Stage *stage_open(const char *algorithm, const char *yaml, GPtrArray *trajectories, const CwRegisteredFeature *feature);
+/* The same of "bc". */
 Stage *stage_new(const char *yaml, GPtrArray *trajectories, const CwRegisteredFeature *feature);
 void stage_free(Stage *stage);
 /* One update; fails the test on an error. Returns whether the algorithm is done. */

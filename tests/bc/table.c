@@ -28,7 +28,19 @@ static gpointer table_open(gconstpointer options, guint32 seed, GError **error)
 
 static void table_close(gpointer policy)
 {
-  (void)policy;
+  Table *table = policy;
+
+  if (table && table->frozen)
+    g_free(table);
+}
+
+static gpointer table_clone_frozen(gpointer policy, GError **error)
+{
+  Table *table = g_memdup2(policy, sizeof *table);
+
+  (void)error;
+  table->frozen = TRUE;
+  return table;
 }
 
 static const char *const *table_describe(gpointer policy)
@@ -153,6 +165,7 @@ const CwRegisteredFeature *table_feature(void)
       .forward = table_forward,
       .backward = table_backward,
       .step = table_step,
+      .clone_frozen = table_clone_frozen,
       .save = table_save,
       .load = table_save,
       .count_tokens = table_count_tokens,
@@ -160,7 +173,7 @@ const CwRegisteredFeature *table_feature(void)
   static const CwRegisteredFeature feature = {
       .kind = CW_FEATURE_POLICY,
       .name = "table",
-      .capabilities = CW_POLICY_TRAINS | CW_POLICY_VALUES,
+      .capabilities = CW_POLICY_TRAINS | CW_POLICY_VALUES | CW_POLICY_CLONES,
       .vtable.policy = &vtable,
   };
 

@@ -18,6 +18,7 @@ typedef struct {
   double last_rate;
   gboolean fixed;                                      /* steps change nothing */
   guint rows[TABLE_ROWS], columns[TABLE_ROWS], n_rows; /* of the last forward */
+  gboolean frozen;                                     /* a clone, which its policy frees */
 } Table;
 
 /* A table of normal numbers, to be freed with g_free; the next policy that is opened from table_feature is it. */

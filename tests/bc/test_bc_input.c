@@ -108,18 +108,18 @@ static void test_early_stop_needs_something_held_out(void **state)
   Stage *stage = stage_new("epochs: 1\n", make_rows(1), table_feature());
   CwDiagnostics *diagnostics = cw_diagnostics_new();
   CwYamlNode *root = cw_yaml_parse_text("early_stop: 2\nheld_out: 0\n", "test.yaml", diagnostics);
-  gpointer options = cw_options_fill(&stage->bc->options, root, NULL, "algorithm 'bc'", diagnostics);
+  gpointer options = cw_options_fill(&stage->feature->options, root, NULL, "algorithm 'bc'", diagnostics);
   GError *error = NULL;
 
   (void)state;
   assert_int_equal(cw_diagnostics_count(diagnostics), 0);
-  assert_null(cw_algorithm_open(stage->bc, options, &error));
+  assert_null(cw_algorithm_open(stage->feature, options, &error));
   assert_true(g_error_matches(error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION));
   assert_string_equal(error->message,
                       "algorithm 'bc': early_stop: expected held_out above 0, by which to see that nothing improves, "
                       "found 0; set held_out to 0.1, say, or early_stop to 0");
   g_error_free(error);
-  cw_options_free(&stage->bc->options, options);
+  cw_options_free(&stage->feature->options, options);
   cw_yaml_free(root);
   cw_diagnostics_free(diagnostics);
   stage_free(stage);
@@ -171,7 +171,7 @@ static void test_values_are_needed_only_with_a_coefficient(void **state)
     Table *table = new_table();
     Stage *stage = stage_new(yaml[i], make_rows(1), table_feature());
 
-    assert_int_equal(cw_algorithm_needs(stage->bc, stage->options),
+    assert_int_equal(cw_algorithm_needs(stage->feature, stage->options),
                      CW_NEEDS_TRAINING | CW_NEEDS_TRAJECTORIES | (i ? CW_NEEDS_VALUES : 0));
     stage_free(stage);
     g_free(table);
@@ -191,10 +191,10 @@ static void test_options_out_of_range_are_reported_together(void **state)
   Stage *stage = stage_new("epochs: 1\n", make_rows(1), table_feature());
   CwDiagnostics *diagnostics = cw_diagnostics_new();
   CwYamlNode *root = cw_yaml_parse_text(yaml, "test.yaml", diagnostics);
-  gpointer options = cw_options_fill(&stage->bc->options, root, NULL, "algorithm 'bc'", diagnostics);
+  gpointer options = cw_options_fill(&stage->feature->options, root, NULL, "algorithm 'bc'", diagnostics);
   g_autofree char *text = cw_diagnostics_text(diagnostics);
   g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-  g_autofree char *problem = cw_options_self_check(&stage->bc->options);
+  g_autofree char *problem = cw_options_self_check(&stage->feature->options);
 
   (void)state;
   assert_null(problem);
@@ -206,7 +206,7 @@ static void test_options_out_of_range_are_reported_together(void **state)
     assert_true(g_str_has_prefix(lines[i], place));
     assert_non_null(strstr(lines[i], complaint));
   }
-  cw_options_free(&stage->bc->options, options);
+  cw_options_free(&stage->feature->options, options);
   cw_yaml_free(root);
   cw_diagnostics_free(diagnostics);
   stage_free(stage);

@@ -1,0 +1,48 @@
+#!/bin/sh
+# PPO, GRPO and both kinds of DPO in a whole run: stopped anywhere and resumed, or with
+# another number of slots, it must end with the same bytes.
+. "$srcdir/tests/run/tap.sh"
+
+cat >run.yaml <<'YAML'
+name: run
+environment: {plugin: toy_environment}
+policy: {plugin: linear, buckets: 64}
+rollout: {slots: 4}
+checkpoint: {every: 1, keep: 100}
+stages:
+  - {generate: {agent: best, episodes: 12}, into: best.jsonl}
+  - {generate: {agent: random, episodes: 48}, into: random.jsonl}
+  - {algorithm: dpo, trajectories: best.jsonl, epochs: 0, updates: 5, learning_rate: 0.02, update_trajectories: 3}
+  - {algorithm: dpo, trajectories: random.jsonl, granularity: trajectory, epochs: 0, updates: 5, pairs_per_goal: 2, update_tokens: 300,
+     learning_rate: 0.02, schedule: linear, warmup: 0.4}
+  - {algorithm: ppo, updates: 4, episodes: 6, epochs: 2, minibatch_decisions: 7, learning_rate: 0.02, schedule: cosine,
+     reference_coefficient: 0.1}
+  - {algorithm: grpo, updates: 4, groups: 3, group_size: 4, minibatch_decisions: 7, learning_rate: 0.02,
+     reference_coefficient: 0.1}
+evaluate: {episodes: 6, agents: [final]}
+YAML
+
+run 0 run run.yaml --out whole --quiet
+same "" "$status$(cat err)" "the run goes through"
+same "5 5 4 4" "$(for stage in 2 3 4 5; do grep -c "\"stage\": $stage,.*/optimizer_steps" whole/metrics.jsonl; done | tr '\n' ' ' | sed 's/ $//')" \
+  "every update of every stage has a record"
+
+for step in 0 1 3 5 6 7 9 10 11 13 14 15 17; do
+  rm -rf again
+  cp -R whole again
+  for checkpoint in $(ls again/checkpoints); do
+    [ "${checkpoint#step-}" -le "$step" ] || rm -r "again/checkpoints/$checkpoint"
+  done
+  run 0 run run.yaml --out again --resume --quiet
+  same "" "$status$(cmp whole/metrics.jsonl again/metrics.jsonl 2>&1)$(diff -r whole/checkpoints/step-18 again/checkpoints/step-18)" \
+    "resumed from step $step of 18"
+done
+
+run 0 run run.yaml --out slots --quiet --set rollout.slots=1
+same "" "$status$(cmp whole/metrics.jsonl slots/metrics.jsonl 2>&1)$(diff -r whole/checkpoints/step-18/policy slots/checkpoints/step-18/policy)" \
+  "one slot gives the same run"
+
+fails 2 "run.yaml:9:5: error: algorithm 'dpo' needs trajectories; add 'trajectories' to this stage" \
+  "a stage without trajectories is refused before anything is loaded" \
+  run run.yaml --out bad --quiet --set stages.2.trajectories=null
+finish
