@@ -216,6 +216,25 @@ static void test_a_pass_goes_once_through_the_trajectories(void **state)
   close_stage(stage, table);
 }
 
+static void test_every_pass_has_an_order_of_its_own(void **state)
+{
+  guint orders[2][8];
+  Table *table;
+  Stage *stage = open_stage("epochs: 2\nresample: 1000\nlearning_rate: 0\n", make_rows(8), &table);
+
+  (void)state;
+  for (guint i = 0; i < 16; i++) {
+    memset(table->n_trained, 0, sizeof table->n_trained);
+    stage_update(stage);
+    for (guint t = 0; t < 8; t++)
+      if (table->n_trained[3 * t] > 0)
+        orders[i / 8][i % 8] = t;
+  }
+  assert_memory_not_equal(orders[0], orders[1], sizeof orders[0]);
+  assert_memory_not_equal(orders[0], ((guint[]){0, 1, 2, 3, 4, 5, 6, 7}), sizeof orders[0]);
+  close_stage(stage, table);
+}
+
 static void test_updates_end_the_stage_before_the_epochs(void **state)
 {
   static const struct {
@@ -537,6 +556,7 @@ int main(void)
       cmocka_unit_test(test_resampling_finds_another_action),
       cmocka_unit_test(test_dispreferred_action_comes_from_the_reference),
       cmocka_unit_test(test_a_pass_goes_once_through_the_trajectories),
+      cmocka_unit_test(test_every_pass_has_an_order_of_its_own),
       cmocka_unit_test(test_updates_end_the_stage_before_the_epochs),
       cmocka_unit_test(test_batches_by_tokens_shuffle_decisions),
       cmocka_unit_test(test_pairs_are_of_one_goal_and_different_rewards),

@@ -147,8 +147,9 @@ static void test_single_candidates_and_empty_episodes_are_left_out(void **state)
 
 static void test_clip_high_lets_ratios_rise_further(void **state)
 {
-  static const char *const yaml[] = {"epochs: 200\nminibatch_decisions: 0\nlearning_rate: 0.05\nclip: 0.1\n",
-                                     "epochs: 200\nminibatch_decisions: 0\nlearning_rate: 0.05\nclip: 0.1\nclip_high: 0.5\n"};
+  static const char *const yaml[] = {
+      "epochs: 200\nminibatch_decisions: 0\nlearning_rate: 0.05\nclip: 0.1\n",
+      "epochs: 200\nminibatch_decisions: 0\nlearning_rate: 0.05\nclip: 0.1\nclip_high: 0.5\n"};
   static const float pay[] = {0, 1};
   static const guint one[] = {1, 1}, of[] = {0, 0};
   double ratios[2][2];

@@ -271,6 +271,44 @@ static void test_minibatches_see_every_decision_once_an_epoch(void **state)
   close_fixed(stage, table);
 }
 
+static GString *seen; /* the rows of every forward */
+
+static gboolean noting_forward(gpointer policy, const CwDecision *const *decisions, guint n, float *logits,
+                               float *values, GError **error)
+{
+  for (guint i = 0; i < n; i++)
+    g_string_append_printf(seen, "%u ", (guint)atoi(decisions[i]->observation + 1));
+  g_string_append_c(seen, '|');
+  return table_feature()->vtable.policy->forward(policy, decisions, n, logits, values, error);
+}
+
+static void test_epochs_cut_other_minibatches(void **state)
+{
+  CwPolicyVtable vtable = *table_feature()->vtable.policy;
+  CwRegisteredFeature noting = *table_feature();
+  Table *table = new_table();
+  Stage *stage;
+
+  (void)state;
+  vtable.forward = noting_forward;
+  noting.vtable.policy = &vtable;
+  seen = g_string_new(NULL);
+  stage = stage_open("ppo", "epochs: 2\nminibatch_decisions: 9\n", NULL, &noting);
+  g_ptr_array_unref(stage->episodes);
+  stage->episodes = make_rows(6);
+  stage_update(stage);
+  {
+    g_auto(GStrv) minibatches = g_strsplit(seen->str, "|", -1);
+
+    assert_int_equal(g_strv_length(minibatches), 5);
+    /* A minibatch is sorted by cost, so equal ones would look equal. */
+    assert_string_not_equal(minibatches[0], minibatches[2]);
+    assert_string_not_equal(minibatches[0], minibatches[3]);
+  }
+  g_string_free(seen, TRUE);
+  close_fixed(stage, table);
+}
+
 static void test_token_budget_changes_nothing_but_rounding(void **state)
 {
   static const guint budgets[] = {1, 25, 1000000};
@@ -393,6 +431,41 @@ static void test_diagnostics_of_a_known_batch(void **state)
   close_fixed(stage, table);
 }
 
+/* Of six actions recorded as half as probable, as probable and twice as probable as they
+ * are, those are clipped whose ratio has gone to the advantage of their reward. */
+static void test_clip_fraction_counts_the_clipped(void **state)
+{
+  static const double factors[] = {0.5, 0.5, 1, 1, 2, 2};
+  static const float rewards[] = {9, -9, 9, -9, 9, -9};
+  GPtrArray *episodes = new_trajectories();
+  double k1 = 0, k3 = 0;
+  Table *table;
+  Stage *stage;
+
+  (void)state;
+  stage = open_fixed(ONE_STEP "lambda: 1\nold_policy: recorded\n", episodes, &table);
+  for (guint i = 0; i < 6; i++) {
+    char text[8];
+    Choice choice = {text, {"u", "v"}, 0, rewards[i]};
+    CwStep *step;
+
+    g_snprintf(text, sizeof text, "d%u", i);
+    step = (CwStep *)add_trajectory(episodes, "goal", "policy", FALSE, &choice, 1)->steps[0];
+    step->value = table->values[i];
+    step->log_probability = (float)log(table_probability(table, i, 2, 0) * factors[i]);
+    k1 += log(factors[i]) / 6;
+    k3 += (1 / factors[i] - 1 + log(factors[i])) / 6;
+  }
+  stage_update(stage);
+  assert_near(stage_metric(stage, "clip_fraction"), 2.0 / 6, 1e-12);
+  assert_near(stage_metric(stage, "approximate_kl_k1"), k1, 1e-6);
+  assert_near(stage_metric(stage, "approximate_kl"), k3, 1e-6);
+  assert_near(stage_metric(stage, "first_ratio_deviation"), 1, 1e-6);
+  for (guint i = 0; i < 6; i++)
+    assert_true((table->last_logit_gradient[i][0] == 0) == (i == 0 || i == 5));
+  close_fixed(stage, table);
+}
+
 static void test_reference_is_wanted_only_for_its_penalty(void **state)
 {
   static const struct {
@@ -495,10 +568,12 @@ int main(void)
       cmocka_unit_test(test_dropout_shows_in_the_first_ratios),
       cmocka_unit_test(test_recorded_and_rescored_log_probabilities_agree),
       cmocka_unit_test(test_minibatches_see_every_decision_once_an_epoch),
+      cmocka_unit_test(test_epochs_cut_other_minibatches),
       cmocka_unit_test(test_token_budget_changes_nothing_but_rounding),
       cmocka_unit_test(test_target_kl_ends_the_update),
       cmocka_unit_test(test_value_clip_holds_the_value_back),
       cmocka_unit_test(test_diagnostics_of_a_known_batch),
+      cmocka_unit_test(test_clip_fraction_counts_the_clipped),
       cmocka_unit_test(test_reference_is_wanted_only_for_its_penalty),
       cmocka_unit_test(test_collects_until_it_is_done),
       cmocka_unit_test(test_empty_episodes_are_counted),

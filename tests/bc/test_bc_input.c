@@ -105,6 +105,7 @@ static void test_nothing_to_learn_from_is_reported_with_the_reasons(void **state
 
 static void test_early_stop_needs_something_held_out(void **state)
 {
+  Table *table = new_table();
   Stage *stage = stage_new("epochs: 1\n", make_rows(1), table_feature());
   CwDiagnostics *diagnostics = cw_diagnostics_new();
   CwYamlNode *root = cw_yaml_parse_text("early_stop: 2\nheld_out: 0\n", "test.yaml", diagnostics);
@@ -123,6 +124,7 @@ static void test_early_stop_needs_something_held_out(void **state)
   cw_yaml_free(root);
   cw_diagnostics_free(diagnostics);
   stage_free(stage);
+  g_free(table);
   assert_first_update_fails("early_stop: 2\n", make_rows(1), CW_ERROR_CONFIGURATION,
                             "algorithm 'bc': early_stop: expected held-out decisions, by which to see that nothing "
                             "improves, found none; bring trajectories of more goals, or set early_stop to 0");
