@@ -1,39 +1,43 @@
-/* The nouns of a title by rule: every word with a letter in it, but for short
- * function words, lower-cased. */
+/* The built-in noun tagger: tokens, their features, the network, and the texts
+ * of those it calls nouns. */
 #include "envs/shop/nouns.h"
 
+#include "envs/shop/noun_network.h"
 #include "envs/shop/text.h"
+#include "envs/shop/title_tokenizer.h"
 
 #include <string.h>
-
-static gboolean is_function_word(const char *word)
-{
-  static const char *const words[] = {"a",       "an", "and", "as",   "at",  "by",  "for", "from", "in",
-                                      "is",      "of", "on",  "or",   "out", "the", "to",  "up",   "with",
-                                      "without", "w",  "x",   "your", "you", "all", "not", "no",   "can"};
-  for (gsize i = 0; i < G_N_ELEMENTS(words); i++)
-    if (g_str_equal(words[i], word))
-      return TRUE;
-  return FALSE;
-}
 
 GPtrArray *shop_nouns_tag(const char *title)
 {
   GPtrArray *nouns = g_ptr_array_new_with_free_func(g_free);
-  GString *word = g_string_new(NULL);
-  while (*title) {
-    const char *end = title;
-    gboolean letter = FALSE;
-    while (*end && g_unichar_isalnum(g_utf8_get_char(end))) {
-      letter = letter || g_unichar_isalpha(g_utf8_get_char(end));
-      end = g_utf8_next_char(end);
-    }
-    g_string_truncate(word, 0);
-    shop_text_append_lower(word, title, (gsize)(end - title));
-    if (letter && !is_function_word(word->str))
-      g_ptr_array_add(nouns, g_strdup(word->str));
-    title = end > title ? end : g_utf8_next_char(title);
+  GArray *tokens = g_array_new(FALSE, FALSE, sizeof(ShopTitleToken));
+  GString *lower = g_string_new(NULL);
+  glong length;
+  gunichar *text = g_utf8_to_ucs4_fast(title, -1, &length);
+  shop_title_tokenize(text, (gsize)length, tokens);
+  ShopNounFeatures *features = g_new(ShopNounFeatures, tokens->len + 1);
+  gboolean *is_noun = g_new(gboolean, tokens->len + 1);
+  for (guint i = 0; i < tokens->len; i++) {
+    const ShopTitleToken *token = &g_array_index(tokens, ShopTitleToken, i);
+    guint32 end = token->start + token->length;
+    shop_noun_features(text + token->start, token->length, end < length && text[end] == ' ', &features[i]);
   }
-  g_string_free(word, TRUE);
+  shop_noun_network_run(features, tokens->len, is_noun);
+  for (guint i = 0; i < tokens->len; i++) {
+    const ShopTitleToken *token = &g_array_index(tokens, ShopTitleToken, i);
+    if (!is_noun[i])
+      continue;
+    char *noun = g_ucs4_to_utf8(text + token->start, token->length, NULL, NULL, NULL);
+    g_string_truncate(lower, 0);
+    shop_text_append_lower(lower, noun, strlen(noun));
+    g_ptr_array_add(nouns, g_strdup(lower->str));
+    g_free(noun);
+  }
+  g_free(features);
+  g_free(is_noun);
+  g_free(text);
+  g_array_unref(tokens);
+  g_string_free(lower, TRUE);
   return nouns;
 }
