@@ -219,11 +219,10 @@ static void record(const Dpo *dpo, CwUpdate *update, const DpoReport *report)
                    (double)dpo->pass + (dpo->cursor > 0 ? (double)dpo->cursor / dpo->data.units->len : 0));
 }
 
-/* An optimiser step with the gradients of the batch. `progress` is that before it. */
-static gboolean take_step(Dpo *dpo, CwUpdate *update, double progress, const DpoReport *report, GError **error)
+/* An optimiser step with the gradients of the batch. */
+static gboolean take_step(Dpo *dpo, CwUpdate *update, double learning_rate, const DpoReport *report, double *norm,
+                          GError **error)
 {
-  const CommonOptimizer *optimizer = &dpo->options->optimizer;
-  double rate = common_learning_rate(optimizer, progress, progress_of(dpo)), norm = 0;
 
   if (!isfinite(report->loss)) {
     g_set_error(error, CW_ALGORITHM_ERROR, CW_ERROR_NUMERIC,
@@ -232,12 +231,9 @@ static gboolean take_step(Dpo *dpo, CwUpdate *update, double progress, const Dpo
                 report->n_pairs, report->loss);
     return FALSE;
   }
-  if (!cw_policy_step(cw_update_policy(update), rate, optimizer->max_gradient_norm, &norm, error))
-    return FALSE;
   dpo->steps++;
-  cw_update_metric(update, "learning_rate", rate);
-  cw_update_metric(update, "gradient_norm", norm);
-  return TRUE;
+  return cw_policy_step(cw_update_policy(update), learning_rate, dpo->options->optimizer.max_gradient_norm, norm,
+                        error);
 }
 
 static gboolean dpo_update(gpointer object, CwUpdate *update, gboolean *done, GError **error)
@@ -245,7 +241,7 @@ static gboolean dpo_update(gpointer object, CwUpdate *update, gboolean *done, GE
   Dpo *dpo = object;
   DpoReport report = {0};
   const DpoUnit *units;
-  double progress;
+  double progress, rate, norm = 0;
   guint n;
   gboolean good;
 
@@ -270,9 +266,14 @@ static gboolean dpo_update(gpointer object, CwUpdate *update, gboolean *done, GE
     dpo->pass++;
     dpo->cursor = 0;
   }
-  if (report.n_pairs > 0 && !take_step(dpo, update, progress, &report, error))
+  rate = common_learning_rate(&dpo->options->optimizer, progress, progress_of(dpo));
+  if (report.n_pairs > 0 && !take_step(dpo, update, rate, &report, &norm, error))
     return FALSE;
   record(dpo, update, &report);
+  if (report.n_pairs > 0) {
+    cw_update_metric(update, "learning_rate", rate);
+    cw_update_metric(update, "gradient_norm", norm);
+  }
   *done = is_finished(dpo);
   return TRUE;
 }

@@ -221,8 +221,6 @@ static void weigh(SurrogateBatch *batch, const Census *census, const GrpoOptions
 
 static void record_census(CwUpdate *update, const Census *census)
 {
-  cw_update_metric(update, "return", census->reward);
-  cw_update_metric(update, "success", census->success);
   cw_update_metric(update, "group_deviation", census->deviation);
   cw_update_metric(update, "groups", census->groups->len);
   cw_update_metric(update, "equal_groups", census->n_equal);
@@ -272,9 +270,11 @@ static gboolean learn(Grpo *grpo, SurrogateBatch *batch, CwUpdate *update, const
   grpo->optimizer_steps += report.n_steps;
   grpo->decisions += census->n_decisions;
   grpo->learnt += report.n_learnt;
-  record_census(update, census);
+  cw_update_metric(update, "return", census->reward);
+  cw_update_metric(update, "success", census->success);
   surrogate_batch_record(batch, &report);
   record_advantages(batch);
+  record_census(update, census);
   cw_update_metric(update, "learning_rate", rate);
   cw_update_metric(update, "optimizer_steps", (double)grpo->optimizer_steps);
   cw_update_metric(update, "collected", (double)grpo->decisions);

@@ -182,10 +182,10 @@ static void normalize_advantages(SurrogateBatch *batch, const Moments *moments)
   }
 }
 
-/* What the episodes themselves tell. */
-static void record_episodes(CwUpdate *update)
+/* What the episodes themselves tell: what they brought, and what of them was of little use. */
+static void record_returns(CwUpdate *update)
 {
-  guint n_episodes = cw_update_n_episodes(update), n_single = 0, n_empty = 0;
+  guint n_episodes = cw_update_n_episodes(update);
   double reward = 0, success = 0;
 
   for (guint i = 0; i < n_episodes; i++) {
@@ -193,12 +193,22 @@ static void record_episodes(CwUpdate *update)
 
     reward += episode->total_reward / n_episodes;
     success += (episode->success ? 1.0 : 0) / n_episodes;
+  }
+  cw_update_metric(update, "return", reward);
+  cw_update_metric(update, "success", success);
+}
+
+static void record_counts(CwUpdate *update)
+{
+  guint n_single = 0, n_empty = 0;
+
+  for (guint i = 0; i < cw_update_n_episodes(update); i++) {
+    const CwTrajectory *episode = cw_update_episode(update, i);
+
     n_empty += episode->n_steps == 0 ? 1 : 0;
     for (guint j = 0; j < episode->n_steps; j++)
       n_single += episode->steps[j]->decision->n_candidates == 1 ? 1 : 0;
   }
-  cw_update_metric(update, "return", reward);
-  cw_update_metric(update, "success", success);
   cw_update_metric(update, "single_candidate", n_single);
   cw_update_metric(update, "empty_episodes", n_empty);
 }
@@ -250,11 +260,12 @@ static gboolean learn(Ppo *ppo, SurrogateBatch *batch, CwUpdate *update, GError 
   ppo->optimizer_steps += report.n_steps;
   ppo->decisions += batch->items->len;
   ppo->learnt += report.n_learnt;
-  record_episodes(update);
+  record_returns(update);
   surrogate_batch_record(batch, &report);
   record_values(batch, &advantages, &report);
   if (options->uniform_coefficient > 0)
     cw_update_metric(update, "uniform_loss", report.uniform);
+  record_counts(update);
   cw_update_metric(update, "learning_rate", rate);
   cw_update_metric(update, "optimizer_steps", (double)ppo->optimizer_steps);
   cw_update_metric(update, "collected", (double)ppo->decisions);
