@@ -1,0 +1,31 @@
+# The option tables of the documentation are what the built plugins print, and
+# every plugin and every section of an experiment has its table on some page.
+set -u
+LC_ALL=C
+CARTWRIGHT_PLUGIN_PATH=
+export LC_ALL CARTWRIGHT_PLUGIN_PATH
+docs="$srcdir/docs"
+number=0
+
+# ok STATUS NAME
+ok() {
+  number=$((number + 1))
+  if [ "$1" -eq 0 ]; then echo "ok $number - $2"; else echo "not ok $number - $2"; fi
+}
+
+for page in $(grep -l '^<!-- options: ' "$docs"/*.md "$docs"/plugins/*.md); do
+  "$docs/update-options" --check "$page" | sed 's/^/# /'
+  "$docs/update-options" --check "$page" >/dev/null
+  ok $? "the options of ${page#"$srcdir"/} are up to date"
+done
+
+for name in $("$builddir/cartwright" plugins | sed 1,2d | awk '{print $2}'); do
+  grep -q "^<!-- options: $name -->" "$docs"/plugins/*.md
+  ok $? "a page under docs/plugins shows the options of $name"
+done
+
+for section in $("$builddir/cartwright" plugins --core | sed -n 's/^\([a-z]*\): .*/\1/p'); do
+  grep -q "^<!-- options: core $section -->" "$docs/experiment.md"
+  ok $? "docs/experiment.md shows the keys of $section"
+done
+echo "1..$number"
