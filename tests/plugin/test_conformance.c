@@ -1,8 +1,7 @@
 /* The conformance suite of its kind over every plugin of the build tree. The
  * options a plugin is tried with stand in tests/plugin/conformance/PLUGIN.yaml,
  * if it needs any; paths there are relative to the root of the sources. A first
- * line "# needs: PATH" skips the plugin when there is no such file; $WEBSHOP_1K
- * stands for the folder of that variable. */
+ * line "# needs: PATH" skips the plugin when there is no such file. */
 #include "core/plugin/check.h"
 #include "core/plugin/search_path.h"
 
@@ -25,18 +24,6 @@ static char *plugin_name(const char *path)
   return name;
 }
 
-/* Takes `text` over. */
-static char *fill_in_variable(char *text)
-{
-  const char *folder = g_getenv("WEBSHOP_1K");
-  char **parts = g_strsplit(text, "$WEBSHOP_1K", -1);
-  char *filled = g_strjoinv(folder != NULL ? folder : "../shared/webshop-1k", parts);
-
-  g_strfreev(parts);
-  g_free(text);
-  return filled;
-}
-
 /* The options of a plugin, or NULL; *missing is what it needs and is not there. */
 static char *read_options(const char *path, char **missing)
 {
@@ -45,9 +32,7 @@ static char *read_options(const char *path, char **missing)
   char *text = NULL;
 
   *missing = NULL;
-  if (g_file_get_contents(file, &text, NULL, NULL))
-    text = fill_in_variable(text);
-  if (text != NULL && g_str_has_prefix(text, NEEDS)) {
+  if (g_file_get_contents(file, &text, NULL, NULL) && g_str_has_prefix(text, NEEDS)) {
     *missing = g_strndup(text + strlen(NEEDS), strcspn(text + strlen(NEEDS), "\n"));
     if (g_file_test(*missing, G_FILE_TEST_EXISTS))
       g_clear_pointer(missing, g_free);
