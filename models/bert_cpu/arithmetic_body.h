@@ -15,7 +15,7 @@
 #define PANEL (2 * LANES)
 /* A block of k: PANEL * BLOCK_K floats of b stay in the first-level cache while tiles of a pass by. */
 #define BLOCK_K 256
-#define BLOCK_M 96
+#define BLOCK_M 192
 
 typedef float Vector __attribute__((vector_size(LANES * 4)));
 typedef gint32 IntegerVector __attribute__((vector_size(LANES * 4)));
@@ -43,6 +43,35 @@ static gsize packed_size(gsize k, gsize n)
   return k * ((n + PANEL - 1) / PANEL) * PANEL;
 }
 
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define HAS_SHUFFLES 1
+#endif
+#endif
+
+#ifdef HAS_SHUFFLES
+/* Four rows of k floats, `stride` apart, become four columns of a panel. */
+static inline void transpose_four(gsize k, const float *rows, ptrdiff_t stride, float *panel)
+{
+  typedef float Four __attribute__((vector_size(16)));
+  typedef float UnalignedFour __attribute__((vector_size(16), aligned(4), may_alias));
+  gsize p = 0;
+  for (; p + 4 <= k; p += 4) {
+    Four a = *(const UnalignedFour *)(rows + p), b = *(const UnalignedFour *)(rows + stride + p);
+    Four c = *(const UnalignedFour *)(rows + 2 * stride + p), d = *(const UnalignedFour *)(rows + 3 * stride + p);
+    Four ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    Four cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    *(UnalignedFour *)(panel + p * PANEL) = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
+    *(UnalignedFour *)(panel + (p + 1) * PANEL) = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
+    *(UnalignedFour *)(panel + (p + 2) * PANEL) = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
+    *(UnalignedFour *)(panel + (p + 3) * PANEL) = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+  }
+  for (; p < k; p++)
+    for (ptrdiff_t i = 0; i < 4; i++)
+      panel[p * PANEL + i] = rows[i * stride + (ptrdiff_t)p];
+}
+#endif
+
 /* Rows first .. first+k-1 of columns column .. column+width-1 of b as k rows of PANEL, zero filled. */
 static inline void pack_panel(gsize k, gsize width, BertView b, gsize first, gsize column, float *panel)
 {
@@ -60,7 +89,13 @@ static inline void pack_panel(gsize k, gsize width, BertView b, gsize first, gsi
         memcpy(panel + p * PANEL, source + (ptrdiff_t)p * b.row_stride, width * sizeof *panel);
     return;
   }
-  for (gsize j = 0; j < width; j++) {
+  gsize j = 0;
+#ifdef HAS_SHUFFLES
+  if (b.row_stride == 1)
+    for (; j + 4 <= width; j += 4)
+      transpose_four(k, source + (ptrdiff_t)j * b.column_stride, b.column_stride, panel + j);
+#endif
+  for (; j < width; j++) {
     const float *from = source + (ptrdiff_t)j * b.column_stride;
     for (gsize p = 0; p < k; p++)
       panel[p * PANEL + j] = from[(ptrdiff_t)p * b.row_stride];

@@ -5,8 +5,11 @@
 
 /* Panels packed by one task. */
 #define PACK_PANELS 8
-/* Outputs of a weight gradient that one task computes. */
-#define PRODUCT_ROWS 96
+/* Outputs of a weight gradient that one task computes: many, because x is packed once per task, unless that leaves
+ * too few tasks for the threads. */
+#define MOST_PRODUCT_ROWS  192
+#define LEAST_PRODUCT_ROWS 48
+#define TASKS_PER_THREAD   6
 /* Columns that one task sums. */
 #define SUM_COLUMNS 256
 
@@ -148,12 +151,12 @@ void bert_pass_scratch(BertPass *pass, gsize size)
 typedef struct {
   const BertPass *pass;
   const BertWeightProduct *products;
-  guint n_products;
+  guint n_products, n_rows; /* n_rows: outputs per task */
 } ProductRun;
 
-static guint product_tasks(const BertWeightProduct *product)
+static guint product_tasks(const BertWeightProduct *product, guint n_rows)
 {
-  return (product->n_outputs + PRODUCT_ROWS - 1) / PRODUCT_ROWS;
+  return (product->n_outputs + n_rows - 1) / n_rows;
 }
 
 static void product_task(gpointer data, guint task, guint thread)
@@ -161,9 +164,9 @@ static void product_task(gpointer data, guint task, guint thread)
   const ProductRun *run = data;
   const BertKernels *kernels = run->pass->network->kernels;
   const BertWeightProduct *product = run->products;
-  while (task >= product_tasks(product))
-    task -= product_tasks(product++);
-  guint first = task * PRODUCT_ROWS, count = MIN(PRODUCT_ROWS, product->n_outputs - first);
+  while (task >= product_tasks(product, run->n_rows))
+    task -= product_tasks(product++, run->n_rows);
+  guint first = task * run->n_rows, count = MIN(run->n_rows, product->n_outputs - first);
   kernels->gemm(count, product->n_inputs, product->n_rows, bert_transposed(product->d_y + first, product->d_y_stride),
                 bert_rows(product->x, product->x_stride), product->gradient + (gsize)first * product->n_inputs,
                 product->n_inputs, NULL, TRUE, run->pass->scratch[thread]);
@@ -174,11 +177,17 @@ static void product_task(gpointer data, guint task, guint thread)
 
 void bert_weight_products(BertPass *pass, const BertWeightProduct *products, guint n_products)
 {
-  guint n_tasks = 0;
-  for (guint i = 0; i < n_products; i++)
-    n_tasks += product_tasks(&products[i]);
+  guint n_threads = bert_pool_n_threads(pass->network->pool), n_tasks = 0;
+  guint wanted = n_threads > 1 ? TASKS_PER_THREAD * n_threads : 1;
+  ProductRun run = {pass, products, n_products, 2 * MOST_PRODUCT_ROWS};
+  do {
+    run.n_rows /= 2;
+    n_tasks = 0;
+    for (guint i = 0; i < n_products; i++)
+      n_tasks += product_tasks(&products[i], run.n_rows);
+  } while (n_tasks < wanted && run.n_rows > LEAST_PRODUCT_ROWS);
   bert_pass_scratch(pass, pass->network->kernels->gemm_scratch);
-  bert_pool_run(pass->network->pool, n_tasks, product_task, &(ProductRun){pass, products, n_products});
+  bert_pool_run(pass->network->pool, n_tasks, product_task, &run);
 }
 
 typedef struct {

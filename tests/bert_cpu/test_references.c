@@ -81,7 +81,6 @@ static BertCpuOptions reference_options(const References *references, const char
   options.max_state_tokens = (gint64)number(references->root, "max_state_tokens");
   options.max_action_tokens = (gint64)number(references->root, "max_action_tokens");
   options.truncate_state = options.truncate_action = BERT_SIDE_LEFT;
-  options.threads = 2;
   return options;
 }
 
