@@ -7,6 +7,8 @@
 #include "fixture.h"
 #include <cartwright/cartwright.h>
 #include <cmocka.h>
+#include <glib/gstdio.h>
+#include <string.h>
 
 BertCpuOptions fixture_options(void)
 {
@@ -101,4 +103,55 @@ float *fixture_floats(gsize n, guint64 index)
     x[i] = (float)(2 * cw_random_uniform(random) - 1);
   cw_random_free(random);
   return x;
+}
+
+void fixture_assert_message(GError *error, CwErrorCode code, const char *message)
+{
+  assert_non_null(error);
+  assert_true(error->domain == CW_POLICY_ERROR);
+  assert_string_equal(error->message, message);
+  assert_int_equal(error->code, code);
+  g_error_free(error);
+}
+
+char *fixture_folder_new(void)
+{
+  char *folder = g_dir_make_tmp("bert-cpu-XXXXXX", NULL);
+  assert_non_null(folder);
+  return folder;
+}
+
+void fixture_folder_remove(char *folder)
+{
+  GDir *directory = g_dir_open(folder, 0, NULL);
+  const char *name;
+  while ((name = g_dir_read_name(directory))) {
+    char *file = g_build_filename(folder, name, NULL);
+    g_unlink(file);
+    g_free(file);
+  }
+  g_dir_close(directory);
+  g_rmdir(folder);
+  g_free(folder);
+}
+
+void fixture_accumulate(BertCpu *policy, const FixtureDecisions *decisions, guint64 index)
+{
+  float *logits = g_new(float, decisions->n_logits), *values = g_new(float, decisions->n);
+  float *d_logits = fixture_floats(decisions->n_logits, index), *d_values = fixture_floats(decisions->n, index + 50);
+  assert_true(bert_cpu_forward(policy, decisions->decisions, decisions->n, logits, values, NULL));
+  assert_true(bert_cpu_backward(policy, d_logits, d_values, NULL));
+  g_free(logits);
+  g_free(values);
+  g_free(d_logits);
+  g_free(d_values);
+}
+
+void fixture_assert_same_state(const BertCpu *a, const BertCpu *b)
+{
+  gsize size = a->shared->layout->n_floats * sizeof(float);
+  assert_memory_equal(a->weights->block, b->weights->block, size);
+  assert_memory_equal(a->optimizer->gradient->block, b->optimizer->gradient->block, size);
+  assert_memory_equal(a->optimizer->moment1->block, b->optimizer->moment1->block, size);
+  assert_memory_equal(a->optimizer->moment2->block, b->optimizer->moment2->block, size);
 }

@@ -28,4 +28,16 @@ void fixture_decisions_clear(FixtureDecisions *decisions);
 /* n floats in [-1, 1], from a stream of their own. Free with g_free. */
 float *fixture_floats(gsize n, guint64 index);
 
+/* Asserts domain, code and the whole message, and frees the error. */
+void fixture_assert_message(GError *error, CwErrorCode code, const char *message);
+
+/* A new folder in the system's place for temporary files; removed with the files in it, and the path freed. */
+char *fixture_folder_new(void);
+void fixture_folder_remove(char *folder);
+
+/* One forward and backward with gradients that depend on `index`. */
+void fixture_accumulate(BertCpu *policy, const FixtureDecisions *decisions, guint64 index);
+/* The same bits in weights, gradients and moments. */
+void fixture_assert_same_state(const BertCpu *a, const BertCpu *b);
+
 #endif
