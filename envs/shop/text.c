@@ -42,7 +42,8 @@ void shop_text_append_lower(GString *out, const char *text, gsize length)
   }
   g_string_append_len(out, text, (gssize)length);
   for (gsize i = start; i < out->len; i++)
-    out->str[i] = g_ascii_tolower(out->str[i]);
+    if (out->str[i] >= 'A' && out->str[i] <= 'Z')
+      out->str[i] = (char)(out->str[i] + ('a' - 'A'));
 }
 
 static gboolean is_space(gunichar c)

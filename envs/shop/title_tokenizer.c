@@ -4,6 +4,7 @@
  * its point, "8)") are joined. All positions are code points of the title. */
 #include "envs/shop/title_tokenizer.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unicode/uchar.h>
 
@@ -116,30 +117,33 @@ static gboolean is_in(const char *word, const char *const *list, gsize n)
 }
 #define IN(word, list) is_in(word, list, G_N_ELEMENTS(list))
 
-/* Whole words with a point or a sign that belongs to them. */
+static int compare_words(const void *a, const void *b)
+{
+  return strcmp(a, *(const char *const *)b);
+}
+
+/* Whole words with a point or a sign that belongs to them, and emoticons; in byte order. */
 static gboolean is_abbreviation(const char *word)
 {
   static const char *const words[] = {
-      "Adm.", "Ak.",    "Ala.",  "Apr.",    "Ariz.",   "Ark.",    "Aug.",  "Bros.", "C++",   "Calif.", "Co.",
-      "co.",  "Colo.",  "Conn.", "Corp.",   "D.C.",    "Dec.",    "Del.",  "Dr.",   "E.G.",  "E.g.",   "e.g.",
-      "Feb.", "Fla.",   "Ga.",   "Gen.",    "Gov.",    "I.E.",    "I.e.",  "i.e.",  "Ia.",   "Id.",    "Ill.",
-      "Inc.", "Ind.",   "Jan.",  "Jr.",     "Jul.",    "Jun.",    "Kan.",  "Kans.", "Ky.",   "La.",    "Ltd.",
-      "Mar.", "Mass.",  "Md.",   "Messrs.", "Mich.",   "Minn.",   "Miss.", "Mo.",   "Mont.", "Mr.",    "Mrs.",
-      "Ms.",  "Mt.",    "N.C.",  "N.D.",    "N.H.",    "N.J.",    "N.M.",  "N.Y.",  "Neb.",  "Nebr.",  "Nev.",
-      "Nov.", "Oct.",   "Okla.", "Ore.",    "Pa.",     "Ph.D.",   "Prof.", "Rep.",  "Rev.",  "S.C.",   "Sen.",
-      "Sep.", "Sept.",  "St.",   "Tenn.",   "Va.",     "Wash.",   "Wis.",  "a.m.",  "p.m.",  "v.s.",   "vs.",
-      "w/o",  "and/or", "'em",   "ol'",     "o'clock", "O'clock", "Ol'",   "ma'am", "Ma'am", "'cause", "'Cause",
-      "8)",   ":)",     ":(",    ":D",      ";)",      "0.0",     "O.o",   "o.o",   "o.O",   "V.V",    "v.v",
-      ":/",   ":3",     ":p",    ":P",      ":x",      ":X",      ":o",    ":O",    "=)",    "=D",     "8-)",
-      "8D",   ":0",     ":1",    ":]",      "=3",      "<3",      "^_^",   "''",    "):",    ")-:",    "(:",
-      "(-:",  "):(",    "(;",    ":))",     ":))",     ":*",      ":-)",   ":-(",   ":-D",   ":|",     ":>",
-      ":[",   "[:",     "]=",    "=]",      "=(",      "=/",      "=|",    "=[",    "[=",    ";-)",    ";D",
-      ":-/",  "XD",     "xD",    "-_-",
-  };
+      "''",    "'Cause", "'cause", "'em",     "(-:",   "(:",   "(;",    ")-:",     "):",   "):(",   "-_-",    "0.0",
+      "8)",    "8-)",    "8D",     ":(",      ":)",    ":))",  ":*",    ":-(",     ":-)",  ":-/",   ":-D",    ":/",
+      ":0",    ":1",     ":3",     ":>",      ":D",    ":O",   ":P",    ":X",      ":[",   ":]",    ":o",     ":p",
+      ":x",    ":|",     ";)",     ";-)",     ";D",    "<3",   "=(",    "=)",      "=/",   "=3",    "=D",     "=[",
+      "=]",    "=|",     "Adm.",   "Ak.",     "Ala.",  "Apr.", "Ariz.", "Ark.",    "Aug.", "Bros.", "C++",    "Calif.",
+      "Co.",   "Colo.",  "Conn.",  "Corp.",   "D.C.",  "Dec.", "Del.",  "Dr.",     "E.G.", "E.g.",  "Feb.",   "Fla.",
+      "Ga.",   "Gen.",   "Gov.",   "I.E.",    "I.e.",  "Ia.",  "Id.",   "Ill.",    "Inc.", "Ind.",  "Jan.",   "Jr.",
+      "Jul.",  "Jun.",   "Kan.",   "Kans.",   "Ky.",   "La.",  "Ltd.",  "Ma'am",   "Mar.", "Mass.", "Md.",    "Messrs.",
+      "Mich.", "Minn.",  "Miss.",  "Mo.",     "Mont.", "Mr.",  "Mrs.",  "Ms.",     "Mt.",  "N.C.",  "N.D.",   "N.H.",
+      "N.J.",  "N.M.",   "N.Y.",   "Neb.",    "Nebr.", "Nev.", "Nov.",  "O'clock", "O.o",  "Oct.",  "Okla.",  "Ol'",
+      "Ore.",  "Pa.",    "Ph.D.",  "Prof.",   "Rep.",  "Rev.", "S.C.",  "Sen.",    "Sep.", "Sept.", "St.",    "Tenn.",
+      "V.V",   "Va.",    "Wash.",  "Wis.",    "XD",    "[:",   "[=",    "]=",      "^_^",  "a.m.",  "and/or", "co.",
+      "e.g.",  "i.e.",   "ma'am",  "o'clock", "o.O",   "o.o",  "ol'",   "p.m.",    "v.s.", "v.v",   "vs.",    "w/o",
+      "xD"};
   /* A single letter and its point. */
   if (g_ascii_islower(word[0]) && word[1] == '.' && word[2] == '\0')
     return TRUE;
-  return IN(word, words);
+  return bsearch(word, words, G_N_ELEMENTS(words), sizeof words[0], compare_words) != NULL;
 }
 
 /* Splits a contraction: sets the lengths of its parts and returns their number, or 0. "don't" is do + n't, "I'll" is
@@ -202,7 +206,7 @@ static guint split_contraction(const char *word, guint32 lengths[3])
     return 0;
   for (gsize i = 0; i < G_N_ELEMENTS(subjects); i++) {
     gsize base = strlen(subjects[i].word);
-    if (strncmp(lower, subjects[i].word, base) != 0)
+    if (lower[0] != subjects[i].word[0] || strncmp(lower, subjects[i].word, base) != 0)
       continue;
     for (gsize j = 0; j < G_N_ELEMENTS(endings); j++)
       if (strchr(subjects[i].endings, endings[j][1]) &&

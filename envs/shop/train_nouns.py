@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes noun_weights.bin, the weights of the built-in noun tagger. Not part of the build.
 
-  train_nouns.py label --webshop DIR --model MODEL --work DIR   spaCy's tags for titles and title-like texts
+  train_nouns.py label --webshop DIR --model MODEL --work DIR --seed 5   spaCy's tags for titles and title-like texts
   train_nouns.py train --work DIR --out noun_weights.bin        the network, trained on them (JAX, optax)
   train_nouns.py evaluate --webshop DIR --model MODEL --probe tests/shop/probe   the built tagger against spaCy
 
@@ -14,7 +14,7 @@ import argparse, collections, hashlib, json, os, random, re, struct, subprocess,
 import numpy as np
 
 ROWS, DIMENSIONS = [5000, 1000, 2500, 2500], [16, 8, 16, 8]
-WIDTH, PIECES, LAYERS = 48, 2, 2
+WIDTH, PIECES, LAYERS = 48, 2, 3
 NOUN_TAGS = ('NN', 'NNS', 'NNP', 'NNPS')
 MASK = (1 << 64) - 1
 # Titles whose nouns are known for the spaCy release that WebShop pins, which is not to be had as a package: the
@@ -386,9 +386,9 @@ def main():
         if name != 'evaluate':
             command.add_argument('--work', required=True, help='folder for the labels')
         if name == 'label':
-            command.add_argument('--texts', type=int, default=60000)
+            command.add_argument('--texts', type=int, default=110000)
         if name == 'train':
-            command.add_argument('--epochs', type=int, default=5)
+            command.add_argument('--epochs', type=int, default=6)
             command.add_argument('--out', required=True)
         if name == 'evaluate':
             command.add_argument('--probe', required=True, help='the built tests/shop/probe')

@@ -111,6 +111,31 @@ static void test_two_common_category_parts_match(void **state)
   }
 }
 
+static void test_title_scores(void **state)
+{
+  static const struct {
+    const char *goal, *product;
+    double score, tolerance;
+  } cases[] = {
+      {SNEAKERS,
+       "PEAK High Top Mens Basketball Shoes Lou Williams Streetball Master Breathable Non Slip Outdoor Sneakers", 0.333,
+       0.01},
+      {LONG_SAIREED, BRST, 0.3, 0.01},
+      {SHORT_SAIREED, BRST, 0.15, 0.01},
+      {"Rusticware 921ORB Kitchen and Bath Cabinet Knob",
+       "Minkissy 2pcs Stainless Steel Eyebrow Tweezers Blackhead Acne Remover Portable Makeup Tweezers (Silver)", 0.0,
+       0.05},
+  };
+  Purchase purchase;
+  (void)state;
+  set_up(&purchase);
+  for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+    purchase.goal_name = cases[i].goal;
+    purchase.product.title = cases[i].product;
+    assert_close(buy(&purchase).title_score, cases[i].score, cases[i].tolerance);
+  }
+}
+
 /* Type rewards at the thresholds, with nouns given rather than tagged. */
 static void test_type_reward_thresholds(void **state)
 {
@@ -285,6 +310,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_equal_product_has_the_full_type_reward),
       cmocka_unit_test(test_two_common_category_parts_match),
+      cmocka_unit_test(test_title_scores),
       cmocka_unit_test(test_type_reward_thresholds),
       cmocka_unit_test(test_attributes_match_by_likeness_or_in_the_texts),
       cmocka_unit_test(test_options_match_by_likeness_after_colours_are_reduced),
