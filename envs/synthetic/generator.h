@@ -5,8 +5,8 @@
  * Products come in families of five around one wish: the genuine article, a
  * sibling of another brand that lacks two of its attributes, the same article
  * at two to three times the price, an accessory that repeats its words, and the
- * same article in other colours and sizes. So words alone do not decide, the
- * first search result is rarely the right one, and options and price matter. */
+ * same article in other colours and sizes. So words alone do not decide, and
+ * options and price matter. */
 #ifndef SYNTHETIC_GENERATOR_H
 #define SYNTHETIC_GENERATOR_H
 
