@@ -24,6 +24,7 @@ int cli_replay(const char *arguments, const char *summary, char **argv);
 int cli_search(const char *arguments, const char *summary, char **argv);
 int cli_score(const char *arguments, const char *summary, char **argv);
 int cli_shell(const char *arguments, const char *summary, char **argv);
+int cli_convert(const char *arguments, const char *summary, char **argv);
 int cli_config(const char *arguments, const char *summary, char **argv);
 int cli_plugins(const char *arguments, const char *summary, char **argv);
 int cli_check(const char *arguments, const char *summary, char **argv);

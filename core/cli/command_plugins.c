@@ -85,6 +85,19 @@ static char *metrics_text(const CwRegisteredFeature *feature, const char *quote)
   return g_string_free(text, text->len == 0);
 }
 
+static void show_conversion(const CwRegisteredConversion *conversion, const char *verb, const char *name,
+                            gboolean markdown)
+{
+  if (!conversion->run)
+    return;
+  g_autofree char *options =
+      markdown ? cw_options_markdown(&conversion->options) : cw_options_help(&conversion->options);
+  if (markdown)
+    cli_printf("\n`cartwright %s %s KEY=VALUE... --into PATH`: %s.\n\n%s", verb, name, conversion->summary, options);
+  else
+    cli_printf("\ncartwright %s %s KEY=VALUE... --into PATH: %s\n\n%s", verb, name, conversion->summary, options);
+}
+
 static void show_feature(const CwRegisteredFeature *feature, gboolean markdown)
 {
   const CwPluginDescriptor *plugin = feature->plugin->descriptor;
@@ -111,6 +124,8 @@ static void show_feature(const CwRegisteredFeature *feature, gboolean markdown)
       cli_printf("reports: %s\n", metrics);
     cli_printf("\n%s", options);
   }
+  show_conversion(&feature->import, "import", feature->name, markdown);
+  show_conversion(&feature->export, "export", feature->name, markdown);
 }
 
 /* All features called `name`, or those of the plugin called so. FALSE: there are none. */

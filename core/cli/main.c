@@ -16,6 +16,9 @@ static const CliCommand commands[] = {
     {"score", "EXPERIMENT.yaml", "a JSON job per line on stdin, a JSON line with its reward each", cli_score},
     {"shell", "EXPERIMENT.yaml", "play an episode at the terminal", cli_shell},
     {"config", "EXPERIMENT.yaml", "print the resolved experiment, every value with its origin", cli_config},
+    {"import", "FEATURE [KEY=VALUE...] --into PATH", "make a feature's own file or folder out of other files",
+     cli_convert},
+    {"export", "FEATURE [KEY=VALUE...] --into PATH", "write a feature's data in another form", cli_convert},
     {"plugins", "[NAME]", "what is installed, or one plugin with its options", cli_plugins},
     {"check", "PLUGIN.so", "try a plugin against what its kind must keep", cli_check},
 };

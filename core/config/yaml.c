@@ -482,8 +482,13 @@ static char **split_assignment(const char *assignment, CwPlace place, CwDiagnost
 
 gboolean cw_yaml_set(CwYamlNode *root, const char *assignment, guint number, CwDiagnostics *diagnostics)
 {
-  g_autofree char *name = g_strdup_printf("<command line>: --set #%u", number);
-  CwPlace place = {g_intern_string(name), 0, 0};
+  g_autofree char *where = g_strdup_printf("<command line>: --set #%u", number);
+  return cw_yaml_set_from(root, assignment, where, diagnostics);
+}
+
+gboolean cw_yaml_set_from(CwYamlNode *root, const char *assignment, const char *where, CwDiagnostics *diagnostics)
+{
+  CwPlace place = {g_intern_string(where), 0, 0};
   g_auto(GStrv) steps = split_assignment(assignment, place, diagnostics);
   if (!steps)
     return FALSE;
@@ -493,7 +498,7 @@ gboolean cw_yaml_set(CwYamlNode *root, const char *assignment, guint number, CwD
     return FALSE;
   }
   guint n_complaints = cw_diagnostics_count(diagnostics);
-  CwYamlNode *value = parse(text, strlen(text), name, FALSE, diagnostics);
+  CwYamlNode *value = parse(text, strlen(text), where, FALSE, diagnostics);
   CwYamlNode **slot = &root;
   g_autoptr(GString) so_far = g_string_new(NULL);
   for (char **step = steps; value && slot && *step; step++) {

@@ -7,7 +7,9 @@
 #include <stddef.h>
 #include <string.h>
 
-#define OPTION_MINIMUM (offsetof(CwOption, help) + sizeof(((CwOption *)NULL)->help))
+#define END_OF(type, member) (offsetof(type, member) + sizeof(((type *)NULL)->member))
+#define OPTION_MINIMUM       END_OF(CwOption, help)
+#define CONVERSION_MINIMUM   END_OF(CwConversion, options_size)
 
 const char *cw_feature_kind_name(CwFeatureKind kind)
 {
@@ -30,6 +32,8 @@ void cw_loader_feature_free(gpointer data)
     return;
   g_free((gpointer)feature->vtable.any);
   g_free((gpointer)feature->options.rows);
+  g_free((gpointer)feature->import.options.rows);
+  g_free((gpointer)feature->export.options.rows);
   g_free(feature);
 }
 
@@ -200,6 +204,64 @@ static gboolean check_options(const CwLoadedPlugin *plugin, const CwFeature *fea
   return FALSE;
 }
 
+/* Checks one conversion of a feature and copies it; `slot` is its name in the vtable. */
+static gboolean take_conversion(const CwLoadedPlugin *plugin, const CwFeature *feature, const char *slot,
+                                const CwConversion *declared, CwRegisteredConversion *copy, GError **error)
+{
+  CwConversion own = {0};
+  char *problem;
+
+  if (declared == NULL)
+    return TRUE;
+  if (declared->struct_size < CONVERSION_MINIMUM) {
+    set_format_error(error, plugin, feature,
+                     "expected an %s of at least %zu bytes, found struct_size %zu; set it to sizeof(CwConversion)",
+                     slot, CONVERSION_MINIMUM, declared->struct_size);
+    return FALSE;
+  }
+  memcpy(&own, declared, MIN(declared->struct_size, sizeof own));
+  if (own.summary == NULL || own.run == NULL) {
+    set_format_error(error, plugin, feature, "expected an %s with a summary and a run function, found NULL", slot);
+    return FALSE;
+  }
+  if (own.n_options > 0 &&
+      (own.options == NULL || own.option_size < OPTION_MINIMUM || own.option_size % G_ALIGNOF(CwOption) != 0)) {
+    set_format_error(error, plugin, feature,
+                     "expected the option members of its %s to be filled with CW_FEATURE_OPTIONS(...), found %u rows "
+                     "of %u bytes",
+                     slot, own.n_options, own.option_size);
+    return FALSE;
+  }
+  copy->summary = own.summary;
+  copy->run = own.run;
+  copy->options.rows = copy_array(own.options, own.n_options, own.option_size, sizeof(CwOption));
+  copy->options.n_rows = own.n_options;
+  copy->options.size = own.options_size;
+  problem = cw_options_self_check(&copy->options);
+  if (problem == NULL)
+    return TRUE;
+  set_format_error(error, plugin, feature, "expected a sound option table in its %s, found: %s; correct that row", slot,
+                   problem);
+  g_free(problem);
+  return FALSE;
+}
+
+static gboolean take_conversions(const CwLoadedPlugin *plugin, const CwFeature *feature, CwRegisteredFeature *copy,
+                                 GError **error)
+{
+  const CwConversion *import = NULL, *export = NULL;
+
+  if (copy->kind == CW_FEATURE_ENVIRONMENT) {
+    import = copy->vtable.environment->import;
+    export = copy->vtable.environment->export;
+  } else if (copy->kind == CW_FEATURE_POLICY) {
+    import = copy->vtable.policy->import;
+    export = copy->vtable.policy->export;
+  }
+  return take_conversion(plugin, feature, "import", import, &copy->import, error) &&
+         take_conversion(plugin, feature, "export", export, &copy->export, error);
+}
+
 GPtrArray *cw_loader_features(const CwLoadedPlugin *plugin, const GPtrArray *registered, GError **error)
 {
   const CwPluginDescriptor *descriptor = plugin->descriptor;
@@ -218,7 +280,8 @@ GPtrArray *cw_loader_features(const CwLoadedPlugin *plugin, const GPtrArray *reg
     sound = check_slots(plugin, &features[i], copies->pdata[i], error);
   }
   for (i = 0; i < n && sound; i++)
-    sound = check_options(plugin, &features[i], copies->pdata[i], error);
+    sound = check_options(plugin, &features[i], copies->pdata[i], error) &&
+            take_conversions(plugin, &features[i], copies->pdata[i], error);
   g_free(features);
   if (sound)
     return copies;

@@ -14,7 +14,7 @@ CwPluginDescriptor *cw_loader_open(const char *path, GError **error);
 
 /* Checks and copies the features of an opened plugin, in this order: kinds, names
  * and sizes, names that differ within the plugin and from those in `registered`
- * (CwRegisteredFeature *), required slots, option tables. Returns an array of
+ * (CwRegisteredFeature *), required slots, option tables, conversions. Returns an array of
  * CwRegisteredFeature * (freed with cw_loader_feature_free) or NULL with error. */
 GPtrArray *cw_loader_features(const CwLoadedPlugin *plugin, const GPtrArray *registered, GError **error);
 

@@ -12,6 +12,13 @@ typedef struct {
   const CwPluginDescriptor *descriptor;
 } CwLoadedPlugin;
 
+/* A conversion after all checks; `run` is NULL when the feature has none. */
+typedef struct {
+  const char *summary;
+  gboolean (*run)(gconstpointer options, const char *into, CwReport report, gpointer report_data, GError **error);
+  CwOptionTable options;
+} CwRegisteredConversion;
+
 /* A feature after all checks. The vtable is a zero-extended copy of the
  * plugin's, of the host's own size. */
 typedef struct {
@@ -25,6 +32,7 @@ typedef struct {
     const CwPolicyVtable *policy;
   } vtable;
   CwOptionTable options;
+  CwRegisteredConversion import, export;
   const CwLoadedPlugin *plugin;
 } CwRegisteredFeature;
 

@@ -200,6 +200,69 @@ static void test_option_outside_of_its_struct_is_refused(void **state)
   g_error_free(error);
 }
 
+static gboolean no_run(gconstpointer options, const char *into, CwReport report, gpointer report_data, GError **error)
+{
+  (void)options, (void)into, (void)report, (void)report_data, (void)error;
+  return TRUE;
+}
+
+static const CwConversion sound_conversion = {sizeof sound_conversion, "A into B", no_run,
+                                              CW_FEATURE_OPTIONS(sound_rows, FixtureOptions)};
+
+/* A policy whose import is `conversion`. */
+static CwFeature importing_feature(CwPolicyVtable *vtable, const CwConversion *conversion)
+{
+  CwFeature feature = sound_feature();
+
+  *vtable = sound_vtable;
+  vtable->import = conversion;
+  feature.vtable = vtable;
+  return feature;
+}
+
+static void test_conversion_is_copied(void **state)
+{
+  CwPolicyVtable vtable;
+  CwFeature feature = importing_feature(&vtable, &sound_conversion);
+  GPtrArray *copies = load(&feature, 1, sizeof feature, NULL, NULL);
+  const CwRegisteredFeature *copy = copies->pdata[0];
+
+  (void)state;
+  assert_true(copy->import.run == no_run);
+  assert_string_equal(copy->import.summary, "A into B");
+  assert_int_equal(copy->import.options.n_rows, 1);
+  assert_int_equal(copy->import.options.size, sizeof(FixtureOptions));
+  assert_null(copy->export.run);
+  g_ptr_array_free(copies, TRUE);
+}
+
+static void test_bad_conversions_are_refused(void **state)
+{
+  static const CwOption bad_rows[] = {
+      {"count", CW_OPTION_INTEGER, offsetof(FixtureOptions, count), .default_value = "many", .help = "how many"},
+  };
+  CwConversion conversion = sound_conversion;
+  CwPolicyVtable vtable;
+  CwFeature feature = importing_feature(&vtable, &conversion);
+
+  (void)state;
+  conversion.struct_size = 8;
+  assert_refused(&feature, "made_up.so: policy 'made_up': expected an import of at least 44 bytes, found struct_size "
+                           "8; set it to sizeof(CwConversion)");
+  conversion = sound_conversion;
+  conversion.run = NULL;
+  assert_refused(&feature, "made_up.so: policy 'made_up': expected an import with a summary and a run function, found "
+                           "NULL");
+  conversion = sound_conversion;
+  conversion.option_size = 0;
+  assert_refused(&feature, "made_up.so: policy 'made_up': expected the option members of its import to be filled with "
+                           "CW_FEATURE_OPTIONS(...), found 1 rows of 0 bytes");
+  conversion = sound_conversion;
+  conversion.options = bad_rows;
+  assert_refused(&feature, "made_up.so: policy 'made_up': expected a sound option table in its import, found: option "
+                           "'count' has a default that is 'many'; expected an integer; correct that row");
+}
+
 static void test_one_name_may_serve_two_kinds(void **state)
 {
   CwRegisteredFeature other = {.kind = CW_FEATURE_ENVIRONMENT, .name = "made_up"};
@@ -262,8 +325,8 @@ static void test_every_kind_has_its_required_slots(void **state)
   }
 }
 
-/* Members of the structs that cross the seam stay where ABI 1.0 put them. */
-static void test_layout_of_abi_1_0_is_kept(void **state)
+/* Members of the structs that cross the seam stay where ABI 1.0 and 1.1 put them. */
+static void test_layout_of_abi_1_is_kept(void **state)
 {
   (void)state;
   assert_int_equal(offsetof(CwPluginDescriptor, magic), 0);
@@ -281,6 +344,8 @@ static void test_layout_of_abi_1_0_is_kept(void **state)
   assert_int_equal(offsetof(CwPolicyVtable, visit_tensors), 88);
   assert_int_equal(offsetof(CwEnvironmentVtable, step), 64);
   assert_int_equal(offsetof(CwEnvironmentVtable, answer), 136);
+  assert_int_equal(offsetof(CwEnvironmentVtable, import), 144);
+  assert_int_equal(offsetof(CwPolicyVtable, import), 96);
   assert_int_equal(offsetof(CwAlgorithmVtable, metrics), 64);
   assert_int_equal(offsetof(CwDecision, n_candidates), 24);
   assert_int_equal(offsetof(CwStep, truncated), 36);
@@ -300,9 +365,11 @@ int main(void)
       cmocka_unit_test(test_missing_rows_are_refused),
       cmocka_unit_test(test_short_rows_are_refused),
       cmocka_unit_test(test_option_outside_of_its_struct_is_refused),
+      cmocka_unit_test(test_conversion_is_copied),
+      cmocka_unit_test(test_bad_conversions_are_refused),
       cmocka_unit_test(test_one_name_may_serve_two_kinds),
       cmocka_unit_test(test_every_kind_has_its_required_slots),
-      cmocka_unit_test(test_layout_of_abi_1_0_is_kept),
+      cmocka_unit_test(test_layout_of_abi_1_is_kept),
   };
 
   return cmocka_run_group_tests_name("features", tests, NULL, NULL);

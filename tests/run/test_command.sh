@@ -52,7 +52,7 @@ run 0 plugins toy_policy
 same "policy toy_policy: A few weights" "$status$(head -n 1 out)" "plugins NAME shows a feature"
 same "1" "$(grep -c '^noise .*noise of the forward pass' out)" "with its options"
 run 0 plugins toy
-same "3" "$status$(grep -c '^plugin toy 0.1 (MIT)' out)" "plugins PLUGIN shows all its features"
+same "4" "$status$(grep -c '^plugin toy 0.1 (MIT)' out)" "plugins PLUGIN shows all its features"
 run 0 plugins toy_policy --markdown
 same "# policy \`toy_policy\`" "$status$(head -n 1 out)" "plugins --markdown"
 fails 2 "cartwright plugins: no plugin or feature 'toy_polic'; did you mean 'toy_policy'?
@@ -215,6 +215,54 @@ fails 1 "cartwright: error: environment 'toy_environment': sessions.jsonl:1: exp
   "a malformed session" replay toy.yaml sessions.jsonl
 fails 1 "cartwright: error: missing.jsonl: cannot read: No such file or directory" \
   "sessions that are not there" replay toy.yaml missing.jsonl
+
+# import, export.
+run 0 plugins toy_policy
+same "cartwright import toy_policy KEY=VALUE... --into PATH: letters into a file" \
+  "$status$(grep '^cartwright import' out)" "plugins NAME shows the import"
+same "1" "$(grep -c '^forget .*write nothing' out)" "with its options"
+run 0 import toy_policy text=abc --into letters --quiet
+same "abc" "$status$(cat letters)" "import writes a file"
+fails 2 "cartwright: error: letters: is already there; name another path, or replace it with --overwrite" \
+  "import keeps what is there" import toy_policy text=abd --into letters
+run 0 import toy_policy text=abd --into letters --overwrite --quiet
+same "abd" "$status$(cat letters)" "import --overwrite"
+run 0 import toy_environment --kind policy text=a --into other
+same "letters 1/1 (100%)" "$status$(sed 's/ elapsed.*//' err)" "import reports its progress"
+fails 2 "cartwright: error: there is an environment and a policy 'toy_environment' with an import: choose with --kind" \
+  "import of two features with one name" import toy_environment text=a --into x
+run 0 export toy_environment text=abc --into tree/ --quiet
+same "abc" "$status$(cat tree/letters)" "export writes a folder, here of the only feature of that name that exports"
+fails 2 "cartwright: error: tree: is a folder with something in it, which --overwrite does not replace; remove it, or name another path" \
+  "a folder is not replaced" export toy_environment text=abc --into tree --overwrite
+mkdir empty
+run 0 export toy_environment text=ab --into empty --overwrite --quiet
+same "ab" "$status$(cat empty/letters)" "an empty folder is"
+fails 2 "cartwright: error: nowhere/x: its folder 'nowhere' does not exist; make it first" \
+  "import into a folder that is not there" import toy_policy text=a --into nowhere/x
+fails 2 "<command line>: argument 2: error: expected KEY=VALUE, found 'word'
+<command line>: argument 3: error: unknown key 'fial' in the import of policy 'toy_policy'; did you mean 'fail'?
+<command line>: argument 4: error: interrupt in the import of policy 'toy_policy' is 'maybe'; expected true or false
+<command line>: argument 5: error: duplicate key 'text'" \
+  "all complaints about import's options at once" import toy_policy text=b word fial=true interrupt=maybe text=a --into x
+fails 2 "<command line>: error: missing key 'text' in the import of policy 'toy_policy': a string (what to write)" \
+  "a missing option of an import" import toy_policy --into x
+fails 2 "cartwright import: --into is missing
+try 'cartwright import --help'" "import needs --into" import toy_policy text=a
+fails 2 "cartwright import: --kind must be environment or policy
+try 'cartwright import --help'" "import of another kind" import toy_policy text=a --kind algorithm --into x
+fails 2 "cartwright: error: feature 'toy_algorithm' has no export; who has: environment 'toy_environment'" \
+  "a feature that does not export" export toy_algorithm --into x
+fails 2 "cartwright: error: no policy 'toy_polic'; did you mean 'toy_policy'?; features with an export: environment 'toy_environment'" \
+  "an export of an unknown feature" export toy_polic --kind policy --into x
+fails 1 "cartwright: error: policy 'toy_policy': items.json:1:2: expected a toy" "an import that fails" \
+  import toy_policy text=a fail=true --into x
+fails 1 "cartwright: error: policy 'toy_policy': import says that it is done and wrote nothing" \
+  "an import that writes nothing" import toy_policy text=a forget=true --into x
+run 130 import toy_policy text=a interrupt=true --into x --quiet
+same "cartwright: policy 'toy_policy': interrupted during 'letters'; nothing was written" "$status$(tail -n 1 err)" \
+  "an import that is interrupted"
+same "" "$(find . -name 'x*' ! -name '*.jsonl')$(find . -name '*.partial')" "and nothing is left of those that failed"
 
 # Where output goes.
 if [ -w /dev/full ]; then

@@ -10,6 +10,7 @@
 #ifndef CARTWRIGHT_ENVIRONMENT_H
 #define CARTWRIGHT_ENVIRONMENT_H
 
+#include <cartwright/conversion.h>
 #include <cartwright/error.h>
 #include <cartwright/random.h>
 #include <cartwright/trajectory.h>
@@ -107,6 +108,10 @@ typedef struct CwEnvironmentVtable {
    * be freed with g_free, or NULL with error. An unknown verb is
    * CW_ERROR_UNSUPPORTED and the message lists the verbs there are. */
   char *(*answer)(gpointer shared, const char *verb, const char *request, GError **error);
+  /* Optional, since ABI 1.1: `cartwright import NAME` makes what `open` reads out of
+   * other files, `cartwright export NAME` writes what it opens in another form. */
+  const CwConversion *import;
+  const CwConversion *export;
 } CwEnvironmentVtable;
 
 G_END_DECLS

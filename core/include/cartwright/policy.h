@@ -10,6 +10,7 @@
 #ifndef CARTWRIGHT_POLICY_H
 #define CARTWRIGHT_POLICY_H
 
+#include <cartwright/conversion.h>
 #include <cartwright/error.h>
 #include <cartwright/random.h>
 #include <cartwright/trajectory.h>
@@ -62,6 +63,10 @@ typedef struct CwPolicyVtable {
   guint (*count_tokens)(gpointer policy, const CwDecision *decision);
   /* Optional: visits every parameter tensor in a fixed order. */
   void (*visit_tensors)(gpointer policy, CwTensorVisitor visitor, gpointer user_data);
+  /* Optional, since ABI 1.1: `cartwright import NAME` makes a model folder that
+   * `open` accepts out of other files, `cartwright export NAME` the reverse. */
+  const CwConversion *import;
+  const CwConversion *export;
 } CwPolicyVtable;
 
 /* What algorithms see of a policy: a handle of the host, which wraps the

@@ -6,6 +6,7 @@
 
 #include <cartwright/cartwright.h>
 
+extern const CwConversion toy_import, toy_export;
 extern const CwEnvironmentVtable toy_environment;
 extern const CwPolicyVtable toy_policy;
 extern const CwAlgorithmVtable toy_algorithm;

@@ -1,0 +1,24 @@
+/* Running a feature's conversion, so that its output is whole or not there. */
+#ifndef CW_CONVERT_H
+#define CW_CONVERT_H
+
+#include "core/plugin/registry.h"
+
+typedef struct {
+  const char *into;   /* the file or folder to be written */
+  gboolean overwrite; /* replace what is there: a file, or an empty folder */
+  gboolean quiet;     /* no progress */
+} CwConvertTarget;
+
+/* Fills the conversion's options from "KEY=VALUE" words (NULL-terminated, may be
+ * NULL). `what` names their owner: "the import of environment 'webshop'". NULL with
+ * CW_CONFIG_ERROR and all complaints. Free with cw_options_free. */
+gpointer cw_convert_options(const CwRegisteredConversion *conversion, const char *const *words, const char *what,
+                            GError **error);
+
+/* Writes beside `into` (INTO.PID.partial), syncs, renames; nothing is left of a
+ * conversion that fails or is interrupted. */
+gboolean cw_convert(const CwRegisteredFeature *feature, const CwRegisteredConversion *conversion, gconstpointer options,
+                    const CwConvertTarget *target, GError **error);
+
+#endif
