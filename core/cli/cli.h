@@ -23,6 +23,7 @@ int cli_generate(const char *arguments, const char *summary, char **argv);
 int cli_replay(const char *arguments, const char *summary, char **argv);
 int cli_search(const char *arguments, const char *summary, char **argv);
 int cli_score(const char *arguments, const char *summary, char **argv);
+int cli_ask(const char *arguments, const char *summary, char **argv);
 int cli_shell(const char *arguments, const char *summary, char **argv);
 int cli_convert(const char *arguments, const char *summary, char **argv);
 int cli_config(const char *arguments, const char *summary, char **argv);

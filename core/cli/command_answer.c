@@ -1,4 +1,4 @@
-/* cartwright search and score: requests on stdin, one per line, passed to the
+/* cartwright search, score and ask: requests on stdin, one per line, passed to the
  * environment's own `answer`, one JSON line each. Stops at the first request that
  * fails, so that line N of the output always belongs to line N of the input. */
 #include "core/base/json_text.h"
@@ -44,11 +44,12 @@ static int answer_lines(CwEnvironment *environment, const char *verb, MakeReques
   return CLI_DONE;
 }
 
-static int answer(const char *arguments, const char *summary, char **argv, MakeRequest make_request)
+/* `verb` NULL: the second operand names it. */
+static int answer(const char *arguments, const char *summary, char **argv, const char *verb, MakeRequest make_request)
 {
   CliOptions options;
   int status;
-  if (cli_parse(&options, arguments, summary, argv, NULL, CLI_WITH_SET, 1, 1, &status)) {
+  if (cli_parse(&options, arguments, summary, argv, NULL, CLI_WITH_SET, verb ? 1 : 2, verb ? 1 : 2, &status)) {
     CliExperiment opened;
     GError *error = NULL;
     CwEnvironment *environment = NULL;
@@ -56,7 +57,8 @@ static int answer(const char *arguments, const char *summary, char **argv, MakeR
       const CwBinding *binding = &opened.experiment->environment;
       environment = cw_environment_open(binding->feature, binding->options, (guint32)opened.experiment->seed, &error);
     }
-    status = environment ? answer_lines(environment, argv[0], make_request) : cli_fail(error);
+    const char *asked = verb ? verb : options.operands[1];
+    status = environment ? answer_lines(environment, asked, make_request) : cli_fail(error);
     cw_environment_close(environment);
     cli_experiment_close(&opened);
   }
@@ -66,10 +68,15 @@ static int answer(const char *arguments, const char *summary, char **argv, MakeR
 
 int cli_search(const char *arguments, const char *summary, char **argv)
 {
-  return answer(arguments, summary, argv, request_of_query);
+  return answer(arguments, summary, argv, "search", request_of_query);
 }
 
 int cli_score(const char *arguments, const char *summary, char **argv)
 {
-  return answer(arguments, summary, argv, NULL);
+  return answer(arguments, summary, argv, "score", NULL);
+}
+
+int cli_ask(const char *arguments, const char *summary, char **argv)
+{
+  return answer(arguments, summary, argv, NULL, NULL);
 }

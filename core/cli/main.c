@@ -14,6 +14,7 @@ static const CliCommand commands[] = {
      cli_replay},
     {"search", "EXPERIMENT.yaml", "a query per line on stdin, a JSON line of results each", cli_search},
     {"score", "EXPERIMENT.yaml", "a JSON job per line on stdin, a JSON line with its reward each", cli_score},
+    {"ask", "EXPERIMENT.yaml VERB", "a JSON request per line on stdin, put to the environment as VERB", cli_ask},
     {"shell", "EXPERIMENT.yaml", "play an episode at the terminal", cli_shell},
     {"config", "EXPERIMENT.yaml", "print the resolved experiment, every value with its origin", cli_config},
     {"import", "FEATURE [KEY=VALUE...] --into PATH", "make a feature's own file or folder out of other files",

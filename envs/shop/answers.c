@@ -2,6 +2,8 @@
  * of JSON. */
 #include "envs/shop/answers.h"
 
+#include "envs/shop/oracle.h"
+#include "envs/shop/queries.h"
 #include "envs/shop/records.h"
 #include "envs/shop/session.h"
 #include "envs/shop/text.h"
@@ -198,6 +200,80 @@ static char *answer_goal(const ShopWorld *world, const json_t *request, GError *
   return dump(answer);
 }
 
+/* What the oracle reaches with one query: an object of the answer. */
+static json_t *reach_of_query(const ShopWorld *world, const ShopGoalView *goal, const char *query, const char *kind)
+{
+  g_autoptr(GString) lower = g_string_new(NULL);
+  shop_text_append_lower(lower, query, strlen(query));
+  guint32 documents[MAX_RESULTS], best, best_on_page;
+  guint n = shop_index_search(world->index, lower->str, MAX_RESULTS, documents);
+  n = n == SHOP_INDEX_TOO_MANY_TERMS ? 0 : n;
+  ShopReach reach, on_page;
+  shop_oracle_products(world, goal, documents, n, &best, &reach);
+  shop_oracle_products(world, goal, documents, MIN(n, SHOP_ITEMS_PER_PAGE), &best_on_page, &on_page);
+  gint rank = 0;
+  for (guint i = 0; i < n && rank == 0; i++)
+    rank = documents[i] == goal->product ? (gint)i + 1 : 0;
+  json_t *object = json_pack("{s:s, s:i, s:i, s:f, s:b, s:f}", "query", lower->str, "total", (int)n, "rank", rank,
+                             "reward", reach.reward, "certain", reach.is_certain, "first_page", on_page.reward);
+  if (kind != NULL)
+    json_object_set_new(object, "kind", json_string(kind));
+  return object;
+}
+
+static gboolean reach_of_queries(const ShopWorld *world, const ShopGoalView *goal, const json_t *queries, json_t *list,
+                                 GError **error)
+{
+  if (!json_is_array(queries))
+    return refuse(error, "oracle: 'queries' should be a list of strings");
+  gsize i;
+  json_t *query;
+  json_array_foreach((json_t *)queries, i, query)
+  {
+    if (!json_is_string(query))
+      return refuse(error, "oracle: query number %" G_GSIZE_FORMAT " should be a string", i + 1);
+    json_array_append_new(list, reach_of_query(world, goal, json_string_value(query), NULL));
+  }
+  return TRUE;
+}
+
+/* What the choice oracle gets out of the queries given, or of those that honest candidates hold. */
+static char *answer_oracle(const ShopWorld *world, const json_t *request, GError **error)
+{
+  static const char *const keys[] = {"goal", "queries", NULL};
+  if (!check_keys(request, "oracle", keys, error))
+    return NULL;
+  gint64 index = read_goal(world, "oracle", json_object_get(request, "goal"), error);
+  if (index < 0)
+    return NULL;
+  ShopGoalView *goal = shop_goal_view_new();
+  shop_goal_view_set(goal, world->catalogue, world->goals, (guint32)index);
+  json_t *list = json_array(), *queries = json_object_get(request, "queries");
+  gboolean good = TRUE;
+  if (queries != NULL) {
+    good = reach_of_queries(world, goal, queries, list, error);
+  } else {
+    GPtrArray *actions = g_ptr_array_new_with_free_func(shop_queries_free);
+    guint n = 0, kinds[SHOP_MAX_QUERIES];
+    shop_queries_make(goal->instruction->str, actions, &n, kinds);
+    for (guint i = 0; i < n; i++) {
+      const GString *action = actions->pdata[i];
+      g_autofree char *query = g_strndup(action->str + strlen("search["), action->len - strlen("search[]"));
+      json_array_append_new(list, reach_of_query(world, goal, query, shop_query_kind_names[kinds[i]]));
+    }
+    g_ptr_array_free(actions, TRUE);
+  }
+  g_autofree char *id = g_strdup_printf("%s_%u", world->prefix, goal->index);
+  const char *asin = shop_string(world->catalogue, world->catalogue->products[goal->product].asin);
+  json_t *answer = json_pack("{s:s, s:s, s:s, s:o}", "goal", id, "asin", asin, "instruction", goal->instruction->str,
+                             "queries", list);
+  shop_goal_view_free(goal);
+  if (good)
+    return dump(answer);
+  json_decref(answer);
+  return NULL;
+}
+
 static const struct {
   const char *name;
   char *(*answer)(const ShopWorld *world, const json_t *request, GError **error);
@@ -205,6 +281,7 @@ static const struct {
     {"search", answer_search},
     {"score", answer_score},
     {"goal", answer_goal},
+    {"oracle", answer_oracle},
 };
 
 char *shop_answer(const ShopWorld *world, const char *verb, const char *request, GError **error)

@@ -59,7 +59,7 @@ void shop_session_write_queries(ShopSession *session)
   if (session->world->settings.candidates == SHOP_CANDIDATES_UPSTREAM)
     make_upstream_queries(session);
   else
-    shop_queries_make(session->goal->instruction->str, session->queries, &session->n_queries);
+    shop_queries_make(session->goal->instruction->str, session->queries, &session->n_queries, NULL);
 }
 
 static void add_queries(ShopSession *session, guint first, guint end)

@@ -5,6 +5,7 @@
 
 #include "envs/shop/answers.h"
 #include "envs/shop/expert.h"
+#include "envs/shop/oracle.h"
 #include "envs/shop/records.h"
 #include "envs/shop/scripts.h"
 
@@ -141,11 +142,12 @@ static const struct {
 } scripts[] = {
     {"rule", shop_rule_action},
     {"expert", shop_expert_action},
+    {"oracle", shop_oracle_action},
 };
 
 const char *const *shop_environment_scripts(G_GNUC_UNUSED gpointer shared)
 {
-  static const char *const names[] = {"rule", "expert", NULL};
+  static const char *const names[] = {"rule", "expert", "oracle", NULL};
   G_STATIC_ASSERT(G_N_ELEMENTS(names) == G_N_ELEMENTS(scripts) + 1);
   return names;
 }

@@ -1,16 +1,32 @@
 /* Honest search queries: every word comes from the instruction that the shopper
- * reads. They are reductions of it, from the whole text to its keywords; which of
- * them finds the product is for the policy to learn. */
+ * reads. They are the whole text and reductions of it, each of which finds what
+ * others do not (docs/webshop.md has the measurements); which of them finds the
+ * product is for the policy to learn. */
 #include "envs/shop/queries.h"
 
 #include "envs/shop/text.h"
 
 #include <string.h>
 
-#define ACTION_START  "search["
-#define FIRST_WORDS   6
-#define MAX_WORD      64
-#define N_OPTION_ROOM 512
+#define ACTION_START "search["
+#define FIRST_WORDS  6
+#define KIND_WORDS   2u
+#define MAX_WORD     64
+
+const char *const shop_query_kind_names[] = {"whole",
+                                             "without price",
+                                             "options doubled",
+                                             "kind and options",
+                                             "head and options",
+                                             "options",
+                                             "head",
+                                             "first keywords",
+                                             NULL};
+
+void shop_queries_free(gpointer action)
+{
+  g_string_free(action, TRUE);
+}
 
 guint shop_queries_add(GPtrArray *actions, guint *n_actions, const char *query, gsize length)
 {
@@ -122,12 +138,13 @@ static gboolean is_filler(const char *word, gsize length)
   return FALSE;
 }
 
-/* Appends the words of a slice without fillers and punctuation at their ends, at
- * most `limit` of them. */
-static void append_keywords(GString *out, Slice slice, guint limit)
+/* Appends the words of a slice without fillers and punctuation at their ends, from
+ * number `first` to before `limit`; `out` may be NULL. Returns how many words it came past. */
+static guint append_keywords(GString *out, Slice slice, guint first, guint limit)
 {
+  guint n = 0;
   const char *p = slice.text, *end = slice.text + slice.length;
-  for (guint n = 0; p < end && n < limit;) {
+  while (p < end && n < limit) {
     while (p < end && strchr(" \t,.;:!?()", *p) != NULL)
       p++;
     const char *word = p;
@@ -138,11 +155,13 @@ static void append_keywords(GString *out, Slice slice, guint limit)
       stop--;
     if (stop == word || is_filler(word, (gsize)(stop - word)))
       continue;
+    if (n++ < first || out == NULL)
+      continue;
     if (out->len > 0)
       g_string_append_c(out, ' ');
     g_string_append_len(out, word, stop - word);
-    n++;
   }
+  return n;
 }
 
 /* Appends the values of ", and "-joined "name: value" items. */
@@ -154,21 +173,32 @@ static void append_option_values(GString *out, const char *start, const char *en
     const char *colon = find_in(start, item_end, ": ");
     Slice value = trimmed(colon != NULL ? colon + 2 : start, item_end);
     if (value.length > 0) {
-      g_string_append_c(out, ' ');
+      if (out->len > 0)
+        g_string_append_c(out, ' ');
       g_string_append_len(out, value.text, (gssize)value.length);
     }
     start = next != NULL ? next + strlen(", and ") : end;
   }
 }
 
-static void add_slice(GPtrArray *actions, guint *n_actions, const char *text, gsize length)
+typedef struct {
+  GPtrArray *actions;
+  guint *n_actions, *kinds;
+} Queries;
+
+static void add_slice(const Queries *queries, ShopQueryKind kind, const char *text, gsize length)
 {
-  if (length > 0 && *n_actions < SHOP_MAX_QUERIES)
-    shop_queries_add(actions, n_actions, text, length);
+  guint before = *queries->n_actions;
+  if (length == 0 || before >= SHOP_MAX_QUERIES)
+    return;
+  shop_queries_add(queries->actions, queries->n_actions, text, length);
+  if (queries->kinds != NULL && *queries->n_actions > before)
+    queries->kinds[before] = kind;
 }
 
-void shop_queries_make(const char *instruction, GPtrArray *actions, guint *n_actions)
+void shop_queries_make(const char *instruction, GPtrArray *actions, guint *n_actions, guint *kinds)
 {
+  const Queries queries = {actions, n_actions, kinds};
   /* The buffers live in the array's spare slots, behind the queries. */
   while (actions->len < SHOP_MAX_QUERIES + 2)
     g_ptr_array_add(actions, g_string_sized_new(256));
@@ -180,7 +210,7 @@ void shop_queries_make(const char *instruction, GPtrArray *actions, guint *n_act
       text->str[i] = ' ';
   const char *start = text->str, *end = text->str + text->len;
   Slice whole = trimmed(start, end);
-  add_slice(actions, n_actions, whole.text, whole.length);
+  add_slice(&queries, SHOP_QUERY_WHOLE, whole.text, whole.length);
 
   const char *price = g_strrstr_len(start, end - start, ", and price lower than ");
   const char *body_end = price != NULL ? price : end;
@@ -189,28 +219,36 @@ void shop_queries_make(const char *instruction, GPtrArray *actions, guint *n_act
   const char *with = find_in(body, options, " with ");
   Slice all = trimmed(body, body_end), base = trimmed(body, options);
   Slice head = trimmed(body, with != NULL ? with : options);
+  const char *values = options < body_end ? options + strlen(" with ") : body_end;
 
-  add_slice(actions, n_actions, all.text, all.length);
-  add_slice(actions, n_actions, base.text, base.length);
-  add_slice(actions, n_actions, head.text, head.length);
-
-  g_string_truncate(words, 0);
-  append_keywords(words, base, G_MAXUINT);
-  if (options < body_end)
-    append_option_values(words, options + strlen(" with "), body_end);
-  add_slice(actions, n_actions, words->str, words->len);
+  add_slice(&queries, SHOP_QUERY_WITHOUT_PRICE, all.text, all.length);
 
   g_string_truncate(words, 0);
-  append_keywords(words, base, G_MAXUINT);
-  add_slice(actions, n_actions, words->str, words->len);
+  append_keywords(words, base, 0, G_MAXUINT);
+  append_option_values(words, values, body_end);
+  append_option_values(words, values, body_end);
+  add_slice(&queries, SHOP_QUERY_OPTIONS_DOUBLED, words->str, words->len);
 
-  g_string_truncate(words, 0);
-  append_keywords(words, base, FIRST_WORDS);
-  add_slice(actions, n_actions, words->str, words->len);
+  guint n_head_words = append_keywords(NULL, head, 0, G_MAXUINT);
+  if (values < body_end) {
+    g_string_truncate(words, 0);
+    append_keywords(words, head, n_head_words - MIN(n_head_words, KIND_WORDS), G_MAXUINT);
+    append_option_values(words, values, body_end);
+    add_slice(&queries, SHOP_QUERY_KIND_OPTIONS, words->str, words->len);
 
-  g_string_truncate(words, 0);
-  append_keywords(words, head, G_MAXUINT);
-  if (options < body_end)
-    append_option_values(words, options + strlen(" with "), body_end);
-  add_slice(actions, n_actions, words->str, words->len);
+    g_string_truncate(words, 0);
+    append_keywords(words, head, 0, G_MAXUINT);
+    append_option_values(words, values, body_end);
+    add_slice(&queries, SHOP_QUERY_HEAD_OPTIONS, words->str, words->len);
+
+    g_string_truncate(words, 0);
+    append_option_values(words, values, body_end);
+    add_slice(&queries, SHOP_QUERY_OPTIONS, words->str, words->len);
+  } else {
+    add_slice(&queries, SHOP_QUERY_HEAD, head.text, head.length);
+
+    g_string_truncate(words, 0);
+    append_keywords(words, base, 0, FIRST_WORDS);
+    add_slice(&queries, SHOP_QUERY_FIRST_KEYWORDS, words->str, words->len);
+  }
 }

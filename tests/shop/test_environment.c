@@ -235,27 +235,36 @@ static void test_honest_queries_come_from_the_instruction(void **state)
   guint n = 0;
   shop_queries_make("Find me soft, warm men's shirts with long sleeve, cotton [x] with color: red, and size: x-large "
                     "tall, and price lower than 50.00 dollars",
-                    queries, &n);
+                    queries, &n, NULL);
   static const char *const expected[] = {
       "search[find me soft, warm men's shirts with long sleeve, cotton  x  with color: red, and size: x-large tall, "
-      "and "
-      "price lower than 50.00 dollars]",
+      "and price lower than 50.00 dollars]",
       "search[soft, warm men's shirts with long sleeve, cotton  x  with color: red, and size: x-large tall]",
-      "search[soft, warm men's shirts with long sleeve, cotton  x]",
-      "search[soft, warm men's shirts]",
-      "search[soft warm men's shirts long sleeve cotton x red x-large tall]",
-      "search[soft warm men's shirts long sleeve cotton x]",
-      "search[soft warm men's shirts long sleeve]",
-      "search[soft warm men's shirts red x-large tall]"};
+      "search[soft warm men's shirts long sleeve cotton x red x-large tall red x-large tall]",
+      "search[men's shirts red x-large tall]",
+      "search[soft warm men's shirts red x-large tall]",
+      "search[red x-large tall]"};
+  assert_int_equal(n, SHOP_MAX_QUERIES);
   assert_int_equal(n, G_N_ELEMENTS(expected));
   for (guint i = 0; i < n; i++)
     assert_string_equal(((GString *)queries->pdata[i])->str, expected[i]);
 
   n = 0;
-  shop_queries_make("I'm looking for a tea.", queries, &n);
+  shop_queries_make("I'm looking for a tea.", queries, &n, NULL);
   assert_int_equal(n, 2);
   assert_string_equal(((GString *)queries->pdata[0])->str, "search[i'm looking for a tea]");
   assert_string_equal(((GString *)queries->pdata[1])->str, "search[tea]");
+
+  n = 0;
+  guint kinds[SHOP_MAX_QUERIES];
+  shop_queries_make("i want a soft red shirt with long sleeves that is easy to wash by hand", queries, &n, kinds);
+  assert_int_equal(n, 5);
+  assert_string_equal(((GString *)queries->pdata[2])->str, "search[soft red shirt long sleeves easy wash hand]");
+  assert_int_equal(kinds[2], SHOP_QUERY_OPTIONS_DOUBLED);
+  assert_string_equal(((GString *)queries->pdata[3])->str, "search[soft red shirt]");
+  assert_int_equal(kinds[3], SHOP_QUERY_HEAD);
+  assert_string_equal(((GString *)queries->pdata[4])->str, "search[soft red shirt long sleeves easy]");
+  assert_int_equal(kinds[4], SHOP_QUERY_FIRST_KEYWORDS);
   for (guint i = 0; i < queries->len; i++)
     g_string_free(queries->pdata[i], TRUE);
 }
@@ -584,7 +593,7 @@ static void test_wrong_requests_are_refused(void **state)
 {
   (void)state;
   ShopWorld *world = load_default();
-  expect_refusal(world, "dance", "{}", "a shop knows no verb 'dance'; there are search, score, goal");
+  expect_refusal(world, "dance", "{}", "a shop knows no verb 'dance'; there are search, score, goal, oracle");
   expect_refusal(world, "search", "{",
                  "search: the request is not valid JSON: string or '}' expected near end of file "
                  "(byte 1)");
