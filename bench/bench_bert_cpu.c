@@ -113,24 +113,6 @@ static const CwDecision **make_decisions(guint n)
   return decisions;
 }
 
-/* Floating-point operations of the matrix products of a forward pass over the batch of the last one. */
-static double forward_operations(const BertCpu *policy, const BertBatch *batch)
-{
-  const BertConfig *config = &policy->shared->layout->config;
-  double h = config->hidden_size, f = config->intermediate_size, rows = batch->n_rows, attention = 0, head = 0;
-  for (guint i = 0; i < batch->n_texts; i++) {
-    double length = batch->text_start[i + 1] - batch->text_start[i];
-    attention += 4 * length * length * h;
-  }
-  for (guint d = 0; d < batch->n_decisions; d++) {
-    guint state = batch->decision_state[d];
-    double length = batch->text_start[state + 1] - batch->text_start[state];
-    double actions = batch->pair_start[batch->decision_pair[d + 1]] - batch->pair_start[batch->decision_pair[d]];
-    head += 4 * actions * length * h + 8 * actions * h * h;
-  }
-  return config->n_layers * (rows * (8 * h * h + 4 * h * f) + attention) + head;
-}
-
 typedef struct {
   double seconds;           /* of one batch, the median */
   double processor_seconds; /* the smallest, which other processes disturbed least */
@@ -152,8 +134,9 @@ static Figure measure(BertCpu *policy, const CwDecision **decisions, gboolean tr
   GArray *times = g_array_new(FALSE, FALSE, sizeof(double));
   GArray *processor_times = g_array_new(FALSE, FALSE, sizeof(double));
   Figure figure = {0};
-  double end = 0;
-  for (guint round = 0; round < 5 || now() < end; round++) {
+  double end = 0, operations = policy->operations;
+  guint n_rounds = 0;
+  for (guint round = 0; round < 5 || now() < end; round++, n_rounds++) {
     double start = now(), processor_start = processor_time();
     if (trains) {
       bert_cpu_forward(policy, decisions, n, logits, values, NULL);
@@ -174,9 +157,9 @@ static Figure measure(BertCpu *policy, const CwDecision **decisions, gboolean tr
   figure.processor_seconds = g_array_index(processor_times, double, 0);
   g_array_free(processor_times, TRUE);
   figure.seconds = g_array_index(times, double, times->len / 2);
-  const BertBatch *batch = bert_batch_builder_finish(trains ? policy->train_builder : policy->score_builder);
-  figure.tokens = batch->n_rows;
-  figure.operations = forward_operations(policy, batch) * (trains ? 3 : 1);
+  figure.operations = (policy->operations - operations) / n_rounds;
+  for (guint i = 0; i < n; i++)
+    figure.tokens += bert_cpu_count_tokens(policy, decisions[i]);
   g_array_free(times, TRUE);
   g_free(logits);
   g_free(values);

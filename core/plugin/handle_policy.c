@@ -103,6 +103,12 @@ void cw_policy_visit_tensors(CwPolicy *policy, CwTensorVisitor visitor, gpointer
     policy->vtable->visit_tensors(policy->object, visitor, user_data);
 }
 
+const CwNamedValue *cw_policy_counters(CwPolicy *policy, guint *n)
+{
+  *n = 0;
+  return policy->vtable->counters != NULL ? policy->vtable->counters(policy->object, n) : NULL;
+}
+
 static void note_bad_tensor(const char *name, const gint64 *shape, guint n_dimensions, float *weights, float *gradient,
                             gpointer user_data)
 {

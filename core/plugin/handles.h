@@ -16,6 +16,8 @@ gboolean cw_policy_load(CwPolicy *policy, const char *directory, GError **error)
 const char *const *cw_policy_describe(CwPolicy *policy);
 const CwRegisteredFeature *cw_policy_feature(CwPolicy *policy);
 void cw_policy_visit_tensors(CwPolicy *policy, CwTensorVisitor visitor, gpointer user_data);
+/* Running totals, *n of them; none from a backend that keeps none. */
+const CwNamedValue *cw_policy_counters(CwPolicy *policy, guint *n);
 
 /* Environment: the shared part and its sessions. */
 typedef struct CwEnvironment CwEnvironment;

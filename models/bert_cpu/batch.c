@@ -158,18 +158,24 @@ void bert_batch_builder_clear(BertBatchBuilder *builder)
   builder->longest = 0;
 }
 
+static guint32 append_text(BertBatchBuilder *builder, const guint32 *ids, guint n_ids, guint64 hash)
+{
+  guint32 text = builder->text_hash->len;
+  g_array_append_vals(builder->ids, ids, n_ids);
+  for (guint i = 0; i < n_ids; i++)
+    append(builder->row_text, text);
+  append(builder->text_start, builder->ids->len);
+  g_array_append_val(builder->text_hash, hash);
+  builder->longest = MAX(builder->longest, n_ids);
+  return text;
+}
+
 static guint32 add_text(BertBatchBuilder *builder, const BertTokens *tokens)
 {
   guint32 found = GPOINTER_TO_UINT(builder->shares ? g_hash_table_lookup(builder->texts, tokens) : NULL);
   if (found > 0)
     return found - 1;
-  guint32 text = builder->text_hash->len;
-  g_array_append_vals(builder->ids, tokens->ids, tokens->n_ids);
-  for (guint i = 0; i < tokens->n_ids; i++)
-    append(builder->row_text, text);
-  append(builder->text_start, builder->ids->len);
-  g_array_append_val(builder->text_hash, tokens->hash);
-  builder->longest = MAX(builder->longest, tokens->n_ids);
+  guint32 text = append_text(builder, tokens->ids, tokens->n_ids, tokens->hash);
   if (builder->shares)
     g_hash_table_insert(builder->texts, (gpointer)tokens, GUINT_TO_POINTER(text + 1));
   return text;
@@ -233,4 +239,14 @@ const BertBatch *bert_batch_builder_finish(BertBatchBuilder *builder)
   };
 #undef DATA
   return &builder->batch;
+}
+
+const BertBatch *bert_batch_builder_select(BertBatchBuilder *builder, const BertBatch *batch, const guint8 *wanted)
+{
+  bert_batch_builder_clear(builder);
+  for (guint i = 0; i < batch->n_texts; i++)
+    if (wanted[i])
+      append_text(builder, batch->ids + batch->text_start[i], batch->text_start[i + 1] - batch->text_start[i],
+                  batch->text_hash[i]);
+  return bert_batch_builder_finish(builder);
 }

@@ -62,6 +62,10 @@ guint bert_batch_builder_n_action_rows(const BertBatchBuilder *builder);
 /* A view of what was added; valid until the next clear or add. */
 const BertBatch *bert_batch_builder_finish(BertBatchBuilder *builder);
 
+/* A batch of nothing but the texts of another one that are `wanted` (n_texts flags), in the same order. Clears the
+ * builder first; valid until its next clear or add. */
+const BertBatch *bert_batch_builder_select(BertBatchBuilder *builder, const BertBatch *batch, const guint8 *wanted);
+
 G_END_DECLS
 
 #endif

@@ -42,6 +42,10 @@ static const CwOption option_rows[] = {
      .maximum = 1024, .help = "threads to compute with, results do not depend on it; 0: one per processor"},
     {ROW(score_batch_tokens), .type = CW_OPTION_INTEGER, .flags = CW_OPTION_RESUME_SAFE, .default_value = "8192",
      .minimum = 1, .maximum = 16777216, .unit = "tokens", .help = "score works on about so many tokens at a time"},
+    {ROW(score_cache), .type = CW_OPTION_INTEGER, .flags = CW_OPTION_RESUME_SAFE, .default_value = "256", .minimum = 0,
+     .maximum = 1048576, .unit = "MiB",
+     .help = "score remembers encodings of candidates and whole decisions until the weights change, in so much memory; "
+             "results do not depend on it"},
     {ROW(instruction_set), .type = CW_OPTION_ENUM, .flags = CW_OPTION_RESUME_SAFE, .default_value = "auto",
      .values = instruction_set_names, .help = "vector instructions to use; auto: the best the processor has"},
 };
@@ -108,6 +112,12 @@ static void visit_tensors(gpointer policy, CwTensorVisitor visitor, gpointer use
   bert_cpu_visit_tensors(policy, visitor, user_data);
 }
 
+static const CwNamedValue *counters(gpointer policy, guint *n)
+{
+  *n = BERT_N_COUNTERS;
+  return bert_cpu_counters(policy);
+}
+
 static const CwPolicyVtable vtable = {
     .open = open_policy,
     .close = close_policy,
@@ -121,6 +131,7 @@ static const CwPolicyVtable vtable = {
     .load = load,
     .count_tokens = count_tokens,
     .visit_tensors = visit_tensors,
+    .counters = counters,
 };
 
 static const CwFeature features[] = {{

@@ -81,7 +81,7 @@ static void group_task(gpointer data, guint task, guint thread)
   guint state = batch->decision_state[group->decision], start = batch->pair_start[group->first_pair];
   gsize n = batch->pair_start[group->last_pair] - start;
   gsize length = batch->text_start[state + 1] - batch->text_start[state];
-  const float *states = pass->hidden_states + batch->text_start[state] * h;
+  const float *states = bert_text_states(pass, state);
 
   float *gemm = pass->scratch[thread], *next = gemm + kernels->gemm_scratch;
   float *scaled = next, *memory_scores = scaled + n * h, *largest = memory_scores + length, *spare = largest + n;
@@ -99,7 +99,7 @@ static void group_task(gpointer data, guint task, guint thread)
 
   for (guint pair = group->first_pair; pair < group->last_pair; pair++) {
     guint text = batch->pair_text[pair];
-    memcpy(actions + (batch->pair_start[pair] - start) * h, pass->hidden_states + batch->text_start[text] * h,
+    memcpy(actions + (batch->pair_start[pair] - start) * h, bert_text_states(pass, text),
            (batch->pair_start[pair + 1] - batch->pair_start[pair]) * h * sizeof(float));
   }
   for (gsize j = 0; j < length; j++)
@@ -160,8 +160,7 @@ static void value_forward(BertPass *pass, float *values)
   head->value_input = bert_take(pass->workspace, float, batch->n_decisions *h);
   head->value_hidden = bert_take(pass->workspace, float, batch->n_decisions *BERT_VALUE_HIDDEN);
   for (guint d = 0; d < batch->n_decisions; d++)
-    memcpy(head->value_input + d * h, pass->hidden_states + batch->text_start[batch->decision_state[d]] * h,
-           h * sizeof(float));
+    memcpy(head->value_input + d * h, bert_text_states(pass, batch->decision_state[d]), h * sizeof(float));
   kernels->gemm(batch->n_decisions, BERT_VALUE_HIDDEN, h, bert_rows(head->value_input, h),
                 bert_transposed(weights->value_hidden_weight, h), head->value_hidden, BERT_VALUE_HIDDEN,
                 weights->value_hidden_bias, FALSE, pass->scratch[0]);

@@ -113,6 +113,7 @@ void bert_network_refresh(BertNetwork *network)
   }
   add_jobs(&jobs, &n_tasks, &network->linear_1, network->weights->linear_1_weight, h, 4 * h);
   bert_pool_run(network->pool, n_tasks, pack_task, &jobs);
+  network->version++;
   g_free(jobs.jobs);
 }
 

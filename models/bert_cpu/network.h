@@ -29,6 +29,7 @@ typedef struct BertNetwork {
   const BertConfig *config;
   gint first_trained; /* layers below are frozen: BERT_LAYER_EMBEDDINGS: none; n_layers: the whole encoder */
   gboolean trains;
+  guint64 version; /* bumped by bert_network_refresh: what was computed under another one is out of date */
   BertWorkspace *packed_memory;
   BertPackedLayer *layers;
   BertPackedMatrix linear_1;
@@ -85,11 +86,18 @@ typedef struct BertPass {
   gsize *probabilities_start; /* texts + 1 */
   float *embeddings_normalised, *embeddings_inverse;
   BertLayerMemory *layers;
-  float *hidden_states; /* T x h: the last layer's output */
+  float *hidden_states;            /* T x h: the last layer's output */
+  const float *const *text_states; /* per text its rows of h, where the head finds them; NULL: in hidden_states */
   BertHeadMemory head;
   float **scratch; /* per thread */
   gsize scratch_size;
 } BertPass;
+
+/* Floating-point operations of the matrix products: of a forward pass of encoder and head, and of the backward pass,
+ * which trains only what is not frozen. What is computed again to save memory does not count. */
+double bert_encoder_operations(const BertNetwork *network, const BertBatch *batch);
+double bert_head_operations(const BertNetwork *network, const BertBatch *batch);
+double bert_backward_operations(const BertNetwork *network, const BertBatch *batch);
 
 /* The encoder: fills pass->hidden_states. pass->network, batch, workspace, dropouts and keeps are set; the workspace
  * was cleared. */
@@ -139,6 +147,14 @@ void bert_dropout_row(const BertPass *pass, gint layer, BertSite site, guint row
 
 /* Makes sure that every thread has `size` floats of scratch, kept until the pass ends. */
 void bert_pass_scratch(BertPass *pass, gsize size);
+
+/* The last layer's output for a text: its length x h. */
+static inline const float *bert_text_states(const BertPass *pass, guint text)
+{
+  return pass->text_states
+             ? pass->text_states[text]
+             : pass->hidden_states + (gsize)pass->batch->text_start[text] * pass->network->config->hidden_size;
+}
 
 /* The distance between rows of a text's scores. */
 static inline guint bert_padded(guint length)

@@ -22,7 +22,7 @@ static BertDropout dropout_of(guint32 seed, double probability)
 
 /* Everything that does not depend on where the weights come from. Takes over `weights`. */
 static BertCpu *assemble(BertShared *shared, BertParameters *weights, const BertKernels *kernels, guint n_threads,
-                         const BertTextRules *rules)
+                         const BertTextRules *rules, gsize score_cache)
 {
   BertCpu *policy = g_new0(BertCpu, 1);
   policy->shared = shared;
@@ -31,8 +31,7 @@ static BertCpu *assemble(BertShared *shared, BertParameters *weights, const Bert
   policy->pool = bert_pool_new(n_threads);
   policy->rules = *rules;
   policy->cache = bert_token_cache_new(rules);
-  policy->score_builder = bert_batch_builder_new(TRUE);
-  policy->score_workspace = bert_workspace_new();
+  policy->score = bert_score_new(score_cache);
   return policy;
 }
 
@@ -115,7 +114,8 @@ BertCpu *bert_cpu_open(const BertCpuOptions *options, guint32 seed, GError **err
       .max_action_tokens = (guint)MIN(options->max_action_tokens, (gint64)config->max_positions),
       .truncate_state = options->truncate_state == BERT_SIDE_LEFT ? BERT_TRUNCATE_LEFT : BERT_TRUNCATE_RIGHT,
       .truncate_action = options->truncate_action == BERT_SIDE_LEFT ? BERT_TRUNCATE_LEFT : BERT_TRUNCATE_RIGHT};
-  BertCpu *policy = assemble(shared, weights, kernels, (guint)options->threads, &rules);
+  BertCpu *policy =
+      assemble(shared, weights, kernels, (guint)options->threads, &rules, (gsize)options->score_cache << 20);
   policy->seed = seed;
   policy->trains = TRUE;
   policy->score_batch_tokens = (guint)options->score_batch_tokens;
@@ -138,8 +138,9 @@ BertCpu *bert_cpu_open(const BertCpuOptions *options, guint32 seed, GError **err
 BertCpu *bert_cpu_clone_frozen(BertCpu *policy, GError **error)
 {
   (void)error;
-  BertCpu *clone = assemble(g_atomic_rc_box_acquire(policy->shared), bert_parameters_copy(policy->weights),
-                            policy->kernels, bert_pool_n_threads(policy->pool), &policy->rules);
+  BertCpu *clone =
+      assemble(g_atomic_rc_box_acquire(policy->shared), bert_parameters_copy(policy->weights), policy->kernels,
+               bert_pool_n_threads(policy->pool), &policy->rules, bert_score_limit(policy->score));
   clone->seed = policy->seed;
   clone->score_batch_tokens = policy->score_batch_tokens;
   bert_network_init(&clone->network, clone->kernels, clone->pool, clone->weights, FALSE,
@@ -157,17 +158,15 @@ void bert_cpu_close(BertCpu *policy)
   bert_parameters_free(policy->weights);
   bert_pool_free(policy->pool);
   bert_token_cache_free(policy->cache);
-  bert_batch_builder_free(policy->score_builder);
+  bert_score_free(policy->score);
   bert_batch_builder_free(policy->train_builder);
-  bert_workspace_free(policy->score_workspace);
   bert_workspace_free(policy->train_workspace);
   g_strfreev(policy->description);
   g_atomic_rc_box_release_full(policy->shared, shared_clear);
   g_free(policy);
 }
 
-/* A logit or value that is not finite is an error; if a weight is to blame, the message names it. */
-static gboolean check_finite(const BertCpu *policy, const char *what, const float *x, guint n, GError **error)
+gboolean bert_cpu_check_finite(const BertCpu *policy, const char *what, const float *x, guint n, GError **error)
 {
   for (guint i = 0; i < n; i++) {
     if (isfinite(x[i]))
@@ -185,36 +184,6 @@ static gboolean check_finite(const BertCpu *policy, const char *what, const floa
     return FALSE;
   }
   return TRUE;
-}
-
-static void run_pass(BertPass *pass, float *logits, float *values)
-{
-  bert_workspace_clear(pass->workspace);
-  bert_encoder_forward(pass);
-  bert_head_forward(pass, logits, values);
-}
-
-gboolean bert_cpu_score(BertCpu *policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
-                        float *values, GError **error)
-{
-  BertBatchBuilder *builder = policy->score_builder;
-  guint n_logits = 0;
-  bert_token_cache_trim(policy->cache);
-  for (guint next = 0; next < n_decisions;) {
-    guint first = next;
-    bert_batch_builder_clear(builder);
-    /* Shared texts make tokens cheap, but every pair has rows of its own in the head. */
-    do
-      bert_batch_builder_add(builder, policy->cache, decisions[next++]);
-    while (next < n_decisions && bert_batch_builder_n_rows(builder) < policy->score_batch_tokens &&
-           bert_batch_builder_n_action_rows(builder) / 4 < policy->score_batch_tokens);
-    BertPass pass = {
-        .network = &policy->network, .batch = bert_batch_builder_finish(builder), .workspace = policy->score_workspace};
-    run_pass(&pass, logits + n_logits, values ? values + first : NULL);
-    n_logits += pass.batch->n_pairs;
-  }
-  return check_finite(policy, "logit", logits, n_logits, error) &&
-         (!values || check_finite(policy, "value", values, n_decisions, error));
 }
 
 gboolean bert_cpu_forward(BertCpu *policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
@@ -235,9 +204,13 @@ gboolean bert_cpu_forward(BertCpu *policy, const CwDecision *const *decisions, g
                        .keeps = TRUE};
     pass->hidden_dropout.forward = pass->attention_dropout.forward = (guint32)policy->n_forwards;
     float *own_values = values ? NULL : g_new(float, n_decisions);
-    run_pass(pass, logits, values ? values : own_values);
-    gboolean finite = check_finite(policy, "logit", logits, pass->batch->n_pairs, error) &&
-                      check_finite(policy, "value", values ? values : own_values, n_decisions, error);
+    bert_workspace_clear(pass->workspace);
+    bert_encoder_forward(pass);
+    bert_head_forward(pass, logits, values ? values : own_values);
+    policy->operations +=
+        bert_encoder_operations(pass->network, pass->batch) + bert_head_operations(pass->network, pass->batch);
+    gboolean finite = bert_cpu_check_finite(policy, "logit", logits, pass->batch->n_pairs, error) &&
+                      bert_cpu_check_finite(policy, "value", values ? values : own_values, n_decisions, error);
     g_free(own_values);
     if (!finite)
       return FALSE;
@@ -261,6 +234,7 @@ gboolean bert_cpu_backward(BertCpu *policy, const float *d_logits, const float *
   BertParameters *gradient = policy->optimizer->gradient;
   float *d_hidden_states = bert_head_backward(&policy->pass, d_logits, d_values, gradient);
   bert_encoder_backward(&policy->pass, d_hidden_states, gradient);
+  policy->operations += bert_backward_operations(&policy->network, policy->pass.batch);
   if (policy->optimizer->first_trained == BERT_LAYER_EMBEDDINGS)
     bert_optimizer_mark_rows(policy->optimizer, policy->pass.batch->ids, policy->pass.batch->n_rows);
   policy->optimizer->is_clear = FALSE;

@@ -19,7 +19,7 @@ typedef struct BertCpuOptions {
   gint truncate_state, truncate_action;
   gboolean normalize_text;
   double dropout, weight_decay, beta1, beta2, epsilon, head_learning_rate_scale;
-  gint64 freeze_layers, threads, score_batch_tokens;
+  gint64 freeze_layers, threads, score_batch_tokens, score_cache;
   gint instruction_set;
 } BertCpuOptions;
 
@@ -29,6 +29,11 @@ typedef struct BertShared {
   BertLayout *layout;
   char *model; /* the path given */
 } BertShared;
+
+/* What scoring keeps from call to call (score.c). */
+typedef struct BertScore BertScore;
+
+#define BERT_N_COUNTERS 7
 
 typedef struct BertCpu {
   BertShared *shared;
@@ -44,11 +49,14 @@ typedef struct BertCpu {
   BertOptimizer *optimizer; /* NULL unless it trains */
   BertTextRules rules;
   BertTokenCache *cache;
-  BertBatchBuilder *score_builder, *train_builder;
-  BertWorkspace *score_workspace, *train_workspace;
+  BertScore *score;
+  BertBatchBuilder *train_builder;
+  BertWorkspace *train_workspace;
   BertPass pass; /* the last training forward */
   gboolean can_go_backward;
+  double operations; /* of the matrix products of all passes so far */
   char **description;
+  CwNamedValue counters[BERT_N_COUNTERS];
 } BertCpu;
 
 /* The slots (policy.c). */
@@ -63,6 +71,16 @@ gboolean bert_cpu_step(BertCpu *policy, double learning_rate, double max_norm, d
 BertCpu *bert_cpu_clone_frozen(BertCpu *policy, GError **error);
 guint bert_cpu_count_tokens(BertCpu *policy, const CwDecision *decision);
 void bert_cpu_visit_tensors(BertCpu *policy, CwTensorVisitor visitor, gpointer user_data);
+
+/* A logit or value that is not finite is an error; if a weight is to blame, the message names it. */
+gboolean bert_cpu_check_finite(const BertCpu *policy, const char *what, const float *x, guint n, GError **error);
+
+/* score.c: keeps encodings of texts and results of decisions, `limit` bytes of them. */
+BertScore *bert_score_new(gsize limit);
+void bert_score_free(BertScore *score); /* accepts NULL */
+gsize bert_score_limit(const BertScore *score);
+/* Running totals since the policy was opened; BERT_N_COUNTERS of them, valid until the next call. */
+const CwNamedValue *bert_cpu_counters(BertCpu *policy);
 
 /* state.c */
 gboolean bert_cpu_save(BertCpu *policy, const char *directory, GError **error);

@@ -67,6 +67,10 @@ typedef struct CwPolicyVtable {
    * `open` accepts out of other files, `cartwright export NAME` the reverse. */
   const CwConversion *import;
   const CwConversion *export;
+  /* Optional, since ABI 1.1: what the object has done since it was opened, as totals
+   * that only grow; *n of them, valid until the next call on the object. Names
+   * are the backend's own, but for "operations": floating-point operations. */
+  const CwNamedValue *(*counters)(gpointer policy, guint *n);
 } CwPolicyVtable;
 
 /* What algorithms see of a policy: a handle of the host, which wraps the
