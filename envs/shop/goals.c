@@ -246,7 +246,7 @@ void shop_goal_view_set(ShopGoalView *view, const ShopCatalogue *catalogue, cons
   view->product = goal->product;
   g_string_truncate(view->instruction, 0);
   if (goals->kind == SHOP_GOALS_SYNTHETIC) {
-    add_strings(view->attributes, catalogue, product->instruction_attributes);
+    view->attribute_strings = product->instruction_attributes;
     set_synthetic_options(view, catalogue, product, goal->choice);
     g_string_append(view->instruction, shop_string(catalogue, product->instruction));
     for (guint i = 0; i < view->option_values->len; i++) {
@@ -257,7 +257,7 @@ void shop_goal_view_set(ShopGoalView *view, const ShopCatalogue *catalogue, cons
     }
   } else {
     const ShopHumanRecord *human = &catalogue->humans[product->humans.first + goal->choice];
-    add_strings(view->attributes, catalogue, human->attributes);
+    view->attribute_strings = human->attributes;
     add_strings(view->option_names, catalogue, human->option_names);
     add_strings(view->option_values, catalogue, human->option_values);
     const char *text = shop_string(catalogue, human->instruction);
@@ -268,6 +268,7 @@ void shop_goal_view_set(ShopGoalView *view, const ShopCatalogue *catalogue, cons
       length--;
     g_string_append_len(view->instruction, text, (gssize)length);
   }
+  add_strings(view->attributes, catalogue, view->attribute_strings);
   view->length_without_price = view->instruction->len;
   shop_goal_view_set_price_upper(view, goal->price_upper);
 }

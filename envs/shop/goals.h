@@ -51,6 +51,7 @@ typedef struct ShopGoalView {
   GString *instruction;       /* with option and price clauses */
   gsize length_without_price; /* of the instruction before its price clause */
   GPtrArray *attributes;      /* const char * */
+  ShopSpan attribute_strings; /* the same, in the catalogue's strings */
   GPtrArray *option_names;    /* const char *; as long as option_values, or empty when there are only values */
   GPtrArray *option_values;   /* const char * */
 } ShopGoalView;

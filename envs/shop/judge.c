@@ -1,54 +1,90 @@
 /* The reward of a purchase in a world: gathers what reward.c compares from the
- * catalogue and the goal. The nouns of all titles are found when the world is
- * opened; everything else is prepared for the one purchase. */
+ * catalogue, its reward tables and the goal, in a judge's buffers. */
 #include "envs/shop/reward.h"
 #include "envs/shop/world.h"
 
-static const char **strings_of(const ShopCatalogue *catalogue, ShopSpan span)
+struct ShopJudge {
+  ShopPreparedGoal *goal;
+  ShopPreparedProduct *product;
+  GPtrArray *bullets;          /* const char * */
+  GPtrArray *wanted, *offered; /* const ShopTokenSet * of the attributes of either side */
+  ShopRewardScratch scratch;
+};
+
+ShopJudge *shop_judge_new(void)
 {
-  const char **strings = g_new(const char *, (gsize)span.count + 1);
-  for (guint32 i = 0; i < span.count; i++)
-    strings[i] = shop_string(catalogue, catalogue->strings[span.first + i]);
-  return strings;
+  ShopJudge *judge = g_new0(ShopJudge, 1);
+  judge->goal = shop_prepared_goal_new();
+  judge->product = shop_prepared_product_new();
+  judge->bullets = g_ptr_array_new();
+  judge->wanted = g_ptr_array_new();
+  judge->offered = g_ptr_array_new();
+  shop_reward_scratch_init(&judge->scratch);
+  return judge;
 }
 
-void shop_world_judge(const ShopWorld *world, const ShopGoalView *goal, guint32 product, const char *const *values,
-                      guint n_values, ShopVerdict *verdict)
+void shop_judge_free(ShopJudge *judge)
+{
+  if (judge == NULL)
+    return;
+  shop_prepared_goal_free(judge->goal);
+  shop_prepared_product_free(judge->product);
+  g_ptr_array_free(judge->bullets, TRUE);
+  g_ptr_array_free(judge->wanted, TRUE);
+  g_ptr_array_free(judge->offered, TRUE);
+  shop_reward_scratch_clear(&judge->scratch);
+  g_free(judge);
+}
+
+static const ShopTokenSet *const *sets_of(const ShopWorld *world, ShopSpan span, GPtrArray *sets)
+{
+  g_ptr_array_set_size(sets, 0);
+  for (guint32 i = 0; i < span.count; i++)
+    g_ptr_array_add(sets, (gpointer)shop_reward_token_set(world->rewards, world->catalogue->strings[span.first + i]));
+  return (const ShopTokenSet *const *)sets->pdata;
+}
+
+static const char *const *strings_of(const ShopCatalogue *catalogue, ShopSpan span, GPtrArray *strings)
+{
+  g_ptr_array_set_size(strings, 0);
+  for (guint32 i = 0; i < span.count; i++)
+    g_ptr_array_add(strings, (gpointer)shop_string(catalogue, catalogue->strings[span.first + i]));
+  return (const char *const *)strings->pdata;
+}
+
+void shop_judge(ShopJudge *judge, const ShopWorld *world, const ShopGoalView *goal, guint32 product,
+                const char *const *values, guint n_values, ShopVerdict *verdict)
 {
   const ShopCatalogue *catalogue = world->catalogue;
   const ShopProduct *wanted = &catalogue->products[goal->product], *bought = &catalogue->products[product];
   const ShopGoalFacts asked = {
       .query = shop_string(catalogue, wanted->query),
       .product_category = shop_string(catalogue, wanted->product_category),
-      .nouns = world->nouns[goal->product],
+      .nouns = shop_reward_nouns(world->rewards, goal->product),
       .attributes = (const char *const *)goal->attributes->pdata,
+      .attribute_sets = sets_of(world, goal->attribute_strings, judge->wanted),
       .n_attributes = goal->attributes->len,
       .option_names = goal->option_names->len > 0 ? (const char *const *)goal->option_names->pdata : NULL,
       .option_values = (const char *const *)goal->option_values->pdata,
       .n_options = goal->option_values->len,
       .price_upper = goal->price_upper,
   };
-  g_autofree const char **bullets = strings_of(catalogue, bought->bullets);
-  g_autofree const char **attributes = strings_of(catalogue, bought->attributes);
   const ShopProductFacts offered = {
       .query = shop_string(catalogue, bought->query),
       .product_category = shop_string(catalogue, bought->product_category),
-      .nouns = world->nouns[product],
+      .nouns = shop_reward_nouns(world->rewards, product),
       .title = shop_string(catalogue, bought->title),
-      .bullets = bullets,
+      .bullets = strings_of(catalogue, bought->bullets, judge->bullets),
       .n_bullets = bought->bullets.count,
       .description = shop_string(catalogue, bought->description),
-      .attributes = attributes,
+      .attribute_sets = sets_of(world, bought->attributes, judge->offered),
       .n_attributes = bought->attributes.count,
   };
-  ShopPreparedGoal *prepared_goal = shop_prepared_goal_new(&asked);
-  ShopPreparedProduct *prepared_product = shop_prepared_product_new(&offered);
-  g_autoptr(GString) scratch = g_string_sized_new(512);
   ShopReward reward;
-  shop_reward(prepared_goal, prepared_product, world->goals->prices[product], values, n_values, world->fuzzy_variant,
-              scratch, &reward);
-  shop_prepared_goal_free(prepared_goal);
-  shop_prepared_product_free(prepared_product);
+  shop_prepared_goal_set(judge->goal, &asked);
+  shop_prepared_product_set(judge->product, &offered);
+  shop_reward(judge->goal, judge->product, world->goals->prices[product], values, n_values, world->fuzzy_variant,
+              &judge->scratch, &reward);
   *verdict = (ShopVerdict){.reward = reward.total,
                            .attributes = reward.r_att,
                            .options = reward.has_options ? reward.r_option : 1,

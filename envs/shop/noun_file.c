@@ -1,5 +1,4 @@
-/* Noun sets as flat sorted hashes, and the file of nouns that somebody computed
- * with the reference tagger. */
+/* The file of nouns that somebody computed with the reference tagger. */
 #include "envs/shop/nouns.h"
 
 #include <cartwright/error.h>
@@ -10,62 +9,8 @@ struct ShopNounFile {
   GHashTable *entries; /* ASIN or title → ShopNounSet */
 };
 
-/* FNV-1a with a final mix. */
-static guint64 hash_noun(const char *noun)
-{
-  guint64 hash = 14695981039346656037u;
-  for (; *noun; noun++)
-    hash = (hash ^ (guchar)*noun) * 1099511628211u;
-  hash ^= hash >> 32;
-  hash *= 0xd6e8feb86659fd93u;
-  return hash ^ (hash >> 32);
-}
-
-ShopNounSet *shop_noun_set_new(const char *const *nouns, gsize n_nouns)
-{
-  ShopNounSet *set = g_malloc(sizeof(ShopNounSet) + n_nouns * sizeof(guint64));
-  set->count = (guint32)n_nouns;
-  set->n_distinct = 0;
-  for (gsize i = 0; i < n_nouns; i++) {
-    guint64 hash = hash_noun(nouns[i]);
-    guint32 place = set->n_distinct;
-    while (place > 0 && set->hashes[place - 1] > hash)
-      place--;
-    if (place > 0 && set->hashes[place - 1] == hash)
-      continue;
-    memmove(set->hashes + place + 1, set->hashes + place, (set->n_distinct - place) * sizeof(guint64));
-    set->hashes[place] = hash;
-    set->n_distinct++;
-  }
-  return set;
-}
-
-gsize shop_noun_set_size(const ShopNounSet *set)
-{
-  return sizeof(ShopNounSet) + set->n_distinct * sizeof(guint64);
-}
-
-guint shop_noun_set_common(const ShopNounSet *a, const ShopNounSet *b)
-{
-  guint n_common = 0;
-  for (guint32 i = 0, j = 0; i < a->n_distinct && j < b->n_distinct;) {
-    guint64 first = a->hashes[i], second = b->hashes[j];
-    n_common += first == second;
-    i += first <= second;
-    j += first >= second;
-  }
-  return n_common;
-}
-
-ShopNounSet *shop_noun_set_tag(const char *title)
-{
-  GPtrArray *nouns = shop_nouns_tag(title);
-  ShopNounSet *set = shop_noun_set_new((const char *const *)nouns->pdata, nouns->len);
-  g_ptr_array_unref(nouns);
-  return set;
-}
-
-static ShopNounSet *read_entry(const char *path, const char *key, const json_t *list, GError **error)
+static ShopNounSet *read_entry(const char *path, ShopNounWords *words, const char *key, const json_t *list,
+                               GError **error)
 {
   if (!json_is_array(list)) {
     g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
@@ -86,12 +31,12 @@ static ShopNounSet *read_entry(const char *path, const char *key, const json_t *
     }
   }
   if (i == json_array_size(list))
-    set = shop_noun_set_new(nouns, i);
+    set = shop_noun_set_new(words, nouns, i);
   g_free(nouns);
   return set;
 }
 
-ShopNounFile *shop_noun_file_load(const char *path, GError **error)
+ShopNounFile *shop_noun_file_load(const char *path, ShopNounWords *words, GError **error)
 {
   json_error_t problem;
   char *text;
@@ -122,7 +67,7 @@ ShopNounFile *shop_noun_file_load(const char *path, GError **error)
   file->entries = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   json_object_foreach(root, key, list)
   {
-    ShopNounSet *set = read_entry(path, key, list, error);
+    ShopNounSet *set = read_entry(path, words, key, list, error);
     if (!set) {
       shop_noun_file_free(file);
       json_decref(root);

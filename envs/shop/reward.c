@@ -1,6 +1,6 @@
 /* The reward of a purchase: does the kind of product, do its attributes, the
- * chosen options and the price fit the goal. Prepared goals and products hold
- * their token sets one after the other in one byte array each. */
+ * chosen options and the price fit the goal. Prepared goals and products borrow
+ * the token sets that exist and hold the others in one byte array each. */
 #include "envs/shop/reward.h"
 
 #include "envs/shop/colour.h"
@@ -11,18 +11,17 @@
 /* Texts this alike count as the same. */
 #define MATCH_THRESHOLD 85
 
-/* Token sets in a row. */
+/* Token sets: those that the facts bring along, or our own, in a row. */
 typedef struct {
+  const ShopTokenSet *const *given; /* NULL: our own */
   GByteArray *bytes;
   guint n;
 } TokenSets;
 
 struct ShopPreparedGoal {
-  const char *query, *product_category;
-  const ShopNounSet *nouns;
+  ShopGoalFacts facts;
   TokenSets attributes, options;
-  char **attribute_texts;
-  double price_upper;
+  GString *pair;
 };
 
 struct ShopPreparedProduct {
@@ -30,14 +29,28 @@ struct ShopPreparedProduct {
   TokenSets attributes;
 };
 
-static const ShopTokenSet *first_set(const TokenSets *sets)
+/* Goes through token sets. */
+typedef struct {
+  const TokenSets *sets;
+  const ShopTokenSet *next;
+  guint i;
+} Walk;
+
+static Walk walk(const TokenSets *sets)
 {
-  return (const ShopTokenSet *)(gconstpointer)sets->bytes->data;
+  return (Walk){sets, (const ShopTokenSet *)(gconstpointer)sets->bytes->data, 0};
 }
 
-static const ShopTokenSet *next_set(const ShopTokenSet *set)
+static const ShopTokenSet *next_set(Walk *walk)
 {
-  return (const ShopTokenSet *)(gconstpointer)((const char *)set + shop_token_set_size(set));
+  if (walk->i == walk->sets->n)
+    return NULL;
+  guint i = walk->i++;
+  if (walk->sets->given != NULL)
+    return walk->sets->given[i];
+  const ShopTokenSet *set = walk->next;
+  walk->next = (const ShopTokenSet *)(gconstpointer)((const char *)set + shop_token_set_size(set));
+  return set;
 }
 
 static void add_set(TokenSets *sets, const char *text)
@@ -46,10 +59,20 @@ static void add_set(TokenSets *sets, const char *text)
   sets->n++;
 }
 
+static void set_all(TokenSets *sets, const ShopTokenSet *const *given, const char *const *texts, guint n)
+{
+  g_byte_array_set_size(sets->bytes, 0);
+  sets->given = given;
+  sets->n = given != NULL ? n : 0;
+  for (guint i = 0; given == NULL && i < n; i++)
+    add_set(sets, texts[i]);
+}
+
 /* A goal's option as it is compared: its colour word if it has one; a pair otherwise in the source notation of the
  * original's language, ('size', 'xl'), of which cleaning leaves the words of name and value. */
-static void add_goal_option(TokenSets *sets, const char *name, const char *value)
+static void add_goal_option(ShopPreparedGoal *goal, const char *name, const char *value)
 {
+  TokenSets *sets = &goal->options;
   if (!name) {
     add_set(sets, shop_colour_normalise(value));
     return;
@@ -59,32 +82,30 @@ static void add_goal_option(TokenSets *sets, const char *name, const char *value
     add_set(sets, colour);
     return;
   }
-  GString *pair = g_string_new("(");
-  shop_text_append_quoted(pair, name);
-  g_string_append(pair, ", ");
-  shop_text_append_quoted(pair, value);
-  g_string_append_c(pair, ')');
-  add_set(sets, pair->str);
-  g_string_free(pair, TRUE);
+  g_string_assign(goal->pair, "(");
+  shop_text_append_quoted(goal->pair, name);
+  g_string_append(goal->pair, ", ");
+  shop_text_append_quoted(goal->pair, value);
+  g_string_append_c(goal->pair, ')');
+  add_set(sets, goal->pair->str);
 }
 
-ShopPreparedGoal *shop_prepared_goal_new(const ShopGoalFacts *facts)
+ShopPreparedGoal *shop_prepared_goal_new(void)
 {
   ShopPreparedGoal *goal = g_new0(ShopPreparedGoal, 1);
-  goal->query = facts->query;
-  goal->product_category = facts->product_category;
-  goal->nouns = facts->nouns;
-  goal->price_upper = facts->price_upper;
   goal->attributes.bytes = g_byte_array_new();
   goal->options.bytes = g_byte_array_new();
-  goal->attribute_texts = g_new0(char *, facts->n_attributes + 1);
-  for (guint i = 0; i < facts->n_attributes; i++) {
-    goal->attribute_texts[i] = g_strdup(facts->attributes[i]);
-    add_set(&goal->attributes, facts->attributes[i]);
-  }
-  for (guint i = 0; i < facts->n_options; i++)
-    add_goal_option(&goal->options, facts->option_names ? facts->option_names[i] : NULL, facts->option_values[i]);
+  goal->pair = g_string_new(NULL);
   return goal;
+}
+
+void shop_prepared_goal_set(ShopPreparedGoal *goal, const ShopGoalFacts *facts)
+{
+  goal->facts = *facts;
+  set_all(&goal->attributes, facts->attribute_sets, facts->attributes, facts->n_attributes);
+  set_all(&goal->options, NULL, NULL, 0);
+  for (guint i = 0; i < facts->n_options; i++)
+    add_goal_option(goal, facts->option_names ? facts->option_names[i] : NULL, facts->option_values[i]);
 }
 
 void shop_prepared_goal_free(ShopPreparedGoal *goal)
@@ -93,18 +114,21 @@ void shop_prepared_goal_free(ShopPreparedGoal *goal)
     return;
   g_byte_array_unref(goal->attributes.bytes);
   g_byte_array_unref(goal->options.bytes);
-  g_strfreev(goal->attribute_texts);
+  g_string_free(goal->pair, TRUE);
   g_free(goal);
 }
 
-ShopPreparedProduct *shop_prepared_product_new(const ShopProductFacts *facts)
+ShopPreparedProduct *shop_prepared_product_new(void)
 {
   ShopPreparedProduct *product = g_new0(ShopPreparedProduct, 1);
-  product->facts = *facts;
   product->attributes.bytes = g_byte_array_new();
-  for (guint i = 0; i < facts->n_attributes; i++)
-    add_set(&product->attributes, facts->attributes[i]);
   return product;
+}
+
+void shop_prepared_product_set(ShopPreparedProduct *product, const ShopProductFacts *facts)
+{
+  product->facts = *facts;
+  set_all(&product->attributes, facts->attribute_sets, facts->attributes, facts->n_attributes);
 }
 
 void shop_prepared_product_free(ShopPreparedProduct *product)
@@ -113,6 +137,18 @@ void shop_prepared_product_free(ShopPreparedProduct *product)
     return;
   g_byte_array_unref(product->attributes.bytes);
   g_free(product);
+}
+
+void shop_reward_scratch_init(ShopRewardScratch *scratch)
+{
+  scratch->text = g_string_sized_new(256);
+  scratch->bytes = g_byte_array_new();
+}
+
+void shop_reward_scratch_clear(ShopRewardScratch *scratch)
+{
+  g_string_free(scratch->text, TRUE);
+  g_byte_array_unref(scratch->bytes);
 }
 
 /* ------------------------------------------------------------------ type reward */
@@ -159,7 +195,7 @@ static gboolean categories_match(const char *first, const char *second)
   return n_common >= 2;
 }
 
-static void reward_type(const ShopPreparedGoal *goal, const ShopProductFacts *product, ShopReward *reward)
+static void reward_type(const ShopGoalFacts *goal, const ShopProductFacts *product, ShopReward *reward)
 {
   reward->query_match = g_str_equal(goal->query, product->query);
   reward->category_match = categories_match(goal->product_category, product->product_category);
@@ -179,8 +215,8 @@ static void reward_type(const ShopPreparedGoal *goal, const ShopProductFacts *pr
 
 static gboolean any_exceeds(const TokenSets *sets, const ShopTokenSet *wanted, ShopFuzzyVariant variant)
 {
-  const ShopTokenSet *set = first_set(sets);
-  for (guint i = 0; i < sets->n; i++, set = next_set(set))
+  Walk have = walk(sets);
+  for (const ShopTokenSet *set; (set = next_set(&have)) != NULL;)
     if (shop_token_set_exceeds(set, wanted, MATCH_THRESHOLD, variant))
       return TRUE;
   return FALSE;
@@ -207,13 +243,13 @@ static void write_texts(const ShopProductFacts *product, GString *out, gsize sta
 static guint match_attributes(const ShopPreparedGoal *goal, const ShopPreparedProduct *product,
                               ShopFuzzyVariant variant, GString *scratch)
 {
-  const ShopTokenSet *wanted = first_set(&goal->attributes);
+  Walk asked = walk(&goal->attributes);
   gboolean written = FALSE;
   gsize starts[2] = {0, 0};
   guint n_matched = 0;
-  for (guint i = 0; i < goal->attributes.n; i++, wanted = next_set(wanted)) {
-    const char *text = goal->attribute_texts[i];
-    if (any_exceeds(&product->attributes, wanted, variant)) {
+  for (guint i = 0; i < goal->attributes.n; i++) {
+    const char *text = goal->facts.attributes[i];
+    if (any_exceeds(&product->attributes, next_set(&asked), variant)) {
       n_matched++;
       continue;
     }
@@ -227,30 +263,30 @@ static guint match_attributes(const ShopPreparedGoal *goal, const ShopPreparedPr
 }
 
 static guint match_options(const ShopPreparedGoal *goal, const char *const *options, guint n_options,
-                           ShopFuzzyVariant variant)
+                           ShopFuzzyVariant variant, GByteArray *scratch)
 {
-  TokenSets chosen = {g_byte_array_new(), 0};
+  TokenSets chosen = {NULL, scratch, 0};
+  g_byte_array_set_size(scratch, 0);
   for (guint i = 0; i < n_options; i++)
     add_set(&chosen, shop_colour_normalise(options[i]));
-  const ShopTokenSet *wanted = first_set(&goal->options);
+  Walk asked = walk(&goal->options);
   guint n_matched = 0;
-  for (guint i = 0; i < goal->options.n; i++, wanted = next_set(wanted))
+  for (const ShopTokenSet *wanted; (wanted = next_set(&asked)) != NULL;)
     n_matched += any_exceeds(&chosen, wanted, variant);
-  g_byte_array_unref(chosen.bytes);
   return n_matched;
 }
 
 void shop_reward(const ShopPreparedGoal *goal, const ShopPreparedProduct *product, double price,
-                 const char *const *options, guint n_options, ShopFuzzyVariant variant, GString *scratch,
+                 const char *const *options, guint n_options, ShopFuzzyVariant variant, ShopRewardScratch *scratch,
                  ShopReward *reward)
 {
   guint n_attributes = goal->attributes.n, n_goal_options = goal->options.n;
   double denominator = (double)(n_attributes + n_goal_options + 1);
   memset(reward, 0, sizeof *reward);
-  reward_type(goal, &product->facts, reward);
-  reward->r_price = price <= goal->price_upper;
-  reward->n_matched_attributes = match_attributes(goal, product, variant, scratch);
-  reward->n_matched_options = match_options(goal, options, n_options, variant);
+  reward_type(&goal->facts, &product->facts, reward);
+  reward->r_price = price <= goal->facts.price_upper;
+  reward->n_matched_attributes = match_attributes(goal, product, variant, scratch->text);
+  reward->n_matched_options = match_options(goal, options, n_options, variant, scratch->bytes);
   reward->has_options = n_goal_options > 0;
   reward->r_att = n_attributes > 0 ? (double)reward->n_matched_attributes / n_attributes : 0.0;
   reward->r_option = n_goal_options > 0 ? (double)reward->n_matched_options / n_goal_options : 0.0;

@@ -1,6 +1,7 @@
 /* The reward of a purchase (specification section 6). A goal and a product are
- * each prepared once, which is where strings are cleaned and cut; the reward of
- * buying the one for the other is then a few microseconds. Prepared objects are
+ * each prepared first, which is where strings are cleaned and cut; what has been
+ * cut before (reward_tables.h) is taken as it is. Prepared objects are reused
+ * from purchase to purchase without allocation; while nobody sets them they are
  * read-only and may be shared between threads. */
 #ifndef SHOP_REWARD_H
 #define SHOP_REWARD_H
@@ -12,15 +13,14 @@
 
 G_BEGIN_DECLS
 
-/* What is asked for. Strings and nouns are borrowed during preparation only,
- * except `query`, `product_category` and `nouns`, which must outlive the
- * prepared goal. */
+/* What is asked for. All of it must outlive the use of the prepared goal. */
 typedef struct ShopGoalFacts {
   const char *query;
   const char *product_category; /* a path, its parts separated by U+203A */
   const ShopNounSet *nouns;     /* of the goal's product name */
   const char *const *attributes;
-  guint n_attributes; /* at least 1, by how goals are made */
+  const ShopTokenSet *const *attribute_sets; /* of the attributes; NULL: they are made */
+  guint n_attributes;                        /* at least 1, by how goals are made */
   /* Options. With names (synthetic goals) each is a pair; without (crowd goals) a plain value. */
   const char *const *option_names; /* n_options, or NULL */
   const char *const *option_values;
@@ -28,8 +28,7 @@ typedef struct ShopGoalFacts {
   double price_upper;
 } ShopGoalFacts;
 
-/* What is bought. All of it must outlive the prepared product, but for
- * `attributes`. */
+/* What is bought. All of it must outlive the use of the prepared product. */
 typedef struct ShopProductFacts {
   const char *query;
   const char *product_category;
@@ -39,16 +38,22 @@ typedef struct ShopProductFacts {
   guint n_bullets;
   const char *description;
   const char *const *attributes;
+  const ShopTokenSet *const *attribute_sets; /* as in ShopGoalFacts */
   guint n_attributes;
 } ShopProductFacts;
 
 typedef struct ShopPreparedGoal ShopPreparedGoal;
 typedef struct ShopPreparedProduct ShopPreparedProduct;
 
-ShopPreparedGoal *shop_prepared_goal_new(const ShopGoalFacts *facts);
+/* Empty; set them before use. */
+ShopPreparedGoal *shop_prepared_goal_new(void);
 void shop_prepared_goal_free(ShopPreparedGoal *goal); /* accepts NULL */
-ShopPreparedProduct *shop_prepared_product_new(const ShopProductFacts *facts);
+ShopPreparedProduct *shop_prepared_product_new(void);
 void shop_prepared_product_free(ShopPreparedProduct *product); /* accepts NULL */
+
+/* Prepares another goal or product in the place of the one before. */
+void shop_prepared_goal_set(ShopPreparedGoal *goal, const ShopGoalFacts *facts);
+void shop_prepared_product_set(ShopPreparedProduct *product, const ShopProductFacts *facts);
 
 /* The reward and its parts, named as the original's verbose information. */
 typedef struct ShopReward {
@@ -66,11 +71,19 @@ typedef struct ShopReward {
   gboolean query_match, category_match;
 } ShopReward;
 
+/* Buffers that one purchase after the other uses; one thread at a time. */
+typedef struct ShopRewardScratch {
+  GString *text;
+  GByteArray *bytes;
+} ShopRewardScratch;
+
+void shop_reward_scratch_init(ShopRewardScratch *scratch);
+void shop_reward_scratch_clear(ShopRewardScratch *scratch);
+
 /* The reward of buying `product` at `price` with these option values (not names)
- * selected. `scratch` is any string of the caller's; it is overwritten, and
- * reusing it saves allocations. */
+ * selected. */
 void shop_reward(const ShopPreparedGoal *goal, const ShopPreparedProduct *product, double price,
-                 const char *const *options, guint n_options, ShopFuzzyVariant variant, GString *scratch,
+                 const char *const *options, guint n_options, ShopFuzzyVariant variant, ShopRewardScratch *scratch,
                  ShopReward *reward);
 
 G_END_DECLS

@@ -24,6 +24,7 @@ ShopSession *shop_session_new(const ShopWorld *world)
   session->candidates = g_array_sized_new(FALSE, FALSE, sizeof(ShopCandidate), 64);
   session->queries = g_ptr_array_new();
   session->values = g_ptr_array_new();
+  session->judge = shop_judge_new();
   session->scratch = g_string_sized_new(256);
   session->url = g_string_sized_new(256);
   session->segments = g_array_new(FALSE, FALSE, 2 * sizeof(gsize));
@@ -47,6 +48,7 @@ void shop_session_free(ShopSession *session)
     g_string_free(session->queries->pdata[i], TRUE);
   g_ptr_array_free(session->queries, TRUE);
   g_ptr_array_free(session->values, TRUE);
+  shop_judge_free(session->judge);
   g_string_free(session->scratch, TRUE);
   g_string_free(session->url, TRUE);
   g_array_free(session->segments, TRUE);
@@ -227,8 +229,8 @@ static void buy(ShopSession *session)
   for (guint i = 0; i < session->selections->len; i++)
     g_ptr_array_add(session->values,
                     (gpointer)shop_string(catalogue, g_array_index(session->selections, ShopSelection, i).value));
-  shop_world_judge(session->world, session->goal, session->product, (const char *const *)session->values->pdata,
-                   session->values->len, &session->verdict);
+  shop_judge(session->judge, session->world, session->goal, session->product,
+             (const char *const *)session->values->pdata, session->values->len, &session->verdict);
   show(session, SHOP_PAGE_DONE);
 }
 
@@ -362,6 +364,11 @@ const ShopGoalView *shop_session_goal(const ShopSession *session)
 CwRandom *shop_session_random(const ShopSession *session)
 {
   return session->random;
+}
+
+ShopJudge *shop_session_judge(const ShopSession *session)
+{
+  return session->judge;
 }
 
 ShopPage shop_session_page(const ShopSession *session)

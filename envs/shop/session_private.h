@@ -46,6 +46,7 @@ struct ShopSession {
   guint n_queries;
   guint n_added;     /* search actions added since the last step, kept behind the n_queries */
   GPtrArray *values; /* const char *: what is bought */
+  ShopJudge *judge;
   GString *scratch, *url;
   GArray *segments; /* offset and length of what stands between double quotes in url */
   GArray *clicked;  /* guint8 per option label of the page */

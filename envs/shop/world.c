@@ -41,26 +41,6 @@ static guint32 *find_title_owners(const ShopCatalogue *catalogue)
   return owners;
 }
 
-static gboolean find_nouns(ShopWorld *world, GError **error)
-{
-  const ShopCatalogue *catalogue = world->catalogue;
-  ShopNounFile *file = NULL;
-  if (world->settings.nouns_file != NULL) {
-    file = shop_noun_file_load(world->settings.nouns_file, error);
-    if (file == NULL)
-      return FALSE;
-  }
-  world->nouns = g_new0(ShopNounSet *, catalogue->n_products);
-  for (guint32 i = 0; i < catalogue->n_products; i++) {
-    const char *title = shop_string(catalogue, catalogue->products[i].title);
-    const ShopNounSet *known =
-        file != NULL ? shop_noun_file_lookup(file, shop_string(catalogue, catalogue->products[i].asin), title) : NULL;
-    world->nouns[i] = known != NULL ? g_memdup2(known, shop_noun_set_size(known)) : shop_noun_set_tag(title);
-  }
-  shop_noun_file_free(file);
-  return TRUE;
-}
-
 static void add_fact(GPtrArray *facts, const char *key, char *value)
 {
   g_ptr_array_add(facts, g_strdup(key));
@@ -109,7 +89,9 @@ ShopWorld *shop_world_new(ShopCatalogue *catalogue, const char *prefix, const ch
   gboolean lcs = settings->similarity == SHOP_SIMILARITY_BY_MODE ? settings->mode == SHOP_MODE_FIXED
                                                                  : settings->similarity == SHOP_SIMILARITY_LCS;
   world->fuzzy_variant = lcs ? SHOP_FUZZY_LCS : SHOP_FUZZY_DIFFLIB;
-  if (world->goals == NULL || !find_nouns(world, error)) {
+  if (world->goals != NULL)
+    world->rewards = shop_reward_tables_new(catalogue, settings->nouns_file, error);
+  if (world->rewards == NULL) {
     shop_world_free(world);
     return NULL;
   }
@@ -128,9 +110,7 @@ void shop_world_free(ShopWorld *world)
     return;
   g_free(world->prefix);
   g_free(world->name);
-  for (guint32 i = 0; world->nouns != NULL && i < world->catalogue->n_products; i++)
-    g_free(world->nouns[i]);
-  g_free(world->nouns);
+  shop_reward_tables_free(world->rewards);
   shop_catalogue_free(world->catalogue);
   shop_index_free(world->index);
   shop_goals_free(world->goals);

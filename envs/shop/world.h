@@ -7,7 +7,7 @@
 #include "envs/shop/catalogue.h"
 #include "envs/shop/fuzzy.h"
 #include "envs/shop/goals.h"
-#include "envs/shop/nouns.h"
+#include "envs/shop/reward_tables.h"
 #include "envs/shop/search.h"
 #include "envs/shop/splits.h"
 
@@ -157,7 +157,7 @@ typedef struct ShopWorld {
   ShopIndex *index; /* document numbers are product indices */
   ShopGoals *goals;
   ShopSplits *splits;
-  ShopNounSet **nouns; /* per product: of its title */
+  ShopRewardTables *rewards;
   ShopFuzzyVariant fuzzy_variant;
   guint32 *title_owner; /* with upstream candidates: per product the last one with the same lower-cased title */
   char **facts;         /* NULL-terminated pairs for describe */
@@ -169,8 +169,15 @@ ShopWorld *shop_world_new(ShopCatalogue *catalogue, const char *prefix, const ch
                           GError **error);
 void shop_world_free(ShopWorld *world); /* accepts NULL */
 
+/* What judges purchases one after the other without allocating; one thread at a
+ * time. */
+typedef struct ShopJudge ShopJudge;
+
+ShopJudge *shop_judge_new(void);
+void shop_judge_free(ShopJudge *judge); /* accepts NULL */
+
 /* The reward of buying `product` with the chosen option values for `goal`. */
-void shop_world_judge(const ShopWorld *world, const ShopGoalView *goal, guint32 product, const char *const *values,
-                      guint n_values, ShopVerdict *verdict);
+void shop_judge(ShopJudge *judge, const ShopWorld *world, const ShopGoalView *goal, guint32 product,
+                const char *const *values, guint n_values, ShopVerdict *verdict);
 
 #endif

@@ -79,15 +79,43 @@ static void test_noun_sets_count_repetitions_and_share_members(void **state)
 {
   static const char *const first[] = {"shoe", "red", "shoe", "lace"}, *const second[] = {"lace", "hat", "shoe"};
   (void)state;
-  ShopNounSet *a = shop_noun_set_new(first, 4), *b = shop_noun_set_new(second, 3), *none = shop_noun_set_new(NULL, 0);
+  ShopNounWords *words = shop_noun_words_new(NULL, 0);
+  ShopNounSet *a = shop_noun_set_new(words, first, 4), *b = shop_noun_set_new(words, second, 3);
+  ShopNounSet *none = shop_noun_set_new(words, NULL, 0);
   assert_int_equal(a->count, 4);
-  assert_int_equal(a->n_distinct, 3);
+  assert_int_equal(a->n_numbers, 3);
   assert_int_equal(shop_noun_set_common(a, b), 2);
   assert_int_equal(shop_noun_set_common(a, none), 0);
-  assert_int_equal(shop_noun_set_size(a), sizeof(ShopNounSet) + 3 * sizeof(guint64));
+  assert_int_equal(shop_noun_set_size(a), sizeof(ShopNounSet) + 3 * sizeof(guint32));
   g_free(a);
   g_free(b);
   g_free(none);
+  shop_noun_words_free(words);
+}
+
+static void test_a_vocabulary_goes_on_where_the_stored_one_ended(void **state)
+{
+  (void)state;
+  ShopNounWords *words = shop_noun_words_new(NULL, 0);
+  char noun[16];
+  const char *const list[] = {noun};
+  for (guint i = 0; i < 5000; i++) {
+    g_snprintf(noun, sizeof noun, "noun%u", i);
+    g_free(shop_noun_set_new(words, list, 1));
+  }
+  guint32 n;
+  const guint64 *hashes = shop_noun_words_hashes(words, &n);
+  assert_int_equal(n, 5000);
+  ShopNounWords *again = shop_noun_words_new(hashes, n);
+  for (guint i = 0; i < 5001; i += 100) {
+    g_snprintf(noun, sizeof noun, "noun%u", i);
+    ShopNounSet *set = shop_noun_set_new(again, list, 1);
+    assert_int_equal(set->numbers[0], i);
+    g_free(set);
+  }
+  shop_noun_words_free(words);
+  shop_noun_words_free(again);
+  shop_noun_words_free(NULL);
 }
 
 /* Writes `text` to a file and returns its path. */
@@ -106,7 +134,8 @@ static void test_file_of_nouns_is_found_by_asin_then_title(void **state)
   (void)state;
   char *path = write_file("{\"B000000001\": [\"shoe\", \"shoe\"], \"Red hat\": [\"hat\"], \"Odd\": []}");
   GError *error = NULL;
-  ShopNounFile *file = shop_noun_file_load(path, &error);
+  ShopNounWords *words = shop_noun_words_new(NULL, 0);
+  ShopNounFile *file = shop_noun_file_load(path, words, &error);
   assert_null(error);
   assert_int_equal(shop_noun_file_size(file), 3);
   assert_int_equal(shop_noun_file_lookup(file, "B000000001", "Red hat")->count, 2);
@@ -115,6 +144,7 @@ static void test_file_of_nouns_is_found_by_asin_then_title(void **state)
   assert_null(shop_noun_file_lookup(file, "B000000002", "Blue hat"));
   shop_noun_file_free(file);
   shop_noun_file_free(NULL);
+  shop_noun_words_free(words);
   g_remove(path);
   g_free(path);
 }
@@ -123,7 +153,9 @@ static void assert_refused(const char *text, CwErrorCode code, const char *messa
 {
   char *path = write_file(text);
   GError *error = NULL;
-  assert_null(shop_noun_file_load(path, &error));
+  ShopNounWords *words = shop_noun_words_new(NULL, 0);
+  assert_null(shop_noun_file_load(path, words, &error));
+  shop_noun_words_free(words);
   assert_true(g_error_matches(error, CW_ENVIRONMENT_ERROR, code));
   char *expected = g_strconcat(path, message, NULL);
   assert_string_equal(error->message, expected);
@@ -145,12 +177,14 @@ static void test_malformed_files_of_nouns_are_refused(void **state)
       "{\"A\": [\"x\"],\n \"A\": []}", CW_ERROR_FORMAT,
       ":2:4: not JSON: duplicate object key near '\"A\"'; expected {\"ASIN or title\": [\"noun\", ...], ...}");
   GError *error = NULL;
-  assert_null(shop_noun_file_load("/nonexistent/nouns.json", &error));
+  ShopNounWords *words = shop_noun_words_new(NULL, 0);
+  assert_null(shop_noun_file_load("/nonexistent/nouns.json", words, &error));
   assert_true(g_error_matches(error, CW_ENVIRONMENT_ERROR, CW_ERROR_INPUT_OUTPUT));
   assert_string_equal(error->message,
                       "Failed to open file \xe2\x80\x9c/nonexistent/nouns.json\xe2\x80\x9d: No such file or directory; "
                       "give a file of nouns, or none to use the built-in tagger");
   g_error_free(error);
+  shop_noun_words_free(words);
 }
 
 int main(void)
@@ -161,6 +195,7 @@ int main(void)
       cmocka_unit_test(test_white_space_beyond_one_blank_is_a_token),
       cmocka_unit_test(test_tagger_finds_nouns),
       cmocka_unit_test(test_noun_sets_count_repetitions_and_share_members),
+      cmocka_unit_test(test_a_vocabulary_goes_on_where_the_stored_one_ended),
       cmocka_unit_test(test_file_of_nouns_is_found_by_asin_then_title),
       cmocka_unit_test(test_malformed_files_of_nouns_are_refused),
   };

@@ -48,23 +48,29 @@ static void set_up(Purchase *purchase)
 
 static ShopReward buy(Purchase *purchase)
 {
-  ShopNounSet *goal_nouns = shop_noun_set_tag(purchase->goal_name);
-  ShopNounSet *product_nouns = shop_noun_set_tag(purchase->product.title);
+  ShopNounWords *words = shop_noun_words_new(NULL, 0);
+  ShopNounSet *goal_nouns = shop_noun_set_tag(words, purchase->goal_name);
+  ShopNounSet *product_nouns = shop_noun_set_tag(words, purchase->product.title);
   purchase->goal.nouns = goal_nouns;
   purchase->product.nouns = product_nouns;
-  ShopPreparedGoal *goal = shop_prepared_goal_new(&purchase->goal);
-  ShopPreparedProduct *product = shop_prepared_product_new(&purchase->product);
-  GString *scratch = g_string_new("left over");
+  ShopPreparedGoal *goal = shop_prepared_goal_new();
+  ShopPreparedProduct *product = shop_prepared_product_new();
+  ShopRewardScratch scratch;
+  shop_reward_scratch_init(&scratch);
+  g_string_assign(scratch.text, "left over");
+  shop_prepared_goal_set(goal, &purchase->goal);
+  shop_prepared_product_set(product, &purchase->product);
   ShopReward difflib, lcs;
-  shop_reward(goal, product, purchase->price, purchase->options, purchase->n_options, SHOP_FUZZY_DIFFLIB, scratch,
+  shop_reward(goal, product, purchase->price, purchase->options, purchase->n_options, SHOP_FUZZY_DIFFLIB, &scratch,
               &difflib);
-  shop_reward(goal, product, purchase->price, purchase->options, purchase->n_options, SHOP_FUZZY_LCS, scratch, &lcs);
+  shop_reward(goal, product, purchase->price, purchase->options, purchase->n_options, SHOP_FUZZY_LCS, &scratch, &lcs);
   assert_memory_equal(&difflib, &lcs, sizeof lcs);
-  g_string_free(scratch, TRUE);
+  shop_reward_scratch_clear(&scratch);
   shop_prepared_product_free(product);
   shop_prepared_goal_free(goal);
   g_free(goal_nouns);
   g_free(product_nouns);
+  shop_noun_words_free(words);
   return difflib;
 }
 
@@ -154,23 +160,29 @@ static void test_type_reward_thresholds(void **state)
   for (guint c = 0; c < G_N_ELEMENTS(cases); c++) {
     for (guint i = 0; i < 20; i++)
       others[i] = i < cases[c].shared ? nouns[i] : "other";
-    ShopNounSet *goal_nouns = shop_noun_set_new(nouns, cases[c].of), *product_nouns = shop_noun_set_new(others, 20);
+    ShopNounWords *words = shop_noun_words_new(NULL, 0);
+    ShopNounSet *goal_nouns = shop_noun_set_new(words, nouns, cases[c].of);
+    ShopNounSet *product_nouns = shop_noun_set_new(words, others, 20);
     ShopGoalFacts goal_facts = {
         .query = cases[c].query, .product_category = "x", .nouns = goal_nouns, .attributes = no_texts};
     ShopProductFacts product_facts = {
         .query = "Query 1", .product_category = "y", .nouns = product_nouns, .title = "", .description = ""};
-    ShopPreparedGoal *goal = shop_prepared_goal_new(&goal_facts);
-    ShopPreparedProduct *product = shop_prepared_product_new(&product_facts);
-    GString *scratch = g_string_new(NULL);
+    ShopPreparedGoal *goal = shop_prepared_goal_new();
+    ShopPreparedProduct *product = shop_prepared_product_new();
+    ShopRewardScratch scratch;
+    shop_reward_scratch_init(&scratch);
+    shop_prepared_goal_set(goal, &goal_facts);
+    shop_prepared_product_set(product, &product_facts);
     ShopReward reward;
-    shop_reward(goal, product, 1.0, NULL, 0, SHOP_FUZZY_DIFFLIB, scratch, &reward);
+    shop_reward(goal, product, 1.0, NULL, 0, SHOP_FUZZY_DIFFLIB, &scratch, &reward);
     assert_true(reward.r_type == cases[c].r_type);
     assert_true(reward.title_score == (cases[c].of ? (double)cases[c].shared / cases[c].of : 0.2));
-    g_string_free(scratch, TRUE);
+    shop_reward_scratch_clear(&scratch);
     shop_prepared_goal_free(goal);
     shop_prepared_product_free(product);
     g_free(goal_nouns);
     g_free(product_nouns);
+    shop_noun_words_free(words);
   }
 }
 
