@@ -138,9 +138,7 @@ static gboolean score(const ShopWorld *world, const json_t *request, ShopGoalVie
   if (bound != NULL)
     shop_goal_view_set_price_upper(goal, json_number_value(bound));
   ShopVerdict verdict;
-  ShopJudge *judge = shop_judge_new();
-  shop_judge(judge, world, goal, (guint32)product, (const char *const *)values->pdata, values->len, &verdict);
-  shop_judge_free(judge);
+  shop_world_judge(world, goal, (guint32)product, (const char *const *)values->pdata, values->len, &verdict);
   g_autofree char *id = g_strdup_printf("%s_%u", world->prefix, goal->index);
   *answer =
       json_pack("{s:s, s:O, s:f, s:f, s:f, s:f, s:f}", "goal", id, "asin", asin, "reward", verdict.reward, "attributes",

@@ -91,3 +91,11 @@ void shop_judge(ShopJudge *judge, const ShopWorld *world, const ShopGoalView *go
                            .type = reward.r_type,
                            .price = reward.r_price ? 1 : 0};
 }
+
+void shop_world_judge(const ShopWorld *world, const ShopGoalView *goal, guint32 product, const char *const *values,
+                      guint n_values, ShopVerdict *verdict)
+{
+  ShopJudge *judge = shop_judge_new();
+  shop_judge(judge, world, goal, product, values, n_values, verdict);
+  shop_judge_free(judge);
+}

@@ -180,4 +180,8 @@ void shop_judge_free(ShopJudge *judge); /* accepts NULL */
 void shop_judge(ShopJudge *judge, const ShopWorld *world, const ShopGoalView *goal, guint32 product,
                 const char *const *values, guint n_values, ShopVerdict *verdict);
 
+/* The same with a judge of its own, for a purchase now and then. */
+void shop_world_judge(const ShopWorld *world, const ShopGoalView *goal, guint32 product, const char *const *values,
+                      guint n_values, ShopVerdict *verdict);
+
 #endif
