@@ -10,6 +10,7 @@
 #ifndef BERT_CPU_ARITHMETIC_H
 #define BERT_CPU_ARITHMETIC_H
 
+#include "bert/dropout.h"
 #include <glib.h>
 #include <stddef.h>
 
@@ -31,23 +32,6 @@ static inline BertView bert_transposed(const float *data, gsize stride)
 {
   return (BertView){data, 1, (ptrdiff_t)stride};
 }
-
-/* Where a text's dropout masks come from: Philox 4x32-10 (Salmon et al. 2011) with key
- * {seed, forward} and counter {block, place, text}. `forward` counts training forwards,
- * `place` names layer, site and head, `text` is a hash of the token ids: masks
- * depend neither on what else is in the batch nor on threads, and backward makes them again. */
-typedef struct BertDropout {
-  guint32 seed, forward;
-  guint32 threshold; /* of 65536: an element is dropped when its 16 bits are below; 0: dropout is off */
-  float scale;       /* of kept elements: 65536 / (65536 - threshold) */
-} BertDropout;
-
-/* Elements are numbered within (text, place). 128 of them share 16 Philox blocks: the two halves of word w of block 16
- * g + i (low half first) belong to elements 128 g + 32 w + 2 i and the next. */
-#define BERT_DROPOUT_GROUP 128
-
-/* Rows of attention scores are padded to a multiple of this many floats, for whole vectors of any width. */
-#define BERT_ROW_PADDING 16
 
 /* What the AdamW update needs besides the arrays (Loshchilov and Hutter 2019, as PyTorch computes it). */
 typedef struct BertAdamW {

@@ -2,46 +2,14 @@
 #include "policy.h"
 #include <cartwright/cartwright.h>
 
-static const char *const initialize_names[] = {"pretrained", "random", NULL};
-static const char *const side_names[] = {"right", "left", NULL};
 static const char *const instruction_set_names[] = {"auto", "avx512", "avx2", "generic", NULL};
 
-#define ROW(member) .name = #member, .offset = offsetof(BertCpuOptions, member)
+#define ROW(member) BERT_OPTION(BertCpuOptions, member)
 
 static const CwOption option_rows[] = {
-    {ROW(model), .type = CW_OPTION_PATH, .flags = CW_OPTION_REQUIRED,
-     .help = "folder in HuggingFace's form: config.json, vocab.txt, model.safetensors"},
-    {ROW(initialize), .type = CW_OPTION_ENUM, .default_value = "pretrained", .values = initialize_names,
-     .help = "weights from the folder, or random ones of the shape that config.json describes"},
-    {ROW(max_state_tokens), .type = CW_OPTION_INTEGER, .default_value = "512", .minimum = 2, .maximum = 65536,
-     .unit = "tokens", .help = "longest observation; the model's number of positions if that is less"},
-    {ROW(max_action_tokens), .type = CW_OPTION_INTEGER, .default_value = "64", .minimum = 2, .maximum = 65536,
-     .unit = "tokens", .help = "longest candidate action; the model's number of positions if that is less"},
-    {ROW(truncate_state), .type = CW_OPTION_ENUM, .default_value = "right", .values = side_names,
-     .help =
-         "side that a longer observation loses; WebShop's code cuts left, which on long pages loses the instruction"},
-    {ROW(truncate_action), .type = CW_OPTION_ENUM, .default_value = "right", .values = side_names,
-     .help = "side that a longer action loses"},
-    {ROW(normalize_text), .type = CW_OPTION_BOOLEAN, .default_value = "true",
-     .help = "lower-case texts and delete quotation marks, as WebShop does, before tokenising"},
-    {ROW(dropout), .type = CW_OPTION_NUMBER, .default_value = "-1", .minimum = -1, .maximum = 0.99,
-     .help = "probability for hidden states and attention in training; negative: as config.json says"},
-    {ROW(weight_decay), .type = CW_OPTION_NUMBER, .default_value = "0", .minimum = 0, .maximum = 10,
-     .help = "AdamW's decay of all tensors but biases and LayerNorm"},
-    {ROW(beta1), .type = CW_OPTION_NUMBER, .default_value = "0.9", .minimum = 0, .maximum = 0.9999999,
-     .help = "AdamW's decay of the first moment"},
-    {ROW(beta2), .type = CW_OPTION_NUMBER, .default_value = "0.999", .minimum = 0, .maximum = 0.9999999,
-     .help = "AdamW's decay of the second moment"},
-    {ROW(epsilon), .type = CW_OPTION_NUMBER, .default_value = "1e-6", .minimum = 1e-12, .maximum = 1,
-     .help = "AdamW's term against division by zero"},
-    {ROW(head_learning_rate_scale), .type = CW_OPTION_NUMBER, .default_value = "1", .minimum = 0, .maximum = 1e6,
-     .help = "the learning rate of choice head and value head, as a multiple of the encoder's"},
-    {ROW(freeze_layers), .type = CW_OPTION_INTEGER, .default_value = "-1", .minimum = -1, .maximum = 1000,
-     .unit = "layers", .help = "freeze the embeddings and that many first layers; -1 freezes nothing"},
+    BERT_OPTION_ROWS(BertCpuOptions),
     {ROW(threads), .type = CW_OPTION_INTEGER, .flags = CW_OPTION_RESUME_SAFE, .default_value = "0", .minimum = 0,
      .maximum = 1024, .help = "threads to compute with, results do not depend on it; 0: one per processor"},
-    {ROW(score_batch_tokens), .type = CW_OPTION_INTEGER, .flags = CW_OPTION_RESUME_SAFE, .default_value = "8192",
-     .minimum = 1, .maximum = 16777216, .unit = "tokens", .help = "score works on about so many tokens at a time"},
     {ROW(score_cache), .type = CW_OPTION_INTEGER, .flags = CW_OPTION_RESUME_SAFE, .default_value = "256", .minimum = 0,
      .maximum = 1048576, .unit = "MiB",
      .help = "score remembers encodings of candidates and whole decisions until the weights change, in so much memory; "

@@ -215,11 +215,6 @@ void bert_add_partials(const BertNetwork *network, guint n_partials, gsize strid
   bert_pool_run(network->pool, (guint)((n + SUM_COLUMNS - 1) / SUM_COLUMNS), partial_task, &run);
 }
 
-guint32 bert_dropout_place(gint layer, BertSite site, guint head)
-{
-  return ((guint32)(layer + 1) * 4 + (guint32)site) << 12 | head;
-}
-
 void bert_dropout_row(const BertPass *pass, gint layer, BertSite site, guint row, const float *x, float *output,
                       guint16 *bits)
 {

@@ -5,7 +5,7 @@
 #define BERT_CPU_NETWORK_H
 
 #include "arithmetic.h"
-#include "batch.h"
+#include "bert/batch.h"
 #include "bert/weights.h"
 #include "pool.h"
 #include "workspace.h"
@@ -138,9 +138,6 @@ void bert_weight_products(BertPass *pass, const BertWeightProduct *products, gui
 void bert_add_partials(const BertNetwork *network, guint n_partials, gsize stride, const float *partials, gsize n,
                        float *y);
 
-/* `place` of BertDropout: layer BERT_LAYER_EMBEDDINGS .. ; head only for attention. */
-typedef enum { BERT_SITE_EMBEDDINGS, BERT_SITE_ATTENTION, BERT_SITE_ATTENTION_OUTPUT, BERT_SITE_OUTPUT } BertSite;
-guint32 bert_dropout_place(gint layer, BertSite site, guint head);
 /* Drops elements of one row (h) of hidden states; bits is scratch of h + 2 groups. */
 void bert_dropout_row(const BertPass *pass, gint layer, BertSite site, guint row, const float *x, float *output,
                       guint16 *bits);
@@ -154,12 +151,6 @@ static inline const float *bert_text_states(const BertPass *pass, guint text)
   return pass->text_states
              ? pass->text_states[text]
              : pass->hidden_states + (gsize)pass->batch->text_start[text] * pass->network->config->hidden_size;
-}
-
-/* The distance between rows of a text's scores. */
-static inline guint bert_padded(guint length)
-{
-  return (length + BERT_ROW_PADDING - 1) / BERT_ROW_PADDING * BERT_ROW_PADDING;
 }
 
 /* Attention of one layer over all texts and heads, forward and backward (attention.c). context is T x h. */

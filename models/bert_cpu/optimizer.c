@@ -1,6 +1,7 @@
 /* The parameters are cut into pieces of fixed size: a piece is a task, and sums
  * over pieces are added in order. The optimizer owns gradients and moments. */
 #include "optimizer.h"
+#include "bert/model.h"
 #include <cartwright/cartwright.h>
 #include <math.h>
 #include <string.h>
@@ -163,20 +164,6 @@ static void step_task(gpointer data, guint task, guint thread)
                             optimizer->moment1->block + offset, optimizer->moment2->block + offset);
 }
 
-const BertTensorInfo *bert_find_bad_tensor(const BertParameters *parameters, gsize *element)
-{
-  for (guint i = 0; i < parameters->layout->n_tensors; i++) {
-    const BertTensorInfo *tensor = &parameters->layout->tensors[i];
-    const float *x = parameters->block + tensor->offset;
-    for (gsize k = 0; k < tensor->n_elements; k++)
-      if (!isfinite(x[k])) {
-        *element = k;
-        return tensor;
-      }
-  }
-  return NULL;
-}
-
 static void clear_gradient(BertOptimizer *optimizer)
 {
   memset(optimizer->gradient->block, 0, optimizer->layout->n_floats * sizeof(float));
@@ -191,13 +178,7 @@ gboolean bert_optimizer_step(BertOptimizer *optimizer, BertParameters *weights, 
   if (gradient_norm)
     *gradient_norm = norm;
   if (!isfinite(norm)) {
-    gsize element = 0;
-    const BertTensorInfo *tensor = bert_find_bad_tensor(optimizer->gradient, &element);
-    float value = tensor ? optimizer->gradient->block[tensor->offset + element] : NAN;
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
-                "the gradient of tensor '%s' is not finite (element %" G_GSIZE_FORMAT
-                " is %g): no weight was changed; try a smaller learning rate",
-                tensor ? tensor->name : "?", element, (double)value);
+    bert_fail_bad_gradient(optimizer->gradient, error);
     clear_gradient(optimizer);
     return FALSE;
   }

@@ -48,9 +48,6 @@ void bert_optimizer_find_rows(BertOptimizer *optimizer);
 gboolean bert_optimizer_step(BertOptimizer *optimizer, BertParameters *weights, double learning_rate, double max_norm,
                              double *gradient_norm, GError **error);
 
-/* The first tensor of `parameters` with an element that is not finite, or NULL; its index goes to *element. */
-const BertTensorInfo *bert_find_bad_tensor(const BertParameters *parameters, gsize *element);
-
 G_END_DECLS
 
 #endif

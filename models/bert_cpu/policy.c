@@ -2,23 +2,9 @@
  * runs the passes on them. It owns weights, optimiser, threads and workspaces; tokenizer and
  * layout are shared with its frozen copies. */
 #include "policy.h"
+#include "bert/state.h"
 #include <math.h>
 #include <string.h>
-
-static void shared_clear(gpointer data)
-{
-  BertShared *shared = data;
-  bert_model_folder_clear(&shared->folder);
-  bert_layout_free(shared->layout);
-  g_free(shared->model);
-}
-
-static BertDropout dropout_of(guint32 seed, double probability)
-{
-  BertDropout dropout = {.seed = seed, .threshold = (guint32)lrint(probability * 65536)};
-  dropout.scale = 65536.0f / (float)(65536 - dropout.threshold);
-  return dropout;
-}
 
 /* Everything that does not depend on where the weights come from. Takes over `weights`. */
 static BertCpu *assemble(BertShared *shared, BertParameters *weights, const BertKernels *kernels, guint n_threads,
@@ -33,23 +19,6 @@ static BertCpu *assemble(BertShared *shared, BertParameters *weights, const Bert
   policy->cache = bert_token_cache_new(rules);
   policy->score = bert_score_new(score_cache);
   return policy;
-}
-
-static gboolean load_weights(BertParameters *weights, const BertCpuOptions *options, const BertModelFolder *folder,
-                             guint32 seed, GError **error)
-{
-  if (options->initialize == BERT_INITIALIZE_RANDOM) {
-    bert_weights_initialise(weights, seed);
-    return TRUE;
-  }
-  if (!folder->weights_file) {
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_CONFIGURATION,
-                "%s: has no model.safetensors; put pre-trained weights there, or train from scratch with 'initialize: "
-                "random'",
-                options->model);
-    return FALSE;
-  }
-  return bert_weights_load(weights, folder->weights_file, seed, NULL, error);
 }
 
 static void describe(BertCpu *policy)
@@ -86,41 +55,23 @@ BertCpu *bert_cpu_open(const BertCpuOptions *options, guint32 seed, GError **err
                 "'instruction_set: %s' cannot run on this processor; 'auto' chooses the best that can", wanted);
     return NULL;
   }
-  BertShared *shared = g_atomic_rc_box_new0(BertShared);
-  if (!bert_model_folder_open(options->model, &shared->folder, error)) {
-    g_atomic_rc_box_release_full(shared, shared_clear);
+  BertShared *shared = bert_shared_open(&options->bert, error);
+  if (!shared)
     return NULL;
-  }
-  shared->model = g_strdup(options->model);
-  shared->layout = bert_layout_new(&shared->folder.config);
-  const BertConfig *config = &shared->layout->config;
-  if (options->freeze_layers > (gint64)config->n_layers) {
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_CONFIGURATION,
-                "'freeze_layers: %" G_GINT64_FORMAT "' is more than the %u layers of %s", options->freeze_layers,
-                config->n_layers, options->model);
-    g_atomic_rc_box_release_full(shared, shared_clear);
-    return NULL;
-  }
   BertParameters *weights = bert_parameters_new(shared->layout);
-  if (!load_weights(weights, options, &shared->folder, seed, error)) {
+  if (!bert_shared_load_weights(shared, &options->bert, seed, weights, error)) {
     bert_parameters_free(weights);
-    g_atomic_rc_box_release_full(shared, shared_clear);
+    bert_shared_release(shared);
     return NULL;
   }
-  BertTextRules rules = {
-      .tokenizer = shared->folder.tokenizer,
-      .normalises = options->normalize_text,
-      .max_state_tokens = (guint)MIN(options->max_state_tokens, (gint64)config->max_positions),
-      .max_action_tokens = (guint)MIN(options->max_action_tokens, (gint64)config->max_positions),
-      .truncate_state = options->truncate_state == BERT_SIDE_LEFT ? BERT_TRUNCATE_LEFT : BERT_TRUNCATE_RIGHT,
-      .truncate_action = options->truncate_action == BERT_SIDE_LEFT ? BERT_TRUNCATE_LEFT : BERT_TRUNCATE_RIGHT};
+  BertTextRules rules = bert_text_rules(shared, &options->bert);
   BertCpu *policy =
       assemble(shared, weights, kernels, (guint)options->threads, &rules, (gsize)options->score_cache << 20);
   policy->seed = seed;
   policy->trains = TRUE;
   policy->score_batch_tokens = (guint)options->score_batch_tokens;
-  policy->hidden_dropout = dropout_of(seed, options->dropout < 0 ? config->hidden_dropout : options->dropout);
-  policy->attention_dropout = dropout_of(seed, options->dropout < 0 ? config->attention_dropout : options->dropout);
+  policy->hidden_dropout = bert_dropout_new(seed, bert_hidden_dropout(shared, &options->bert));
+  policy->attention_dropout = bert_dropout_new(seed, bert_attention_dropout(shared, &options->bert));
   policy->train_builder = bert_batch_builder_new(TRUE);
   policy->train_workspace = bert_workspace_new();
   BertOptimizerRules optimizer_rules = {.beta1 = options->beta1,
@@ -162,27 +113,15 @@ void bert_cpu_close(BertCpu *policy)
   bert_batch_builder_free(policy->train_builder);
   bert_workspace_free(policy->train_workspace);
   g_strfreev(policy->description);
-  g_atomic_rc_box_release_full(policy->shared, shared_clear);
+  bert_shared_release(policy->shared);
   g_free(policy);
 }
 
 gboolean bert_cpu_check_finite(const BertCpu *policy, const char *what, const float *x, guint n, GError **error)
 {
-  for (guint i = 0; i < n; i++) {
-    if (isfinite(x[i]))
-      continue;
-    gsize element = 0;
-    const BertTensorInfo *tensor = bert_find_bad_tensor(policy->weights, &element);
-    if (tensor)
-      g_set_error(error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
-                  "tensor '%s' is not finite (element %" G_GSIZE_FORMAT " is %g)", tensor->name, element,
-                  (double)policy->weights->block[tensor->offset + element]);
-    else
-      g_set_error(error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
-                  "%s %u is %g although every weight is finite: the weights have grown too large", what, i,
-                  (double)x[i]);
-    return FALSE;
-  }
+  for (guint i = 0; i < n; i++)
+    if (!isfinite(x[i]))
+      return bert_fail_not_finite(policy->weights, what, i, x[i], error);
   return TRUE;
 }
 
@@ -275,4 +214,56 @@ void bert_cpu_visit_tensors(BertCpu *policy, CwTensorVisitor visitor, gpointer u
   bert_network_refresh(&policy->network);
   if (policy->optimizer)
     bert_optimizer_find_rows(policy->optimizer);
+}
+
+/* What of the optimiser a saved folder holds. */
+static BertTrainingState state_of(BertOptimizer *optimizer)
+{
+  return (BertTrainingState){.first_trained = optimizer->first_trained,
+                             .moment1 = optimizer->moment1,
+                             .moment2 = optimizer->moment2,
+                             .gradient = optimizer->gradient,
+                             .has_gradient = !optimizer->is_clear};
+}
+
+gboolean bert_cpu_save(BertCpu *policy, const char *directory, GError **error)
+{
+  if (!policy->trains)
+    return bert_state_save(policy->shared, policy->weights, NULL, directory, error);
+  BertTrainingState state = state_of(policy->optimizer);
+  state.seed = policy->seed;
+  state.n_forwards = policy->n_forwards;
+  state.n_steps = policy->optimizer->n_steps;
+  return bert_state_save(policy->shared, policy->weights, &state, directory, error);
+}
+
+gboolean bert_cpu_load(BertCpu *policy, const char *directory, GError **error)
+{
+  BertParameters *weights = bert_parameters_new(policy->shared->layout);
+  BertOptimizer *optimizer = NULL;
+  BertTrainingState state = {0};
+  if (policy->trains) {
+    optimizer = bert_optimizer_new(policy->shared->layout, policy->kernels, policy->pool, &policy->optimizer->rules,
+                                   policy->optimizer->first_trained);
+    state = state_of(optimizer);
+  }
+  if (!bert_state_load(policy->shared, weights, optimizer ? &state : NULL, policy->seed, directory, error)) {
+    bert_parameters_free(weights);
+    bert_optimizer_free(optimizer);
+    return FALSE;
+  }
+  memcpy(policy->weights->block, weights->block, policy->shared->layout->n_floats * sizeof(float));
+  bert_parameters_free(weights);
+  if (optimizer) {
+    bert_optimizer_free(policy->optimizer);
+    policy->optimizer = optimizer;
+    policy->seed = state.seed;
+    policy->hidden_dropout.seed = policy->attention_dropout.seed = policy->seed;
+    policy->n_forwards = state.n_forwards;
+    optimizer->n_steps = state.n_steps;
+    bert_optimizer_find_rows(optimizer);
+  }
+  policy->can_go_backward = FALSE;
+  bert_network_refresh(&policy->network);
+  return TRUE;
 }

@@ -2,33 +2,22 @@
 #ifndef BERT_CPU_POLICY_H
 #define BERT_CPU_POLICY_H
 
-#include "batch.h"
-#include "bert/model_folder.h"
+#include "bert/model.h"
 #include "network.h"
 #include "optimizer.h"
 
 G_BEGIN_DECLS
 
-typedef enum { BERT_INITIALIZE_PRETRAINED, BERT_INITIALIZE_RANDOM } BertInitialize;
-typedef enum { BERT_SIDE_RIGHT, BERT_SIDE_LEFT } BertSide;
-
 typedef struct BertCpuOptions {
-  char *model;
-  gint initialize;
-  gint64 max_state_tokens, max_action_tokens;
-  gint truncate_state, truncate_action;
-  gboolean normalize_text;
-  double dropout, weight_decay, beta1, beta2, epsilon, head_learning_rate_scale;
-  gint64 freeze_layers, threads, score_batch_tokens, score_cache;
+  union {
+    struct {
+      BERT_OPTION_MEMBERS
+    };
+    BertOptions bert;
+  };
+  gint64 threads, score_cache;
   gint instruction_set;
 } BertCpuOptions;
-
-/* What a policy and its frozen copies share; reference counted (g_atomic_rc_box). */
-typedef struct BertShared {
-  BertModelFolder folder;
-  BertLayout *layout;
-  char *model; /* the path given */
-} BertShared;
 
 /* What scoring keeps from call to call (score.c). */
 typedef struct BertScore BertScore;
@@ -82,7 +71,6 @@ gsize bert_score_limit(const BertScore *score);
 /* Running totals since the policy was opened; BERT_N_COUNTERS of them, valid until the next call. */
 const CwNamedValue *bert_cpu_counters(BertCpu *policy);
 
-/* state.c */
 gboolean bert_cpu_save(BertCpu *policy, const char *directory, GError **error);
 gboolean bert_cpu_load(BertCpu *policy, const char *directory, GError **error);
 

@@ -76,14 +76,14 @@ static void test_loading_a_broken_folder_changes_nothing(void **state)
   assert_true(bert_cpu_save(policy, folder, NULL));
   fixture_accumulate(policy, &decisions, 1);
   fixture_accumulate(untouched, &decisions, 1);
-  static const char *const names[] = {"optimizer.safetensors", "bert_cpu.state", "model.safetensors", "config.json"};
+  static const char *const names[] = {"optimizer.safetensors", "training.state", "model.safetensors", "config.json"};
   for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
     char *file = g_build_filename(folder, names[i], NULL);
-    g_file_set_contents(file, "[bert_cpu]\nversion=x\n", -1, NULL);
+    g_file_set_contents(file, "[training]\nversion=x\n", -1, NULL);
     GError *error = NULL;
     assert_false(bert_cpu_load(policy, folder, &error));
     if (i == 1) {
-      char *message = g_strdup_printf("%s: Key file contains key “version” in group “bert_cpu” which has a value that "
+      char *message = g_strdup_printf("%s: Key file contains key “version” in group “training” which has a value that "
                                       "cannot be interpreted.; the folder must be one that a training policy saved",
                                       file);
       fixture_assert_message(error, CW_ERROR_FORMAT, message);

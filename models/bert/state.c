@@ -1,14 +1,13 @@
-/* A policy as a folder: the model in HuggingFace's form, which `open` accepts,
- * and beside it what training needs to go on exactly: the moments and gradients
- * of the optimiser in optimizer.safetensors, counters in bert_cpu.state. */
-#include "bert/safetensors.h"
-#include "policy.h"
+/* Saving and loading of policies, the same for every backend. Blocks are on the host and belong to the caller. */
+#include "state.h"
+#include "safetensors.h"
+#include <cartwright/cartwright.h>
 #include <string.h>
 
-#define STATE_FILE     "bert_cpu.state"
+#define STATE_FILE     "training.state"
 #define OPTIMIZER_FILE "optimizer.safetensors"
 #define WEIGHTS_FILE   "model.safetensors"
-#define STATE_GROUP    "bert_cpu"
+#define STATE_GROUP    "training"
 #define STATE_VERSION  1
 
 typedef struct {
@@ -17,25 +16,25 @@ typedef struct {
 } Part;
 
 /* Gradients are only there between a backward and its step. */
-static guint parts_of(const BertOptimizer *optimizer, gboolean with_gradient, Part parts[3])
+static guint parts_of(const BertTrainingState *state, gboolean with_gradient, Part parts[3])
 {
-  parts[0] = (Part){"moment1.", optimizer->moment1};
-  parts[1] = (Part){"moment2.", optimizer->moment2};
-  parts[2] = (Part){"gradient.", optimizer->gradient};
+  parts[0] = (Part){"moment1.", state->moment1};
+  parts[1] = (Part){"moment2.", state->moment2};
+  parts[2] = (Part){"gradient.", state->gradient};
   return with_gradient ? 3 : 2;
 }
 
-static gboolean save_optimizer(const BertOptimizer *optimizer, const char *directory, GError **error)
+static gboolean save_optimizer(const BertLayout *layout, const BertTrainingState *state, const char *directory,
+                               GError **error)
 {
-  const BertLayout *layout = optimizer->layout;
   GArray *tensors = g_array_new(FALSE, TRUE, sizeof(BertTensor));
   GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
   Part parts[3];
-  guint n_parts = parts_of(optimizer, !optimizer->is_clear, parts);
+  guint n_parts = parts_of(state, state->has_gradient, parts);
   for (guint p = 0; p < n_parts; p++)
     for (guint i = 0; i < layout->n_tensors; i++) {
       const BertTensorInfo *info = &layout->tensors[i];
-      if (!bert_optimizer_trains(optimizer, info))
+      if (info->layer < state->first_trained)
         continue;
       char *name = g_strconcat(parts[p].prefix, info->name, NULL);
       g_ptr_array_add(names, name);
@@ -55,13 +54,13 @@ static gboolean save_optimizer(const BertOptimizer *optimizer, const char *direc
   return written;
 }
 
-static gboolean save_counters(const BertCpu *policy, const char *directory, GError **error)
+static gboolean save_counters(const BertTrainingState *counters, const char *directory, GError **error)
 {
   GKeyFile *state = g_key_file_new();
   g_key_file_set_integer(state, STATE_GROUP, "version", STATE_VERSION);
-  g_key_file_set_uint64(state, STATE_GROUP, "seed", policy->seed);
-  g_key_file_set_uint64(state, STATE_GROUP, "forwards", policy->n_forwards);
-  g_key_file_set_uint64(state, STATE_GROUP, "steps", policy->optimizer->n_steps);
+  g_key_file_set_uint64(state, STATE_GROUP, "seed", counters->seed);
+  g_key_file_set_uint64(state, STATE_GROUP, "forwards", counters->n_forwards);
+  g_key_file_set_uint64(state, STATE_GROUP, "steps", counters->n_steps);
   gsize length;
   char *text = g_key_file_to_data(state, &length, NULL), *file = g_build_filename(directory, STATE_FILE, NULL);
   GError *problem = NULL;
@@ -77,14 +76,14 @@ static gboolean save_counters(const BertCpu *policy, const char *directory, GErr
   return written;
 }
 
-gboolean bert_cpu_save(BertCpu *policy, const char *directory, GError **error)
+gboolean bert_state_save(const BertShared *shared, const BertParameters *weights, const BertTrainingState *state,
+                         const char *directory, GError **error)
 {
-  const BertShared *shared = policy->shared;
   char *file = g_build_filename(directory, WEIGHTS_FILE, NULL);
-  gboolean saved = bert_model_folder_write(&shared->layout->config, shared->folder.tokenizer, directory, error) &&
-                   bert_weights_save(policy->weights, file, error) &&
-                   (!policy->trains ||
-                    (save_optimizer(policy->optimizer, directory, error) && save_counters(policy, directory, error)));
+  gboolean saved =
+      bert_model_folder_write(&shared->layout->config, shared->folder.tokenizer, directory, error) &&
+      bert_weights_save(weights, file, error) &&
+      (!state || (save_optimizer(shared->layout, state, directory, error) && save_counters(state, directory, error)));
   g_free(file);
   return saved;
 }
@@ -107,23 +106,23 @@ static gboolean read_tensor(const BertSafetensors *file, const char *prefix, con
   return fits;
 }
 
-/* Reads into `fresh`, an optimizer of the same layout that nothing uses yet. */
-static gboolean load_optimizer(BertOptimizer *fresh, const char *directory, GError **error)
+static gboolean load_optimizer(const BertLayout *layout, BertTrainingState *state, const char *directory,
+                               GError **error)
 {
   char *path = g_build_filename(directory, OPTIMIZER_FILE, NULL);
   BertSafetensors *file = bert_safetensors_open(path, error);
   g_free(path);
   if (!file)
     return FALSE;
-  const BertLayout *layout = fresh->layout;
-  gboolean has_gradient = FALSE, read = TRUE;
+  gboolean read = TRUE;
+  state->has_gradient = FALSE;
   for (guint i = 0; i < bert_safetensors_n_tensors(file); i++)
-    has_gradient |= g_str_has_prefix(bert_safetensors_tensor(file, i)->name, "gradient.");
+    state->has_gradient |= g_str_has_prefix(bert_safetensors_tensor(file, i)->name, "gradient.");
   Part parts[3];
-  guint n_parts = parts_of(fresh, has_gradient, parts);
+  guint n_parts = parts_of(state, state->has_gradient, parts);
   for (guint p = 0; read && p < n_parts; p++)
     for (guint i = 0; read && i < layout->n_tensors; i++)
-      if (bert_optimizer_trains(fresh, &layout->tensors[i]))
+      if (layout->tensors[i].layer >= state->first_trained)
         read = read_tensor(file, parts[p].prefix, &layout->tensors[i],
                            parts[p].parameters->block + layout->tensors[i].offset, error);
   bert_safetensors_close(file);
@@ -160,54 +159,37 @@ static gboolean same_shape(const BertConfig *a, const BertConfig *b)
          a->max_positions == b->max_positions && a->n_token_types == b->n_token_types;
 }
 
-static gboolean check_config(const BertCpu *policy, const char *directory, GError **error)
+static gboolean check_config(const BertShared *shared, const char *directory, GError **error)
 {
   char *file = g_build_filename(directory, "config.json", NULL);
   BertConfig config;
   gboolean good = bert_config_read(file, &config, error);
-  if (good && !same_shape(&config, &policy->shared->layout->config)) {
+  if (good && !same_shape(&config, &shared->layout->config)) {
     g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT, "%s: describes a model of another shape than %s", file,
-                policy->shared->model);
+                shared->model);
     good = FALSE;
   }
   g_free(file);
   return good;
 }
 
-gboolean bert_cpu_load(BertCpu *policy, const char *directory, GError **error)
+gboolean bert_state_load(const BertShared *shared, BertParameters *weights, BertTrainingState *state, guint32 seed,
+                         const char *directory, GError **error)
 {
   static const char *const keys[] = {"seed", "forwards", "steps"};
   guint64 counters[G_N_ELEMENTS(keys)];
-  if (!check_config(policy, directory, error))
+  if (!check_config(shared, directory, error))
     return FALSE;
   char *file = g_build_filename(directory, WEIGHTS_FILE, NULL);
-  BertParameters *weights = bert_parameters_new(policy->shared->layout);
-  BertOptimizer *optimizer = NULL;
-  gboolean loaded = bert_weights_load(weights, file, policy->seed, NULL, error);
+  gboolean loaded = bert_weights_load(weights, file, seed, NULL, error);
   g_free(file);
-  if (loaded && policy->trains) {
-    optimizer = bert_optimizer_new(policy->shared->layout, policy->kernels, policy->pool, &policy->optimizer->rules,
-                                   policy->optimizer->first_trained);
-    loaded = load_counters(directory, keys, counters, G_N_ELEMENTS(keys), error) &&
-             load_optimizer(optimizer, directory, error);
-  }
-  if (!loaded) {
-    bert_parameters_free(weights);
-    bert_optimizer_free(optimizer);
+  if (!loaded || !state)
+    return loaded;
+  if (!load_counters(directory, keys, counters, G_N_ELEMENTS(keys), error) ||
+      !load_optimizer(shared->layout, state, directory, error))
     return FALSE;
-  }
-  memcpy(policy->weights->block, weights->block, policy->shared->layout->n_floats * sizeof(float));
-  bert_parameters_free(weights);
-  if (optimizer) {
-    bert_optimizer_free(policy->optimizer);
-    policy->optimizer = optimizer;
-    policy->seed = (guint32)counters[0];
-    policy->hidden_dropout.seed = policy->attention_dropout.seed = policy->seed;
-    policy->n_forwards = counters[1];
-    optimizer->n_steps = counters[2];
-    bert_optimizer_find_rows(optimizer);
-  }
-  policy->can_go_backward = FALSE;
-  bert_network_refresh(&policy->network);
+  state->seed = (guint32)counters[0];
+  state->n_forwards = counters[1];
+  state->n_steps = counters[2];
   return TRUE;
 }

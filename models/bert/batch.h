@@ -1,10 +1,10 @@
 /* The texts of some decisions as one stream of tokens without padding. States
  * and candidates are tokenised once and remembered; texts with equal tokens are
  * one text of the batch, encoded once, however many decisions use it. */
-#ifndef BERT_CPU_BATCH_H
-#define BERT_CPU_BATCH_H
+#ifndef BERT_BATCH_H
+#define BERT_BATCH_H
 
-#include "bert/tokenizer.h"
+#include "tokenizer.h"
 #include <cartwright/cartwright.h>
 
 G_BEGIN_DECLS

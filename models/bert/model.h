@@ -1,0 +1,47 @@
+/* What an open model is to every backend: folder, layout, the options' rules for texts, initial weights. */
+#ifndef BERT_MODEL_H
+#define BERT_MODEL_H
+
+#include "batch.h"
+#include "model_folder.h"
+#include "options.h"
+#include "weights.h"
+
+G_BEGIN_DECLS
+
+/* What a policy and its frozen copies share; reference counted (g_atomic_rc_box). */
+typedef struct BertShared {
+  BertModelFolder folder;
+  BertLayout *layout;
+  char *model; /* the path given */
+} BertShared;
+
+/* Opens options->model and checks the options against it; weights are not read. */
+BertShared *bert_shared_open(const BertOptions *options, GError **error);
+void bert_shared_release(BertShared *shared); /* accepts NULL */
+
+/* Fills `weights` as options->initialize says. */
+gboolean bert_shared_load_weights(const BertShared *shared, const BertOptions *options, guint32 seed,
+                                  BertParameters *weights, GError **error);
+
+/* How texts become tokens; lengths are cut to the model's number of positions. */
+BertTextRules bert_text_rules(const BertShared *shared, const BertOptions *options);
+
+/* The probabilities of dropout in training: the option's, or config.json's where that is negative. */
+double bert_hidden_dropout(const BertShared *shared, const BertOptions *options);
+double bert_attention_dropout(const BertShared *shared, const BertOptions *options);
+
+/* The first tensor of `parameters` with an element that is not finite, or NULL; its index goes to *element. */
+const BertTensorInfo *bert_find_bad_tensor(const BertParameters *parameters, gsize *element);
+
+/* Fails with CW_ERROR_NUMERIC because number `index` of the logits or values (`what`) is `value`, which is not finite;
+ * if a weight is to blame, the message names it. Returns FALSE. */
+gboolean bert_fail_not_finite(const BertParameters *weights, const char *what, guint index, float value,
+                              GError **error);
+
+/* Fails with CW_ERROR_NUMERIC because a gradient is not finite, naming its first bad tensor. Returns FALSE. */
+gboolean bert_fail_bad_gradient(const BertParameters *gradient, GError **error);
+
+G_END_DECLS
+
+#endif
