@@ -4,6 +4,7 @@
 #ifndef CW_CHECKPOINT_H
 #define CW_CHECKPOINT_H
 
+#include <cartwright/checksum.h>
 #include <glib.h>
 
 /* Starts a checkpoint: returns the temporary directory (PARENT/.NAME.partial, emptied)
@@ -27,8 +28,7 @@ char *cw_checkpoint_latest(const char *parent, GError **error);
  * ones stay, and do not count), and what killed processes left unfinished. */
 gboolean cw_checkpoint_prune(const char *parent, guint keep, GError **error);
 
-guint32 cw_crc32c(guint32 crc, const void *data, gsize length);          /* start with 0 */
-guint32 cw_crc32c_portable(guint32 crc, const void *data, gsize length); /* the same without special instructions */
+guint32 cw_crc32c_portable(guint32 crc, const void *data, gsize length); /* cw_crc32c without special instructions */
 /* Writes a file aside, fsyncs and renames it. */
 gboolean cw_write_file(const char *path, const char *data, gsize length, GError **error);
 gboolean cw_remove_tree(const char *path, GError **error);
