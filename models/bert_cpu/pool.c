@@ -1,31 +1,46 @@
-/* Workers watch a generation counter: the caller fills in a run, raises the
- * counter, takes tasks itself, and waits until every worker has left the run.
- * Both sides spin for a short while before they sleep, because the phases of an
- * encoder follow each other within microseconds. The pool owns its threads. */
+/* The caller opens a run and raises a counter that the workers watch; whoever
+ * comes in time takes tasks. The caller takes tasks too, closes the run when none is left, and waits only for workers
+ * that are inside: one that the system did not let run meanwhile costs nothing. Both sides spin for a short
+ * while before they sleep, because the phases of an encoder follow each other
+ * within microseconds. The crew is the one thing in the process that policies share without being told of
+ * each other, hence the static pointer; the last pool to go takes it along. */
 #include "pool.h"
 #include <stdatomic.h>
 
 /* Rounds of waiting awake: some tens of microseconds. */
 #define SPIN_ROUNDS 2000
 
+typedef struct Crew Crew;
+
 typedef struct {
-  BertPool *pool;
-  guint index;
+  Crew *crew;
+  guint index; /* from 1; 0 is whoever calls */
   GThread *thread;
 } Worker;
 
-struct BertPool {
-  guint n_threads;
-  Worker *workers; /* n_threads - 1 */
+struct Crew {
+  guint n_pools;      /* under crew_mutex, as workers */
+  GPtrArray *workers; /* Worker */
+  GMutex turn;        /* held by the caller of the open run */
   GMutex mutex;
-  GCond wake, finished;
-  atomic_uint generation; /* written under the mutex */
-  atomic_uint next_task, n_busy;
-  gboolean stops;
+  GCond wake, left;
+  /* Written under the mutex; some are read without it while spinning. All are atomic because ThreadSanitizer does
+   * not see GLib's mutex. */
+  atomic_uint generation, n_inside;
+  atomic_bool is_open, stops;
+  atomic_uint next_task, n_threads; /* of the open run, as n_tasks, task and data */
   guint n_tasks;
   BertTask task;
   gpointer data;
 };
+
+struct BertPool {
+  Crew *crew;
+  guint n_threads;
+};
+
+static GMutex crew_mutex;
+static Crew *the_crew; /* NULL while there is no pool */
 
 static inline void pause_briefly(void)
 {
@@ -34,61 +49,93 @@ static inline void pause_briefly(void)
 #endif
 }
 
-static void take_tasks(BertPool *pool, guint thread)
+static void take_tasks(Crew *crew, guint thread)
 {
   guint task;
-  while ((task = atomic_fetch_add(&pool->next_task, 1)) < pool->n_tasks)
-    pool->task(pool->data, task, thread);
+  while ((task = atomic_fetch_add(&crew->next_task, 1)) < crew->n_tasks)
+    crew->task(crew->data, task, thread);
 }
 
 static gpointer work(gpointer data)
 {
   Worker *worker = data;
-  BertPool *pool = worker->pool;
+  Crew *crew = worker->crew;
   guint seen = 0;
   for (;;) {
-    for (guint i = 0; i < SPIN_ROUNDS && atomic_load(&pool->generation) == seen; i++)
+    for (guint i = 0; i < SPIN_ROUNDS && atomic_load(&crew->generation) == seen; i++)
       pause_briefly();
-    g_mutex_lock(&pool->mutex);
-    while (atomic_load(&pool->generation) == seen)
-      g_cond_wait(&pool->wake, &pool->mutex);
-    seen = atomic_load(&pool->generation);
-    gboolean stops = pool->stops;
-    g_mutex_unlock(&pool->mutex);
+    g_mutex_lock(&crew->mutex);
+    while (atomic_load(&crew->generation) == seen)
+      g_cond_wait(&crew->wake, &crew->mutex);
+    seen = atomic_load(&crew->generation);
+    gboolean stops = atomic_load(&crew->stops);
+    gboolean enters = atomic_load(&crew->is_open) && worker->index < atomic_load(&crew->n_threads);
+    if (enters)
+      atomic_fetch_add(&crew->n_inside, 1);
+    g_mutex_unlock(&crew->mutex);
     if (stops)
       return NULL;
-    take_tasks(pool, worker->index);
-    if (atomic_fetch_sub(&pool->n_busy, 1) == 1) {
-      g_mutex_lock(&pool->mutex);
-      g_cond_signal(&pool->finished);
-      g_mutex_unlock(&pool->mutex);
-    }
+    if (!enters)
+      continue;
+    take_tasks(crew, worker->index);
+    g_mutex_lock(&crew->mutex);
+    if (atomic_fetch_sub(&crew->n_inside, 1) == 1)
+      g_cond_signal(&crew->left);
+    g_mutex_unlock(&crew->mutex);
   }
 }
 
-static void begin(BertPool *pool)
+static void call_workers(Crew *crew, gboolean opens)
 {
-  g_mutex_lock(&pool->mutex);
-  atomic_store(&pool->n_busy, pool->n_threads - 1);
-  atomic_fetch_add(&pool->generation, 1);
-  g_cond_broadcast(&pool->wake);
-  g_mutex_unlock(&pool->mutex);
+  g_mutex_lock(&crew->mutex);
+  atomic_store(&crew->is_open, opens);
+  atomic_store(&crew->stops, !opens);
+  atomic_fetch_add(&crew->generation, 1);
+  g_cond_broadcast(&crew->wake);
+  g_mutex_unlock(&crew->mutex);
+}
+
+static Crew *crew_new(void)
+{
+  Crew *crew = g_new0(Crew, 1);
+  g_mutex_init(&crew->turn);
+  g_mutex_init(&crew->mutex);
+  g_cond_init(&crew->wake);
+  g_cond_init(&crew->left);
+  crew->workers = g_ptr_array_new_with_free_func(g_free);
+  return crew;
+}
+
+static void crew_free(Crew *crew)
+{
+  call_workers(crew, FALSE);
+  for (guint i = 0; i < crew->workers->len; i++)
+    g_thread_join(((Worker *)crew->workers->pdata[i])->thread);
+  g_ptr_array_free(crew->workers, TRUE);
+  g_mutex_clear(&crew->turn);
+  g_mutex_clear(&crew->mutex);
+  g_cond_clear(&crew->wake);
+  g_cond_clear(&crew->left);
+  g_free(crew);
 }
 
 BertPool *bert_pool_new(guint n_threads)
 {
   BertPool *pool = g_new0(BertPool, 1);
   pool->n_threads = n_threads > 0 ? n_threads : MAX(g_get_num_processors(), 1);
-  g_mutex_init(&pool->mutex);
-  g_cond_init(&pool->wake);
-  g_cond_init(&pool->finished);
-  pool->workers = g_new0(Worker, pool->n_threads);
-  for (guint i = 1; i < pool->n_threads; i++) {
-    Worker *worker = &pool->workers[i - 1];
-    worker->pool = pool;
-    worker->index = i;
+  g_mutex_lock(&crew_mutex);
+  if (!the_crew)
+    the_crew = crew_new();
+  pool->crew = the_crew;
+  pool->crew->n_pools++;
+  while (pool->crew->workers->len + 1 < pool->n_threads) {
+    Worker *worker = g_new0(Worker, 1);
+    worker->crew = pool->crew;
+    worker->index = pool->crew->workers->len + 1;
+    g_ptr_array_add(pool->crew->workers, worker);
     worker->thread = g_thread_new("bert_cpu", work, worker);
   }
+  g_mutex_unlock(&crew_mutex);
   return pool;
 }
 
@@ -96,14 +143,12 @@ void bert_pool_free(BertPool *pool)
 {
   if (!pool)
     return;
-  pool->stops = TRUE;
-  begin(pool);
-  for (guint i = 1; i < pool->n_threads; i++)
-    g_thread_join(pool->workers[i - 1].thread);
-  g_free(pool->workers);
-  g_mutex_clear(&pool->mutex);
-  g_cond_clear(&pool->wake);
-  g_cond_clear(&pool->finished);
+  g_mutex_lock(&crew_mutex);
+  if (--pool->crew->n_pools == 0) {
+    crew_free(pool->crew);
+    the_crew = NULL;
+  }
+  g_mutex_unlock(&crew_mutex);
   g_free(pool);
 }
 
@@ -112,23 +157,37 @@ guint bert_pool_n_threads(const BertPool *pool)
   return pool->n_threads;
 }
 
+guint bert_pool_n_workers(void)
+{
+  g_mutex_lock(&crew_mutex);
+  guint n = the_crew ? the_crew->workers->len : 0;
+  g_mutex_unlock(&crew_mutex);
+  return n;
+}
+
 void bert_pool_run(BertPool *pool, guint n_tasks, BertTask task, gpointer data)
 {
+  Crew *crew = pool->crew;
   if (pool->n_threads == 1 || n_tasks <= 1) {
     for (guint i = 0; i < n_tasks; i++)
       task(data, i, 0);
     return;
   }
-  pool->n_tasks = n_tasks;
-  pool->task = task;
-  pool->data = data;
-  atomic_store(&pool->next_task, 0);
-  begin(pool);
-  take_tasks(pool, 0);
-  for (guint i = 0; i < SPIN_ROUNDS && atomic_load(&pool->n_busy) > 0; i++)
+  g_mutex_lock(&crew->turn);
+  (void)atomic_load(&crew->n_inside); /* 0: ThreadSanitizer sees by it that the run before is over */
+  crew->n_tasks = n_tasks;
+  atomic_store(&crew->n_threads, pool->n_threads);
+  crew->task = task;
+  crew->data = data;
+  atomic_store(&crew->next_task, 0);
+  call_workers(crew, TRUE);
+  take_tasks(crew, 0);
+  for (guint i = 0; i < SPIN_ROUNDS && atomic_load(&crew->n_inside) > 0; i++)
     pause_briefly();
-  g_mutex_lock(&pool->mutex);
-  while (atomic_load(&pool->n_busy) > 0)
-    g_cond_wait(&pool->finished, &pool->mutex);
-  g_mutex_unlock(&pool->mutex);
+  g_mutex_lock(&crew->mutex);
+  atomic_store(&crew->is_open, FALSE);
+  while (atomic_load(&crew->n_inside) > 0)
+    g_cond_wait(&crew->left, &crew->mutex);
+  g_mutex_unlock(&crew->mutex);
+  g_mutex_unlock(&crew->turn);
 }

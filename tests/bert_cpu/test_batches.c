@@ -1,4 +1,4 @@
-/* What a result may not depend on: threads, what else is in the batch, whether equal texts are shared. */
+/* What a result may not depend on: what else is in the batch, whether equal texts are shared. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,68 +8,6 @@
 #include <cmocka.h>
 #include <math.h>
 #include <string.h>
-
-typedef struct {
-  float *logits, *values, *weights;
-} Outcome;
-
-static void outcome_clear(Outcome *outcome)
-{
-  g_free(outcome->logits);
-  g_free(outcome->values);
-  g_free(outcome->weights);
-}
-
-/* Three forward, backward and step rounds with dropout; the last round's logits and values, and the weights. */
-static Outcome train(gint64 threads, const FixtureDecisions *decisions, gboolean shares)
-{
-  BertCpuOptions options = fixture_options();
-  options.threads = threads;
-  options.dropout = 0.2;
-  BertCpu *policy = fixture_open(&options, 11);
-  fixture_enlarge(policy);
-  if (!shares) {
-    bert_batch_builder_free(policy->train_builder);
-    policy->train_builder = bert_batch_builder_new(FALSE);
-  }
-  float *d_logits = fixture_floats(decisions->n_logits, 1), *d_values = fixture_floats(decisions->n, 2);
-  Outcome outcome = {g_new(float, decisions->n_logits), g_new(float, decisions->n), NULL};
-  for (int round = 0; round < 3; round++) {
-    assert_true(bert_cpu_forward(policy, decisions->decisions, decisions->n, outcome.logits, outcome.values, NULL));
-    assert_true(bert_cpu_backward(policy, d_logits, d_values, NULL));
-    assert_true(bert_cpu_step(policy, 0.01, 1, NULL, NULL));
-  }
-  outcome.weights = g_memdup2(policy->weights->block, policy->shared->layout->n_floats * sizeof(float));
-  g_free(d_logits);
-  g_free(d_values);
-  bert_cpu_close(policy);
-  return outcome;
-}
-
-static gsize n_weights(void)
-{
-  BertCpuOptions options = fixture_options();
-  BertCpu *policy = fixture_open(&options, 11);
-  gsize n = policy->shared->layout->n_floats;
-  bert_cpu_close(policy);
-  return n;
-}
-
-static void test_results_are_the_same_bits_for_any_number_of_threads(void **state)
-{
-  (void)state;
-  FixtureDecisions decisions = fixture_decisions(24);
-  Outcome one = train(1, &decisions, TRUE);
-  for (gint64 threads = 2; threads <= 4; threads++) {
-    Outcome more = train(threads, &decisions, TRUE);
-    assert_memory_equal(one.logits, more.logits, decisions.n_logits * sizeof(float));
-    assert_memory_equal(one.values, more.values, decisions.n * sizeof(float));
-    assert_memory_equal(one.weights, more.weights, n_weights() * sizeof(float));
-    outcome_clear(&more);
-  }
-  outcome_clear(&one);
-  fixture_decisions_clear(&decisions);
-}
 
 static void test_sharing_equal_texts_changes_nothing(void **state)
 {
@@ -204,40 +142,14 @@ static void test_dropout_masks_differ_between_forwards_and_repeat_with_the_seed(
   fixture_decisions_clear(&decisions);
 }
 
-static void count_task(gpointer data, guint task, guint thread)
-{
-  guint8 *counts = data;
-  (void)thread;
-  counts[task]++;
-}
-
-static void test_pool_runs_every_task_once(void **state)
-{
-  (void)state;
-  for (guint n_threads = 1; n_threads <= 5; n_threads++) {
-    BertPool *pool = bert_pool_new(n_threads);
-    assert_int_equal(bert_pool_n_threads(pool), n_threads);
-    for (guint round = 0; round < 200; round++) {
-      guint8 counts[64] = {0};
-      guint n_tasks = round % 65;
-      bert_pool_run(pool, n_tasks, count_task, counts);
-      for (guint i = 0; i < G_N_ELEMENTS(counts); i++)
-        assert_int_equal(counts[i], i < n_tasks ? 1 : 0);
-    }
-    bert_pool_free(pool);
-  }
-}
-
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_results_are_the_same_bits_for_any_number_of_threads),
       cmocka_unit_test(test_sharing_equal_texts_changes_nothing),
       cmocka_unit_test(test_a_decision_scores_alike_alone_and_in_any_batch),
       cmocka_unit_test(test_score_without_values_is_the_same),
       cmocka_unit_test(test_forward_without_dropout_gives_what_score_gives),
       cmocka_unit_test(test_dropout_masks_differ_between_forwards_and_repeat_with_the_seed),
-      cmocka_unit_test(test_pool_runs_every_task_once),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
