@@ -22,7 +22,8 @@ static ShopIndex *build_index(const ShopCatalogue *catalogue)
   for (guint32 i = 0; i < catalogue->n_products; i++) {
     g_string_truncate(contents, 0);
     shop_catalogue_append_contents(catalogue, i, contents);
-    shop_index_add(index, shop_string(catalogue, catalogue->products[i].asin), contents->str);
+    shop_index_add(index, shop_string(catalogue, catalogue->products[i].asin),
+                   shop_string(catalogue, catalogue->products[i].query), contents->str);
   }
   shop_index_finish(index);
   return index;

@@ -93,9 +93,9 @@ static void test_ties_fall_to_the_smaller_asin(void **state)
   (void)state;
   ShopIndex *index = shop_index_new();
   guint32 documents[4];
-  shop_index_add(index, "B3", "red shoe");
-  shop_index_add(index, "B1", "red shoe");
-  shop_index_add(index, "B2", "red hat");
+  shop_index_add(index, "B3", "", "red shoe");
+  shop_index_add(index, "B1", "", "red shoe");
+  shop_index_add(index, "B2", "", "red hat");
   shop_index_finish(index);
   assert_int_equal(shop_index_size(index), 3);
   assert_int_equal(shop_index_search(index, "shoes", 4, documents), 2);
@@ -112,8 +112,8 @@ static void test_repeated_terms_count_repeatedly(void **state)
   (void)state;
   ShopIndex *index = shop_index_new();
   guint32 documents[2];
-  shop_index_add(index, "A", "red shoe");
-  shop_index_add(index, "B", "blue shoe");
+  shop_index_add(index, "A", "", "red shoe");
+  shop_index_add(index, "B", "", "blue shoe");
   shop_index_finish(index);
   assert_int_equal(shop_index_search(index, "red blue", 2, documents), 2);
   assert_int_equal(documents[0], 0);
@@ -127,7 +127,7 @@ static void test_query_without_terms_finds_nothing(void **state)
   (void)state;
   ShopIndex *index = shop_index_new();
   guint32 documents[2];
-  shop_index_add(index, "A", "red shoe");
+  shop_index_add(index, "A", "", "red shoe");
   shop_index_finish(index);
   assert_int_equal(shop_index_search(index, "", 2, documents), 0);
   assert_int_equal(shop_index_search(index, "the of !!", 2, documents), 0);
@@ -142,7 +142,7 @@ static void test_more_than_1024_terms_are_refused(void **state)
   (void)state;
   ShopIndex *index = shop_index_new();
   guint32 documents[1];
-  shop_index_add(index, "A", "red shoe");
+  shop_index_add(index, "A", "", "red shoe");
   shop_index_finish(index);
   GString *query = g_string_new("red");
   for (guint i = 1; i < SHOP_INDEX_MAX_TERMS; i++)
@@ -214,7 +214,7 @@ static void test_recorded_pages_of_the_original_engine_are_reproduced(void **sta
   {
     char *contents = make_contents(product);
     const char *asin = json_string_value(json_object_get(product, "asin"));
-    shop_index_add(index, asin, contents);
+    shop_index_add(index, asin, "", contents);
     g_ptr_array_add(asins, (gpointer)asin);
     g_free(contents);
   }
