@@ -154,6 +154,51 @@ void shop_session_write_candidates(ShopSession *session)
   }
 }
 
+static guint results_of(const ShopWorld *world, const char *query, guint32 *results)
+{
+  guint n = shop_index_search(world->index, query, SHOP_RESULT_LIMIT, results);
+  return n == SHOP_INDEX_TOO_MANY_TERMS ? 0 : n;
+}
+
+/* How alike two lists of products are, from 0 to 1 (the Dice coefficient). */
+static double likeness(const guint32 *first, guint n_first, const guint32 *second, guint n_second)
+{
+  guint n_shared = 0;
+  for (guint i = 0; i < n_first; i++)
+    for (guint j = 0; j < n_second; j++)
+      n_shared += first[i] == second[j];
+  return n_first + n_second > 0 ? 2.0 * n_shared / (n_first + n_second) : 0;
+}
+
+/* The candidate search whose results are most like those of `query`: the first page and all of them, added up; the
+ * first of equals. -1 when there is no search among the candidates. */
+static gint find_nearest_search(ShopSession *session, const char *query, gsize length)
+{
+  const ShopWorld *world = session->world;
+  guint32 wanted[SHOP_RESULT_LIMIT], found[SHOP_RESULT_LIMIT];
+  g_string_truncate(session->scratch, 0);
+  shop_text_append_lower(session->scratch, query, length);
+  guint n_wanted = results_of(world, session->scratch->str, wanted), n_candidates;
+  const ShopCandidate *candidates = shop_session_candidates(session, &n_candidates);
+  gint nearest = -1;
+  double most = 0;
+  for (guint i = 0; i < n_candidates; i++) {
+    if (candidates[i].kind != SHOP_ACTION_SEARCH)
+      continue;
+    const char *argument = candidates[i].text + strlen("search[");
+    g_string_assign(session->scratch, argument);
+    g_string_truncate(session->scratch, session->scratch->len - strlen("]"));
+    guint n_found = results_of(world, session->scratch->str, found);
+    double near = likeness(wanted, n_wanted, found, n_found) +
+                  likeness(wanted, MIN(n_wanted, SHOP_ITEMS_PER_PAGE), found, MIN(n_found, SHOP_ITEMS_PER_PAGE));
+    if (nearest < 0 || near > most) {
+      nearest = (gint)i;
+      most = near;
+    }
+  }
+  return nearest;
+}
+
 /* The index of the search for `query`; adds it, whatever the limit, or gives -1. */
 static gint find_search(ShopSession *session, const char *query, gsize length, gboolean may_add)
 {
@@ -185,7 +230,9 @@ gint shop_session_candidate_of(ShopSession *session, const char *action, gboolea
   if (kind == SHOP_ACTION_SEARCH) {
     ShopActionText parts;
     shop_action_parse(action, session->world->settings.mode == SHOP_MODE_FIXED, &parts);
-    return find_search(session, parts.argument, parts.argument_length, may_add);
+    gboolean adds = may_add && session->world->settings.recorded_searches == SHOP_SEARCHES_ADDED;
+    gint found = find_search(session, parts.argument, parts.argument_length, adds);
+    return found >= 0 || !may_add || adds ? found : find_nearest_search(session, parts.argument, parts.argument_length);
   }
   const ShopCandidate *candidates = shop_session_candidates(session, &n_candidates);
   for (guint i = 0; kind != SHOP_ACTION_NONE && i < n_candidates; i++)

@@ -11,6 +11,7 @@ const char *const shop_observation_names[] = {"text", "text_rich", NULL};
 const char *const shop_goal_kind_names[] = {"synthetic", "human", NULL};
 const char *const shop_mode_names[] = {"faithful", "fixed", NULL};
 const char *const shop_candidate_mode_names[] = {"honest", "upstream", NULL};
+const char *const shop_recorded_search_names[] = {"added", "nearest", NULL};
 const char *const shop_split_rule_names[] = {"by_product", "upstream", NULL};
 const char *const shop_price_rule_names[] = {"drawn", "middle", NULL};
 const char *const shop_similarity_names[] = {"by_mode", "difflib", "lcs", NULL};

@@ -21,6 +21,8 @@ typedef enum { SHOP_MODE_FAITHFUL, SHOP_MODE_FIXED } ShopMode;
  * lcs in fixed), or one of the two by name. */
 typedef enum { SHOP_SIMILARITY_BY_MODE, SHOP_SIMILARITY_DIFFLIB, SHOP_SIMILARITY_LCS } ShopSimilarity;
 typedef enum { SHOP_CANDIDATES_HONEST, SHOP_CANDIDATES_UPSTREAM } ShopCandidateMode;
+/* What becomes of a recorded search that is not among the candidates. */
+typedef enum { SHOP_SEARCHES_ADDED, SHOP_SEARCHES_NEAREST } ShopRecordedSearches;
 
 /* The settings that every shop has, as option rows fill them. */
 typedef struct ShopSettings {
@@ -37,6 +39,7 @@ typedef struct ShopSettings {
   gint similarity;  /* ShopSimilarity */
   char *nouns_file; /* or NULL */
   double expert_detours;
+  gint recorded_searches; /* ShopRecordedSearches */
 } ShopSettings;
 
 /* Names of the enumerations above, NULL-terminated, for option rows. */
@@ -44,6 +47,7 @@ extern const char *const shop_observation_names[];
 extern const char *const shop_goal_kind_names[];
 extern const char *const shop_mode_names[];
 extern const char *const shop_candidate_mode_names[];
+extern const char *const shop_recorded_search_names[];
 extern const char *const shop_split_rule_names[];
 extern const char *const shop_price_rule_names[];
 extern const char *const shop_similarity_names[];
@@ -114,6 +118,13 @@ extern const char *const shop_similarity_names[];
        .minimum = 0,                                                                                                   \
        .maximum = 1,                                                                                                   \
        .help = "how often the scripted expert strays where it could: a poorer query, another product, a look around"}, \
+      {.name = "recorded_searches",                                                                                    \
+       .type = CW_OPTION_ENUM,                                                                                         \
+       .offset = SHOP_SETTING(Options, settings, recorded_searches),                                                   \
+       .default_value = "added",                                                                                       \
+       .values = shop_recorded_search_names,                                                                           \
+       .help = "a recorded search that an import may add to the candidates: added as it is, or replaced by the "       \
+               "nearest candidate, whose results are most like its own"},                                              \
       {.name = "prices",                                                                                               \
        .type = CW_OPTION_ENUM,                                                                                         \
        .offset = SHOP_SETTING(Options, settings, prices),                                                              \

@@ -3,7 +3,6 @@
  * and that a step in the steady state allocates nothing. */
 #include "envs/shop/environment.h"
 #include "envs/shop/loader.h"
-#include "envs/shop/queries.h"
 #include "tests/shop/fixture.h"
 
 #include <setjmp.h>
@@ -227,47 +226,6 @@ static void test_equal_streams_give_equal_episodes(void **state)
 }
 
 /* Candidates. */
-
-static void test_honest_queries_come_from_the_instruction(void **state)
-{
-  (void)state;
-  g_autoptr(GPtrArray) queries = g_ptr_array_new();
-  guint n = 0;
-  shop_queries_make("Find me soft, warm men's shirts with long sleeve, cotton [x] with color: red, and size: x-large "
-                    "tall, and price lower than 50.00 dollars",
-                    queries, &n, NULL);
-  static const char *const expected[] = {
-      "search[find me soft, warm men's shirts with long sleeve, cotton  x  with color: red, and size: x-large tall, "
-      "and price lower than 50.00 dollars]",
-      "search[soft, warm men's shirts with long sleeve, cotton  x  with color: red, and size: x-large tall]",
-      "search[soft warm men's shirts long sleeve cotton x red x-large tall red x-large tall]",
-      "search[men's shirts red x-large tall]",
-      "search[soft warm men's shirts red x-large tall]",
-      "search[red x-large tall]"};
-  assert_int_equal(n, SHOP_MAX_QUERIES);
-  assert_int_equal(n, G_N_ELEMENTS(expected));
-  for (guint i = 0; i < n; i++)
-    assert_string_equal(((GString *)queries->pdata[i])->str, expected[i]);
-
-  n = 0;
-  shop_queries_make("I'm looking for a tea.", queries, &n, NULL);
-  assert_int_equal(n, 2);
-  assert_string_equal(((GString *)queries->pdata[0])->str, "search[i'm looking for a tea]");
-  assert_string_equal(((GString *)queries->pdata[1])->str, "search[tea]");
-
-  n = 0;
-  guint kinds[SHOP_MAX_QUERIES];
-  shop_queries_make("i want a soft red shirt with long sleeves that is easy to wash by hand", queries, &n, kinds);
-  assert_int_equal(n, 5);
-  assert_string_equal(((GString *)queries->pdata[2])->str, "search[soft red shirt long sleeves easy wash hand]");
-  assert_int_equal(kinds[2], SHOP_QUERY_OPTIONS_DOUBLED);
-  assert_string_equal(((GString *)queries->pdata[3])->str, "search[soft red shirt]");
-  assert_int_equal(kinds[3], SHOP_QUERY_HEAD);
-  assert_string_equal(((GString *)queries->pdata[4])->str, "search[soft red shirt long sleeves easy]");
-  assert_int_equal(kinds[4], SHOP_QUERY_FIRST_KEYWORDS);
-  for (guint i = 0; i < queries->len; i++)
-    g_string_free(queries->pdata[i], TRUE);
-}
 
 static ShopSession *session_on(const ShopWorld *world, const char *asin, const char *clause, CwRandom *random)
 {
@@ -661,7 +619,6 @@ int main(void)
       cmocka_unit_test(test_the_rule_agent_buys_the_first_result),
       cmocka_unit_test(test_buying_the_goal_is_a_success),
       cmocka_unit_test(test_equal_streams_give_equal_episodes),
-      cmocka_unit_test(test_honest_queries_come_from_the_instruction),
       cmocka_unit_test(test_upstream_queries_know_the_goal),
       cmocka_unit_test(test_upstream_cuts_at_random_and_anew_each_time),
       cmocka_unit_test(test_upstream_titles_open_their_last_product),
