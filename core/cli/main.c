@@ -21,6 +21,7 @@ static const CliCommand commands[] = {
      cli_convert},
     {"export", "FEATURE [KEY=VALUE...] --into PATH", "write a feature's data in another form", cli_convert},
     {"plugins", "[NAME]", "what is installed, or one plugin with its options", cli_plugins},
+    {"bench", "SUBJECT ...", "how fast a part of an experiment is", cli_bench},
     {"check", "PLUGIN.so", "try a plugin against what its kind must keep", cli_check},
 };
 

@@ -69,7 +69,8 @@ typedef struct CwPolicyVtable {
   const CwConversion *export;
   /* Optional, since ABI 1.1: what the object has done since it was opened, as totals
    * that only grow; *n of them, valid until the next call on the object. Names
-   * are the backend's own, but for "operations": floating-point operations. */
+   * are the backend's own; but "operations" are floating-point operations, and
+   * NAME_found beside NAME is the part of it that was looked up, not computed. */
   const CwNamedValue *(*counters)(gpointer policy, guint *n);
 } CwPolicyVtable;
 
