@@ -35,7 +35,7 @@ grep -v ^policy toy.yaml | sed '/stages/d;/algorithm/d' >bare.yaml
 fails 2 "cartwright: error: the experiment has no policy to measure" "no policy" bench policy bare.yaml --quiet
 
 # The table.
-work() { sed -n 's/^\(score, [a-z]* *[a-z]*\|train\)  *\(rollout\|[0-9]*\) .*/\1 \2/p' out | tr -s ' '; }
+work() { sed -n 's/^\(score, [a-z]* *[a-z]*\|train\)  *\(rollout\|[0-9]*\) .*/\1 \2/p' out | tr -s ' ' | sed 's, $,,'; }
 run 0 bench policy toy.yaml --agent best --episodes 5 --rounds 2 --batch 3,7 --quiet
 same "9 decisions of 5 episodes in 3 calls" "$status$(sed -n '1s/, .*//p' out)" "decisions come in rounds of the slots"
 same "score, forgetting rollout
