@@ -23,6 +23,13 @@ static const char *const colours[] = {
 static const guint8 initials[27] = {0,  6,  15, 31, 33, 36, 37, 45, 46, 49,  49,  50,  56, 66,
                                     69, 71, 76, 76, 81, 91, 96, 96, 97, 101, 101, 102, 102};
 
+static gboolean begins_with(const char *text, const char *word)
+{
+  while (*word != '\0' && *text == *word)
+    text++, word++;
+  return *word == '\0';
+}
+
 const char *shop_colour_find(const char *text)
 {
   guint best = G_N_ELEMENTS(colours);
@@ -31,7 +38,7 @@ const char *shop_colour_find(const char *text)
       continue;
     guint last = MIN(initials[*text - 'a' + 1], best);
     for (guint i = initials[*text - 'a']; i < last; i++)
-      if (strncmp(text, colours[i], strlen(colours[i])) == 0)
+      if (begins_with(text, colours[i]))
         best = last = i;
   }
   return best < G_N_ELEMENTS(colours) ? colours[best] : NULL;
@@ -43,12 +50,20 @@ const char *shop_colour_normalise(const char *text)
   return colour ? colour : text;
 }
 
+/* The place of a word in the list, or the number of words. */
+static guint place_of(const char *word)
+{
+  if (*word >= 'a' && *word <= 'z')
+    for (guint i = initials[*word - 'a']; i < initials[*word - 'a' + 1]; i++)
+      if (strcmp(colours[i], word) == 0)
+        return i;
+  return G_N_ELEMENTS(colours);
+}
+
 const char *shop_colour_find_equal(const char *name, const char *value)
 {
-  for (guint i = 0; i < G_N_ELEMENTS(colours); i++)
-    if (g_str_equal(colours[i], name) || g_str_equal(colours[i], value))
-      return colours[i];
-  return NULL;
+  guint by_name = place_of(name), by_value = place_of(value), first = MIN(by_name, by_value);
+  return first < G_N_ELEMENTS(colours) ? colours[first] : NULL;
 }
 
 static gboolean is_number(const char *size)

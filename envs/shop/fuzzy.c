@@ -403,6 +403,8 @@ gboolean shop_token_set_exceeds(const ShopTokenSet *first, const ShopTokenSet *s
 {
   if (first->n_tokens == 0 || second->n_tokens == 0)
     return FALSE;
+  if (first == second)
+    return 100 > threshold;
   gboolean contained;
   guint32 common = common_words(first, second, &contained);
   guint32 shorter = MIN(first->length, second->length), longer = MAX(first->length, second->length);

@@ -4,6 +4,7 @@
 #include "envs/shop/reward.h"
 
 #include "envs/shop/colour.h"
+#include "envs/shop/find_lower.h"
 #include "envs/shop/text.h"
 
 #include <string.h>
@@ -141,13 +142,15 @@ void shop_prepared_product_free(ShopPreparedProduct *product)
 
 void shop_reward_scratch_init(ShopRewardScratch *scratch)
 {
-  scratch->text = g_string_sized_new(256);
+  scratch->text = g_string_new(NULL);
+  scratch->lower = g_string_new(NULL);
   scratch->bytes = g_byte_array_new();
 }
 
 void shop_reward_scratch_clear(ShopRewardScratch *scratch)
 {
   g_string_free(scratch->text, TRUE);
+  g_string_free(scratch->lower, TRUE);
   g_byte_array_unref(scratch->bytes);
 }
 
@@ -222,42 +225,37 @@ static gboolean any_exceeds(const TokenSets *sets, const ShopTokenSet *wanted, S
   return FALSE;
 }
 
-/* Writes the texts in which an attribute may occur, in lower case, as three strings one after the other; the two
- * positions are where the second and the third begin. */
-static void write_texts(const ShopProductFacts *product, GString *out, gsize starts[2])
+/* The texts in which an attribute may occur: title, bullets joined by blanks (in `joined`), description. */
+enum { N_TEXTS = 3 };
+
+static void find_texts(const ShopProductFacts *product, GString *joined, ShopLowerText texts[N_TEXTS])
 {
-  g_string_truncate(out, 0);
-  shop_text_append_lower(out, product->title, strlen(product->title));
-  g_string_append_c(out, '\0');
-  starts[0] = out->len;
+  g_string_truncate(joined, 0);
   for (guint i = 0; i < product->n_bullets; i++) {
     if (i > 0)
-      g_string_append_c(out, ' ');
-    shop_text_append_lower(out, product->bullets[i], strlen(product->bullets[i]));
+      g_string_append_c(joined, ' ');
+    g_string_append(joined, product->bullets[i]);
   }
-  g_string_append_c(out, '\0');
-  starts[1] = out->len;
-  shop_text_append_lower(out, product->description, strlen(product->description));
+  texts[0] = shop_lower_text(product->title, strlen(product->title));
+  texts[1] = shop_lower_text(joined->str, joined->len);
+  texts[2] = shop_lower_text(product->description, strlen(product->description));
 }
 
 static guint match_attributes(const ShopPreparedGoal *goal, const ShopPreparedProduct *product,
-                              ShopFuzzyVariant variant, GString *scratch)
+                              ShopFuzzyVariant variant, ShopRewardScratch *scratch)
 {
   Walk asked = walk(&goal->attributes);
-  gboolean written = FALSE;
-  gsize starts[2] = {0, 0};
+  ShopLowerText texts[N_TEXTS];
+  gboolean found = FALSE; /* the texts: only when an attribute has to be looked for */
   guint n_matched = 0;
   for (guint i = 0; i < goal->attributes.n; i++) {
-    const char *text = goal->facts.attributes[i];
-    if (any_exceeds(&product->attributes, next_set(&asked), variant)) {
-      n_matched++;
-      continue;
-    }
-    if (!written)
-      write_texts(&product->facts, scratch, starts);
-    written = TRUE;
-    n_matched +=
-        strstr(scratch->str, text) || strstr(scratch->str + starts[0], text) || strstr(scratch->str + starts[1], text);
+    gboolean matches = any_exceeds(&product->attributes, next_set(&asked), variant);
+    if (!matches && !found)
+      find_texts(&product->facts, scratch->text, texts);
+    found = found || !matches;
+    for (guint t = 0; !matches && t < N_TEXTS; t++)
+      matches = shop_lower_text_holds(&texts[t], goal->facts.attributes[i], scratch->lower);
+    n_matched += matches;
   }
   return n_matched;
 }
@@ -285,7 +283,7 @@ void shop_reward(const ShopPreparedGoal *goal, const ShopPreparedProduct *produc
   memset(reward, 0, sizeof *reward);
   reward_type(&goal->facts, &product->facts, reward);
   reward->r_price = price <= goal->facts.price_upper;
-  reward->n_matched_attributes = match_attributes(goal, product, variant, scratch->text);
+  reward->n_matched_attributes = match_attributes(goal, product, variant, scratch);
   reward->n_matched_options = match_options(goal, options, n_options, variant, scratch->bytes);
   reward->has_options = n_goal_options > 0;
   reward->r_att = n_attributes > 0 ? (double)reward->n_matched_attributes / n_attributes : 0.0;

@@ -73,7 +73,7 @@ typedef struct ShopReward {
 
 /* Buffers that one purchase after the other uses; one thread at a time. */
 typedef struct ShopRewardScratch {
-  GString *text;
+  GString *text, *lower;
   GByteArray *bytes;
 } ShopRewardScratch;
 

@@ -7,43 +7,90 @@
 #include <math.h>
 #include <string.h>
 #include <unicode/ucasemap.h>
+#include <unicode/uchar.h>
+#include <unicode/utf8.h>
 
-static gboolean is_ascii(const char *text, gsize length)
+/* How many of the bytes from the start are ASCII. */
+static gsize count_ascii(const char *text, gsize length)
 {
-  for (gsize i = 0; i < length; i++)
-    if ((guchar)text[i] >= 0x80)
+  gsize i = 0;
+  for (guint64 word; i + sizeof word <= length; i += sizeof word) {
+    memcpy(&word, text + i, sizeof word);
+    if (word & G_GUINT64_CONSTANT(0x8080808080808080))
+      break;
+  }
+  while (i < length && (guchar)text[i] < 0x80)
+    i++;
+  return i;
+}
+
+/* ICU's mapping of a whole text, which knows about context; FALSE when it fails. */
+static gboolean append_lower_by_icu(GString *out, const char *text, gsize length)
+{
+  gsize start = out->len, room = length + 16;
+  UErrorCode status = U_ZERO_ERROR;
+  UCaseMap *map = ucasemap_open("", 0, &status);
+  if (U_FAILURE(status))
+    return FALSE;
+  for (;;) {
+    g_string_set_size(out, start + room);
+    status = U_ZERO_ERROR;
+    gint32 written = ucasemap_utf8ToLower(map, out->str + start, (gint32)room, text, (gint32)length, &status);
+    if (status == U_BUFFER_OVERFLOW_ERROR) {
+      room = (gsize)written + 1;
+      continue;
+    }
+    g_string_set_size(out, start + (U_SUCCESS(status) ? (gsize)written : 0));
+    break;
+  }
+  ucasemap_close(map);
+  return U_SUCCESS(status);
+}
+
+#define CAPITAL_I_WITH_DOT  0x130 /* the only one whose lower case is two characters */
+#define CAPITAL_SIGMA       0x3a3 /* the only one whose lower case depends on its neighbours */
+#define MAX_BYTES_CHARACTER 4
+
+/* Character by character, without allocation once `out` has grown. FALSE, with nothing appended, when the text has one
+ * of the two capitals above or is not UTF-8. */
+static gboolean append_lower_by_character(GString *out, const char *text, gsize length)
+{
+  gsize start = out->len;
+  /* A character and its lower case differ by a byte at most: U+023A, two bytes, becomes U+2C65, three. */
+  g_string_set_size(out, start + length + length / 2 + MAX_BYTES_CHARACTER);
+  guint8 *to = (guint8 *)out->str + start;
+  gint32 end = 0;
+  for (gsize i = 0; i < length;) {
+    gsize n_ascii = count_ascii(text + i, length - i);
+    for (gsize end_ascii = i + n_ascii; i < end_ascii; i++)
+      to[end++] = (guint8)(text[i] + (text[i] >= 'A' && text[i] <= 'Z' ? 'a' - 'A' : 0));
+    if (i == length)
+      break;
+    gint32 next = 0;
+    UChar32 c;
+    U8_NEXT((const guint8 *)text + i, next, (gint32)(length - i), c);
+    if (c < 0 || c == CAPITAL_I_WITH_DOT || c == CAPITAL_SIGMA) {
+      g_string_truncate(out, start);
       return FALSE;
+    }
+    c = u_tolower(c);
+    U8_APPEND_UNSAFE(to, end, c);
+    i += (gsize)next;
+  }
+  g_string_truncate(out, start + (gsize)end);
   return TRUE;
 }
 
 void shop_text_append_lower(GString *out, const char *text, gsize length)
 {
   gsize start = out->len;
-  if (!is_ascii(text, length)) {
-    UErrorCode status = U_ZERO_ERROR;
-    UCaseMap *map = ucasemap_open("", 0, &status);
-    if (U_SUCCESS(status)) {
-      gsize room = length + 16;
-      for (;;) {
-        g_string_set_size(out, start + room);
-        status = U_ZERO_ERROR;
-        gint32 written = ucasemap_utf8ToLower(map, out->str + start, (gint32)room, text, (gint32)length, &status);
-        if (status == U_BUFFER_OVERFLOW_ERROR) {
-          room = (gsize)written + 1;
-          continue;
-        }
-        g_string_set_size(out, start + (U_SUCCESS(status) ? (gsize)written : 0));
-        break;
-      }
-      ucasemap_close(map);
-      if (U_SUCCESS(status))
-        return;
-    }
-  }
+  if (count_ascii(text, length) < length &&
+      (append_lower_by_character(out, text, length) || append_lower_by_icu(out, text, length)))
+    return;
   g_string_append_len(out, text, (gssize)length);
-  for (gsize i = start; i < out->len; i++)
-    if (out->str[i] >= 'A' && out->str[i] <= 'Z')
-      out->str[i] = (char)(out->str[i] + ('a' - 'A'));
+  char *lower = out->str + start;
+  for (gsize i = 0; i < length; i++) /* without branches, for the vectoriser */
+    lower[i] = (char)(lower[i] + (((guchar)(lower[i] - 'A') < 26) << 5));
 }
 
 static gboolean is_space(gunichar c)
@@ -194,6 +241,12 @@ void shop_text_append_quoted(GString *out, const char *text)
   char quote = strchr(text, '\'') != NULL && strchr(text, '"') == NULL ? '"' : '\'';
   g_string_append_c(out, quote);
   for (const char *p = text; *p != '\0'; p = g_utf8_next_char(p)) {
+    const char *plain = p;
+    while (*p >= ' ' && *p <= '~' && *p != quote && *p != '\\')
+      p++;
+    g_string_append_len(out, plain, p - plain);
+    if (*p == '\0')
+      break;
     gunichar c = g_utf8_get_char(p);
     if (c == (gunichar)quote || c == '\\') {
       g_string_append_c(out, '\\');

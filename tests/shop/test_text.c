@@ -28,6 +28,9 @@ static void test_lower_case_follows_unicode(void **state)
   assert_lower("CAF\u00c9 \u00dcBER", "caf\u00e9 \u00fcber");
   assert_lower("\u0130\u0130\u0130\u0130\u0130\u0130\u0130\u0130\u0130\u0130",
                "i\u0307i\u0307i\u0307i\u0307i\u0307i\u0307i\u0307i\u0307i\u0307i\u0307");
+  assert_lower("A \u023a\u023a\u023a\u023a\u023a\u023a\u023a\u023a\u023a\u023aB \u212a",
+               "a \u2c65\u2c65\u2c65\u2c65\u2c65\u2c65\u2c65\u2c65\u2c65\u2c65b k");
+  assert_lower("RED \u2122 Coat, 5\u2013 \U00010400", "red \u2122 coat, 5\u2013 \U00010428");
   assert_lower("\u039f\u03a3 \u03a3\u0391", "\u03bf\u03c2 \u03c3\u03b1"); /* final sigma */
 }
 
