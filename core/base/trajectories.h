@@ -38,5 +38,12 @@ CwTrajectoryWriter *cw_trajectory_writer_new(const char *path, GError **error);
 gboolean cw_trajectory_writer_add(CwTrajectoryWriter *writer, const CwTrajectory *trajectory, GError **error);
 gboolean cw_trajectory_writer_commit(CwTrajectoryWriter *writer, GError **error); /* frees */
 void cw_trajectory_writer_discard(CwTrajectoryWriter *writer);                    /* frees, removes; accepts NULL */
+/* Goes on with a file that an earlier writer left, behind its first `offset` bytes; the rest is cut off. */
+CwTrajectoryWriter *cw_trajectory_writer_continue(const char *path, guint64 offset, GError **error);
+/* Bytes added so far, with those before `offset`. */
+guint64 cw_trajectory_writer_length(CwTrajectoryWriter *writer);
+/* Brings everything added to the disk. */
+gboolean cw_trajectory_writer_sync(CwTrajectoryWriter *writer, GError **error);
+void cw_trajectory_writer_leave(CwTrajectoryWriter *writer); /* frees, PATH.partial stays; accepts NULL */
 
 #endif

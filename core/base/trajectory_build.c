@@ -24,6 +24,7 @@ struct CwTrajectoryBuilder {
   OwnedTrajectory *owned;
   GPtrArray *blocks; /* StepBlock * */
   GArray *parts;     /* CwNamedValue */
+  GArray *facts;     /* CwNamedText */
 };
 
 CwStringPool *cw_string_pool_new(gsize block_size)
@@ -73,6 +74,7 @@ CwTrajectoryBuilder *cw_trajectory_builder_new_in(CwStringPool *pool, const char
   builder->owned = owned;
   builder->blocks = g_ptr_array_new();
   builder->parts = g_array_new(FALSE, FALSE, sizeof(CwNamedValue));
+  builder->facts = g_array_new(FALSE, FALSE, sizeof(CwNamedText));
   return builder;
 }
 
@@ -119,6 +121,13 @@ void cw_trajectory_builder_add_part(CwTrajectoryBuilder *builder, const char *na
   g_array_append_val(builder->parts, part);
 }
 
+void cw_trajectory_builder_add_fact(CwTrajectoryBuilder *builder, const char *name, const char *text)
+{
+  CwNamedText fact = {keep(builder->owned->pool, name), keep(builder->owned->pool, text)};
+
+  g_array_append_val(builder->facts, fact);
+}
+
 void cw_trajectory_builder_outcome(CwTrajectoryBuilder *builder, const CwOutcome *outcome)
 {
   StepBlock *block;
@@ -135,6 +144,9 @@ void cw_trajectory_builder_outcome(CwTrajectoryBuilder *builder, const CwOutcome
   g_array_set_size(builder->parts, 0);
   for (guint i = 0; i < outcome->n_parts; i++)
     cw_trajectory_builder_add_part(builder, outcome->parts[i].name, outcome->parts[i].value);
+  g_array_set_size(builder->facts, 0);
+  for (guint i = 0; i < outcome->n_facts; i++)
+    cw_trajectory_builder_add_fact(builder, outcome->facts[i].name, outcome->facts[i].text);
 }
 
 void cw_trajectory_builder_set_group(CwTrajectoryBuilder *builder, guint64 group)
@@ -157,6 +169,8 @@ CwTrajectory *cw_trajectory_builder_finish(CwTrajectoryBuilder *builder)
   /* The step is a block's first member, so the array of blocks is one of steps. */
   trajectory->steps = (const CwStep *const *)g_ptr_array_free(builder->blocks, FALSE);
   trajectory->parts = (const CwNamedValue *)g_array_free(builder->parts, FALSE);
+  trajectory->n_facts = builder->facts->len;
+  trajectory->facts = (const CwNamedText *)g_array_free(builder->facts, FALSE);
   g_free(builder);
   return trajectory;
 }
@@ -177,6 +191,7 @@ void cw_trajectory_free(CwTrajectory *trajectory)
     g_free((gpointer)trajectory->steps[i]);
   g_free((gpointer)trajectory->steps);
   g_free((gpointer)trajectory->parts);
+  g_free((gpointer)trajectory->facts);
   cw_string_pool_unref(owned->pool);
   g_free(owned);
 }

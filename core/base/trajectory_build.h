@@ -19,6 +19,7 @@ CwTrajectoryBuilder *cw_trajectory_builder_new_in(CwStringPool *pool, const char
 /* Replaces what the outcomes added up to. */
 void cw_trajectory_builder_set_result(CwTrajectoryBuilder *builder, double total_reward, gboolean success);
 void cw_trajectory_builder_add_part(CwTrajectoryBuilder *builder, const char *name, double value);
+void cw_trajectory_builder_add_fact(CwTrajectoryBuilder *builder, const char *name, const char *text);
 
 /* As cw_trajectory_from_json, with the strings in a shared pool. */
 CwTrajectory *cw_trajectory_from_json_in(CwStringPool *pool, const char *json, gsize length, const char *where,

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct CwTrajectoryWriter {
@@ -80,10 +81,10 @@ gboolean cw_trajectories_read(const char *path, GPtrArray *trajectories, GError 
   return good;
 }
 
-CwTrajectoryWriter *cw_trajectory_writer_new(const char *path, GError **error)
+static CwTrajectoryWriter *open_writer(const char *path, const char *mode, GError **error)
 {
   g_autofree char *partial = g_strconcat(path, ".partial", NULL);
-  FILE *file = fopen(partial, "we");
+  FILE *file = fopen(partial, mode);
   CwTrajectoryWriter *writer;
 
   if (!file) {
@@ -95,6 +96,11 @@ CwTrajectoryWriter *cw_trajectory_writer_new(const char *path, GError **error)
   writer->partial = g_steal_pointer(&partial);
   writer->file = file;
   return writer;
+}
+
+CwTrajectoryWriter *cw_trajectory_writer_new(const char *path, GError **error)
+{
+  return open_writer(path, "we", error);
 }
 
 gboolean cw_trajectory_writer_add(CwTrajectoryWriter *writer, const CwTrajectory *trajectory, GError **error)
@@ -113,6 +119,47 @@ static void free_writer(CwTrajectoryWriter *writer)
   g_free(writer->path);
   g_free(writer->partial);
   g_free(writer);
+}
+
+CwTrajectoryWriter *cw_trajectory_writer_continue(const char *path, guint64 offset, GError **error)
+{
+  CwTrajectoryWriter *writer = open_writer(path, "r+e", error);
+  struct stat status;
+
+  if (!writer)
+    return NULL;
+  if (fstat(fileno(writer->file), &status) < 0 || ftruncate(fileno(writer->file), (off_t)offset) < 0 ||
+      fseeko(writer->file, (off_t)offset, SEEK_SET) < 0) {
+    cw_set_errno_error(error, "continue", writer->partial);
+    g_clear_pointer(&writer, cw_trajectory_writer_leave);
+  } else if ((guint64)status.st_size < offset) {
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
+                "%s: expected at least %" G_GUINT64_FORMAT " bytes to continue from, found %" G_GUINT64_FORMAT,
+                writer->partial, offset, (guint64)status.st_size);
+    g_clear_pointer(&writer, cw_trajectory_writer_leave);
+  }
+  return writer;
+}
+
+guint64 cw_trajectory_writer_length(CwTrajectoryWriter *writer)
+{
+  return (guint64)ftello(writer->file);
+}
+
+gboolean cw_trajectory_writer_sync(CwTrajectoryWriter *writer, GError **error)
+{
+  if (fflush(writer->file) == 0 && fsync(fileno(writer->file)) == 0)
+    return TRUE;
+  cw_set_errno_error(error, "write", writer->partial);
+  return FALSE;
+}
+
+void cw_trajectory_writer_leave(CwTrajectoryWriter *writer)
+{
+  if (!writer)
+    return;
+  fclose(writer->file);
+  free_writer(writer);
 }
 
 gboolean cw_trajectory_writer_commit(CwTrajectoryWriter *writer, GError **error)

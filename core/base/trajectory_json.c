@@ -40,6 +40,19 @@ static void append_step(GString *json, const CwStep *step)
   g_string_append_c(json, '}');
 }
 
+/* Leaves the object open, as the parts do. */
+static void append_facts(GString *json, const CwTrajectory *trajectory)
+{
+  g_string_append(json, "}, \"facts\": {");
+  for (guint i = 0; i < trajectory->n_facts; i++) {
+    if (i > 0)
+      g_string_append(json, ", ");
+    cw_json_append_string(json, trajectory->facts[i].name);
+    g_string_append(json, ": ");
+    cw_json_append_string(json, trajectory->facts[i].text);
+  }
+}
+
 char *cw_trajectory_to_json(const CwTrajectory *trajectory)
 {
   GString *json = g_string_new("{\"split\": ");
@@ -62,6 +75,8 @@ char *cw_trajectory_to_json(const CwTrajectory *trajectory)
     g_string_append(json, ": ");
     cw_json_append_double(json, trajectory->parts[i].value);
   }
+  if (trajectory->n_facts > 0)
+    append_facts(json, trajectory);
   g_string_append(json, "}, \"steps\": [");
   for (guint i = 0; i < trajectory->n_steps; i++) {
     if (i > 0)
@@ -245,6 +260,26 @@ static gboolean read_parts(Reader *reader, const json_t *root, CwTrajectoryBuild
   return TRUE;
 }
 
+static gboolean read_facts(Reader *reader, const json_t *root, CwTrajectoryBuilder *builder)
+{
+  json_t *facts = json_object_get(root, "facts"), *value;
+  const char *name;
+
+  if (!facts)
+    return TRUE;
+  reader->prefix[0] = '\0';
+  if (!json_is_object(facts))
+    return complain(reader, "facts", "an object of strings", facts);
+  g_strlcpy(reader->prefix, "facts.", sizeof reader->prefix);
+  json_object_foreach(facts, name, value)
+  {
+    if (!json_is_string(value))
+      return complain(reader, name, "a string", value);
+    cw_trajectory_builder_add_fact(builder, name, json_string_value(value));
+  }
+  return TRUE;
+}
+
 static gboolean read_steps(Reader *reader, const json_t *root, CwTrajectoryBuilder *builder)
 {
   const json_t *steps = json_object_get(root, "steps"), *step;
@@ -289,7 +324,8 @@ static CwTrajectory *read_root(CwStringPool *pool, const json_t *root, const cha
       !read_boolean(&reader, root, "success", &success))
     return NULL;
   builder = cw_trajectory_builder_new_in(pool, split, goal, goal_id, agent, (guint64)episode, (guint32)seed);
-  if (!read_steps(&reader, root, builder) || !read_parts(&reader, root, builder)) {
+  if (!read_steps(&reader, root, builder) || !read_parts(&reader, root, builder) ||
+      !read_facts(&reader, root, builder)) {
     cw_trajectory_builder_free(builder);
     return NULL;
   }

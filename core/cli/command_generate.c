@@ -4,10 +4,14 @@
 #include "core/run/generate.h"
 #include "core/run/position.h"
 
+/* Of an option that is a number. */
+#define NOT_GIVEN G_MININT64
+
 typedef struct {
   char *out, *agent, *split;
-  gint64 episodes;
-  gboolean successful_only;
+  char *rejected;
+  gint64 episodes, perfect, per_goal;
+  gboolean successful_only, prune_loops;
 } Arguments;
 
 /* Loads the trained policy when a run directory was named. */
@@ -40,27 +44,31 @@ static gboolean generate(CliExperiment *opened, const Arguments *arguments, gboo
 {
   CwRun run;
   CwAgent agent;
-  CwGenerateCounts counts;
+  CwGenerateCounts counts = {0};
   gboolean with_policy = g_str_equal(arguments->agent, "policy");
   CwGenerateRequest request = {.split = arguments->split ? arguments->split : "train",
                                .n_episodes = (guint64)arguments->episodes,
+                               .n_perfect = (guint64)arguments->perfect,
+                               .per_goal = (guint)arguments->per_goal,
                                .successful_only = arguments->successful_only,
+                               .prune_loops = arguments->prune_loops,
+                               .rejected_path = arguments->rejected,
                                .purpose = "generate",
                                .seed = (guint32)opened->experiment->seed};
   gboolean good = cw_run_open(&run, opened->experiment, with_policy, quiet, error) &&
                   choose_agent(&run, arguments->agent, &agent, error) &&
                   (agent.kind != CW_AGENT_POLICY || open_policy(&run, opened->directory, error));
   if (good) {
-    guint phase = cw_outlook_add(run.outlook, "generate", request.n_episodes);
+    guint phase = cw_outlook_add(run.outlook, "generate", request.n_perfect ? request.n_perfect : request.n_episodes);
     cw_outlook_begin(run.outlook, phase, "generate", 0, 0);
     good = cw_generate(run.rollout, &agent, &request, arguments->out, &counts, cw_run_report, &run, error);
     cw_outlook_end(run.outlook);
   }
-  if (good)
-    cli_printf("%s: %" G_GUINT64_FORMAT " episodes of '%s' on split '%s', score %.1f, %" G_GUINT64_FORMAT
-               " successful, %" G_GUINT64_FORMAT " kept\n",
-               arguments->out, counts.n_episodes, arguments->agent, request.split, 100 * counts.mean_reward,
-               counts.n_successful, counts.n_kept);
+  if (good) {
+    g_autofree char *summary = cw_generate_summary(&counts, &request, arguments->agent);
+    cli_printf("%s: %s\n", arguments->out, summary);
+  }
+  cw_generate_counts_clear(&counts);
   cw_run_close(&run);
   return good;
 }
@@ -68,14 +76,20 @@ static gboolean generate(CliExperiment *opened, const Arguments *arguments, gboo
 int cli_generate(const char *arguments, const char *summary, char **argv)
 {
   CliOptions options;
-  Arguments parsed = {.episodes = 100};
+  Arguments parsed = {.episodes = NOT_GIVEN, .per_goal = 1};
   const GOptionEntry entries[] = {
       {"out", 'o', 0, G_OPTION_ARG_FILENAME, &parsed.out, "file to write; required", "FILE"},
       {"agent", 0, 0, G_OPTION_ARG_FILENAME, &parsed.agent,
        "random, policy, or a script of the environment; default: expert", "NAME"},
       {"split", 0, 0, G_OPTION_ARG_FILENAME, &parsed.split, "split of the goals; default: train", "NAME"},
-      {"episodes", 0, 0, G_OPTION_ARG_INT64, &parsed.episodes, "how many; default: 100", "N"},
+      {"episodes", 0, 0, G_OPTION_ARG_INT64, &parsed.episodes,
+       "how many to roll out; default: 100, with --perfect at most 100 for each", "N"},
+      {"perfect", 0, 0, G_OPTION_ARG_INT64, &parsed.perfect, "until N different successful ones are found", "N"},
+      {"per-goal", 0, 0, G_OPTION_ARG_INT64, &parsed.per_goal, "consecutive episodes on each goal; default: 1", "N"},
       {"successful-only", 0, 0, G_OPTION_ARG_NONE, &parsed.successful_only, "keep only successful episodes", NULL},
+      {"prune-loops", 0, 0, G_OPTION_ARG_NONE, &parsed.prune_loops, "cut loops out of what is kept", NULL},
+      {"rejected", 0, 0, G_OPTION_ARG_FILENAME, &parsed.rejected,
+       "file for unsuccessful episodes beside successful ones on their goal", "FILE"},
       {NULL}};
   int status;
   if (cli_parse(&options, arguments, summary, argv, entries, CLI_WITH_SET | CLI_WITH_QUIET, 1, 1, &status)) {
@@ -83,9 +97,15 @@ int cli_generate(const char *arguments, const char *summary, char **argv)
     GError *error = NULL;
     if (!parsed.agent)
       parsed.agent = g_strdup("expert");
+    if (parsed.episodes == NOT_GIVEN)
+      parsed.episodes = parsed.perfect > 0 ? 100 * parsed.perfect : 100;
     cli_catch_interrupts();
     if (!parsed.out)
       status = cli_usage_error(argv[0], "--out is missing");
+    else if (parsed.perfect < 0 || parsed.perfect > 1000000 || parsed.per_goal < 1 || parsed.per_goal > 1000)
+      status = cli_usage_error(argv[0], "--perfect must be between 0 and 1000000, --per-goal between 1 and 1000");
+    else if (parsed.rejected && !parsed.successful_only && parsed.perfect == 0)
+      status = cli_usage_error(argv[0], "--rejected needs --perfect or --successful-only");
     else if (parsed.episodes < 1 || parsed.episodes > G_MAXINT32)
       status = cli_usage_error(argv[0], "--episodes must be between 1 and %d", G_MAXINT32);
     else if (!cli_experiment_open(&opened, &options, NULL, &error) ||
@@ -96,6 +116,7 @@ int cli_generate(const char *arguments, const char *summary, char **argv)
   g_free(parsed.out);
   g_free(parsed.agent);
   g_free(parsed.split);
+  g_free(parsed.rejected);
   cli_options_clear(&options);
   return status;
 }

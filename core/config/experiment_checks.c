@@ -106,17 +106,36 @@ static void check_evaluate(const Check *check)
   }
 }
 
+/* Where a key of generate: was written, or, when it was not, the stage. */
+static CwPlace generate_place(const Check *check, guint i, const char *key, const CwStage *stage)
+{
+  const CwYamlNode *value = cw_yaml_get(cw_yaml_get(stage_node(check, i), "generate"), key);
+  return value ? value->place : stage->place;
+}
+
 static void check_generate(const Check *check, guint i, const CwStage *stage)
 {
   static const char *const builtin[] = {"random", "policy", NULL};
-  const CwYamlNode *value = cw_yaml_get(cw_yaml_get(stage_node(check, i), "generate"), "agent");
-  const char *agent = stage->generate->agent;
-  if (!value || !agent)
-    return;
-  check_agent(check, agent, builtin, "agent in generate", value->place);
-  if (strcmp(agent, "policy") == 0 && !has_policy(check))
-    cw_diagnostics_error(check->diagnostics, value->place,
+  const CwYamlNode *value = cw_yaml_get(stage_node(check, i), "generate");
+  const CwGenerateOptions *options = stage->generate;
+  CwPlace place = generate_place(check, i, "agent", stage);
+  gboolean is_policy = options->agent && strcmp(options->agent, "policy") == 0;
+  if (options->agent)
+    check_agent(check, options->agent, builtin, "agent in generate", place);
+  if (is_policy && !has_policy(check))
+    cw_diagnostics_error(check->diagnostics, place,
                          "agent in generate is 'policy', but the experiment has no 'policy'");
+  if (options->agent && !is_policy && options->policy_from)
+    cw_diagnostics_error(check->diagnostics, generate_place(check, i, "policy_from", stage),
+                         "policy_from in generate is for agent 'policy', found agent '%s'", options->agent);
+  gboolean is_empty = value->kind == CW_YAML_SCALAR && *value->scalar == '\0';
+  if ((value->kind == CW_YAML_MAPPING || is_empty) && options->episodes == 0 && options->perfect == 0)
+    cw_diagnostics_error(check->diagnostics, stage->place,
+                         "generate needs 'episodes' (how many to roll out) or 'perfect' (how many to find)");
+  if (options->rejected_into && !options->successful_only && options->perfect == 0)
+    cw_diagnostics_error(check->diagnostics, generate_place(check, i, "rejected_into", stage),
+                         "rejected_into in generate needs 'perfect' or 'successful_only': otherwise nothing is "
+                         "rejected");
 }
 
 static void check_import(const Check *check, guint i, const CwStage *stage)
@@ -133,32 +152,58 @@ static void check_import(const Check *check, guint i, const CwStage *stage)
                          sessions);
 }
 
+/* The names of the files that a stage writes, NULL-terminated. */
+static void files_of(const CwStage *stage, const char *files[3])
+{
+  guint n = 0;
+  if (stage && stage->into)
+    files[n++] = stage->into;
+  if (stage && stage->generate && stage->generate->rejected_into)
+    files[n++] = stage->generate->rejected_into;
+  files[n] = NULL;
+}
+
 /* The stage before `end` (and from `begin`) that writes `name`, or -1. */
 static gint writer_of(const Check *check, const char *name, guint begin, guint end)
 {
   for (guint i = begin; i < end; i++) {
-    const CwStage *stage = g_ptr_array_index(check->experiment->stages, i);
-    if (stage && stage->into && strcmp(stage->into, name) == 0)
+    const char *files[3];
+    files_of(g_ptr_array_index(check->experiment->stages, i), files);
+    if (g_strv_contains(files, name))
       return i;
   }
   return -1;
 }
 
+/* A file that stage `i` writes, as `key` at `place` says. */
+static void check_file(const Check *check, guint i, const char *key, const char *name, CwPlace place)
+{
+  g_autofree char *shown = cw_display_text(name);
+  gint earlier = writer_of(check, name, 0, i);
+  if (!is_file_name(name))
+    cw_diagnostics_error(check->diagnostics, place, "%s is %s; expected a plain file name such as expert.jsonl", key,
+                         shown);
+  else if (earlier >= 0) {
+    const CwYamlNode *node = stage_node(check, earlier);
+    const CwYamlNode *into = cw_yaml_get(node, "into");
+    g_autofree char *where = cw_place_text(into ? into->place : node->place);
+    cw_diagnostics_error(check->diagnostics, place, "%s is %s, which an earlier stage writes already (%s)", key, shown,
+                         where);
+  }
+}
+
 static void check_into(const Check *check, guint i, const CwStage *stage)
 {
   const CwYamlNode *value = cw_yaml_get(stage_node(check, i), "into");
-  if (!value || !stage->into)
+  const char *rejected = stage->generate ? stage->generate->rejected_into : NULL;
+  if (value && stage->into)
+    check_file(check, i, "into", stage->into, value->place);
+  if (!rejected)
     return;
-  g_autofree char *shown = cw_display_text(stage->into);
-  gint earlier = writer_of(check, stage->into, 0, i);
-  if (!is_file_name(stage->into))
-    cw_diagnostics_error(check->diagnostics, value->place,
-                         "into is %s; expected a plain file name such as expert.jsonl", shown);
-  else if (earlier >= 0) {
-    g_autofree char *where = cw_place_text(cw_yaml_get(stage_node(check, earlier), "into")->place);
-    cw_diagnostics_error(check->diagnostics, value->place, "into is %s, which an earlier stage writes already (%s)",
-                         shown, where);
-  }
+  CwPlace place = generate_place(check, i, "rejected_into", stage);
+  check_file(check, i, "rejected_into", rejected, place);
+  if (stage->into && strcmp(stage->into, rejected) == 0)
+    cw_diagnostics_error(check->diagnostics, place, "rejected_into is the same file as into; give it another name");
 }
 
 static void check_trajectories(const Check *check, guint i, const CwStage *stage, const char *what)
@@ -174,9 +219,10 @@ static void check_trajectories(const Check *check, guint i, const CwStage *stage
     gint later = writer_of(check, names[j], i + 1, n_stages);
     g_autoptr(GPtrArray) written = g_ptr_array_new();
     for (guint k = 0; k < i; k++) {
-      const CwStage *earlier = g_ptr_array_index(check->experiment->stages, k);
-      if (earlier && earlier->into)
-        g_ptr_array_add(written, earlier->into);
+      const char *files[3];
+      files_of(g_ptr_array_index(check->experiment->stages, k), files);
+      for (guint file = 0; files[file]; file++)
+        g_ptr_array_add(written, (gpointer)files[file]);
     }
     g_ptr_array_add(written, NULL);
     g_autofree char *list = g_strjoinv(", ", (char **)written->pdata);

@@ -59,14 +59,27 @@ static const CwOption evaluate_rows[] = {
 const CwOptionTable cw_evaluate_table = TABLE(evaluate_rows, CwEvaluateOptions);
 
 static const CwOption generate_rows[] = {
-    {"agent", CW_OPTION_STRING, AT(CwGenerateOptions, agent), REQUIRED,
+    {"agent", CW_OPTION_STRING, AT(CwGenerateOptions, agent), .default_value = "policy",
      .help = "a script of the environment, random or policy"},
+    {"policy_from", CW_OPTION_PATH, AT(CwGenerateOptions, policy_from),
+     .help = "run or checkpoint whose weights the agent policy takes; by default those of this run as they are then"},
     {"split", CW_OPTION_STRING, AT(CwGenerateOptions, split), .default_value = "train",
      .help = "split of the environment's goals"},
-    {"episodes", CW_OPTION_INTEGER, AT(CwGenerateOptions, episodes), REQUIRED, .minimum = 1, .maximum = G_MAXDOUBLE,
-     .unit = "episodes", .help = "goals in order, wrapping round"},
+    {"episodes", CW_OPTION_INTEGER, AT(CwGenerateOptions, episodes), .default_value = "0", .minimum = 0,
+     .maximum = G_MAXUINT32, .unit = "episodes",
+     .help = "how many to roll out; with perfect at most so many, 0: 100 for each perfect one"},
+    {"perfect", CW_OPTION_INTEGER, AT(CwGenerateOptions, perfect), .default_value = "0", .minimum = 0, .maximum = 1e6,
+     .unit = "trajectories",
+     .help = "roll out until so many different successful episodes have been found, and keep those; 0: keep all of "
+             "'episodes'"},
+    {"per_goal", CW_OPTION_INTEGER, AT(CwGenerateOptions, per_goal), .default_value = "1", .minimum = 1,
+     .maximum = 1000, .unit = "episodes", .help = "consecutive episodes on each goal"},
     {"successful_only", CW_OPTION_BOOLEAN, AT(CwGenerateOptions, successful_only), .default_value = "false",
      .help = "keep only successful episodes"},
+    {"prune_loops", CW_OPTION_BOOLEAN, AT(CwGenerateOptions, prune_loops), .default_value = "false",
+     .help = "cut what lies between two equal observations out of kept episodes, if the rest still earns the same"},
+    {"rejected_into", CW_OPTION_STRING, AT(CwGenerateOptions, rejected_into),
+     .help = "name of a second file: unsuccessful episodes on goals that a successful one was found for beside them"},
 };
 const CwOptionTable cw_generate_table = TABLE(generate_rows, CwGenerateOptions);
 

@@ -55,8 +55,11 @@ char **cw_run_trajectory_paths(const CwRun *run, guint stage)
   GPtrArray *paths = g_ptr_array_new();
   for (char **name = reader->options->trajectories; name && *name; name++) {
     gboolean written = FALSE;
-    for (guint i = 0; i < stage && !written; i++)
-      written = g_strcmp0(((CwStage *)g_ptr_array_index(run->experiment->stages, i))->into, *name) == 0;
+    for (guint i = 0; i < stage && !written; i++) {
+      const CwStage *writer = g_ptr_array_index(run->experiment->stages, i);
+      written = g_strcmp0(writer->into, *name) == 0 ||
+                (writer->generate && g_strcmp0(writer->generate->rejected_into, *name) == 0);
+    }
     g_ptr_array_add(paths, written ? g_build_filename(run->directory, "trajectories", *name, NULL) : g_strdup(*name));
   }
   g_ptr_array_add(paths, NULL);

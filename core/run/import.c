@@ -2,9 +2,11 @@
  * has it (or can be made one) becomes a step of the trajectory; one that can only
  * be taken as free text is taken without being recorded; one that is impossible
  * is passed to the environment as it stands, for that is what the recorder's
- * environment saw, and counted. Owns one session and the writer. */
+ * environment saw, and counted. A resumed import goes on behind a line of the file.
+ * Owns one session and the journal. */
 #include "core/run/import.h"
 #include "core/base/trajectories.h"
+#include "core/run/journal.h"
 #include "core/run/lines.h"
 #include "core/run/run.h"
 #include <math.h>
@@ -14,7 +16,8 @@ typedef struct {
   CwSession *session;
   const CwImportOptions *options;
   CwImportCounts *counts;
-  CwTrajectoryWriter *writer;
+  CwJournal *journal;
+  GKeyFile *state;
   CwRandom *random;
   const char *purpose;
   guint32 seed;
@@ -84,7 +87,7 @@ static gboolean keep(Importing *importing, CwTrajectoryBuilder *builder, gboolea
   else {
     counts->n_kept++;
     counts->n_unfinished += over ? 0 : 1;
-    good = cw_trajectory_writer_add(importing->writer, trajectory, error);
+    good = cw_journal_add(importing->journal, 0, trajectory, error);
   }
   cw_trajectory_free(trajectory);
   return good;
@@ -124,12 +127,66 @@ static gboolean play(Importing *importing, const CwRecord *record, GError **erro
   return keep(importing, builder, usable, over, error);
 }
 
+/* The counts as keys of the state of an unfinished file. */
+static const struct {
+  const char *name;
+  gsize offset;
+} numbers[] = {
+    {"sessions", offsetof(CwImportCounts, n_sessions)},
+    {"other_split", offsetof(CwImportCounts, n_other_split)},
+    {"unsuccessful", offsetof(CwImportCounts, n_unsuccessful)},
+    {"unusable", offsetof(CwImportCounts, n_unusable)},
+    {"kept", offsetof(CwImportCounts, n_kept)},
+    {"unfinished", offsetof(CwImportCounts, n_unfinished)},
+    {"actions", offsetof(CwImportCounts, n_actions)},
+    {"steps", offsetof(CwImportCounts, n_steps)},
+    {"free_text", offsetof(CwImportCounts, n_free_text)},
+    {"mismatching", offsetof(CwImportCounts, n_mismatching)},
+    {"after_end", offsetof(CwImportCounts, n_after_end)},
+};
+
+static guint64 *number_at(CwImportCounts *counts, guint i)
+{
+  return (guint64 *)(gpointer)((char *)counts + numbers[i].offset);
+}
+
+static gboolean mark(Importing *importing, guint64 n_lines, GError **error)
+{
+  for (guint i = 0; i < G_N_ELEMENTS(numbers); i++)
+    g_key_file_set_uint64(importing->state, "import", numbers[i].name, *number_at(importing->counts, i));
+  g_key_file_set_uint64(importing->state, "import", "lines", n_lines);
+  return cw_journal_mark(importing->journal, importing->state, error);
+}
+
+/* Takes up what an interrupted call left: its counts, and how many lines it has read. */
+static gboolean take_up(Importing *importing, CwLines *lines, guint64 *n_lines, GError **error)
+{
+  GKeyFile *state = cw_journal_state(importing->journal);
+  GError *problem = NULL;
+  *n_lines = 0;
+  if (!state)
+    return TRUE;
+  for (guint i = 0; i < G_N_ELEMENTS(numbers) && !problem; i++)
+    *number_at(importing->counts, i) = g_key_file_get_uint64(state, "import", numbers[i].name, &problem);
+  if (!problem)
+    *n_lines = g_key_file_get_uint64(state, "import", "lines", &problem);
+  for (guint64 i = 0; i < *n_lines && !problem; i++)
+    cw_lines_next(lines, &problem);
+  if (!problem)
+    return TRUE;
+  g_propagate_prefixed_error(error, problem, "cannot go on with an unfinished import: ");
+  return FALSE;
+}
+
 static gboolean import_lines(Importing *importing, CwLines *lines, CwWorkProgress progress, gpointer user_data,
                              GError **error)
 {
   GError *problem = NULL;
   const char *line;
-  for (guint64 n = 1; (line = cw_lines_next(lines, &problem)); n++) {
+  guint64 n;
+  if (!take_up(importing, lines, &n, error))
+    return FALSE;
+  for (n++; (line = cw_lines_next(lines, &problem)); n++) {
     if (cw_run_interrupted()) {
       g_set_error_literal(error, CW_RUN_ERROR, CW_ERROR_CANCELLED, "stopped on request");
       return FALSE;
@@ -145,6 +202,8 @@ static gboolean import_lines(Importing *importing, CwLines *lines, CwWorkProgres
         break;
       }
     }
+    if (!mark(importing, n, &problem))
+      break;
     if (progress) {
       char text[64];
       g_snprintf(text, sizeof text, "%" G_GUINT64_FORMAT " kept", importing->counts->n_kept);
@@ -158,8 +217,8 @@ static gboolean import_lines(Importing *importing, CwLines *lines, CwWorkProgres
 }
 
 gboolean cw_import(CwEnvironment *environment, const CwImportOptions *options, const char *purpose, guint32 seed,
-                   const char *path, CwImportCounts *counts, CwWorkProgress progress, gpointer user_data,
-                   GError **error)
+                   const char *path, gboolean resumable, CwImportCounts *counts, CwWorkProgress progress,
+                   gpointer user_data, GError **error)
 {
   *counts = (CwImportCounts){0};
   const CwRegisteredFeature *feature = cw_environment_feature(environment);
@@ -174,11 +233,14 @@ gboolean cw_import(CwEnvironment *environment, const CwImportOptions *options, c
   Importing importing = {
       .environment = environment, .options = options, .counts = counts, .purpose = purpose, .seed = seed};
   gboolean good = (importing.session = cw_session_new(environment, error)) &&
-                  (importing.writer = cw_trajectory_writer_new(path, error));
+                  (importing.journal = cw_journal_open(path, NULL, resumable, error));
   if (good) {
+    importing.state = g_key_file_new();
     importing.random = cw_random_new(seed, purpose, 0, 0);
     good = import_lines(&importing, lines, progress, user_data, error);
   }
+  if (importing.journal && !good)
+    cw_journal_leave(g_steal_pointer(&importing.journal));
   if (good && counts->n_kept == 0) {
     char *summary = cw_import_summary(counts);
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_FAILED, "%s: nothing to import: %s", options->sessions, summary);
@@ -186,8 +248,9 @@ gboolean cw_import(CwEnvironment *environment, const CwImportOptions *options, c
     good = FALSE;
   }
   if (good)
-    good = cw_trajectory_writer_commit(g_steal_pointer(&importing.writer), error);
-  cw_trajectory_writer_discard(importing.writer);
+    good = cw_journal_commit(g_steal_pointer(&importing.journal), error);
+  cw_journal_discard(importing.journal);
+  g_clear_pointer(&importing.state, g_key_file_unref);
   cw_session_free(importing.session);
   cw_random_free(importing.random);
   cw_lines_close(lines);

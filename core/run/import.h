@@ -25,10 +25,11 @@ typedef struct {
 } CwImportCounts;
 
 /* Reads options->sessions and writes `path`, as a whole or not at all. Nothing
- * kept is an error. `purpose` and `seed` are of the random streams. */
+ * kept is an error. `purpose` and `seed` are of the random streams. With
+ * `resumable` it goes on with what an interrupted call left. */
 gboolean cw_import(CwEnvironment *environment, const CwImportOptions *options, const char *purpose, guint32 seed,
-                   const char *path, CwImportCounts *counts, CwWorkProgress progress, gpointer user_data,
-                   GError **error);
+                   const char *path, gboolean resumable, CwImportCounts *counts, CwWorkProgress progress,
+                   gpointer user_data, GError **error);
 /* One sentence about them. Free with g_free. */
 char *cw_import_summary(const CwImportCounts *counts);
 

@@ -204,6 +204,21 @@ char *cw_position_policy(const char *directory, GError **error)
   return policy;
 }
 
+char *cw_position_policy_of(const char *run_or_checkpoint, GError **error)
+{
+  g_autofree char *checkpoints = checkpoints_of(run_or_checkpoint);
+  g_autofree char *state = g_build_filename(run_or_checkpoint, "state.ini", NULL);
+  if (g_file_test(checkpoints, G_FILE_TEST_IS_DIR))
+    return cw_position_policy(run_or_checkpoint, error);
+  if (!g_file_test(state, G_FILE_TEST_EXISTS)) {
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+                "%s: expected a run directory or one of its checkpoints (RUN/checkpoints/step-N), found neither",
+                run_or_checkpoint);
+    return NULL;
+  }
+  return cw_checkpoint_verify(run_or_checkpoint, error) ? g_build_filename(run_or_checkpoint, "policy", NULL) : NULL;
+}
+
 char *cw_position_latest_name(const char *directory)
 {
   char *parent = checkpoints_of(directory);

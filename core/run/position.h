@@ -39,6 +39,8 @@ void cw_position_free(CwPosition *position); /* accepts NULL */
 /* Directory of the policy in the newest valid checkpoint of a run directory, or
  * NULL with error. Free with g_free. */
 char *cw_position_policy(const char *directory, GError **error);
+/* The same, of a run directory or of one checkpoint (RUN/checkpoints/step-N). */
+char *cw_position_policy_of(const char *run_or_checkpoint, GError **error);
 
 /* Name of the newest checkpoint, for messages; NULL when there is none. Free with g_free. */
 char *cw_position_latest_name(const char *directory);

@@ -28,8 +28,9 @@ typedef struct {
   CwRollout *rollout;
   const CwRolloutPlan *plan;
   const CwAgent *agent;
-  char *environment_purpose, *action_purpose;
+  char *action_purpose;
   guint64 n_started, n_delivered, n_decisions;
+  gboolean enough;      /* the receiver wants no more episodes */
   GHashTable *finished; /* &episode->episode → CwEpisode, not yet delivered */
   /* The batch of a round. */
   GPtrArray *running;  /* Slot * */
@@ -63,6 +64,11 @@ static void episode_free(gpointer data)
   for (guint i = 0; i < episode->n_parts; i++)
     g_free((char *)episode->parts[i].name);
   g_free((CwNamedValue *)episode->parts);
+  for (guint i = 0; i < episode->n_facts; i++) {
+    g_free((char *)episode->facts[i].name);
+    g_free((char *)episode->facts[i].text);
+  }
+  g_free((CwNamedText *)episode->facts);
   cw_trajectory_free(episode->trajectory);
   g_free(episode);
 }
@@ -113,6 +119,20 @@ CwEnvironment *cw_rollout_environment(CwRollout *rollout)
   return rollout->environment;
 }
 
+const char *cw_episode_fact(const CwEpisode *episode, const char *name)
+{
+  for (guint i = 0; i < episode->n_facts; i++)
+    if (g_str_equal(episode->facts[i].name, name))
+      return episode->facts[i].text;
+  return NULL;
+}
+
+void cw_rollout_restart_environment(CwRandom *random, guint32 seed, const char *purpose, gint64 goal, guint64 episode)
+{
+  g_autofree char *stream = g_strconcat(purpose, ".environment", NULL);
+  cw_random_restart(random, seed, stream, (guint64)goal, episode);
+}
+
 /* Puts the next episode of the plan into a slot. */
 static gboolean start_episode(Rolling *rolling, Slot *slot, GError **error)
 {
@@ -121,7 +141,7 @@ static gboolean start_episode(Rolling *rolling, Slot *slot, GError **error)
   guint64 number = rolling->n_started++;
   guint64 episode = plan->first_episode + number;
   gint64 goal = plan->goals[number / group_size];
-  cw_random_restart(slot->environment_random, plan->seed, rolling->environment_purpose, (guint64)goal, episode);
+  cw_rollout_restart_environment(slot->environment_random, plan->seed, plan->purpose, goal, episode);
   cw_random_restart(slot->action_random, plan->seed, rolling->action_purpose, (guint64)goal, episode);
   if (!cw_session_reset(slot->session, plan->split, goal, slot->environment_random, error))
     return FALSE;
@@ -143,10 +163,10 @@ static gboolean observe(Slot *slot, GError **error)
   return cw_session_observe(slot->session, &slot->observation, error);
 }
 
-/* Hands out the finished episodes whose turn has come. */
+/* Hands out the finished episodes whose turn has come, until the receiver has enough. */
 static gboolean deliver(Rolling *rolling, CwEpisodeFunction finished, gpointer user_data, GError **error)
 {
-  for (;;) {
+  while (!rolling->enough) {
     guint64 next = rolling->plan->first_episode + rolling->n_delivered;
     CwEpisode *episode = g_hash_table_lookup(rolling->finished, &next);
     if (!episode)
@@ -154,10 +174,12 @@ static gboolean deliver(Rolling *rolling, CwEpisodeFunction finished, gpointer u
     g_hash_table_steal(rolling->finished, &next);
     rolling->n_delivered++;
     gboolean good = !finished || finished(episode, user_data, error);
+    rolling->enough = episode->enough;
     episode_free(episode);
     if (!good)
       return FALSE;
   }
+  return TRUE;
 }
 
 static void finish_episode(Rolling *rolling, Slot *slot, const CwOutcome *outcome)
@@ -170,6 +192,11 @@ static void finish_episode(Rolling *rolling, Slot *slot, const CwOutcome *outcom
   for (guint i = 0; i < episode->n_parts; i++)
     parts[i] = (CwNamedValue){g_strdup(outcome->parts[i].name), outcome->parts[i].value};
   episode->parts = parts;
+  episode->n_facts = outcome->facts ? outcome->n_facts : 0;
+  CwNamedText *facts = g_new(CwNamedText, episode->n_facts);
+  for (guint i = 0; i < episode->n_facts; i++)
+    facts[i] = (CwNamedText){g_strdup(outcome->facts[i].name), g_strdup(outcome->facts[i].text)};
+  episode->facts = facts;
   if (slot->builder)
     episode->trajectory = cw_trajectory_builder_finish(g_steal_pointer(&slot->builder));
   slot->running = FALSE;
@@ -285,7 +312,7 @@ static gboolean roll(Rolling *rolling, CwEpisodeFunction finished, gpointer user
       if (slot->running)
         g_ptr_array_add(rolling->running, slot);
     }
-    if (rolling->running->len == 0)
+    if (rolling->running->len == 0 || rolling->enough)
       return TRUE;
     if (plan->stoppable && cw_run_interrupted()) {
       g_set_error_literal(error, CW_RUN_ERROR, CW_ERROR_CANCELLED, "stopped on request");
@@ -306,7 +333,6 @@ gboolean cw_rollout_run(CwRollout *rollout, const CwRolloutPlan *plan, const CwA
       .rollout = rollout,
       .plan = plan,
       .agent = agent,
-      .environment_purpose = g_strconcat(plan->purpose, ".environment", NULL),
       .action_purpose = g_strconcat(plan->purpose, ".action", NULL),
       .finished = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, episode_free),
       .running = g_ptr_array_new(),
@@ -326,7 +352,6 @@ gboolean cw_rollout_run(CwRollout *rollout, const CwRolloutPlan *plan, const CwA
   g_array_unref(rolling.logits);
   g_free(rolling.batch);
   g_free(rolling.values);
-  g_free(rolling.environment_purpose);
   g_free(rolling.action_purpose);
   return good;
 }

@@ -49,8 +49,14 @@ typedef struct {
   guint n_steps;
   const CwNamedValue *parts; /* of the reward; n_parts of them */
   guint n_parts;
+  const CwNamedText *facts; /* about the episode; n_facts of them */
+  guint n_facts;
+  gboolean enough;          /* set by the callback: no more episodes are wanted, the rollout ends well */
   CwTrajectory *trajectory; /* NULL without keep_steps; the callback may take it with g_steal_pointer */
 } CwEpisode;
+
+/* The text of a fact, or NULL when there is none of that name. */
+const char *cw_episode_fact(const CwEpisode *episode, const char *name);
 
 /* Called for every episode, in episode order. FALSE with an error stops the rollout. */
 typedef gboolean (*CwEpisodeFunction)(CwEpisode *episode, gpointer user_data, GError **error);
@@ -64,6 +70,10 @@ typedef struct CwRollout CwRollout;
 CwRollout *cw_rollout_new(CwEnvironment *environment, guint n_slots, GError **error);
 void cw_rollout_free(CwRollout *rollout); /* accepts NULL */
 CwEnvironment *cw_rollout_environment(CwRollout *rollout);
+
+/* Moves `random` to where the environment's stream of an episode of such a plan
+ * starts, so that the episode can be stepped again. */
+void cw_rollout_restart_environment(CwRandom *random, guint32 seed, const char *purpose, gint64 goal, guint64 episode);
 
 /* Runs complete episodes to their ends. *n_decisions (may be NULL) is the number
  * of actions taken, also after a failure. */

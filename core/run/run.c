@@ -75,9 +75,13 @@ static void plan(Course *course)
   for (guint i = 0; i < n_stages; i++) {
     const CwStage *stage = stage_at(run->experiment, i);
     gboolean generates = stage->kind == CW_STAGE_GENERATE;
-    g_autofree char *kind =
-        generates ? g_strconcat("episodes of ", stage->generate->agent, NULL) : g_strdup_printf("stage %u", i);
-    run->phases[i] = cw_outlook_add(run->outlook, kind, generates ? (guint64)stage->generate->episodes : 0);
+    gboolean searches = generates && stage->generate->perfect > 0; /* counts what it finds, not what it rolls out */
+    g_autofree char *kind = generates && !searches ? g_strconcat("episodes of ", stage->generate->agent, NULL)
+                                                   : g_strdup_printf("stage %u", i);
+    run->phases[i] = cw_outlook_add(run->outlook, kind,
+                                    searches    ? (guint64)stage->generate->perfect
+                                    : generates ? (guint64)stage->generate->episodes
+                                                : 0);
     if (course->position && i < course->position->stage)
       cw_outlook_skip(run->outlook, run->phases[i]);
   }

@@ -4,6 +4,7 @@
  * the objects that a checkpoint saves, so that a resumed stage repeats to the byte
  * what an uninterrupted one does; wall-clock goes into timings.jsonl only. */
 #include "core/base/trajectories.h"
+#include "core/run/goal_order.h"
 #include "core/run/run.h"
 #include "core/run/stages.h"
 #include <math.h>
@@ -19,9 +20,7 @@ typedef struct {
   CwUpdate *update;
   GPtrArray *trajectories; /* CwTrajectory *: offline */
   GPtrArray *episodes;     /* CwTrajectory *: rolled out for the present update */
-  /* The order of train goals in the present pass over them. */
-  guint32 *goal_order;
-  guint64 n_goals, goal_pass;
+  CwGoalOrder *goal_order; /* of the train goals; NULL until something is collected */
   guint64 n_wanted;  /* episodes for the present update */
   GString *news;     /* for the progress line: what the last update and evaluation brought */
   double score;      /* of the last evaluation; negative: none yet */
@@ -110,7 +109,6 @@ static gboolean open_training(Training *training, const CwPosition *position, GE
   training->random = cw_random_new((guint32)run->experiment->seed, "algorithm", training->index, 0);
   training->trajectories = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
   training->episodes = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
-  training->goal_pass = G_MAXUINT64;
   training->news = g_string_new(NULL);
   training->score = -1;
   training->evaluation_pending = training->stage->options->evaluate_every > 0 && run->step == 0;
@@ -134,26 +132,8 @@ static void close_training(Training *training)
   cw_random_free(training->random);
   g_clear_pointer(&training->trajectories, g_ptr_array_unref);
   g_clear_pointer(&training->episodes, g_ptr_array_unref);
-  g_free(training->goal_order);
+  cw_goal_order_free(training->goal_order);
   g_string_free(training->news, TRUE);
-}
-
-/* The goal of a group: every pass over the train goals has a shuffled order of its own. */
-static gint64 goal_of_group(Training *training, guint64 group)
-{
-  guint64 pass = group / training->n_goals;
-  if (pass != training->goal_pass) {
-    guint32 n = (guint32)training->n_goals;
-    if (!training->goal_order)
-      training->goal_order = g_new(guint32, n);
-    for (guint32 i = 0; i < n; i++)
-      training->goal_order[i] = i;
-    CwRandom *random = cw_random_new((guint32)training->run->experiment->seed, "goal order", training->index, pass);
-    cw_random_shuffle(random, training->goal_order, n);
-    cw_random_free(random);
-    training->goal_pass = pass;
-  }
-  return training->goal_order[group % training->n_goals];
 }
 
 /* The progress line: what the last update and the last evaluation brought, and
@@ -207,10 +187,11 @@ static gboolean collect(Training *training, GError **error)
                 n_goals);
     return FALSE;
   }
-  training->n_goals = (guint64)n_goals;
+  if (!training->goal_order)
+    training->goal_order = cw_goal_order_new((guint32)run->experiment->seed, training->index, (guint32)n_goals);
   gint64 *goals = g_new(gint64, n_groups);
   for (guint i = 0; i < n_groups; i++)
-    goals[i] = goal_of_group(training, training->n_groups + i);
+    goals[i] = cw_goal_order_at(training->goal_order, training->n_groups + i);
   char *purpose = g_strdup_printf("collect-%u", training->index);
   CwRolloutPlan plan = {.seed = (guint32)run->experiment->seed,
                         .purpose = purpose,

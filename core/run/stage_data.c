@@ -3,9 +3,9 @@
 #include "core/run/import.h"
 #include "core/run/stages.h"
 
-static char *output_path(const CwRun *run, const CwStage *stage)
+static char *output_path(const CwRun *run, const char *name)
 {
-  return g_build_filename(run->directory, "trajectories", stage->into, NULL);
+  return g_build_filename(run->directory, "trajectories", name, NULL);
 }
 
 static char *begin(CwRun *run, guint index, const char *what)
@@ -24,39 +24,76 @@ static void begin_record(CwRun *run, guint index)
   cw_metrics_integer(run->metrics, "stage", index);
 }
 
+CwGenerateRequest cw_stage_generate_request(const CwRun *run, const CwGenerateOptions *options)
+{
+  return (CwGenerateRequest){.split = options->split,
+                             .n_episodes = (guint64)(options->episodes ? options->episodes : 100 * options->perfect),
+                             .n_perfect = (guint64)options->perfect,
+                             .per_goal = (guint)options->per_goal,
+                             .successful_only = options->successful_only,
+                             .prune_loops = options->prune_loops,
+                             .seed = (guint32)run->experiment->seed,
+                             .resumable = TRUE};
+}
+
+/* The agent that the stage names; *opened is a policy of its own, to be closed, if it has one. */
+static gboolean choose_agent(CwRun *run, const CwGenerateOptions *options, CwAgent *agent, CwPolicy **opened,
+                             GError **error)
+{
+  *opened = NULL;
+  *agent = (CwAgent){.kind = CW_AGENT_SCRIPT, .name = options->agent};
+  if (g_str_equal(options->agent, "random"))
+    agent->kind = CW_AGENT_RANDOM;
+  if (!g_str_equal(options->agent, "policy"))
+    return TRUE;
+  *agent = (CwAgent){CW_AGENT_POLICY, "policy", run->policy, CW_SELECT_SAMPLE};
+  if (!options->policy_from)
+    return TRUE;
+  const CwBinding *binding = &run->experiment->policy;
+  g_autofree char *directory = cw_position_policy_of(options->policy_from, error);
+  if (!directory)
+    return FALSE;
+  *opened = cw_policy_open(binding->feature, binding->options, (guint32)run->experiment->seed, error);
+  agent->policy = *opened;
+  return *opened && cw_policy_load(*opened, directory, error);
+}
+
+void cw_stage_generate_tell(const CwGenerateCounts *counts, const CwGenerateRequest *request, const char *agent,
+                            const char *path)
+{
+  g_autofree char *summary = cw_generate_summary(counts, request, agent);
+  g_message("%s: %s", path, summary);
+  if (counts->n_kept < request->n_perfect)
+    g_warning("%s: %" G_GUINT64_FORMAT " perfect trajectories were wanted and %" G_GUINT64_FORMAT
+              " found in the %" G_GUINT64_FORMAT " episodes that 'episodes' allows; going on with those",
+              path, request->n_perfect, counts->n_kept, counts->n_episodes);
+}
+
 gboolean cw_stage_generate(CwRun *run, guint index, GError **error)
 {
   const CwStage *stage = g_ptr_array_index(run->experiment->stages, index);
   const CwGenerateOptions *options = stage->generate;
-  CwAgent agent = {.kind = CW_AGENT_SCRIPT, .name = options->agent};
-  if (g_str_equal(options->agent, "random"))
-    agent.kind = CW_AGENT_RANDOM;
-  else if (g_str_equal(options->agent, "policy"))
-    agent = (CwAgent){CW_AGENT_POLICY, "policy", run->policy, CW_SELECT_SAMPLE};
-  char *purpose = begin(run, index, "generate");
-  char *path = output_path(run, stage);
-  CwGenerateRequest request = {.split = options->split,
-                               .n_episodes = (guint64)options->episodes,
-                               .successful_only = options->successful_only,
-                               .purpose = purpose,
-                               .seed = (guint32)run->experiment->seed};
-  CwGenerateCounts counts;
-  gboolean good = cw_generate(run->rollout, &agent, &request, path, &counts, cw_run_report, run, error);
+  g_autofree char *purpose = begin(run, index, "generate");
+  g_autofree char *path = output_path(run, stage->into);
+  g_autofree char *rejected = options->rejected_into ? output_path(run, options->rejected_into) : NULL;
+  CwGenerateRequest request = cw_stage_generate_request(run, options);
+  request.purpose = purpose;
+  request.rejected_path = rejected;
+  request.order = index;
+  CwGenerateCounts counts = {0};
+  CwAgent agent;
+  CwPolicy *opened;
+  gboolean good = choose_agent(run, options, &agent, &opened, error) &&
+                  cw_generate(run->rollout, &agent, &request, path, &counts, cw_run_report, run, error);
+  cw_policy_close(opened);
   cw_outlook_end(run->outlook);
   if (good) {
-    g_message("%s: %" G_GUINT64_FORMAT " episodes of '%s' on split '%s', score %.1f, %" G_GUINT64_FORMAT
-              " successful, %" G_GUINT64_FORMAT " kept",
-              path, counts.n_episodes, options->agent, options->split, 100 * counts.mean_reward, counts.n_successful,
-              counts.n_kept);
+    cw_stage_generate_tell(&counts, &request, options->agent, path);
     begin_record(run, index);
-    cw_metrics_integer(run->metrics, "generate/episodes", (gint64)counts.n_episodes);
-    cw_metrics_integer(run->metrics, "generate/successful", (gint64)counts.n_successful);
-    cw_metrics_integer(run->metrics, "generate/kept", (gint64)counts.n_kept);
-    cw_metrics_number(run->metrics, "generate/score", 100 * counts.mean_reward);
+    cw_generate_record(&counts, &request, "generate", run->metrics);
     good = cw_metrics_end(run->metrics, error);
   }
-  g_free(path);
-  g_free(purpose);
+  cw_generate_counts_clear(&counts);
   return good;
 }
 
@@ -64,10 +101,10 @@ gboolean cw_stage_import(CwRun *run, guint index, GError **error)
 {
   const CwStage *stage = g_ptr_array_index(run->experiment->stages, index);
   char *purpose = begin(run, index, "import");
-  char *path = output_path(run, stage);
+  char *path = output_path(run, stage->into);
   CwImportCounts counts;
-  gboolean good = cw_import(run->environment, stage->import, purpose, (guint32)run->experiment->seed, path, &counts,
-                            cw_run_report, run, error);
+  gboolean good = cw_import(run->environment, stage->import, purpose, (guint32)run->experiment->seed, path, TRUE,
+                            &counts, cw_run_report, run, error);
   cw_outlook_end(run->outlook);
   if (good) {
     char *summary = cw_import_summary(&counts);

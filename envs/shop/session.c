@@ -270,6 +270,20 @@ static void apply(ShopSession *session, ShopActionKind kind, guint32 argument)
 
 /* Steps. */
 
+/* What the episode was about: the kind of product wanted, its ASIN, and the ASIN of what was bought. */
+static void report_facts(ShopSession *session, gboolean was_bought, CwOutcome *outcome)
+{
+  const ShopCatalogue *catalogue = session->world->catalogue;
+  const ShopProduct *wanted = &catalogue->products[session->goal->product];
+  guint n = 0;
+  session->facts[n++] = (CwNamedText){"category", shop_string(catalogue, wanted->category)};
+  session->facts[n++] = (CwNamedText){"target", shop_string(catalogue, wanted->asin)};
+  if (was_bought)
+    session->facts[n++] = (CwNamedText){"item", shop_string(catalogue, catalogue->products[session->product].asin)};
+  outcome->facts = session->facts;
+  outcome->n_facts = n;
+}
+
 static void report(ShopSession *session, gboolean was_bought, CwOutcome *outcome)
 {
   gint64 limit = session->world->settings.step_limit;
@@ -280,6 +294,8 @@ static void report(ShopSession *session, gboolean was_bought, CwOutcome *outcome
   outcome->success = was_bought && session->verdict.reward == 1;
   outcome->parts = NULL;
   outcome->n_parts = 0;
+  outcome->facts = NULL;
+  outcome->n_facts = 0;
   if (outcome->terminated || outcome->truncated) {
     const ShopVerdict *verdict = &session->verdict;
     const double values[] = {verdict->attributes, verdict->options, verdict->type, verdict->price};
@@ -287,6 +303,7 @@ static void report(ShopSession *session, gboolean was_bought, CwOutcome *outcome
       session->parts[i].value = outcome->terminated ? values[i] : 0;
     outcome->parts = session->parts;
     outcome->n_parts = G_N_ELEMENTS(session->parts);
+    report_facts(session, was_bought, outcome);
   }
 }
 

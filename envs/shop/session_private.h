@@ -37,6 +37,7 @@ struct ShopSession {
   gint64 n_steps;
   ShopVerdict verdict;
   CwNamedValue parts[4];
+  CwNamedText facts[3];
 
   ShopBuffer text;
   gboolean text_ready;

@@ -140,9 +140,14 @@ static void test_the_resolved_text_names_the_origin_of_every_value(void **state)
                                             "stages: # x.yaml:8:3\n"
                                             "  - generate: # x.yaml:8:15\n"
                                             "      agent: expert # x.yaml:8:23\n"
+                                            "      policy_from: null # default\n"
                                             "      split: train # default\n"
                                             "      episodes: 50 # x.yaml:8:41\n"
+                                            "      perfect: 0 # default\n"
+                                            "      per_goal: 1 # default\n"
                                             "      successful_only: true # x.yaml:8:62\n"
+                                            "      prune_loops: false # default\n"
+                                            "      rejected_into: null # default\n"
                                             "    into: expert.jsonl # x.yaml:9:11\n"
                                             "  - import: # x.yaml:10:13\n"
                                             "      sessions: sessions.txt # x.yaml:10:24\n"
@@ -236,9 +241,9 @@ static void test_a_resume_with_other_values_is_refused_by_name(void **state)
   assert_resume("stages.2.trajectories=expert.jsonl",
                 "stages.2.trajectories was [expert.jsonl, \"human 1.jsonl\"], is [expert.jsonl] (--set #1)");
   assert_resume("stages=[]",
-                "stages.0.generate.agent was expert, is absent; stages.0.generate.split was train, is absent; "
-                "stages.0.generate.episodes was 50, is absent; stages.0.generate.successful_only was true, is absent; "
-                "stages.0.into was expert.jsonl, is absent; and 14 more");
+                "stages.0.generate.agent was expert, is absent; stages.0.generate.policy_from was null, is absent; "
+                "stages.0.generate.split was train, is absent; stages.0.generate.episodes was 50, is absent; "
+                "stages.0.generate.perfect was 0, is absent; and 19 more");
 }
 
 static void test_a_saved_text_without_stages_is_compared_too(void **state)

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 static const char yaml[] = "name: toy\n"
-                           "environment: {plugin: toy_environment}\n"
+                           "environment: {plugin: toy_environment%s}\n"
                            "policy: {plugin: toy_policy}\n";
 
 static void must(gboolean good, const GError *error)
@@ -21,11 +21,17 @@ static void must(gboolean good, const GError *error)
 
 void fixture_open(Fixture *fixture)
 {
+  fixture_open_with(fixture, "");
+}
+
+void fixture_open_with(Fixture *fixture, const char *environment_options)
+{
   static const char *const path[] = {TEST_BUILD_DIRECTORY "/tests/run/.libs", NULL};
   g_autoptr(GError) error = NULL;
   fixture->folder = g_dir_make_tmp("cartwright-run-XXXXXX", &error);
   must(fixture->folder != NULL, error);
-  g_autofree char *file = fixture_write(fixture, "toy.yaml", yaml);
+  g_autofree char *text = g_strdup_printf(yaml, environment_options);
+  g_autofree char *file = fixture_write(fixture, "toy.yaml", text);
   fixture->registry = cw_registry_new(path);
   fixture->experiment = cw_experiment_load(file, NULL, fixture->registry, &error);
   must(fixture->experiment != NULL, error);

@@ -15,6 +15,8 @@ typedef struct {
 
 /* Fails the test when anything cannot be opened. */
 void fixture_open(Fixture *fixture);
+/* The same with further options of the environment, such as ", steps: 2". */
+void fixture_open_with(Fixture *fixture, const char *environment_options);
 void fixture_close(Fixture *fixture);
 
 /* FOLDER/name; free with g_free. */

@@ -1,6 +1,5 @@
-/* Trajectory files: imported from recorded sessions, and generated. */
+/* Trajectory files imported from recorded sessions. */
 #include "core/base/trajectories.h"
-#include "core/run/generate.h"
 #include "core/run/import.h"
 #include "fixture.h"
 #include <glib/gstdio.h>
@@ -48,7 +47,7 @@ static GPtrArray *import(const Fixture *fixture, const char *text, gboolean add_
   g_autofree char *output = fixture_path(fixture, "imported.jsonl");
   CwImportOptions options = {
       .sessions = input, .splits = splits, .add_searches = add_searches, .successful_only = successful_only};
-  if (!cw_import(fixture->environment, &options, "import", 233, output, counts, NULL, NULL, error)) {
+  if (!cw_import(fixture->environment, &options, "import", 233, output, FALSE, counts, NULL, NULL, error)) {
     assert_false(g_file_test(output, G_FILE_TEST_EXISTS));
     return NULL;
   }
@@ -132,46 +131,6 @@ static void test_bad_sessions_are_told_with_their_line(void **state)
                       "step, 0 impossible, 0 after the end");
 }
 
-static gboolean generate(const Fixture *fixture, const char *script, guint64 n_episodes, gboolean successful_only,
-                         GPtrArray *trajectories, CwGenerateCounts *counts, GError **error)
-{
-  CwAgent agent = {.kind = CW_AGENT_SCRIPT, .name = script};
-  CwGenerateRequest request = {
-      .split = "dev", .n_episodes = n_episodes, .successful_only = successful_only, .purpose = "generate", .seed = 233};
-  g_autofree char *path = fixture_path(fixture, "generated.jsonl");
-  CwRollout *rollout = cw_rollout_new(fixture->environment, 4, NULL);
-  gboolean good = cw_generate(rollout, &agent, &request, path, counts, NULL, NULL, error);
-  cw_rollout_free(rollout);
-  assert_int_equal(good, g_file_test(path, G_FILE_TEST_EXISTS));
-  if (good)
-    assert_true(cw_trajectories_read(path, trajectories, NULL));
-  g_remove(path);
-  return good;
-}
-
-static void test_generated_goals_go_in_order_and_wrap_round(void **state)
-{
-  CwGenerateCounts counts;
-  g_autoptr(GPtrArray) trajectories = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
-  assert_true(generate(*state, "best", 15, FALSE, trajectories, &counts, NULL));
-  assert_int_equal(trajectories->len, 15);
-  for (guint i = 0; i < 15; i++)
-    assert_int_equal(((const CwTrajectory *)g_ptr_array_index(trajectories, i))->goal, i % 12);
-  assert_int_equal(counts.n_successful, 15);
-  assert_true(counts.mean_reward == 1);
-}
-
-static void test_nothing_generated_is_an_error_and_leaves_no_file(void **state)
-{
-  CwGenerateCounts counts;
-  g_autoptr(GError) error = NULL;
-  assert_false(generate(*state, "worst", 15, TRUE, NULL, &counts, &error));
-  g_autofree char *found = fixture_anonymous(*state, error->message);
-  assert_string_equal(found, "none of the 15 episodes of 'worst' on split 'dev' was successful, so "
-                             "'FOLDER/generated.jsonl' would be empty; ask for more episodes, or set successful_only "
-                             "to false");
-}
-
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -180,8 +139,6 @@ int main(void)
       cmocka_unit_test(test_searches_can_be_skipped_without_losing_the_place),
       cmocka_unit_test(test_only_successful_sessions_can_be_kept),
       cmocka_unit_test(test_bad_sessions_are_told_with_their_line),
-      cmocka_unit_test(test_generated_goals_go_in_order_and_wrap_round),
-      cmocka_unit_test(test_nothing_generated_is_an_error_and_leaves_no_file),
   };
   return cmocka_run_group_tests_name("import", tests, setup, teardown);
 }

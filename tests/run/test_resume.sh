@@ -193,4 +193,70 @@ sed -n 3p whole/trajectories/random.jsonl | cut -c 1-100 >>in.jsonl
 fails 1 "cartwright: error: stage 1 (toy_algorithm): in.jsonl:3: byte 100: expected one trajectory as JSON, found an error: '}' expected near end of file" \
   "a cut trajectory is told with its line" run offline.yaml --out offline --overwrite --quiet
 
+# Stages that write files go on where they were, episode by episode and session by session.
+cat >search.yaml <<'YAML'
+name: search
+environment: {plugin: toy_environment, timeless: true, goals: 60}
+policy: {plugin: toy_policy}
+rollout: {slots: 4}
+stages:
+  - generate: {perfect: 20, per_goal: 3, prune_loops: true, rejected_into: siblings.jsonl}
+    into: perfect.jsonl
+  - import: {sessions: sessions.jsonl}
+    into: sessions.jsonl
+evaluate: {episodes: 2, agents: [random]}
+YAML
+for goal in 1 2 3 4 5 6 7 8 9 10; do
+  echo "{\"id\":\"s\",\"split\":\"train\",\"goal\":$goal,\"noise\":5,\"actions\":[\"take a\",\"take a\",\"take a\"]}"
+done >sessions.jsonl
+run 0 run search.yaml --out found --quiet
+same "20" "$status$(wc -l <found/trajectories/perfect.jsonl | tr -d ' ')" "as many perfect trajectories as wanted are found"
+same "$(wc -l <found/trajectories/siblings.jsonl | tr -d ' ')" \
+  "$(sed -n 's/.*"generate\/rejected": \([0-9]*\).*/\1/p' found/metrics.jsonl)" "and the siblings are counted"
+same_files() { # FOUND NAME
+  if cmp -s found/metrics.jsonl "$1/metrics.jsonl" && diff -r found/trajectories "$1/trajectories" >/dev/null; then
+    ok 0 "$2"
+  else
+    ok 1 "$2"
+    diff found/metrics.jsonl "$1/metrics.jsonl" | sed 's/^/# /'
+    ls -l found/trajectories "$1/trajectories" | sed 's/^/# /'
+  fi
+}
+resets=$(sed -n 's/.*"generate\/episodes": \([0-9]*\).*/\1/p' found/metrics.jsonl)
+same "1" "$(grep -c '"import/kept": 10,' found/metrics.jsonl)" "all sessions are imported"
+for episode in 1 10 35 60 $((resets - 6)); do
+  run 130 run search.yaml --out search --overwrite --quiet --set environment.interrupt_at=$episode
+  [ -z "$status" ] || ok 1 "interrupt in episode $episode: $status"
+  # What was done is not done again: were it, this interrupt would come before the end.
+  [ "$episode" -lt 35 ] || same "" "$(test -s search/trajectories/perfect.jsonl.progress || echo lost)" \
+    "an interrupt in episode $episode keeps what was found"
+  run 0 run search.yaml --out search --resume --quiet
+  same_files search "search resumed after an interrupt in episode $episode"
+done
+run 130 run search.yaml --out search --overwrite --quiet --set environment.interrupt_at=60
+run 130 run search.yaml --out search --resume --quiet --set environment.interrupt_at=20
+run 0 run search.yaml --out search --resume --quiet --set rollout.slots=1 --set environment.interrupt_at=$((resets - 20))
+same_files search "search resumed twice, with another number of slots, repeats nothing"
+# While it imports: found by the number of resets of the process before.
+sed '/generate:/d; /into: perfect/d' search.yaml >import.yaml
+run 0 run import.yaml --out imported --quiet
+for session in 1 4 10; do
+  run 130 run import.yaml --out import --overwrite --quiet --set environment.interrupt_at=$session
+  run 0 run import.yaml --out import --resume --quiet --set environment.interrupt_at=$((13 - session))
+  same "" "$status$(cmp imported/metrics.jsonl import/metrics.jsonl 2>&1)$(diff -r imported/trajectories import/trajectories)" \
+    "import resumed after an interrupt in session $session repeats none"
+done
+rm search/trajectories/perfect.jsonl search/trajectories/siblings.jsonl
+run 0 run search.yaml --out weights --quiet --set 'stages=[{generate: {perfect: 20, policy_from: search}, into: a.jsonl}]'
+same "" "$status" "a policy can come from a run"
+run 0 run search.yaml --out weights --overwrite --quiet --set \
+  'stages=[{generate: {perfect: 20, policy_from: search/checkpoints/step-0}, into: a.jsonl}]'
+same "" "$status" "or from one of its checkpoints"
+fails 2 "cartwright: error: sessions.jsonl: expected a run directory or one of its checkpoints (RUN/checkpoints/step-N), found neither" \
+  "but from nothing else" run search.yaml --out weights --overwrite --quiet \
+  --set 'stages=[{generate: {perfect: 20, policy_from: sessions.jsonl}, into: a.jsonl}]'
+run 0 run search.yaml --out few --quiet --set stages.0.generate.episodes=30
+same "1" "$status$(grep -c 'warning: few/trajectories/perfect.jsonl: 20 perfect trajectories were wanted and [0-9]* found in the 30 episodes that .episodes. allows; going on with those' err)" \
+  "a search that ends without finding enough says so"
+
 finish

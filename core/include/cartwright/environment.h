@@ -36,6 +36,12 @@ typedef struct CwOutcome {
   gboolean success;          /* meaningful when the episode is over */
   const CwNamedValue *parts; /* parts of the reward, when the episode is over; may be NULL */
   guint n_parts;
+  /* Facts about the episode, when it is over; may be NULL. Any names; the host knows
+   *   "category"  the kind of goal, by which results are grouped
+   *   "target"    what the goal asks for, by a name of the environment (a product's)
+   *   "item"      what the episode ended with, in the same names; absent when with nothing */
+  const CwNamedText *facts;
+  guint n_facts;
 } CwOutcome;
 
 /* A session somebody else recorded, for replay and import. Filled by

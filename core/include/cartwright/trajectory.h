@@ -23,6 +23,12 @@ typedef struct CwNamedValue {
   double value;
 } CwNamedValue;
 
+/* A named text, such as a fact about an episode. */
+typedef struct CwNamedText {
+  const char *name;
+  const char *text;
+} CwNamedText;
+
 /* One decision that was taken, and what came of it. */
 typedef struct CwStep {
   gsize struct_size;
@@ -50,7 +56,9 @@ typedef struct CwTrajectory {
   guint n_steps;
   const CwNamedValue *parts; /* parts of the final reward, as the environment names them */
   guint n_parts;
-  guint64 group; /* rollouts of one goal collected together share a group */
+  guint64 group;            /* rollouts of one goal collected together share a group */
+  const CwNamedText *facts; /* about the episode, as the environment names them (CwOutcome); n_facts of them */
+  guint n_facts;
 } CwTrajectory;
 
 G_END_DECLS

@@ -1,6 +1,10 @@
-/* Goal g takes 1 + g % steps decisions, each with one right letter; the reward is
+/* A letter game. Goal g takes 1 + g % steps decisions, each with one right letter; the reward is
  * the part that was right. Odd goals also offer "wait", which only passes time;
- * an episode is cut after 8 actions. "say ..." passes time too, as free text. */
+ * an episode is cut after 8 actions. "say ..." passes time too, as free text.
+ * With `timeless` the text does not tell how much time has passed, so that waiting
+ * leads back to where one was; with `patience` a goal that offers "wait" is a
+ * success only after so many, which no text tells. The game is about spelling:
+ * "target" is the word wanted, "item" the word taken. */
 #include "toy.h"
 #include <jansson.h>
 #include <signal.h>
@@ -27,6 +31,8 @@ typedef struct {
   const char *candidates[5];
   guint n_candidates;
   CwNamedValue parts[2];
+  char target[8], taken[8];
+  CwNamedText facts[3];
 } Session;
 
 static gpointer open_shared(gconstpointer options, guint32 seed, GError **error)
@@ -70,7 +76,8 @@ static void show(Session *session)
 {
   static const char *const actions[] = {"take a", "take b", "take c", "wait"};
   g_snprintf(session->text, sizeof session->text, "goal %d step %u hint %c noise %u%s", (int)session->goal,
-             session->n_steps, 'a' + (int)right_letter(session), session->noise, session->over ? " over" : "");
+             session->shared->options->timeless ? session->n_taken : session->n_steps, 'a' + (int)right_letter(session),
+             session->noise, session->over ? " over" : "");
   memcpy(session->candidates, actions, sizeof actions);
   session->n_candidates = session->over ? 0 : session->goal % 2 ? 4 : 3;
 }
@@ -85,12 +92,16 @@ static void start(Session *session, const char *split, gint64 goal, guint noise)
   show(session);
 }
 
+static void count_reset(Shared *shared)
+{
+  if (g_atomic_int_add(&shared->n_resets, 1) + 1 == shared->options->interrupt_at)
+    raise(SIGTERM);
+}
+
 static gboolean reset(gpointer data, const char *split, gint64 goal, CwRandom *random, GError **error)
 {
   (void)error;
-  Shared *shared = ((Session *)data)->shared;
-  if (g_atomic_int_add(&shared->n_resets, 1) + 1 == shared->options->interrupt_at)
-    raise(SIGTERM);
+  count_reset(((Session *)data)->shared);
   start(data, split, goal, cw_random_below(random, 1000));
   return TRUE;
 }
@@ -112,6 +123,7 @@ static gboolean step_text(gpointer data, const char *action, CwOutcome *outcome,
   Session *session = data;
   session->n_steps++;
   if (g_str_has_prefix(action, "take ") && action[5] >= 'a' && action[5] <= 'c' && !action[6]) {
+    session->taken[session->n_taken] = action[5];
     session->n_right += (guint)(action[5] - 'a') == right_letter(session);
     session->n_taken++;
   } else {
@@ -124,6 +136,15 @@ static gboolean step_text(gpointer data, const char *action, CwOutcome *outcome,
     outcome->truncated = !outcome->terminated;
     outcome->reward = outcome->terminated ? (float)right : 0;
     outcome->success = outcome->terminated && session->n_right == session->n_needed;
+    if (session->goal % 2 && session->n_waits < session->shared->options->patience)
+      outcome->success = FALSE;
+    for (guint i = 0; i < session->n_needed; i++)
+      session->target[i] = (char)('a' + (session->goal + i) % 3);
+    session->facts[0] = (CwNamedText){"category", session->goal % 2 ? "odd" : "even"};
+    session->facts[1] = (CwNamedText){"target", session->target};
+    session->facts[2] = (CwNamedText){"item", session->taken};
+    outcome->facts = session->facts;
+    outcome->n_facts = outcome->terminated ? 3 : 2;
     session->parts[0] = (CwNamedValue){"right", right};
     session->parts[1] = (CwNamedValue){"waits", session->n_waits};
     outcome->parts = session->parts;
@@ -212,6 +233,7 @@ static CwRecord *read_record(gpointer shared, const char *line, const char *wher
 static gboolean reset_record(gpointer session, const CwRecord *record, CwRandom *random, GError **error)
 {
   (void)random, (void)error;
+  count_reset(((Session *)session)->shared);
   start(session, record->split, record->goal, (guint)g_ascii_strtoull(record->overrides, NULL, 10));
   return TRUE;
 }

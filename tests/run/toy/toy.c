@@ -7,6 +7,10 @@ static const CwOption environment_rows[] = {
      "goals of each split"},
     {"steps", CW_OPTION_INTEGER, offsetof(ToyEnvironmentOptions, steps), 0, "3", 1, 6, NULL, "decisions",
      "most decisions of an episode"},
+    {"timeless", CW_OPTION_BOOLEAN, offsetof(ToyEnvironmentOptions, timeless), 0, "false", 0, 0, NULL, NULL,
+     "do not tell how many steps have been taken"},
+    {"patience", CW_OPTION_INTEGER, offsetof(ToyEnvironmentOptions, patience), 0, "0", 0, 8, NULL, NULL,
+     "waits without which an odd goal is no success"},
     {"interrupt_at", CW_OPTION_INTEGER, offsetof(ToyEnvironmentOptions, interrupt_at), CW_OPTION_RESUME_SAFE, "0", 0,
      1e6, NULL, NULL, "reset in which SIGTERM arrives"},
 };

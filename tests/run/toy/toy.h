@@ -14,6 +14,8 @@ extern const CwAlgorithmVtable toy_algorithm;
 typedef struct {
   gint64 goals;        /* of each split */
   gint64 steps;        /* most decisions of an episode */
+  gboolean timeless;   /* the text does not tell how many steps have been taken */
+  gint64 patience;     /* waits without which an odd goal is no success */
   gint64 interrupt_at; /* number of a reset in this process, from 1, in which SIGTERM arrives; 0: never */
 } ToyEnvironmentOptions;
 
