@@ -29,13 +29,15 @@ void shop_catalogue_free(ShopCatalogue *catalogue)
 {
   if (catalogue == NULL)
     return;
-  g_free((gpointer)catalogue->products);
-  g_free((gpointer)catalogue->strings);
-  g_free((gpointer)catalogue->groups);
-  g_free((gpointer)catalogue->targets);
-  g_free((gpointer)catalogue->humans);
-  g_free((gpointer)catalogue->arena);
-  g_free((gpointer)catalogue->asin_table);
+  if (!catalogue->is_borrowed) {
+    g_free((gpointer)catalogue->products);
+    g_free((gpointer)catalogue->strings);
+    g_free((gpointer)catalogue->groups);
+    g_free((gpointer)catalogue->targets);
+    g_free((gpointer)catalogue->humans);
+    g_free((gpointer)catalogue->arena);
+    g_free((gpointer)catalogue->asin_table);
+  }
   g_free(catalogue);
 }
 

@@ -5,6 +5,8 @@
 #ifndef SHOP_CATALOGUE_H
 #define SHOP_CATALOGUE_H
 
+#include "envs/shop/array.h"
+
 #include <glib.h>
 #include <jansson.h>
 
@@ -77,10 +79,21 @@ typedef struct ShopCatalogue {
   guint32 n_products, n_strings, n_groups, n_targets, n_humans;
   guint32 asin_table_mask;
   gsize arena_size;
-  guint64 checksum; /* of all contents, in load order; the same on every machine */
+  guint64 checksum;     /* of all contents, in load order; the same on every machine */
+  gboolean is_borrowed; /* the arrays are a shop file's */
 } ShopCatalogue;
 
 void shop_catalogue_free(ShopCatalogue *catalogue); /* accepts NULL */
+
+/* The checksum, with or without what the crowd's file adds to the products. */
+guint64 shop_catalogue_checksum(const ShopCatalogue *catalogue, gboolean with_humans);
+
+/* The arrays of a catalogue as a shop file holds them ("catalogue/products", ...). */
+#define SHOP_CATALOGUE_N_ARRAYS 7
+void shop_catalogue_arrays(const ShopCatalogue *catalogue, ShopArray arrays[SHOP_CATALOGUE_N_ARRAYS]);
+/* The catalogue that a file holds; the file's memory must outlive it. `checksum` is
+ * for the caller to fill. */
+ShopCatalogue *shop_catalogue_open(ShopArrayFinder finder, gpointer source, GError **error);
 
 static inline const char *shop_string(const ShopCatalogue *catalogue, ShopString string)
 {

@@ -217,7 +217,7 @@ static guint64 hash_strings(const ShopCatalogue *catalogue, guint64 hash, ShopSp
   return hash;
 }
 
-static guint64 hash_catalogue(const ShopCatalogue *catalogue)
+guint64 shop_catalogue_checksum(const ShopCatalogue *catalogue, gboolean with_humans)
 {
   guint64 hash = 0;
   for (guint32 i = 0; i < catalogue->n_products; i++) {
@@ -233,7 +233,7 @@ static guint64 hash_catalogue(const ShopCatalogue *catalogue)
       const ShopOptionGroup *group = &catalogue->groups[p->groups.first + g];
       hash = hash_strings(catalogue, hash_string(catalogue, hash, group->name), group->values);
     }
-    for (guint32 h = 0; h < p->humans.count; h++) {
+    for (guint32 h = 0; with_humans && h < p->humans.count; h++) {
       const ShopHumanRecord *human = &catalogue->humans[p->humans.first + h];
       hash = hash_strings(catalogue, hash_string(catalogue, hash, human->instruction), human->attributes);
       hash = hash_strings(catalogue, hash_strings(catalogue, hash, human->option_names), human->option_values);
@@ -266,7 +266,7 @@ ShopCatalogue *shop_catalogue_builder_finish(ShopCatalogueBuilder *builder, GErr
   catalogue->groups = hand_over(builder->groups, &catalogue->n_groups);
   catalogue->targets = hand_over(builder->targets, &catalogue->n_targets);
   catalogue->humans = hand_over(builder->humans, &catalogue->n_humans);
-  catalogue->checksum = hash_catalogue(catalogue);
+  catalogue->checksum = shop_catalogue_checksum(catalogue, TRUE);
   g_free(builder->interned);
   g_string_free(builder->scratch, TRUE);
   g_free(builder);

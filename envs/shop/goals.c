@@ -44,6 +44,15 @@ static gint32 draw_upper(ShopPythonRandom *random, double price)
   return first + LADDER_STEP * (gint32)MAX(chosen[0], chosen[1]);
 }
 
+guint64 shop_goals_n_combinations(const ShopCatalogue *catalogue, guint32 index)
+{
+  const ShopProduct *product = &catalogue->products[index];
+  guint64 n_combinations = 1;
+  for (guint32 g = 0; g < product->groups.count && n_combinations <= G_MAXINT32; g++)
+    n_combinations *= catalogue->groups[product->groups.first + g].values.count;
+  return n_combinations;
+}
+
 /* The product's groups in ascending order of name: `order` gets their indices. */
 static void sort_groups(const ShopCatalogue *catalogue, const ShopProduct *product, guint32 *order)
 {
@@ -60,13 +69,10 @@ static void sort_groups(const ShopCatalogue *catalogue, const ShopProduct *produ
   }
 }
 
-static gboolean add_synthetic(GArray *goals, const ShopCatalogue *catalogue, guint32 index, gint32 upper,
-                              GError **error)
+static gboolean add_synthetic(GArray *goals, const ShopCatalogue *catalogue, guint32 index, GError **error)
 {
   const ShopProduct *product = &catalogue->products[index];
-  guint64 n_combinations = 1;
-  for (guint32 g = 0; g < product->groups.count && n_combinations <= G_MAXINT32; g++)
-    n_combinations *= catalogue->groups[product->groups.first + g].values.count;
+  guint64 n_combinations = shop_goals_n_combinations(catalogue, index);
   if (goals->len + n_combinations > G_MAXINT32) {
     g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED,
                 "the option combinations up to product %s make more than %d synthetic goals; load fewer products "
@@ -75,14 +81,13 @@ static gboolean add_synthetic(GArray *goals, const ShopCatalogue *catalogue, gui
     return FALSE;
   }
   for (guint32 c = 0; c < n_combinations; c++) {
-    ShopGoal goal = {index, c, upper};
+    ShopGoal goal = {index, c};
     g_array_append_val(goals, goal);
   }
   return TRUE;
 }
 
-static gboolean build_synthetic(GArray *items, const ShopCatalogue *catalogue, const double *prices,
-                                ShopPythonRandom *random, GError **error)
+static gboolean list_synthetic(GArray *items, const ShopCatalogue *catalogue, GError **error)
 {
   for (guint32 i = 0; i < catalogue->n_products; i++) {
     const ShopProduct *product = &catalogue->products[i];
@@ -95,14 +100,13 @@ static gboolean build_synthetic(GArray *items, const ShopCatalogue *catalogue, c
                   shop_string(catalogue, product->asin));
       return FALSE;
     }
-    if (!add_synthetic(items, catalogue, i, draw_upper(random, prices[i]), error))
+    if (!add_synthetic(items, catalogue, i, error))
       return FALSE;
   }
   return TRUE;
 }
 
-static void build_human(GArray *items, const ShopCatalogue *catalogue, const double *prices, ShopPythonRandom *random,
-                        guint32 *n_skipped)
+static void list_human(GArray *items, const ShopCatalogue *catalogue, guint32 *n_skipped)
 {
   for (guint32 i = 0; i < catalogue->n_products; i++) {
     ShopSpan humans = catalogue->products[i].humans;
@@ -111,10 +115,49 @@ static void build_human(GArray *items, const ShopCatalogue *catalogue, const dou
         (*n_skipped)++;
         continue;
       }
-      ShopGoal goal = {i, h, draw_upper(random, prices[i])};
+      ShopGoal goal = {i, h};
       g_array_append_val(items, goal);
     }
   }
+}
+
+/* A bound for every synthetic instruction or every usable record, in load order. */
+static gint32 *draw_uppers(const ShopCatalogue *catalogue, ShopGoalKind kind, const double *prices,
+                           ShopPythonRandom *random)
+{
+  gboolean synthetic = kind == SHOP_GOALS_SYNTHETIC;
+  gint32 *uppers = g_new0(gint32, (gsize)(synthetic ? catalogue->n_products : catalogue->n_humans) + 1);
+  for (guint32 i = 0; i < catalogue->n_products; i++) {
+    const ShopProduct *product = &catalogue->products[i];
+    if (synthetic && product->instruction != SHOP_STRING_NONE)
+      uppers[i] = draw_upper(random, prices[i]);
+    for (guint32 h = 0; !synthetic && h < product->humans.count; h++)
+      if (catalogue->humans[product->humans.first + h].attributes.count > 0)
+        uppers[product->humans.first + h] = draw_upper(random, prices[i]);
+  }
+  return uppers;
+}
+
+/* Prices and bounds, owned by the goals. */
+static void draw(ShopGoals *goals, const ShopCatalogue *catalogue, ShopPriceRule price_rule, guint64 price_seed)
+{
+  ShopPythonRandom random;
+  shop_python_random_seed(&random, price_seed);
+  goals->prices = goals->owned[1] = draw_prices(catalogue, price_rule, &random);
+  shop_python_random_seed(&random, price_seed);
+  goals->uppers = goals->owned[2] = draw_uppers(catalogue, goals->kind, goals->prices, &random);
+}
+
+static gboolean check_any(const ShopGoals *goals, GError **error)
+{
+  if (goals->n_items == 0)
+    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
+                goals->kind == SHOP_GOALS_SYNTHETIC
+                    ? "no product of the catalogue has a synthetic instruction, so there is no goal; is "
+                      "'attributes_file' the one that belongs to the catalogue?"
+                    : "no product of the catalogue has a crowd instruction, so there is no goal; is 'human_file' the "
+                      "right one?");
+  return goals->n_items > 0;
 }
 
 ShopGoals *shop_goals_new(const ShopCatalogue *catalogue, ShopGoalKind kind, ShopPriceRule price_rule,
@@ -123,33 +166,73 @@ ShopGoals *shop_goals_new(const ShopCatalogue *catalogue, ShopGoalKind kind, Sho
   ShopPythonRandom random;
   ShopGoals *goals = g_new0(ShopGoals, 1);
   goals->kind = kind;
-  shop_python_random_seed(&random, price_seed);
-  goals->prices = draw_prices(catalogue, price_rule, &random);
-
   GArray *items = g_array_new(FALSE, FALSE, sizeof(ShopGoal));
-  shop_python_random_seed(&random, price_seed);
   gboolean good = TRUE;
   if (kind == SHOP_GOALS_SYNTHETIC)
-    good = build_synthetic(items, catalogue, goals->prices, &random, error);
+    good = list_synthetic(items, catalogue, error);
   else
-    build_human(items, catalogue, goals->prices, &random, &goals->n_skipped);
+    list_human(items, catalogue, &goals->n_skipped);
   goals->n_items = items->len;
-  goals->items = (ShopGoal *)(gpointer)g_array_free(items, FALSE);
-  if (good && goals->n_items == 0) {
-    good = FALSE;
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                kind == SHOP_GOALS_SYNTHETIC
-                    ? "no product of the catalogue has a synthetic instruction, so there is no goal; is "
-                      "'attributes_file' the one that belongs to the catalogue?"
-                    : "no product of the catalogue has a crowd instruction, so there is no goal; is 'human_file' the "
-                      "right one?");
+  goals->items = goals->owned[0] = g_array_free(items, FALSE);
+  if (!good || !check_any(goals, error)) {
+    shop_goals_free(goals);
+    return NULL;
+  }
+  draw(goals, catalogue, price_rule, price_seed);
+  shop_python_random_seed(&random, ORDER_SEED);
+  shop_python_random_shuffle(&random, goals->owned[0], goals->n_items, sizeof(ShopGoal));
+  return goals;
+}
+
+static const char *const array_names[][SHOP_GOALS_N_ARRAYS] = {
+    [SHOP_GOALS_SYNTHETIC] = {"goals/synthetic/items", "goals/synthetic/uppers", "goals/prices"},
+    [SHOP_GOALS_HUMAN] = {"goals/human/items", "goals/human/uppers", "goals/prices"},
+};
+
+void shop_goals_arrays(const ShopGoals *goals, const ShopCatalogue *catalogue, ShopArray arrays[SHOP_GOALS_N_ARRAYS])
+{
+  const char *const *names = array_names[goals->kind];
+  gsize n_uppers = goals->kind == SHOP_GOALS_SYNTHETIC ? catalogue->n_products : catalogue->n_humans;
+  arrays[0] = (ShopArray){names[0], goals->items, sizeof(ShopGoal), goals->n_items};
+  arrays[1] = (ShopArray){names[1], goals->uppers, sizeof(gint32), n_uppers};
+  arrays[2] = (ShopArray){names[2], goals->prices, sizeof(double), catalogue->n_products};
+}
+
+ShopGoals *shop_goals_open(const ShopCatalogue *catalogue, ShopGoalKind kind, ShopPriceRule price_rule,
+                           guint64 price_seed, const ShopGoalSettings *stored, ShopArrayFinder finder, gpointer source,
+                           GError **error)
+{
+  ShopGoals *goals = g_new0(ShopGoals, 1);
+  ShopArray expected[SHOP_GOALS_N_ARRAYS], found[SHOP_GOALS_N_ARRAYS];
+  goals->kind = kind;
+  goals->n_skipped = kind == SHOP_GOALS_HUMAN ? stored->n_skipped : 0;
+  shop_goals_arrays(goals, catalogue, expected);
+  gboolean good = TRUE;
+  for (guint i = 0; good && i < SHOP_GOALS_N_ARRAYS; i++) {
+    good = finder(source, expected[i].name, expected[i].element_size, &found[i], error);
+    if (good && (i == 0 ? found[i].n_elements > G_MAXINT32 : found[i].n_elements != expected[i].n_elements)) {
+      g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
+                  "array '%s' of the shop file does not belong to its catalogue; make the file again with 'cartwright "
+                  "import'",
+                  expected[i].name);
+      good = FALSE;
+    }
+  }
+  if (good) {
+    goals->items = found[0].elements;
+    goals->n_items = (guint32)found[0].n_elements;
+    good = check_any(goals, error);
   }
   if (!good) {
     shop_goals_free(goals);
     return NULL;
   }
-  shop_python_random_seed(&random, ORDER_SEED);
-  shop_python_random_shuffle(&random, goals->items, goals->n_items, sizeof(ShopGoal));
+  if (stored->price_rule == price_rule && stored->price_seed == price_seed) {
+    goals->uppers = found[1].elements;
+    goals->prices = found[2].elements;
+  } else {
+    draw(goals, catalogue, price_rule, price_seed);
+  }
   return goals;
 }
 
@@ -157,8 +240,8 @@ void shop_goals_free(ShopGoals *goals)
 {
   if (goals == NULL)
     return;
-  g_free(goals->items);
-  g_free(goals->prices);
+  for (guint i = 0; i < G_N_ELEMENTS(goals->owned); i++)
+    g_free(goals->owned[i]);
   g_free(goals);
 }
 
@@ -270,7 +353,7 @@ void shop_goal_view_set(ShopGoalView *view, const ShopCatalogue *catalogue, cons
   }
   add_strings(view->attributes, catalogue, view->attribute_strings);
   view->length_without_price = view->instruction->len;
-  shop_goal_view_set_price_upper(view, goal->price_upper);
+  shop_goal_view_set_price_upper(view, shop_goal_price_upper(goals, catalogue, index));
 }
 
 void shop_goal_view_set_price_upper(ShopGoalView *view, double price_upper)

@@ -1,7 +1,8 @@
 /* Goals: what a shopper is asked to buy. Made from the products' synthetic or
  * crowd instructions in load order, bounded in price, and shuffled as the
- * original does (webshop-spec 3). A goal is stored in twelve bytes and written
- * out when an episode starts. */
+ * original does (webshop-spec 3). A goal is stored in eight bytes and written
+ * out when an episode starts. What does not depend on the prices (the goals in
+ * their order) can lie in a shop file, and what does for one choice of them. */
 #ifndef SHOP_GOALS_H
 #define SHOP_GOALS_H
 
@@ -19,17 +20,18 @@ typedef enum {
 #define SHOP_NO_PRICE_LIMIT 1000000
 
 typedef struct ShopGoal {
-  guint32 product;    /* index in the catalogue */
-  guint32 choice;     /* synthetic: which combination of option values; human: which of the product's records */
-  gint32 price_upper; /* in dollars */
+  guint32 product; /* index in the catalogue */
+  guint32 choice;  /* synthetic: which combination of option values; human: which of the product's records */
 } ShopGoal;
 
 typedef struct ShopGoals {
   ShopGoalKind kind;
-  ShopGoal *items; /* n_items, in the order after the shuffle */
+  const ShopGoal *items; /* n_items, in the order after the shuffle */
   guint32 n_items;
-  guint32 n_skipped; /* human records without attributes */
-  double *prices;    /* per product of the catalogue: the price that the reward compares */
+  guint32 n_skipped;    /* human records without attributes */
+  const double *prices; /* per product of the catalogue: the price that the reward compares */
+  const gint32 *uppers; /* synthetic: per product, human: per record of the catalogue: the bound in dollars */
+  gpointer owned[3];    /* items, prices and uppers, where they are not a shop file's */
 } ShopGoals;
 
 /* Draws the prices (generator seeded with `price_seed`), then, seeded so again,
@@ -37,6 +39,33 @@ typedef struct ShopGoals {
 ShopGoals *shop_goals_new(const ShopCatalogue *catalogue, ShopGoalKind kind, ShopPriceRule price_rule,
                           guint64 price_seed, GError **error);
 void shop_goals_free(ShopGoals *goals); /* accepts NULL */
+
+/* The bound of goal `index`. */
+static inline gint32 shop_goal_price_upper(const ShopGoals *goals, const ShopCatalogue *catalogue, guint32 index)
+{
+  const ShopGoal *goal = &goals->items[index];
+  gboolean synthetic = goals->kind == SHOP_GOALS_SYNTHETIC;
+  return goals->uppers[synthetic ? goal->product : catalogue->products[goal->product].humans.first + goal->choice];
+}
+
+/* How many combinations of option values a product has; more than G_MAXINT32 are counted only roughly. */
+guint64 shop_goals_n_combinations(const ShopCatalogue *catalogue, guint32 product);
+
+/* What the goals of a shop file were made with: the array "goals/settings", of one. */
+typedef struct ShopGoalSettings {
+  guint64 price_seed, goals_per_product;
+  guint32 price_rule, n_skipped; /* ShopPriceRule; human records without attributes */
+} ShopGoalSettings;
+
+/* The arrays of goals as a shop file holds them: "goals/KIND/items", "goals/KIND/uppers",
+ * and the prices, "goals/prices", which both kinds share. */
+#define SHOP_GOALS_N_ARRAYS 3
+void shop_goals_arrays(const ShopGoals *goals, const ShopCatalogue *catalogue, ShopArray arrays[SHOP_GOALS_N_ARRAYS]);
+/* The goals that a file holds for this catalogue; its memory must outlive them. With
+ * another price rule or seed than `stored` tells, prices and bounds are drawn anew. */
+ShopGoals *shop_goals_open(const ShopCatalogue *catalogue, ShopGoalKind kind, ShopPriceRule price_rule,
+                           guint64 price_seed, const ShopGoalSettings *stored, ShopArrayFinder finder, gpointer source,
+                           GError **error);
 
 /* The weights with which the original draws goals (webshop-spec 3.2, 3.3):
  * n_items + 1 cumulative sums from 0; free with g_free. */

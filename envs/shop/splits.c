@@ -28,46 +28,76 @@ ShopSplit shop_split_of_goal(const ShopCatalogue *catalogue, const ShopGoals *go
 }
 
 typedef struct {
-  guint32 product, goal;
+  guint32 goal;
   guint64 rank;
 } Ranked;
 
 static int compare_ranked(gconstpointer a, gconstpointer b)
 {
   const Ranked *x = a, *y = b;
-  if (x->product != y->product)
-    return x->product < y->product ? -1 : 1;
   if (x->rank != y->rank)
     return x->rank < y->rank ? -1 : 1;
   return x->goal < y->goal ? -1 : x->goal > y->goal;
 }
 
+/* Per product the first of its places in a list of all its possible choices, and behind the last the
+ * number of places. */
+static guint32 *find_starts(const ShopCatalogue *catalogue, ShopGoalKind kind)
+{
+  guint32 *starts = g_new(guint32, (gsize)catalogue->n_products + 1), n = 0;
+  for (guint32 p = 0; p < catalogue->n_products; p++) {
+    const ShopProduct *product = &catalogue->products[p];
+    starts[p] = n;
+    if (kind == SHOP_GOALS_HUMAN)
+      n += product->humans.count;
+    else if (product->instruction != SHOP_STRING_NONE)
+      n += (guint32)shop_goals_n_combinations(catalogue, p);
+  }
+  starts[catalogue->n_products] = n;
+  return starts;
+}
+
+/* The goal of every product's every choice; SHOP_STRING_NONE where there is none. */
+static guint32 *find_goals(const ShopGoals *goals, const guint32 *starts, guint32 n_products)
+{
+  guint32 *of_choice = g_new(guint32, (gsize)starts[n_products] + 1);
+  memset(of_choice, 0xff, starts[n_products] * sizeof *of_choice);
+  for (guint32 i = 0; i < goals->n_items; i++)
+    of_choice[starts[goals->items[i].product] + goals->items[i].choice] = i;
+  return of_choice;
+}
+
 static void split_by_product(ShopSplits *splits, const ShopCatalogue *catalogue, const ShopGoals *goals,
                              guint64 goals_per_product)
 {
-  g_autofree Ranked *ranked = g_new(Ranked, goals->n_items);
-  for (guint32 i = 0; i < goals->n_items; i++) {
-    const ShopGoal *goal = &goals->items[i];
-    const char *asin = shop_string(catalogue, catalogue->products[goal->product].asin);
-    ranked[i] = (Ranked){goal->product, i, shop_hash_bytes(CHOICE_SALT ^ goal->choice, asin, strlen(asin))};
-  }
-  qsort(ranked, goals->n_items, sizeof *ranked, compare_ranked);
-
+  g_autofree guint32 *starts = find_starts(catalogue, goals->kind);
+  g_autofree guint32 *of_choice = find_goals(goals, starts, catalogue->n_products);
+  g_autoptr(GArray) ranked = g_array_new(FALSE, FALSE, sizeof(Ranked));
+  GArray *lists[SHOP_SPLIT_ALL];
   for (guint s = 0; s < SHOP_SPLIT_ALL; s++)
-    splits->goals[s] = g_new(guint32, goals->n_items);
-  guint64 n_of_product = 0;
-  for (guint32 i = 0; i < goals->n_items; i++) {
-    n_of_product = i > 0 && ranked[i - 1].product == ranked[i].product ? n_of_product + 1 : 0;
-    if (goals_per_product > 0 && n_of_product >= goals_per_product)
+    lists[s] = g_array_new(FALSE, FALSE, sizeof(guint32));
+  for (guint32 p = 0; p < catalogue->n_products; p++) {
+    const char *asin = shop_string(catalogue, catalogue->products[p].asin);
+    g_array_set_size(ranked, 0);
+    for (guint32 i = starts[p]; i < starts[p + 1]; i++) {
+      Ranked one = {of_choice[i], shop_hash_bytes(CHOICE_SALT ^ (i - starts[p]), asin, strlen(asin))};
+      if (of_choice[i] != SHOP_STRING_NONE)
+        g_array_append_val(ranked, one);
+    }
+    if (ranked->len == 0)
       continue;
-    ShopSplit split = shop_split_of_asin(shop_string(catalogue, catalogue->products[ranked[i].product].asin));
-    splits->goals[split][splits->n_goals[split]++] = ranked[i].goal;
+    g_array_sort(ranked, compare_ranked);
+    guint64 n_taken = goals_per_product > 0 ? MIN(ranked->len, goals_per_product) : ranked->len;
+    for (guint64 i = 0; i < n_taken; i++)
+      g_array_append_val(lists[shop_split_of_asin(asin)], g_array_index(ranked, Ranked, i).goal);
   }
   for (guint s = 0; s < SHOP_SPLIT_ALL; s++) {
     ShopPythonRandom random;
     shop_python_random_seed(&random, ORDER_SEED + s);
-    shop_python_random_shuffle(&random, splits->goals[s], splits->n_goals[s], sizeof(guint32));
-    splits->goals[s] = g_renew(guint32, splits->goals[s], splits->n_goals[s]);
+    splits->n_goals[s] = lists[s]->len;
+    shop_python_random_shuffle(&random, lists[s]->data, lists[s]->len, sizeof(guint32));
+    splits->owned[s] = g_array_free(lists[s], FALSE);
+    splits->goals[s] = splits->owned[s];
   }
 }
 
@@ -80,10 +110,8 @@ static void split_upstream(ShopSplits *splits, const ShopGoals *goals)
       [SHOP_SPLIT_TEST] = {0, test_end},
   };
   for (guint s = 0; s < SHOP_SPLIT_ALL; s++) {
+    splits->first[s] = bounds[s][0];
     splits->n_goals[s] = bounds[s][1] - bounds[s][0];
-    splits->goals[s] = g_new(guint32, splits->n_goals[s]);
-    for (guint32 i = 0; i < splits->n_goals[s]; i++)
-      splits->goals[s][i] = bounds[s][0] + i;
   }
 }
 
@@ -99,12 +127,43 @@ ShopSplits *shop_splits_new(const ShopCatalogue *catalogue, const ShopGoals *goa
   return splits;
 }
 
+static const char *const array_names[][SHOP_SPLITS_N_ARRAYS] = {
+    [SHOP_GOALS_SYNTHETIC] = {"splits/synthetic/train", "splits/synthetic/dev", "splits/synthetic/test"},
+    [SHOP_GOALS_HUMAN] = {"splits/human/train", "splits/human/dev", "splits/human/test"},
+};
+
+void shop_splits_arrays(const ShopSplits *splits, ShopGoalKind kind, ShopArray arrays[SHOP_SPLITS_N_ARRAYS])
+{
+  for (guint s = 0; s < SHOP_SPLITS_N_ARRAYS; s++)
+    arrays[s] = (ShopArray){array_names[kind][s], splits->goals[s], sizeof(guint32), splits->n_goals[s]};
+}
+
+ShopSplits *shop_splits_open(const ShopCatalogue *catalogue, const ShopGoals *goals, ShopSplitRule rule,
+                             guint64 goals_per_product, const ShopGoalSettings *stored, ShopArrayFinder finder,
+                             gpointer source, GError **error)
+{
+  if (rule == SHOP_SPLIT_UPSTREAM || stored->goals_per_product != goals_per_product)
+    return shop_splits_new(catalogue, goals, rule, goals_per_product);
+  ShopSplits *splits = g_new0(ShopSplits, 1);
+  splits->n_goals[SHOP_SPLIT_ALL] = goals->n_items;
+  for (guint s = 0; s < SHOP_SPLITS_N_ARRAYS; s++) {
+    ShopArray found;
+    if (!finder(source, array_names[goals->kind][s], sizeof(guint32), &found, error)) {
+      shop_splits_free(splits);
+      return NULL;
+    }
+    splits->goals[s] = found.elements;
+    splits->n_goals[s] = (guint32)found.n_elements;
+  }
+  return splits;
+}
+
 void shop_splits_free(ShopSplits *splits)
 {
   if (splits == NULL)
     return;
   for (guint s = 0; s < SHOP_N_SPLITS; s++)
-    g_free(splits->goals[s]);
+    g_free(splits->owned[s]);
   g_free(splits);
 }
 
@@ -126,5 +185,5 @@ const char *shop_split_name(ShopSplit split)
 
 guint32 shop_splits_goal(const ShopSplits *splits, ShopSplit split, guint32 n)
 {
-  return split == SHOP_SPLIT_ALL ? n : splits->goals[split][n];
+  return splits->goals[split] != NULL ? splits->goals[split][n] : splits->first[split] + n;
 }

@@ -14,15 +14,26 @@ typedef enum {
 
 typedef enum { SHOP_SPLIT_TRAIN, SHOP_SPLIT_DEV, SHOP_SPLIT_TEST, SHOP_SPLIT_ALL, SHOP_N_SPLITS } ShopSplit;
 
-/* Per split the indices in ShopGoals.items; "all" is every goal in order. */
+/* Per split the indices in ShopGoals.items. */
 typedef struct ShopSplits {
-  guint32 *goals[SHOP_N_SPLITS]; /* NULL for SHOP_SPLIT_ALL */
+  const guint32 *goals[SHOP_N_SPLITS]; /* NULL: n_goals successive ones from `first` on */
+  guint32 first[SHOP_N_SPLITS];
   guint32 n_goals[SHOP_N_SPLITS];
+  gpointer owned[SHOP_N_SPLITS]; /* of `goals`, what is not a shop file's */
 } ShopSplits;
 
 ShopSplits *shop_splits_new(const ShopCatalogue *catalogue, const ShopGoals *goals, ShopSplitRule rule,
                             guint64 goals_per_product); /* 0: no limit */
 void shop_splits_free(ShopSplits *splits);              /* accepts NULL */
+
+/* The arrays of a by_product split as a shop file holds them: "splits/KIND/train", ... */
+#define SHOP_SPLITS_N_ARRAYS 3
+void shop_splits_arrays(const ShopSplits *splits, ShopGoalKind kind, ShopArray arrays[SHOP_SPLITS_N_ARRAYS]);
+/* The splits of goals from a shop file, whose memory must outlive them: those that it holds when they were made with
+ * the same `goals_per_product`, otherwise new ones. */
+ShopSplits *shop_splits_open(const ShopCatalogue *catalogue, const ShopGoals *goals, ShopSplitRule rule,
+                             guint64 goals_per_product, const ShopGoalSettings *stored, ShopArrayFinder finder,
+                             gpointer source, GError **error);
 
 /* "train", "dev", "test", "all"; -1 for anything else. */
 gint shop_split_from_name(const char *name);
