@@ -46,11 +46,17 @@ ShopFileWriter *shop_file_writer_new(const char *path, GError **error);
 /* Adds an array whose name is unique and shorter than 40 bytes. */
 gboolean shop_file_writer_add(ShopFileWriter *writer, const ShopArray *array, GError **error);
 /* The same in pieces, for an array that is never in memory as a whole: begin, any
- * number of appends, and end, which returns the number of bytes. */
+ * number of appends, and end. */
 gboolean shop_file_writer_begin(ShopFileWriter *writer, const char *name, gsize element_size, GError **error);
 gboolean shop_file_writer_append(ShopFileWriter *writer, const void *bytes, gsize length, GError **error);
 gboolean shop_file_writer_end(ShopFileWriter *writer, GError **error);
-/* Writes the table and the header and closes the file. */
+/* A ShopArrayFinder over what was written so far: `writer` is a ShopFileWriter. The
+ * elements live until the writer is freed. */
+gboolean shop_file_writer_find(gpointer writer, const char *name, gsize element_size, ShopArray *array, GError **error);
+/* Tells the system that found elements will not be needed soon, so that they count
+ * no longer as this process's memory; they stay readable. */
+void shop_file_writer_rest(ShopFileWriter *writer);
+/* Writes the table and the header. */
 gboolean shop_file_writer_finish(ShopFileWriter *writer, GError **error);
 void shop_file_writer_free(ShopFileWriter *writer); /* accepts NULL; without finish the file is no shop file */
 

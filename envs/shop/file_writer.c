@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 struct ShopFileWriter {
@@ -19,7 +20,13 @@ struct ShopFileWriter {
   GArray *entries;  /* ShopFileEntry */
   GArray *crcs;     /* guint32 */
   gboolean is_open; /* between begin and end */
+  GArray *mappings; /* Mapping: what find has handed out */
 };
+
+typedef struct {
+  gpointer bytes;
+  gsize length;
+} Mapping;
 
 static gboolean write_all(ShopFileWriter *writer, const void *bytes, gsize length, GError **error)
 {
@@ -76,7 +83,7 @@ static gboolean align(ShopFileWriter *writer, GError **error)
 
 ShopFileWriter *shop_file_writer_new(const char *path, GError **error)
 {
-  int descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  int descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (descriptor < 0) {
     int code = errno;
     g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be made: %s", path, g_strerror(code));
@@ -89,6 +96,7 @@ ShopFileWriter *shop_file_writer_new(const char *path, GError **error)
   writer->block = g_malloc(SHOP_FILE_BLOCK);
   writer->entries = g_array_new(FALSE, TRUE, sizeof(ShopFileEntry));
   writer->crcs = g_array_new(FALSE, FALSE, sizeof(guint32));
+  writer->mappings = g_array_new(FALSE, FALSE, sizeof(Mapping));
   writer->position = sizeof nothing;
   if (write_all(writer, &nothing, sizeof nothing, error))
     return writer;
@@ -100,6 +108,11 @@ void shop_file_writer_free(ShopFileWriter *writer)
 {
   if (writer == NULL)
     return;
+  for (guint i = 0; i < writer->mappings->len; i++) {
+    const Mapping *mapping = &g_array_index(writer->mappings, Mapping, i);
+    munmap(mapping->bytes, mapping->length);
+  }
+  g_array_free(writer->mappings, TRUE);
   close(writer->descriptor);
   g_free(writer->path);
   g_free(writer->block);
@@ -142,6 +155,58 @@ gboolean shop_file_writer_add(ShopFileWriter *writer, const ShopArray *array, GE
   return shop_file_writer_begin(writer, array->name, array->element_size, error) &&
          shop_file_writer_append(writer, array->elements, array->element_size * array->n_elements, error) &&
          shop_file_writer_end(writer, error);
+}
+
+/* Puts what the block holds so far into the file, from where it will be written
+ * again when the block is full. */
+static gboolean show_block(ShopFileWriter *writer)
+{
+  off_t start = (off_t)(writer->position - writer->block_length);
+  gsize done = 0;
+  while (done < writer->block_length) {
+    gssize n = pwrite(writer->descriptor, writer->block + done, writer->block_length - done, start + (off_t)done);
+    if (n < 0 && errno != EINTR)
+      return FALSE;
+    done += n > 0 ? (gsize)n : 0;
+  }
+  return TRUE;
+}
+
+gboolean shop_file_writer_find(gpointer source, const char *name, gsize element_size, ShopArray *array, GError **error)
+{
+  ShopFileWriter *writer = source;
+  const ShopFileEntry *entry = NULL;
+  for (guint i = 0; i < writer->entries->len; i++)
+    if (strcmp(g_array_index(writer->entries, ShopFileEntry, i).name, name) == 0)
+      entry = &g_array_index(writer->entries, ShopFileEntry, i);
+  g_assert(!writer->is_open && entry != NULL && entry->element_size == element_size);
+  static const guint64 nothing[SHOP_FILE_ALIGNMENT / sizeof(guint64)];
+  *array = (ShopArray){name, nothing, element_size, entry->n_elements};
+  if (entry->n_elements == 0)
+    return TRUE;
+  gsize past = entry->position % (gsize)sysconf(_SC_PAGESIZE);
+  Mapping mapping = {.length = past + entry->n_elements * element_size};
+  gboolean good = show_block(writer);
+  if (good)
+    mapping.bytes =
+        mmap(NULL, mapping.length, PROT_READ, MAP_SHARED, writer->descriptor, (off_t)(entry->position - past));
+  if (!good || mapping.bytes == MAP_FAILED) {
+    int code = errno;
+    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be read back: %s", writer->path,
+                g_strerror(code));
+    return FALSE;
+  }
+  g_array_append_val(writer->mappings, mapping);
+  array->elements = (const char *)mapping.bytes + past;
+  return TRUE;
+}
+
+void shop_file_writer_rest(ShopFileWriter *writer)
+{
+  for (guint i = 0; i < writer->mappings->len; i++) {
+    const Mapping *mapping = &g_array_index(writer->mappings, Mapping, i);
+    madvise(mapping->bytes, mapping->length, MADV_DONTNEED);
+  }
 }
 
 gboolean shop_file_writer_finish(ShopFileWriter *writer, GError **error)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define CHUNK (1u << 18)
 
@@ -303,4 +304,11 @@ const char *shop_json_stream_where(ShopJsonStream *stream)
   g_string_printf(stream->where, "%s:%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT, stream->path, stream->start_line,
                   stream->start_column);
   return stream->where->str;
+}
+
+guint64 shop_json_stream_position(const ShopJsonStream *stream, guint64 *length)
+{
+  struct stat status;
+  *length = fstat(fileno(stream->file), &status) == 0 && S_ISREG(status.st_mode) ? (guint64)status.st_size : 0;
+  return stream->byte;
 }

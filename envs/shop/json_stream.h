@@ -24,4 +24,7 @@ json_t *shop_json_stream_next(ShopJsonStream *stream, const char **key, GError *
  * next call. */
 const char *shop_json_stream_where(ShopJsonStream *stream);
 
+/* How far the reading is, in bytes, and the file's length (0: not known). */
+guint64 shop_json_stream_position(const ShopJsonStream *stream, guint64 *length);
+
 #endif

@@ -6,7 +6,26 @@
 
 #include <cartwright/error.h>
 
-static gboolean load_items(ShopCatalogueBuilder *builder, const char *path, guint64 max_products, GError **error)
+/* Elements between two reports. */
+#define REPORT_EVERY 256
+
+/* Where the loading stands, and whom to tell. */
+typedef struct {
+  ShopCatalogueBuilder *builder;
+  CwReport report; /* or NULL */
+  gpointer report_data;
+} Loading;
+
+static gboolean tell(const Loading *loading, const char *doing, const ShopJsonStream *stream, guint64 n, GError **error)
+{
+  guint64 length;
+  if (loading->report == NULL || n % REPORT_EVERY != 0)
+    return TRUE;
+  guint64 position = shop_json_stream_position(stream, &length);
+  return loading->report(loading->report_data, doing, position, length, error);
+}
+
+static gboolean load_items(const Loading *loading, const char *path, guint64 max_products, GError **error)
 {
   ShopJsonStream *stream = shop_json_stream_open(path, SHOP_JSON_ARRAY, error);
   if (stream == NULL)
@@ -17,7 +36,8 @@ static gboolean load_items(ShopCatalogueBuilder *builder, const char *path, guin
   for (guint64 n = 0; good && (max_products == 0 || n < max_products) &&
                       (product = shop_json_stream_next(stream, NULL, &problem)) != NULL;
        n++) {
-    good = shop_catalogue_builder_add(builder, product, shop_json_stream_where(stream), error);
+    good = shop_catalogue_builder_add(loading->builder, product, shop_json_stream_where(stream), error) &&
+           tell(loading, "products", stream, n, error);
     json_decref(product);
   }
   shop_json_stream_close(stream);
@@ -29,7 +49,7 @@ static gboolean load_items(ShopCatalogueBuilder *builder, const char *path, guin
 typedef gboolean (*AddRecord)(ShopCatalogueBuilder *builder, const char *asin, const json_t *record, const char *where,
                               GError **error);
 
-static gboolean load_records(ShopCatalogueBuilder *builder, const char *path, AddRecord add, GError **error)
+static gboolean load_records(const Loading *loading, const char *path, AddRecord add, const char *doing, GError **error)
 {
   ShopJsonStream *stream = shop_json_stream_open(path, SHOP_JSON_OBJECT, error);
   if (stream == NULL)
@@ -38,8 +58,9 @@ static gboolean load_records(ShopCatalogueBuilder *builder, const char *path, Ad
   const char *asin = NULL;
   json_t *record;
   GError *problem = NULL;
-  while (good && (record = shop_json_stream_next(stream, &asin, &problem)) != NULL) {
-    good = add(builder, asin, record, shop_json_stream_where(stream), error);
+  for (guint64 n = 0; good && (record = shop_json_stream_next(stream, &asin, &problem)) != NULL; n++) {
+    good = add(loading->builder, asin, record, shop_json_stream_where(stream), error) &&
+           tell(loading, doing, stream, n, error);
     json_decref(record);
   }
   shop_json_stream_close(stream);
@@ -66,15 +87,24 @@ static gboolean check_attributes(const ShopCatalogue *catalogue, const char *pat
 ShopCatalogue *shop_load_catalogue(const char *items_file, const char *attributes_file, const char *human_file,
                                    guint64 max_products, gboolean require_attributes, GError **error)
 {
-  ShopCatalogueBuilder *builder = shop_catalogue_builder_new();
-  if (!load_items(builder, items_file, max_products, error) ||
+  return shop_load_catalogue_reporting(items_file, attributes_file, human_file, max_products, require_attributes, NULL,
+                                       NULL, error);
+}
+
+ShopCatalogue *shop_load_catalogue_reporting(const char *items_file, const char *attributes_file,
+                                             const char *human_file, guint64 max_products, gboolean require_attributes,
+                                             CwReport report, gpointer report_data, GError **error)
+{
+  Loading loading = {shop_catalogue_builder_new(), report, report_data};
+  if (!load_items(&loading, items_file, max_products, error) ||
       (attributes_file != NULL &&
-       !load_records(builder, attributes_file, shop_catalogue_builder_add_attributes, error)) ||
-      (human_file != NULL && !load_records(builder, human_file, shop_catalogue_builder_add_humans, error))) {
-    shop_catalogue_builder_free(builder);
+       !load_records(&loading, attributes_file, shop_catalogue_builder_add_attributes, "attributes", error)) ||
+      (human_file != NULL &&
+       !load_records(&loading, human_file, shop_catalogue_builder_add_humans, "instructions", error))) {
+    shop_catalogue_builder_free(loading.builder);
     return NULL;
   }
-  ShopCatalogue *catalogue = shop_catalogue_builder_finish(builder, error);
+  ShopCatalogue *catalogue = shop_catalogue_builder_finish(loading.builder, error);
   if (catalogue == NULL) {
     g_prefix_error(error, "%s: ", items_file);
     return NULL;

@@ -4,6 +4,8 @@
 
 #include "envs/shop/catalogue.h"
 
+#include <cartwright/conversion.h>
+
 /* Adds the product array of `items_file`, at most `max_products` raw entries (0:
  * all), then the attribute object of `attributes_file` and the crowd instructions
  * of `human_file` (each may be NULL: not read). With `require_attributes` every
@@ -11,5 +13,10 @@
  * synthetic goals. Errors name file, line, column and product, and the cure. */
 ShopCatalogue *shop_load_catalogue(const char *items_file, const char *attributes_file, const char *human_file,
                                    guint64 max_products, gboolean require_attributes, GError **error);
+
+/* The same with progress, in bytes of each file; `report` as in CwConversion, or NULL. */
+ShopCatalogue *shop_load_catalogue_reporting(const char *items_file, const char *attributes_file,
+                                             const char *human_file, guint64 max_products, gboolean require_attributes,
+                                             CwReport report, gpointer report_data, GError **error);
 
 #endif

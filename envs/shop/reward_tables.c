@@ -30,9 +30,60 @@ static void own_array(ShopRewardTables *tables, ShopRewardArray which, GArray *a
   own(tables, which, elements, n_elements);
 }
 
+/* Titles are tagged a batch at a time, by several threads; what they find is then
+ * taken in the order of the products, so that numbers of nouns do not depend on them. */
+#define BATCH 2048
+
+typedef struct {
+  const ShopCatalogue *catalogue;
+  ShopNounFile *file; /* or NULL */
+  const ShopRewardTables *stored;
+  guint32 first, n;
+  gint next;                       /* in the batch, atomic */
+  const ShopNounSet *known[BATCH]; /* of the file or stored; NULL: tagged */
+  GPtrArray *tagged[BATCH];
+} Batch;
+
+static gpointer tag_titles(gpointer data)
+{
+  Batch *batch = data;
+  for (gint i; (i = g_atomic_int_add(&batch->next, 1)) < (gint)batch->n;)
+    if (batch->known[i] == NULL)
+      batch->tagged[i] =
+          shop_nouns_tag(shop_string(batch->catalogue, batch->catalogue->products[batch->first + (guint)i].title));
+  return NULL;
+}
+
+static void tag_batch(Batch *batch)
+{
+  enum { MOST = 64 };
+  const ShopCatalogue *catalogue = batch->catalogue;
+  guint32 n_unknown = 0;
+  batch->n = MIN(BATCH, catalogue->n_products - batch->first);
+  batch->next = 0;
+  for (guint32 i = 0; i < batch->n; i++) {
+    const ShopProduct *product = &catalogue->products[batch->first + i];
+    batch->tagged[i] = NULL;
+    batch->known[i] = NULL;
+    if (batch->file != NULL)
+      batch->known[i] = shop_noun_file_lookup(batch->file, shop_string(catalogue, product->asin),
+                                              shop_string(catalogue, product->title));
+    if (batch->known[i] == NULL && batch->stored->arrays[SHOP_REWARD_NOUN_STARTS].elements != NULL)
+      batch->known[i] = shop_reward_nouns(batch->stored, batch->first + i);
+    n_unknown += batch->known[i] == NULL;
+  }
+  GThread *threads[MOST];
+  guint n_threads = MIN(MIN(g_get_num_processors(), MOST), n_unknown / 64 + 1);
+  for (guint t = 1; t < n_threads; t++)
+    threads[t] = g_thread_new("nouns", tag_titles, batch);
+  tag_titles(batch);
+  for (guint t = 1; t < n_threads; t++)
+    g_thread_join(threads[t]);
+}
+
 /* The nouns of every title: those of the file, else those that the tables hold already, else the tagger's. */
 static gboolean find_nouns(ShopRewardTables *tables, const ShopCatalogue *catalogue, const char *nouns_file,
-                           GError **error)
+                           CwReport report, gpointer report_data, GError **error)
 {
   const ShopArray *stored = &tables->arrays[SHOP_REWARD_NOUN_HASHES];
   ShopNounWords *words = shop_noun_words_new(stored->elements, (guint32)stored->n_elements);
@@ -41,21 +92,24 @@ static gboolean find_nouns(ShopRewardTables *tables, const ShopCatalogue *catalo
     shop_noun_words_free(words);
     return FALSE;
   }
+  gboolean good = TRUE;
   guint32 *starts = g_new(guint32, catalogue->n_products);
   GArray *nouns = g_array_new(FALSE, FALSE, sizeof(guint32));
-  for (guint32 i = 0; i < catalogue->n_products; i++) {
-    const char *title = shop_string(catalogue, catalogue->products[i].title);
-    const ShopNounSet *set = NULL;
-    ShopNounSet *tagged = NULL;
-    if (file != NULL)
-      set = shop_noun_file_lookup(file, shop_string(catalogue, catalogue->products[i].asin), title);
-    if (set == NULL && tables->arrays[SHOP_REWARD_NOUN_STARTS].elements != NULL)
-      set = shop_reward_nouns(tables, i);
-    if (set == NULL)
-      set = tagged = shop_noun_set_tag(words, title);
-    starts[i] = nouns->len;
-    g_array_append_vals(nouns, set, (guint)(shop_noun_set_size(set) / sizeof(guint32)));
-    g_free(tagged);
+  Batch *batch = g_new0(Batch, 1);
+  *batch = (Batch){.catalogue = catalogue, .file = file, .stored = tables};
+  for (; good && batch->first < catalogue->n_products; batch->first += batch->n) {
+    tag_batch(batch);
+    for (guint32 i = 0; i < batch->n; i++) {
+      GPtrArray *tagged = batch->tagged[i];
+      ShopNounSet *made =
+          tagged != NULL ? shop_noun_set_new(words, (const char *const *)tagged->pdata, tagged->len) : NULL;
+      const ShopNounSet *set = made != NULL ? made : batch->known[i];
+      starts[batch->first + i] = nouns->len;
+      g_array_append_vals(nouns, set, (guint)(shop_noun_set_size(set) / sizeof(guint32)));
+      g_free(made);
+      g_clear_pointer(&batch->tagged[i], g_ptr_array_unref);
+    }
+    good = report == NULL || report(report_data, "nouns", batch->first + batch->n, catalogue->n_products, error);
   }
   guint32 n_hashes;
   const guint64 *hashes = shop_noun_words_hashes(words, &n_hashes);
@@ -65,7 +119,8 @@ static gboolean find_nouns(ShopRewardTables *tables, const ShopCatalogue *catalo
   own(tables, SHOP_REWARD_NOUN_HASHES, copy, n_hashes);
   shop_noun_file_free(file);
   shop_noun_words_free(words);
-  return TRUE;
+  g_free(batch);
+  return good;
 }
 
 /* The table of attributes under construction. */
@@ -128,8 +183,14 @@ static void find_attributes(ShopRewardTables *tables, const ShopCatalogue *catal
 
 ShopRewardTables *shop_reward_tables_new(const ShopCatalogue *catalogue, const char *nouns_file, GError **error)
 {
+  return shop_reward_tables_new_reporting(catalogue, nouns_file, NULL, NULL, error);
+}
+
+ShopRewardTables *shop_reward_tables_new_reporting(const ShopCatalogue *catalogue, const char *nouns_file,
+                                                   CwReport report, gpointer report_data, GError **error)
+{
   ShopRewardTables *tables = g_new0(ShopRewardTables, 1);
-  if (!find_nouns(tables, catalogue, nouns_file, error)) {
+  if (!find_nouns(tables, catalogue, nouns_file, report, report_data, error)) {
     shop_reward_tables_free(tables);
     return NULL;
   }
@@ -167,7 +228,7 @@ ShopRewardTables *shop_reward_tables_open(const ShopCatalogue *catalogue, const 
   if (good)
     good = check(tables, catalogue, error);
   if (good && nouns_file != NULL)
-    good = find_nouns(tables, catalogue, nouns_file, error);
+    good = find_nouns(tables, catalogue, nouns_file, NULL, NULL, error);
   if (!good) {
     shop_reward_tables_free(tables);
     return NULL;

@@ -10,6 +10,8 @@
 #include "envs/shop/fuzzy.h"
 #include "envs/shop/nouns.h"
 
+#include <cartwright/conversion.h>
+
 /* Where the token set of an attribute lies. */
 typedef struct ShopAttributeSlot {
   guint32 attribute; /* its ShopString; 0 ("") in an empty slot */
@@ -34,6 +36,12 @@ typedef struct ShopRewardTables {
 /* Makes the tables of a catalogue. `nouns_file` (a path, or NULL) is asked for the
  * nouns of a title before the built-in tagger, which takes some 0.1 ms a title. */
 ShopRewardTables *shop_reward_tables_new(const ShopCatalogue *catalogue, const char *nouns_file, GError **error);
+
+/* The same with progress, in titles; `report` as in CwConversion. The titles are
+ * tagged by as many threads as there are processors; the tables do not depend on
+ * their number. */
+ShopRewardTables *shop_reward_tables_new_reporting(const ShopCatalogue *catalogue, const char *nouns_file,
+                                                   CwReport report, gpointer report_data, GError **error);
 
 /* The tables that a file holds for this catalogue; the file's memory must outlive
  * them. With `nouns_file` the nouns are those of that file, and the stored ones

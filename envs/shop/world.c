@@ -1,6 +1,6 @@
 /* The shared part of a shop: owns catalogue, index, goals and splits, and states
  * the facts that every result must carry. */
-#include "envs/shop/world.h"
+#include "envs/shop/world_private.h"
 
 #include "envs/shop/session.h"
 
@@ -16,7 +16,7 @@ const char *const shop_split_rule_names[] = {"by_product", "upstream", NULL};
 const char *const shop_price_rule_names[] = {"drawn", "middle", NULL};
 const char *const shop_similarity_names[] = {"by_mode", "difflib", "lcs", NULL};
 
-static ShopIndex *build_index(const ShopCatalogue *catalogue)
+ShopIndex *shop_world_build_index(const ShopCatalogue *catalogue)
 {
   ShopIndex *index = shop_index_new();
   g_autoptr(GString) contents = g_string_sized_new(4096);
@@ -30,8 +30,7 @@ static ShopIndex *build_index(const ShopCatalogue *catalogue)
   return index;
 }
 
-/* The last product of each lower-cased title, as the original's map from titles. */
-static guint32 *find_title_owners(const ShopCatalogue *catalogue)
+guint32 *shop_world_find_title_owners(const ShopCatalogue *catalogue)
 {
   guint32 *owners = g_new(guint32, catalogue->n_products);
   g_autoptr(GHashTable) last = g_hash_table_new(g_str_hash, g_str_equal);
@@ -73,37 +72,51 @@ static char **collect_facts(const ShopWorld *world)
   add_fact(facts, "prices", g_strdup(shop_price_rule_names[s->prices]));
   add_fact(facts, "price_seed", g_strdup_printf("%" G_GINT64_FORMAT, s->price_seed));
   add_fact(facts, "similarity", g_strdup(world->fuzzy_variant == SHOP_FUZZY_LCS ? "lcs" : "difflib"));
-  add_fact(facts, "nouns", g_strdup(s->nouns_file != NULL ? "file" : "built-in tagger"));
+  add_fact(facts, "nouns", g_strdup(s->nouns_file != NULL || world->nouns_are_given ? "file" : "built-in tagger"));
   g_ptr_array_add(facts, NULL);
   return (char **)g_ptr_array_free(facts, FALSE);
+}
+
+ShopWorld *shop_world_begin(ShopCatalogue *catalogue, const char *prefix, const char *name,
+                            const ShopSettings *settings)
+{
+  ShopWorld *world = g_new0(ShopWorld, 1);
+  gboolean lcs = settings->similarity == SHOP_SIMILARITY_BY_MODE ? settings->mode == SHOP_MODE_FIXED
+                                                                 : settings->similarity == SHOP_SIMILARITY_LCS;
+  world->prefix = g_strdup(prefix);
+  world->name = g_strdup(name);
+  world->settings = *settings;
+  world->catalogue = catalogue;
+  world->fuzzy_variant = lcs ? SHOP_FUZZY_LCS : SHOP_FUZZY_DIFFLIB;
+  return world;
+}
+
+ShopWorld *shop_world_end(ShopWorld *world, gboolean good)
+{
+  if (good) {
+    world->facts = collect_facts(world);
+    return world;
+  }
+  shop_world_free(world);
+  return NULL;
 }
 
 ShopWorld *shop_world_new(ShopCatalogue *catalogue, const char *prefix, const char *name, const ShopSettings *settings,
                           GError **error)
 {
-  ShopWorld *world = g_new0(ShopWorld, 1);
-  world->prefix = g_strdup(prefix);
-  world->name = g_strdup(name);
-  world->settings = *settings;
-  world->catalogue = catalogue;
+  ShopWorld *world = shop_world_begin(catalogue, prefix, name, settings);
   world->goals = shop_goals_new(catalogue, (ShopGoalKind)settings->goals, (ShopPriceRule)settings->prices,
                                 (guint64)settings->price_seed, error);
-  gboolean lcs = settings->similarity == SHOP_SIMILARITY_BY_MODE ? settings->mode == SHOP_MODE_FIXED
-                                                                 : settings->similarity == SHOP_SIMILARITY_LCS;
-  world->fuzzy_variant = lcs ? SHOP_FUZZY_LCS : SHOP_FUZZY_DIFFLIB;
   if (world->goals != NULL)
     world->rewards = shop_reward_tables_new(catalogue, settings->nouns_file, error);
-  if (world->rewards == NULL) {
-    shop_world_free(world);
-    return NULL;
-  }
+  if (world->rewards == NULL)
+    return shop_world_end(world, FALSE);
   world->splits = shop_splits_new(catalogue, world->goals, (ShopSplitRule)settings->split_rule,
                                   (guint64)settings->goals_per_product);
-  world->index = build_index(catalogue);
+  world->index = shop_world_build_index(catalogue);
   if (settings->candidates == SHOP_CANDIDATES_UPSTREAM)
-    world->title_owner = find_title_owners(catalogue);
-  world->facts = collect_facts(world);
-  return world;
+    world->title_owner = world->owned_title_owner = shop_world_find_title_owners(catalogue);
+  return shop_world_end(world, TRUE);
 }
 
 void shop_world_free(ShopWorld *world)
@@ -117,7 +130,8 @@ void shop_world_free(ShopWorld *world)
   shop_index_free(world->index);
   shop_goals_free(world->goals);
   shop_splits_free(world->splits);
-  g_free(world->title_owner);
+  g_free(world->owned_title_owner);
   g_strfreev(world->facts);
+  shop_file_close(world->file);
   g_free(world);
 }

@@ -5,6 +5,7 @@
 #define SHOP_WORLD_H
 
 #include "envs/shop/catalogue.h"
+#include "envs/shop/file.h"
 #include "envs/shop/fuzzy.h"
 #include "envs/shop/goals.h"
 #include "envs/shop/reward_tables.h"
@@ -170,8 +171,11 @@ typedef struct ShopWorld {
   ShopSplits *splits;
   ShopRewardTables *rewards;
   ShopFuzzyVariant fuzzy_variant;
-  guint32 *title_owner; /* with upstream candidates: per product the last one with the same lower-cased title */
-  char **facts;         /* NULL-terminated pairs for describe */
+  const guint32 *title_owner; /* with upstream candidates: per product the last one with the same lower-cased title */
+  guint32 *owned_title_owner; /* the same, when it is not the file's */
+  gboolean nouns_are_given;   /* the shop file was made with a file of nouns */
+  ShopFile *file;             /* that the rest lies in, or NULL */
+  char **facts;               /* NULL-terminated pairs for describe */
 } ShopWorld;
 
 /* Builds index, goals and splits over `catalogue`, which is taken over (also on

@@ -1,60 +1,80 @@
-/* The `webshop` environment: a shop loaded from WebShop's own JSON files. It
- * finds and loads the files; everything else is the shop's (envs/shop). The
+/* The `webshop` environment: a shop loaded from WebShop's own JSON files, or from
+ * one shop file that was imported from them. It finds the files; everything else is the shop's (envs/shop). The
  * shared part that `open` returns is a ShopWorld. */
 #include "envs/shop/environment.h"
 #include "envs/shop/loader.h"
+#include "envs/shop/world_file.h"
 
 #include <cartwright/error.h>
+#include <string.h>
 
+#define ITEMS_FILE      "items_shuffle_1000.json"
+#define ATTRIBUTES_FILE "items_ins_v2_1000.json"
+#define HUMAN_FILE      "items_human_ins.json"
+
+/* Which files make a shop. */
 typedef struct {
   char *shop, *items_file, *attributes_file, *human_file;
   gint64 products;
+} Files;
+
+#define FILE_ROWS(Options, files, shop_help, human_help)                                                               \
+  {.name = "shop",                                                                                                     \
+   .type = CW_OPTION_PATH,                                                                                             \
+   .offset = offsetof(Options, files.shop),                                                                            \
+   .flags = CW_OPTION_REQUIRED,                                                                                        \
+   .help = shop_help},                                                                                                 \
+      {.name = "items_file",                                                                                           \
+       .type = CW_OPTION_STRING,                                                                                       \
+       .offset = offsetof(Options, files.items_file),                                                                  \
+       .default_value = ITEMS_FILE,                                                                                    \
+       .help = "the products, a file in that folder (or an absolute path)"},                                           \
+      {.name = "attributes_file",                                                                                      \
+       .type = CW_OPTION_STRING,                                                                                       \
+       .offset = offsetof(Options, files.attributes_file),                                                             \
+       .default_value = ATTRIBUTES_FILE,                                                                               \
+       .help = "attributes and synthetic instructions of the products"},                                               \
+      {.name = "human_file",                                                                                           \
+       .type = CW_OPTION_STRING,                                                                                       \
+       .offset = offsetof(Options, files.human_file),                                                                  \
+       .default_value = HUMAN_FILE,                                                                                    \
+       .help = human_help},                                                                                            \
+  {                                                                                                                    \
+    .name = "products", .type = CW_OPTION_INTEGER, .offset = offsetof(Options, files.products), .default_value = "0",  \
+    .minimum = 0, .maximum = 1e9, .unit = "products",                                                                  \
+    .help = "how many entries of items_file to load, from the first on; 0: all"                                        \
+  }
+
+typedef struct {
+  Files files;
+  gint verify; /* ShopFileVerify */
   ShopSettings settings;
 } Options;
 
 static const CwOption options[] = {
-    {.name = "shop",
-     .type = CW_OPTION_PATH,
-     .offset = offsetof(Options, shop),
-     .flags = CW_OPTION_REQUIRED,
-     .help = "the folder of WebShop's files"},
-    {.name = "items_file",
-     .type = CW_OPTION_STRING,
-     .offset = offsetof(Options, items_file),
-     .default_value = "items_shuffle_1000.json",
-     .help = "the products, a file in that folder (or an absolute path)"},
-    {.name = "attributes_file",
-     .type = CW_OPTION_STRING,
-     .offset = offsetof(Options, attributes_file),
-     .default_value = "items_ins_v2_1000.json",
-     .help = "attributes and synthetic instructions of the products"},
-    {.name = "human_file",
-     .type = CW_OPTION_STRING,
-     .offset = offsetof(Options, human_file),
-     .default_value = "items_human_ins.json",
-     .help = "crowd-written instructions; read with goals: human"},
-    {.name = "products",
-     .type = CW_OPTION_INTEGER,
-     .offset = offsetof(Options, products),
-     .default_value = "0",
-     .minimum = 0,
-     .maximum = 1e9,
-     .unit = "products",
-     .help = "how many entries of items_file to load, from the first on; 0: all"},
+    FILE_ROWS(Options, files, "the folder of WebShop's files, or a shop file made by cartwright import",
+              "crowd-written instructions; read with goals: human"),
+    {.name = "verify",
+     .type = CW_OPTION_ENUM,
+     .offset = offsetof(Options, verify),
+     .default_value = "once",
+     .values = shop_file_verify_names,
+     .help = "of a shop file, read all contents and compare their checksums: once (unless this user has verified the "
+             "unchanged file before), always, or header (never; only header and table)"},
     SHOP_SETTING_ROWS(Options, settings),
 };
 
 /* The path of one file, checked so that the message can tell the cure. */
-static char *find_file(const Options *chosen, const char *name, const char *option, GError **error)
+static char *find_file(const Files *files, const char *name, const char *option, GError **error)
 {
-  if (!g_file_test(chosen->shop, G_FILE_TEST_IS_DIR)) {
+  if (!g_file_test(files->shop, G_FILE_TEST_IS_DIR)) {
     g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
                 "shop folder '%s' does not exist; set 'shop' to the folder that holds %s, %s and %s, or use the "
                 "environment 'synthetic', which needs no files",
-                chosen->shop, chosen->items_file, chosen->attributes_file, chosen->human_file);
+                files->shop, files->items_file, files->attributes_file, files->human_file);
     return NULL;
   }
-  char *path = g_path_is_absolute(name) ? g_strdup(name) : g_build_filename(chosen->shop, name, NULL);
+  char *path = g_path_is_absolute(name) ? g_strdup(name) : g_build_filename(files->shop, name, NULL);
   if (g_file_test(path, G_FILE_TEST_IS_REGULAR))
     return path;
   g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
@@ -63,27 +83,131 @@ static char *find_file(const Options *chosen, const char *name, const char *opti
   return NULL;
 }
 
-static gpointer open_webshop(gconstpointer options_struct, G_GNUC_UNUSED guint32 seed, GError **error)
+static ShopWorld *open_folder(const Options *chosen, GError **error)
 {
-  const Options *chosen = options_struct;
+  const Files *files = &chosen->files;
   gboolean human = chosen->settings.goals == SHOP_GOALS_HUMAN;
-  g_autofree char *items = find_file(chosen, chosen->items_file, "items_file", error);
+  g_autofree char *items = find_file(files, files->items_file, "items_file", error);
   if (items == NULL)
     return NULL;
-  g_autofree char *attributes = find_file(chosen, chosen->attributes_file, "attributes_file", error);
+  g_autofree char *attributes = find_file(files, files->attributes_file, "attributes_file", error);
   if (attributes == NULL)
     return NULL;
-  g_autofree char *crowd = human ? find_file(chosen, chosen->human_file, "human_file", error) : NULL;
+  g_autofree char *crowd = human ? find_file(files, files->human_file, "human_file", error) : NULL;
   if (human && crowd == NULL)
     return NULL;
-  ShopCatalogue *catalogue = shop_load_catalogue(items, attributes, crowd, (guint64)chosen->products, !human, error);
+  ShopCatalogue *catalogue = shop_load_catalogue(items, attributes, crowd, (guint64)files->products, !human, error);
   if (catalogue == NULL)
     return NULL;
   g_autofree char *name = g_path_get_basename(items);
   return shop_world_new(catalogue, "webshop", name, &chosen->settings, error);
 }
 
-static const CwEnvironmentVtable vtable = {.open = open_webshop, SHOP_ENVIRONMENT_SLOTS};
+/* Options about the files of a folder have no meaning for a shop file, which was made of some; they are not overheard.
+ */
+static gboolean check_no_folder_options(const Files *files, GError **error)
+{
+  const char *given = strcmp(files->items_file, ITEMS_FILE) != 0             ? "items_file"
+                      : strcmp(files->attributes_file, ATTRIBUTES_FILE) != 0 ? "attributes_file"
+                      : strcmp(files->human_file, HUMAN_FILE) != 0           ? "human_file"
+                      : files->products != 0                                 ? "products"
+                                                                             : NULL;
+  if (given == NULL)
+    return TRUE;
+  g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
+              "'%s' was given, but '%s' is a file and not a folder: a shop file holds what it was imported from; give "
+              "'%s' to 'cartwright import webshop' instead",
+              given, files->shop, given);
+  return FALSE;
+}
+
+static gpointer open_webshop(gconstpointer options_struct, G_GNUC_UNUSED guint32 seed, GError **error)
+{
+  const Options *chosen = options_struct;
+  const char *shop = chosen->files.shop;
+  if (!g_file_test(shop, G_FILE_TEST_EXISTS) || g_file_test(shop, G_FILE_TEST_IS_DIR))
+    return open_folder(chosen, error);
+  if (!check_no_folder_options(&chosen->files, error))
+    return NULL;
+  return shop_world_open(shop, (ShopFileVerify)chosen->verify, "webshop", &chosen->settings, error);
+}
+
+/* The import: the folder's files into one shop file. */
+typedef struct {
+  Files files;
+  char *nouns_file;
+  gint prices;
+  gint64 price_seed, goals_per_product;
+} ImportOptions;
+
+static const CwOption import_options[] = {
+    FILE_ROWS(ImportOptions, files, "the folder of WebShop's files",
+              "crowd-written instructions; when it is not there the shop file has none, and goals: human is refused"),
+    {.name = "nouns_file",
+     .type = CW_OPTION_PATH,
+     .offset = offsetof(ImportOptions, nouns_file),
+     .help = "nouns of the titles as a tagger of yours found them: a JSON object from ASIN or title to a list; "
+             "without it the built-in tagger finds them"},
+    {.name = "prices",
+     .type = CW_OPTION_ENUM,
+     .offset = offsetof(ImportOptions, prices),
+     .default_value = "drawn",
+     .values = shop_price_rule_names,
+     .help = "the prices and bounds to store; an experiment with others makes its own on opening"},
+    {.name = "price_seed",
+     .type = CW_OPTION_INTEGER,
+     .offset = offsetof(ImportOptions, price_seed),
+     .default_value = "233",
+     .minimum = 0,
+     .maximum = 4294967295.0,
+     .help = "as prices"},
+    {.name = "goals_per_product",
+     .type = CW_OPTION_INTEGER,
+     .offset = offsetof(ImportOptions, goals_per_product),
+     .default_value = "5",
+     .minimum = 0,
+     .maximum = 1000000,
+     .unit = "goals",
+     .help = "the by_product splits to store; an experiment with another number makes its own on opening"},
+};
+
+static gboolean import_webshop(gconstpointer options_struct, const char *into, CwReport report, gpointer report_data,
+                               GError **error)
+{
+  const ImportOptions *chosen = options_struct;
+  const Files *files = &chosen->files;
+  g_autofree char *items = find_file(files, files->items_file, "items_file", error);
+  if (items == NULL)
+    return FALSE;
+  g_autofree char *attributes = find_file(files, files->attributes_file, "attributes_file", error);
+  if (attributes == NULL)
+    return FALSE;
+  GError *absent = NULL;
+  g_autofree char *crowd = find_file(files, files->human_file, "human_file", &absent);
+  if (crowd == NULL && strcmp(files->human_file, HUMAN_FILE) != 0) {
+    g_propagate_error(error, absent);
+    return FALSE;
+  }
+  g_clear_error(&absent);
+  ShopSources sources = {.items_file = items,
+                         .attributes_file = attributes,
+                         .human_file = crowd,
+                         .nouns_file = chosen->nouns_file,
+                         .max_products = (guint64)files->products,
+                         .settings = {.price_rule = (guint32)chosen->prices,
+                                      .price_seed = (guint64)chosen->price_seed,
+                                      .goals_per_product = (guint64)chosen->goals_per_product}};
+  return shop_world_import(&sources, into, report, report_data, error);
+}
+
+static const CwConversion import = {
+    .struct_size = sizeof import,
+    .summary = "WebShop's JSON files into one shop file, which opens at once and is shared by all processes",
+    .run = import_webshop,
+    CW_FEATURE_OPTIONS(import_options, ImportOptions),
+};
+
+static const CwEnvironmentVtable vtable = {.open = open_webshop, SHOP_ENVIRONMENT_SLOTS, .import = &import};
 
 static const CwFeature features[] = {
     {.kind = CW_FEATURE_ENVIRONMENT,
