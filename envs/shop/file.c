@@ -274,6 +274,15 @@ gboolean shop_file_find(gpointer source, const char *name, gsize element_size, S
   return TRUE;
 }
 
+gboolean shop_file_get(const ShopFile *file, guint32 i, ShopArray *array)
+{
+  if (i >= file->header.n_arrays)
+    return FALSE;
+  const ShopFileEntry *entry = &file->entries[i];
+  *array = (ShopArray){entry->name, file->bytes + entry->position, entry->element_size, entry->n_elements};
+  return TRUE;
+}
+
 gboolean shop_file_has(const ShopFile *file, const char *name)
 {
   return find_entry(file, name) != NULL;

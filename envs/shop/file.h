@@ -36,6 +36,8 @@ void shop_file_close(ShopFile *file); /* accepts NULL */
 gboolean shop_file_verify(const ShopFile *file, GError **error);
 /* A ShopArrayFinder: `file` is a ShopFile. The elements live until the file is closed. */
 gboolean shop_file_find(gpointer file, const char *name, gsize element_size, ShopArray *array, GError **error);
+/* Array number `i` in the order of the file; FALSE behind the last. */
+gboolean shop_file_get(const ShopFile *file, guint32 i, ShopArray *array);
 gboolean shop_file_has(const ShopFile *file, const char *name);
 const char *shop_file_path(const ShopFile *file);
 

@@ -1,43 +1,59 @@
 /* The `synthetic` environment: a shop that is made up (generator.h) instead of
  * loaded, for experiments and tests that need no files. It feeds the products to
  * the catalogue one by one; everything else is the shop's (envs/shop). The shared
- * part that `open` returns is a ShopWorld. */
+ * part that `open` returns is a ShopWorld. The same products can be written as
+ * WebShop's files, one by one. */
 #include "envs/shop/environment.h"
 #include "envs/synthetic/generator.h"
 
 #include <cartwright/error.h>
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <stdio.h>
 
+/* Which shop is made up. */
 typedef struct {
   gint64 products, shop_seed;
   double instructed;
+} Shop;
+
+#define SHOP_ROWS(Options, shop)                                                                                       \
+  {.name = "products",                                                                                                 \
+   .type = CW_OPTION_INTEGER,                                                                                          \
+   .offset = offsetof(Options, shop.products),                                                                         \
+   .default_value = "1000",                                                                                            \
+   .minimum = 5,                                                                                                       \
+   .maximum = 4294967295.0,                                                                                            \
+   .unit = "products",                                                                                                 \
+   .help = "how many products to make up"},                                                                            \
+      {.name = "shop_seed",                                                                                            \
+       .type = CW_OPTION_INTEGER,                                                                                      \
+       .offset = offsetof(Options, shop.shop_seed),                                                                    \
+       .default_value = "1",                                                                                           \
+       .minimum = 0,                                                                                                   \
+       .maximum = 4294967295.0,                                                                                        \
+       .help = "which shop; independent of the experiment's seed"},                                                    \
+  {                                                                                                                    \
+    .name = "instructed", .type = CW_OPTION_NUMBER, .offset = offsetof(Options, shop.instructed),                      \
+    .default_value = "0.5", .minimum = 0.001, .maximum = 1,                                                            \
+    .help = "share of the products, accessories aside, that somebody wants to buy"                                     \
+  }
+
+typedef struct {
+  Shop shop;
   ShopSettings settings;
 } Options;
 
 static const CwOption options[] = {
-    {.name = "products",
-     .type = CW_OPTION_INTEGER,
-     .offset = offsetof(Options, products),
-     .default_value = "1000",
-     .minimum = 5,
-     .maximum = 4294967295.0,
-     .unit = "products",
-     .help = "how many products to make up"},
-    {.name = "shop_seed",
-     .type = CW_OPTION_INTEGER,
-     .offset = offsetof(Options, shop_seed),
-     .default_value = "1",
-     .minimum = 0,
-     .maximum = 4294967295.0,
-     .help = "which shop; independent of the experiment's seed"},
-    {.name = "instructed",
-     .type = CW_OPTION_NUMBER,
-     .offset = offsetof(Options, instructed),
-     .default_value = "0.5",
-     .minimum = 0.001,
-     .maximum = 1,
-     .help = "share of the products, accessories aside, that somebody wants to buy"},
+    SHOP_ROWS(Options, shop),
     SHOP_SETTING_ROWS(Options, settings),
 };
+
+static SyntheticShop shop_of(const Shop *chosen)
+{
+  return (SyntheticShop){
+      .n_products = (guint64)chosen->products, .seed = (guint32)chosen->shop_seed, .instructed = chosen->instructed};
+}
 
 static gpointer open_synthetic(gconstpointer options_struct, G_GNUC_UNUSED guint32 seed, GError **error)
 {
@@ -48,8 +64,7 @@ static gpointer open_synthetic(gconstpointer options_struct, G_GNUC_UNUSED guint
                 "synthetic, or the environment 'webshop'");
     return NULL;
   }
-  SyntheticShop shop = {
-      .n_products = (guint64)chosen->products, .seed = (guint32)chosen->shop_seed, .instructed = chosen->instructed};
+  SyntheticShop shop = shop_of(&chosen->shop);
   ShopCatalogueBuilder *builder = shop_catalogue_builder_new();
   gboolean ok = TRUE;
   for (guint64 i = 0; i < shop.n_products && ok; i++) {
@@ -73,7 +88,84 @@ static gpointer open_synthetic(gconstpointer options_struct, G_GNUC_UNUSED guint
   return shop_world_new(catalogue, "synthetic", name, &chosen->settings, error);
 }
 
-static const CwEnvironmentVtable vtable = {.open = open_synthetic, SHOP_ENVIRONMENT_SLOTS};
+/* The export: the same products as files of WebShop's, streamed. */
+
+typedef struct {
+  Shop shop;
+} ExportOptions;
+
+static const CwOption export_options[] = {SHOP_ROWS(ExportOptions, shop)};
+
+typedef struct {
+  FILE *items, *records;
+} Files;
+
+static gboolean fail_to_write(const char *path, GError **error)
+{
+  int code = errno;
+  g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be written: %s", path, g_strerror(code));
+  return FALSE;
+}
+
+/* One product into both files; FALSE with errno. */
+static gboolean write_product(const Files *files, const SyntheticShop *shop, guint64 index)
+{
+  json_t *product, *record;
+  synthetic_product(shop, index, &product, &record);
+  gboolean good = fputs(index > 0 ? ",\n" : "", files->items) >= 0 &&
+                  json_dumpf(product, files->items, JSON_COMPACT) == 0 &&
+                  fprintf(files->records, "%s\"%s\": ", index > 0 ? ",\n" : "",
+                          json_string_value(json_object_get(product, "asin"))) >= 0 &&
+                  json_dumpf(record, files->records, JSON_COMPACT) == 0;
+  json_decref(product);
+  json_decref(record);
+  return good;
+}
+
+static gboolean write_products(const Files *files, const SyntheticShop *shop, const char *into, CwReport report,
+                               gpointer report_data, GError **error)
+{
+  gboolean good = fputs("[\n", files->items) >= 0 && fputs("{\n", files->records) >= 0;
+  for (guint64 i = 0; good && i < shop->n_products; i++) {
+    if (i % 256 == 0 && !report(report_data, "products", i, shop->n_products, error))
+      return FALSE;
+    good = write_product(files, shop, i);
+  }
+  good = good && fputs("\n]\n", files->items) >= 0 && fputs("\n}\n", files->records) >= 0 &&
+         fflush(files->items) == 0 && fflush(files->records) == 0;
+  return good || fail_to_write(into, error);
+}
+
+static gboolean export_synthetic(gconstpointer options_struct, const char *into, CwReport report, gpointer report_data,
+                                 GError **error)
+{
+  const ExportOptions *chosen = options_struct;
+  SyntheticShop shop = shop_of(&chosen->shop);
+  if (g_mkdir(into, 0777) != 0)
+    return fail_to_write(into, error);
+  g_autofree char *items_path = g_build_filename(into, "items_shuffle.json", NULL);
+  g_autofree char *records_path = g_build_filename(into, "items_ins_v2.json", NULL);
+  Files files = {.items = g_fopen(items_path, "wb")};
+  if (files.items == NULL)
+    return fail_to_write(items_path, error);
+  files.records = g_fopen(records_path, "wb");
+  gboolean good = files.records != NULL ? write_products(&files, &shop, into, report, report_data, error)
+                                        : fail_to_write(records_path, error);
+  if (files.records != NULL && fclose(files.records) != 0 && good)
+    good = fail_to_write(records_path, error);
+  if (fclose(files.items) != 0 && good)
+    good = fail_to_write(items_path, error);
+  return good;
+}
+
+static const CwConversion export = {
+    .struct_size = sizeof export,
+    .summary = "a made-up shop as a folder of WebShop's JSON files (items_shuffle.json, items_ins_v2.json)",
+    .run = export_synthetic,
+    CW_FEATURE_OPTIONS(export_options, ExportOptions),
+};
+
+static const CwEnvironmentVtable vtable = {.open = open_synthetic, SHOP_ENVIRONMENT_SLOTS, .export = &export};
 
 static const CwFeature features[] = {
     {.kind = CW_FEATURE_ENVIRONMENT,
