@@ -84,7 +84,6 @@ gboolean shop_environment_reset(gpointer session, const char *split, gint64 goal
   }
   guint32 index = shop_splits_goal(world->splits, (ShopSplit)which, (guint32)goal);
   shop_session_reset(slot->session, index, random);
-  g_snprintf(slot->goal_id, sizeof slot->goal_id, "%s_%u", world->prefix, index);
   slot->is_running = TRUE;
   return TRUE;
 }
@@ -133,7 +132,11 @@ gboolean shop_environment_step_text(gpointer session, const char *action, CwOutc
 
 const char *shop_environment_goal_id(gpointer session)
 {
-  return ((Slot *)session)->goal_id;
+  Slot *slot = session;
+  if (slot->is_running)
+    g_snprintf(slot->goal_id, sizeof slot->goal_id, "%s_%u", shop_session_world(slot->session)->prefix,
+               shop_session_goal(slot->session)->index);
+  return slot->goal_id;
 }
 
 static const struct {

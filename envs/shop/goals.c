@@ -363,7 +363,12 @@ void shop_goal_view_set_price_upper(ShopGoalView *view, double price_upper)
   if (price_upper != SHOP_NO_PRICE_LIMIT) {
     char amount[64];
     g_string_append(view->instruction, ", and price lower than ");
-    g_string_append(view->instruction, g_ascii_formatd(amount, sizeof amount, "%.2f", price_upper));
+    if (price_upper >= 0 && price_upper < G_MAXINT32 && price_upper == (gint32)price_upper) {
+      shop_text_append_integer(view->instruction, (gint32)price_upper);
+      g_string_append(view->instruction, ".00");
+    } else {
+      g_string_append(view->instruction, g_ascii_formatd(amount, sizeof amount, "%.2f", price_upper));
+    }
     g_string_append(view->instruction, " dollars");
   }
 }

@@ -64,45 +64,47 @@ static const char *find_in(const char *start, const char *end, const char *needl
 /* Where the words that only announce the request end. */
 static const char *skip_lead(const char *start, const char *end)
 {
-  static const char *const leads[] = {"find me ",
-                                      "i am looking for ",
-                                      "i'm looking for ",
-                                      "im looking for ",
-                                      "i am searching for ",
-                                      "i'm searching for ",
-                                      "i am interested in ",
-                                      "i'm interested in ",
-                                      "i would like to buy ",
-                                      "i would like ",
-                                      "i'd like to buy ",
-                                      "i'd like ",
-                                      "i want to buy ",
-                                      "i want to find ",
-                                      "i want ",
-                                      "i need to buy ",
-                                      "i need to find ",
-                                      "i need ",
-                                      "i am trying to find ",
-                                      "looking for ",
-                                      "searching for ",
-                                      "show me ",
-                                      "get me ",
-                                      "buy me ",
-                                      "help me find ",
-                                      "can you find ",
-                                      "please find ",
-                                      "please ",
-                                      "find ",
-                                      "a ",
-                                      "an ",
-                                      "some ",
-                                      "the "};
+  static const char leads[][24] = {"find me ",
+                                   "i am looking for ",
+                                   "i'm looking for ",
+                                   "im looking for ",
+                                   "i am searching for ",
+                                   "i'm searching for ",
+                                   "i am interested in ",
+                                   "i'm interested in ",
+                                   "i would like to buy ",
+                                   "i would like ",
+                                   "i'd like to buy ",
+                                   "i'd like ",
+                                   "i want to buy ",
+                                   "i want to find ",
+                                   "i want ",
+                                   "i need to buy ",
+                                   "i need to find ",
+                                   "i need ",
+                                   "i am trying to find ",
+                                   "looking for ",
+                                   "searching for ",
+                                   "show me ",
+                                   "get me ",
+                                   "buy me ",
+                                   "help me find ",
+                                   "can you find ",
+                                   "please find ",
+                                   "please ",
+                                   "find ",
+                                   "a ",
+                                   "an ",
+                                   "some ",
+                                   "the "};
   gboolean found = TRUE;
   while (found) {
     found = FALSE;
     for (guint i = 0; i < G_N_ELEMENTS(leads) && !found; i++) {
-      gsize length = strlen(leads[i]);
-      if ((gsize)(end - start) > length && strncmp(start, leads[i], length) == 0) {
+      gsize length = 0;
+      while (leads[i][length] != '\0' && leads[i][length] == start[length])
+        length++;
+      if (leads[i][length] == '\0' && (gsize)(end - start) > length) {
         start += length;
         found = TRUE;
       }
@@ -124,18 +126,33 @@ static const char *find_options(const char *start, const char *end)
   return end;
 }
 
+/* Fillers and the word are compared as eight bytes. */
 static gboolean is_filler(const char *word, gsize length)
 {
-  static const char *const fillers[] = {
+  static const char fillers[][8] = {
       "a",    "an",     "am",     "and",  "are",  "as",      "at",   "be",   "but",   "by",   "can",   "could",
       "do",   "for",    "from",   "get",  "had",  "has",     "have", "i",    "i'd",   "i'm",  "if",    "in",
       "into", "is",     "it",     "like", "look", "looking", "made", "me",   "my",    "need", "of",    "on",
       "or",   "please", "should", "so",   "some", "such",    "that", "the",  "their", "them", "there", "these",
       "they", "this",   "to",     "want", "was",  "which",   "will", "with", "would", "you",  "your",  "find"};
+  char key[sizeof fillers[0]] = {0};
+  if (length >= sizeof key)
+    return FALSE;
+  memcpy(key, word, length);
   for (guint i = 0; i < G_N_ELEMENTS(fillers); i++)
-    if (strlen(fillers[i]) == length && memcmp(fillers[i], word, length) == 0)
+    if (memcmp(fillers[i], key, sizeof key) == 0)
       return TRUE;
   return FALSE;
+}
+
+static gboolean is_punctuation(char c)
+{
+  return c == '.' || c == ',' || c == ';' || c == ':' || c == '!' || c == '?' || c == '(' || c == ')';
+}
+
+static gboolean is_blank(char c)
+{
+  return c == ' ' || c == '\t';
 }
 
 /* Appends the words of a slice without fillers and punctuation at their ends, from
@@ -145,13 +162,13 @@ static guint append_keywords(GString *out, Slice slice, guint first, guint limit
   guint n = 0;
   const char *p = slice.text, *end = slice.text + slice.length;
   while (p < end && n < limit) {
-    while (p < end && strchr(" \t,.;:!?()", *p) != NULL)
+    while (p < end && (is_blank(*p) || is_punctuation(*p)))
       p++;
     const char *word = p;
-    while (p < end && *p != ' ' && *p != '\t')
+    while (p < end && !is_blank(*p))
       p++;
     const char *stop = p;
-    while (stop > word && strchr(",.;:!?()", stop[-1]) != NULL)
+    while (stop > word && is_punctuation(stop[-1]))
       stop--;
     if (stop == word || is_filler(word, (gsize)(stop - word)))
       continue;
@@ -206,7 +223,7 @@ void shop_queries_make(const char *instruction, GPtrArray *actions, guint *n_act
   g_string_truncate(text, 0);
   shop_text_append_lower(text, instruction, strlen(instruction));
   for (gsize i = 0; i < text->len; i++)
-    if (strchr("[]\n\r", text->str[i]) != NULL)
+    if (text->str[i] == '[' || text->str[i] == ']' || text->str[i] == '\n' || text->str[i] == '\r')
       text->str[i] = ' ';
   const char *start = text->str, *end = text->str + text->len;
   Slice whole = trimmed(start, end);

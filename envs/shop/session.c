@@ -81,7 +81,6 @@ void shop_session_reset(ShopSession *session, guint32 index, CwRandom *random)
   session->n_steps = 0;
   memset(&session->verdict, 0, sizeof session->verdict);
   memset(session->memory, 0, sizeof session->memory);
-  g_snprintf(session->id, sizeof session->id, "%u", index);
   shop_goal_view_set(session->goal, session->world->catalogue, session->world->goals, index);
   go_to_search(session);
   shop_session_write_queries(session);

@@ -24,7 +24,6 @@ struct ShopSession {
   const ShopWorld *world;
   ShopGoalView *goal;
   CwRandom *random;
-  char id[16];
 
   ShopPage page;
   ShopSubPage sub_page;

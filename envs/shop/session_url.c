@@ -62,7 +62,7 @@ void shop_session_append_url(const ShopSession *session, GString *url)
   const ShopCatalogue *catalogue = session->world->catalogue;
   g_string_append(url, BASE_URL);
   g_string_append(url, pages[session->page]);
-  g_string_append(url, session->id);
+  shop_text_append_integer(url, session->goal->index); /* the session's id: goals are reset by number */
   if (session->page >= SHOP_PAGE_ITEM) {
     g_string_append_c(url, '/');
     g_string_append(url, shop_string(catalogue, catalogue->products[session->product].asin));
