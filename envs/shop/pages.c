@@ -23,42 +23,84 @@ typedef struct {
   gboolean started; /* text mode: a node has been written */
 } Writer;
 
-static void append(ShopBuffer *out, Piece piece)
+/* The marks around a node's text in text_rich. They are copied as a whole and
+ * counted by their lengths, so a node needs this much room beyond its own. */
+#define MARK_ROOM 24
+
+typedef struct {
+  char text[MARK_ROOM];
+  gsize length;
+} Mark;
+
+#define MARK(literal)                                                                                                  \
+  {                                                                                                                    \
+    literal, sizeof(literal) - 1                                                                                       \
+  }
+
+/* Room for `length` bytes, two marks and a NUL. */
+static inline void make_room(ShopBuffer *out, gsize length)
 {
-  if (G_UNLIKELY(out->length + piece.length >= out->room)) {
-    out->room = MAX(out->room * 2, out->length + piece.length + 4096);
+  gsize needed = out->length + length + 2 * MARK_ROOM + 1;
+  if (G_UNLIKELY(needed > out->room)) {
+    out->room = MAX(out->room + out->room / 2, needed + 512);
     out->bytes = g_realloc(out->bytes, out->room);
   }
+}
+
+static inline void append(ShopBuffer *out, Piece piece)
+{
+  make_room(out, piece.length);
   memcpy(out->bytes + out->length, piece.text, piece.length);
   out->length += piece.length;
 }
 
-/* One text node. */
-static void node(Writer *writer, NodeKind kind, Piece piece)
+static inline void append_mark(ShopBuffer *out, const Mark *mark)
+{
+  memcpy(out->bytes + out->length, mark->text, MARK_ROOM);
+  out->length += mark->length;
+}
+
+static inline void append_rich(ShopBuffer *out, NodeKind kind, Piece piece)
 {
   static const struct {
-    Piece before, after;
+    Mark before, after;
   } marks[] = {
-      [PLAIN] = {PIECE(""), PIECE("\n")},
-      [BUTTON] = {PIECE("[button] "), PIECE(" [button_]\n")},
-      [ITEM] = {PIECE("\n[button] "), PIECE(" [button_]\n")},
-      [ITEM_VISITED] = {PIECE("\n[clicked button] "), PIECE(" [clicked button_]\n")},
-      [OPTION] = {PIECE("  [button] "), PIECE(" [button_]\n")},
-      [OPTION_CLICKED] = {PIECE("  [clicked button] "), PIECE(" [clicked button_]\n")},
+      [PLAIN] = {MARK(""), MARK("\n")},
+      [BUTTON] = {MARK("[button] "), MARK(" [button_]\n")},
+      [ITEM] = {MARK("\n[button] "), MARK(" [button_]\n")},
+      [ITEM_VISITED] = {MARK("\n[clicked button] "), MARK(" [clicked button_]\n")},
+      [OPTION] = {MARK("  [button] "), MARK(" [button_]\n")},
+      [OPTION_CLICKED] = {MARK("  [clicked button] "), MARK(" [clicked button_]\n")},
   };
+  make_room(out, piece.length);
+  append_mark(out, &marks[kind].before);
+  memcpy(out->bytes + out->length, piece.text, piece.length);
+  out->length += piece.length;
+  append_mark(out, &marks[kind].after);
+}
+
+/* White space alone is a blank, or nothing when it breaks a line; FALSE then. */
+static gboolean collapse(Piece *piece)
+{
+  if (shop_text_is_ascii_space(piece->text, piece->length)) {
+    if (memchr(piece->text, '\n', piece->length) != NULL)
+      return FALSE;
+    *piece = PIECE(" ");
+  }
+  return TRUE;
+}
+
+/* One text node. */
+static inline void node(Writer *writer, NodeKind kind, Piece piece)
+{
   if (piece.length == 0)
     return;
   guchar first = (guchar)piece.text[0], last = (guchar)piece.text[piece.length - 1];
   gboolean edges_are_plain = first > 0x20 && first < 0x80 && last > 0x20 && last < 0x80;
-  if (G_UNLIKELY(!edges_are_plain) && shop_text_is_ascii_space(piece.text, piece.length)) {
-    if (memchr(piece.text, '\n', piece.length) != NULL)
-      return;
-    piece = PIECE(" ");
-  }
+  if (G_UNLIKELY(!edges_are_plain) && !collapse(&piece))
+    return;
   if (writer->rich) {
-    append(writer->out, marks[kind].before);
-    append(writer->out, piece);
-    append(writer->out, marks[kind].after);
+    append_rich(writer->out, kind, piece);
     return;
   }
   if (G_UNLIKELY(!edges_are_plain))
@@ -69,22 +111,28 @@ static void node(Writer *writer, NodeKind kind, Piece piece)
   append(writer->out, piece);
 }
 
-static Piece piece_of(const ShopCatalogue *catalogue, ShopString string)
+static inline Piece piece_of(const ShopCatalogue *catalogue, ShopString string)
 {
   return (Piece){shop_string(catalogue, string), shop_string_length(catalogue, string)};
 }
 
-static void node_string(Writer *writer, NodeKind kind, const ShopCatalogue *catalogue, ShopString string)
+static inline void node_string(Writer *writer, NodeKind kind, const ShopCatalogue *catalogue, ShopString string)
 {
   node(writer, kind, piece_of(catalogue, string));
 }
 
 /* A node made of a literal and a catalogue's string. */
-static void node_pair(Writer *writer, ShopSession *session, const char *before, ShopString string)
+static void node_pair(Writer *writer, ShopSession *session, Piece before, ShopString string)
 {
-  const ShopCatalogue *catalogue = session->world->catalogue;
-  g_string_assign(session->scratch, before);
-  g_string_append_len(session->scratch, shop_string(catalogue, string), shop_string_length(catalogue, string));
+  Piece after = piece_of(session->world->catalogue, string);
+  if (writer->rich && after.length > 0 && (guchar)after.text[0] > 0x20) {
+    append(writer->out, before);
+    append_rich(writer->out, PLAIN, after);
+    return;
+  }
+  g_string_truncate(session->scratch, 0);
+  g_string_append_len(session->scratch, before.text, (gssize)before.length);
+  g_string_append_len(session->scratch, after.text, (gssize)after.length);
   node(writer, PLAIN, (Piece){session->scratch->str, session->scratch->len});
 }
 
@@ -131,6 +179,38 @@ static void write_results(Writer *writer, ShopSession *session)
 
 /* Which option labels are shown as clicked. */
 
+/* Whether a name or value of an option stands in the address as it is. */
+static gboolean is_plain(const ShopCatalogue *catalogue, ShopString string)
+{
+  const char *text = shop_string(catalogue, string);
+  while (*text >= ' ' && *text <= '~' && *text != '"' && *text != '\\')
+    text++;
+  return *text == '\0';
+}
+
+/* Usually the address holds, in double quotes, the names and values of the chosen options and nothing else that a label
+ * could equal (labels are trimmed). Equal names and values are one ShopString, so their places decide. FALSE where it
+ * is not so simple. */
+static gboolean find_chosen(ShopSession *session)
+{
+  const ShopCatalogue *catalogue = session->world->catalogue;
+  const ShopProduct *product = &catalogue->products[session->product];
+  session->n_chosen = 0;
+  if (memchr(session->keywords->str, '"', session->keywords->len) != NULL ||
+      session->selections->len > G_N_ELEMENTS(session->chosen) / 2)
+    return FALSE;
+  for (guint i = 0; i < session->selections->len; i++) {
+    const ShopSelection *selection = &g_array_index(session->selections, ShopSelection, i);
+    ShopString strings[] = {catalogue->groups[product->groups.first + selection->group].name, selection->value};
+    for (guint s = 0; s < G_N_ELEMENTS(strings); s++) {
+      if (!is_plain(catalogue, strings[s]))
+        return FALSE;
+      session->chosen[session->n_chosen++] = strings[s];
+    }
+  }
+  return TRUE;
+}
+
 /* Cuts the page's address at its double quotes: `"t"` occurs in it, for a t
  * without quotes, exactly when t is one of the parts between two of them. */
 static void cut_url(ShopSession *session)
@@ -172,63 +252,63 @@ static gboolean is_clicked(const ShopSession *session, guint32 group, ShopString
 {
   if (session->world->settings.mode == SHOP_MODE_FIXED)
     return shop_session_selected(session, group) == value;
-  if (session->segments->len == 0)
-    return FALSE;
-  Piece label = piece_of(session->world->catalogue, value);
-  /* The label as the page shows it. */
-  if (shop_text_is_ascii_space(label.text, label.length))
-    label = PIECE(" ");
-  return is_in_url(session, label);
+  for (guint i = 0; i < session->n_chosen; i++)
+    if (session->chosen[i] == value)
+      return TRUE;
+  return session->segments->len > 0 && is_in_url(session, piece_of(session->world->catalogue, value));
 }
 
-/* Fills session->clicked and writes a line for each clicked label, last first. */
+/* Writes a line for each clicked label, last first. */
 static void write_clicked_lines(Writer *writer, ShopSession *session, const ShopProduct *product)
 {
   const ShopCatalogue *catalogue = session->world->catalogue;
-  g_array_set_size(session->clicked, 0);
-  cut_url(session);
-  if (session->selections->len == 0 && session->segments->len == 0)
-    return;
-  for (guint32 g = 0; g < product->groups.count; g++) {
-    ShopSpan values = catalogue->groups[product->groups.first + g].values;
-    for (guint32 v = 0; v < values.count; v++) {
-      guint8 clicked = (guint8)is_clicked(session, g, catalogue->strings[values.first + v]);
-      g_array_append_val(session->clicked, clicked);
-    }
-  }
-  guint n = session->clicked->len;
   for (guint32 g = product->groups.count; g-- > 0;) {
     ShopSpan values = catalogue->groups[product->groups.first + g].values;
     for (guint32 v = values.count; v-- > 0;) {
-      if (!g_array_index(session->clicked, guint8, --n))
+      ShopString value = catalogue->strings[values.first + v];
+      if (!is_clicked(session, g, value))
         continue;
       append(writer->out, PIECE("You have clicked "));
-      append(writer->out, piece_of(catalogue, catalogue->strings[values.first + v]));
+      append(writer->out, piece_of(catalogue, value));
       append(writer->out, PIECE(".\n"));
     }
   }
+}
+
+/* Finds out what decides about clicked labels; FALSE when none is. */
+static gboolean prepare_clicked(ShopSession *session)
+{
+  session->n_chosen = 0;
+  g_array_set_size(session->segments, 0);
+  if (shop_session_is_fixed(session))
+    return session->selections->len > 0;
+  if (find_chosen(session))
+    return session->n_chosen > 0;
+  session->n_chosen = 0;
+  cut_url(session);
+  return session->segments->len > 0;
 }
 
 static void write_item(Writer *writer, ShopSession *session)
 {
   const ShopCatalogue *catalogue = session->world->catalogue;
   const ShopProduct *product = &catalogue->products[session->product];
-  g_array_set_size(session->clicked, 0);
-  if (writer->rich)
+  gboolean some_clicked = writer->rich && prepare_clicked(session);
+  if (some_clicked)
     write_clicked_lines(writer, session, product);
   write_head(writer, session);
   node(writer, BUTTON, PIECE("< Prev"));
-  guint n = 0;
   for (guint32 g = 0; g < product->groups.count; g++) {
     const ShopOptionGroup *group = &catalogue->groups[product->groups.first + g];
     node_string(writer, PLAIN, catalogue, group->name);
-    for (guint32 v = 0; v < group->values.count; v++, n++) {
-      gboolean clicked = session->clicked->len > 0 && g_array_index(session->clicked, guint8, n);
-      node_string(writer, clicked ? OPTION_CLICKED : OPTION, catalogue, catalogue->strings[group->values.first + v]);
+    for (guint32 v = 0; v < group->values.count; v++) {
+      ShopString value = catalogue->strings[group->values.first + v];
+      gboolean clicked = some_clicked && is_clicked(session, g, value);
+      node_string(writer, clicked ? OPTION_CLICKED : OPTION, catalogue, value);
     }
   }
   node_string(writer, PLAIN, catalogue, product->title);
-  node_pair(writer, session, "Price: ", product->price_tag);
+  node_pair(writer, session, PIECE("Price: "), product->price_tag);
   node(writer, PLAIN, PIECE("Rating: N.A."));
   node(writer, BUTTON, PIECE("Description"));
   node(writer, BUTTON, PIECE("Features"));
@@ -257,7 +337,7 @@ static void write_sub_page(Writer *writer, ShopSession *session)
     break;
   }
   for (guint32 i = 0; i < list.count; i++)
-    node_pair(writer, session, " ", catalogue->strings[list.first + i]);
+    node_pair(writer, session, PIECE(" "), catalogue->strings[list.first + i]);
   if (session->sub_page == SHOP_SUB_ATTRIBUTES) {
     node_string(writer, PLAIN, catalogue, product->category);
     node_string(writer, PLAIN, catalogue, product->query);
@@ -265,13 +345,26 @@ static void write_sub_page(Writer *writer, ShopSession *session)
   }
 }
 
-static int compare_selections(gconstpointer a, gconstpointer b, gpointer user_data)
+/* The order in which selections stand on the done page: by the names of their groups. */
+static gboolean comes_before(const ShopSession *session, const ShopSelection *a, const ShopSelection *b)
 {
-  const ShopSession *session = user_data;
   const ShopCatalogue *catalogue = session->world->catalogue;
-  guint32 first = catalogue->products[session->product].groups.first;
-  return strcmp(shop_string(catalogue, catalogue->groups[first + ((const ShopSelection *)a)->group].name),
-                shop_string(catalogue, catalogue->groups[first + ((const ShopSelection *)b)->group].name));
+  const ShopOptionGroup *groups = catalogue->groups + catalogue->products[session->product].groups.first;
+  return strcmp(shop_string(catalogue, groups[a->group].name), shop_string(catalogue, groups[b->group].name)) < 0;
+}
+
+/* Number `rank` in that order; no two groups of a product share a name. */
+static const ShopSelection *selection_of_rank(const ShopSession *session, guint rank)
+{
+  const ShopSelection *selections = (const ShopSelection *)(gpointer)session->selections->data;
+  for (guint i = 0; i < session->selections->len; i++) {
+    guint before = 0;
+    for (guint j = 0; j < session->selections->len; j++)
+      before += comes_before(session, &selections[j], &selections[i]);
+    if (before == rank)
+      return &selections[i];
+  }
+  g_return_val_if_reached(NULL);
 }
 
 /* webshop-spec 5.11: the simulator fills in the ASIN, the options and the reward
@@ -308,11 +401,9 @@ static void write_done(Writer *writer, ShopSession *session)
   node_string(writer, PLAIN, catalogue, product->asin);
   node(writer, PLAIN, PIECE("options"));
 
-  g_autoptr(GArray) sorted = g_array_copy(session->selections);
-  g_array_sort_with_data(sorted, compare_selections, session);
   g_string_assign(session->scratch, "{");
-  for (guint i = 0; i < sorted->len; i++) {
-    const ShopSelection *selection = &g_array_index(sorted, ShopSelection, i);
+  for (guint i = 0; i < session->selections->len; i++) {
+    const ShopSelection *selection = selection_of_rank(session, i);
     if (i > 0)
       g_string_append(session->scratch, ", ");
     shop_text_append_json(session->scratch,
@@ -354,6 +445,6 @@ void shop_session_write_page(ShopSession *session)
     write_done(&writer, session);
     break;
   }
-  append(&session->text, PIECE("\0"));
-  session->text.length--;
+  make_room(&session->text, 0);
+  session->text.bytes[session->text.length] = '\0';
 }

@@ -28,7 +28,6 @@ ShopSession *shop_session_new(const ShopWorld *world)
   session->scratch = g_string_sized_new(256);
   session->url = g_string_sized_new(256);
   session->segments = g_array_new(FALSE, FALSE, 2 * sizeof(gsize));
-  session->clicked = g_array_new(FALSE, FALSE, sizeof(guint8));
   for (guint i = 0; i < G_N_ELEMENTS(session->parts); i++)
     session->parts[i].name = part_names[i];
   return session;
@@ -52,7 +51,6 @@ void shop_session_free(ShopSession *session)
   g_string_free(session->scratch, TRUE);
   g_string_free(session->url, TRUE);
   g_array_free(session->segments, TRUE);
-  g_array_free(session->clicked, TRUE);
   g_free(session->text.bytes);
   g_free(session);
 }
