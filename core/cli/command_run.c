@@ -2,15 +2,18 @@
 #include "core/cli/cli.h"
 #include "core/run/run.h"
 
-static int run(const CliOptions *options, const CwRunOptions *run_options)
+static int run(const CliOptions *options, CwRunOptions *run_options)
 {
   CliExperiment opened;
   GError *error = NULL;
   g_autofree char *summary = NULL;
   int status = CLI_DONE;
   cli_catch_interrupts();
-  if (cli_experiment_open(&opened, options, NULL, &error) &&
-      cw_run_experiment(opened.experiment, run_options, &summary, &error))
+  gboolean good = cli_experiment_open(&opened, options, NULL, &error);
+  /* A run directory in the place of an experiment is where the run is to go on. */
+  if (!run_options->directory)
+    run_options->directory = opened.directory;
+  if (good && cw_run_experiment(opened.experiment, run_options, &summary, &error))
     cli_print(summary);
   else
     status = cli_fail(error);

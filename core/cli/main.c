@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 static const CliCommand commands[] = {
-    {"run", "EXPERIMENT.yaml", "run an experiment: its stages, then its evaluation", cli_run},
+    {"run", "EXPERIMENT.yaml | RUN", "run an experiment: its stages, then its evaluation", cli_run},
     {"evaluate", "EXPERIMENT.yaml | RUN", "score agents: mean reward, success rate, intervals", cli_evaluate},
     {"generate", "EXPERIMENT.yaml | RUN --out FILE", "write trajectories of an agent", cli_generate},
     {"replay", "EXPERIMENT.yaml SESSIONS.jsonl", "step recorded sessions again and compare every observation",

@@ -103,6 +103,29 @@ void cw_policy_visit_tensors(CwPolicy *policy, CwTensorVisitor visitor, gpointer
     policy->vtable->visit_tensors(policy->object, visitor, user_data);
 }
 
+static void add_to_checksum(const char *name, const gint64 *shape, guint n_dimensions, float *weights, float *gradient,
+                            gpointer user_data)
+{
+  gsize size = sizeof *weights;
+  guint i;
+
+  (void)gradient;
+  g_checksum_update(user_data, (const guchar *)name, (gssize)strlen(name) + 1);
+  for (i = 0; i < n_dimensions; i++)
+    size *= (gsize)shape[i];
+  g_checksum_update(user_data, (const guchar *)weights, (gssize)size);
+}
+
+char *cw_policy_fingerprint(CwPolicy *policy)
+{
+  g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
+
+  if (policy->vtable->visit_tensors == NULL)
+    return NULL;
+  cw_policy_visit_tensors(policy, add_to_checksum, checksum);
+  return g_strdup(g_checksum_get_string(checksum));
+}
+
 const CwNamedValue *cw_policy_counters(CwPolicy *policy, guint *n)
 {
   *n = 0;

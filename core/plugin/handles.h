@@ -63,6 +63,11 @@ gboolean cw_algorithm_load(CwAlgorithm *algorithm, GKeyFile *state, GError **err
 CwUpdate *cw_update_new(CwPolicy *policy, CwPolicy *reference, CwRandom *random);
 void cw_update_free(CwUpdate *update);
 void cw_update_begin(CwUpdate *update, guint64 index, const GPtrArray *trajectories, const GPtrArray *episodes);
+/* The stage's directory for the algorithm's files, which need not exist yet. Without
+ * one a temporary directory is used and removed by cw_update_free. */
+void cw_update_set_scratch(CwUpdate *update, const char *directory);
+/* What cw_update_generation answers. */
+void cw_update_set_generation(CwUpdate *update, guint64 generation);
 /* Names and values recorded since begin, in order of recording. */
 guint cw_update_n_metrics(const CwUpdate *update);
 const char *cw_update_metric_name(const CwUpdate *update, guint i);

@@ -1,6 +1,8 @@
 /* One update's context: what an algorithm sees of the run. The runtime fills it
  * before each update and reads the recorded metrics after it. Policies, the
  * random stream and the trajectories belong to the runtime. */
+#include "core/base/checkpoint.h"
+#include "core/base/files.h"
 #include "core/plugin/handles.h"
 
 #include <math.h>
@@ -17,6 +19,9 @@ struct CwUpdate {
   guint64 index;
   const GPtrArray *trajectories, *episodes; /* CwTrajectory *; NULL: none */
   GArray *metrics;                          /* Metric */
+  guint64 generation;
+  char *scratch;                 /* NULL: none yet */
+  gboolean scratch_is_temporary; /* ours to remove */
 };
 
 static void metric_clear(gpointer data)
@@ -43,6 +48,9 @@ void cw_update_free(CwUpdate *update)
   if (update == NULL)
     return;
   g_array_free(update->metrics, TRUE);
+  if (update->scratch_is_temporary)
+    cw_remove_tree(update->scratch, NULL);
+  g_free(update->scratch);
   g_free(update);
 }
 
@@ -52,6 +60,64 @@ void cw_update_begin(CwUpdate *update, guint64 index, const GPtrArray *trajector
   update->trajectories = trajectories;
   update->episodes = episodes;
   g_array_set_size(update->metrics, 0);
+}
+
+void cw_update_set_scratch(CwUpdate *update, const char *directory)
+{
+  g_free(update->scratch);
+  update->scratch = g_strdup(directory);
+}
+
+void cw_update_set_generation(CwUpdate *update, guint64 generation)
+{
+  update->generation = generation;
+}
+
+guint64 cw_update_generation(CwUpdate *update)
+{
+  return update->generation;
+}
+
+const char *cw_update_scratch(CwUpdate *update, GError **error)
+{
+  if (update->scratch == NULL) {
+    update->scratch = g_dir_make_tmp("cartwright-stage-XXXXXX", error);
+    update->scratch_is_temporary = update->scratch != NULL;
+    return update->scratch;
+  }
+  return cw_make_directories(update->scratch, error) ? update->scratch : NULL;
+}
+
+/* Written aside and renamed: a killed process leaves the old one, the new one or none. */
+gboolean cw_update_keep_policy(CwUpdate *update, GError **error)
+{
+  const char *scratch = cw_update_scratch(update, error);
+  g_autofree char *kept = NULL, *partial = NULL;
+
+  if (scratch == NULL)
+    return FALSE;
+  kept = g_build_filename(scratch, ".kept", NULL);
+  partial = g_build_filename(scratch, ".kept.partial", NULL);
+  return cw_remove_tree(partial, error) && cw_make_directories(partial, error) &&
+         cw_policy_save(update->policy, partial, error) && cw_remove_tree(kept, error) &&
+         cw_rename_file(partial, kept, error);
+}
+
+gboolean cw_update_restore_policy(CwUpdate *update, GError **error)
+{
+  const char *scratch = cw_update_scratch(update, error);
+  g_autofree char *kept = NULL;
+
+  if (scratch == NULL)
+    return FALSE;
+  kept = g_build_filename(scratch, ".kept", NULL);
+  if (g_file_test(kept, G_FILE_TEST_IS_DIR))
+    return cw_policy_load(update->policy, kept, error);
+  g_set_error(error, CW_RUN_ERROR, CW_ERROR_FAILED,
+              "%s: expected the policy that the stage had kept, found nothing; start the run afresh, or go on from an "
+              "earlier checkpoint",
+              kept);
+  return FALSE;
 }
 
 CwPolicy *cw_update_policy(CwUpdate *update)

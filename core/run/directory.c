@@ -10,9 +10,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-static const char *const files_of_a_run[] = {
-    "config.yaml", "metrics.jsonl",  "timings.jsonl", "trajectories",    "checkpoints", "curves.png",
-    "curves.svg",  "curves.gnuplot", "curves.dat",    "evaluation.json", NULL};
+static const char *const files_of_a_run[] = {"config.yaml",    "metrics.jsonl", "timings.jsonl",   "trajectories",
+                                             "checkpoints",    "scratch",       "curves.png",      "curves.svg",
+                                             "curves.gnuplot", "curves.dat",    "evaluation.json", NULL};
 
 gboolean cw_run_directory_is_used(const char *directory)
 {

@@ -3,6 +3,7 @@
  *   metrics.jsonl    reproducible numbers; timings.jsonl: wall-clock
  *   trajectories/    files that stages wrote
  *   checkpoints/     step-N
+ *   scratch/         files of the stage that is running
  *   evaluation.json  results
  *   curves.*         the learning curves */
 #ifndef CW_RUN_DIRECTORY_H

@@ -3,6 +3,7 @@
  * the present update. All that decides what comes next is in TrainingState and in
  * the objects that a checkpoint saves, so that a resumed stage repeats to the byte
  * what an uninterrupted one does; wall-clock goes into timings.jsonl only. */
+#include "core/base/checkpoint.h"
 #include "core/base/trajectories.h"
 #include "core/run/goal_order.h"
 #include "core/run/run.h"
@@ -18,13 +19,14 @@ typedef struct {
   CwPolicy *reference; /* NULL unless needed */
   CwRandom *random;
   CwUpdate *update;
+  char *scratch;           /* directory for the algorithm's files; removed when the stage has finished */
   GPtrArray *trajectories; /* CwTrajectory *: offline */
   GPtrArray *episodes;     /* CwTrajectory *: rolled out for the present update */
   CwGoalOrder *goal_order; /* of the train goals; NULL until something is collected */
-  guint64 n_wanted;  /* episodes for the present update */
-  GString *news;     /* for the progress line: what the last update and evaluation brought */
-  double score;      /* of the last evaluation; negative: none yet */
-  const char *doing; /* what fails if something fails now, for messages: "update", "evaluation after update" */
+  guint64 n_wanted;        /* episodes for the present update */
+  GString *news;           /* for the progress line: what the last update and evaluation brought */
+  double score;            /* of the last evaluation; negative: none yet */
+  const char *doing;       /* what fails if something fails now, for messages: "update", "evaluation after update" */
   /* Saved in checkpoints. */
   guint64 n_updates;            /* finished */
   guint64 n_episodes, n_groups; /* collected so far */
@@ -110,6 +112,8 @@ static gboolean open_training(Training *training, const CwPosition *position, GE
   training->trajectories = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
   training->episodes = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
   training->news = g_string_new(NULL);
+  g_autofree char *folder = g_strdup_printf("scratch/stage-%u", training->index);
+  training->scratch = cw_run_path(run, folder);
   training->score = -1;
   training->evaluation_pending = training->stage->options->evaluate_every > 0 && run->step == 0;
   if (!read_trajectories(training, error))
@@ -120,6 +124,7 @@ static gboolean open_training(Training *training, const CwPosition *position, GE
   if (!training->algorithm)
     return FALSE;
   training->update = cw_update_new(run->policy, training->reference, training->random);
+  cw_update_set_scratch(training->update, training->scratch);
   return !position || load(training, position, error);
 }
 
@@ -134,6 +139,7 @@ static void close_training(Training *training)
   g_clear_pointer(&training->episodes, g_ptr_array_unref);
   cw_goal_order_free(training->goal_order);
   g_string_free(training->news, TRUE);
+  g_free(training->scratch);
 }
 
 /* The progress line: what the last update and the last evaluation brought, and
@@ -409,7 +415,7 @@ gboolean cw_stage_algorithm(CwRun *run, guint index, const CwPosition *position,
     cw_outlook_begin(run->outlook, run->phases[index], label, training.n_updates,
                      cw_algorithm_expected_updates(training.algorithm));
     g_free(label);
-    good = train(&training, &problem);
+    good = train(&training, &problem) && cw_remove_tree(training.scratch, &problem);
     cw_outlook_end(run->outlook);
     if (!good)
       explain(&training, &problem);

@@ -10,6 +10,7 @@
 
 #define GROUP "algorithm"
 
+static const char *const keeps[] = {"best", "last", NULL};
 static const char *const schedules[] = {"constant", "linear", "cosine", NULL};
 
 static const CwOption rows[] = {
@@ -33,6 +34,10 @@ static const CwOption rows[] = {
     {"early_stop", CW_OPTION_INTEGER, offsetof(BcOptions, early_stop), .default_value = "0", .minimum = 0,
      .maximum = 100000, .unit = "epochs",
      .help = "stop after so many epochs without a better held-out accuracy; 0 never stops early"},
+    {"keep", CW_OPTION_ENUM, offsetof(BcOptions, keep), .default_value = "best", .values = keeps,
+     .help =
+         "with early_stop: the weights that the stage ends with, of the epoch with the best held-out accuracy or of "
+         "the last"},
     {"skip_single", CW_OPTION_BOOLEAN, offsetof(BcOptions, skip_single), .default_value = "true",
      .help = "leave out decisions with one candidate, which teach nothing"},
     {"successful_only", CW_OPTION_BOOLEAN, offsetof(BcOptions, successful_only), .default_value = "false",
@@ -177,6 +182,12 @@ static void order_epoch(Bc *bc, guint64 epoch)
   bc->order_epoch = epoch;
 }
 
+/* Whether the stage ends with the weights of its best epoch. */
+static gboolean keeps_best(const Bc *bc)
+{
+  return bc->options->early_stop > 0 && bc->options->keep == BC_KEEP_BEST;
+}
+
 static gboolean end_epoch(Bc *bc, CwUpdate *update, GError **error)
 {
   guint n = bc->data.held_out->len;
@@ -194,12 +205,19 @@ static gboolean end_epoch(Bc *bc, CwUpdate *update, GError **error)
     if (accuracy > bc->best_accuracy) {
       bc->best_accuracy = accuracy;
       bc->epochs_without_gain = 0;
+      if (keeps_best(bc) && !cw_update_keep_policy(update, error))
+        return FALSE;
     } else if (++bc->epochs_without_gain == (guint64)bc->options->early_stop) {
       bc->finished = TRUE;
     }
   }
   if (bc->step == (guint64)bc->options->epochs * steps_per_epoch(bc))
     bc->finished = TRUE;
+  if (bc->finished && keeps_best(bc)) {
+    cw_update_metric(update, "kept_epoch",
+                     (double)bc->step / (double)steps_per_epoch(bc) - (double)bc->epochs_without_gain);
+    return bc->epochs_without_gain == 0 || cw_update_restore_policy(update, error);
+  }
   return TRUE;
 }
 
@@ -297,7 +315,7 @@ static gboolean bc_load(gpointer object, GKeyFile *state, GError **error)
 
 static const char *const metrics[] = {"loss",          "accuracy",          "value_loss", "learning_rate",
                                       "gradient_norm", "decisions",         "epoch",      "skipped",
-                                      "held_out_loss", "held_out_accuracy", NULL};
+                                      "held_out_loss", "held_out_accuracy", "kept_epoch", NULL};
 
 static const CwAlgorithmVtable vtable = {
     .open = bc_open,

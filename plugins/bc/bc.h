@@ -15,12 +15,14 @@ typedef struct {
   double max_gradient_norm;
   double held_out;
   gint64 early_stop;
+  gint keep; /* BcKeep */
   gboolean skip_single, successful_only;
   char **agents;
   double label_smoothing, value_coefficient, discount;
 } BcOptions;
 
 typedef enum { BC_CONSTANT, BC_LINEAR, BC_COSINE } BcSchedule;
+typedef enum { BC_KEEP_BEST, BC_KEEP_LAST } BcKeep;
 
 /* A decision to imitate. */
 typedef struct {

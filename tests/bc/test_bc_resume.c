@@ -82,10 +82,20 @@ static GByteArray *remains(const Stage *stage)
 static const char resumable[] = "epochs: 3\nbatch_decisions: 7\nlearning_rate: 0.01\nheld_out: 0.2\nwarmup: 0.3\n"
                                 "batch_tokens: 20\nschedule: cosine\nearly_stop: 2\nvalue_coefficient: 0.1\n";
 
+/* A stage whose own files lie where another process would find them. */
+static Stage *open_resumable(GPtrArray *trajectories, const char *scratch)
+{
+  Stage *stage = stage_new(resumable, trajectories, NULL);
+  g_autofree char *folder = g_build_filename(scratch, "stage", NULL);
+
+  cw_update_set_scratch(stage->update, folder);
+  return stage;
+}
+
 /* Saves a stage and opens another one from what was saved, as a new process would. */
 static Stage *stop_and_resume(Stage *stage, GPtrArray *trajectories, const char *scratch)
 {
-  Stage *resumed = stage_new(resumable, trajectories, NULL);
+  Stage *resumed = open_resumable(trajectories, scratch);
   GKeyFile *state = g_key_file_new(), *read = g_key_file_new();
   g_autofree char *text = NULL;
   g_autofree char *random = cw_random_save(stage->random);
@@ -110,7 +120,7 @@ static void test_a_stop_in_mid_epoch_continues_bit_by_bit(void **state)
 {
   g_autofree char *scratch = g_dir_make_tmp("cartwright-test-XXXXXX", NULL);
   Stage *straight = stage_new(resumable, make_toy_task(20), NULL);
-  Stage *stopped = stage_new(resumable, make_toy_task(20), NULL);
+  Stage *stopped = open_resumable(make_toy_task(20), scratch);
   gboolean done = FALSE;
 
   (void)state;
@@ -134,6 +144,60 @@ static void test_a_stop_in_mid_epoch_continues_bit_by_bit(void **state)
   stage_free(straight);
   stage_free(stopped);
   assert_true(cw_remove_tree(scratch, NULL));
+}
+
+static GByteArray *weights_of(const Stage *stage)
+{
+  GByteArray *bytes = g_byte_array_new();
+
+  cw_policy_visit_tensors(stage->policy, append_tensor, bytes);
+  return bytes;
+}
+
+static void free_bytes(gpointer bytes)
+{
+  g_byte_array_free(bytes, TRUE);
+}
+
+/* Stops early, three epochs after the best one, and tells with which epoch's weights it ends. */
+static void assert_ends_with(const char *keep, gboolean best_is_kept)
+{
+  g_autofree char *yaml = g_strdup_printf("epochs: 60\nbatch_decisions: 100\nlearning_rate: 0.1\nheld_out: 0.2\n"
+                                          "early_stop: 3\nkeep: %s\n",
+                                          keep);
+  g_autoptr(GPtrArray) epochs = g_ptr_array_new_with_free_func(free_bytes); /* weights after each */
+  Stage *stage = stage_new(yaml, make_toy_task(60), NULL);
+  GByteArray *expected, *found;
+  double best = -1;
+  gint best_epoch = 0;
+  gboolean done;
+
+  do {
+    done = stage_update(stage); /* a whole epoch */
+    g_ptr_array_add(epochs, weights_of(stage));
+    if (stage_metric(stage, "held_out_accuracy") > best) {
+      best = stage_metric(stage, "held_out_accuracy");
+      best_epoch = (gint)epochs->len;
+    }
+  } while (!done);
+  assert_int_equal(best_epoch, (gint)epochs->len - 3);
+  found = epochs->pdata[epochs->len - 1];
+  expected = epochs->pdata[best_epoch - 1];
+  if (best_is_kept) {
+    assert_near(stage_metric(stage, "kept_epoch"), best_epoch, 0);
+    assert_memory_equal(found->data, expected->data, expected->len);
+  } else {
+    assert_true(isnan(stage_metric(stage, "kept_epoch")));
+    assert_int_not_equal(memcmp(found->data, expected->data, expected->len), 0);
+  }
+  stage_free(stage);
+}
+
+static void test_an_early_stop_ends_with_the_best_epoch_or_the_last(void **state)
+{
+  (void)state;
+  assert_ends_with("best", TRUE);
+  assert_ends_with("last", FALSE);
 }
 
 static void test_resuming_with_other_trajectories_is_refused(void **state)
@@ -179,6 +243,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_a_toy_task_is_learnt_and_carries_over_to_what_was_held_out),
       cmocka_unit_test(test_a_stop_in_mid_epoch_continues_bit_by_bit),
+      cmocka_unit_test(test_an_early_stop_ends_with_the_best_epoch_or_the_last),
       cmocka_unit_test(test_resuming_with_other_trajectories_is_refused),
       cmocka_unit_test(test_a_state_with_a_gap_is_refused),
   };

@@ -27,7 +27,7 @@ for command in $("$cartwright" --help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
   same "cartwright $command: Unknown option --nonsense
 try 'cartwright $command --help'" "$status$(cat err)" "$command --nonsense"
 done
-fails 2 "cartwright run: expected EXPERIMENT.yaml
+fails 2 "cartwright run: expected EXPERIMENT.yaml | RUN
 try 'cartwright run --help'" "a missing operand" run
 fails 2 "cartwright config: unexpected argument 'b'
 try 'cartwright config --help'" "an operand too many" config a b
@@ -85,6 +85,12 @@ same "results: run/evaluation.json" "$status$(grep ^results: out)" "run ends wit
 same "best greedy final greedy initial greedy random greedy" \
   "$(sed -n 's/^\(random\|best\|initial\|final\) .*/\1 greedy/p' out | sort | uniq | tr '\n' ' ' | sed 's/ $//')" \
   "the table has a row for every agent"
+mkdir elsewhere
+mv run elsewhere/moved
+run 0 run elsewhere/moved --resume --quiet
+same "results: elsewhere/moved/evaluation.json no" "$status$(grep ^results: out) $(test -e runs && echo yes || echo no)" \
+  "run RUN --resume goes on in the directory that it names"
+mv elsewhere/moved run
 rows() { sed -n '/^agent/,/^$/p' out | sed 's/ *[0-9]*$//' | grep .; }
 rows >table
 run 0 evaluate run --quiet

@@ -20,6 +20,7 @@ G_BEGIN_DECLS
 #define CW_NEEDS_VALUES       (1ull << 1) /* a value head */
 #define CW_NEEDS_REFERENCE    (1ull << 2) /* a frozen copy of the policy as the stage found it */
 #define CW_NEEDS_TRAJECTORIES (1ull << 3) /* the stage must name `trajectories` */
+#define CW_TAKES_REFRESH      (1ull << 4) /* since ABI 1.1: trajectories may change between updates (refresh_every) */
 
 /* The experience wanted before the next update. The host zeroes it and sets
  * struct_size; leaving it zero asks for nothing. */
@@ -38,9 +39,13 @@ CwPolicy *cw_update_reference(CwUpdate *update); /* NULL unless needed */
 CwRandom *cw_update_random(CwUpdate *update);
 /* Index of this update within the stage, from 0. */
 guint64 cw_update_index(CwUpdate *update);
-/* The stage's offline trajectories, the same at every update, in file order. */
+/* The stage's offline trajectories, in file order: the same at every update, unless
+ * the algorithm answers CW_TAKES_REFRESH. Then they are others, and pointers to the
+ * old ones are dead, when cw_update_generation has grown since the update before. */
 guint cw_update_n_trajectories(CwUpdate *update);
 const CwTrajectory *cw_update_trajectory(CwUpdate *update, guint index);
+/* How often the offline trajectories have been made anew since the stage began. */
+guint64 cw_update_generation(CwUpdate *update);
 /* The episodes rolled out for this update, in episode order. */
 guint cw_update_n_episodes(CwUpdate *update);
 const CwTrajectory *cw_update_episode(CwUpdate *update, guint index);
@@ -48,6 +53,19 @@ const CwTrajectory *cw_update_episode(CwUpdate *update, guint index);
  * "ALGORITHM/name"). A non-finite value makes the host stop the stage with
  * CW_ERROR_NUMERIC after the update returns. */
 void cw_update_metric(CwUpdate *update, const char *name, double value);
+
+/* A directory of this stage for files of the algorithm's own, made when first asked
+ * for; NULL with error when it cannot be. It outlives the process, so that a resumed
+ * stage finds it, but a resumed stage may also be at an earlier update than the
+ * files; and it is removed when the stage has finished. What is found in it must be
+ * checked before it is believed. Names beginning with a dot are the host's. */
+const char *cw_update_scratch(CwUpdate *update, GError **error);
+/* Remembers the policy, with its optimiser, as it is now, in the place of what was
+ * remembered before; restore brings it back. Both survive a stop: a resumed stage
+ * that comes to the same updates keeps and restores the same. Nothing kept:
+ * restore is CW_ERROR_FAILED. */
+gboolean cw_update_keep_policy(CwUpdate *update, GError **error);
+gboolean cw_update_restore_policy(CwUpdate *update, GError **error);
 
 typedef struct CwAlgorithmVtable {
   /* Required. */

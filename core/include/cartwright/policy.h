@@ -89,6 +89,11 @@ gboolean cw_policy_backward(CwPolicy *policy, const float *dlogits, const float 
 gboolean cw_policy_step(CwPolicy *policy, double learning_rate, double max_norm, double *gradient_norm, GError **error);
 guint cw_policy_count_tokens(CwPolicy *policy, const CwDecision *decision);
 
+/* A number that changes when any weight does (SHA-256 over the tensors, hex): by it a
+ * file of results is known to be this policy's. NULL when the backend does not show
+ * its tensors. Takes a second for some hundred megabytes. Free with g_free. */
+char *cw_policy_fingerprint(CwPolicy *policy);
+
 /* Number of logits of a batch: the sum of its candidate counts. */
 guint cw_count_logits(const CwDecision *const *decisions, guint n_decisions);
 
