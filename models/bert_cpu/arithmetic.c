@@ -5,7 +5,7 @@
 extern const BertKernels bert_kernels_generic;
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define BERT_HAS_X86_KERNELS 1
-extern const BertKernels bert_kernels_avx2, bert_kernels_avx512;
+extern const BertKernels bert_kernels_avx2, bert_kernels_avx512, bert_kernels_avx512_bf16;
 #else
 #define BERT_HAS_X86_KERNELS 0
 #endif
@@ -14,6 +14,8 @@ const BertKernels *bert_kernels_named(const char *name)
 {
 #if BERT_HAS_X86_KERNELS
   __builtin_cpu_init();
+  if (g_str_equal(name, "avx512_bf16"))
+    return bert_kernels_named("avx512") && __builtin_cpu_supports("avx512bf16") ? &bert_kernels_avx512_bf16 : NULL;
   if (g_str_equal(name, "avx512"))
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                    __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
@@ -30,7 +32,7 @@ const BertKernels *bert_kernels_named(const char *name)
 
 const BertKernels *bert_kernels(void)
 {
-  static const char *const names[] = {"avx512", "avx2"};
+  static const char *const names[] = {"avx512_bf16", "avx512", "avx2"};
   for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
     const BertKernels *kernels = bert_kernels_named(names[i]);
     if (kernels)

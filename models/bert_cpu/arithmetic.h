@@ -33,6 +33,25 @@ static inline BertView bert_transposed(const float *data, gsize stride)
   return (BertView){data, 1, (ptrdiff_t)stride};
 }
 
+/* A bf16 number: the upper half of a float, rounded to nearest, ties to even; NaN stays NaN. */
+typedef guint16 BertHalf;
+
+/* As BertView. */
+typedef struct BertHalfView {
+  const BertHalf *data;
+  ptrdiff_t row_stride, column_stride;
+} BertHalfView;
+
+static inline BertHalfView bert_half_rows(const BertHalf *data, gsize stride)
+{
+  return (BertHalfView){data, (ptrdiff_t)stride, 1};
+}
+
+static inline BertHalfView bert_half_transposed(const BertHalf *data, gsize stride)
+{
+  return (BertHalfView){data, 1, (ptrdiff_t)stride};
+}
+
 /* What the AdamW update needs besides the arrays (Loshchilov and Hutter 2019, as PyTorch computes it). */
 typedef struct BertAdamW {
   float learning_rate, epsilon, weight_decay;
@@ -43,10 +62,11 @@ typedef struct BertAdamW {
 } BertAdamW;
 
 typedef struct BertKernels {
-  const char *name;    /* "avx512", "avx2", "generic" */
+  const char *name;    /* "avx512_bf16", "avx512", "avx2", "generic" */
   guint tile_rows;     /* rows that the matrix product handles at once: a good multiple for blocks of rows */
   guint panel_columns; /* columns of a packed panel */
-  gsize gemm_scratch;  /* floats of scratch that gemm needs */
+  gsize gemm_scratch;  /* floats of scratch that gemm and its bf16 forms need */
+  gboolean has_bf16;   /* products of bf16 numbers use instructions of their own (VDPBF16PS) */
 
   /* Matrix b (k x n) rearranged for gemm: floats needed, and the packing of the
    * panels first .. last-1 (of (n + panel_columns - 1) / panel_columns). 64-byte aligned. */
@@ -60,6 +80,21 @@ typedef struct BertKernels {
   void (*gemm_packed)(gsize m, gsize n, gsize k, BertView a, const float *packed, float *c, gsize c_stride,
                       const float *bias, gboolean accumulate, float *scratch);
 
+  /* The same of bf16 matrices, added up in floats; packing rounds. Without has_bf16 the numbers are widened on the way
+   * and multiplied as floats: the bits are those of gemm on the same numbers. VDPBF16PS adds two products at a time
+   * into each sum (odd k, then even k, each rounded to nearest even) and takes subnormal numbers for 0 on the way in
+   * and out, so results differ in the last bits, and below 1.2e-38. Packed sizes are in halves. */
+  gsize (*packed_half_size)(gsize k, gsize n);
+  void (*pack_half)(gsize k, gsize n, BertView b, gsize first, gsize last, BertHalf *packed);
+  void (*gemm_half)(gsize m, gsize n, gsize k, BertHalfView a, BertHalfView b, float *c, gsize c_stride,
+                    const float *bias, gboolean accumulate, float *scratch);
+  void (*gemm_half_packed)(gsize m, gsize n, gsize k, BertHalfView a, const BertHalf *packed, float *c, gsize c_stride,
+                           const float *bias, gboolean accumulate, float *scratch);
+  void (*to_halves)(gsize n, const float *x, BertHalf *halves); /* rounds */
+  void (*from_halves)(gsize n, const BertHalf *halves, float *x);
+
+  /* output = x * weight + bias: a LayerNorm's output from its normalised row, to the bit. */
+  void (*affine)(gsize n, const float *x, const float *weight, const float *bias, float *output);
   /* One row of n: sum = x + residual (residual may be NULL); normalised = (sum - mean) / sqrt(variance + epsilon);
    * output = normalised * weight + bias. Returns 1 / sqrt(variance + epsilon). `normalised` may be NULL; outputs may be
    * x. */

@@ -1,6 +1,7 @@
 /* The kernels of arithmetic.h, written once. A file that includes this defines
  * BERT_ISA (a name), BERT_LANES (floats in a vector register) and BERT_TILE (rows of the
- * register tile), after choosing the instruction set; with BERT_PORTABLE no instruction is named. Compiled with -O3 and
+ * register tile), after choosing the instruction set; with BERT_PORTABLE no instruction is named; with BERT_PAIRS
+ * products of bf16 numbers go by pairs of k. Compiled with -O3 and
  * floating-point rules relaxed so that sums vectorise; but NaN and infinity keep their meaning: what is not finite
  * must reach the logits or the gradients, where others look for it. */
 #include "arithmetic.h"
@@ -28,6 +29,7 @@ static inline void store(float *p, Vector v)
 
 #include "arithmetic_dropout.h"
 #include "arithmetic_product.h"
+#include "arithmetic_product_half.h"
 #include "arithmetic_rows.h"
 
 static void add(gsize n, const float *x, float *y)
@@ -119,6 +121,16 @@ const BertKernels TABLE_NAMED(BERT_ISA) = {
     .pack = pack,
     .gemm = gemm,
     .gemm_packed = gemm_packed,
+#ifdef BERT_PAIRS
+    .has_bf16 = TRUE,
+#endif
+    .packed_half_size = packed_half_size,
+    .pack_half = pack_half,
+    .gemm_half = gemm_half,
+    .gemm_half_packed = gemm_half_packed,
+    .to_halves = to_halves,
+    .from_halves = from_halves,
+    .affine = affine,
     .layer_norm = layer_norm,
     .layer_norm_backward = layer_norm_backward,
     .gelu = gelu,

@@ -1,5 +1,11 @@
 /* Passes over rows: LayerNorm, activations, softmax. Part of arithmetic_body.h. */
 
+static void affine(gsize n, const float *x, const float *weight, const float *bias, float *output)
+{
+  for (gsize i = 0; i < n; i++)
+    output[i] = x[i] * weight[i] + bias[i];
+}
+
 static float layer_norm(gsize n, const float *x, const float *residual, const float *weight, const float *bias,
                         float epsilon, float *normalised, float *output)
 {
@@ -25,8 +31,7 @@ static float layer_norm(gsize n, const float *x, const float *residual, const fl
   float *middle = normalised ? normalised : output;
   for (gsize i = 0; i < n; i++)
     middle[i] = (output[i] - mean) * inverse;
-  for (gsize i = 0; i < n; i++)
-    output[i] = middle[i] * weight[i] + bias[i];
+  affine(n, middle, weight, bias, output);
   return inverse;
 }
 

@@ -2,7 +2,9 @@
 #include "policy.h"
 #include <cartwright/cartwright.h>
 
-static const char *const instruction_set_names[] = {"auto", "avx512", "avx2", "generic", NULL};
+static const char *const instruction_set_names[] = {"auto", "avx512_bf16", "avx512", "avx2", "generic", NULL};
+static const char *const precision_names[] = {"f32", "bf16", "auto", NULL};
+static const char *const recompute_names[] = {"none", "layer", NULL};
 
 #define ROW(member) BERT_OPTION(BertCpuOptions, member)
 
@@ -14,6 +16,13 @@ static const CwOption option_rows[] = {
      .maximum = 1048576, .unit = "MiB",
      .help = "score remembers encodings of candidates and whole decisions until the weights change, in so much memory; "
              "results do not depend on it"},
+    {ROW(precision), .type = CW_OPTION_ENUM, .default_value = "f32", .values = precision_names,
+     .help = "of the encoder's weights and activations in products: f32, or bf16 with sums, gradients and optimiser in "
+             "f32; auto: bf16 where the processor has instructions for it"},
+    {ROW(recompute), .type = CW_OPTION_ENUM, .flags = CW_OPTION_RESUME_SAFE, .default_value = "none",
+     .values = recompute_names,
+     .help = "layer: keep only each layer's output for backward and compute the rest again, for less memory and the "
+             "same gradients"},
     {ROW(instruction_set), .type = CW_OPTION_ENUM, .flags = CW_OPTION_RESUME_SAFE, .default_value = "auto",
      .values = instruction_set_names, .help = "vector instructions to use; auto: the best the processor has"},
 };

@@ -1,22 +1,59 @@
 /* The encoder's forward pass. Between two attentions every row goes its own
  * way, so a block of rows passes through output projection, normalisation, feed-forward
  * network and the next layer's projections in one task, while it is in the
- * cache. Layers that are kept for backward write into their memory, the others
- * into shared buffers, in place. */
+ * cache. The hidden states are one matrix that each layer replaces row by row; what backward needs is
+ * kept beside it. A layer whose inside was not kept goes through the same code again when
+ * backward comes to it, with the same dropout masks, and so gives the same bits. */
 #include "network.h"
+#include <string.h>
 
 typedef struct {
   BertPass *pass;
   gint layer; /* BERT_LAYER_EMBEDDINGS: the embeddings and the first projections */
 } RowRun;
 
-static void activate(const BertPass *pass, gsize n, const float *x, float *output, float *derivative)
+/* A thread's memory for one block of rows. */
+typedef struct {
+  float *gemm, *x, *between; /* x, between: rows x h */
+  float *wide;               /* rows x max(f, 3h) */
+  BertHalf *halves;          /* rows x max(f, 3h), with halves only */
+  guint16 *bits;
+} Scratch;
+
+static gsize widest(const BertConfig *config)
+{
+  return MAX((gsize)config->intermediate_size, 3 * (gsize)config->hidden_size);
+}
+
+static gsize row_scratch(const BertNetwork *network)
+{
+  gsize h = network->config->hidden_size, wide = widest(network->config);
+  gsize rows = BERT_ROW_UNIT * BERT_ROW_BLOCK_UNITS;
+  return network->kernels->gemm_scratch + rows * (2 * h + wide + (network->rules.halves ? (wide + 1) / 2 : 0)) +
+         (h + 2 * BERT_DROPOUT_GROUP) / 2 + 16;
+}
+
+static Scratch scratch_of(const BertPass *pass, guint thread)
+{
+  const BertNetwork *network = pass->network;
+  gsize h = network->config->hidden_size, wide = widest(network->config);
+  gsize rows = BERT_ROW_UNIT * BERT_ROW_BLOCK_UNITS;
+  Scratch scratch = {.gemm = pass->scratch[thread]};
+  scratch.x = scratch.gemm + network->kernels->gemm_scratch;
+  scratch.between = scratch.x + rows * h;
+  scratch.wide = scratch.between + rows * h;
+  scratch.halves = (BertHalf *)(gpointer)(scratch.wide + rows * wide);
+  scratch.bits = network->rules.halves ? scratch.halves + rows * ((wide + 1) / 2 * 2) : scratch.halves;
+  return scratch;
+}
+
+static void activate(const BertPass *pass, gsize n, const float *x, float *output)
 {
   const BertKernels *kernels = pass->network->kernels;
   if (pass->network->config->activation == BERT_ACTIVATION_GELU)
-    kernels->gelu(n, x, output, derivative);
+    kernels->gelu(n, x, output, NULL);
   else
-    kernels->gelu_tanh(n, x, output, derivative);
+    kernels->gelu_tanh(n, x, output, NULL);
 }
 
 static void embed(const BertPass *pass, guint first, guint last, guint16 *bits)
@@ -25,7 +62,7 @@ static void embed(const BertPass *pass, guint first, guint last, guint16 *bits)
   const BertParameters *weights = pass->network->weights;
   const BertBatch *batch = pass->batch;
   gsize h = pass->network->config->hidden_size;
-  float epsilon = (float)pass->network->config->layer_norm_epsilon, *output = pass->layers[0].input;
+  float epsilon = (float)pass->network->config->layer_norm_epsilon, *output = pass->hidden_states;
   for (guint row = first; row < last; row++) {
     float *x = output + row * h;
     guint position = row - batch->text_start[batch->row_text[row]];
@@ -43,7 +80,8 @@ static void embed(const BertPass *pass, guint first, guint last, guint16 *bits)
   }
 }
 
-/* x (rows first .. last-1; x begins at row `first`) is dropped, added to the residual and normalised into `output`. */
+/* x (rows first .. last-1; x begins at row `first`, as all here do) is dropped, added to the residual and normalised
+ * into `output`. The three are apart, so that the loops vectorise. */
 static void finish_rows(const BertPass *pass, gint layer, BertSite site, guint first, guint last, float *x,
                         const float *residual, const float *weight, const float *bias, float *normalised,
                         float *inverse, float *output, guint16 *bits)
@@ -61,44 +99,61 @@ static void finish_rows(const BertPass *pass, gint layer, BertSite site, guint f
   }
 }
 
-static void layer_rows(const BertPass *pass, gint layer, guint first, guint last, float *scratch, guint16 *bits)
+/* Query, key and value of a layer from its input's rows. */
+static void project_rows(const BertPass *pass, gint layer, guint first, guint last, const float *input,
+                         const Scratch *scratch)
 {
   const BertNetwork *network = pass->network;
-  const BertKernels *kernels = network->kernels;
+  gsize h = network->config->hidden_size, n = last - first;
+  gpointer to = pass->layers[layer].query_key_value;
+  float *output = bert_open_stored(network, to, first * 3 * h, scratch->wide);
+  bert_product(network, n, 3 * h, h, bert_as_stored(network, n * h, input, scratch->halves),
+               network->layers[layer].query_key_value.forward, output, network->weights->layers[layer].query_bias,
+               FALSE, scratch->gemm);
+  bert_store(network, n * 3 * h, output, to, first * 3 * h);
+}
+
+/* From the context to the activation: scratch->between gets the rows after attention's LayerNorm. Returns the rows
+ * before the activation, as they were stored. */
+static const float *inner_rows(const BertPass *pass, gint layer, guint first, guint last, const float *input,
+                               gboolean keeps, const Scratch *scratch)
+{
+  const BertNetwork *network = pass->network;
   const BertLayer *weights = &network->weights->layers[layer];
   const BertPackedLayer *packed = &network->layers[layer];
   const BertLayerMemory *memory = &pass->layers[layer];
   gsize h = network->config->hidden_size, f = network->config->intermediate_size, n = last - first;
-  gboolean keeps = memory->activated != NULL;
-  float *gemm = scratch, *x = gemm + kernels->gemm_scratch, *spare = x + n * h;
-  float *attention_out = keeps ? memory->attention_out + first * h : spare;
-  float *activated = keeps ? memory->activated + first * f : spare + n * h;
-  float *derivative = keeps ? memory->derivative + first * f : NULL;
-  float *before = keeps ? derivative : activated;
-  const float *input = memory->input + first * h;
-  float *output =
-      (layer + 1 < (gint)network->config->n_layers ? pass->layers[layer + 1].input : pass->hidden_states) + first * h;
-
-  kernels->gemm_packed(n, h, h, bert_rows(memory->context + first * h, h), packed->attention_output.forward, x, h,
-                       weights->attention_output_bias, FALSE, gemm);
-  finish_rows(pass, layer, BERT_SITE_ATTENTION_OUTPUT, first, last, x, input, weights->attention_norm_weight,
+  bert_product(network, n, h, h, bert_stored(network, memory->context, first * h), packed->attention_output.forward,
+               scratch->x, weights->attention_output_bias, FALSE, scratch->gemm);
+  finish_rows(pass, layer, BERT_SITE_ATTENTION_OUTPUT, first, last, scratch->x, input, weights->attention_norm_weight,
               weights->attention_norm_bias, keeps ? memory->attention_normalised + first * h : NULL,
-              keeps ? memory->attention_inverse + first : NULL, attention_out, bits);
-  kernels->gemm_packed(n, f, h, bert_rows(attention_out, h), packed->intermediate.forward, before, f,
-                       weights->intermediate_bias, FALSE, gemm);
-  activate(pass, n * f, before, activated, derivative);
-  kernels->gemm_packed(n, h, f, bert_rows(activated, f), packed->output.forward, x, h, weights->output_bias, FALSE,
-                       gemm);
-  finish_rows(pass, layer, BERT_SITE_OUTPUT, first, last, x, attention_out, weights->output_norm_weight,
-              weights->output_norm_bias, keeps ? memory->normalised + first * h : NULL,
-              keeps ? memory->inverse + first : NULL, output, bits);
+              keeps ? memory->attention_inverse + first : NULL, scratch->between, scratch->bits);
+  float *before = keeps ? bert_open_stored(network, memory->intermediate, first * f, scratch->wide) : scratch->wide;
+  bert_product(network, n, f, h, bert_as_stored(network, n * h, scratch->between, scratch->halves),
+               packed->intermediate.forward, before, weights->intermediate_bias, FALSE, scratch->gemm);
+  if (!network->rules.halves)
+    return before;
+  /* Backward will know the rounded numbers only: the activation sees no others. */
+  BertHalf *rounded = keeps ? bert_stored(network, memory->intermediate, first * f) : scratch->halves;
+  network->kernels->to_halves(n * f, before, rounded);
+  network->kernels->from_halves(n * f, rounded, before);
+  return before;
 }
 
-static gsize row_scratch(const BertPass *pass)
+static void layer_rows(const BertPass *pass, gint layer, guint first, guint last, const Scratch *scratch)
 {
-  gsize h = pass->network->config->hidden_size, f = pass->network->config->intermediate_size;
-  gsize rows = BERT_ROW_UNIT * BERT_ROW_BLOCK_UNITS;
-  return pass->network->kernels->gemm_scratch + rows * (2 * h + f) + (h + 2 * BERT_DROPOUT_GROUP) / 2 + 16;
+  const BertNetwork *network = pass->network;
+  const BertLayer *weights = &network->weights->layers[layer];
+  const BertLayerMemory *memory = &pass->layers[layer];
+  gsize h = network->config->hidden_size, f = network->config->intermediate_size, n = last - first;
+  float *states = pass->hidden_states + first * h;
+  const float *before = inner_rows(pass, layer, first, last, states, memory->keeps, scratch);
+  activate(pass, n * f, before, scratch->wide);
+  bert_product(network, n, h, f, bert_as_stored(network, n * f, scratch->wide, scratch->halves),
+               network->layers[layer].output.forward, scratch->x, weights->output_bias, FALSE, scratch->gemm);
+  finish_rows(pass, layer, BERT_SITE_OUTPUT, first, last, scratch->x, scratch->between, weights->output_norm_weight,
+              weights->output_norm_bias, memory->normalised ? memory->normalised + first * h : NULL,
+              memory->inverse ? memory->inverse + first : NULL, states, scratch->bits);
 }
 
 static void row_task(gpointer data, guint task, guint thread)
@@ -106,75 +161,114 @@ static void row_task(gpointer data, guint task, guint thread)
   const RowRun *run = data;
   const BertPass *pass = run->pass;
   const BertNetwork *network = pass->network;
-  gsize h = network->config->hidden_size, f = network->config->intermediate_size;
-  float *scratch = pass->scratch[thread];
-  guint16 *bits = (guint16 *)(gpointer)(scratch + network->kernels->gemm_scratch +
-                                        (gsize)BERT_ROW_UNIT * BERT_ROW_BLOCK_UNITS * (2 * h + f));
+  gsize h = network->config->hidden_size;
+  Scratch scratch = scratch_of(pass, thread);
   guint first, last, next = (guint)(run->layer + 1);
   bert_row_block(pass->batch->n_rows, pass->n_row_blocks, task, &first, &last);
   if (run->layer == BERT_LAYER_EMBEDDINGS)
-    embed(pass, first, last, bits);
+    embed(pass, first, last, scratch.bits);
   else
-    layer_rows(pass, run->layer, first, last, scratch, bits);
-  if (next < network->config->n_layers) {
-    const BertLayerMemory *memory = &pass->layers[next];
-    network->kernels->gemm_packed(
-        last - first, 3 * h, h, bert_rows(memory->input + first * h, h), network->layers[next].query_key_value.forward,
-        memory->query_key_value + first * 3 * h, 3 * h, network->weights->layers[next].query_bias, FALSE, scratch);
-  }
+    layer_rows(pass, run->layer, first, last, &scratch);
+  const float *states = pass->hidden_states + first * h;
+  if (pass->lowest_input && (gint)next == MAX(network->rules.first_trained, 0))
+    memcpy(pass->lowest_input + first * h, states, (last - first) * h * sizeof *states);
+  if (next < network->config->n_layers)
+    project_rows(pass, (gint)next, first, last, states, &scratch);
 }
 
-/* Memory of all layers: kept ones have their own, the others share. */
+const float *bert_layer_input(const BertPass *pass, gint layer, guint first, guint last, float *spare)
+{
+  const BertNetwork *network = pass->network;
+  gsize h = network->config->hidden_size;
+  if (layer == MAX(network->rules.first_trained, 0))
+    return pass->lowest_input + first * h;
+  const BertLayer *below = &network->weights->layers[layer - 1];
+  for (guint row = first; row < last; row++)
+    network->kernels->affine(h, pass->layers[layer - 1].normalised + row * h, below->output_norm_weight,
+                             below->output_norm_bias, spare + (row - first) * h);
+  return spare;
+}
+
+static void project_again_task(gpointer data, guint task, guint thread)
+{
+  const RowRun *run = data;
+  Scratch scratch = scratch_of(run->pass, thread);
+  guint first, last;
+  bert_row_block(run->pass->batch->n_rows, run->pass->n_row_blocks, task, &first, &last);
+  const float *input = bert_layer_input(run->pass, run->layer, first, last, scratch.x);
+  project_rows(run->pass, run->layer, first, last, input, &scratch);
+}
+
+static void inner_again_task(gpointer data, guint task, guint thread)
+{
+  const RowRun *run = data;
+  Scratch scratch = scratch_of(run->pass, thread);
+  guint first, last;
+  bert_row_block(run->pass->batch->n_rows, run->pass->n_row_blocks, task, &first, &last);
+  const float *input = bert_layer_input(run->pass, run->layer, first, last, scratch.wide);
+  inner_rows(run->pass, run->layer, first, last, input, TRUE, &scratch);
+}
+
+void bert_encoder_recompute(BertPass *pass, gint layer)
+{
+  const BertLayerMemory *memory = &pass->layers[layer];
+  BertPool *pool = pass->network->pool;
+  bert_pass_scratch(pass, row_scratch(pass->network));
+  bert_pool_run(pool, pass->n_row_blocks, project_again_task, &(RowRun){pass, layer});
+  bert_attention_forward(pass, layer, memory->query_key_value, memory->context);
+  bert_pool_run(pool, pass->n_row_blocks, inner_again_task, &(RowRun){pass, layer});
+}
+
+/* The inside of a layer. */
+static void take_inside(BertPass *pass, BertLayerMemory *memory, gboolean for_backward)
+{
+  const BertNetwork *network = pass->network;
+  BertWorkspace *workspace = pass->workspace;
+  gsize rows = pass->batch->n_rows, h = network->config->hidden_size, f = network->config->intermediate_size;
+  memory->query_key_value = bert_take_stored(network, workspace, rows * 3 * h);
+  memory->context = bert_take_stored(network, workspace, rows * h);
+  if (!for_backward)
+    return;
+  memory->attention_normalised = bert_take(workspace, float, rows *h);
+  memory->attention_inverse = bert_take(workspace, float, rows);
+  memory->intermediate = bert_take_stored(network, workspace, rows * f);
+}
+
+/* Memory of all layers: what is kept is each layer's own, the rest they share. */
 static void take_memory(BertPass *pass)
 {
   const BertNetwork *network = pass->network;
-  const BertBatch *batch = pass->batch;
   BertWorkspace *workspace = pass->workspace;
-  gsize rows = batch->n_rows, h = network->config->hidden_size, f = network->config->intermediate_size;
+  gsize rows = pass->batch->n_rows, h = network->config->hidden_size;
+  gboolean recomputes = network->rules.recompute == BERT_RECOMPUTE_LAYER;
+  gint first_trained = network->rules.first_trained;
   guint n_layers = network->config->n_layers;
-  gsize n_probabilities = 0;
+  BertLayerMemory shared = {0};
   pass->layers = bert_take(workspace, BertLayerMemory, n_layers);
-  pass->probabilities_start = NULL;
-  pass->embeddings_normalised = pass->embeddings_inverse = NULL;
-  if (pass->keeps) {
-    pass->probabilities_start = bert_take(workspace, gsize, batch->n_texts + 1);
-    for (guint i = 0; i < batch->n_texts; i++) {
-      gsize length = batch->text_start[i + 1] - batch->text_start[i];
-      pass->probabilities_start[i] = n_probabilities;
-      n_probabilities += network->config->n_heads * length * bert_padded((guint)length);
-    }
-    pass->probabilities_start[batch->n_texts] = n_probabilities;
-    if (network->first_trained == BERT_LAYER_EMBEDDINGS) {
-      pass->embeddings_normalised = bert_take(workspace, float, rows *h);
-      pass->embeddings_inverse = bert_take(workspace, float, rows);
-    }
+  pass->hidden_states = bert_take(workspace, float, rows *h);
+  pass->embeddings_normalised = pass->embeddings_inverse = pass->lowest_input = NULL;
+  if (pass->keeps && first_trained < (gint)n_layers)
+    pass->lowest_input = bert_take(workspace, float, rows *h);
+  if (pass->keeps && first_trained == BERT_LAYER_EMBEDDINGS) {
+    pass->embeddings_normalised = bert_take(workspace, float, rows *h);
+    pass->embeddings_inverse = bert_take(workspace, float, rows);
   }
-  float *input = bert_take(workspace, float, rows *h), *query_key_value = NULL, *context = NULL;
   for (guint i = 0; i < n_layers; i++) {
     BertLayerMemory *memory = &pass->layers[i];
-    *memory = (BertLayerMemory){.input = input};
-    if (pass->keeps && (gint)i >= network->first_trained) {
-      memory->query_key_value = bert_take(workspace, float, rows * 3 * h);
-      memory->probabilities = bert_take(workspace, float, n_probabilities);
-      memory->context = bert_take(workspace, float, rows *h);
-      memory->attention_normalised = bert_take(workspace, float, rows *h);
-      memory->attention_inverse = bert_take(workspace, float, rows);
-      memory->attention_out = bert_take(workspace, float, rows *h);
-      memory->activated = bert_take(workspace, float, rows *f);
-      memory->derivative = bert_take(workspace, float, rows *f);
+    gboolean trained = pass->keeps && (gint)i >= first_trained;
+    *memory = (BertLayerMemory){.keeps = trained && !recomputes};
+    if (memory->keeps) {
+      take_inside(pass, memory, TRUE);
+    } else {
+      if (!shared.context)
+        take_inside(pass, &shared, recomputes && pass->keeps && first_trained < (gint)n_layers);
+      *memory = shared;
+    }
+    if (trained) {
       memory->normalised = bert_take(workspace, float, rows *h);
       memory->inverse = bert_take(workspace, float, rows);
-      input = bert_take(workspace, float, rows *h);
-    } else {
-      if (!query_key_value) {
-        query_key_value = bert_take(workspace, float, rows * 3 * h);
-        context = bert_take(workspace, float, rows *h);
-      }
-      memory->query_key_value = query_key_value;
-      memory->context = context;
     }
   }
-  pass->hidden_states = input;
 }
 
 void bert_encoder_forward(BertPass *pass)
@@ -184,11 +278,11 @@ void bert_encoder_forward(BertPass *pass)
   pass->scratch_size = 0;
   pass->n_row_blocks = bert_row_blocks(network, pass->batch->n_rows);
   take_memory(pass);
-  bert_pass_scratch(pass, row_scratch(pass));
+  bert_pass_scratch(pass, row_scratch(network));
   bert_pool_run(network->pool, pass->n_row_blocks, row_task, &(RowRun){pass, BERT_LAYER_EMBEDDINGS});
   for (guint i = 0; i < network->config->n_layers; i++) {
-    BertLayerMemory *memory = &pass->layers[i];
-    bert_attention_forward(pass, (gint)i, memory->query_key_value, memory->probabilities, memory->context);
+    const BertLayerMemory *memory = &pass->layers[i];
+    bert_attention_forward(pass, (gint)i, memory->query_key_value, memory->context);
     bert_pool_run(network->pool, pass->n_row_blocks, row_task, &(RowRun){pass, (gint)i});
   }
 }

@@ -242,7 +242,8 @@ static void value_backward(HeadRun *run, const float *d_values, BertParameters *
                                head->value_input,
                                h,
                                gradient->value_hidden_weight,
-                               gradient->value_hidden_bias};
+                               gradient->value_hidden_bias,
+                               FALSE};
   bert_weight_products(pass, &product, 1);
 }
 
@@ -274,7 +275,8 @@ float *bert_head_backward(BertPass *pass, const float *d_logits, const float *d_
                                head->features,
                                4 * h,
                                gradient->linear_1_weight,
-                               gradient->linear_1_bias};
+                               gradient->linear_1_bias,
+                               FALSE};
   bert_weight_products(pass, &product, 1);
   bert_add_partials(network, head->n_groups, 3 * h, run.group_partials, h, gradient->attention_input_weight);
   bert_add_partials(network, head->n_groups, 3 * h, run.group_partials + h, h, gradient->attention_dot_scale);

@@ -13,30 +13,33 @@
 /* Columns that one task sums. */
 #define SUM_COLUMNS 256
 
-typedef struct {
-  const float *weight;
-  float *to;
-  gsize k, n;
-  gboolean transposed;
-  guint first_task;
-} PackJob;
-
-typedef struct {
-  const BertKernels *kernels;
-  PackJob *jobs;
-  guint n_jobs;
-} PackJobs;
-
-static void take_matrix(BertNetwork *network, BertPackedMatrix *matrix, gsize outputs, gsize inputs, gboolean both)
+static gpointer take_packed(BertNetwork *network, gsize k, gsize n, gboolean halves)
 {
-  gsize forward = network->kernels->packed_size(inputs, outputs);
-  gsize backward = network->kernels->packed_size(outputs, inputs);
-  matrix->forward = bert_take(network->packed_memory, float, forward);
-  matrix->backward = both ? bert_take(network->packed_memory, float, backward) : NULL;
+  return halves ? (gpointer)bert_take(network->packed_memory, BertHalf, network->kernels->packed_half_size(k, n))
+                : (gpointer)bert_take(network->packed_memory, float, network->kernels->packed_size(k, n));
+}
+
+static void add_job(BertNetwork *network, const float *weight, gpointer to, gsize k, gsize n, gboolean transposed,
+                    gboolean halves)
+{
+  gsize columns = (gsize)PACK_PANELS * network->kernels->panel_columns;
+  network->pack_jobs[network->n_pack_jobs++] =
+      (BertPackJob){weight, to, k, n, transposed, halves, network->n_pack_tasks};
+  network->n_pack_tasks += (guint)((n + columns - 1) / columns);
+}
+
+static void add_matrix(BertNetwork *network, BertPackedMatrix *matrix, const float *weight, gsize outputs, gsize inputs,
+                       gboolean both, gboolean halves)
+{
+  matrix->forward = take_packed(network, inputs, outputs, halves);
+  matrix->backward = both ? take_packed(network, outputs, inputs, halves) : NULL;
+  add_job(network, weight, matrix->forward, inputs, outputs, TRUE, halves);
+  if (both)
+    add_job(network, weight, matrix->backward, outputs, inputs, FALSE, halves);
 }
 
 void bert_network_init(BertNetwork *network, const BertKernels *kernels, BertPool *pool, BertParameters *weights,
-                       gboolean trains, gint first_trained)
+                       const BertNetworkRules *rules)
 {
   const BertConfig *config = &weights->layout->config;
   gsize h = config->hidden_size, f = config->intermediate_size;
@@ -44,18 +47,20 @@ void bert_network_init(BertNetwork *network, const BertKernels *kernels, BertPoo
                            .pool = pool,
                            .weights = weights,
                            .config = config,
-                           .first_trained = first_trained,
-                           .trains = trains,
+                           .rules = *rules,
                            .packed_memory = bert_workspace_new(),
-                           .layers = g_new0(BertPackedLayer, config->n_layers)};
+                           .layers = g_new0(BertPackedLayer, config->n_layers),
+                           .pack_jobs = g_new0(BertPackJob, 8 * config->n_layers + 2)};
   for (guint i = 0; i < config->n_layers; i++) {
-    gboolean both = trains && (gint)i >= first_trained;
-    take_matrix(network, &network->layers[i].query_key_value, 3 * h, h, both);
-    take_matrix(network, &network->layers[i].attention_output, h, h, both);
-    take_matrix(network, &network->layers[i].intermediate, f, h, both);
-    take_matrix(network, &network->layers[i].output, h, f, both);
+    gboolean both = rules->trains && (gint)i >= rules->first_trained;
+    BertPackedLayer *packed = &network->layers[i];
+    const BertLayer *layer = &weights->layers[i];
+    add_matrix(network, &packed->query_key_value, layer->query_weight, 3 * h, h, both, rules->halves);
+    add_matrix(network, &packed->attention_output, layer->attention_output_weight, h, h, both, rules->halves);
+    add_matrix(network, &packed->intermediate, layer->intermediate_weight, f, h, both, rules->halves);
+    add_matrix(network, &packed->output, layer->output_weight, h, f, both, rules->halves);
   }
-  take_matrix(network, &network->linear_1, h, 4 * h, trains);
+  add_matrix(network, &network->linear_1, weights->linear_1_weight, h, 4 * h, rules->trains, FALSE);
   bert_network_refresh(network);
 }
 
@@ -63,58 +68,32 @@ void bert_network_clear(BertNetwork *network)
 {
   bert_workspace_free(network->packed_memory);
   g_free(network->layers);
+  g_free(network->pack_jobs);
   *network = (BertNetwork){0};
-}
-
-static guint pack_tasks(const BertKernels *kernels, gsize n)
-{
-  gsize columns = (gsize)PACK_PANELS * kernels->panel_columns;
-  return (guint)((n + columns - 1) / columns);
 }
 
 static void pack_task(gpointer data, guint task, guint thread)
 {
-  const PackJobs *jobs = data;
+  const BertNetwork *network = data;
+  const BertKernels *kernels = network->kernels;
   (void)thread;
   guint i = 0;
-  while (i + 1 < jobs->n_jobs && jobs->jobs[i + 1].first_task <= task)
+  while (i + 1 < network->n_pack_jobs && network->pack_jobs[i + 1].first_task <= task)
     i++;
-  const PackJob *job = &jobs->jobs[i];
-  gsize n_panels = (job->n + jobs->kernels->panel_columns - 1) / jobs->kernels->panel_columns;
-  gsize first = (gsize)(task - job->first_task) * PACK_PANELS;
+  const BertPackJob *job = &network->pack_jobs[i];
+  gsize n_panels = (job->n + kernels->panel_columns - 1) / kernels->panel_columns;
+  gsize first = (gsize)(task - job->first_task) * PACK_PANELS, last = MIN(first + PACK_PANELS, n_panels);
   BertView view = job->transposed ? bert_transposed(job->weight, job->k) : bert_rows(job->weight, job->n);
-  jobs->kernels->pack(job->k, job->n, view, first, MIN(first + PACK_PANELS, n_panels), job->to);
-}
-
-static void add_jobs(PackJobs *jobs, guint *n_tasks, const BertPackedMatrix *matrix, const float *weight, gsize outputs,
-                     gsize inputs)
-{
-  jobs->jobs[jobs->n_jobs++] = (PackJob){weight, matrix->forward, inputs, outputs, TRUE, *n_tasks};
-  *n_tasks += pack_tasks(jobs->kernels, outputs);
-  if (matrix->backward) {
-    jobs->jobs[jobs->n_jobs++] = (PackJob){weight, matrix->backward, outputs, inputs, FALSE, *n_tasks};
-    *n_tasks += pack_tasks(jobs->kernels, inputs);
-  }
+  if (job->halves)
+    kernels->pack_half(job->k, job->n, view, first, last, job->to);
+  else
+    kernels->pack(job->k, job->n, view, first, last, job->to);
 }
 
 void bert_network_refresh(BertNetwork *network)
 {
-  const BertConfig *config = network->config;
-  gsize h = config->hidden_size, f = config->intermediate_size;
-  PackJobs jobs = {network->kernels, g_new(PackJob, 8 * config->n_layers + 2), 0};
-  guint n_tasks = 0;
-  for (guint i = 0; i < config->n_layers; i++) {
-    const BertLayer *weights = &network->weights->layers[i];
-    const BertPackedLayer *packed = &network->layers[i];
-    add_jobs(&jobs, &n_tasks, &packed->query_key_value, weights->query_weight, 3 * h, h);
-    add_jobs(&jobs, &n_tasks, &packed->attention_output, weights->attention_output_weight, h, h);
-    add_jobs(&jobs, &n_tasks, &packed->intermediate, weights->intermediate_weight, f, h);
-    add_jobs(&jobs, &n_tasks, &packed->output, weights->output_weight, h, f);
-  }
-  add_jobs(&jobs, &n_tasks, &network->linear_1, network->weights->linear_1_weight, h, 4 * h);
-  bert_pool_run(network->pool, n_tasks, pack_task, &jobs);
+  bert_pool_run(network->pool, network->n_pack_tasks, pack_task, network);
   network->version++;
-  g_free(jobs.jobs);
 }
 
 guint bert_row_units(guint n_rows)
@@ -168,12 +147,22 @@ static void product_task(gpointer data, guint task, guint thread)
   while (task >= product_tasks(product, run->n_rows))
     task -= product_tasks(product++, run->n_rows);
   guint first = task * run->n_rows, count = MIN(run->n_rows, product->n_outputs - first);
-  kernels->gemm(count, product->n_inputs, product->n_rows, bert_transposed(product->d_y + first, product->d_y_stride),
-                bert_rows(product->x, product->x_stride), product->gradient + (gsize)first * product->n_inputs,
-                product->n_inputs, NULL, TRUE, run->pass->scratch[thread]);
-  if (product->bias)
-    for (guint row = 0; row < product->n_rows; row++)
-      kernels->add(count, product->d_y + (gsize)row * product->d_y_stride + first, product->bias + first);
+  float *gradient = product->gradient + (gsize)first * product->n_inputs, *scratch = run->pass->scratch[thread];
+  if (product->halves) {
+    const BertHalf *d_y = (const BertHalf *)product->d_y + first;
+    kernels->gemm_half(count, product->n_inputs, product->n_rows, bert_half_transposed(d_y, product->d_y_stride),
+                       bert_half_rows(product->x, product->x_stride), gradient, product->n_inputs, NULL, TRUE, scratch);
+    for (guint row = 0; product->bias && row < product->n_rows; row++) {
+      kernels->from_halves(count, d_y + (gsize)row * product->d_y_stride, scratch);
+      kernels->add(count, scratch, product->bias + first);
+    }
+    return;
+  }
+  const float *d_y = (const float *)product->d_y + first;
+  kernels->gemm(count, product->n_inputs, product->n_rows, bert_transposed(d_y, product->d_y_stride),
+                bert_rows(product->x, product->x_stride), gradient, product->n_inputs, NULL, TRUE, scratch);
+  for (guint row = 0; product->bias && row < product->n_rows; row++)
+    kernels->add(count, d_y + (gsize)row * product->d_y_stride, product->bias + first);
 }
 
 void bert_weight_products(BertPass *pass, const BertWeightProduct *products, guint n_products)

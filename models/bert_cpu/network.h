@@ -12,14 +12,38 @@
 
 G_BEGIN_DECLS
 
-/* A weight matrix (outputs x inputs) in the forms the products read: for x W^T and for d_y W. */
+/* What to keep of a layer between forward and backward. */
+typedef enum {
+  BERT_RECOMPUTE_NONE, /* what every product read or needs again; attention scores and activations are made anew */
+  BERT_RECOMPUTE_LAYER /* the layer's output; backward computes the rest of the layer again */
+} BertRecompute;
+
+/* How a network computes. */
+typedef struct BertNetworkRules {
+  gint first_trained; /* layers below are frozen: BERT_LAYER_EMBEDDINGS: none; n_layers: the whole encoder */
+  gboolean trains;
+  gboolean halves; /* bf16: the encoder's weights and activations in products are BertHalf, else float */
+  BertRecompute recompute;
+} BertNetworkRules;
+
+/* A weight matrix (outputs x inputs) in the forms the products read: for x W^T and for d_y W. Stored numbers, see
+ * bert_stored. */
 typedef struct BertPackedMatrix {
-  float *forward, *backward; /* backward is NULL in a network that only scores */
+  gpointer forward, backward; /* backward is NULL in a network that only scores */
 } BertPackedMatrix;
 
 typedef struct BertPackedLayer {
   BertPackedMatrix query_key_value, attention_output, intermediate, output;
 } BertPackedLayer;
+
+/* One matrix to pack. */
+typedef struct BertPackJob {
+  const float *weight;
+  gpointer to;
+  gsize k, n;
+  gboolean transposed, halves;
+  guint first_task;
+} BertPackJob;
 
 /* The weights and what is derived from them. Packed forms must follow the weights: bert_network_refresh. */
 typedef struct BertNetwork {
@@ -27,29 +51,31 @@ typedef struct BertNetwork {
   BertPool *pool;          /* borrowed */
   BertParameters *weights; /* borrowed */
   const BertConfig *config;
-  gint first_trained; /* layers below are frozen: BERT_LAYER_EMBEDDINGS: none; n_layers: the whole encoder */
-  gboolean trains;
+  BertNetworkRules rules;
   guint64 version; /* bumped by bert_network_refresh: what was computed under another one is out of date */
   BertWorkspace *packed_memory;
   BertPackedLayer *layers;
-  BertPackedMatrix linear_1;
+  BertPackedMatrix linear_1; /* floats */
+  BertPackJob *pack_jobs;
+  guint n_pack_jobs, n_pack_tasks;
 } BertNetwork;
 
 void bert_network_init(BertNetwork *network, const BertKernels *kernels, BertPool *pool, BertParameters *weights,
-                       gboolean trains, gint first_trained);
+                       const BertNetworkRules *rules);
 void bert_network_clear(BertNetwork *network);
 /* Packs all matrices anew, after any change of the weights. */
 void bert_network_refresh(BertNetwork *network);
 
-/* What a layer's backward pass needs. NULL where it was not kept. */
+/* What a layer's backward pass needs. NULL where it was not kept. Stored numbers are floats or halves as the network's
+ * rules say; what LayerNorm made is always float, so that a layer's output, and with it the input of the next, comes
+ * back to the bit. */
 typedef struct BertLayerMemory {
-  float *input;           /* T x h */
-  float *query_key_value; /* T x 3h */
-  float *probabilities;   /* per text: heads x length x length, before dropout */
-  float *context;         /* T x h */
-  float *attention_normalised, *attention_inverse, *attention_out; /* T x h, T, T x h */
-  float *activated, *derivative;                                   /* T x f */
-  float *normalised, *inverse;                                     /* T x h, T */
+  gboolean keeps;                                  /* the forward pass fills everything here */
+  gpointer query_key_value;                        /* T x 3h, stored */
+  gpointer context;                                /* T x h, stored */
+  float *attention_normalised, *attention_inverse; /* T x h, T */
+  gpointer intermediate;                           /* T x f, stored: before the activation */
+  float *normalised, *inverse;                     /* T x h, T */
 } BertLayerMemory;
 
 /* Some consecutive pairs of one decision: what one task of the head works on. */
@@ -83,10 +109,10 @@ typedef struct BertPass {
   BertDropout hidden_dropout, attention_dropout;
   gboolean keeps; /* training: keeps what backward needs */
   guint n_row_blocks;
-  gsize *probabilities_start; /* texts + 1 */
   float *embeddings_normalised, *embeddings_inverse;
+  float *lowest_input; /* T x h: of the first layer that trains */
   BertLayerMemory *layers;
-  float *hidden_states;            /* T x h: the last layer's output */
+  float *hidden_states; /* T x h: the input of the layer that is computed, in the end the last one's output */
   const float *const *text_states; /* per text its rows of h, where the head finds them; NULL: in hidden_states */
   BertHeadMemory head;
   float **scratch; /* per thread */
@@ -124,11 +150,12 @@ void bert_row_block(guint n_rows, guint n_blocks, guint block, guint *first, gui
 /* gradient (outputs x inputs) += d_y^T x over n_rows, and bias (may be NULL) += column sums of d_y. */
 typedef struct BertWeightProduct {
   guint n_rows, n_outputs, n_inputs;
-  const float *d_y;
+  gconstpointer d_y;
   gsize d_y_stride;
-  const float *x;
+  gconstpointer x;
   gsize x_stride;
   float *gradient, *bias;
+  gboolean halves; /* d_y and x are halves, else floats */
 } BertWeightProduct;
 
 /* All of them at once, divided by outputs. Scratch of the pass is used. */
@@ -153,11 +180,79 @@ static inline const float *bert_text_states(const BertPass *pass, guint text)
              : pass->hidden_states + (gsize)pass->batch->text_start[text] * pass->network->config->hidden_size;
 }
 
-/* Attention of one layer over all texts and heads, forward and backward (attention.c). context is T x h. */
-void bert_attention_forward(BertPass *pass, gint layer, const float *query_key_value, float *probabilities,
-                            float *context);
-void bert_attention_backward(BertPass *pass, gint layer, const float *query_key_value, const float *probabilities,
-                             const float *d_context, float *d_query_key_value);
+/* Computes again what a layer with BERT_RECOMPUTE_LAYER did not keep. */
+void bert_encoder_recompute(BertPass *pass, gint layer);
+/* The input of a trained layer, rows first .. last-1, to the bit what it was: in `spare` or where it lies. */
+const float *bert_layer_input(const BertPass *pass, gint layer, guint first, guint last, float *spare);
+
+/* Attention of one layer over all texts and heads, forward and backward (attention.c). query_key_value, context
+ * (T x h), d_context and d_query_key_value are stored numbers. */
+void bert_attention_forward(BertPass *pass, gint layer, gconstpointer query_key_value, gpointer context);
+void bert_attention_backward(BertPass *pass, gint layer, gconstpointer query_key_value, gconstpointer d_context,
+                             gpointer d_query_key_value);
+
+/* Bytes that a training pass takes from its workspace, forward and backward, for a batch of so many rows, action rows,
+ * pairs, decisions and texts, whose longest text is `longest`; `attention_rows` is the sum over decisions of action
+ * rows times state length, `state_rows` the sum of state lengths. */
+typedef struct BertBatchSize {
+  gsize rows, action_rows, pairs, decisions, texts, longest, attention_rows, state_rows;
+} BertBatchSize;
+
+gsize bert_pass_bytes(const BertNetwork *network, const BertBatchSize *size);
+
+/* Stored numbers: floats, or halves in a network of bf16. Tasks compute in floats; with floats these open the stored
+ * place itself, with halves they go through `spare`. */
+static inline gpointer bert_stored(const BertNetwork *network, gconstpointer base, gsize index)
+{
+  return (char *)base + index * (network->rules.halves ? sizeof(BertHalf) : sizeof(float));
+}
+
+/* Memory for n stored numbers. */
+static inline gpointer bert_take_stored(const BertNetwork *network, BertWorkspace *workspace, gsize n)
+{
+  return bert_workspace_take(workspace, n, network->rules.halves ? sizeof(BertHalf) : sizeof(float));
+}
+
+/* Where to compute numbers that bert_store will put at base[index]. */
+static inline float *bert_open_stored(const BertNetwork *network, gpointer base, gsize index, float *spare)
+{
+  return network->rules.halves ? spare : (float *)base + index;
+}
+
+/* base[index ..] = x, which bert_open_stored gave. */
+static inline void bert_store(const BertNetwork *network, gsize n, const float *x, gpointer base, gsize index)
+{
+  if (network->rules.halves)
+    network->kernels->to_halves(n, x, (BertHalf *)base + index);
+}
+
+static inline const float *bert_read_stored(const BertNetwork *network, gsize n, gconstpointer base, gsize index,
+                                            float *spare)
+{
+  if (!network->rules.halves)
+    return (const float *)base + index;
+  network->kernels->from_halves(n, (const BertHalf *)base + index, spare);
+  return spare;
+}
+
+/* Floats of a task as stored numbers: themselves, or rounded into `spare`. */
+static inline gconstpointer bert_as_stored(const BertNetwork *network, gsize n, const float *x, BertHalf *spare)
+{
+  if (!network->rules.halves)
+    return x;
+  network->kernels->to_halves(n, x, spare);
+  return spare;
+}
+
+/* c (m x n, stride n) = a packed + bias, or c += a packed; a is m x k of stored numbers. */
+static inline void bert_product(const BertNetwork *network, gsize m, gsize n, gsize k, gconstpointer a,
+                                gconstpointer packed, float *c, const float *bias, gboolean accumulate, float *scratch)
+{
+  if (network->rules.halves)
+    network->kernels->gemm_half_packed(m, n, k, bert_half_rows(a, k), packed, c, n, bias, accumulate, scratch);
+  else
+    network->kernels->gemm_packed(m, n, k, bert_rows(a, k), packed, c, n, bias, accumulate, scratch);
+}
 
 G_END_DECLS
 

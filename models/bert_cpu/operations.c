@@ -42,7 +42,7 @@ double bert_head_operations(const BertNetwork *network, const BertBatch *batch)
 double bert_backward_operations(const BertNetwork *network, const BertBatch *batch)
 {
   const BertConfig *config = network->config;
-  double n_trained = config->n_layers - (double)MAX(network->first_trained, 0);
+  double n_trained = config->n_layers - (double)MAX(network->rules.first_trained, 0);
   return 2 * bert_head_operations(network, batch) +
          2 * n_trained * (row_operations(config, batch) + attention_operations(config, batch));
 }

@@ -21,6 +21,11 @@ static BertCpu *assemble(BertShared *shared, BertParameters *weights, const Bert
   return policy;
 }
 
+static gboolean uses_halves(gint precision, const BertKernels *kernels)
+{
+  return precision == BERT_PRECISION_BF16 || (precision == BERT_PRECISION_AUTO && kernels->has_bf16);
+}
+
 static void describe(BertCpu *policy)
 {
   GPtrArray *pairs = g_ptr_array_new();
@@ -36,7 +41,7 @@ static void describe(BertCpu *policy)
   g_ptr_array_add(pairs, g_strdup("trained_parameters"));
   g_ptr_array_add(pairs, g_strdup_printf("%" G_GSIZE_FORMAT, n_trained));
   g_ptr_array_add(pairs, g_strdup("precision"));
-  g_ptr_array_add(pairs, g_strdup("f32"));
+  g_ptr_array_add(pairs, g_strdup(policy->network.rules.halves ? "bf16" : "f32"));
   g_ptr_array_add(pairs, g_strdup("threads"));
   g_ptr_array_add(pairs, g_strdup_printf("%u", bert_pool_n_threads(policy->pool)));
   g_ptr_array_add(pairs, g_strdup("instruction_set"));
@@ -47,7 +52,7 @@ static void describe(BertCpu *policy)
 
 BertCpu *bert_cpu_open(const BertCpuOptions *options, guint32 seed, GError **error)
 {
-  static const char *const instruction_sets[] = {NULL, "avx512", "avx2", "generic"};
+  static const char *const instruction_sets[] = {NULL, "avx512_bf16", "avx512", "avx2", "generic"};
   const char *wanted = instruction_sets[options->instruction_set];
   const BertKernels *kernels = wanted ? bert_kernels_named(wanted) : bert_kernels();
   if (!kernels) {
@@ -81,7 +86,11 @@ BertCpu *bert_cpu_open(const BertCpuOptions *options, guint32 seed, GError **err
                                         .head_learning_rate_scale = options->head_learning_rate_scale};
   policy->optimizer =
       bert_optimizer_new(shared->layout, kernels, policy->pool, &optimizer_rules, (gint)options->freeze_layers);
-  bert_network_init(&policy->network, kernels, policy->pool, weights, TRUE, (gint)options->freeze_layers);
+  BertNetworkRules network_rules = {.first_trained = (gint)options->freeze_layers,
+                                    .trains = TRUE,
+                                    .halves = uses_halves(options->precision, kernels),
+                                    .recompute = (BertRecompute)options->recompute};
+  bert_network_init(&policy->network, kernels, policy->pool, weights, &network_rules);
   describe(policy);
   return policy;
 }
@@ -94,8 +103,9 @@ BertCpu *bert_cpu_clone_frozen(BertCpu *policy, GError **error)
                bert_pool_n_threads(policy->pool), &policy->rules, bert_score_limit(policy->score));
   clone->seed = policy->seed;
   clone->score_batch_tokens = policy->score_batch_tokens;
-  bert_network_init(&clone->network, clone->kernels, clone->pool, clone->weights, FALSE,
-                    (gint)policy->shared->layout->config.n_layers);
+  BertNetworkRules network_rules = {.first_trained = (gint)policy->shared->layout->config.n_layers,
+                                    .halves = policy->network.rules.halves};
+  bert_network_init(&clone->network, clone->kernels, clone->pool, clone->weights, &network_rules);
   describe(clone);
   return clone;
 }

@@ -8,6 +8,8 @@
 
 G_BEGIN_DECLS
 
+typedef enum { BERT_PRECISION_F32, BERT_PRECISION_BF16, BERT_PRECISION_AUTO } BertPrecision;
+
 typedef struct BertCpuOptions {
   union {
     struct {
@@ -16,7 +18,7 @@ typedef struct BertCpuOptions {
     BertOptions bert;
   };
   gint64 threads, score_cache;
-  gint instruction_set;
+  gint instruction_set, precision, recompute;
 } BertCpuOptions;
 
 /* What scoring keeps from call to call (score.c). */

@@ -9,20 +9,21 @@
 #include <math.h>
 #include <string.h>
 
-extern const BertKernels bert_kernels_wide; /* arithmetic_wide.c */
+extern const BertKernels bert_kernels_wide, bert_kernels_wide_bf16; /* arithmetic_wide.c, arithmetic_wide_bf16.c */
 
 static guint n_tables;
-static const BertKernels *tables[4];
+static const BertKernels *tables[6];
 
 static void find_tables(void)
 {
-  static const char *const names[] = {"generic", "avx2", "avx512"};
+  static const char *const names[] = {"generic", "avx2", "avx512", "avx512_bf16"};
   for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
     const BertKernels *kernels = bert_kernels_named(names[i]);
     if (kernels)
       tables[n_tables++] = kernels;
   }
   tables[n_tables++] = &bert_kernels_wide;
+  tables[n_tables++] = &bert_kernels_wide_bf16;
 }
 
 static void assert_close(const BertKernels *kernels, const char *what, gsize i, double found, double expected,
