@@ -225,7 +225,6 @@ static Purchase *purchases;
 
 static void run_purchases(Player *player, double seconds, Count *count)
 {
-  ShopJudge *judge = shop_session_judge(shop_environment_session(player->session));
   if (purchases == NULL)
     purchases = draw_purchases(player);
   double start = now();
@@ -234,8 +233,8 @@ static void run_purchases(Player *player, double seconds, Count *count)
   for (; count->seconds < seconds; count->seconds = now() - start)
     for (guint i = 0; i < N_PURCHASES; i++, count->n++) {
       ShopVerdict verdict;
-      shop_judge(judge, player->world, purchases[i].goal, purchases[i].product, purchases[i].values,
-                 purchases[i].n_values, &verdict);
+      shop_world_judge(player->world, purchases[i].goal, purchases[i].product, purchases[i].values,
+                       purchases[i].n_values, &verdict);
     }
   count->n_allocations = bench_n_allocations() - allocations;
 }

@@ -13,28 +13,38 @@
 #define UPSTREAM_KEPT  6
 #define UPSTREAM_DRAWN 10
 
-static void add(ShopSession *session, const char *text, ShopActionKind kind, guint32 argument)
+static inline void push(ShopSession *session, const char *text, ShopActionKind kind, guint32 argument)
+{
+  if (G_UNLIKELY(session->n_candidates == session->candidates_room)) {
+    session->candidates_room += session->candidates_room / 2 + 16;
+    session->candidates = g_renew(ShopCandidate, session->candidates, session->candidates_room);
+  }
+  session->candidates[session->n_candidates++] = (ShopCandidate){text, kind, argument};
+}
+
+/* The original's cut: the first six, then ten of the rest in random order. */
+static void cut_upstream(ShopSession *session)
+{
+  ShopCandidate *items = session->candidates + UPSTREAM_KEPT;
+  guint n = session->n_candidates - UPSTREAM_KEPT;
+  for (guint i = 0; i < UPSTREAM_DRAWN; i++) {
+    guint j = i + cw_random_below(session->random, n - i);
+    ShopCandidate spare = items[i];
+    items[i] = items[j];
+    items[j] = spare;
+  }
+  session->n_candidates = UPSTREAM_KEPT + UPSTREAM_DRAWN;
+}
+
+static inline void add(ShopSession *session, const char *text, ShopActionKind kind, guint32 argument)
 {
   const ShopSettings *settings = &session->world->settings;
-  if (settings->candidates == SHOP_CANDIDATES_HONEST && settings->max_candidates > 0 &&
-      session->candidates->len >= settings->max_candidates)
+  gboolean honest = settings->candidates == SHOP_CANDIDATES_HONEST;
+  if (honest && settings->max_candidates > 0 && session->n_candidates >= settings->max_candidates)
     return;
-  ShopCandidate candidate = {text, kind, argument};
-  g_array_append_val(session->candidates, candidate);
-
-  if (settings->candidates == SHOP_CANDIDATES_UPSTREAM && session->page != SHOP_PAGE_SEARCH &&
-      session->candidates->len > UPSTREAM_LIMIT) {
-    /* The first six, then ten of the rest in random order. */
-    ShopCandidate *items = (ShopCandidate *)(gpointer)session->candidates->data + UPSTREAM_KEPT;
-    guint n = session->candidates->len - UPSTREAM_KEPT;
-    for (guint i = 0; i < UPSTREAM_DRAWN; i++) {
-      guint j = i + cw_random_below(session->random, n - i);
-      ShopCandidate spare = items[i];
-      items[i] = items[j];
-      items[j] = spare;
-    }
-    g_array_set_size(session->candidates, UPSTREAM_KEPT + UPSTREAM_DRAWN);
-  }
+  push(session, text, kind, argument);
+  if (!honest && session->page != SHOP_PAGE_SEARCH && session->n_candidates > UPSTREAM_LIMIT)
+    cut_upstream(session);
 }
 
 /* webshop-spec 7.5: the goal's query, each attribute with it, the instruction. */
@@ -133,7 +143,7 @@ static void add_item(ShopSession *session)
 
 void shop_session_write_candidates(ShopSession *session)
 {
-  g_array_set_size(session->candidates, 0);
+  session->n_candidates = 0;
   switch (session->page) {
   case SHOP_PAGE_SEARCH:
     add_queries(session, 0, session->n_queries);
@@ -207,13 +217,12 @@ static gint find_search(ShopSession *session, const char *query, gsize length, g
   guint index = shop_queries_add(session->queries, &n, query, length);
   const GString *action = session->queries->pdata[index];
   for (guint i = 0; i < n_candidates; i++)
-    if (strcmp(g_array_index(session->candidates, ShopCandidate, i).text, action->str) == 0)
+    if (strcmp(session->candidates[i].text, action->str) == 0)
       return (gint)i;
   if (!may_add)
     return -1;
   session->n_added += n - before;
-  ShopCandidate candidate = {action->str, SHOP_ACTION_SEARCH, 0};
-  g_array_append_val(session->candidates, candidate);
+  push(session, action->str, SHOP_ACTION_SEARCH, 0);
   return (gint)n_candidates;
 }
 

@@ -125,7 +125,7 @@ static double promise(const ShopSession *session, guint32 product)
       values[n_values++] = shop_string(world->catalogue, world->catalogue->targets[target].value);
   }
   ShopVerdict verdict;
-  shop_judge(shop_session_judge(session), world, goal, product, values, n_values, &verdict);
+  shop_world_judge(world, goal, product, values, n_values, &verdict);
   return verdict.reward;
 }
 

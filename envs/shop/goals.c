@@ -276,7 +276,7 @@ double *shop_goals_cumulative_weights(const ShopGoals *goals, const ShopCatalogu
 ShopGoalView *shop_goal_view_new(void)
 {
   ShopGoalView *view = g_new0(ShopGoalView, 1);
-  view->instruction = g_string_sized_new(256);
+  view->instruction = g_string_sized_new(127);
   view->attributes = g_ptr_array_new();
   view->option_names = g_ptr_array_new();
   view->option_values = g_ptr_array_new();

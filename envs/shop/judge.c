@@ -1,19 +1,25 @@
 /* The reward of a purchase in a world: gathers what reward.c compares from the
- * catalogue, its reward tables and the goal, in a judge's buffers. */
+ * catalogue, its reward tables and the goal, in buffers from a pool that the
+ * world owns, so that sessions need none of their own. */
 #include "envs/shop/reward.h"
 #include "envs/shop/world.h"
 
-struct ShopJudge {
+typedef struct {
   ShopPreparedGoal *goal;
   ShopPreparedProduct *product;
   GPtrArray *bullets;          /* const char * */
   GPtrArray *wanted, *offered; /* const ShopTokenSet * of the attributes of either side */
   ShopRewardScratch scratch;
+} Judge;
+
+struct ShopJudges {
+  GMutex lock;
+  GPtrArray *idle; /* Judge * */
 };
 
-ShopJudge *shop_judge_new(void)
+static Judge *judge_new(void)
 {
-  ShopJudge *judge = g_new0(ShopJudge, 1);
+  Judge *judge = g_new0(Judge, 1);
   judge->goal = shop_prepared_goal_new();
   judge->product = shop_prepared_product_new();
   judge->bullets = g_ptr_array_new();
@@ -23,10 +29,9 @@ ShopJudge *shop_judge_new(void)
   return judge;
 }
 
-void shop_judge_free(ShopJudge *judge)
+static void judge_free(gpointer data)
 {
-  if (judge == NULL)
-    return;
+  Judge *judge = data;
   shop_prepared_goal_free(judge->goal);
   shop_prepared_product_free(judge->product);
   g_ptr_array_free(judge->bullets, TRUE);
@@ -52,8 +57,8 @@ static const char *const *strings_of(const ShopCatalogue *catalogue, ShopSpan sp
   return (const char *const *)strings->pdata;
 }
 
-void shop_judge(ShopJudge *judge, const ShopWorld *world, const ShopGoalView *goal, guint32 product,
-                const char *const *values, guint n_values, ShopVerdict *verdict)
+static void judge_purchase(Judge *judge, const ShopWorld *world, const ShopGoalView *goal, guint32 product,
+                           const char *const *values, guint n_values, ShopVerdict *verdict)
 {
   const ShopCatalogue *catalogue = world->catalogue;
   const ShopProduct *wanted = &catalogue->products[goal->product], *bought = &catalogue->products[product];
@@ -92,10 +97,36 @@ void shop_judge(ShopJudge *judge, const ShopWorld *world, const ShopGoalView *go
                            .price = reward.r_price ? 1 : 0};
 }
 
+ShopJudges *shop_judges_new(void)
+{
+  ShopJudges *judges = g_new0(ShopJudges, 1);
+  g_mutex_init(&judges->lock);
+  judges->idle = g_ptr_array_new_with_free_func(judge_free);
+  return judges;
+}
+
+void shop_judges_free(ShopJudges *judges)
+{
+  if (judges == NULL)
+    return;
+  g_ptr_array_unref(judges->idle);
+  g_mutex_clear(&judges->lock);
+  g_free(judges);
+}
+
 void shop_world_judge(const ShopWorld *world, const ShopGoalView *goal, guint32 product, const char *const *values,
                       guint n_values, ShopVerdict *verdict)
 {
-  ShopJudge *judge = shop_judge_new();
-  shop_judge(judge, world, goal, product, values, n_values, verdict);
-  shop_judge_free(judge);
+  ShopJudges *judges = world->judges;
+  Judge *judge = NULL;
+  g_mutex_lock(&judges->lock);
+  if (judges->idle->len > 0)
+    judge = g_ptr_array_steal_index_fast(judges->idle, judges->idle->len - 1);
+  g_mutex_unlock(&judges->lock);
+  if (judge == NULL)
+    judge = judge_new();
+  judge_purchase(judge, world, goal, product, values, n_values, verdict);
+  g_mutex_lock(&judges->lock);
+  g_ptr_array_add(judges->idle, judge);
+  g_mutex_unlock(&judges->lock);
 }

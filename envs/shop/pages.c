@@ -42,7 +42,7 @@ static inline void make_room(ShopBuffer *out, gsize length)
 {
   gsize needed = out->length + length + 2 * MARK_ROOM + 1;
   if (G_UNLIKELY(needed > out->room)) {
-    out->room = MAX(out->room + out->room / 2, needed + 512);
+    out->room = needed + needed / 8 + 256; /* pages differ less than doubling would take */
     out->bytes = g_realloc(out->bytes, out->room);
   }
 }

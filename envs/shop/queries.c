@@ -8,10 +8,11 @@
 
 #include <string.h>
 
-#define ACTION_START "search["
-#define FIRST_WORDS  6
-#define KIND_WORDS   2u
-#define MAX_WORD     64
+#define ACTION_START  "search["
+#define FIRST_WORDS   6
+#define KIND_WORDS    2u
+#define MAX_WORD      64
+#define TYPICAL_QUERY 127 /* bytes */
 
 const char *const shop_query_kind_names[] = {"whole",
                                              "without price",
@@ -31,7 +32,7 @@ void shop_queries_free(gpointer action)
 guint shop_queries_add(GPtrArray *actions, guint *n_actions, const char *query, gsize length)
 {
   if (*n_actions == actions->len)
-    g_ptr_array_add(actions, g_string_sized_new(256));
+    g_ptr_array_add(actions, g_string_sized_new(TYPICAL_QUERY));
   GString *action = actions->pdata[*n_actions];
   g_string_assign(action, ACTION_START);
   shop_text_append_lower(action, query, length);
@@ -218,7 +219,7 @@ void shop_queries_make(const char *instruction, GPtrArray *actions, guint *n_act
   const Queries queries = {actions, n_actions, kinds};
   /* The buffers live in the array's spare slots, behind the queries. */
   while (actions->len < SHOP_MAX_QUERIES + 2)
-    g_ptr_array_add(actions, g_string_sized_new(256));
+    g_ptr_array_add(actions, g_string_sized_new(TYPICAL_QUERY));
   GString *text = actions->pdata[SHOP_MAX_QUERIES], *words = actions->pdata[SHOP_MAX_QUERIES + 1];
   g_string_truncate(text, 0);
   shop_text_append_lower(text, instruction, strlen(instruction));

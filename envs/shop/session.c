@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define RANDOM_PRODUCTS 50
+#define TYPICAL_QUERY   127 /* bytes */
 
 ShopSession *shop_session_new(const ShopWorld *world)
 {
@@ -17,16 +18,14 @@ ShopSession *shop_session_new(const ShopWorld *world)
   ShopSession *session = g_new0(ShopSession, 1);
   session->world = world;
   session->goal = shop_goal_view_new();
-  session->keywords = g_string_sized_new(256);
+  session->keywords = g_string_sized_new(TYPICAL_QUERY);
   session->results = g_array_sized_new(FALSE, FALSE, sizeof(guint32), SHOP_RESULT_LIMIT);
-  session->selections = g_array_sized_new(FALSE, FALSE, sizeof(ShopSelection), 8);
+  session->selections = g_array_sized_new(FALSE, FALSE, sizeof(ShopSelection), 4);
   session->visited = g_array_sized_new(FALSE, FALSE, sizeof(guint32), 16);
-  session->candidates = g_array_sized_new(FALSE, FALSE, sizeof(ShopCandidate), 64);
   session->queries = g_ptr_array_new();
   session->values = g_ptr_array_new();
-  session->judge = shop_judge_new();
-  session->scratch = g_string_sized_new(256);
-  session->url = g_string_sized_new(256);
+  session->scratch = g_string_sized_new(TYPICAL_QUERY);
+  session->url = g_string_new(NULL);
   session->segments = g_array_new(FALSE, FALSE, 2 * sizeof(gsize));
   for (guint i = 0; i < G_N_ELEMENTS(session->parts); i++)
     session->parts[i].name = part_names[i];
@@ -42,12 +41,11 @@ void shop_session_free(ShopSession *session)
   g_array_free(session->results, TRUE);
   g_array_free(session->selections, TRUE);
   g_array_free(session->visited, TRUE);
-  g_array_free(session->candidates, TRUE);
+  g_free(session->candidates);
   for (guint i = 0; i < session->queries->len; i++)
     g_string_free(session->queries->pdata[i], TRUE);
   g_ptr_array_free(session->queries, TRUE);
   g_ptr_array_free(session->values, TRUE);
-  shop_judge_free(session->judge);
   g_string_free(session->scratch, TRUE);
   g_string_free(session->url, TRUE);
   g_array_free(session->segments, TRUE);
@@ -226,8 +224,8 @@ static void buy(ShopSession *session)
   for (guint i = 0; i < session->selections->len; i++)
     g_ptr_array_add(session->values,
                     (gpointer)shop_string(catalogue, g_array_index(session->selections, ShopSelection, i).value));
-  shop_judge(session->judge, session->world, session->goal, session->product,
-             (const char *const *)session->values->pdata, session->values->len, &session->verdict);
+  shop_world_judge(session->world, session->goal, session->product, (const char *const *)session->values->pdata,
+                   session->values->len, &session->verdict);
   show(session, SHOP_PAGE_DONE);
 }
 
@@ -315,7 +313,7 @@ static void begin_step(ShopSession *session)
 
 void shop_session_step(ShopSession *session, guint candidate, CwOutcome *outcome)
 {
-  const ShopCandidate chosen = g_array_index(session->candidates, ShopCandidate, candidate);
+  const ShopCandidate chosen = session->candidates[candidate];
   begin_step(session);
   gboolean sticky = shop_session_is_fixed(session) && session->page == SHOP_PAGE_DONE;
   ShopActionText parts;
@@ -361,8 +359,8 @@ const ShopCandidate *shop_session_candidates(ShopSession *session, guint *n_cand
     shop_session_write_candidates(session);
     session->candidates_ready = TRUE;
   }
-  *n_candidates = session->candidates->len;
-  return (const ShopCandidate *)(gpointer)session->candidates->data;
+  *n_candidates = session->n_candidates;
+  return session->candidates;
 }
 
 const ShopWorld *shop_session_world(const ShopSession *session)
@@ -378,11 +376,6 @@ const ShopGoalView *shop_session_goal(const ShopSession *session)
 CwRandom *shop_session_random(const ShopSession *session)
 {
   return session->random;
-}
-
-ShopJudge *shop_session_judge(const ShopSession *session)
-{
-  return session->judge;
 }
 
 ShopPage shop_session_page(const ShopSession *session)

@@ -65,8 +65,6 @@ ShopActionKind shop_session_resolve(ShopSession *session, const char *action, gu
 const ShopWorld *shop_session_world(const ShopSession *session);
 const ShopGoalView *shop_session_goal(const ShopSession *session);
 CwRandom *shop_session_random(const ShopSession *session);
-/* The session's judge, for scripts that weigh purchases. */
-ShopJudge *shop_session_judge(const ShopSession *session);
 ShopPage shop_session_page(const ShopSession *session);
 /* The items of the whole result list, best first, whatever page is shown. */
 const guint32 *shop_session_results(const ShopSession *session, guint *n_results);

@@ -40,13 +40,13 @@ struct ShopSession {
 
   ShopBuffer text;
   gboolean text_ready;
-  GArray *candidates; /* ShopCandidate */
+  ShopCandidate *candidates; /* n_candidates of candidates_room */
+  guint n_candidates, candidates_room;
   gboolean candidates_ready;
   GPtrArray *queries; /* GString *, "search[...]": n_queries of this goal, then spare ones */
   guint n_queries;
   guint n_added;     /* search actions added since the last step, kept behind the n_queries */
   GPtrArray *values; /* const char *: what is bought */
-  ShopJudge *judge;
   GString *scratch, *url;
   GArray *segments;      /* offset and length of what stands between double quotes in url */
   ShopString chosen[16]; /* n_chosen names and values of the chosen options, where they decide about clicked labels */

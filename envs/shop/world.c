@@ -87,6 +87,7 @@ ShopWorld *shop_world_begin(ShopCatalogue *catalogue, const char *prefix, const 
   world->name = g_strdup(name);
   world->settings = *settings;
   world->catalogue = catalogue;
+  world->judges = shop_judges_new();
   world->fuzzy_variant = lcs ? SHOP_FUZZY_LCS : SHOP_FUZZY_DIFFLIB;
   return world;
 }
@@ -126,6 +127,7 @@ void shop_world_free(ShopWorld *world)
   g_free(world->prefix);
   g_free(world->name);
   shop_reward_tables_free(world->rewards);
+  shop_judges_free(world->judges);
   shop_catalogue_free(world->catalogue);
   shop_index_free(world->index);
   shop_goals_free(world->goals);

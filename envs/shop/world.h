@@ -161,6 +161,8 @@ typedef struct ShopVerdict {
   double price;      /* 1 when the price is within the bound, else 0 */
 } ShopVerdict;
 
+typedef struct ShopJudges ShopJudges;
+
 typedef struct ShopWorld {
   char *prefix; /* of goal ids: "webshop" */
   char *name;   /* of the catalogue, for people */
@@ -170,6 +172,7 @@ typedef struct ShopWorld {
   ShopGoals *goals;
   ShopSplits *splits;
   ShopRewardTables *rewards;
+  ShopJudges *judges;
   ShopFuzzyVariant fuzzy_variant;
   const guint32 *title_owner; /* with upstream candidates: per product the last one with the same lower-cased title */
   guint32 *owned_title_owner; /* the same, when it is not the file's */
@@ -184,19 +187,14 @@ ShopWorld *shop_world_new(ShopCatalogue *catalogue, const char *prefix, const ch
                           GError **error);
 void shop_world_free(ShopWorld *world); /* accepts NULL */
 
-/* What judges purchases one after the other without allocating; one thread at a
- * time. */
-typedef struct ShopJudge ShopJudge;
-
-ShopJudge *shop_judge_new(void);
-void shop_judge_free(ShopJudge *judge); /* accepts NULL */
-
-/* The reward of buying `product` with the chosen option values for `goal`. */
-void shop_judge(ShopJudge *judge, const ShopWorld *world, const ShopGoalView *goal, guint32 product,
-                const char *const *values, guint n_values, ShopVerdict *verdict);
-
-/* The same with a judge of its own, for a purchase now and then. */
+/* The reward of buying `product` with the chosen option values for `goal`. Any
+ * number of threads may call it; nothing is allocated once as many calls as run at
+ * a time have grown their buffers. */
 void shop_world_judge(const ShopWorld *world, const ShopGoalView *goal, guint32 product, const char *const *values,
                       guint n_values, ShopVerdict *verdict);
+
+/* judge.c: the buffers of the calls above. */
+ShopJudges *shop_judges_new(void);
+void shop_judges_free(ShopJudges *judges); /* accepts NULL */
 
 #endif
