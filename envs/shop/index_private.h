@@ -136,6 +136,7 @@ typedef struct ShopSearchScratch {
 
 /* Finds the best `limit` (> 0) documents for the scratch's terms (top_documents.c). Same result as shop_index_search.
  */
-guint shop_index_top_documents(const ShopIndex *index, ShopSearchScratch *scratch, guint limit, guint32 *documents);
+guint shop_index_top_documents(const ShopIndex *index, ShopSearchScratch *scratch, guint limit, guint32 *documents,
+                               ShopSearchWork *work);
 
 #endif

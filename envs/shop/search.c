@@ -120,7 +120,8 @@ static gboolean has_too_many_terms(const char *query)
   return count > SHOP_INDEX_MAX_TERMS;
 }
 
-guint shop_index_search(const ShopIndex *index, const char *query, guint limit, guint32 *documents)
+guint shop_index_search_counted(const ShopIndex *index, const char *query, guint limit, guint32 *documents,
+                                ShopSearchWork *work)
 {
   /* Every term takes at least a byte, so a short query need not be counted. */
   if (strnlen(query, SHOP_INDEX_MAX_TERMS + 1) > SHOP_INDEX_MAX_TERMS && has_too_many_terms(query))
@@ -132,7 +133,13 @@ guint shop_index_search(const ShopIndex *index, const char *query, guint limit, 
   QueryParse parse = {index, scratch};
   scratch->n_terms = 0;
   shop_analyze(query, add_query_term, &parse);
-  guint n = scratch->n_terms > 0 ? shop_index_top_documents(index, scratch, limit, documents) : 0;
+  guint n = scratch->n_terms > 0 ? shop_index_top_documents(index, scratch, limit, documents, work) : 0;
   return_scratch(index, scratch);
   return n;
+}
+
+guint shop_index_search(const ShopIndex *index, const char *query, guint limit, guint32 *documents)
+{
+  ShopSearchWork work = {0};
+  return shop_index_search_counted(index, query, limit, documents, &work);
 }

@@ -52,6 +52,18 @@ ShopIndex *shop_index_open_arrays(ShopArrayFinder find, gpointer source, GError 
  * SHOP_INDEX_TOO_MANY_TERMS. */
 guint shop_index_search(const ShopIndex *index, const char *query, guint limit, guint32 *documents);
 
+/* What searches did, added up. */
+typedef struct ShopSearchWork {
+  guint64 n_terms;    /* different terms of the queries that the index has */
+  guint64 n_postings; /* of those terms: what a search without pruning would read */
+  guint64 n_bounded;  /* documents in blocks that were looked into */
+  guint64 n_scored;   /* documents whose exact score was computed */
+} ShopSearchWork;
+
+/* The same, and adds to `work` what it took; for measuring. */
+guint shop_index_search_counted(const ShopIndex *index, const char *query, guint limit, guint32 *documents,
+                                ShopSearchWork *work);
+
 G_END_DECLS
 
 #endif

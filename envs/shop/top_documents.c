@@ -23,6 +23,7 @@ typedef struct {
   guint32 threshold; /* a document with a lower bound is not among the best; at least 1 */
   gsize n_candidates, n_kept;
   gsize n_hits;
+  guint64 n_visited; /* blocks */
 } Search;
 
 typedef guint16 Bounds __attribute__((vector_size(16)));
@@ -266,28 +267,11 @@ static void visit_blocks(Search *search)
     if (bound < search->threshold)
       continue;
     visit_block(search, block);
+    search->n_visited++;
     if (search->n_candidates > search->n_kept + MAX(search->limit, search->n_kept / 2))
       cut_candidates(search);
   }
   cut_candidates(search);
-}
-
-/* The code of a place in the term's block at hand, or 0. */
-static guint8 find_code(const ShopQueryTerm *term, guint32 place)
-{
-  guint32 low = place & (SHOP_BLOCK_SIZE - 1);
-  if (term->places) {
-    for (guint32 i = 0; i < term->n; i++)
-      if (term->places[i] == place)
-        return term->codes[i];
-    return 0;
-  }
-  if (term->n == SHOP_BLOCK_SIZE)
-    return term->codes[low];
-  for (guint32 i = 0; i < term->n; i++)
-    if (term->low[i] == low)
-      return term->codes[i];
-  return 0;
 }
 
 static guint32 find_exception(const ShopIndex *index, const ShopIndexTerm *term, guint32 place)
@@ -317,18 +301,43 @@ static guint32 find_frequency(const ShopIndex *index, const ShopIndexTerm *term,
   return exception ? exception : frequency;
 }
 
-static float score_place(const Search *search, guint32 place)
+/* The candidates of one block while they are scored. */
+typedef struct {
+  guint n;
+  guint8 lows[SHOP_BLOCK_SIZE]; /* of their places */
+  float norms[SHOP_BLOCK_SIZE];
+  double scores[SHOP_BLOCK_SIZE];
+  guint8 numbers[SHOP_BLOCK_SIZE]; /* low byte of a place → its candidate, where `present` */
+  guint8 present[SHOP_BLOCK_SIZE];
+} Scoring;
+
+static inline void add_score(const Search *search, const ShopQueryTerm *term, guint32 block, Scoring *scoring,
+                             guint number, guint8 code)
 {
-  const ShopIndex *index = search->index;
-  float inverse_norm = index->norms[index->lengths[place]];
-  double score = 0.0;
-  for (guint i = 0; i < search->scratch->n_terms; i++) {
-    const ShopQueryTerm *term = &search->scratch->terms[i];
-    guint8 code = find_code(term, place);
-    if (code)
-      score += (double)shop_bm25_score(term->weight, find_frequency(index, term->term, place, code), inverse_norm);
+  guint32 place = block << SHOP_BLOCK_BITS | scoring->lows[number];
+  guint32 frequency = find_frequency(search->index, term->term, place, code);
+  scoring->scores[number] += (double)shop_bm25_score(term->weight, frequency, scoring->norms[number]);
+}
+
+/* Adds a term's scores. Of a sparse run first the postings of candidates are picked, without branches. */
+static void add_scores(const Search *search, const ShopQueryTerm *term, guint32 block, Scoring *scoring)
+{
+  if (term->n == SHOP_BLOCK_SIZE && !term->places) {
+    for (guint i = 0; i < scoring->n; i++)
+      if (term->codes[scoring->lows[i]])
+        add_score(search, term, block, scoring, i, term->codes[scoring->lows[i]]);
+    return;
   }
-  return (float)score;
+  guint8 picked[SHOP_BLOCK_SIZE];
+  guint n_picked = 0;
+  for (guint i = 0; i < term->n; i++) {
+    picked[n_picked] = (guint8)i;
+    n_picked += scoring->present[term->places ? term->places[i] & (SHOP_BLOCK_SIZE - 1) : term->low[i]];
+  }
+  for (guint i = 0; i < n_picked; i++) {
+    guint32 low = term->places ? term->places[picked[i]] & (SHOP_BLOCK_SIZE - 1) : term->low[picked[i]];
+    add_score(search, term, block, scoring, scoring->numbers[low], term->codes[picked[i]]);
+  }
 }
 
 /* A hit as one number: the larger is the better. Positive floats order as their bits do. */
@@ -358,23 +367,45 @@ static void sort_falling(guint64 *keys, gsize n)
   }
 }
 
-/* Scores candidates and adds them to the hits; those of a block one after the other. */
+/* Scores candidates of one block, given by place << 32, and adds them to the hits. */
+static void score_block(Search *search, guint32 block, const guint64 *candidates, guint n)
+{
+  const ShopIndex *index = search->index;
+  Scoring scoring;
+  scoring.n = n;
+  memset(scoring.present, 0, sizeof scoring.present);
+  for (guint i = 0; i < n; i++) {
+    guint32 place = (guint32)(candidates[i] >> 32), low = place & (SHOP_BLOCK_SIZE - 1);
+    scoring.lows[i] = (guint8)low;
+    scoring.norms[i] = index->norms[index->lengths[place]];
+    scoring.scores[i] = 0.0;
+    scoring.numbers[low] = (guint8)i;
+    scoring.present[low] = 1;
+  }
+  for (guint i = 0; i < search->scratch->n_terms; i++) {
+    ShopQueryTerm *term = &search->scratch->terms[i];
+    open_block(index, term, block);
+    add_scores(search, term, block, &scoring);
+  }
+  for (guint i = 0; i < n; i++) {
+    guint32 place = (guint32)(candidates[i] >> 32);
+    if (place < index->n_documents)
+      search->scratch->hits[search->n_hits++] = make_hit((float)scoring.scores[i], index->ranks[place]);
+  }
+}
+
+/* Scores candidates, block by block. */
 static void score_candidates(Search *search, guint64 *candidates, gsize n)
 {
-  ShopSearchScratch *scratch = search->scratch;
-  const ShopIndex *index = search->index;
-  guint32 opened = G_MAXUINT32;
   for (gsize i = 0; i < n; i++)
     candidates[i] = candidates[i] << 32 | candidates[i] >> 32;
   sort_falling(candidates, n);
-  for (gsize i = 0; i < n; i++) {
-    guint32 place = (guint32)(candidates[i] >> 32), block = place >> SHOP_BLOCK_BITS;
-    if (place >= index->n_documents)
-      continue;
-    for (guint t = 0; opened != block && t < scratch->n_terms; t++)
-      open_block(index, &scratch->terms[t], block);
-    opened = block;
-    scratch->hits[search->n_hits++] = make_hit(score_place(search, place), index->ranks[place]);
+  for (gsize i = 0; i < n;) {
+    gsize first = i;
+    guint32 block = (guint32)(candidates[i] >> (32 + SHOP_BLOCK_BITS));
+    while (i < n && candidates[i] >> (32 + SHOP_BLOCK_BITS) == block)
+      i++;
+    score_block(search, block, candidates + first, (guint)(i - first));
   }
 }
 
@@ -398,7 +429,8 @@ static gsize drop_surpassed(const Search *search, guint64 *candidates, gsize n)
   return kept;
 }
 
-guint shop_index_top_documents(const ShopIndex *index, ShopSearchScratch *scratch, guint limit, guint32 *documents)
+guint shop_index_top_documents(const ShopIndex *index, ShopSearchScratch *scratch, guint limit, guint32 *documents,
+                               ShopSearchWork *work)
 {
   Search search = {.index = index, .scratch = scratch, .limit = limit, .threshold = 1};
   set_scales(&search);
@@ -412,6 +444,11 @@ guint shop_index_top_documents(const ShopIndex *index, ShopSearchScratch *scratc
     guint64 *others = scratch->candidates + first;
     score_candidates(&search, others, drop_surpassed(&search, others, search.n_candidates - first));
   }
+  for (guint i = 0; i < scratch->n_terms; i++)
+    work->n_postings += scratch->terms[i].term->n_documents;
+  work->n_terms += scratch->n_terms;
+  work->n_bounded += search.n_visited * SHOP_BLOCK_SIZE;
+  work->n_scored += search.n_hits;
   guint n = (guint)MIN(search.n_hits, limit);
   if (search.n_hits > n)
     select_largest(scratch->hits, search.n_hits, n);
