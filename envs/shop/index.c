@@ -30,10 +30,10 @@ static void scratch_free(gpointer data)
 {
   ShopSearchScratch *scratch = data;
   g_free(scratch->terms);
-  g_free(scratch->bounds);
-  g_free(scratch->order);
+  g_aligned_free(scratch->bounds);
   g_free(scratch->candidates);
   g_free(scratch->hits);
+  g_free(scratch->keys);
   g_free(scratch);
 }
 
@@ -103,6 +103,7 @@ gboolean shop_index_bind(ShopIndex *index, const char **wrong)
   gsize n_slots = arrays[SHOP_INDEX_SLOTS].n_elements;
   index->n_documents = facts->n_documents;
   index->n_blocks = (guint32)(((guint64)facts->n_documents + SHOP_BLOCK_SIZE - 1) / SHOP_BLOCK_SIZE);
+  index->row_stride = shop_index_row_stride(index->n_blocks);
   index->n_terms = facts->n_terms;
   index->n_rows = facts->n_rows;
   const struct {
@@ -111,7 +112,7 @@ gboolean shop_index_bind(ShopIndex *index, const char **wrong)
   } expected[] = {
       {SHOP_INDEX_TERMS, (gsize)index->n_terms + 1},
       {SHOP_INDEX_RARE_CODES, arrays[SHOP_INDEX_RARE_PLACES].n_elements},
-      {SHOP_INDEX_ROW_MAXIMA, (gsize)index->n_rows * index->n_blocks},
+      {SHOP_INDEX_ROW_MAXIMA, (gsize)index->n_rows * index->row_stride},
       {SHOP_INDEX_ROW_OFFSETS, (gsize)index->n_rows * ((gsize)index->n_blocks + 1)},
       {SHOP_INDEX_LENGTHS, (gsize)index->n_blocks * SHOP_BLOCK_SIZE},
       {SHOP_INDEX_RANKS, index->n_documents},

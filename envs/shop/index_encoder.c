@@ -177,7 +177,9 @@ static guint8 encode_run(Encoder *encoder, const ShopBuiltPosting *postings, gui
 static void encode_frequent(Encoder *encoder, guint32 n)
 {
   gsize first = encoder->runs.length;
-  guint8 *maxima = extend(&encoder->maxima, encoder->n_blocks);
+  guint32 stride = shop_index_row_stride(encoder->n_blocks);
+  guint8 *maxima = extend(&encoder->maxima, stride);
+  memset(maxima, 0, stride);
   guint32 *offsets = extend(&encoder->offsets, ((gsize)encoder->n_blocks + 1) * sizeof *offsets), i = 0;
   for (guint32 block = 0; block < encoder->n_blocks; block++) {
     guint32 start = i;

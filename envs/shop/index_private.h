@@ -21,6 +21,8 @@
 /* A term is rare when it has fewer postings than this many a block. */
 #define SHOP_RARE_PER_BLOCK 2u
 #define SHOP_NO_ROW         G_MAXUINT32
+/* A row of maxima is padded with zeros to a multiple of this, for vectors. */
+#define SHOP_ROW_UNIT 32u
 
 /* In the order in which shop_index_arrays lists them. */
 typedef enum {
@@ -30,7 +32,7 @@ typedef enum {
   SHOP_INDEX_SLOTS,          /* guint32, a power of two: hash table of term numbers plus one; 0 is empty */
   SHOP_INDEX_RARE_PLACES,    /* guint32: postings of rare terms, ascending within a term */
   SHOP_INDEX_RARE_CODES,     /* guint8: beside them */
-  SHOP_INDEX_ROW_MAXIMA,     /* guint8: n_blocks a row; 0 where the term does not occur */
+  SHOP_INDEX_ROW_MAXIMA,     /* guint8: row_stride a row; 0 where the term does not occur */
   SHOP_INDEX_ROW_OFFSETS,    /* guint32: n_blocks + 1 a row, of the runs from the term's first */
   SHOP_INDEX_RUNS,           /* bytes */
   SHOP_INDEX_EXCEPTIONS,     /* ShopIndexException: frequencies that the codes do not tell, by term and place */
@@ -64,7 +66,7 @@ struct ShopIndex {
   ShopArray arrays[SHOP_INDEX_N_ARRAYS];
   gboolean owned; /* whether the elements are freed with the index */
   /* The arrays once more, as what they are. */
-  guint32 n_documents, n_blocks, n_terms, n_rows, slot_mask;
+  guint32 n_documents, n_blocks, n_terms, n_rows, slot_mask, row_stride;
   gsize text_size, n_rare, runs_size, n_exceptions;
   const ShopIndexTerm *terms;
   const char *text;
@@ -86,6 +88,11 @@ struct ShopIndex {
 
 /* Sets the typed pointers from the arrays; FALSE with the name of an array whose size contradicts the others. */
 gboolean shop_index_bind(ShopIndex *index, const char **wrong);
+
+static inline guint32 shop_index_row_stride(guint32 n_blocks)
+{
+  return (n_blocks + SHOP_ROW_UNIT - 1) / SHOP_ROW_UNIT * SHOP_ROW_UNIT;
+}
 
 /* FNV-1a. */
 static inline guint32 shop_index_hash(const char *text, gsize length)
@@ -110,7 +117,7 @@ void shop_index_builder_finish(ShopIndexBuilder *builder, ShopArray arrays[SHOP_
 typedef struct ShopQueryTerm {
   const ShopIndexTerm *term;
   guint32 count; /* in the query */
-  guint32 scale; /* what code 256 would add to a bound */
+  guint16 scale; /* what code 256 would add to a bound */
   float weight;  /* count * idf */
   /* Of a frequent term. */
   const guint8 *maxima;
@@ -126,12 +133,13 @@ typedef struct ShopQueryTerm {
 typedef struct ShopSearchScratch {
   ShopQueryTerm *terms; /* room for SHOP_INDEX_MAX_TERMS */
   guint n_terms;
-  guint16 *bounds;     /* per block: no document there has a higher bound */
-  guint32 *order;      /* blocks by falling bound */
+  guint16 *bounds;     /* per block, row_stride: no document there has a higher bound */
   guint64 *candidates; /* bound << 32 | place */
   gsize candidate_room;
   guint64 *hits; /* score bits << 32 | ~rank */
   gsize hit_room;
+  guint64 *keys; /* two areas for finding the n-th largest */
+  gsize key_room;
 } ShopSearchScratch;
 
 /* Finds the best `limit` (> 0) documents for the scratch's terms (top_documents.c). Same result as shop_index_search.

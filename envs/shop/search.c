@@ -20,8 +20,7 @@ static ShopSearchScratch *borrow_scratch(const ShopIndex *index)
   if (!scratch) {
     scratch = g_new0(ShopSearchScratch, 1);
     scratch->terms = g_new(ShopQueryTerm, SHOP_INDEX_MAX_TERMS);
-    scratch->bounds = g_new(guint16, index->n_blocks);
-    scratch->order = g_new(guint32, index->n_blocks);
+    scratch->bounds = g_aligned_alloc0(index->row_stride, sizeof(guint16), 64);
   }
   return scratch;
 }
@@ -66,7 +65,7 @@ static gboolean open_postings(const ShopIndex *index, ShopQueryTerm *query_term)
   }
   if (term->row >= index->n_rows || term->first > index->runs_size)
     return FALSE;
-  query_term->maxima = index->row_maxima + (gsize)term->row * index->n_blocks;
+  query_term->maxima = index->row_maxima + (gsize)term->row * index->row_stride;
   query_term->offsets = index->row_offsets + (gsize)term->row * ((gsize)index->n_blocks + 1);
   return TRUE;
 }

@@ -3,25 +3,27 @@
  * `slack`. First every block of places gets a bound from its terms' largest codes. Blocks are
  * then visited by falling bound, and bounds added up for their documents, until no block
  * can hold one of the best. A document is a candidate while its bound, less the slack, could
- * reach the limit-th largest bound seen. Only the candidates, few more than the limit, are scored
- * as Lucene scores: single precision per term, summed in double precision in the query's order. */
+ * reach the limit-th largest bound seen; it may turn out to have none of the terms. Only the candidates, few more than
+ * the limit, are scored as Lucene scores: single precision per term, summed in double precision in the query's order.
+ */
 #include "envs/shop/index_private.h"
 
 #include <string.h>
 
 /* The largest sum of bounds; leaves room in 16 bits for rounding up scales (ShopQueryTerm). */
 #define BOUND_RANGE 65200.0
-/* Blocks are ordered by this many bits of their bounds. */
-#define ORDER_BITS 9
+/* In how many steps blocks are visited from the largest bound down. */
+#define N_TIERS 16
 
 typedef struct {
   const ShopIndex *index;
   ShopSearchScratch *scratch;
   guint limit;
-  double unit;       /* bounds per score */
-  guint32 slack;     /* a document's bound exceeds unit * score by less */
-  guint32 threshold; /* a document with a lower bound is not among the best; at least 1 */
-  gsize n_candidates, n_kept;
+  double unit;                /* bounds per score */
+  guint32 slack;              /* a document's bound exceeds unit * score by less */
+  guint32 threshold;          /* a document with a lower bound is not among the best; at least 1 */
+  gsize n_candidates, n_kept; /* now, and after the last cut */
+  guint32 ranked_bound;       /* the limit-th largest bound at the last cut */
   gsize n_hits;
   guint64 n_visited; /* blocks */
 } Search;
@@ -29,10 +31,10 @@ typedef struct {
 typedef guint16 Bounds __attribute__((vector_size(16)));
 typedef guint64 Halves __attribute__((vector_size(16)));
 
-/* What a posting with `code` adds to a bound: at least 1, so that a bound of 0 means no posting. */
-static inline guint32 code_bound(guint32 code, guint32 scale)
+/* What a posting with `code` adds to a bound. */
+static inline guint16 code_bound(guint32 code, guint32 scale)
 {
-  return (code * scale >> 8) + 1;
+  return (guint16)((code * scale >> 8) + 1);
 }
 
 /* Chooses the unit such that the sum of bounds fits. A term's bound is
@@ -51,18 +53,28 @@ static void set_scales(Search *search)
   search->slack = 1;
   for (guint i = 0; i < scratch->n_terms; i++) {
     ShopQueryTerm *term = &scratch->terms[i];
-    term->scale = (guint32)((double)term->weight * search->unit * (256.0 / 255.0)) + 1;
+    term->scale = (guint16)((double)term->weight * search->unit * (256.0 / 255.0) + 1.0);
     search->slack += (term->scale >> 8) + 5;
   }
 }
 
-/* `n` is a multiple of 16 but for the last few blocks. */
-static void add_codes(guint16 *restrict bounds, const guint8 *restrict codes, gsize n, guint32 scale)
+/* Adds what `n` codes (a multiple of SHOP_ROW_UNIT) add to bounds, but for the 1 that each adds: those are added at
+ * once for all terms. Not inlined, because only with an argument of 16 bits does the compiler use the vector
+ * instruction for the high half of a product. */
+static __attribute__((noinline)) void add_codes(guint16 *restrict bounds, const guint8 *restrict codes, gsize n,
+                                                guint16 scale)
 {
-  for (gsize i = 0; i < n; i++) {
-    guint16 high = (guint16)(codes[i] << 8);
-    bounds[i] = (guint16)(bounds[i] + (guint16)(((guint32)high * (guint16)scale) >> 16) + (codes[i] != 0));
-  }
+  for (; n > 0; n -= SHOP_ROW_UNIT, bounds += SHOP_ROW_UNIT, codes += SHOP_ROW_UNIT)
+    for (guint i = 0; i < SHOP_ROW_UNIT; i++) {
+      guint16 high = (guint16)(codes[i] << 8);
+      bounds[i] = (guint16)(bounds[i] + (guint16)(((guint32)high * (guint32)scale) >> 16));
+    }
+}
+
+static void fill_bounds(guint16 *bounds, gsize n, guint value)
+{
+  for (gsize i = 0; i < n; i++)
+    bounds[i] = (guint16)value;
 }
 
 static void add_rare_maxima(const ShopIndex *index, const ShopQueryTerm *term, guint16 *bounds)
@@ -83,31 +95,17 @@ static void bound_blocks(Search *search)
 {
   const ShopIndex *index = search->index;
   ShopSearchScratch *scratch = search->scratch;
-  memset(scratch->bounds, 0, index->n_blocks * sizeof *scratch->bounds);
+  guint n_frequent = 0;
+  for (guint i = 0; i < scratch->n_terms; i++)
+    n_frequent += scratch->terms[i].places == NULL;
+  fill_bounds(scratch->bounds, index->row_stride, n_frequent);
   for (guint i = 0; i < scratch->n_terms; i++) {
     const ShopQueryTerm *term = &scratch->terms[i];
     if (term->places)
       add_rare_maxima(index, term, scratch->bounds);
     else
-      add_codes(scratch->bounds, term->maxima, index->n_blocks, term->scale);
+      add_codes(scratch->bounds, term->maxima, index->row_stride, term->scale);
   }
-}
-
-/* Writes the blocks with postings to scratch->order, roughly by falling bound; returns how many. */
-static guint32 order_blocks(Search *search)
-{
-  guint32 starts[1 << ORDER_BITS] = {0}, n = 0, n_blocks = search->index->n_blocks;
-  const guint16 *bounds = search->scratch->bounds;
-  for (guint32 block = 0; block < n_blocks; block++)
-    starts[bounds[block] >> (16 - ORDER_BITS)]++;
-  for (guint i = 1 << ORDER_BITS; i-- > 0;) {
-    guint32 count = starts[i];
-    starts[i] = n;
-    n += count;
-  }
-  for (guint32 block = 0; block < n_blocks; block++)
-    search->scratch->order[starts[bounds[block] >> (16 - ORDER_BITS)]++] = block;
-  return n;
 }
 
 static guint32 first_place_from(const guint32 *places, guint32 n, guint32 place)
@@ -151,16 +149,21 @@ static void open_block(const ShopIndex *index, ShopQueryTerm *term, guint32 bloc
     term->codes += term->n;
 }
 
+static inline gboolean is_dense(const ShopQueryTerm *term)
+{
+  return term->n == SHOP_BLOCK_SIZE && !term->places;
+}
+
 static void add_block(const ShopQueryTerm *term, guint16 *bounds)
 {
   if (term->places)
     for (guint32 i = 0; i < term->n; i++)
-      bounds[term->places[i] & (SHOP_BLOCK_SIZE - 1)] += (guint16)code_bound(term->codes[i], term->scale);
-  else if (term->n == SHOP_BLOCK_SIZE)
+      bounds[term->places[i] & (SHOP_BLOCK_SIZE - 1)] += code_bound(term->codes[i], term->scale);
+  else if (is_dense(term))
     add_codes(bounds, term->codes, SHOP_BLOCK_SIZE, term->scale);
   else
     for (guint32 i = 0; i < term->n; i++)
-      bounds[term->low[i]] += (guint16)code_bound(term->codes[i], term->scale);
+      bounds[term->low[i]] += code_bound(term->codes[i], term->scale);
 }
 
 static guint64 *grow(guint64 *elements, gsize *room, gsize wanted)
@@ -171,56 +174,72 @@ static guint64 *grow(guint64 *elements, gsize *room, gsize wanted)
   return g_renew(guint64, elements, *room);
 }
 
-static void swap_keys(guint64 *keys, gsize i, gsize j)
+/* The `rank`-th largest (from 1) of n keys. Each pass splits them around one of them into the other of two areas, and
+ * goes on in the part that holds the wanted one. Overwrites both areas. */
+static guint64 find_ranked(guint64 *keys, guint64 *other, gsize n, gsize rank)
 {
-  guint64 key = keys[i];
-  keys[i] = keys[j];
-  keys[j] = key;
-}
-
-/* Moves the `keep` largest of n keys to the front, in no order but that the smallest of them is the last (0 < keep <=
- * n).
- */
-static void select_largest(guint64 *keys, gsize n, gsize keep)
-{
-  gsize first = 0, last = n - 1;
-  while (first < last) {
-    swap_keys(keys, first + (last - first) / 2, last);
-    guint64 pivot = keys[last];
-    gsize store = first;
-    for (gsize i = first; i < last; i++) { /* no branch: it could not be predicted */
+  for (;;) {
+    guint64 pivot = keys[n / 2];
+    gsize larger = 0, smaller = n;
+    for (gsize i = 0; i < n; i++) { /* no branch: it could not be predicted */
       guint64 key = keys[i];
-      keys[i] = keys[store];
-      keys[store] = key;
-      store += key > pivot;
+      other[larger] = key;
+      other[smaller - 1] = key;
+      larger += key > pivot;
+      smaller -= key < pivot;
     }
-    swap_keys(keys, store, last);
-    if (store + 1 == keep)
-      return;
-    if (store >= keep)
-      last = store - 1;
-    else
-      first = store + 1;
+    guint64 *swap = keys;
+    keys = other;
+    other = swap;
+    if (rank <= larger)
+      n = larger;
+    else if (rank <= smaller)
+      return pivot;
+    else {
+      keys += smaller;
+      other += smaller;
+      rank -= smaller;
+      n -= smaller;
+    }
   }
 }
 
-/* Drops the candidates that more than `limit` others surpass, be their bounds as wrong as can be. */
+/* The limit-th largest bound of the candidates. */
+static guint32 find_ranked_bound(Search *search)
+{
+  ShopSearchScratch *scratch = search->scratch;
+  gsize n = search->n_candidates;
+  scratch->keys = grow(scratch->keys, &scratch->key_room, 2 * n);
+  for (gsize i = 0; i < n; i++)
+    scratch->keys[i] = scratch->candidates[i] >> 32;
+  return (guint32)find_ranked(scratch->keys, scratch->keys + n, n, search->limit);
+}
+
+/* Drops the candidates that `limit` others surpass for certain. The rest stay in their order. */
 static void cut_candidates(Search *search)
 {
   guint64 *candidates = search->scratch->candidates;
   if (search->n_candidates > search->limit) {
-    select_largest(candidates, search->n_candidates, search->limit);
-    guint32 bound = (guint32)(candidates[search->limit - 1] >> 32);
-    if (bound > search->slack)
-      search->threshold = MAX(search->threshold, bound - search->slack);
-    gsize n = search->limit;
-    for (gsize i = n; i < search->n_candidates; i++) {
+    search->ranked_bound = find_ranked_bound(search);
+    if (search->ranked_bound > search->slack)
+      search->threshold = MAX(search->threshold, search->ranked_bound - search->slack);
+    gsize n = 0;
+    for (gsize i = 0; i < search->n_candidates; i++) {
       candidates[n] = candidates[i];
       n += candidates[i] >> 32 >= search->threshold;
     }
     search->n_candidates = n;
   }
   search->n_kept = search->n_candidates;
+}
+
+/* Whether one of 16 bounds is at least `least`. */
+static inline gboolean any_reaches(const guint16 *bounds, guint32 least)
+{
+  const Bounds *chunk = (const Bounds *)(const void *)bounds;
+  Bounds wanted = (Bounds){0} + (guint16)least;
+  Halves any = (Halves)(chunk[0] >= wanted) | (Halves)(chunk[1] >= wanted);
+  return (any[0] | any[1]) != 0;
 }
 
 static void collect_block(Search *search, guint32 block, const guint16 *bounds)
@@ -230,13 +249,8 @@ static void collect_block(Search *search, guint32 block, const guint16 *bounds)
   scratch->candidates = grow(scratch->candidates, &scratch->candidate_room, search->n_candidates + SHOP_BLOCK_SIZE);
   guint64 *candidates = scratch->candidates;
   gsize n = search->n_candidates;
-  Bounds least;
-  for (guint i = 0; i < sizeof least / sizeof *bounds; i++)
-    least[i] = (guint16)threshold;
   for (guint32 i = 0; i < SHOP_BLOCK_SIZE; i += 16) {
-    const Bounds *chunk = (const Bounds *)(const void *)(bounds + i);
-    Halves any = (Halves)(chunk[0] >= least) | (Halves)(chunk[1] >= least);
-    if ((any[0] | any[1]) == 0)
+    if (!any_reaches(bounds + i, threshold))
       continue;
     for (guint32 j = i; j < i + 16; j++) {
       candidates[n] = (guint64)bounds[j] << 32 | (block << SHOP_BLOCK_BITS | j);
@@ -248,28 +262,42 @@ static void collect_block(Search *search, guint32 block, const guint16 *bounds)
 
 static void visit_block(Search *search, guint32 block)
 {
-  guint16 bounds[SHOP_BLOCK_SIZE] __attribute__((aligned(64))) = {0};
-  for (guint i = 0; i < search->scratch->n_terms; i++) {
-    ShopQueryTerm *term = &search->scratch->terms[i];
-    open_block(search->index, term, block);
-    add_block(term, bounds);
+  guint16 bounds[SHOP_BLOCK_SIZE] __attribute__((aligned(64)));
+  ShopSearchScratch *scratch = search->scratch;
+  guint n_dense = 0;
+  for (guint i = 0; i < scratch->n_terms; i++) {
+    open_block(search->index, &scratch->terms[i], block);
+    n_dense += is_dense(&scratch->terms[i]);
   }
+  fill_bounds(bounds, SHOP_BLOCK_SIZE, n_dense);
+  for (guint i = 0; i < scratch->n_terms; i++)
+    add_block(&scratch->terms[i], bounds);
   collect_block(search, block, bounds);
+  search->n_visited++;
 }
 
+/* Visits blocks in tiers of falling bounds, so that the threshold rises early. */
 static void visit_blocks(Search *search)
 {
-  guint32 n = order_blocks(search);
-  for (guint32 i = 0; i < n; i++) {
-    guint32 block = search->scratch->order[i], bound = search->scratch->bounds[block];
-    if (bound >> (16 - ORDER_BITS) < search->threshold >> (16 - ORDER_BITS))
-      break;
-    if (bound < search->threshold)
-      continue;
-    visit_block(search, block);
-    search->n_visited++;
-    if (search->n_candidates > search->n_kept + MAX(search->limit, search->n_kept / 2))
-      cut_candidates(search);
+  const guint16 *bounds = search->scratch->bounds;
+  guint32 n_blocks = search->index->n_blocks, largest = 0;
+  for (guint32 block = 0; block < n_blocks; block++)
+    largest = MAX(largest, bounds[block]);
+  guint32 step = largest / N_TIERS + 1;
+  for (guint32 ceiling = largest + 1; ceiling > search->threshold;) {
+    guint32 floor = MAX(search->threshold, ceiling > step ? ceiling - step : 1);
+    for (guint32 chunk = 0; chunk < n_blocks; chunk += 16) {
+      if (!any_reaches(bounds + chunk, floor))
+        continue;
+      for (guint32 block = chunk; block < MIN(chunk + 16, n_blocks); block++) {
+        if (bounds[block] < MAX(floor, search->threshold) || bounds[block] >= ceiling)
+          continue;
+        visit_block(search, block);
+        if (search->n_candidates > search->n_kept + MAX(search->limit, search->n_kept / 2))
+          cut_candidates(search);
+      }
+    }
+    ceiling = floor;
   }
   cut_candidates(search);
 }
@@ -322,7 +350,7 @@ static inline void add_score(const Search *search, const ShopQueryTerm *term, gu
 /* Adds a term's scores. Of a sparse run first the postings of candidates are picked, without branches. */
 static void add_scores(const Search *search, const ShopQueryTerm *term, guint32 block, Scoring *scoring)
 {
-  if (term->n == SHOP_BLOCK_SIZE && !term->places) {
+  if (is_dense(term)) {
     for (guint i = 0; i < scoring->n; i++)
       if (term->codes[scoring->lows[i]])
         add_score(search, term, block, scoring, i, term->codes[scoring->lows[i]]);
@@ -348,16 +376,8 @@ static guint64 make_hit(float score, guint32 rank)
   return (guint64)bits << 32 | (G_MAXUINT32 - rank);
 }
 
-/* Sorts distinct keys, largest first. */
 static void sort_falling(guint64 *keys, gsize n)
 {
-  while (n > 24) {
-    gsize half = n / 2;
-    select_largest(keys, n, half);
-    sort_falling(keys, half);
-    keys += half;
-    n -= half;
-  }
   for (gsize i = 1; i < n; i++) {
     guint64 key = keys[i];
     gsize j = i;
@@ -367,7 +387,7 @@ static void sort_falling(guint64 *keys, gsize n)
   }
 }
 
-/* Scores candidates of one block, given by place << 32, and adds them to the hits. */
+/* Scores candidates of one block and adds them to the hits. */
 static void score_block(Search *search, guint32 block, const guint64 *candidates, guint n)
 {
   const ShopIndex *index = search->index;
@@ -375,7 +395,7 @@ static void score_block(Search *search, guint32 block, const guint64 *candidates
   scoring.n = n;
   memset(scoring.present, 0, sizeof scoring.present);
   for (guint i = 0; i < n; i++) {
-    guint32 place = (guint32)(candidates[i] >> 32), low = place & (SHOP_BLOCK_SIZE - 1);
+    guint32 place = (guint32)candidates[i], low = place & (SHOP_BLOCK_SIZE - 1);
     scoring.lows[i] = (guint8)low;
     scoring.norms[i] = index->norms[index->lengths[place]];
     scoring.scores[i] = 0.0;
@@ -388,30 +408,31 @@ static void score_block(Search *search, guint32 block, const guint64 *candidates
     add_scores(search, term, block, &scoring);
   }
   for (guint i = 0; i < n; i++) {
-    guint32 place = (guint32)(candidates[i] >> 32);
-    if (place < index->n_documents)
+    guint32 place = (guint32)candidates[i];
+    if (place < index->n_documents && scoring.scores[i] > 0.0)
       search->scratch->hits[search->n_hits++] = make_hit((float)scoring.scores[i], index->ranks[place]);
   }
 }
 
-/* Scores candidates, block by block. */
-static void score_candidates(Search *search, guint64 *candidates, gsize n)
+/* Scores the candidates with bounds from `least` to below `end`, block by block. */
+static void score_candidates(Search *search, double least, guint32 end)
 {
-  for (gsize i = 0; i < n; i++)
-    candidates[i] = candidates[i] << 32 | candidates[i] >> 32;
-  sort_falling(candidates, n);
-  for (gsize i = 0; i < n;) {
-    gsize first = i;
-    guint32 block = (guint32)(candidates[i] >> (32 + SHOP_BLOCK_BITS));
-    while (i < n && candidates[i] >> (32 + SHOP_BLOCK_BITS) == block)
-      i++;
-    score_block(search, block, candidates + first, (guint)(i - first));
+  const guint64 *candidates = search->scratch->candidates;
+  guint64 chosen[SHOP_BLOCK_SIZE];
+  for (gsize i = 0; i < search->n_candidates;) {
+    guint32 block = (guint32)candidates[i] >> SHOP_BLOCK_BITS;
+    guint n = 0;
+    for (; i < search->n_candidates && (guint32)candidates[i] >> SHOP_BLOCK_BITS == block; i++) {
+      chosen[n] = candidates[i];
+      n += (double)(candidates[i] >> 32) >= least && candidates[i] >> 32 < end;
+    }
+    if (n > 0)
+      score_block(search, block, chosen, n);
   }
 }
 
-/* Keeps the candidates whose bound reaches the score of the worst hit; the bound of every document whose score is not
- * lower does. Returns how many. */
-static gsize drop_surpassed(const Search *search, guint64 *candidates, gsize n)
+/* The least bound that a document can have whose score is not lower than that of the worst hit. */
+static double bound_of_worst_hit(const Search *search)
 {
   guint64 worst = G_MAXUINT64;
   for (gsize i = 0; i < search->n_hits; i++)
@@ -419,14 +440,42 @@ static gsize drop_surpassed(const Search *search, guint64 *candidates, gsize n)
   guint32 bits = (guint32)(worst >> 32);
   float score;
   memcpy(&score, &bits, sizeof score);
-  double threshold = search->unit * (double)score * (1.0 - 1e-6);
-  gsize kept = 0;
-  for (gsize i = 0; i < n; i++) {
-    guint64 candidate = candidates[i];
-    candidates[kept] = candidate;
-    kept += (double)(candidate >> 32) >= threshold;
+  return search->unit * (double)score * (1.0 - 1e-6);
+}
+
+/* Scores all candidates that may be among the best. When there are many, because of many alike, the most promising come
+ * first: their scores are a sharper threshold for the others. */
+static void score_all(Search *search)
+{
+  ShopSearchScratch *scratch = search->scratch;
+  scratch->hits = grow(scratch->hits, &scratch->hit_room, search->n_candidates);
+  if (search->n_candidates <= 2 * (gsize)search->limit) {
+    score_candidates(search, 0.0, G_MAXUINT32);
+    return;
   }
-  return kept;
+  score_candidates(search, search->ranked_bound, G_MAXUINT32);
+  double least = search->n_hits < search->limit ? 0.0 : bound_of_worst_hit(search);
+  score_candidates(search, least, search->ranked_bound);
+}
+
+/* Sorts the best hits to the front; returns how many there are. */
+static guint rank_hits(Search *search)
+{
+  ShopSearchScratch *scratch = search->scratch;
+  guint64 *hits = scratch->hits;
+  gsize n = search->n_hits, limit = search->limit;
+  if (n > 2 * limit) {
+    scratch->keys = grow(scratch->keys, &scratch->key_room, 2 * n);
+    memcpy(scratch->keys, hits, n * sizeof *hits);
+    guint64 least = find_ranked(scratch->keys, scratch->keys + n, n, limit);
+    gsize kept = 0;
+    for (gsize i = 0; i < n; i++)
+      if (hits[i] >= least)
+        hits[kept++] = hits[i];
+    n = kept;
+  }
+  sort_falling(hits, n);
+  return (guint)MIN(n, limit);
 }
 
 guint shop_index_top_documents(const ShopIndex *index, ShopSearchScratch *scratch, guint limit, guint32 *documents,
@@ -436,23 +485,13 @@ guint shop_index_top_documents(const ShopIndex *index, ShopSearchScratch *scratc
   set_scales(&search);
   bound_blocks(&search);
   visit_blocks(&search);
-  scratch->hits = grow(scratch->hits, &scratch->hit_room, search.n_candidates);
-  /* The candidates with the best bounds come first; what they score is a sharper threshold for the others. */
-  gsize first = MIN(search.n_candidates, limit);
-  score_candidates(&search, scratch->candidates, first);
-  if (search.n_candidates > first) {
-    guint64 *others = scratch->candidates + first;
-    score_candidates(&search, others, drop_surpassed(&search, others, search.n_candidates - first));
-  }
+  score_all(&search);
   for (guint i = 0; i < scratch->n_terms; i++)
     work->n_postings += scratch->terms[i].term->n_documents;
   work->n_terms += scratch->n_terms;
   work->n_bounded += search.n_visited * SHOP_BLOCK_SIZE;
   work->n_scored += search.n_hits;
-  guint n = (guint)MIN(search.n_hits, limit);
-  if (search.n_hits > n)
-    select_largest(scratch->hits, search.n_hits, n);
-  sort_falling(scratch->hits, n);
+  guint n = rank_hits(&search);
   guint n_documents = 0;
   for (guint i = 0; i < n; i++) {
     guint32 rank = G_MAXUINT32 - (guint32)scratch->hits[i];
