@@ -30,6 +30,7 @@ int cli_config(const char *arguments, const char *summary, char **argv);
 int cli_plugins(const char *arguments, const char *summary, char **argv);
 int cli_check(const char *arguments, const char *summary, char **argv);
 int cli_bench(const char *arguments, const char *summary, char **argv);
+int cli_bench_env(const char *arguments, const char *summary, char **argv);
 int cli_bench_policy(const char *arguments, const char *summary, char **argv);
 
 /* Options that every command has; more rows come from the command. Strings are

@@ -3,6 +3,7 @@
 #include "core/cli/cli.h"
 
 static const CliCommand subjects[] = {
+    {"env", "EXPERIMENT.yaml | RUN", "steps and resets per second of an agent that acts at random", cli_bench_env},
     {"policy", "EXPERIMENT.yaml | RUN", "decisions per second: scoring and training", cli_bench_policy},
 };
 

@@ -34,6 +34,24 @@ fails 2 "cartwright: error: --agent: no agent 'bset'; there are random, policy, 
 grep -v ^policy toy.yaml | sed '/stages/d;/algorithm/d' >bare.yaml
 fails 2 "cartwright: error: the experiment has no policy to measure" "no policy" bench policy bare.yaml --quiet
 
+# bench env.
+run 0 bench --help
+same "1" "$status$(grep -c '^  env  *steps and resets per second' out)" "bench --help lists env"
+fails 2 "cartwright bench env: --seconds must be above 0
+try 'cartwright bench env --help'" "no time" bench env toy.yaml --seconds 0
+fails 2 "cartwright bench env: --rounds must be at least 1
+try 'cartwright bench env --help'" "no rounds of env" bench env toy.yaml --rounds 0
+fails 2 "cartwright bench env: --seed must be at least 0
+try 'cartwright bench env --help'" "a negative seed" bench env toy.yaml --seed -2
+run 2 bench env toy.yaml --split nowhere
+same "1" "$status$(grep -c "no split 'nowhere'; it has: " err)" "an unknown split"
+run 0 bench env bare.yaml --rounds 2 --seconds 0.01 --seed 4 --json env.json
+same "environment 'toy_environment'" "$status$(sed -n '1s/,.*//p' out)" "bench env needs no policy"
+same "steps, resets included
+resets
+step: take a" "$(sed -n 's/^\(steps, resets included\|resets\|step: take a\)  *[0-9].*/\1/p' out)" "a line for each kind of work"
+same "1" "$(grep -c '"per_second": {"steps, resets included": \[[0-9.e+]*, [0-9.e+]*\], "resets": ' env.json)" "env --json"
+
 # The table.
 work() { sed -n 's/^\(score, [a-z]* *[a-z]*\|train\)  *\(rollout\|[0-9]*\) .*/\1 \2/p' out | tr -s ' ' | sed 's, $,,'; }
 run 0 bench policy toy.yaml --agent best --episodes 5 --rounds 2 --batch 3,7 --quiet
