@@ -19,7 +19,7 @@ struct BertScore {
   gsize limit;
   guint64 version;      /* of the network that the memory belongs to */
   BertCache *decisions; /* observation and candidates -> logits and value, NaN if that was not wanted */
-  BertCache *texts;     /* ids -> the last layer's output */
+  BertCache *texts;     /* ids of a candidate -> the last layer's output */
   BertBatchBuilder *builder, *encoder_builder;
   BertWorkspace *workspace;
   GString *key;
@@ -136,16 +136,20 @@ static const float **encode(BertCpu *policy, BertPass *pass, const BertBatch *ba
   return states;
 }
 
-static void remember_texts(BertCpu *policy, const BertBatch *batch, const float *const *states, const guint8 *wanted)
+/* Keeps the candidates that were encoded now. A state comes with the same candidates again, if it comes again, and then
+ * the decision is found: keeping its many rows would not pay. */
+static void remember_candidates(BertCpu *policy, const BertBatch *batch, const float *const *states, guint8 *wanted)
 {
   gsize h = policy->shared->layout->config.hidden_size;
-  for (guint i = 0; i < batch->n_texts; i++) {
-    gsize n_ids = batch->text_start[i + 1] - batch->text_start[i];
-    float *kept = wanted[i] ? bert_cache_add(policy->score->texts, batch->ids + batch->text_start[i],
-                                             n_ids * sizeof *batch->ids, n_ids * h)
-                            : NULL;
+  for (guint pair = 0; pair < batch->n_pairs; pair++) {
+    guint text = batch->pair_text[pair];
+    gsize n_ids = batch->text_start[text + 1] - batch->text_start[text];
+    float *kept = wanted[text] ? bert_cache_add(policy->score->texts, batch->ids + batch->text_start[text],
+                                                n_ids * sizeof *batch->ids, n_ids * h)
+                               : NULL;
     if (kept)
-      memcpy(kept, states[i], n_ids * h * sizeof *kept);
+      memcpy(kept, states[text], n_ids * h * sizeof *kept);
+    wanted[text] = 0;
   }
 }
 
@@ -176,7 +180,7 @@ static void run_batch(const Call *call)
       remember_decision(call, at);
   }
   if (score->limit > 0)
-    remember_texts(policy, batch, pass.text_states, wanted);
+    remember_candidates(policy, batch, pass.text_states, wanted);
   g_array_set_size(score->pending, 0);
   bert_batch_builder_clear(score->builder);
 }
