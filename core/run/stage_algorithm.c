@@ -244,6 +244,17 @@ static void record_episodes(Training *training)
   cw_metrics_number(training->run->metrics, "rollout/steps_per_episode", length / n);
 }
 
+/* What the policy has done since it was opened, for timings.jsonl: how much of it was looked up, above all. */
+static void record_counters(CwRun *run)
+{
+  guint n;
+  const CwNamedValue *counters = cw_policy_counters(run->policy, &n);
+  for (guint i = 0; i < n; i++) {
+    g_autofree char *name = g_strconcat("policy/", counters[i].name, NULL);
+    cw_metrics_number(run->timings, name, counters[i].value);
+  }
+}
+
 static gboolean record_update(Training *training, Cost cost, GError **error)
 {
   CwRun *run = training->run;
@@ -262,6 +273,7 @@ static gboolean record_update(Training *training, Cost cost, GError **error)
   cw_metrics_number(run->timings, "seconds/collect", cost.collect);
   cw_metrics_number(run->timings, "seconds/update", cost.update);
   cw_metrics_number(run->timings, "seconds/elapsed", seconds_since(run->start));
+  record_counters(run);
   return cw_metrics_end(run->timings, error);
 }
 
@@ -339,6 +351,7 @@ static gboolean evaluate(Training *training, GError **error)
   gboolean good = cw_metrics_end(run->metrics, error);
   begin_record(training, run->timings);
   cw_metrics_number(run->timings, "seconds/evaluation", evaluation->seconds);
+  record_counters(run);
   good = good && cw_metrics_end(run->timings, error);
   training->score = score.mean;
   tell_update(training);
