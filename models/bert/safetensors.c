@@ -19,11 +19,11 @@
 
 struct BertSafetensors {
   char *file;
-  GMappedFile *mapping;
-  json_t *header;      /* owns the tensors' names */
-  GArray *tensors;     /* BertTensor, by position in the file */
-  GHashTable *by_name; /* name → index + 1 */
-  const char *bytes;   /* what follows the header */
+  GMappedFile *mapping; /* NULL of one that wraps */
+  json_t *header;       /* owns the tensors' names; NULL of one that wraps */
+  GArray *tensors;      /* BertTensor, by position in the file */
+  GHashTable *by_name;  /* name → index + 1 */
+  const char *bytes;    /* what follows the header */
   gsize n_bytes;
 };
 
@@ -249,6 +249,19 @@ BertSafetensors *bert_safetensors_open(const char *path, GError **error)
   return file;
 }
 
+BertSafetensors *bert_safetensors_wrap(const char *name, const BertTensor *tensors, guint n_tensors)
+{
+  BertSafetensors *file = g_new0(BertSafetensors, 1);
+  file->file = g_strdup(name);
+  file->tensors = g_array_new(FALSE, FALSE, sizeof(BertTensor));
+  file->by_name = g_hash_table_new(g_str_hash, g_str_equal);
+  g_array_append_vals(file->tensors, tensors, n_tensors);
+  for (guint i = 0; i < n_tensors; i++) {
+    g_hash_table_insert(file->by_name, (gpointer)tensors[i].name, GUINT_TO_POINTER(i + 1));
+  }
+  return file;
+}
+
 void bert_safetensors_close(BertSafetensors *file)
 {
   if (file == NULL) {
@@ -257,7 +270,7 @@ void bert_safetensors_close(BertSafetensors *file)
   g_hash_table_destroy(file->by_name);
   g_array_free(file->tensors, TRUE);
   json_decref(file->header);
-  g_mapped_file_unref(file->mapping);
+  g_clear_pointer(&file->mapping, g_mapped_file_unref);
   g_free(file->file);
   g_free(file);
 }

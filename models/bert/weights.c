@@ -245,7 +245,7 @@ static gboolean load_head(Loader *loader, gboolean value_head, gboolean *loaded)
 }
 
 /* Tensors that BERT checkpoints carry and nothing here uses. */
-static gboolean may_be_ignored(const char *name)
+gboolean bert_weights_may_ignore(const char *name)
 {
   const char *bare = g_str_has_prefix(name, "bert.") ? name + strlen("bert.") : name;
   return g_str_has_prefix(bare, "pooler.") || strcmp(bare, "embeddings.position_ids") == 0 ||
@@ -259,7 +259,7 @@ static gboolean check_rest(Loader *loader)
     if (g_hash_table_contains(loader->used, tensor)) {
       continue;
     }
-    if (!may_be_ignored(tensor->name)) {
+    if (!bert_weights_may_ignore(tensor->name)) {
       g_set_error(loader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
                   "%s: tensor '%s' has no place in a BERT encoder of %u layers with a choice head",
                   bert_safetensors_file(loader->file), tensor->name, loader->weights->layout->config.n_layers);
@@ -270,13 +270,9 @@ static gboolean check_rest(Loader *loader)
   return TRUE;
 }
 
-gboolean bert_weights_load(BertParameters *weights, const char *file, guint32 seed, BertLoadSummary *summary,
-                           GError **error)
+gboolean bert_weights_load_tensors(BertParameters *weights, const BertSafetensors *tensors, guint32 seed,
+                                   BertLoadSummary *summary, GError **error)
 {
-  BertSafetensors *tensors = bert_safetensors_open(file, error);
-  if (tensors == NULL) {
-    return FALSE;
-  }
   Loader loader = {.weights = weights, .file = tensors, .seed = seed, .error = error};
   loader.used = g_hash_table_new(g_direct_hash, g_direct_equal);
   gboolean ok = load_encoder(&loader) && load_head(&loader, FALSE, &loader.summary.head_loaded) &&
@@ -285,6 +281,17 @@ gboolean bert_weights_load(BertParameters *weights, const char *file, guint32 se
     *summary = loader.summary;
   }
   g_hash_table_destroy(loader.used);
+  return ok;
+}
+
+gboolean bert_weights_load(BertParameters *weights, const char *file, guint32 seed, BertLoadSummary *summary,
+                           GError **error)
+{
+  BertSafetensors *tensors = bert_safetensors_open(file, error);
+  if (tensors == NULL) {
+    return FALSE;
+  }
+  gboolean ok = bert_weights_load_tensors(weights, tensors, seed, summary, error);
   bert_safetensors_close(tensors);
   return ok;
 }

@@ -23,6 +23,7 @@
 #define BERT_WEIGHTS_H
 
 #include "config.h"
+#include "safetensors.h"
 
 G_BEGIN_DECLS
 
@@ -126,6 +127,12 @@ typedef struct BertLoadSummary {
  * the weights are then undefined. `summary` may be NULL. */
 gboolean bert_weights_load(BertParameters *weights, const char *file, guint32 seed, BertLoadSummary *summary,
                            GError **error);
+
+/* The same from tensors that are open already. */
+gboolean bert_weights_load_tensors(BertParameters *weights, const BertSafetensors *tensors, guint32 seed,
+                                   BertLoadSummary *summary, GError **error);
+/* Whether a tensor of this name may be in a file although nothing here uses it. */
+gboolean bert_weights_may_ignore(const char *name);
 
 /* Writes every tensor as F32 under its layout name; see bert_safetensors_write. */
 gboolean bert_weights_save(const BertParameters *weights, const char *file, GError **error);

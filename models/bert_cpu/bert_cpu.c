@@ -1,4 +1,5 @@
 /* The plugin bert_cpu: option rows and the vtable over policy.h. */
+#include "bert/import.h"
 #include "policy.h"
 #include <cartwright/cartwright.h>
 
@@ -108,6 +109,7 @@ static const CwPolicyVtable vtable = {
     .load = load,
     .count_tokens = count_tokens,
     .visit_tensors = visit_tensors,
+    .import = &bert_import,
     .counters = counters,
 };
 
