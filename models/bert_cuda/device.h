@@ -15,7 +15,7 @@
  *   cudaStreamCreateWithFlags cudaStreamDestroy cudaStreamSynchronize cudaEventCreate cudaEventRecord
  *   cudaEventSynchronize cudaEventElapsedTime cudaEventDestroy cudaGetDeviceCount cudaSetDevice cudaGetDevice
  *   cudaGetDeviceProperties cudaDeviceGetAttribute cudaMemGetInfo cudaGetLastError cudaGetErrorString
- *   cudaDriverGetVersion cudaRuntimeGetVersion cudaFuncSetAttribute(cudaFuncAttributeMaxDynamicSharedMemorySize);
+ *   cudaDriverGetVersion cudaRuntimeGetVersion;
  * - cuBLAS: cublasCreate cublasDestroy cublasSetStream cublasSetWorkspace cublasGemmEx cublasGetStatusString.
  *
  * C files include this header too and then get the parts with C linkage: under emulation those headers must be
@@ -149,6 +149,13 @@ static __device__ __forceinline__ void bert_store8(BertHalf *to, const Bert8 &va
   *reinterpret_cast<uint4 *>(to) =
       uint4{bert_pack_halves(value.x[0], value.x[1]), bert_pack_halves(value.x[2], value.x[3]),
             bert_pack_halves(value.x[4], value.x[5]), bert_pack_halves(value.x[6], value.x[7])};
+}
+
+/* Four elements: 16 bytes of float, 8 of bf16. */
+static __device__ __forceinline__ void bert_store4(BertHalf *to, float4 value)
+{
+  BERT_CHECK_ALIGNMENT(to, 8);
+  *reinterpret_cast<uint2 *>(to) = uint2{bert_pack_halves(value.x, value.y), bert_pack_halves(value.z, value.w)};
 }
 
 /* Sum and maximum over the lanes of a full warp; every lane gets the result, with the same bits. */

@@ -3,6 +3,10 @@
 echo 1..1
 built=$(ls "$builddir"/.libs/*.so | sed -n 's|.*/||; /^lib/d; s|\.so$||p' | LC_ALL=C sort)
 expected=$(LC_ALL=C sort "$srcdir/tests/plugin/expected_plugins")
+# Without the CUDA toolkit there is no bert_cuda.
+if grep -q '^HAVE_CUDA_TRUE = #' "$builddir/Makefile"; then
+  expected=$(echo "$expected" | grep -v '^bert_cuda$')
+fi
 if test "$built" = "$expected"; then
   echo "ok 1 - the built plugins are the expected ones"
 else

@@ -1,0 +1,97 @@
+/* The optimiser's step: norm, clipping and update are enqueued together; the host waits once, at the end, for the norm
+ * and for whether it was finite. */
+#include "policy.h"
+#include <math.h>
+#include <string.h>
+
+/* Trained tensors cut up. */
+static GArray *cut(const BertCuda *policy)
+{
+  GArray *pieces = g_array_new(FALSE, FALSE, sizeof(BertPiece));
+  const BertLayout *layout = policy->shared->layout;
+  for (guint i = 0; i < layout->n_tensors; i++) {
+    const BertTensorInfo *tensor = &layout->tensors[i];
+    if (tensor->layer < policy->optimizer.first_trained)
+      continue;
+    guint32 group = (tensor->decays ? 1u : 0u) | (tensor->layer == (gint)layout->config.n_layers ? 2u : 0u);
+    for (gsize first = 0; first < tensor->n_elements; first += BERT_PIECE_FLOATS) {
+      BertPiece piece = {tensor->offset + first, (uint32_t)MIN((gsize)BERT_PIECE_FLOATS, tensor->n_elements - first),
+                         group};
+      g_array_append_val(pieces, piece);
+    }
+  }
+  return pieces;
+}
+
+gboolean bert_cuda_prepare_optimizer(BertCuda *policy, GError **error)
+{
+  BertCudaOptimizer *optimizer = &policy->optimizer;
+  void *pinned = NULL;
+  GArray *pieces = cut(policy);
+  optimizer->n_pieces = pieces->len;
+  optimizer->is_clear = TRUE;
+  gboolean ready =
+      bert_cuda_check(cudaMallocHost(&pinned, sizeof *optimizer->outcome), "taking pinned memory", error) &&
+      bert_cuda_take_fixed(policy, error) &&
+      bert_cuda_check(cudaMemcpyAsync(optimizer->pieces, pieces->data, pieces->len * sizeof(BertPiece),
+                                      cudaMemcpyHostToDevice, policy->context.stream),
+                      "sending the optimiser's tables", error) &&
+      bert_context_wait(&policy->context, "sending the optimiser's tables", error);
+  optimizer->outcome = pinned;
+  g_array_free(pieces, TRUE);
+  return ready;
+}
+
+/* Names the first tensor whose gradient is not finite, and clears the gradient. */
+static gboolean fail_step(BertCuda *policy, GError **error)
+{
+  BertParameters *gradient = bert_parameters_new(policy->shared->layout);
+  if (bert_cuda_fetch(policy, policy->optimizer.gradient, gradient->block, error) &&
+      bert_cuda_check(cudaMemsetAsync(policy->optimizer.gradient, 0, policy->shared->layout->n_floats * sizeof(float),
+                                      policy->context.stream),
+                      "clearing the gradient", error)) {
+    policy->optimizer.is_clear = TRUE;
+    bert_fail_bad_gradient(gradient, error);
+  }
+  bert_parameters_free(gradient);
+  return FALSE;
+}
+
+gboolean bert_cuda_step(BertCuda *policy, double learning_rate, double max_norm, double *gradient_norm, GError **error)
+{
+  BertContext *context = &policy->context;
+  BertCudaOptimizer *optimizer = &policy->optimizer;
+  policy->can_go_backward = FALSE;
+  if (!isfinite(learning_rate)) {
+    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_NUMERIC, "the learning rate is %g", learning_rate);
+    return FALSE;
+  }
+  bert_context_enter(context);
+  double n_steps = (double)(optimizer->n_steps + 1);
+  BertStep step = {.learning_rate = (float)learning_rate,
+                   .head_learning_rate = (float)(learning_rate * optimizer->head_learning_rate_scale),
+                   .epsilon = (float)optimizer->epsilon,
+                   .weight_decay = (float)optimizer->weight_decay,
+                   .beta1 = (float)optimizer->beta1,
+                   .rest1 = (float)(1 - optimizer->beta1),
+                   .beta2 = (float)optimizer->beta2,
+                   .rest2 = (float)(1 - optimizer->beta2),
+                   .correction1 = (float)(1 - pow(optimizer->beta1, n_steps)),
+                   .root_of_correction2 = (float)sqrt(1 - pow(optimizer->beta2, n_steps))};
+  bert_gradient_norm(context->stream, optimizer->n_pieces, optimizer->pieces, (float)max_norm, optimizer->gradient,
+                     optimizer->sums, optimizer->result);
+  bert_adamw(context->stream, optimizer->n_pieces, optimizer->pieces, &step, policy->weights.block, optimizer->gradient,
+             optimizer->moment1, optimizer->moment2, policy->weights.halves, optimizer->result);
+  if (!bert_cuda_check(cudaMemcpyAsync(optimizer->outcome, optimizer->result, sizeof *optimizer->outcome,
+                                       cudaMemcpyDeviceToHost, context->stream),
+                       "fetching the gradient's norm", error) ||
+      !bert_context_wait(context, "the optimiser's step", error))
+    return FALSE;
+  if (gradient_norm)
+    *gradient_norm = optimizer->outcome->norm;
+  if (!optimizer->outcome->finite)
+    return fail_step(policy, error);
+  optimizer->n_steps++;
+  optimizer->is_clear = TRUE;
+  return TRUE;
+}
