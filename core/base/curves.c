@@ -5,7 +5,7 @@
 #include "core/base/curves.h"
 #include "core/base/checkpoint.h"
 #include "core/base/curve_data.h"
-#include "core/base/metrics.h"
+#include "core/base/gnuplot.h"
 #include <cartwright/error.h>
 #include <math.h>
 #include <string.h>
@@ -18,36 +18,11 @@
 #define DATA_NAME    "curves.dat"
 #define SMOOTH_SHARE 25 /* a smoothed point averages 1/25 of the line on either side */
 
-/* Okabe and Ito's colours, which the colour-blind can tell apart. */
-static const char *const colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"};
-/* The same at 30% on white, for what is drawn behind them. */
-static const char *const pale_colours[] = {"#B2D5E8", "#F2CFB2", "#B2E2D5", "#F0D7E5", "#F8E2B2", "#CCE8F8"};
-
 typedef struct {
   GString *script, *data;
   guint n_indices; /* blocks in the data file so far */
   const CwCurveData *curves;
 } Figure;
-
-static void append_number(GString *text, double value)
-{
-  char buffer[32];
-
-  g_string_append_printf(text, " %s", isfinite(value) ? cw_format_double(buffer, value) : "NaN");
-}
-
-/* A gnuplot string: in single quotes nothing is special but the quote itself. */
-static char *quoted(const char *text)
-{
-  GString *result = g_string_new("'");
-
-  for (const char *p = text; *p; p++) {
-    if (*p == '\'')
-      g_string_append_c(result, '\'');
-    g_string_append_c(result, g_ascii_iscntrl(*p) ? ' ' : *p);
-  }
-  return g_string_free(g_string_append_c(result, '\''), FALSE);
-}
 
 /* At most MOST_POINTS points: means of groups of neighbours. */
 static GArray *thin(const GArray *points)
@@ -90,11 +65,11 @@ static guint add_data(Figure *figure, const CwCurve *curve)
   for (guint i = 0; i < points->len; i++) {
     const CwCurvePoint *point = &g_array_index(points, CwCurvePoint, i);
 
-    append_number(figure->data, point->x);
-    append_number(figure->data, point->y.mean);
-    append_number(figure->data, point->y.low);
-    append_number(figure->data, point->y.high);
-    append_number(figure->data, smooth(points, i));
+    cw_gnuplot_append_number(figure->data, point->x);
+    cw_gnuplot_append_number(figure->data, point->y.mean);
+    cw_gnuplot_append_number(figure->data, point->y.low);
+    cw_gnuplot_append_number(figure->data, point->y.high);
+    cw_gnuplot_append_number(figure->data, smooth(points, i));
     g_string_append_c(figure->data, '\n');
   }
   g_string_append(figure->data, "\n\n");
@@ -104,7 +79,7 @@ static guint add_data(Figure *figure, const CwCurve *curve)
 /* The names of stages stand only where no other agent's level may cross them. */
 static void begin_panel(Figure *figure, const char *title, gboolean name_stages)
 {
-  g_autofree char *text = quoted(title);
+  g_autofree char *text = cw_gnuplot_quote(title);
 
   g_string_append_printf(figure->script, "  set title %s font 'Sans,12' offset 0,1.6\n  unset label\n  unset arrow\n",
                          text);
@@ -112,18 +87,18 @@ static void begin_panel(Figure *figure, const char *title, gboolean name_stages)
     return;
   for (guint i = 0; i < figure->curves->stages->len; i++) {
     const CwStageStart *stage = figure->curves->stages->pdata[i];
-    g_autofree char *name = quoted(stage->algorithm);
+    g_autofree char *name = cw_gnuplot_quote(stage->algorithm);
 
     if (i > 0) {
       g_string_append(figure->script, "  set arrow from");
-      append_number(figure->script, stage->x);
+      cw_gnuplot_append_number(figure->script, stage->x);
       g_string_append(figure->script, ", graph 0 to");
-      append_number(figure->script, stage->x);
+      cw_gnuplot_append_number(figure->script, stage->x);
       g_string_append(figure->script, ", graph 1 nohead dashtype 3 linecolor rgb '#999999'\n");
     }
     if (name_stages) {
       g_string_append_printf(figure->script, "  set label %s at", name);
-      append_number(figure->script, stage->x);
+      cw_gnuplot_append_number(figure->script, stage->x);
       g_string_append(figure->script, ", graph 0.96 offset 0.5,0 textcolor rgb '#777777' font 'Sans,9'\n");
     }
   }
@@ -138,8 +113,8 @@ static void begin_item(Figure *figure, gboolean *any)
 
 static void add_curve(Figure *figure, const CwCurve *curve, const char *title, guint number, gboolean *any)
 {
-  const char *colour = colours[number % G_N_ELEMENTS(colours)], *pale = pale_colours[number % G_N_ELEMENTS(colours)];
-  g_autofree char *text = quoted(title);
+  const char *colour = cw_gnuplot_colour(number), *pale = cw_gnuplot_pale_colour(number);
+  g_autofree char *text = cw_gnuplot_quote(title);
   gboolean bounds = isfinite(g_array_index(curve->points, CwCurvePoint, 0).y.low);
   guint index = add_data(figure, curve);
 
@@ -161,9 +136,9 @@ static void add_curve(Figure *figure, const CwCurve *curve, const char *title, g
     g_string_append_printf(figure->script, "'" DATA_NAME "' index %u using ($1", index);
     if (number > 0 && figure->curves->end > 0) {
       g_string_append(figure->script, " +");
-      append_number(figure->script, 0.012 * number * figure->curves->end);
+      cw_gnuplot_append_number(figure->script, 0.012 * number * figure->curves->end);
       g_string_append(figure->script, " - $1 *");
-      append_number(figure->script, 0.024 * number);
+      cw_gnuplot_append_number(figure->script, 0.024 * number);
     }
     g_string_append_printf(figure->script,
                            "):2:3:4 with yerrorbars linewidth 2 pointtype 7 pointsize 0.9 linecolor rgb '%s' title %s",
@@ -223,10 +198,10 @@ static void add_references(Figure *figure, gboolean success, double top)
   }
   for (guint i = 0; i < levels->len; i++) {
     const Level *level = &g_array_index(levels, Level, i);
-    g_autofree char *text = quoted(level->label);
+    g_autofree char *text = cw_gnuplot_quote(level->label);
 
     g_string_append_printf(figure->script, "  set label %s at graph 1.015, first", text);
-    append_number(figure->script, level->place);
+    cw_gnuplot_append_number(figure->script, level->place);
     g_string_append(figure->script, " textcolor rgb '#555555' font 'Sans,9'\n");
   }
 }
@@ -240,7 +215,7 @@ static void add_reference_lines(Figure *figure, gboolean success, gboolean *any)
     if (!isfinite(mean))
       continue;
     begin_item(figure, any);
-    append_number(figure->script, mean);
+    cw_gnuplot_append_number(figure->script, mean);
     g_string_append(figure->script, " with lines dashtype (8,5) linewidth 1.2 linecolor rgb '#777777' notitle");
   }
 }
@@ -276,7 +251,7 @@ static void add_evaluation_panel(Figure *figure, gboolean success)
   begin_panel(figure, success ? "Success rate (%)" : "Score (100 x mean reward)", FALSE);
   add_references(figure, success, top);
   g_string_append(figure->script, "  set yrange [0:");
-  append_number(figure->script, top);
+  cw_gnuplot_append_number(figure->script, top);
   g_string_append(figure->script, "]\n");
   add_reference_lines(figure, success, &any);
   for (guint i = 0; i < figure->curves->evaluations->len; i++) {
@@ -348,7 +323,7 @@ static void write_figure(Figure *figure, const char *title)
   gboolean evaluated = curves->evaluations->len + curves->references->len > 0;
   g_autoptr(GPtrArray) metrics = choose_metrics(curves, evaluated ? MOST_PANELS - 2 : MOST_PANELS);
   guint n_panels = metrics->len + (evaluated ? 2 : 0);
-  g_autofree char *name = quoted(title);
+  g_autofree char *name = cw_gnuplot_quote(title);
   double end = curves->end > 0 ? curves->end : 1;
   guint label_width = 0;
 
@@ -370,9 +345,9 @@ static void write_figure(Figure *figure, const char *title)
       "  set multiplot layout %d,%d title %s font 'Sans,15'\n"
       "  set xrange [",
       label_width + 3, n_panels > 2 ? 2 : 1, n_panels > 1 ? 2 : 1, name);
-  append_number(figure->script, -0.01 * end);
+  cw_gnuplot_append_number(figure->script, -0.01 * end);
   g_string_append_c(figure->script, ':');
-  append_number(figure->script, 1.01 * end);
+  cw_gnuplot_append_number(figure->script, 1.01 * end);
   g_string_append(figure->script, "]\n");
   if (evaluated) {
     add_evaluation_panel(figure, FALSE);
@@ -381,31 +356,6 @@ static void write_figure(Figure *figure, const char *title)
   for (guint i = 0; i < metrics->len; i++)
     add_metric_panel(figure, metrics->pdata[i]);
   g_string_append(figure->script, "  unset multiplot\n  set output\n}\n");
-}
-
-static gboolean run_gnuplot(const char *run, GError **error)
-{
-  char *arguments[] = {"gnuplot", SCRIPT_NAME, NULL};
-  g_autofree char *complaints = NULL;
-  g_autoptr(GError) reason = NULL;
-  int status = 0;
-
-  if (!g_spawn_sync(run, arguments, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL, NULL,
-                    &complaints, &status, &reason)) {
-    if (g_error_matches(reason, G_SPAWN_ERROR, G_SPAWN_ERROR_NOENT))
-      g_set_error(error, CW_RUN_ERROR, CW_ERROR_UNSUPPORTED,
-                  "no gnuplot on the PATH to draw the curves: install it (Debian: gnuplot-nox), then run 'gnuplot "
-                  "%s' in %s",
-                  SCRIPT_NAME, run);
-    else
-      g_set_error(error, CW_RUN_ERROR, CW_ERROR_FAILED, "cannot run gnuplot in %s: %s", run, reason->message);
-    return FALSE;
-  }
-  if (status == 0)
-    return TRUE;
-  g_set_error(error, CW_RUN_ERROR, CW_ERROR_FAILED, "gnuplot could not draw %s/%s: %s", run, SCRIPT_NAME,
-              g_strstrip(complaints));
-  return FALSE;
 }
 
 gboolean cw_curves_draw(const char *run, GError **error)
@@ -424,7 +374,8 @@ gboolean cw_curves_draw(const char *run, GError **error)
   figure.data = g_string_new(NULL);
   write_figure(&figure, title);
   good = cw_write_file(data_path, figure.data->str, figure.data->len, error) &&
-         cw_write_file(script_path, figure.script->str, figure.script->len, error) && run_gnuplot(run, error);
+         cw_write_file(script_path, figure.script->str, figure.script->len, error) &&
+         cw_gnuplot_run(run, SCRIPT_NAME, error);
   g_string_free(figure.script, TRUE);
   g_string_free(figure.data, TRUE);
   cw_curve_data_free(curves);

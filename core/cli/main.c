@@ -9,6 +9,8 @@
 static const CliCommand commands[] = {
     {"run", "EXPERIMENT.yaml | RUN", "run an experiment: its stages, then its evaluation", cli_run},
     {"evaluate", "EXPERIMENT.yaml | RUN", "score agents: mean reward, success rate, intervals", cli_evaluate},
+    {"compare", "RUN | EXPERIMENT.yaml ...", "agents against each other: Thompson sampling, beside fixed estimates",
+     cli_compare},
     {"generate", "EXPERIMENT.yaml | RUN --out FILE", "write trajectories of an agent", cli_generate},
     {"replay", "EXPERIMENT.yaml SESSIONS.jsonl", "step recorded sessions again and compare every observation",
      cli_replay},

@@ -114,6 +114,11 @@ void cw_experiment_free(CwExperiment *experiment); /* accepts NULL */
 gboolean cw_experiment_check_resume(const CwExperiment *experiment, const char *saved, const char *saved_name,
                                     GError **error);
 
+/* The first value at or below `path` that the two do not share, as "environment.products
+ * is 100 and 200"; NULL when there is none. Values that may change on resume do not
+ * count. Free with g_free. */
+char *cw_experiment_difference(const CwExperiment *first, const CwExperiment *second, const char *path);
+
 /* The core's own keys, for help and documentation: a table per section, in the
  * order in which a file has them. The last one's name is NULL. */
 typedef struct {

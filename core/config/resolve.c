@@ -264,3 +264,25 @@ gboolean cw_experiment_check_resume(const CwExperiment *experiment, const char *
               saved_name, text->str);
   return FALSE;
 }
+
+static gboolean is_within(const Value *value, const char *path)
+{
+  gsize length = strlen(path);
+  return strncmp(value->path, path, length) == 0 && strchr(".", value->path[length]) && !value->resume_safe;
+}
+
+char *cw_experiment_difference(const CwExperiment *first, const CwExperiment *second, const char *path)
+{
+  const CwExperiment *pairs[][2] = {{first, second}, {second, first}};
+  for (guint pair = 0; pair < G_N_ELEMENTS(pairs); pair++)
+    for (guint i = 0; i < pairs[pair][0]->values->len; i++) {
+      const Value *value = g_ptr_array_index(pairs[pair][0]->values, i);
+      if (!is_within(value, path))
+        continue;
+      const Value *other = find_value(pairs[pair][1]->values, value->path);
+      const char *texts[] = {value->text, other ? other->text : "absent"};
+      if (strcmp(texts[0], texts[1]) != 0)
+        return g_strdup_printf("%s is %s and %s", value->path, texts[pair], texts[1 - pair]);
+    }
+  return NULL;
+}

@@ -153,6 +153,30 @@ fails 1 "cartwright: error: nowhere/x.jsonl.partial: cannot open for writing: No
 fails 2 "cartwright: error: environment 'toy_environment': no split 'tset'; it has: train, dev, test, all" \
   "generate from a split that is not there" generate toy.yaml --agent best --split tset --out x.jsonl --quiet
 
+# compare.
+run 0 compare run toy.yaml --agents best,worst,random --rollouts 60 --runs 2 --episodes 5 --split dev --out comparison --quiet
+same "split: dev; seed 233; 2 runs of 60 rollouts by each bandit; posterior: mean+-standard deviation" \
+  "$status$(grep ^split: out)" "compare tells the terms"
+same "best 100.0 best 100.0 worst 0.0 worst 0.0" \
+  "$(awk '$1 == "best" || $1 == "worst" { print $1, $2 }' out | sort | tr '\n' ' ' | sed 's/ $//')" \
+  "and gives fixed estimates for both measures"
+same "run toy best worst random" "$(sed -n 's/^{"agent": "\([a-z]*\)".*/\1/p' comparison/comparison.json | tr '\n' ' ' | sed 's/ $//')" \
+  "runs, experiments and scripts are told apart by their names"
+same "60 60 60 60" "$(sed -n '/^{"agent"/s/[^"]*"pulls": \([0-9]*\)/\n=\1\n/gp' comparison/comparison.json | sed -n 's/^=//p' |
+  awk '{ sum[NR % 4] += $1 } END { print sum[1], sum[2], sum[3], sum[0] }')" \
+  "all pulls are accounted for"
+cp comparison/comparison.json once.json
+run 0 compare run toy.yaml --agents best,worst,random --rollouts 60 --runs 2 --episodes 5 --split dev --out comparison --quiet \
+  --set rollout.slots=3
+same "" "$status$(cmp once.json comparison/comparison.json 2>&1)" "and the same with another number of slots"
+sed 's/toy_environment}/toy_environment, steps: 2}/' toy.yaml >other.yaml
+fails 2 "cartwright: error: run and other do not play in the same environment, so that their results cannot be compared: environment.steps is 3 and 2" \
+  "agents of different environments are not compared" compare run other.yaml --quiet
+fails 2 "cartwright: error: --agents: no agent 'bset'; there are random, best, worst, broken" \
+  "an unknown agent cannot be compared" compare run --agents bset --quiet
+fails 2 "cartwright compare: --selection must be sample or greedy, found 'best'
+try 'cartwright compare --help'" "an unknown selection" compare run --selection best
+
 # shell.
 printf '2\njump high\n\n9\ntake c\n' >keys
 run 0 shell toy.yaml --goal 1 <keys
