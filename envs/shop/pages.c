@@ -15,6 +15,10 @@ typedef struct {
   gsize length;
 } Piece;
 
+/* The room of a page longer than this is given back with the next page: there are few, and every session would keep the
+ * longest that it ever saw. */
+#define LARGE_PAGE 8192
+
 #define PIECE(literal) ((Piece){literal, sizeof(literal) - 1})
 
 typedef struct {
@@ -428,6 +432,10 @@ void shop_session_write_page(ShopSession *session)
 {
   Writer writer = {&session->text, session->world->settings.observation == SHOP_OBSERVATION_TEXT_RICH, FALSE};
   session->text.length = 0;
+  if (G_UNLIKELY(session->text.room > LARGE_PAGE)) {
+    g_free(session->text.bytes);
+    session->text = (ShopBuffer){NULL, 0, 0};
+  }
   switch (session->page) {
   case SHOP_PAGE_SEARCH:
     write_search(&writer, session);

@@ -1,6 +1,6 @@
 /* The environment's slots over the tests' own shop folder: facts, resets,
  * candidates, scripts, records, requests; that equal streams give equal episodes
- * and that a step in the steady state allocates nothing. */
+ * and that a session in the steady state allocates nothing. */
 #include "envs/shop/environment.h"
 #include "envs/shop/loader.h"
 #include "tests/shop/fixture.h"
@@ -12,34 +12,49 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <malloc.h>
 #include <string.h>
 
 #define DATA TEST_SOURCE_DIRECTORY "/tests/shop/data/"
 
-/* Counting allocations: the C library's functions, counted on the way. Sanitizers
- * bring their own. */
-#if !defined(__SANITIZE_ADDRESS__)
+/* Counting allocations and the bytes they hold: the C library's functions, counted
+ * on the way. Sanitizers bring their own. */
 static guint64 n_allocations;
+static gint64 live_bytes;
+
+#if !defined(__SANITIZE_ADDRESS__)
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t n, size_t size);
 extern void *__libc_realloc(void *memory, size_t size);
+extern void __libc_free(void *memory);
+
+static void *count(void *memory)
+{
+  n_allocations++;
+  live_bytes += (gint64)malloc_usable_size(memory);
+  return memory;
+}
 
 __attribute__((visibility("default"))) void *malloc(size_t size)
 {
-  n_allocations++;
-  return __libc_malloc(size);
+  return count(__libc_malloc(size));
 }
 
 __attribute__((visibility("default"))) void *calloc(size_t n, size_t size)
 {
-  n_allocations++;
-  return __libc_calloc(n, size);
+  return count(__libc_calloc(n, size));
 }
 
 __attribute__((visibility("default"))) void *realloc(void *memory, size_t size)
 {
-  n_allocations++;
-  return __libc_realloc(memory, size);
+  live_bytes -= (gint64)malloc_usable_size(memory);
+  return count(__libc_realloc(memory, size));
+}
+
+__attribute__((visibility("default"))) void free(void *memory)
+{
+  live_bytes -= (gint64)malloc_usable_size(memory);
+  __libc_free(memory);
 }
 #endif
 
@@ -573,42 +588,83 @@ static void test_wrong_requests_are_refused(void **state)
   shop_environment_close(world);
 }
 
-static void test_a_step_in_the_steady_state_allocates_nothing(void **state)
+/* Something else replaces the allocator, or counting was left out: sanitizers, valgrind. */
+static gboolean cannot_count(void)
 {
-  (void)state;
 #if defined(__SANITIZE_ADDRESS__)
-  skip();
+  return TRUE;
 #else
   guint64 start = n_allocations;
   g_free(g_malloc(10));
-  if (n_allocations == start)
-    skip(); /* something else replaces the allocator: valgrind */
+  return n_allocations == start;
+#endif
+}
+
+/* An episode of clicks, searches, a purchase and what comes after it. */
+static void play_episode(gpointer session, CwRandom *random, gint64 goal)
+{
+  static const char *const actions[] = {
+      "search[canvas shoes]",   "click[b0tstshoe1]", "click[9 wide]", "click[charcoal]", "click[description]",
+      "click[< prev]",          "click[features]",   "click[< prev]", "click[8]",        "click[nothing]",
+      "click[< prev]",          "click[next >]",     "click[< prev]", "search[tea]",     "click[back to search]",
+      "search[Shoes \"wide\"]", "click[b0tstshoe1]", "click[buy now]"};
+  assert_true(shop_environment_reset(session, "all", goal, random, NULL));
+  for (guint i = 0; i < G_N_ELEMENTS(actions); i++) {
+    CwObservation observation = {.struct_size = sizeof observation};
+    CwOutcome outcome = {.struct_size = sizeof outcome};
+    assert_true(shop_environment_observe(session, &observation, NULL));
+    assert_true(shop_environment_step_text(session, actions[i], &outcome, NULL));
+    assert_int_equal(outcome.terminated, i + 1 == G_N_ELEMENTS(actions));
+    assert_true(shop_environment_observe(session, &observation, NULL));
+  }
+}
+
+static void test_steps_searches_purchases_and_resets_allocate_nothing(void **state)
+{
+  (void)state;
+  if (cannot_count())
+    skip();
+  ShopSettings settings = fixture_settings();
+  settings.observation = SHOP_OBSERVATION_TEXT_RICH;
+  for (guint mode = 0; mode < 2; mode++) {
+    settings.candidates = mode == 0 ? SHOP_CANDIDATES_HONEST : SHOP_CANDIDATES_UPSTREAM;
+    ShopWorld *world = load(&settings);
+    gpointer session = shop_environment_session_new(world, NULL);
+    CwRandom *random = cw_random_new(1, "test", 0, 0);
+    gint64 n_goals = MIN(shop_environment_n_goals(world, "all"), 40);
+    for (gint64 goal = 0; goal < n_goals; goal++)
+      play_episode(session, random, goal);
+    guint64 before = n_allocations;
+    for (gint64 goal = 0; goal < n_goals; goal++)
+      play_episode(session, random, goal);
+    assert_int_equal(n_allocations - before, 0);
+    shop_environment_session_free(session);
+    shop_environment_close(world);
+    cw_random_free(random);
+  }
+}
+
+static void test_a_further_session_holds_less_than_16_kib(void **state)
+{
+  (void)state;
+  if (cannot_count())
+    skip();
   ShopSettings settings = fixture_settings();
   settings.observation = SHOP_OBSERVATION_TEXT_RICH;
   ShopWorld *world = load(&settings);
-  GError *error = NULL;
-  gpointer session = shop_environment_session_new(world, &error);
   CwRandom *random = cw_random_new(1, "test", 0, 0);
-  static const char *const actions[] = {"click[b0tstshoe1]", "click[9 wide]",   "click[charcoal]", "click[description]",
-                                        "click[< prev]",     "click[features]", "click[< prev]",   "click[8]",
-                                        "click[nothing]",    "click[< prev]",   "click[next >]",   "click[< prev]"};
-  guint64 before = 0;
-  for (guint round = 0; round < 3; round++) {
-    assert_true(shop_environment_reset(session, "all", 0, random, &error));
-    CwOutcome outcome = {.struct_size = sizeof outcome};
-    shop_environment_step_text(session, "search[canvas shoes]", &outcome, &error);
-    before = n_allocations;
-    for (guint i = 0; i < G_N_ELEMENTS(actions); i++) {
-      CwObservation observation = {.struct_size = sizeof observation};
-      shop_environment_observe(session, &observation, &error);
-      shop_environment_step_text(session, actions[i], &outcome, &error);
-    }
-  }
-  assert_int_equal(n_allocations - before, 0);
+  gpointer first = shop_environment_session_new(world, NULL);
+  play_episode(first, random, 0);
+  gint64 before = live_bytes;
+  gpointer session = shop_environment_session_new(world, NULL);
+  for (gint64 goal = 0; goal < 40; goal++)
+    play_episode(session, random, goal);
+  assert_in_range(live_bytes - before, 1, 16 * 1024);
   shop_environment_session_free(session);
+  assert_int_equal(live_bytes - before, 0);
+  shop_environment_session_free(first);
   shop_environment_close(world);
   cw_random_free(random);
-#endif
 }
 
 int main(void)
@@ -629,7 +685,8 @@ int main(void)
       cmocka_unit_test(test_malformed_records_are_refused),
       cmocka_unit_test(test_requests_are_answered),
       cmocka_unit_test(test_wrong_requests_are_refused),
-      cmocka_unit_test(test_a_step_in_the_steady_state_allocates_nothing),
+      cmocka_unit_test(test_steps_searches_purchases_and_resets_allocate_nothing),
+      cmocka_unit_test(test_a_further_session_holds_less_than_16_kib),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
