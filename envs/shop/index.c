@@ -31,9 +31,10 @@ static void scratch_free(gpointer data)
   ShopSearchScratch *scratch = data;
   g_free(scratch->terms);
   g_aligned_free(scratch->bounds);
-  g_free(scratch->candidates);
-  g_free(scratch->hits);
-  g_free(scratch->keys);
+  g_free(scratch->candidates.keys);
+  g_free(scratch->hits.keys);
+  g_free(scratch->keys.keys);
+  g_free(scratch->scores);
   g_free(scratch);
 }
 
@@ -61,6 +62,7 @@ void shop_index_free(ShopIndex *index)
   if (!index)
     return;
   shop_index_builder_free(index->builder);
+  shop_small_index_free(index->small);
   g_ptr_array_unref(index->pool);
   g_mutex_clear(&index->mutex);
   for (guint i = 0; index->owned && i < SHOP_INDEX_N_ARRAYS; i++)
@@ -147,6 +149,8 @@ gboolean shop_index_bind(ShopIndex *index, const char **wrong)
   index->ranked_numbers = arrays[SHOP_INDEX_RANKED_NUMBERS].elements;
   index->norms = arrays[SHOP_INDEX_NORMS].elements;
   shop_bm25_fill_codes(index->norms, index->codes);
+  if (index->n_documents <= SHOP_SMALL_INDEX)
+    index->small = shop_small_index_new(index);
   return TRUE;
 }
 

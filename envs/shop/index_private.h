@@ -12,10 +12,13 @@
 #define SHOP_INDEX_PRIVATE_H
 
 #include "envs/shop/bm25.h"
+#include "envs/shop/ranking.h"
 #include "envs/shop/search.h"
 
 #define SHOP_BLOCK_BITS 8
 #define SHOP_BLOCK_SIZE (1u << SHOP_BLOCK_BITS)
+/* An index of at most this many documents is searched without pruning (small_index.c). */
+#define SHOP_SMALL_INDEX 4096u
 /* From this many postings on a run is dense. */
 #define SHOP_DENSE_RUN 64u
 /* A term is rare when it has fewer postings than this many a block. */
@@ -61,6 +64,7 @@ typedef struct ShopIndexException {
 } ShopIndexException;
 
 typedef struct ShopIndexBuilder ShopIndexBuilder;
+typedef struct ShopSmallIndex ShopSmallIndex;
 
 struct ShopIndex {
   ShopArray arrays[SHOP_INDEX_N_ARRAYS];
@@ -84,6 +88,7 @@ struct ShopIndex {
   GMutex mutex;              /* guards pool */
   GPtrArray *pool;           /* of ShopSearchScratch */
   ShopIndexBuilder *builder; /* NULL once finished */
+  ShopSmallIndex *small;     /* NULL unless there are few documents */
 };
 
 /* Sets the typed pointers from the arrays; FALSE with the name of an array whose size contradicts the others. */
@@ -129,22 +134,46 @@ typedef struct ShopQueryTerm {
   const guint32 *places; /* of a rare term; NULL otherwise */
 } ShopQueryTerm;
 
+/* Reading postings (index_postings.c). */
+
+/* Points a query term at the postings of its term; FALSE when they do not lie in the arrays. */
+gboolean shop_index_open_term(const ShopIndex *index, ShopQueryTerm *query_term);
+
+/* Points it at its postings in a block. */
+void shop_index_open_block(const ShopIndex *index, ShopQueryTerm *term, guint32 block);
+
+static inline gboolean shop_is_dense(const ShopQueryTerm *term)
+{
+  return term->n == SHOP_BLOCK_SIZE && !term->places;
+}
+
+/* How often the document at `place` has the term, by the code of the posting. */
+guint32 shop_index_frequency(const ShopIndex *index, const ShopIndexTerm *term, guint32 place, guint8 code);
+
+/* Writes the documents of hits; returns how many there are: all, unless the arrays are wrong. */
+guint shop_index_write_documents(const ShopIndex *index, const guint64 *hits, guint n, guint32 *documents);
+
 /* What one search needs besides the index. */
 typedef struct ShopSearchScratch {
   ShopQueryTerm *terms; /* room for SHOP_INDEX_MAX_TERMS */
   guint n_terms;
   guint16 *bounds;     /* per block, row_stride: no document there has a higher bound */
-  guint64 *candidates; /* bound << 32 | place */
-  gsize candidate_room;
-  guint64 *hits; /* score bits << 32 | ~rank */
-  gsize hit_room;
-  guint64 *keys; /* two areas for finding the n-th largest */
-  gsize key_room;
+  ShopKeys candidates; /* bound << 32 | place */
+  ShopKeys hits;
+  ShopKeys keys;  /* to select and sort with */
+  double *scores; /* of a small index: per rank; all 0 between searches */
 } ShopSearchScratch;
 
 /* Finds the best `limit` (> 0) documents for the scratch's terms (top_documents.c). Same result as shop_index_search.
  */
 guint shop_index_top_documents(const ShopIndex *index, ShopSearchScratch *scratch, guint limit, guint32 *documents,
                                ShopSearchWork *work);
+
+/* Searching without pruning (small_index.c). */
+ShopSmallIndex *shop_small_index_new(const ShopIndex *index);
+void shop_small_index_free(ShopSmallIndex *small); /* accepts NULL */
+/* The same as shop_index_top_documents. */
+guint shop_small_index_search(const ShopIndex *index, ShopSearchScratch *scratch, guint limit, guint32 *documents,
+                              ShopSearchWork *work);
 
 #endif

@@ -141,6 +141,21 @@ static void step_1c(Word *word)
     word->letters[word->length - 1] = 'i';
 }
 
+/* A set of letters. */
+#define LETTER(letter) (1u << ((letter) - 'a'))
+static inline gboolean is_in(char letter, guint32 letters)
+{
+  guint index = (guint)(guchar)letter - 'a';
+  return index < 26 && (letters >> index & 1);
+}
+
+/* Whether the word's last two letters are such that one of some suffixes may match; most words are not. */
+static inline gboolean may_end(const Word *word, guint32 last, guint32 before_last)
+{
+  return word->length >= 2 && is_in(word->letters[word->length - 1], last) &&
+         is_in(word->letters[word->length - 2], before_last);
+}
+
 /* Applies the first rule whose suffix matches, if the measure before it allows. */
 static void apply_rules(Word *word, const Rule *rules, gsize n_rules)
 {
@@ -162,7 +177,10 @@ static void step_2(Word *word)
       RULE("ousness", "ous"), RULE("aliti", "al"),    RULE("iviti", "ive"),   RULE("biliti", "ble"),
       RULE("logi", "log"),
   };
-  apply_rules(word, rules, G_N_ELEMENTS(rules));
+  if (may_end(word, LETTER('i') | LETTER('l') | LETTER('m') | LETTER('n') | LETTER('r') | LETTER('s'),
+              LETTER('a') | LETTER('c') | LETTER('e') | LETTER('g') | LETTER('l') | LETTER('o') | LETTER('s') |
+                  LETTER('t')))
+    apply_rules(word, rules, G_N_ELEMENTS(rules));
 }
 
 static void step_3(Word *word)
@@ -171,7 +189,9 @@ static void step_3(Word *word)
       RULE("icate", "ic"), RULE("ative", ""), RULE("alize", "al"), RULE("iciti", "ic"),
       RULE("ical", "ic"),  RULE("ful", ""),   RULE("ness", ""),
   };
-  apply_rules(word, rules, G_N_ELEMENTS(rules));
+  if (may_end(word, LETTER('e') | LETTER('i') | LETTER('l') | LETTER('s'),
+              LETTER('a') | LETTER('s') | LETTER('t') | LETTER('u') | LETTER('v') | LETTER('z')))
+    apply_rules(word, rules, G_N_ELEMENTS(rules));
 }
 
 static void step_4(Word *word)
@@ -182,6 +202,12 @@ static void step_4(Word *word)
       RULE("ent", ""),  RULE("sion", "s"), RULE("tion", "t"), RULE("ou", ""),    RULE("ism", ""),
       RULE("ate", ""),  RULE("iti", ""),   RULE("ous", ""),   RULE("ive", ""),   RULE("ize", ""),
   };
+  if (!may_end(word,
+               LETTER('c') | LETTER('e') | LETTER('i') | LETTER('l') | LETTER('m') | LETTER('n') | LETTER('r') |
+                   LETTER('s') | LETTER('t') | LETTER('u'),
+               LETTER('a') | LETTER('c') | LETTER('e') | LETTER('i') | LETTER('l') | LETTER('n') | LETTER('o') |
+                   LETTER('s') | LETTER('t') | LETTER('u') | LETTER('v') | LETTER('z')))
+    return;
   for (gsize i = 0; i < G_N_ELEMENTS(rules); i++) {
     if (!has_suffix(word, rules[i].suffix, rules[i].suffix_length))
       continue;

@@ -51,25 +51,6 @@ static const ShopIndexTerm *find_term(const ShopIndex *index, const char *text, 
   return NULL;
 }
 
-/* Points a query term at the postings of its term; FALSE when they do not lie in the arrays. */
-static gboolean open_postings(const ShopIndex *index, ShopQueryTerm *query_term)
-{
-  const ShopIndexTerm *term = query_term->term;
-  query_term->n = 0;
-  query_term->places = NULL;
-  if (!(term->idf > 0.0f && term->idf < 1e6f))
-    return FALSE;
-  if (term->row == SHOP_NO_ROW) {
-    query_term->places = index->rare_places;
-    return term->first <= index->n_rare && term->n_documents <= index->n_rare - term->first;
-  }
-  if (term->row >= index->n_rows || term->first > index->runs_size)
-    return FALSE;
-  query_term->maxima = index->row_maxima + (gsize)term->row * index->row_stride;
-  query_term->offsets = index->row_offsets + (gsize)term->row * ((gsize)index->n_blocks + 1);
-  return TRUE;
-}
-
 typedef struct {
   const ShopIndex *index;
   ShopSearchScratch *scratch;
@@ -90,7 +71,7 @@ static void add_query_term(const char *text, gsize length, gpointer user_data)
   ShopQueryTerm *query_term = &scratch->terms[scratch->n_terms];
   query_term->term = term;
   query_term->count = 1;
-  scratch->n_terms += open_postings(parse->index, query_term);
+  scratch->n_terms += shop_index_open_term(parse->index, query_term);
 }
 
 static void count_term(const char *text, gsize length, gpointer user_data)
@@ -132,7 +113,14 @@ guint shop_index_search_counted(const ShopIndex *index, const char *query, guint
   QueryParse parse = {index, scratch};
   scratch->n_terms = 0;
   shop_analyze(query, add_query_term, &parse);
-  guint n = scratch->n_terms > 0 ? shop_index_top_documents(index, scratch, limit, documents, work) : 0;
+  guint n = 0;
+  for (guint i = 0; i < scratch->n_terms; i++)
+    work->n_postings += scratch->terms[i].term->n_documents;
+  work->n_terms += scratch->n_terms;
+  if (scratch->n_terms > 0 && index->small)
+    n = shop_small_index_search(index, scratch, limit, documents, work);
+  else if (scratch->n_terms > 0)
+    n = shop_index_top_documents(index, scratch, limit, documents, work);
   return_scratch(index, scratch);
   return n;
 }

@@ -108,100 +108,16 @@ static void bound_blocks(Search *search)
   }
 }
 
-static guint32 first_place_from(const guint32 *places, guint32 n, guint32 place)
-{
-  guint32 first = 0;
-  while (n > 0) {
-    guint32 half = n / 2;
-    if (places[first + half] < place) {
-      first += half + 1;
-      n -= half + 1;
-    } else
-      n = half;
-  }
-  return first;
-}
-
-/* Points a term at its postings in a block. */
-static void open_block(const ShopIndex *index, ShopQueryTerm *term, guint32 block)
-{
-  if (term->places) {
-    const guint32 *places = index->rare_places + term->term->first;
-    guint32 place = block << SHOP_BLOCK_BITS, n = term->term->n_documents;
-    guint32 first = first_place_from(places, n, place), end = first;
-    while (end < n && places[end] >> SHOP_BLOCK_BITS == block)
-      end++;
-    term->places = places + first;
-    term->codes = index->rare_codes + term->term->first + first;
-    term->n = end - first;
-    return;
-  }
-  term->n = 0;
-  if (term->maxima[block] == 0)
-    return;
-  guint64 room = index->runs_size - term->term->first;
-  guint32 start = term->offsets[block], end = term->offsets[block + 1], size = end - start;
-  if (start > end || end > room || size > SHOP_BLOCK_SIZE)
-    return;
-  term->low = term->codes = index->runs + term->term->first + start;
-  term->n = size == SHOP_BLOCK_SIZE ? size : size / 2;
-  if (size != SHOP_BLOCK_SIZE)
-    term->codes += term->n;
-}
-
-static inline gboolean is_dense(const ShopQueryTerm *term)
-{
-  return term->n == SHOP_BLOCK_SIZE && !term->places;
-}
-
 static void add_block(const ShopQueryTerm *term, guint16 *bounds)
 {
   if (term->places)
     for (guint32 i = 0; i < term->n; i++)
       bounds[term->places[i] & (SHOP_BLOCK_SIZE - 1)] += code_bound(term->codes[i], term->scale);
-  else if (is_dense(term))
+  else if (shop_is_dense(term))
     add_codes(bounds, term->codes, SHOP_BLOCK_SIZE, term->scale);
   else
     for (guint32 i = 0; i < term->n; i++)
       bounds[term->low[i]] += code_bound(term->codes[i], term->scale);
-}
-
-static guint64 *grow(guint64 *elements, gsize *room, gsize wanted)
-{
-  if (wanted <= *room)
-    return elements;
-  *room = wanted + wanted / 2;
-  return g_renew(guint64, elements, *room);
-}
-
-/* The `rank`-th largest (from 1) of n keys. Each pass splits them around one of them into the other of two areas, and
- * goes on in the part that holds the wanted one. Overwrites both areas. */
-static guint64 find_ranked(guint64 *keys, guint64 *other, gsize n, gsize rank)
-{
-  for (;;) {
-    guint64 pivot = keys[n / 2];
-    gsize larger = 0, smaller = n;
-    for (gsize i = 0; i < n; i++) { /* no branch: it could not be predicted */
-      guint64 key = keys[i];
-      other[larger] = key;
-      other[smaller - 1] = key;
-      larger += key > pivot;
-      smaller -= key < pivot;
-    }
-    guint64 *swap = keys;
-    keys = other;
-    other = swap;
-    if (rank <= larger)
-      n = larger;
-    else if (rank <= smaller)
-      return pivot;
-    else {
-      keys += smaller;
-      other += smaller;
-      rank -= smaller;
-      n -= smaller;
-    }
-  }
 }
 
 /* The limit-th largest bound of the candidates. */
@@ -209,16 +125,16 @@ static guint32 find_ranked_bound(Search *search)
 {
   ShopSearchScratch *scratch = search->scratch;
   gsize n = search->n_candidates;
-  scratch->keys = grow(scratch->keys, &scratch->key_room, 2 * n);
+  guint64 *keys = shop_keys_reserve(&scratch->keys, 2 * n);
   for (gsize i = 0; i < n; i++)
-    scratch->keys[i] = scratch->candidates[i] >> 32;
-  return (guint32)find_ranked(scratch->keys, scratch->keys + n, n, search->limit);
+    keys[i] = scratch->candidates.keys[i] >> 32;
+  return (guint32)shop_find_ranked(keys, keys + n, n, search->limit);
 }
 
 /* Drops the candidates that `limit` others surpass for certain. The rest stay in their order. */
 static void cut_candidates(Search *search)
 {
-  guint64 *candidates = search->scratch->candidates;
+  guint64 *candidates = search->scratch->candidates.keys;
   if (search->n_candidates > search->limit) {
     search->ranked_bound = find_ranked_bound(search);
     if (search->ranked_bound > search->slack)
@@ -246,8 +162,7 @@ static void collect_block(Search *search, guint32 block, const guint16 *bounds)
 {
   ShopSearchScratch *scratch = search->scratch;
   guint32 threshold = search->threshold;
-  scratch->candidates = grow(scratch->candidates, &scratch->candidate_room, search->n_candidates + SHOP_BLOCK_SIZE);
-  guint64 *candidates = scratch->candidates;
+  guint64 *candidates = shop_keys_reserve(&scratch->candidates, search->n_candidates + SHOP_BLOCK_SIZE);
   gsize n = search->n_candidates;
   for (guint32 i = 0; i < SHOP_BLOCK_SIZE; i += 16) {
     if (!any_reaches(bounds + i, threshold))
@@ -266,8 +181,8 @@ static void visit_block(Search *search, guint32 block)
   ShopSearchScratch *scratch = search->scratch;
   guint n_dense = 0;
   for (guint i = 0; i < scratch->n_terms; i++) {
-    open_block(search->index, &scratch->terms[i], block);
-    n_dense += is_dense(&scratch->terms[i]);
+    shop_index_open_block(search->index, &scratch->terms[i], block);
+    n_dense += shop_is_dense(&scratch->terms[i]);
   }
   fill_bounds(bounds, SHOP_BLOCK_SIZE, n_dense);
   for (guint i = 0; i < scratch->n_terms; i++)
@@ -302,33 +217,6 @@ static void visit_blocks(Search *search)
   cut_candidates(search);
 }
 
-static guint32 find_exception(const ShopIndex *index, const ShopIndexTerm *term, guint32 place)
-{
-  guint64 first = term->first_exception, end = MIN(term[1].first_exception, index->n_exceptions);
-  while (first < end) {
-    guint64 middle = (first + end) / 2;
-    if (index->exceptions[middle].place == place)
-      return index->exceptions[middle].frequency;
-    if (index->exceptions[middle].place < place)
-      first = middle + 1;
-    else
-      end = middle;
-  }
-  return 0;
-}
-
-static guint32 find_frequency(const ShopIndex *index, const ShopIndexTerm *term, guint32 place, guint8 code)
-{
-  const guint8 *codes = index->codes[index->lengths[place]];
-  guint32 frequency = 1;
-  while (frequency <= SHOP_BM25_CODED_FREQUENCIES && codes[frequency] < code)
-    frequency++;
-  if (frequency <= SHOP_BM25_CODED_FREQUENCIES && codes[frequency + 1] != code)
-    return frequency;
-  guint32 exception = find_exception(index, term, place);
-  return exception ? exception : frequency;
-}
-
 /* The candidates of one block while they are scored. */
 typedef struct {
   guint n;
@@ -343,14 +231,14 @@ static inline void add_score(const Search *search, const ShopQueryTerm *term, gu
                              guint number, guint8 code)
 {
   guint32 place = block << SHOP_BLOCK_BITS | scoring->lows[number];
-  guint32 frequency = find_frequency(search->index, term->term, place, code);
+  guint32 frequency = shop_index_frequency(search->index, term->term, place, code);
   scoring->scores[number] += (double)shop_bm25_score(term->weight, frequency, scoring->norms[number]);
 }
 
 /* Adds a term's scores. Of a sparse run first the postings of candidates are picked, without branches. */
 static void add_scores(const Search *search, const ShopQueryTerm *term, guint32 block, Scoring *scoring)
 {
-  if (is_dense(term)) {
+  if (shop_is_dense(term)) {
     for (guint i = 0; i < scoring->n; i++)
       if (term->codes[scoring->lows[i]])
         add_score(search, term, block, scoring, i, term->codes[scoring->lows[i]]);
@@ -365,25 +253,6 @@ static void add_scores(const Search *search, const ShopQueryTerm *term, guint32 
   for (guint i = 0; i < n_picked; i++) {
     guint32 low = term->places ? term->places[picked[i]] & (SHOP_BLOCK_SIZE - 1) : term->low[picked[i]];
     add_score(search, term, block, scoring, scoring->numbers[low], term->codes[picked[i]]);
-  }
-}
-
-/* A hit as one number: the larger is the better. Positive floats order as their bits do. */
-static guint64 make_hit(float score, guint32 rank)
-{
-  guint32 bits;
-  memcpy(&bits, &score, sizeof bits);
-  return (guint64)bits << 32 | (G_MAXUINT32 - rank);
-}
-
-static void sort_falling(guint64 *keys, gsize n)
-{
-  for (gsize i = 1; i < n; i++) {
-    guint64 key = keys[i];
-    gsize j = i;
-    for (; j > 0 && keys[j - 1] < key; j--)
-      keys[j] = keys[j - 1];
-    keys[j] = key;
   }
 }
 
@@ -404,20 +273,20 @@ static void score_block(Search *search, guint32 block, const guint64 *candidates
   }
   for (guint i = 0; i < search->scratch->n_terms; i++) {
     ShopQueryTerm *term = &search->scratch->terms[i];
-    open_block(index, term, block);
+    shop_index_open_block(index, term, block);
     add_scores(search, term, block, &scoring);
   }
   for (guint i = 0; i < n; i++) {
     guint32 place = (guint32)candidates[i];
     if (place < index->n_documents && scoring.scores[i] > 0.0)
-      search->scratch->hits[search->n_hits++] = make_hit((float)scoring.scores[i], index->ranks[place]);
+      search->scratch->hits.keys[search->n_hits++] = shop_make_hit((float)scoring.scores[i], index->ranks[place]);
   }
 }
 
 /* Scores the candidates with bounds from `least` to below `end`, block by block. */
 static void score_candidates(Search *search, double least, guint32 end)
 {
-  const guint64 *candidates = search->scratch->candidates;
+  const guint64 *candidates = search->scratch->candidates.keys;
   guint64 chosen[SHOP_BLOCK_SIZE];
   for (gsize i = 0; i < search->n_candidates;) {
     guint32 block = (guint32)candidates[i] >> SHOP_BLOCK_BITS;
@@ -436,19 +305,15 @@ static double bound_of_worst_hit(const Search *search)
 {
   guint64 worst = G_MAXUINT64;
   for (gsize i = 0; i < search->n_hits; i++)
-    worst = MIN(worst, search->scratch->hits[i]);
-  guint32 bits = (guint32)(worst >> 32);
-  float score;
-  memcpy(&score, &bits, sizeof score);
-  return search->unit * (double)score * (1.0 - 1e-6);
+    worst = MIN(worst, search->scratch->hits.keys[i]);
+  return search->unit * (double)shop_hit_score(worst) * (1.0 - 1e-6);
 }
 
 /* Scores all candidates that may be among the best. When there are many, because of many alike, the most promising come
  * first: their scores are a sharper threshold for the others. */
 static void score_all(Search *search)
 {
-  ShopSearchScratch *scratch = search->scratch;
-  scratch->hits = grow(scratch->hits, &scratch->hit_room, search->n_candidates);
+  shop_keys_reserve(&search->scratch->hits, search->n_candidates);
   if (search->n_candidates <= 2 * (gsize)search->limit) {
     score_candidates(search, 0.0, G_MAXUINT32);
     return;
@@ -456,26 +321,6 @@ static void score_all(Search *search)
   score_candidates(search, search->ranked_bound, G_MAXUINT32);
   double least = search->n_hits < search->limit ? 0.0 : bound_of_worst_hit(search);
   score_candidates(search, least, search->ranked_bound);
-}
-
-/* Sorts the best hits to the front; returns how many there are. */
-static guint rank_hits(Search *search)
-{
-  ShopSearchScratch *scratch = search->scratch;
-  guint64 *hits = scratch->hits;
-  gsize n = search->n_hits, limit = search->limit;
-  if (n > 2 * limit) {
-    scratch->keys = grow(scratch->keys, &scratch->key_room, 2 * n);
-    memcpy(scratch->keys, hits, n * sizeof *hits);
-    guint64 least = find_ranked(scratch->keys, scratch->keys + n, n, limit);
-    gsize kept = 0;
-    for (gsize i = 0; i < n; i++)
-      if (hits[i] >= least)
-        hits[kept++] = hits[i];
-    n = kept;
-  }
-  sort_falling(hits, n);
-  return (guint)MIN(n, limit);
 }
 
 guint shop_index_top_documents(const ShopIndex *index, ShopSearchScratch *scratch, guint limit, guint32 *documents,
@@ -486,18 +331,8 @@ guint shop_index_top_documents(const ShopIndex *index, ShopSearchScratch *scratc
   bound_blocks(&search);
   visit_blocks(&search);
   score_all(&search);
-  for (guint i = 0; i < scratch->n_terms; i++)
-    work->n_postings += scratch->terms[i].term->n_documents;
-  work->n_terms += scratch->n_terms;
   work->n_bounded += search.n_visited * SHOP_BLOCK_SIZE;
   work->n_scored += search.n_hits;
-  guint n = rank_hits(&search);
-  guint n_documents = 0;
-  for (guint i = 0; i < n; i++) {
-    guint32 rank = G_MAXUINT32 - (guint32)scratch->hits[i];
-    guint32 number = rank < index->n_documents ? index->ranked_numbers[rank] : G_MAXUINT32;
-    if (number < index->n_documents)
-      documents[n_documents++] = number;
-  }
-  return n_documents;
+  guint n = (guint)shop_rank_keys(scratch->hits.keys, search.n_hits, limit, &scratch->keys);
+  return shop_index_write_documents(index, scratch->hits.keys, n, documents);
 }

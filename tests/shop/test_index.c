@@ -1,9 +1,10 @@
 /* The search index against a scorer that computes every document's score from the
- * texts, as the formula reads: made-up catalogues and queries, before and after the
+ * texts, as the formula reads: made-up catalogues and queries, with and without pruning, before and after the
  * index went through arrays; wrong arrays; and that a search in the steady
  * state allocates nothing. */
 #include "envs/shop/analyzer.h"
 #include "envs/shop/bm25.h"
+#include "envs/shop/index_private.h"
 #include "envs/shop/search.h"
 
 #include <setjmp.h>
@@ -194,6 +195,12 @@ static void free_arrays(ShopArray arrays[SHOP_INDEX_N_ARRAYS])
     g_free((gpointer)arrays[i].elements);
 }
 
+/* Makes an index of few documents search like one of many. */
+static void prune(ShopIndex *index)
+{
+  g_clear_pointer(&index->small, shop_small_index_free);
+}
+
 /* Made-up catalogues. The words of rank r come about 1/r as often as the first. */
 
 static const char *const odd_words[] = {"3.5mm", "caf\xc3\xa9",  "\xe6\xbc\xa2", "\xf0\x9f\x98\x80", "don't", "x_large",
@@ -259,6 +266,8 @@ static void compare(CwRandom *random, guint n, guint vocabulary, guint alike, gu
   ShopIndex *opened = shop_index_open_arrays(find_array, arrays, &error);
   assert_non_null(opened);
   assert_int_equal(shop_index_size(opened), n);
+  assert_true((opened->small != NULL) == (n <= SHOP_SMALL_INDEX));
+  prune(opened);
   GString *query = g_string_new(NULL);
   for (guint i = 0; i < n_queries; i++) {
     guint32 expected[700], found[700];
@@ -289,6 +298,7 @@ static void test_every_result_is_that_of_scoring_all_documents(void **state)
   compare(random, 3000, 300, 2, 60);
   compare(random, 3000, 20000, 0, 60);
   compare(random, 2500, 60, 9, 60);
+  compare(random, SHOP_SMALL_INDEX + 2000, 600, 1, 40);
   cw_random_free(random);
 }
 
@@ -361,6 +371,10 @@ static void test_wrong_contents_are_survived(void **state)
     guint n = shop_index_search(opened, "red shoes size3 pack7 pack7 pack8 size4 pack299", 50, documents);
     for (guint i = 0; i < n; i++)
       assert_true(documents[i] < 1000);
+    prune(opened);
+    n = shop_index_search(opened, "red shoes size3 pack7 pack7 pack8 size4 pack299", 50, documents);
+    for (guint i = 0; i < n; i++)
+      assert_true(documents[i] < 1000);
     shop_index_free(opened);
     free_arrays(arrays);
   }
@@ -379,17 +393,21 @@ static void test_a_search_in_the_steady_state_allocates_nothing(void **state)
   if (n_allocations == start)
     skip(); /* something else replaces the allocator: valgrind */
   static const char *const queries[] = {"red shoes", "size3 pack7 red", "pack8 pack9 pack10 shoe", "", "nothing"};
-  ShopIndex *index = make_index(2000);
-  guint64 before = 0;
-  for (guint round = 0; round < 3; round++) {
-    before = n_allocations;
-    for (guint i = 0; i < G_N_ELEMENTS(queries); i++) {
-      guint32 documents[50];
-      shop_index_search(index, queries[i], 50, documents);
+  for (guint pruned = 0; pruned < 2; pruned++) {
+    ShopIndex *index = make_index(2000);
+    guint64 before = 0;
+    if (pruned)
+      prune(index);
+    for (guint round = 0; round < 3; round++) {
+      before = n_allocations;
+      for (guint i = 0; i < G_N_ELEMENTS(queries); i++) {
+        guint32 documents[50];
+        shop_index_search(index, queries[i], 50, documents);
+      }
     }
+    assert_int_equal(n_allocations - before, 0);
+    shop_index_free(index);
   }
-  assert_int_equal(n_allocations - before, 0);
-  shop_index_free(index);
 #endif
 }
 
