@@ -1,7 +1,6 @@
 /* cartwright evaluate: agents on the first goals of a split. Of a run directory
  * the trained policy ("final") can be evaluated, of an experiment only the policy
  * that it opens ("initial"). */
-#include "core/base/checkpoint.h"
 #include "core/cli/cli.h"
 #include "core/run/context.h"
 #include "core/run/position.h"
@@ -34,19 +33,6 @@ static gboolean wants(char **agents, const char *name)
   return g_strv_contains((const char *const *)agents, name);
 }
 
-/* Brings the policy to the run's newest checkpoint. */
-static gboolean load_final(CwRun *run, const char *directory, GError **error)
-{
-  g_autofree char *policy = cw_position_policy(directory, error);
-  if (!policy || !cw_policy_load(run->policy, policy, error))
-    return FALSE;
-  g_autofree char *checkpoint = g_path_get_dirname(policy);
-  g_autofree char *step = cw_checkpoint_fact(checkpoint, "step", NULL);
-  run->step = step ? g_ascii_strtoull(step, NULL, 10) : 0;
-  g_message("final: %s", checkpoint);
-  return TRUE;
-}
-
 /* Everything but "final" first: it needs the policy changed. */
 static gboolean evaluate_all(CwRun *run, char **agents, const char *directory, GError **error)
 {
@@ -55,7 +41,7 @@ static gboolean evaluate_all(CwRun *run, char **agents, const char *directory, G
   for (guint i = 0; i < n; i++)
     phases[i] = cw_run_plan_evaluation(run, agents[i]);
   for (guint pass = 0; pass < 2; pass++) {
-    if (pass == 1 && wants(agents, "final") && !load_final(run, directory, error))
+    if (pass == 1 && wants(agents, "final") && !cw_position_load_policy(run, directory, error))
       return FALSE;
     for (guint i = 0; i < n; i++)
       if (g_str_equal(agents[i], "final") == (pass == 1) && !cw_run_evaluate(run, agents[i], phases[i], error))

@@ -204,6 +204,18 @@ char *cw_position_policy(const char *directory, GError **error)
   return policy;
 }
 
+gboolean cw_position_load_policy(CwRun *run, const char *directory, GError **error)
+{
+  g_autofree char *policy = cw_position_policy(directory, error);
+  if (!policy || !cw_policy_load(run->policy, policy, error))
+    return FALSE;
+  g_autofree char *checkpoint = g_path_get_dirname(policy);
+  g_autofree char *step = cw_checkpoint_fact(checkpoint, "step", NULL);
+  run->step = step ? g_ascii_strtoull(step, NULL, 10) : 0;
+  g_message("final: %s", checkpoint);
+  return TRUE;
+}
+
 char *cw_position_policy_of(const char *run_or_checkpoint, GError **error)
 {
   g_autofree char *checkpoints = checkpoints_of(run_or_checkpoint);

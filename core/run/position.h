@@ -39,7 +39,9 @@ void cw_position_free(CwPosition *position); /* accepts NULL */
 /* Directory of the policy in the newest valid checkpoint of a run directory, or
  * NULL with error. Free with g_free. */
 char *cw_position_policy(const char *directory, GError **error);
-/* The same, of a run directory or of one checkpoint (RUN/checkpoints/step-N). */
+/* Brings run->policy, and run->step, to the newest valid checkpoint of a run directory. */
+gboolean cw_position_load_policy(CwRun *run, const char *directory, GError **error);
+/* As cw_position_policy, of a run directory or of one checkpoint (RUN/checkpoints/step-N). */
 char *cw_position_policy_of(const char *run_or_checkpoint, GError **error);
 
 /* Name of the newest checkpoint, for messages; NULL when there is none. Free with g_free. */

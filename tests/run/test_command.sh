@@ -177,6 +177,19 @@ fails 2 "cartwright: error: --agents: no agent 'bset'; there are random, best, w
 fails 2 "cartwright compare: --selection must be sample or greedy, found 'best'
 try 'cartwright compare --help'" "an unknown selection" compare run --selection best
 
+# recommend.
+run 0 recommend run --agents best,worst,final --k 4 --goals 9 --split dev --quiet
+same "split: dev, goals 0 to 8; seed 233; 4 rollouts a goal, most frequent item first, ties as they came" \
+  "$status$(grep ^split: out)" "recommend tells the terms"
+same "best 100.0 100.0 1.000 1.000 1.0 0.0 worst 0.0 0.0 0.000 0.000" \
+  "$(awk '$1 == "best" { print $1, $2, $4, $6, $8, $10, $11 } $1 == "worst" { print $1, $2, $4, $6, $8 }' out | tr '\n' ' ' | sed 's/ $//')" \
+  "and judges the lists"
+same "1" "$(grep -c '^final ' out)" "of a run's policy too"
+fails 2 "cartwright: error: 'final' is the policy of a finished run: name the run directory instead of the experiment" \
+  "an experiment has no final policy to recommend" recommend toy.yaml --agents final --quiet
+fails 2 "cartwright recommend: --k must be between 1 and 1000
+try 'cartwright recommend --help'" "a list needs places" recommend toy.yaml --k 0
+
 # shell.
 printf '2\njump high\n\n9\ntake c\n' >keys
 run 0 shell toy.yaml --goal 1 <keys
