@@ -1,0 +1,175 @@
+/* What a shop file costs to open and to keep open:
+ *
+ *   bench/bench_shop_file SHOP.cwshop [ROUNDS]
+ *
+ * Opening: the median of ROUNDS (7) with the contents verified and without, with
+ * the file in the page cache and (for the superuser) without. Memory: a first
+ * process opens the file and plays; a second one does the same while the first is
+ * alive, and the second's is what a further process costs; then sessions are added
+ * to it. Memory is the kernel's account of the process (/proc/self/smaps_rollup). */
+#include "envs/shop/session.h"
+#include "envs/shop/world_file.h"
+
+#include <cartwright/random.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define N_SESSIONS 1000
+#define N_STEPS    20 /* of every session */
+
+static ShopWorld *open_shop(const char *path, ShopFileVerify verify)
+{
+  const ShopSettings settings = {
+      .observation = SHOP_OBSERVATION_TEXT_RICH, .step_limit = 100, .goals_per_product = 5, .price_seed = 233};
+  GError *error = NULL;
+  ShopWorld *world = shop_world_open(path, verify, "webshop", &settings, &error);
+  if (world == NULL) {
+    fprintf(stderr, "bench_shop_file: %s\n", error->message);
+    exit(1);
+  }
+  return world;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+  double x = *(const double *)a, y = *(const double *)b;
+  return x < y ? -1 : x > y;
+}
+
+/* Milliseconds, the median. */
+static double time_open(const char *path, ShopFileVerify verify, gboolean cold, guint n_rounds)
+{
+  double *times = g_new(double, n_rounds);
+  for (guint i = 0; i < n_rounds; i++) {
+    int file = open(path, O_RDONLY);
+    if (cold && (file < 0 || fsync(file) != 0 || posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) != 0))
+      perror(path);
+    close(file);
+    gint64 begin = g_get_monotonic_time();
+    ShopWorld *world = open_shop(path, verify);
+    times[i] = (double)(g_get_monotonic_time() - begin) / 1000;
+    shop_world_free(world);
+  }
+  qsort(times, n_rounds, sizeof *times, compare_doubles);
+  double median = times[n_rounds / 2];
+  g_free(times);
+  return median;
+}
+
+/* One number of /proc/self/smaps_rollup, in KiB. */
+static long memory(const char *key)
+{
+  char line[256];
+  long value = -1;
+  FILE *file = fopen("/proc/self/smaps_rollup", "r");
+  while (file != NULL && fgets(line, sizeof line, file) != NULL)
+    if (strncmp(line, key, strlen(key)) == 0 && line[strlen(key)] == ':')
+      value = strtol(line + strlen(key) + 1, NULL, 10);
+  if (file != NULL)
+    fclose(file);
+  return value;
+}
+
+static void print_memory(const char *label)
+{
+  printf("%-52s own %7.1f MiB  proportional %7.1f MiB  resident %7.1f MiB\n", label, (double)memory("Anonymous") / 1024,
+         (double)memory("Pss") / 1024, (double)memory("Rss") / 1024);
+  fflush(stdout);
+}
+
+static void play(ShopSession *session, const ShopWorld *world, CwRandom *random)
+{
+  CwOutcome outcome = {.struct_size = sizeof outcome};
+  shop_session_reset(session, cw_random_below(random, world->goals->n_items), random);
+  for (guint i = 0; i < N_STEPS && !outcome.terminated; i++) {
+    guint n;
+    shop_session_candidates(session, &n);
+    shop_session_observation(session, NULL);
+    shop_session_step(session, cw_random_below(random, n), &outcome);
+  }
+}
+
+/* Opens the shop, plays an episode, says so, and waits until told to go on. */
+static void run_process(const char *path, guint number, int say, int hear)
+{
+  char byte = 0;
+  CwRandom *random = cw_random_new(number, "bench", 0, 0);
+  if (number == 1)
+    print_memory("further process, before opening");
+  ShopWorld *world = open_shop(path, SHOP_FILE_VERIFY_HEADER);
+  if (number == 1)
+    print_memory("  opened");
+  ShopSession *session = shop_session_new(world);
+  play(session, world, random);
+  if (number == 1) {
+    ShopSession **sessions = g_new(ShopSession *, N_SESSIONS);
+    print_memory("  one session, one episode");
+    for (guint i = 0; i < 100; i++)
+      play(session, world, random);
+    print_memory("  one session, 101 episodes");
+    long before = memory("Anonymous");
+    for (guint i = 0; i < N_SESSIONS; i++) {
+      sessions[i] = shop_session_new(world);
+      play(sessions[i], world, random);
+    }
+    printf("per further session, after an episode of %d steps: %.2f KiB (of %d)\n", N_STEPS,
+           (double)(memory("Anonymous") - before) / N_SESSIONS, N_SESSIONS);
+    print_memory("  all sessions");
+    for (guint i = 0; i < N_SESSIONS; i++)
+      shop_session_free(sessions[i]);
+    g_free(sessions);
+  }
+  if (write(say, &byte, 1) != 1 || read(hear, &byte, 1) < 0)
+    _exit(1);
+  shop_session_free(session);
+  shop_world_free(world);
+  cw_random_free(random);
+  fflush(stdout);
+  _exit(0);
+}
+
+static void measure_processes(const char *path)
+{
+  int said[2], told[2];
+  char byte = 0;
+  pid_t children[2];
+  if (pipe(said) != 0 || pipe(told) != 0)
+    exit(1);
+  for (guint i = 0; i < 2; i++) {
+    fflush(stdout);
+    children[i] = fork();
+    if (children[i] == 0) {
+      close(told[1]);
+      run_process(path, i, said[1], told[0]);
+    }
+    if (read(said[0], &byte, 1) != 1)
+      exit(1);
+  }
+  close(told[1]);
+  for (guint i = 0; i < 2; i++)
+    waitpid(children[i], NULL, 0);
+}
+
+int main(int argc, char **argv)
+{
+  if (argc < 2) {
+    fprintf(stderr, "usage: bench_shop_file SHOP.cwshop [ROUNDS]\n");
+    return 2;
+  }
+  const char *path = argv[1];
+  guint n_rounds = argc > 2 ? (guint)MAX(1, atoi(argv[2])) : 7;
+  printf("open, header and table verified, warm: %8.2f ms\n",
+         time_open(path, SHOP_FILE_VERIFY_HEADER, FALSE, n_rounds));
+  printf("open, all contents verified, warm:     %8.2f ms\n",
+         time_open(path, SHOP_FILE_VERIFY_ALWAYS, FALSE, n_rounds));
+  printf("open, header and table verified, cold: %8.2f ms\n", time_open(path, SHOP_FILE_VERIFY_HEADER, TRUE, n_rounds));
+  printf("open, all contents verified, cold:     %8.2f ms\n",
+         time_open(path, SHOP_FILE_VERIFY_ALWAYS, TRUE, MIN(n_rounds, 3)));
+  measure_processes(path);
+  return 0;
+}
