@@ -87,6 +87,10 @@ void shop_catalogue_free(ShopCatalogue *catalogue); /* accepts NULL */
 
 /* The checksum, with or without what the crowd's file adds to the products. */
 guint64 shop_catalogue_checksum(const ShopCatalogue *catalogue, gboolean with_humans);
+/* The same for `count` products from `first` on, continued from the checksum of
+ * those before (0 at first). */
+guint64 shop_catalogue_checksum_part(const ShopCatalogue *catalogue, gboolean with_humans, guint64 hash, guint32 first,
+                                     guint32 count);
 
 /* The arrays of a catalogue as a shop file holds them ("catalogue/products", ...). */
 #define SHOP_CATALOGUE_N_ARRAYS 7
@@ -120,6 +124,13 @@ void shop_catalogue_append_contents(const ShopCatalogue *catalogue, guint32 prod
 typedef struct ShopCatalogueBuilder ShopCatalogueBuilder;
 
 ShopCatalogueBuilder *shop_catalogue_builder_new(void);
+
+/* A builder whose texts go to a shop file as they come, as the array
+ * "catalogue/texts", so that only the rest of the catalogue is in memory. Until
+ * finish nothing else may be written. The finished catalogue has no texts (its
+ * arena is NULL and its checksum 0): write its other arrays and open it. */
+struct ShopFileWriter;
+ShopCatalogueBuilder *shop_catalogue_builder_new_to(struct ShopFileWriter *writer);
 void shop_catalogue_builder_free(ShopCatalogueBuilder *builder); /* accepts NULL */
 
 /* Adds a product in WebShop's raw schema (webshop-spec 1.2). An ASIN that is "nan",
@@ -137,8 +148,8 @@ gboolean shop_catalogue_builder_add_attributes(ShopCatalogueBuilder *builder, co
 gboolean shop_catalogue_builder_add_humans(ShopCatalogueBuilder *builder, const char *asin, const json_t *records,
                                            const char *where, GError **error);
 
-/* Ends the building and frees the builder. NULL when there is no product or the
- * arena outgrew its 16 GiB. */
+/* Ends the building and frees the builder. NULL when there is no product, the
+ * texts exceed 8 GiB, or those of a builder with a file could not be written. */
 ShopCatalogue *shop_catalogue_builder_finish(ShopCatalogueBuilder *builder, GError **error);
 
 #endif

@@ -1,4 +1,4 @@
-/* The storage behind a catalogue under construction: the arena, the interning of
+/* The storage behind a catalogue under construction: the texts, the interning of
  * short strings, the table of ASINs, and the messages about records of the wrong
  * shape. The builder owns growing arrays; finish hands them to the ShopCatalogue
  * as they are. catalogue_products.c and catalogue_records.c fill it. */
@@ -7,12 +7,14 @@
 #include <cartwright/error.h>
 #include <string.h>
 
+/* Texts for a file are collected up to here. */
+#define FLUSH_AT (1 << 20)
+
 ShopCatalogueBuilder *shop_catalogue_builder_new(void)
 {
   ShopCatalogueBuilder *builder = g_new0(ShopCatalogueBuilder, 1);
-  builder->arena_room = 1 << 16;
-  builder->arena = g_malloc0(builder->arena_room);
-  builder->arena_size = 8; /* string 0 is "" */
+  builder->stored = (ShopTexts){g_malloc0(1 << 16), 8, 1 << 16}; /* string 0 is "" */
+  builder->words = (ShopTexts){g_malloc(1 << 16), 0, 1 << 16};
   builder->products = g_array_new(FALSE, TRUE, sizeof(ShopProduct));
   builder->strings = g_array_new(FALSE, FALSE, sizeof(ShopString));
   builder->groups = g_array_new(FALSE, FALSE, sizeof(ShopOptionGroup));
@@ -30,43 +32,74 @@ void shop_catalogue_builder_free(ShopCatalogueBuilder *builder)
 {
   if (builder == NULL)
     return;
-  g_free(builder->arena);
-  g_array_free(builder->products, TRUE);
-  g_array_free(builder->strings, TRUE);
-  g_array_free(builder->groups, TRUE);
-  g_array_free(builder->targets, TRUE);
-  g_array_free(builder->humans, TRUE);
+  g_free(builder->stored.bytes);
+  g_free(builder->words.bytes);
+  g_clear_error(&builder->trouble);
+  g_clear_pointer(&builder->products, g_array_unref);
+  g_clear_pointer(&builder->strings, g_array_unref);
+  g_clear_pointer(&builder->groups, g_array_unref);
+  g_clear_pointer(&builder->targets, g_array_unref);
+  g_clear_pointer(&builder->humans, g_array_unref);
   g_free(builder->interned);
   g_free(builder->asins);
   g_string_free(builder->scratch, TRUE);
   g_free(builder);
 }
 
+ShopCatalogueBuilder *shop_catalogue_builder_new_to(ShopFileWriter *writer)
+{
+  ShopCatalogueBuilder *builder = shop_catalogue_builder_new();
+  builder->writer = writer;
+  shop_file_writer_begin(writer, "catalogue/texts", 1, &builder->trouble);
+  return builder;
+}
+
 const char *shop_builder_text(const ShopCatalogueBuilder *builder, ShopString string, guint32 *length)
 {
-  memcpy(length, builder->arena + (gsize)string * 4, sizeof *length);
-  return builder->arena + (gsize)string * 4 + sizeof *length;
+  *length = 0;
+  if (string == 0)
+    return "";
+  const char *place = builder->words.bytes + (gsize)(string & ~SHOP_STRING_INTERNED) * 4;
+  memcpy(length, place, sizeof *length);
+  return place + sizeof *length;
+}
+
+/* Appends a text as the arena holds it; returns where it starts. */
+static gsize append_text(ShopTexts *texts, const char *text, gsize length)
+{
+  gsize needed = (sizeof(guint32) + length + 1 + 3) & ~(gsize)3, start = texts->length;
+  if (texts->length + needed > texts->room) {
+    while (texts->length + needed > texts->room)
+      texts->room += texts->room / 2;
+    texts->bytes = g_realloc(texts->bytes, texts->room);
+  }
+  char *place = texts->bytes + start;
+  guint32 length32 = (guint32)length;
+  memset(place + needed - 4, 0, 4);
+  memcpy(place, &length32, sizeof length32);
+  memcpy(place + sizeof length32, text, length);
+  place[sizeof length32 + length] = '\0';
+  texts->length += needed;
+  return start;
+}
+
+/* Gives the file what is stored. */
+static void flush_texts(ShopCatalogueBuilder *builder)
+{
+  if (builder->trouble == NULL)
+    shop_file_writer_append(builder->writer, builder->stored.bytes, builder->stored.length, &builder->trouble);
+  builder->n_written += builder->stored.length;
+  builder->stored.length = 0;
 }
 
 ShopString shop_builder_store(ShopCatalogueBuilder *builder, const char *text, gsize length)
 {
   if (length == 0)
     return 0;
-  gsize needed = (sizeof(guint32) + length + 1 + 3) & ~(gsize)3;
-  if (builder->arena_size + needed > builder->arena_room) {
-    while (builder->arena_size + needed > builder->arena_room)
-      builder->arena_room += builder->arena_room / 2;
-    builder->arena = g_realloc(builder->arena, builder->arena_room);
-  }
-  char *place = builder->arena + builder->arena_size;
-  guint32 length32 = (guint32)length;
-  memset(place + needed - 4, 0, 4);
-  memcpy(place, &length32, sizeof length32);
-  memcpy(place + sizeof length32, text, length);
-  place[sizeof length32 + length] = '\0';
-  ShopString string = (ShopString)(builder->arena_size / 4);
-  builder->arena_size += needed;
-  return string;
+  if (builder->writer != NULL && builder->stored.length > FLUSH_AT)
+    flush_texts(builder);
+  gsize start = builder->n_written + append_text(&builder->stored, text, length);
+  return (ShopString)(start / 4);
 }
 
 static void grow_interned(ShopCatalogueBuilder *builder)
@@ -101,7 +134,7 @@ ShopString shop_builder_intern(ShopCatalogueBuilder *builder, const char *text, 
     if (known_length == length && memcmp(known, text, length) == 0)
       return builder->interned[slot] - 1;
   }
-  ShopString string = shop_builder_store(builder, text, length);
+  ShopString string = (ShopString)(append_text(&builder->words, text, length) / 4) | SHOP_STRING_INTERNED;
   builder->interned[slot] = string + 1;
   builder->n_interned++;
   return string;
@@ -219,8 +252,13 @@ static guint64 hash_strings(const ShopCatalogue *catalogue, guint64 hash, ShopSp
 
 guint64 shop_catalogue_checksum(const ShopCatalogue *catalogue, gboolean with_humans)
 {
-  guint64 hash = 0;
-  for (guint32 i = 0; i < catalogue->n_products; i++) {
+  return shop_catalogue_checksum_part(catalogue, with_humans, 0, 0, catalogue->n_products);
+}
+
+guint64 shop_catalogue_checksum_part(const ShopCatalogue *catalogue, gboolean with_humans, guint64 hash, guint32 first,
+                                     guint32 count)
+{
+  for (guint32 i = first; i < first + count; i++) {
     const ShopProduct *p = &catalogue->products[i];
     const ShopString strings[] = {p->asin,     p->title, p->description,      p->price_tag,
                                   p->category, p->query, p->product_category, p->instruction};
@@ -248,27 +286,86 @@ static gconstpointer hand_over(GArray *array, guint32 *n)
   return g_array_free(array, FALSE);
 }
 
-ShopCatalogue *shop_catalogue_builder_finish(ShopCatalogueBuilder *builder, GError **error)
+static void move_string(ShopString *string, guint32 base)
 {
-  if (builder->products->len == 0 || builder->arena_size / 4 >= SHOP_STRING_NONE) {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                builder->products->len == 0 ? "the catalogue holds no product" : "the catalogue's texts exceed 16 GiB");
-    shop_catalogue_builder_free(builder);
+  if (*string != SHOP_STRING_NONE && (*string & SHOP_STRING_INTERNED) != 0)
+    *string = base + (*string & ~SHOP_STRING_INTERNED);
+}
+
+/* Interned strings move behind the others, which end at `base`. */
+static void move_strings(ShopCatalogueBuilder *builder, guint32 base)
+{
+  for (guint i = 0; i < builder->products->len; i++) {
+    ShopProduct *p = &g_array_index(builder->products, ShopProduct, i);
+    ShopString *strings[] = {&p->asin,     &p->title, &p->item_action,      &p->description, &p->price_tag,
+                             &p->category, &p->query, &p->product_category, &p->instruction};
+    for (guint s = 0; s < G_N_ELEMENTS(strings); s++)
+      move_string(strings[s], base);
+  }
+  for (guint i = 0; i < builder->strings->len; i++)
+    move_string(&g_array_index(builder->strings, ShopString, i), base);
+  for (guint i = 0; i < builder->groups->len; i++)
+    move_string(&g_array_index(builder->groups, ShopOptionGroup, i).name, base);
+  for (guint i = 0; i < builder->targets->len; i++) {
+    move_string(&g_array_index(builder->targets, ShopOptionTarget, i).value, base);
+    move_string(&g_array_index(builder->targets, ShopOptionTarget, i).action, base);
+  }
+  for (guint i = 0; i < builder->humans->len; i++)
+    move_string(&g_array_index(builder->humans, ShopHumanRecord, i).instruction, base);
+}
+
+/* Writes what texts there are left, or joins both parts in memory; the arena, or
+ * NULL with `trouble` or for a builder with a file. */
+static char *finish_texts(ShopCatalogueBuilder *builder)
+{
+  if (builder->writer != NULL) {
+    flush_texts(builder);
+    if (builder->trouble == NULL)
+      shop_file_writer_append(builder->writer, builder->words.bytes, builder->words.length, &builder->trouble);
+    if (builder->trouble == NULL)
+      shop_file_writer_end(builder->writer, &builder->trouble);
     return NULL;
   }
-  ShopCatalogue *catalogue = g_new0(ShopCatalogue, 1);
-  catalogue->arena = g_realloc(builder->arena, builder->arena_size);
-  catalogue->arena_size = builder->arena_size;
-  catalogue->asin_table = builder->asins;
-  catalogue->asin_table_mask = builder->asins_mask;
-  catalogue->products = hand_over(builder->products, &catalogue->n_products);
-  catalogue->strings = hand_over(builder->strings, &catalogue->n_strings);
-  catalogue->groups = hand_over(builder->groups, &catalogue->n_groups);
-  catalogue->targets = hand_over(builder->targets, &catalogue->n_targets);
-  catalogue->humans = hand_over(builder->humans, &catalogue->n_humans);
-  catalogue->checksum = shop_catalogue_checksum(catalogue, TRUE);
-  g_free(builder->interned);
-  g_string_free(builder->scratch, TRUE);
-  g_free(builder);
+  char *arena = g_realloc(builder->stored.bytes, builder->stored.length + builder->words.length);
+  memcpy(arena + builder->stored.length, builder->words.bytes, builder->words.length);
+  builder->stored.bytes = NULL;
+  return arena;
+}
+
+static gboolean check_sizes(const ShopCatalogueBuilder *builder, GError **error)
+{
+  gsize limit = (gsize)SHOP_STRING_INTERNED * 4;
+  gboolean fits = builder->n_written + builder->stored.length < limit && builder->words.length < limit - 8;
+  if (builder->products->len > 0 && fits)
+    return TRUE;
+  g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
+              fits ? "the catalogue holds no product" : "the catalogue's texts exceed 8 GiB");
+  return FALSE;
+}
+
+ShopCatalogue *shop_catalogue_builder_finish(ShopCatalogueBuilder *builder, GError **error)
+{
+  ShopCatalogue *catalogue = NULL;
+  if (check_sizes(builder, error)) {
+    gsize stored = builder->n_written + builder->stored.length, words = builder->words.length;
+    char *arena = finish_texts(builder);
+    if (builder->trouble != NULL) {
+      g_propagate_error(error, g_steal_pointer(&builder->trouble));
+    } else {
+      move_strings(builder, (guint32)(stored / 4));
+      catalogue = g_new0(ShopCatalogue, 1);
+      catalogue->arena = arena;
+      catalogue->arena_size = stored + words;
+      catalogue->asin_table = g_steal_pointer(&builder->asins);
+      catalogue->asin_table_mask = builder->asins_mask;
+      catalogue->products = hand_over(g_steal_pointer(&builder->products), &catalogue->n_products);
+      catalogue->strings = hand_over(g_steal_pointer(&builder->strings), &catalogue->n_strings);
+      catalogue->groups = hand_over(g_steal_pointer(&builder->groups), &catalogue->n_groups);
+      catalogue->targets = hand_over(g_steal_pointer(&builder->targets), &catalogue->n_targets);
+      catalogue->humans = hand_over(g_steal_pointer(&builder->humans), &catalogue->n_humans);
+      catalogue->checksum = arena != NULL ? shop_catalogue_checksum(catalogue, TRUE) : 0;
+    }
+  }
+  shop_catalogue_builder_free(builder);
   return catalogue;
 }

@@ -3,15 +3,30 @@
 #define SHOP_CATALOGUE_PRIVATE_H
 
 #include "envs/shop/catalogue.h"
+#include "envs/shop/file.h"
 
 #define SHOP_ITEM_ACTION_START "click[item - "
 
 /* A 64-bit hash, equal on every machine. */
 guint64 shop_hash_bytes(guint64 seed, const char *bytes, gsize length);
 
+/* While a catalogue is built, interned texts lie apart from the others: they are
+ * looked up again, and the others, which are the most, may go straight to a file.
+ * Their ShopStrings bear this bit and count within their own part; finish moves
+ * that part behind the other. */
+#define SHOP_STRING_INTERNED ((ShopString)1 << 31)
+
+/* Texts one after the other as the arena holds them. */
+typedef struct ShopTexts {
+  char *bytes;
+  gsize length, room;
+} ShopTexts;
+
 struct ShopCatalogueBuilder {
-  char *arena;
-  gsize arena_size, arena_room;
+  ShopTexts stored, words; /* words: the interned ones */
+  ShopFileWriter *writer;  /* where `stored` goes when it has grown, or NULL */
+  gsize n_written;         /* bytes of it that went there */
+  GError *trouble;         /* of writing, for finish */
   GArray *products, *strings, *groups, *targets, *humans;
   guint32 *interned; /* open addressing: ShopString + 1, 0 empty */
   guint32 interned_mask, n_interned;
@@ -20,7 +35,7 @@ struct ShopCatalogueBuilder {
   GString *scratch;
 };
 
-/* A stored string; valid until the next is stored. */
+/* An interned string; valid until the next is interned. */
 const char *shop_builder_text(const ShopCatalogueBuilder *builder, ShopString string, guint32 *length);
 /* Stores a string, or finds an equal interned one. */
 ShopString shop_builder_store(ShopCatalogueBuilder *builder, const char *text, gsize length);

@@ -87,31 +87,31 @@ static gboolean check_attributes(const ShopCatalogue *catalogue, const char *pat
 ShopCatalogue *shop_load_catalogue(const char *items_file, const char *attributes_file, const char *human_file,
                                    guint64 max_products, gboolean require_attributes, GError **error)
 {
-  return shop_load_catalogue_reporting(items_file, attributes_file, human_file, max_products, require_attributes, NULL,
-                                       NULL, error);
+  ShopCatalogue *catalogue = shop_load_catalogue_into(shop_catalogue_builder_new(), items_file, attributes_file,
+                                                      human_file, max_products, NULL, NULL, error);
+  if (catalogue != NULL && require_attributes && attributes_file != NULL &&
+      !check_attributes(catalogue, attributes_file, error)) {
+    shop_catalogue_free(catalogue);
+    return NULL;
+  }
+  return catalogue;
 }
 
-ShopCatalogue *shop_load_catalogue_reporting(const char *items_file, const char *attributes_file,
-                                             const char *human_file, guint64 max_products, gboolean require_attributes,
-                                             CwReport report, gpointer report_data, GError **error)
+ShopCatalogue *shop_load_catalogue_into(ShopCatalogueBuilder *builder, const char *items_file,
+                                        const char *attributes_file, const char *human_file, guint64 max_products,
+                                        CwReport report, gpointer report_data, GError **error)
 {
-  Loading loading = {shop_catalogue_builder_new(), report, report_data};
+  Loading loading = {builder, report, report_data};
   if (!load_items(&loading, items_file, max_products, error) ||
       (attributes_file != NULL &&
        !load_records(&loading, attributes_file, shop_catalogue_builder_add_attributes, "attributes", error)) ||
       (human_file != NULL &&
        !load_records(&loading, human_file, shop_catalogue_builder_add_humans, "instructions", error))) {
-    shop_catalogue_builder_free(loading.builder);
+    shop_catalogue_builder_free(builder);
     return NULL;
   }
-  ShopCatalogue *catalogue = shop_catalogue_builder_finish(loading.builder, error);
-  if (catalogue == NULL) {
+  ShopCatalogue *catalogue = shop_catalogue_builder_finish(builder, error);
+  if (catalogue == NULL)
     g_prefix_error(error, "%s: ", items_file);
-    return NULL;
-  }
-  if (require_attributes && attributes_file != NULL && !check_attributes(catalogue, attributes_file, error)) {
-    shop_catalogue_free(catalogue);
-    return NULL;
-  }
   return catalogue;
 }

@@ -14,9 +14,10 @@
 ShopCatalogue *shop_load_catalogue(const char *items_file, const char *attributes_file, const char *human_file,
                                    guint64 max_products, gboolean require_attributes, GError **error);
 
-/* The same with progress, in bytes of each file; `report` as in CwConversion, or NULL. */
-ShopCatalogue *shop_load_catalogue_reporting(const char *items_file, const char *attributes_file,
-                                             const char *human_file, guint64 max_products, gboolean require_attributes,
-                                             CwReport report, gpointer report_data, GError **error);
+/* The same into a builder, which is finished, with progress in bytes of each file;
+ * `report` as in CwConversion, or NULL. */
+ShopCatalogue *shop_load_catalogue_into(ShopCatalogueBuilder *builder, const char *items_file,
+                                        const char *attributes_file, const char *human_file, guint64 max_products,
+                                        CwReport report, gpointer report_data, GError **error);
 
 #endif

@@ -1,13 +1,15 @@
-/* Making a shop file. The catalogue is built in memory and written; from then on it
- * is read from the file like everything that was written before, so that at no time
- * more is in memory than one part under construction. */
+/* Making a shop file. Texts go to the file as they are read, the rest of the
+ * catalogue when it is complete; from then on it is read from the file like
+ * everything that was written before, so that at no time more is in memory than
+ * one part under construction. */
 #include "envs/shop/loader.h"
 #include "envs/shop/world_file_private.h"
 
 #include <cartwright/error.h>
 #include <string.h>
 
-#define REST_EVERY 16
+#define REST_EVERY    16
+#define CHECKSUM_STEP 4096u
 
 typedef struct {
   const ShopSources *sources;
@@ -45,29 +47,42 @@ static void take_facts(Import *import, const ShopCatalogue *catalogue)
   facts->goals.n_skipped = 0;
   facts->has_humans = sources->human_file != NULL;
   facts->nouns_are_given = sources->nouns_file != NULL;
-  facts->checksums[0] = shop_catalogue_checksum(catalogue, FALSE);
-  facts->checksums[1] = catalogue->checksum;
   for (guint32 i = 0; i < catalogue->n_products; i++)
     if (!catalogue->products[i].has_attributes && facts->n_without_attributes++ == 0)
       facts->first_without_attributes = i;
+}
+
+/* Both checksums of the catalogue, read once more from the file. */
+static gboolean take_checksums(Import *import, GError **error)
+{
+  const ShopCatalogue *catalogue = import->catalogue;
+  guint64 *checksums = import->facts.checksums;
+  for (guint32 first = 0, n; first < catalogue->n_products; first += n) {
+    n = MIN(CHECKSUM_STEP, catalogue->n_products - first);
+    for (guint humans = 0; humans < 2; humans++)
+      checksums[humans] = shop_catalogue_checksum_part(catalogue, humans, checksums[humans], first, n);
+    if (!report(import, "checksum", first + n, catalogue->n_products, error))
+      return FALSE;
+  }
+  return TRUE;
 }
 
 static gboolean write_catalogue(Import *import, GError **error)
 {
   const ShopSources *sources = import->sources;
   ShopArray arrays[SHOP_CATALOGUE_N_ARRAYS];
-  ShopCatalogue *catalogue =
-      shop_load_catalogue_reporting(sources->items_file, sources->attributes_file, sources->human_file,
-                                    sources->max_products, FALSE, report, import, error);
+  ShopCatalogue *catalogue = shop_load_catalogue_into(
+      shop_catalogue_builder_new_to(import->writer), sources->items_file, sources->attributes_file, sources->human_file,
+      sources->max_products, report, import, error);
   if (catalogue == NULL)
     return FALSE;
   take_facts(import, catalogue);
   shop_catalogue_arrays(catalogue, arrays);
-  gboolean good = add_arrays(import, arrays, SHOP_CATALOGUE_N_ARRAYS, error);
+  gboolean good = add_arrays(import, arrays, SHOP_CATALOGUE_N_ARRAYS - 1, error); /* the texts are there */
   shop_catalogue_free(catalogue);
   if (good)
     import->catalogue = shop_catalogue_open(shop_file_writer_find, import->writer, error);
-  return import->catalogue != NULL;
+  return import->catalogue != NULL && take_checksums(import, error);
 }
 
 /* Goals and splits of one kind; what keeps them from being made goes to *reason. */
