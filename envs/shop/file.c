@@ -21,6 +21,7 @@ const char *const shop_file_verify_names[] = {"once", "always", "header", NULL};
 struct ShopFile {
   char *path;
   int descriptor;
+  int statm; /* /proc/self/statm, for shop_file_trim; -1: not there */
   struct stat status;
   ShopFileHeader header;
   const char *bytes; /* the mapping */
@@ -64,6 +65,8 @@ static gboolean open_descriptor(ShopFile *file, GError **error)
     return refuse(file->path, CW_ERROR_INPUT_OUTPUT, error, "cannot be opened: %s", g_strerror(errno));
   if (!S_ISREG(file->status.st_mode))
     return refuse(file->path, CW_ERROR_FORMAT, error, "expected a shop file, found something that is no regular file");
+  /* As in the writer: a verification must not leave the file in large pieces. It reads large blocks anyway. */
+  posix_fadvise(file->descriptor, 0, 0, POSIX_FADV_RANDOM);
   return TRUE;
 }
 
@@ -141,6 +144,7 @@ ShopFile *shop_file_open(const char *path, ShopFileVerify verify, GError **error
 {
   ShopFile *file = g_new0(ShopFile, 1);
   file->path = g_strdup(path);
+  file->statm = -1;
   gboolean good =
       open_descriptor(file, error) && check_header(file, error) && map(file, error) && check_table(file, error);
   if (good && verify != SHOP_FILE_VERIFY_HEADER) {
@@ -150,8 +154,11 @@ ShopFile *shop_file_open(const char *path, ShopFileVerify verify, GError **error
     if (good && !known)
       shop_file_stamp_write(&file->status, file->header.crc, begin);
   }
-  if (good)
+  if (good) {
+    if (file->header.length > SHOP_FILE_RESIDENT)
+      file->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
     return file;
+  }
   shop_file_close(file);
   return NULL;
 }
@@ -164,8 +171,26 @@ void shop_file_close(ShopFile *file)
     munmap((gpointer)file->bytes, file->header.length);
   if (file->descriptor >= 0)
     close(file->descriptor);
+  if (file->statm >= 0)
+    close(file->statm);
   g_free(file->path);
   g_free(file);
+}
+
+void shop_file_trim(const ShopFile *file)
+{
+  char text[128];
+  gssize length = file->statm >= 0 ? pread(file->statm, text, sizeof text - 1, 0) : -1;
+  if (length <= 0)
+    return;
+  text[length] = '\0';
+  /* Pages: size, resident, and of these the ones of files. */
+  char *next = text;
+  guint64 pages = 0;
+  for (guint i = 0; i < 3; i++)
+    pages = g_ascii_strtoull(next, &next, 10);
+  if (pages * (guint64)sysconf(_SC_PAGESIZE) > SHOP_FILE_RESIDENT)
+    madvise((gpointer)file->bytes, file->header.length, MADV_DONTNEED);
 }
 
 /* Threads of a verification take the next block in turn. */
@@ -228,8 +253,9 @@ static char *arrays_of_block(const ShopFile *file, gint block)
 gboolean shop_file_verify(const ShopFile *file, GError **error)
 {
   Verification verification = {.file = file, .first_bad = (gint)file->header.n_blocks};
-  guint n_threads = MIN(MIN(g_get_num_processors(), 8), file->header.n_blocks / 8 + 1);
   GThread *threads[8];
+  guint n_threads = MIN(g_get_num_processors(), G_N_ELEMENTS(threads));
+  n_threads = MIN(n_threads, file->header.n_blocks / 8 + 1);
   for (guint i = 1; i < n_threads; i++)
     threads[i] = g_thread_new("verify", verify_blocks, &verification);
   verify_blocks(&verification);

@@ -11,6 +11,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* What is written at once, the kernel may keep in one piece and map as one: pieces
+ * of megabytes would count as the memory of whoever looks at a byte of them. */
+#define PIECE ((gsize)64 << 10)
+
 struct ShopFileWriter {
   char *path;
   int descriptor;
@@ -32,7 +36,7 @@ static gboolean write_all(ShopFileWriter *writer, const void *bytes, gsize lengt
 {
   const char *next = bytes;
   while (length > 0) {
-    gssize written = write(writer->descriptor, next, length);
+    gssize written = write(writer->descriptor, next, MIN(length, PIECE));
     if (written < 0 && errno == EINTR)
       continue;
     if (written <= 0) {

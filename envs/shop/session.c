@@ -73,6 +73,8 @@ static void go_to_search(ShopSession *session)
 
 void shop_session_reset(ShopSession *session, guint32 index, CwRandom *random)
 {
+  if (session->world->file != NULL)
+    shop_file_trim(session->world->file);
   session->random = random;
   session->n_steps = 0;
   memset(&session->verdict, 0, sizeof session->verdict);

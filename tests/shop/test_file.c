@@ -100,6 +100,17 @@ static void assert_refused(const Scratch *scratch, const char *message)
   g_error_free(error);
 }
 
+/* Bytes of files that count as this process's memory. */
+static gsize resident_of_files(void)
+{
+  g_autofree char *text = NULL;
+  assert_true(g_file_get_contents("/proc/self/statm", &text, NULL, NULL));
+  char **words = g_strsplit(text, " ", -1);
+  gsize pages = g_ascii_strtoull(words[2], NULL, 10);
+  g_strfreev(words);
+  return pages * (gsize)sysconf(_SC_PAGESIZE);
+}
+
 static void test_arrays_are_read_back(void **state)
 {
   const Scratch *scratch = *state;
@@ -118,6 +129,41 @@ static void test_arrays_are_read_back(void **state)
   assert_memory_equal((const char *)array.elements + 8 * 299999, "0299999 ", 8);
   assert_true(shop_file_has(file, "none"));
   assert_false(shop_file_has(file, "nothing"));
+  shop_file_close(file);
+}
+
+/* A file larger than what may be resident, looked at from end to end between trims. */
+static void test_trimming_keeps_the_contents(void **state)
+{
+  const Scratch *scratch = *state;
+  GError *error = NULL;
+  ShopArray array;
+  g_unlink(scratch->path);
+  ShopFileWriter *writer = shop_file_writer_new(scratch->path, &error);
+  check(writer != NULL, error);
+  check(shop_file_writer_begin(writer, "numbers", sizeof(guint32), &error), error);
+  guint32 n = (guint32)(SHOP_FILE_RESIDENT / sizeof(guint32)) * 3 / 2, next = 0;
+  g_autofree guint32 *piece = g_new(guint32, 1 << 16);
+  while (next < n) {
+    guint32 count = MIN(n - next, 1 << 16);
+    for (guint32 i = 0; i < count; i++)
+      piece[i] = next++ * 2654435761u;
+    check(shop_file_writer_append(writer, piece, count * sizeof *piece, &error), error);
+  }
+  check(shop_file_writer_end(writer, &error), error);
+  check(shop_file_writer_finish(writer, &error), error);
+  shop_file_writer_free(writer);
+  ShopFile *file = shop_file_open(scratch->path, SHOP_FILE_VERIFY_HEADER, &error);
+  check(file != NULL && shop_file_find(file, "numbers", sizeof(guint32), &array, &error), error);
+  const guint32 *numbers = array.elements;
+  for (guint round = 0; round < 2; round++) {
+    for (guint32 i = 0; i < n; i++)
+      if (numbers[i] != i * 2654435761u)
+        fail_msg("number %u is %u", i, numbers[i]);
+    gsize before = resident_of_files();
+    shop_file_trim(file);
+    assert_true(before - resident_of_files() > SHOP_FILE_RESIDENT);
+  }
   shop_file_close(file);
 }
 
@@ -334,6 +380,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_arrays_are_read_back, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_trimming_keeps_the_contents, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_absent_array_and_other_elements_are_told, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_flipped_bytes_are_refused, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_truncated_files_are_refused, set_up, tear_down),
