@@ -212,11 +212,22 @@ void bert_gemm(BertContext *context, gsize m, gsize n, gsize k, BertMatrix a, Be
     context->status = status;
 }
 
+#ifdef BERT_HOST_EMULATION
+#define ARENA_GUARD ARENA_ALIGNMENT /* bytes between pieces that nobody may touch */
+#else
+#define ARENA_GUARD 0
+#endif
+
 void *bert_arena_take(BertArena *arena, gsize n_items, gsize item_size)
 {
-  gsize size = (MAX(n_items, 1) * item_size + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
+  gsize wanted = MAX(n_items, 1) * item_size;
+  gsize size = (wanted + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
   void *piece = arena->base ? arena->base + arena->used : NULL;
-  arena->used += size;
+  arena->used += size + ARENA_GUARD;
   g_assert(!arena->base || arena->used <= arena->size);
+#ifdef BERT_HOST_EMULATION
+  if (piece)
+    cw_host_mark(piece, wanted, ARENA_GUARD, "arena");
+#endif
   return piece;
 }

@@ -32,11 +32,11 @@
 #include <cuda_bf16.h>
 
 /* kernel<<<grid, block, shared_bytes, stream>>>(arguments). A kernel whose name has commas goes in parentheses. Under
- * emulation: template <class... P, class... A> void cw_host_launch(void (*kernel)(P...), dim3 grid, dim3 block,
- * size_t shared_bytes, cudaStream_t stream, A... arguments). Errors are found by cudaGetLastError. */
+ * emulation: template <class... P, class... A> void cw_host_launch(const char *name, void (*kernel)(P...), dim3 grid,
+ * dim3 block, size_t shared_bytes, cudaStream_t stream, A... arguments). Errors are found by cudaGetLastError. */
 #ifdef BERT_HOST_EMULATION
 #define BERT_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                                    \
-  cw_host_launch((kernel), (grid), (block), (shared_bytes), (stream), __VA_ARGS__)
+  cw_host_launch(#kernel, (kernel), (grid), (block), (shared_bytes), (stream), __VA_ARGS__)
 #define BERT_DYNAMIC_SHARED(type, name) type *name = static_cast<type *>(cw_host_dynamic_shared())
 #else
 #define BERT_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                                    \

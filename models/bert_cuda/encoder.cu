@@ -9,6 +9,12 @@ static unsigned threads_for(uint32_t n)
   return (n / 8 + BERT_WARP - 1) / BERT_WARP * BERT_WARP;
 }
 
+/* Past the last row of a block of the summing kernels. */
+static __device__ __forceinline__ uint32_t last_row(uint32_t first, uint32_t n_rows)
+{
+  return n_rows - first < BERT_SUM_ROWS ? n_rows : first + BERT_SUM_ROWS;
+}
+
 static __device__ __forceinline__ float sum_of(const Bert8 &x)
 {
   return ((x.x[0] + x.x[1]) + (x.x[2] + x.x[3])) + ((x.x[4] + x.x[5]) + (x.x[6] + x.x[7]));
@@ -104,7 +110,7 @@ static __global__ void norm_backward_kernel(uint32_t n_rows, uint32_t h, BertTex
 {
   __shared__ float scratch[BERT_WARP];
   uint32_t column = 8 * threadIdx.x, first = blockIdx.x * BERT_SUM_ROWS;
-  uint32_t last = min(first + BERT_SUM_ROWS, n_rows);
+  uint32_t last = last_row(first, n_rows);
   bool inside = column < h;
   const T *sums = static_cast<const T *>(norm.sum);
   Bert8 weight = {}, d_weight = {}, d_bias = {}, d_branch = {};
@@ -190,7 +196,7 @@ static __global__ void gelu_backward_kernel(uint32_t n_rows, uint32_t f, const T
   uint32_t column = 8 * (blockIdx.x * blockDim.x + threadIdx.x), first = blockIdx.y * BERT_SUM_ROWS;
   if (column >= f)
     return;
-  uint32_t last = min(first + BERT_SUM_ROWS, n_rows);
+  uint32_t last = last_row(first, n_rows);
   Bert8 shift = bert_load8(bias + column), total = {};
   for (uint32_t row = first; row < last; row++) {
     size_t at = (size_t)row * f + column;
@@ -215,7 +221,7 @@ static __global__ void column_sums_kernel(uint32_t n_rows, uint32_t n, const T *
   uint32_t column = 8 * (blockIdx.x * blockDim.x + threadIdx.x), first = blockIdx.y * BERT_SUM_ROWS;
   if (column >= n)
     return;
-  uint32_t last = min(first + BERT_SUM_ROWS, n_rows);
+  uint32_t last = last_row(first, n_rows);
   Bert8 total = {};
   for (uint32_t row = first; row < last; row++) {
     Bert8 x = bert_load8(from + (size_t)(map ? map[row] : row) * n + column);

@@ -295,6 +295,11 @@ typedef struct {
   uint32_t k;
 } Factors;
 
+/* A piece of a or b in shared memory; whole vectors are read from it. */
+struct alignas(16) Panel {
+  float x[DEPTH][TILE + 4];
+};
+
 static __device__ __forceinline__ float element(const float *x, size_t row_stride, size_t column_stride, uint32_t row,
                                                 uint32_t column, uint32_t n_rows, uint32_t n_columns)
 {
@@ -304,23 +309,23 @@ static __device__ __forceinline__ float element(const float *x, size_t row_strid
 /* A_TALL and B_TALL say which index of a and b lies next to itself in memory: the one that neighbouring threads take.
  */
 template <bool A_TALL, bool B_TALL>
-static __device__ __forceinline__ void add_product(const Factors &f, uint32_t m, uint32_t n, float a[DEPTH][TILE + 4],
-                                                   float b[DEPTH][TILE + 4], float sums[EACH][EACH])
+static __device__ __forceinline__ void add_product(const Factors &f, uint32_t m, uint32_t n, Panel &a, Panel &b,
+                                                   float sums[EACH][EACH])
 {
   uint32_t first_row = blockIdx.y * TILE, first_column = blockIdx.x * TILE;
   uint32_t tx = threadIdx.x % 16, ty = threadIdx.x / 16;
   for (uint32_t first = 0; first < f.k; first += DEPTH) {
     for (uint32_t i = threadIdx.x; i < TILE * DEPTH; i += 256) {
       uint32_t l = A_TALL ? i / TILE : i % DEPTH, row = A_TALL ? i % TILE : i / DEPTH;
-      a[l][row] = element(f.a, f.a_row, f.a_column, first_row + row, first + l, m, f.k);
+      a.x[l][row] = element(f.a, f.a_row, f.a_column, first_row + row, first + l, m, f.k);
       l = B_TALL ? i % DEPTH : i / TILE;
       uint32_t column = B_TALL ? i / DEPTH : i % TILE;
-      b[l][column] = element(f.b, f.b_row, f.b_column, first + l, first_column + column, f.k, n);
+      b.x[l][column] = element(f.b, f.b_row, f.b_column, first + l, first_column + column, f.k, n);
     }
     __syncthreads();
 #pragma unroll
     for (int l = 0; l < DEPTH; l++) {
-      float4 x = bert_load4(&a[l][4 * ty]), y = bert_load4(&b[l][4 * tx]);
+      float4 x = bert_load4(&a.x[l][4 * ty]), y = bert_load4(&b.x[l][4 * tx]);
       float x_of[EACH] = {x.x, x.y, x.z, x.w}, y_of[EACH] = {y.x, y.y, y.z, y.w};
 #pragma unroll
       for (int i = 0; i < EACH; i++)
@@ -348,7 +353,7 @@ static __device__ __forceinline__ void store_product(float *c, size_t stride, ui
 static __global__ void __launch_bounds__(256)
     actions_by_states_kernel(BertHead head, const float *x, const float *memory_scores, float *out)
 {
-  __shared__ float a[DEPTH][TILE + 4], b[DEPTH][TILE + 4];
+  __shared__ Panel a, b;
   BertDecisionPlace place = head.places[blockIdx.z];
   if (blockIdx.y * TILE >= place.n_actions || blockIdx.x * TILE >= place.length)
     return;
@@ -363,7 +368,7 @@ static __global__ void __launch_bounds__(256)
 /* Per decision, x (n_actions x length) S. */
 static __global__ void __launch_bounds__(256) states_by_attention_kernel(BertHead head, const float *x, float *out)
 {
-  __shared__ float a[DEPTH][TILE + 4], b[DEPTH][TILE + 4];
+  __shared__ Panel a, b;
   BertDecisionPlace place = head.places[blockIdx.z];
   if (blockIdx.y * TILE >= place.n_actions)
     return;
@@ -377,7 +382,7 @@ static __global__ void __launch_bounds__(256) states_by_attention_kernel(BertHea
 /* Per decision, dS = P^T dU + dA^T (C * d). */
 static __global__ void __launch_bounds__(256) states_backward_kernel(BertHead head, BertHeadGradient gradient)
 {
-  __shared__ float a[DEPTH][TILE + 4], b[DEPTH][TILE + 4];
+  __shared__ Panel a, b;
   BertDecisionPlace place = head.places[blockIdx.z];
   if (blockIdx.y * TILE >= place.length)
     return;

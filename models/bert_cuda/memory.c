@@ -38,6 +38,13 @@ static gboolean find_available(const BertCuda *policy, gsize *available, GError 
   return TRUE;
 }
 
+gboolean bert_cuda_clear(BertCuda *policy, float *block, GError **error)
+{
+  return bert_cuda_check(
+      cudaMemsetAsync(block, 0, policy->shared->layout->n_floats * sizeof(float), policy->context.stream),
+      "clearing a block", error);
+}
+
 gboolean bert_cuda_take_fixed(BertCuda *policy, GError **error)
 {
   BertArena measure = {0};
@@ -58,8 +65,9 @@ gboolean bert_cuda_take_fixed(BertCuda *policy, GError **error)
   }
   policy->fixed = (BertArena){.base = memory, .size = measure.used};
   take_fixed(policy, &policy->fixed);
-  return bert_cuda_check(cudaMemsetAsync(memory, 0, measure.used - CUBLAS_WORKSPACE, policy->context.stream),
-                         "clearing memory", error);
+  return !policy->trains || (bert_cuda_clear(policy, policy->optimizer.gradient, error) &&
+                             bert_cuda_clear(policy, policy->optimizer.moment1, error) &&
+                             bert_cuda_clear(policy, policy->optimizer.moment2, error));
 }
 
 gsize bert_cuda_bytes_per_token(const BertCuda *policy)

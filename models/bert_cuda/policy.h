@@ -85,6 +85,8 @@ gboolean bert_cuda_take_results(BertCuda *policy, gsize n, GError **error);
 void bert_cuda_free_memory(BertCuda *policy);
 /* Device memory that training takes per token of a long text, and the fixed part, in bytes: the estimate. */
 gsize bert_cuda_bytes_per_token(const BertCuda *policy);
+/* A block of the layout becomes zero; does not wait. */
+gboolean bert_cuda_clear(BertCuda *policy, float *block, GError **error);
 /* Blocks between host and device; both wait. */
 gboolean bert_cuda_fetch(BertCuda *policy, const float *from, float *to, GError **error);
 gboolean bert_cuda_send(BertCuda *policy, const float *from, float *to, GError **error);

@@ -47,9 +47,7 @@ static gboolean fail_step(BertCuda *policy, GError **error)
 {
   BertParameters *gradient = bert_parameters_new(policy->shared->layout);
   if (bert_cuda_fetch(policy, policy->optimizer.gradient, gradient->block, error) &&
-      bert_cuda_check(cudaMemsetAsync(policy->optimizer.gradient, 0, policy->shared->layout->n_floats * sizeof(float),
-                                      policy->context.stream),
-                      "clearing the gradient", error)) {
+      bert_cuda_clear(policy, policy->optimizer.gradient, error)) {
     policy->optimizer.is_clear = TRUE;
     bert_fail_bad_gradient(gradient, error);
   }
