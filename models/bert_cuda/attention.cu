@@ -333,8 +333,8 @@ static void forward_of(cudaStream_t stream, const BertTexts *texts, const BertAt
   (width <= 32 ? forward<T, 32> : forward<T, BERT_ATTENTION_MOST_WIDE>)(stream, texts, attention, context);
 }
 
-extern "C" void bert_attention_forward(cudaStream_t stream, int half, const BertTexts *texts,
-                                       const BertAttention *attention, void *context)
+extern "C" void bert_fused_attention(cudaStream_t stream, int half, const BertTexts *texts,
+                                     const BertAttention *attention, void *context)
 {
   (half ? forward_of<BertHalf> : forward_of<float>)(stream, texts, attention, context);
 }
@@ -363,9 +363,9 @@ static void backward_of(cudaStream_t stream, const BertTexts *texts, const BertA
                                                                           d_projections);
 }
 
-extern "C" void bert_attention_backward(cudaStream_t stream, int half, const BertTexts *texts,
-                                        const BertAttention *attention, uint32_t n_rows, const void *context,
-                                        const void *d_context, float *delta, void *d_projections)
+extern "C" void bert_fused_attention_backward(cudaStream_t stream, int half, const BertTexts *texts,
+                                              const BertAttention *attention, uint32_t n_rows, const void *context,
+                                              const void *d_context, float *delta, void *d_projections)
 {
   (half ? backward_of<BertHalf> : backward_of<float>)(stream, texts, attention, n_rows, context, d_context, delta,
                                                       d_projections);

@@ -402,7 +402,7 @@ extern "C" void bert_column_sums(cudaStream_t stream, int half, uint32_t n_rows,
                 weights, y, map, partials);
 }
 
-extern "C" void bert_add_partials(cudaStream_t stream, uint32_t n_partials, size_t stride, const float *partials,
+extern "C" void bert_sum_partials(cudaStream_t stream, uint32_t n_partials, size_t stride, const float *partials,
                                   uint32_t n, float *y)
 {
   BERT_LAUNCH(add_partials_kernel, dim3((n + BERT_WARP - 1) / BERT_WARP), dim3(BERT_WARP * PARTIAL_GROUPS), 0, stream,

@@ -73,7 +73,7 @@ void bert_gelu_backward(cudaStream_t stream, int half, int tanh_form, uint32_t n
 void bert_column_sums(cudaStream_t stream, int half, uint32_t n_rows, uint32_t n, const void *x, const float *weights,
                       const float *y, const uint32_t *map, float *partials);
 /* y (n) += the sum of n_partials vectors, `stride` floats apart. */
-void bert_add_partials(cudaStream_t stream, uint32_t n_partials, size_t stride, const float *partials, uint32_t n,
+void bert_sum_partials(cudaStream_t stream, uint32_t n_partials, size_t stride, const float *partials, uint32_t n,
                        float *y);
 
 /* n elements, to and from the activations' type; n is a multiple of 8. */
@@ -105,12 +105,12 @@ typedef struct BertAttention {
   float *log_sums; /* T x heads: log of the softmax's denominator; NULL in inference */
 } BertAttention;
 /* context: T x h. */
-void bert_attention_forward(cudaStream_t stream, int half, const BertTexts *texts, const BertAttention *attention,
-                            void *context);
+void bert_fused_attention(cudaStream_t stream, int half, const BertTexts *texts, const BertAttention *attention,
+                          void *context);
 /* d_projections (T x 3h) from d_context; delta is scratch of T x heads. */
-void bert_attention_backward(cudaStream_t stream, int half, const BertTexts *texts, const BertAttention *attention,
-                             uint32_t n_rows, const void *context, const void *d_context, float *delta,
-                             void *d_projections);
+void bert_fused_attention_backward(cudaStream_t stream, int half, const BertTexts *texts,
+                                   const BertAttention *attention, uint32_t n_rows, const void *context,
+                                   const void *d_context, float *delta, void *d_projections);
 
 /* ---- head.cu: symbols as in models/bert/weights.h ---- */
 

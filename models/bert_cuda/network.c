@@ -177,7 +177,7 @@ static void layer_forward(BertPass *pass, guint layer, void *output)
 
   bert_gemm(context, rows, 3 * h, h, bert_matrix(memory->input, h, half), matrix(pass, map->query_weight, h, TRUE),
             memory->projections, 3 * h, half, FALSE);
-  bert_attention_forward(context->stream, half, texts, &attention, memory->context);
+  bert_fused_attention(context->stream, half, texts, &attention, memory->context);
   bert_gemm(context, rows, h, h, bert_matrix(memory->context, h, half),
             matrix(pass, map->attention_output_weight, h, TRUE), x, h, half, FALSE);
   bert_add_norm(context->stream, half, (uint32_t)rows, (uint32_t)h, texts, x, weight(pass, map->attention_output_bias),
@@ -251,7 +251,7 @@ static void weight_gradient(const Backward *run, const float *tensor, gsize n_ro
 /* Adds the partial sums of some vectors of n that lie beside each other, `stride` floats per block of rows. */
 static void add_partials(const Backward *run, gsize n_rows, gsize stride, gsize first, gsize n, const float *tensor)
 {
-  bert_add_partials(run->pass->context->stream, bert_sum_blocks((uint32_t)n_rows), stride, run->partials + first,
+  bert_sum_partials(run->pass->context->stream, bert_sum_blocks((uint32_t)n_rows), stride, run->partials + first,
                     (uint32_t)n, in_block(run->pass, run->gradient, tensor));
 }
 
@@ -307,8 +307,8 @@ static void layer_backward(const Backward *run, guint layer)
   weight_gradient(run, map->attention_output_weight, rows, h, h, run->d_branch, memory->context, half);
   bert_gemm(context, rows, h, h, bert_matrix(run->d_branch, h, half),
             matrix(pass, map->attention_output_weight, h, FALSE), run->d_context, h, half, FALSE);
-  bert_attention_backward(context->stream, half, &pass->placed.texts, &attention, (uint32_t)rows, memory->context,
-                          run->d_context, run->delta, run->d_projections);
+  bert_fused_attention_backward(context->stream, half, &pass->placed.texts, &attention, (uint32_t)rows, memory->context,
+                                run->d_context, run->delta, run->d_projections);
   bert_column_sums(context->stream, half, (uint32_t)rows, (uint32_t)(3 * h), run->d_projections, NULL, NULL, NULL,
                    run->partials);
   add_partials(run, rows, 3 * h, 0, 3 * h, map->query_bias);
