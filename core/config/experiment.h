@@ -58,9 +58,14 @@ typedef struct {
   gboolean successful_only;
 } CwImportOptions;
 
+/* What becomes of trajectories when others have been generated. */
+typedef enum { CW_REFRESH_REPLACE, CW_REFRESH_EXTEND } CwRefreshMode;
+
 /* keys of a stage with `algorithm:` that belong to the core */
 typedef struct {
   char **trajectories;      /* names written by earlier stages' `into`, or paths */
+  gint64 refresh_every;     /* updates between regenerations of the trajectories; 0: never */
+  gint refresh_mode;        /* CwRefreshMode */
   gint64 evaluate_every;    /* updates between evaluations for the curve; 0: none */
   gint64 evaluate_episodes; /* default 100 */
   char *evaluate_split;     /* default "dev" */

@@ -242,6 +242,28 @@ static void check_trajectories(const Check *check, guint i, const CwStage *stage
   }
 }
 
+/* There must be something to generate anew, and an algorithm that bears it. */
+static void check_refresh(const Check *check, guint i, const CwStage *stage, const char *what, gboolean filled)
+{
+  const CwYamlNode *value = cw_yaml_get(stage_node(check, i), "refresh_every");
+  char **names = stage->options->trajectories;
+  gboolean generated = FALSE;
+  if (!value || stage->options->refresh_every == 0)
+    return;
+  for (guint j = 0; names && names[j]; j++) {
+    gint writer = writer_of(check, names[j], 0, i);
+    const CwStage *earlier = writer >= 0 ? g_ptr_array_index(check->experiment->stages, writer) : NULL;
+    generated |= earlier && earlier->generate && g_strcmp0(earlier->generate->agent, "policy") == 0;
+  }
+  if (!generated)
+    cw_diagnostics_error(check->diagnostics, value->place,
+                         "refresh_every in %s needs trajectories that a generate stage with agent 'policy' writes",
+                         what);
+  if (filled && !(cw_algorithm_needs(stage->algorithm.feature, stage->algorithm.options) & CW_TAKES_REFRESH))
+    cw_diagnostics_error(check->diagnostics, value->place,
+                         "%s cannot take other trajectories while it learns; leave refresh_every out", what);
+}
+
 static void check_algorithm(const Check *check, guint i, const CwStage *stage, gboolean filled)
 {
   const CwRegisteredFeature *feature = stage->algorithm.feature;
@@ -261,6 +283,7 @@ static void check_algorithm(const Check *check, guint i, const CwStage *stage, g
                           stage->place, check->diagnostics);
   }
   check_trajectories(check, i, stage, what);
+  check_refresh(check, i, stage, what, filled);
 }
 
 static void check_name(const Check *check)

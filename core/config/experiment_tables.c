@@ -95,9 +95,17 @@ static const CwOption import_rows[] = {
 };
 const CwOptionTable cw_import_table = TABLE(import_rows, CwImportOptions);
 
+static const char *const refresh_modes[] = {"replace", "extend", NULL};
 static const CwOption stage_rows[] = {
     {"trajectories", CW_OPTION_STRING_LIST, AT(CwStageOptions, trajectories),
      .help = "names that earlier stages write, or paths"},
+    {"refresh_every", CW_OPTION_INTEGER, AT(CwStageOptions, refresh_every), .default_value = "0", .minimum = 0,
+     .maximum = G_MAXDOUBLE, .unit = "updates",
+     .help =
+         "updates after which trajectories that the policy generated are generated anew by the policy as it is then; "
+         "0: never"},
+    {"refresh_mode", CW_OPTION_ENUM, AT(CwStageOptions, refresh_mode), .default_value = "replace",
+     .values = refresh_modes, .help = "whether new trajectories replace or extend those from before"},
     {"evaluate_every", CW_OPTION_INTEGER, AT(CwStageOptions, evaluate_every), SAFE, .default_value = "0", .minimum = 0,
      .maximum = G_MAXDOUBLE, .unit = "updates", .help = "updates between evaluations for the curve; 0: none"},
     {"evaluate_episodes", CW_OPTION_INTEGER, AT(CwStageOptions, evaluate_episodes), SAFE, .default_value = "100",

@@ -162,7 +162,8 @@ static void check_opening(CwSuite *suite, CwVerdict *verdict)
 
 static void check_needs(CwSuite *suite, CwVerdict *verdict)
 {
-  const guint64 known = CW_NEEDS_TRAINING | CW_NEEDS_VALUES | CW_NEEDS_REFERENCE | CW_NEEDS_TRAJECTORIES;
+  const guint64 known =
+      CW_NEEDS_TRAINING | CW_NEEDS_VALUES | CW_NEEDS_REFERENCE | CW_NEEDS_TRAJECTORIES | CW_TAKES_REFRESH;
   guint64 needs = cw_algorithm_needs(suite->feature, suite->options);
 
   if ((needs & ~known) != 0)

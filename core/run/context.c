@@ -49,21 +49,15 @@ void cw_run_report(guint64 done, guint64 total, const char *text, gpointer run)
   cw_outlook_report(((CwRun *)run)->outlook, done, total, text);
 }
 
-char **cw_run_trajectory_paths(const CwRun *run, guint stage)
+gint cw_run_writer_of(const CwRun *run, guint stage, const char *name)
 {
-  const CwStage *reader = g_ptr_array_index(run->experiment->stages, stage);
-  GPtrArray *paths = g_ptr_array_new();
-  for (char **name = reader->options->trajectories; name && *name; name++) {
-    gboolean written = FALSE;
-    for (guint i = 0; i < stage && !written; i++) {
-      const CwStage *writer = g_ptr_array_index(run->experiment->stages, i);
-      written = g_strcmp0(writer->into, *name) == 0 ||
-                (writer->generate && g_strcmp0(writer->generate->rejected_into, *name) == 0);
-    }
-    g_ptr_array_add(paths, written ? g_build_filename(run->directory, "trajectories", *name, NULL) : g_strdup(*name));
+  for (guint i = 0; i < stage; i++) {
+    const CwStage *writer = g_ptr_array_index(run->experiment->stages, i);
+    if (g_strcmp0(writer->into, name) == 0 ||
+        (writer->generate && g_strcmp0(writer->generate->rejected_into, name) == 0))
+      return (gint)i;
   }
-  g_ptr_array_add(paths, NULL);
-  return (char **)g_ptr_array_free(paths, FALSE);
+  return -1;
 }
 
 CwSelection *cw_run_selections(const CwExperiment *experiment, guint *n_selections, GError **error)

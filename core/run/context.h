@@ -35,9 +35,9 @@ char *cw_run_path(const CwRun *run, const char *name);
 /* A CwWorkProgress whose user data is the CwRun. */
 void cw_run_report(guint64 done, guint64 total, const char *text, gpointer run);
 
-/* The trajectory files of an algorithm stage, as paths: a name that an earlier
- * stage writes `into` means that file, anything else is a path. Free with g_strfreev. */
-char **cw_run_trajectory_paths(const CwRun *run, guint stage);
+/* The stage before `stage` that writes a trajectory file of that name, or -1: then the
+ * name is a path. */
+gint cw_run_writer_of(const CwRun *run, guint stage, const char *name);
 
 /* How the policy chooses in evaluations: an array of *n_selections (at least one),
  * freed with g_free. */

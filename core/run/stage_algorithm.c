@@ -6,6 +6,7 @@
 #include "core/base/checkpoint.h"
 #include "core/base/trajectories.h"
 #include "core/run/goal_order.h"
+#include "core/run/refresh.h"
 #include "core/run/run.h"
 #include "core/run/stages.h"
 #include <math.h>
@@ -19,6 +20,7 @@ typedef struct {
   CwPolicy *reference; /* NULL unless needed */
   CwRandom *random;
   CwUpdate *update;
+  CwRefresh *refresh;
   char *scratch;           /* directory for the algorithm's files; removed when the stage has finished */
   GPtrArray *trajectories; /* CwTrajectory *: offline */
   GPtrArray *episodes;     /* CwTrajectory *: rolled out for the present update */
@@ -52,6 +54,7 @@ static gboolean save(Training *training, GError **error)
   g_key_file_set_uint64(state, "stage", "groups", training->n_groups);
   g_key_file_set_boolean(state, "stage", "done", training->done);
   g_key_file_set_boolean(state, "stage", "evaluation_pending", training->evaluation_pending);
+  cw_refresh_save(training->refresh, state);
   char *random = cw_random_save(training->random);
   g_key_file_set_string(state, "stage", "random", random);
   g_free(random);
@@ -78,6 +81,8 @@ static gboolean load(Training *training, const CwPosition *position, GError **er
   if (!problem && !cw_random_load(training->random, random))
     g_set_error(&problem, CW_RUN_ERROR, CW_ERROR_FORMAT, "'%s' is not the state of a random stream", random);
   g_free(random);
+  if (!problem)
+    cw_refresh_load(training->refresh, state, &problem);
   if (problem) {
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT, "%s/state.ini: %s", position->directory, problem->message);
     g_error_free(problem);
@@ -95,8 +100,9 @@ static gboolean load(Training *training, const CwPosition *position, GError **er
 
 static gboolean read_trajectories(Training *training, GError **error)
 {
-  char **paths = cw_run_trajectory_paths(training->run, training->index);
+  char **paths = cw_refresh_paths(training->refresh);
   gboolean good = TRUE;
+  g_ptr_array_set_size(training->trajectories, 0);
   for (guint i = 0; paths[i] && good; i++)
     good = cw_trajectories_read(paths[i], training->trajectories, error);
   g_strfreev(paths);
@@ -116,8 +122,7 @@ static gboolean open_training(Training *training, const CwPosition *position, GE
   training->scratch = cw_run_path(run, folder);
   training->score = -1;
   training->evaluation_pending = training->stage->options->evaluate_every > 0 && run->step == 0;
-  if (!read_trajectories(training, error))
-    return FALSE;
+  training->refresh = cw_refresh_new(run, training->index);
   if ((needs & CW_NEEDS_REFERENCE) && !(training->reference = cw_policy_clone_frozen(run->policy, error)))
     return FALSE;
   training->algorithm = cw_algorithm_open(binding->feature, binding->options, error);
@@ -125,13 +130,17 @@ static gboolean open_training(Training *training, const CwPosition *position, GE
     return FALSE;
   training->update = cw_update_new(run->policy, training->reference, training->random);
   cw_update_set_scratch(training->update, training->scratch);
-  return !position || load(training, position, error);
+  if ((position && !load(training, position, error)) || !read_trajectories(training, error))
+    return FALSE;
+  cw_update_set_generation(training->update, cw_refresh_generation(training->refresh));
+  return TRUE;
 }
 
 static void close_training(Training *training)
 {
   if (training->update)
     cw_update_free(training->update);
+  cw_refresh_free(training->refresh);
   cw_algorithm_close(training->algorithm);
   cw_policy_close(training->reference);
   cw_random_free(training->random);
@@ -369,29 +378,55 @@ static gboolean cancelled(Training *training, GError **error)
   return FALSE;
 }
 
+static void report_refresh(guint64 done, guint64 total, const char *text, gpointer user_data)
+{
+  (void)text;
+  report_episodes(user_data, "refreshing", done, total);
+}
+
+/* Has the trajectories made anew by the present policy. */
+static gboolean refresh(Training *training, GError **error)
+{
+  gint64 start = g_get_monotonic_time();
+  if (!cw_refresh_run(training->refresh, report_refresh, training, error) || !read_trajectories(training, error))
+    return FALSE;
+  cw_update_set_generation(training->update, cw_refresh_generation(training->refresh));
+  begin_record(training, training->run->timings);
+  cw_metrics_number(training->run->timings, "seconds/refresh", seconds_since(start));
+  return cw_metrics_end(training->run->timings, error);
+}
+
+/* What an interrupt may break off and a resumed stage does again: FALSE, with a checkpoint written, or for good. */
+static gboolean interruptible(Training *training, gboolean (*work)(Training *, GError **), GError **error)
+{
+  GError *problem = NULL;
+  if (work(training, &problem))
+    return TRUE;
+  if (!g_error_matches(problem, CW_RUN_ERROR, CW_ERROR_CANCELLED)) {
+    g_propagate_error(error, problem);
+    return FALSE;
+  }
+  g_error_free(problem);
+  return cancelled(training, error);
+}
+
 static gboolean train(Training *training, GError **error)
 {
   guint64 every = (guint64)MAX(training->run->experiment->checkpoint->every, 0);
   for (gboolean fresh = TRUE;; fresh = FALSE) {
     training->doing = "evaluation after update";
-    if (training->evaluation_pending) {
-      GError *problem = NULL;
-      if (!evaluate(training, &problem)) {
-        if (!g_error_matches(problem, CW_RUN_ERROR, CW_ERROR_CANCELLED)) {
-          g_propagate_error(error, problem);
-          return FALSE;
-        }
-        g_error_free(problem);
-        return cancelled(training, error);
-      }
-      training->evaluation_pending = FALSE;
-    }
+    if (training->evaluation_pending && !interruptible(training, evaluate, error))
+      return FALSE;
+    training->evaluation_pending = FALSE;
     training->doing = "checkpoint after update";
     if (training->done)
       return cw_position_check_weights(training->run->policy, error);
     if (cw_run_interrupted())
       return cancelled(training, error);
     if (!fresh && every > 0 && training->n_updates % every == 0 && !save(training, error))
+      return FALSE;
+    training->doing = "refresh after update";
+    if (cw_refresh_is_due(training->refresh, training->n_updates) && !interruptible(training, refresh, error))
       return FALSE;
     training->doing = "update";
     if (!update_once(training, error))

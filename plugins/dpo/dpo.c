@@ -49,13 +49,14 @@ static const CwOption rows[] = {
 typedef struct {
   const DpoOptions *options;
   /* What a checkpoint holds. */
-  guint64 updates;   /* done */
-  guint64 steps;     /* optimiser steps taken: updates that had a pair */
-  guint64 pass;      /* passes completed */
-  guint64 cursor;    /* units of the present pass that are done; 0: the pass has no seed yet */
-  guint32 seed;      /* of the present pass */
-  guint64 learnt;    /* decisions gone through with gradients so far */
-  char *fingerprint; /* of the trajectories; NULL before the first update */
+  guint64 updates;    /* done */
+  guint64 steps;      /* optimiser steps taken: updates that had a pair */
+  guint64 pass;       /* passes completed */
+  guint64 cursor;     /* units of the present pass that are done; 0: the pass has no seed yet */
+  guint32 seed;       /* of the present pass */
+  guint64 learnt;     /* decisions gone through with gradients so far */
+  guint64 generation; /* of the trajectories */
+  char *fingerprint;  /* of the trajectories; NULL before the first update */
   /* Rebuilt when needed. */
   DpoData data; /* n_trajectories 0: not yet */
 } Dpo;
@@ -90,7 +91,7 @@ static void dpo_close(gpointer object)
 static guint64 dpo_needs(gconstpointer options)
 {
   (void)options;
-  return CW_NEEDS_TRAINING | CW_NEEDS_REFERENCE | CW_NEEDS_TRAJECTORIES;
+  return CW_NEEDS_TRAINING | CW_NEEDS_REFERENCE | CW_NEEDS_TRAJECTORIES | CW_TAKES_REFRESH;
 }
 
 static gboolean is_finished(const Dpo *dpo)
@@ -137,10 +138,18 @@ static guint64 dpo_expected_updates(gpointer object)
   return expected;
 }
 
-/* Checks the trajectories, once per process; on a resumed stage they must be the
- * same. Then makes sure of the units of the present pass. */
+/* Checks the trajectories, once per process and generation; on a resumed stage they
+ * must be the same. Then makes sure of the units of the present pass. */
 static gboolean prepare(Dpo *dpo, CwUpdate *update, GError **error)
 {
+  if (dpo->generation != cw_update_generation(update)) {
+    /* Others are there: a pass over the old ones that had begun is over. */
+    dpo->pass += dpo->cursor > 0 ? 1 : 0;
+    dpo->cursor = 0;
+    dpo->generation = cw_update_generation(update);
+    dpo_data_clear(&dpo->data);
+    g_clear_pointer(&dpo->fingerprint, g_free);
+  }
   if (dpo->data.n_trajectories == 0) {
     if (!dpo_data_init(&dpo->data, update, error)) {
       dpo_data_clear(&dpo->data);
@@ -289,6 +298,7 @@ static gboolean dpo_save(gpointer object, GKeyFile *state, GError **error)
   g_key_file_set_uint64(state, GROUP, "cursor", dpo->cursor);
   g_key_file_set_uint64(state, GROUP, "seed", dpo->seed);
   g_key_file_set_uint64(state, GROUP, "learnt", dpo->learnt);
+  g_key_file_set_uint64(state, GROUP, "generation", dpo->generation);
   g_key_file_set_string(state, GROUP, "fingerprint", dpo->fingerprint ? dpo->fingerprint : "");
   return TRUE;
 }
@@ -304,6 +314,7 @@ static gboolean dpo_load(gpointer object, GKeyFile *state, GError **error)
   loaded.cursor = common_load_uint64(state, "cursor", &reason);
   loaded.seed = (guint32)common_load_uint64(state, "seed", &reason);
   loaded.learnt = common_load_uint64(state, "learnt", &reason);
+  loaded.generation = common_load_uint64(state, "generation", &reason);
   loaded.fingerprint = common_load_string(state, "fingerprint", &reason);
   if (reason) {
     g_propagate_error(error, reason);

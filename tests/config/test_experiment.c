@@ -157,6 +157,8 @@ static void test_the_resolved_text_names_the_origin_of_every_value(void **state)
                                             "    into: \"human 1.jsonl\" # x.yaml:11:11\n"
                                             "  - algorithm: test_imitation # x.yaml:12:16\n"
                                             "    trajectories: [expert.jsonl, expert.jsonl] # x.yaml:13:19, --set #3\n"
+                                            "    refresh_every: 0 # default\n"
+                                            "    refresh_mode: replace # default\n"
                                             "    evaluate_every: 10 # x.yaml:15:21\n"
                                             "    evaluate_episodes: 100 # default\n"
                                             "    evaluate_split: dev # default\n"
@@ -243,7 +245,7 @@ static void test_a_resume_with_other_values_is_refused_by_name(void **state)
   assert_resume("stages=[]",
                 "stages.0.generate.agent was expert, is absent; stages.0.generate.policy_from was null, is absent; "
                 "stages.0.generate.split was train, is absent; stages.0.generate.episodes was 50, is absent; "
-                "stages.0.generate.perfect was 0, is absent; and 19 more");
+                "stages.0.generate.perfect was 0, is absent; and 21 more");
 }
 
 static void test_a_saved_text_without_stages_is_compared_too(void **state)

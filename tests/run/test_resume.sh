@@ -259,4 +259,46 @@ run 0 run search.yaml --out few --quiet --set stages.0.generate.episodes=30
 same "1" "$status$(grep -c 'warning: few/trajectories/perfect.jsonl: 20 perfect trajectories were wanted and [0-9]* found in the 30 episodes that .episodes. allows; going on with those' err)" \
   "a search that ends without finding enough says so"
 
+# Trajectories that are made anew while an algorithm learns from them.
+cat >refresh.yaml <<'YAML'
+name: refresh
+environment: {plugin: toy_environment, timeless: true, goals: 60}
+policy: {plugin: toy_policy}
+rollout: {slots: 4}
+checkpoint: {every: 2, keep: 3}
+stages:
+  - generate: {perfect: 6, per_goal: 3, rejected_into: siblings.jsonl}
+    into: perfect.jsonl
+  - {algorithm: toy_algorithm, offline: true, updates: 8, trajectories: [perfect.jsonl, siblings.jsonl],
+     refresh_every: 3, learning_rate: 0.2}
+evaluate: {episodes: 2, agents: [random]}
+YAML
+sed 's/toy_policy}/linear, buckets: 64}/; s/toy_algorithm, offline: true, updates: 8,/dpo, epochs: 0, updates: 8, granularity: trajectory,/' \
+  refresh.yaml >refresh_dpo.yaml
+for mode in replace extend; do
+  for file in refresh refresh_dpo; do
+    run 0 run $file.yaml --out fresh --overwrite --quiet --set stages.1.refresh_mode=$mode
+    [ -z "$status" ] || ok 1 "$file, $mode: $status"
+    same "perfect.jsonl refresh-1-1-perfect.jsonl refresh-1-1-siblings.jsonl refresh-1-2-perfect.jsonl refresh-1-2-siblings.jsonl siblings.jsonl" \
+      "$(ls fresh/trajectories | tr '\n' ' ' | sed 's/ $//')" "$file, $mode: every third update comes with new trajectories"
+    resets=$(awk '{ if (match($0, /"generate\/episodes": [0-9]*/)) sum += substr($0, RSTART + 21, RLENGTH - 21) } END { print sum }' fresh/metrics.jsonl)
+    first=$(sed -n '1s/.*"generate\/episodes": \([0-9]*\).*/\1/p' fresh/metrics.jsonl)
+    for episode in $((first / 2)) $((first + 2)) $((resets - 5)); do
+      run 130 run $file.yaml --out stopped --overwrite --quiet --set stages.1.refresh_mode=$mode \
+        --set environment.interrupt_at=$episode
+      [ -z "$status" ] || ok 1 "$file, interrupt in episode $episode of $resets: $status"
+      run 0 run $file.yaml --out stopped --resume --quiet --set stages.1.refresh_mode=$mode --set rollout.slots=7
+      same "" "$status$(cmp fresh/metrics.jsonl stopped/metrics.jsonl 2>&1)$(diff -r fresh/trajectories stopped/trajectories 2>&1)$(diff -r fresh/checkpoints/step-8/policy stopped/checkpoints/step-8/policy 2>&1)" \
+        "$file, $mode: resumed after an interrupt in episode $episode"
+    done
+  done
+done
+for update in 3 4 7; do
+  run 9 run refresh.yaml --out killed --overwrite --quiet --set stages.1.refresh_mode=extend --set stages.1.crash_at=$update
+  run 0 run refresh.yaml --out killed --resume --quiet --set stages.1.refresh_mode=extend
+  run 0 run refresh.yaml --out fresh --overwrite --quiet --set stages.1.refresh_mode=extend
+  same "" "$status$(cmp fresh/metrics.jsonl killed/metrics.jsonl 2>&1)$(diff -r fresh/trajectories killed/trajectories 2>&1)" \
+    "refreshes are the same after being killed in update $update"
+done
+
 finish

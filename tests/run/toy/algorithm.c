@@ -22,7 +22,7 @@ static guint64 needs(gconstpointer data)
 {
   const ToyAlgorithmOptions *options = data;
   return CW_NEEDS_TRAINING | (options->reference ? CW_NEEDS_REFERENCE : 0) |
-         (options->offline ? CW_NEEDS_TRAJECTORIES : 0);
+         (options->offline ? CW_NEEDS_TRAJECTORIES | CW_TAKES_REFRESH : 0);
 }
 
 static gboolean collect(gpointer data, CwCollectRequest *request, GError **error)
