@@ -1,7 +1,6 @@
 /* The stage's sessions as DPO sees them: the decisions that offer a choice, the
  * units that a pass goes through, and the reference's logits. The latter are
- * scored when first needed and kept in memory until the stage ends; the interface
- * gives an algorithm no file of its own, and a resumed stage scores them again. */
+ * scored when first needed; references.c keeps them over a stop. */
 #include "plugins/common/batches.h"
 #include "plugins/common/trajectories.h"
 #include "plugins/dpo/dpo.h"
@@ -59,7 +58,7 @@ gboolean dpo_data_init(DpoData *data, CwUpdate *update, GError **error)
   }
   data->fingerprint = common_fingerprint(update);
   data->references = g_new0(float *, data->n_trajectories);
-  return TRUE;
+  return dpo_references_open(data, update, error);
 }
 
 void dpo_data_clear(DpoData *data)
@@ -67,6 +66,7 @@ void dpo_data_clear(DpoData *data)
   for (guint i = 0; data->references && i < data->n_trajectories; i++)
     g_free(data->references[i]);
   g_free(data->references);
+  dpo_references_close(data);
   g_free(data->fingerprint);
   if (data->units)
     g_array_free(data->units, TRUE);
@@ -189,13 +189,16 @@ gboolean dpo_data_begin_pass(DpoData *data, CwUpdate *update, const DpoOptions *
 const float *dpo_data_reference(DpoData *data, CwUpdate *update, guint trajectory, guint64 budget, GError **error)
 {
   DpoSession session;
+  guint n_logits;
 
   if (data->references[trajectory])
     return data->references[trajectory];
   dpo_session_init(&session, cw_update_trajectory(update, trajectory));
-  data->references[trajectory] = g_new(float, cw_count_logits(session.decisions, session.n));
+  n_logits = cw_count_logits(session.decisions, session.n);
+  data->references[trajectory] = g_new(float, n_logits);
   if (!common_score(cw_update_reference(update), session.decisions, session.n, budget, data->references[trajectory],
-                    NULL, error))
+                    NULL, error) ||
+      !dpo_references_keep(data, trajectory, n_logits, error))
     g_clear_pointer(&data->references[trajectory], g_free);
   dpo_session_clear(&session);
   return data->references[trajectory];

@@ -1,10 +1,12 @@
-/* Direct preference optimisation, in four parts: the loss of a pair (loss.c), the
- * sessions, their pairs and what the reference says of them (data.c), learning
- * from a batch (learn.c), and the algorithm that goes through passes (dpo.c). */
+/* Direct preference optimisation, in five parts: the loss of a pair (loss.c), the
+ * sessions, their pairs and what the reference says of them (data.c), keeping that
+ * on disk (references.c), learning from a batch (learn.c), and the algorithm that
+ * goes through passes (dpo.c). */
 #ifndef DPO_H
 #define DPO_H
 
 #include "plugins/common/options.h"
+#include <stdio.h>
 
 typedef enum { DPO_DECISION, DPO_TRAJECTORY } DpoGranularity;
 typedef enum { DPO_SIGMOID, DPO_IPO, DPO_HINGE, DPO_CONSERVATIVE } DpoLoss;
@@ -40,7 +42,9 @@ typedef struct {
 typedef struct {
   guint n_trajectories;
   char *fingerprint;
-  float **references;                  /* per trajectory: logits of its decisions with a choice; NULL: not scored yet */
+  float **references;    /* per trajectory: logits of its decisions with a choice; NULL: not scored yet */
+  FILE *references_file; /* their copy on disk; NULL: none, or not yet opened */
+  char *references_path;
   GArray *units;                       /* DpoUnit, of the present pass in its order */
   guint n_empty;                       /* trajectories without a choice */
   guint n_single;                      /* decisions with one candidate */
@@ -67,9 +71,17 @@ void dpo_session_init(DpoSession *session, const CwTrajectory *trajectory);
 void dpo_session_clear(DpoSession *session);
 
 /* The reference's logits for the decisions of a session, decision after decision.
- * Scored once, the session by itself, and kept: so they are the same after a stop.
+ * Scored once, the session by itself, and kept in memory and on disk.
  * Owned by `data`; NULL with error. */
 const float *dpo_data_reference(DpoData *data, CwUpdate *update, guint trajectory, guint64 budget, GError **error);
+
+/* Opens the file of the reference's logits and takes what is in it; a later process
+ * takes what this one has kept. Without effect when the backend of the reference
+ * does not show its weights. */
+gboolean dpo_references_open(DpoData *data, CwUpdate *update, GError **error);
+/* Adds data->references[trajectory], `n_logits` numbers, to it. */
+gboolean dpo_references_keep(DpoData *data, guint trajectory, guint n_logits, GError **error);
+void dpo_references_close(DpoData *data);
 
 /* What a unit costs in tokens. */
 guint64 dpo_data_tokens(CwUpdate *update, const DpoUnit *unit, const DpoOptions *options);
