@@ -85,8 +85,8 @@ static gboolean open_parts(ShopWorld *world, const ShopWorldFacts *facts, GError
   return TRUE;
 }
 
-ShopWorld *shop_world_open(const char *path, ShopFileVerify verify, const char *prefix, const ShopSettings *settings,
-                           GError **error)
+static ShopWorld *open_world(const char *path, ShopFileVerify verify, const char *prefix, const ShopSettings *settings,
+                             GError **error)
 {
   ShopFile *file = shop_file_open(path, verify, error);
   if (file == NULL)
@@ -107,4 +107,19 @@ ShopWorld *shop_world_open(const char *path, ShopFileVerify verify, const char *
   world->file = file;
   world->nouns_are_given = facts.nouns_are_given != 0;
   return shop_world_end(world, open_parts(world, &facts, error));
+}
+
+ShopWorld *shop_world_open(const char *path, ShopFileVerify verify, const char *prefix, const ShopSettings *settings,
+                           GError **error)
+{
+  GError *problem = NULL;
+  ShopWorld *world = open_world(path, verify, prefix, settings, &problem);
+  if (world != NULL)
+    return world;
+  /* The parts know their arrays, not the file. */
+  if (!g_str_has_prefix(problem->message, path) &&
+      !(settings->nouns_file != NULL && g_str_has_prefix(problem->message, settings->nouns_file)))
+    g_prefix_error(&problem, "%s: ", path);
+  g_propagate_error(error, problem);
+  return NULL;
 }

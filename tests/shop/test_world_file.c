@@ -318,6 +318,42 @@ static void test_a_missing_array_is_named(void **state)
   }
 }
 
+/* Parts that do not fit together are told with the file's name, whichever part notices. */
+static void test_arrays_of_the_wrong_length_are_refused(void **state)
+{
+  const Scratch *scratch = *state;
+  static const struct {
+    const char *name, *message;
+  } cases[] = {
+      {"catalogue/asins",
+       ": array 'catalogue/asins' of the shop file has 1023 elements, which cannot be; make the file "
+       "again with 'cartwright import'"},
+      {"goals/prices", ": array 'goals/prices' of the shop file does not belong to its catalogue; make the file again "
+                       "with 'cartwright import'"},
+      {"reward/noun_starts", ": array 'reward/noun_starts' has 11 elements for 12 products; make the shop file again"},
+      {"shop/title_owners", ": its parts are of different catalogues; make it again with 'cartwright import'"},
+  };
+  ShopSettings settings = fixture_settings();
+  GError *error = NULL;
+  import(&small, scratch->path);
+  g_autofree char *other = g_strconcat(scratch->path, ".other", NULL);
+  for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+    ShopFile *file = shop_file_open(scratch->path, SHOP_FILE_VERIFY_HEADER, &error);
+    ShopFileWriter *writer = shop_file_writer_new(other, &error);
+    assert_true(file != NULL && writer != NULL);
+    ShopArray array;
+    for (guint32 a = 0; shop_file_get(file, a, &array); a++) {
+      array.n_elements -= strcmp(array.name, cases[i].name) == 0;
+      assert_true(shop_file_writer_add(writer, &array, &error));
+    }
+    assert_true(shop_file_writer_finish(writer, &error));
+    shop_file_writer_free(writer);
+    shop_file_close(file);
+    assert_not_opened(other, &settings, cases[i].message);
+    g_unlink(other);
+  }
+}
+
 typedef struct {
   guint left;
 } Patience;
@@ -390,6 +426,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(test_goals_that_the_sources_lack_are_refused, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_damage_anywhere_is_refused, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_a_missing_array_is_named, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_arrays_of_the_wrong_length_are_refused, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_an_import_can_be_stopped_anywhere, set_up, tear_down),
       cmocka_unit_test(test_nouns_do_not_depend_on_threads),
   };
