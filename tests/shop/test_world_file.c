@@ -68,7 +68,10 @@ static ShopWorld *build(const ShopSources *sources, const ShopSettings *settings
   g_autofree char *name = g_path_get_basename(sources->items_file);
   ShopCatalogue *catalogue = shop_load_catalogue(sources->items_file, sources->attributes_file,
                                                  human ? sources->human_file : NULL, 0, !human, &error);
-  ShopWorld *world = catalogue != NULL ? shop_world_new(catalogue, "webshop", name, settings, &error) : NULL;
+  ShopSettings own = *settings;
+  if (sources->nouns_file != NULL)
+    own.nouns_file = (char *)sources->nouns_file;
+  ShopWorld *world = catalogue != NULL ? shop_world_new(catalogue, "webshop", name, &own, &error) : NULL;
   if (world == NULL)
     fail_msg("%s", error->message);
   return world;
@@ -169,6 +172,24 @@ static void test_the_world_is_the_same_from_a_file(void **state)
       settings.split_rule = upstream ? SHOP_SPLIT_UPSTREAM : SHOP_SPLIT_BY_PRODUCT;
       assert_same_world(&small, scratch->path, &settings, 20);
     }
+}
+
+static void test_given_nouns_are_stored(void **state)
+{
+  const Scratch *scratch = *state;
+  g_autofree char *nouns = g_build_filename(scratch->folder, "nouns.json", NULL);
+  assert_true(
+      g_file_set_contents(nouns, "{\"B0TSTSHOE1\": [\"lamp\"], \"B0TSTLAMP1\": [\"lamp\", \"canvas\"]}", -1, NULL));
+  ShopSources sources = small;
+  sources.nouns_file = nouns;
+  import(&sources, scratch->path);
+  ShopSettings settings = fixture_settings();
+  assert_same_world(&sources, scratch->path, &settings, 20);
+  ShopWorld *world = open_file(scratch->path, &settings);
+  assert_int_equal(shop_reward_nouns(world->rewards, 0)->count, 1);
+  assert_true(g_strv_contains((const char *const *)world->facts, "file"));
+  shop_world_free(world);
+  g_unlink(nouns);
 }
 
 static void test_other_prices_and_splits_than_the_stored_are_made(void **state)
@@ -421,6 +442,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_the_world_is_the_same_from_a_file, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_given_nouns_are_stored, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_other_prices_and_splits_than_the_stored_are_made, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_the_thousand_products_are_the_same_from_a_file, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_goals_that_the_sources_lack_are_refused, set_up, tear_down),
