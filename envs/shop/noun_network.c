@@ -202,9 +202,51 @@ static inline Four load(const float *values)
   return four;
 }
 
+#if defined(__x86_64__)
+/* Eight of them. */
+typedef float Eight __attribute__((vector_size(32)));
+
+/* The same sums in the same order as below, hence the same results; twice as many at a time. Where
+ * a last block would reach too far it begins earlier and computes some outputs again. */
+__attribute__((target("avx"))) static void run_dense_avx(const Dense *dense, const float *input, float *output)
+{
+  guint32 wide = 2 * BLOCK;
+  for (guint32 next = 0; next < dense->outputs; next += wide) {
+    guint32 first = MIN(next, dense->outputs - wide);
+    const float *weights = dense->weights + first;
+    Eight a, b, c, d, row;
+    memcpy(&a, dense->biases + first, sizeof a);
+    memcpy(&b, dense->biases + first + 8, sizeof b);
+    memcpy(&c, dense->biases + first + 16, sizeof c);
+    memcpy(&d, dense->biases + first + 24, sizeof d);
+    for (guint32 i = 0; i < dense->inputs; i++, weights += dense->outputs) {
+      Eight value = {input[i], input[i], input[i], input[i], input[i], input[i], input[i], input[i]};
+      memcpy(&row, weights, sizeof row);
+      a += value * row;
+      memcpy(&row, weights + 8, sizeof row);
+      b += value * row;
+      memcpy(&row, weights + 16, sizeof row);
+      c += value * row;
+      memcpy(&row, weights + 24, sizeof row);
+      d += value * row;
+    }
+    memcpy(output + first, &a, sizeof a);
+    memcpy(output + first + 8, &b, sizeof b);
+    memcpy(output + first + 16, &c, sizeof c);
+    memcpy(output + first + 24, &d, sizeof d);
+  }
+}
+#endif
+
 /* output = biases + weights' * input, BLOCK outputs at a time so that their sums stay in registers. */
 static void run_dense(const Dense *dense, const float *input, float *output)
 {
+#if defined(__x86_64__)
+  if (dense->outputs >= 2 * BLOCK && __builtin_cpu_supports("avx")) {
+    run_dense_avx(dense, input, output);
+    return;
+  }
+#endif
   for (guint32 first = 0; first < dense->outputs; first += BLOCK) {
     const float *weights = dense->weights + first, *biases = dense->biases + first;
     Four a = load(biases), b = load(biases + 4), c = load(biases + 8), d = load(biases + 12);
