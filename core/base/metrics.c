@@ -7,6 +7,7 @@
 #include <cartwright/error.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +16,8 @@ struct CwMetrics {
   int fd;
   guint64 offset;
   GString *record;
+  CwEvents *events; /* NULL: none */
+  guint64 step;     /* of the record */
 };
 
 /* Leaves the file exactly `offset` bytes long, which must be the end of a record. */
@@ -98,16 +101,31 @@ static void append_key(CwMetrics *metrics, const char *name)
   g_string_append(metrics->record, ": ");
 }
 
+void cw_metrics_set_events(CwMetrics *metrics, CwEvents *events)
+{
+  metrics->events = events;
+}
+
+static void add_event(CwMetrics *metrics, const char *name, double value)
+{
+  if (metrics->events && strchr(name, '/'))
+    cw_events_scalar(metrics->events, name, value);
+}
+
 void cw_metrics_number(CwMetrics *metrics, const char *name, double value)
 {
   append_key(metrics, name);
   cw_json_append_double(metrics->record, value);
+  add_event(metrics, name, value);
 }
 
 void cw_metrics_integer(CwMetrics *metrics, const char *name, gint64 value)
 {
   append_key(metrics, name);
   g_string_append_printf(metrics->record, "%" G_GINT64_FORMAT, value);
+  if (strcmp(name, "step") == 0)
+    metrics->step = (guint64)value;
+  add_event(metrics, name, (double)value);
 }
 
 void cw_metrics_string(CwMetrics *metrics, const char *name, const char *value)
@@ -134,7 +152,7 @@ gboolean cw_metrics_end(CwMetrics *metrics, GError **error)
   }
   metrics->offset += done;
   g_string_assign(metrics->record, "{");
-  return TRUE;
+  return !metrics->events || cw_events_end(metrics->events, metrics->step, error);
 }
 
 guint64 cw_metrics_offset(CwMetrics *metrics)

@@ -5,6 +5,7 @@
 #ifndef CW_METRICS_H
 #define CW_METRICS_H
 
+#include "core/base/events.h"
 #include <glib.h>
 
 typedef struct CwMetrics CwMetrics;
@@ -17,6 +18,9 @@ void cw_metrics_begin(CwMetrics *metrics);
 void cw_metrics_number(CwMetrics *metrics, const char *name, double value);
 void cw_metrics_integer(CwMetrics *metrics, const char *name, gint64 value);
 void cw_metrics_string(CwMetrics *metrics, const char *name, const char *value);
+/* Numbers whose names have a '/' also go into `events` (NULL: nowhere), at the step that the
+ * record's integer "step" gives. Not owned. */
+void cw_metrics_set_events(CwMetrics *metrics, CwEvents *events);
 /* Writes the record and flushes it. */
 gboolean cw_metrics_end(CwMetrics *metrics, GError **error);
 /* Bytes written so far; what a checkpoint remembers. fsyncs first. */

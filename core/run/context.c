@@ -30,6 +30,7 @@ void cw_run_close(CwRun *run)
   cw_outlook_free(run->outlook);
   cw_metrics_close(run->metrics);
   cw_metrics_close(run->timings);
+  cw_events_close(run->events);
   cw_results_free(run->results);
   cw_rollout_free(run->rollout);
   cw_policy_close(run->policy);

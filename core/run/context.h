@@ -17,6 +17,7 @@ typedef struct {
   CwPolicy *policy; /* NULL when the experiment has none */
   CwRollout *rollout;
   CwMetrics *metrics, *timings; /* NULL without a directory */
+  CwEvents *events;             /* what goes into metrics, for TensorBoard; NULL without a directory */
   CwResults *results;
   CwOutlook *outlook;
   guint *phases; /* numbers of the stages in the outlook */

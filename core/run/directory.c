@@ -2,6 +2,7 @@
  * Only files that a run writes are ever removed. */
 #include "core/run/directory.h"
 #include "core/base/checkpoint.h"
+#include "core/base/events.h"
 #include "core/base/files.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -78,6 +79,18 @@ gboolean cw_run_directory_check(const char *directory, const CwExperiment *exper
   return TRUE;
 }
 
+/* Event files have the time and the machine in their names. */
+static gboolean remove_events(const char *directory, GError **error)
+{
+  g_autoptr(GPtrArray) names = cw_list_directory(directory, error);
+  for (guint i = 0; names && i < names->len; i++) {
+    g_autofree char *path = g_build_filename(directory, names->pdata[i], NULL);
+    if (g_str_has_prefix(names->pdata[i], CW_EVENTS_PREFIX) && !cw_remove_tree(path, error))
+      return FALSE;
+  }
+  return names != NULL;
+}
+
 gboolean cw_run_directory_prepare(const char *directory, const CwExperiment *experiment, gboolean afresh,
                                   GError **error)
 {
@@ -86,6 +99,8 @@ gboolean cw_run_directory_prepare(const char *directory, const CwExperiment *exp
     if (!cw_remove_tree(path, error))
       return FALSE;
   }
+  if (afresh && !remove_events(directory, error))
+    return FALSE;
   static const char *const folders[] = {"trajectories", "checkpoints", NULL};
   for (guint i = 0; folders[i]; i++) {
     g_autofree char *path = g_build_filename(directory, folders[i], NULL);

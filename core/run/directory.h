@@ -1,6 +1,7 @@
 /* The run directory: who may use it, and making it ready.
  *   config.yaml      the resolved experiment
  *   metrics.jsonl    reproducible numbers; timings.jsonl: wall-clock
+ *   events.out.tfevents.*  the numbers of metrics.jsonl, for TensorBoard
  *   trajectories/    files that stages wrote
  *   checkpoints/     step-N
  *   scratch/         files of the stage that is running

@@ -111,6 +111,10 @@ static gboolean open_writers(Course *course, gboolean resume, GError **error)
   run->metrics = cw_metrics_open(metrics, course->position ? course->position->metrics_size : 0, error);
   if (!run->metrics)
     return FALSE;
+  run->events = cw_events_open(run->directory, course->position ? course->position->step + 1 : 0, error);
+  if (!run->events)
+    return FALSE;
+  cw_metrics_set_events(run->metrics, run->events);
   run->timings = cw_metrics_open(timings, resume ? file_size(timings) : 0, error);
   return run->timings != NULL;
 }

@@ -9,6 +9,7 @@
 #include "core/run/refresh.h"
 #include "core/run/run.h"
 #include "core/run/stages.h"
+#include <glib/gstdio.h>
 #include <math.h>
 
 typedef struct {
@@ -452,6 +453,15 @@ static void explain(const Training *training, GError **error)
   g_free(name);
 }
 
+/* The stage's own files have had their use; the folder around them goes with the last. */
+static gboolean clear_scratch(const Training *training, GError **error)
+{
+  g_autofree char *parent = g_path_get_dirname(training->scratch);
+  gboolean good = cw_remove_tree(training->scratch, error);
+  g_rmdir(parent);
+  return good;
+}
+
 gboolean cw_stage_algorithm(CwRun *run, guint index, const CwPosition *position, GError **error)
 {
   const CwStage *stage = g_ptr_array_index(run->experiment->stages, index);
@@ -463,7 +473,7 @@ gboolean cw_stage_algorithm(CwRun *run, guint index, const CwPosition *position,
     cw_outlook_begin(run->outlook, run->phases[index], label, training.n_updates,
                      cw_algorithm_expected_updates(training.algorithm));
     g_free(label);
-    good = train(&training, &problem) && cw_remove_tree(training.scratch, &problem);
+    good = train(&training, &problem) && clear_scratch(&training, &problem);
     cw_outlook_end(run->outlook);
     if (!good)
       explain(&training, &problem);

@@ -1,0 +1,164 @@
+/* Writes event files. A message is put together in memory, framed and leaves in one
+ * write. Of protocol buffers four wire types are needed: variable-length integers
+ * (0), eight bytes (1), length-delimited (2) and four bytes (5); numbers are
+ * little-endian. */
+#include "core/base/events.h"
+#include "core/base/checkpoint.h"
+#include "core/base/files.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Fields of Event, Summary, Summary.Value and SessionLog. */
+enum { EVENT_WALL_TIME = 1, EVENT_STEP = 2, EVENT_FILE_VERSION = 3, EVENT_SUMMARY = 5, EVENT_SESSION_LOG = 7 };
+enum { SUMMARY_VALUE = 1, VALUE_TAG = 1, VALUE_SIMPLE_VALUE = 2, SESSION_LOG_STATUS = 1, SESSION_START = 1 };
+
+struct CwEvents {
+  char *path;
+  int fd;
+  GString *summary; /* the Summary under construction */
+};
+
+static void append_varint(GString *message, guint64 value)
+{
+  for (; value >= 0x80; value >>= 7)
+    g_string_append_c(message, (char)(0x80 | (value & 0x7f)));
+  g_string_append_c(message, (char)value);
+}
+
+static void append_key(GString *message, guint field, guint wire_type)
+{
+  append_varint(message, field << 3 | wire_type);
+}
+
+static void append_bytes(GString *message, guint field, const char *bytes, gsize length)
+{
+  append_key(message, field, 2);
+  append_varint(message, length);
+  g_string_append_len(message, bytes, (gssize)length);
+}
+
+static void append_double(GString *message, guint field, double value)
+{
+  guint64 bits;
+
+  memcpy(&bits, &value, sizeof bits);
+  bits = GUINT64_TO_LE(bits);
+  append_key(message, field, 1);
+  g_string_append_len(message, (const char *)&bits, sizeof bits);
+}
+
+static void append_float(GString *message, guint field, float value)
+{
+  guint32 bits;
+
+  memcpy(&bits, &value, sizeof bits);
+  bits = GUINT32_TO_LE(bits);
+  append_key(message, field, 5);
+  g_string_append_len(message, (const char *)&bits, sizeof bits);
+}
+
+/* CRC32C, rotated and offset, since checksums of data that holds checksums are weak. */
+static guint32 masked_checksum(const void *data, gsize length)
+{
+  guint32 crc = cw_crc32c(0, data, length);
+
+  return GUINT32_TO_LE((crc >> 15 | crc << 17) + 0xa282ead8u);
+}
+
+/* An Event with its time and step, as a TFRecord: length, its checksum, data, their checksum. `payload` is the rest. */
+static gboolean write_event(CwEvents *events, guint64 step, const GString *payload, GError **error)
+{
+  g_autoptr(GString) event = g_string_new(NULL), record = g_string_new(NULL);
+  guint64 length;
+  guint32 checksum;
+  gsize done = 0;
+
+  append_double(event, EVENT_WALL_TIME, (double)g_get_real_time() / G_USEC_PER_SEC);
+  append_key(event, EVENT_STEP, 0);
+  append_varint(event, step);
+  g_string_append_len(event, payload->str, (gssize)payload->len);
+  length = GUINT64_TO_LE((guint64)event->len);
+  g_string_append_len(record, (const char *)&length, sizeof length);
+  checksum = masked_checksum(&length, sizeof length);
+  g_string_append_len(record, (const char *)&checksum, sizeof checksum);
+  g_string_append_len(record, event->str, (gssize)event->len);
+  checksum = masked_checksum(event->str, event->len);
+  g_string_append_len(record, (const char *)&checksum, sizeof checksum);
+  while (done < record->len) {
+    gssize written = write(events->fd, record->str + done, record->len - done);
+
+    if (written < 0 && errno == EINTR)
+      continue;
+    if (written < 0) {
+      cw_set_errno_error(error, "write", events->path);
+      return FALSE;
+    }
+    done += (gsize)written;
+  }
+  return TRUE;
+}
+
+/* The two events that a file begins with. */
+static gboolean begin_file(CwEvents *events, guint64 first_step, GError **error)
+{
+  static const char version[] = "brain.Event:2";
+  g_autoptr(GString) payload = g_string_new(NULL), log = g_string_new(NULL);
+
+  append_bytes(payload, EVENT_FILE_VERSION, version, strlen(version));
+  if (!write_event(events, 0, payload, error))
+    return FALSE;
+  append_key(log, SESSION_LOG_STATUS, 0);
+  append_varint(log, SESSION_START);
+  g_string_truncate(payload, 0);
+  append_bytes(payload, EVENT_SESSION_LOG, log->str, log->len);
+  return write_event(events, first_step, payload, error);
+}
+
+CwEvents *cw_events_open(const char *directory, guint64 first_step, GError **error)
+{
+  CwEvents *events = g_new0(CwEvents, 1);
+  g_autofree char *name = g_strdup_printf(CW_EVENTS_PREFIX "%010" G_GINT64_FORMAT ".%s.%d",
+                                          g_get_real_time() / G_USEC_PER_SEC, g_get_host_name(), (int)getpid());
+
+  events->path = g_build_filename(directory, name, NULL);
+  events->summary = g_string_new(NULL);
+  events->fd = open(events->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (events->fd < 0)
+    cw_set_errno_error(error, "open for writing", events->path);
+  if (events->fd < 0 || !begin_file(events, first_step, error))
+    g_clear_pointer(&events, cw_events_close);
+  return events;
+}
+
+void cw_events_close(CwEvents *events)
+{
+  if (!events)
+    return;
+  if (events->fd >= 0)
+    close(events->fd);
+  g_string_free(events->summary, TRUE);
+  g_free(events->path);
+  g_free(events);
+}
+
+void cw_events_scalar(CwEvents *events, const char *tag, double value)
+{
+  g_autoptr(GString) message = g_string_new(NULL);
+
+  append_bytes(message, VALUE_TAG, tag, strlen(tag));
+  append_float(message, VALUE_SIMPLE_VALUE, (float)value);
+  append_bytes(events->summary, SUMMARY_VALUE, message->str, message->len);
+}
+
+gboolean cw_events_end(CwEvents *events, guint64 step, GError **error)
+{
+  g_autoptr(GString) payload = g_string_new(NULL);
+
+  if (events->summary->len == 0)
+    return TRUE;
+  append_bytes(payload, EVENT_SUMMARY, events->summary->str, events->summary->len);
+  g_string_truncate(events->summary, 0);
+  return write_event(events, step, payload, error);
+}
