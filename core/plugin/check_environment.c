@@ -71,6 +71,8 @@ static void write_outcome(GString *transcript, const CwOutcome *outcome)
                          outcome->truncated ? " truncated" : "", outcome->success ? " success" : "");
   for (i = 0; i < outcome->n_parts; i++)
     g_string_append_printf(transcript, "%s %.17g\n", outcome->parts[i].name, outcome->parts[i].value);
+  for (i = 0; i < outcome->n_facts; i++)
+    g_string_append_printf(transcript, "%s %s\n", outcome->facts[i].name, outcome->facts[i].text);
 }
 
 /* One step with a random choice; `as_text` hands over the candidate's text. */
