@@ -1,10 +1,12 @@
 /* Speed of the search engine, on one thread:
  *   bench_shop_search --shop FOLDER           the products of a folder of WebShop's files
+ *   bench_shop_search --shop FOLDER --mixed N N products whose words are mixed from the folder's: as long and as
+ *                                             varied as those, but alike in nothing but their category's words
  *   bench_shop_search --synthetic N           N made-up products
  * with [--queries FILE] [--index FILE] [--limit N] [--seconds S]. FILE of --queries: a JSON object of lists
  * of strings (goal_query_map.json), or JSON Lines with "query" in each; without it the queries are the honest
- * candidates (envs/shop/queries.h) of the goals' instructions. --index keeps the index of a made-up shop in a
- * shop file and maps it the next time. Prints a Markdown table. */
+ * candidates (envs/shop/queries.h) of the goals' instructions. --index keeps the index of a mixed or made-up
+ * shop in a shop file and maps it the next time. Prints a Markdown table. */
 #include "envs/shop/file.h"
 #include "envs/shop/goals.h"
 #include "envs/shop/loader.h"
@@ -26,13 +28,14 @@
 #define GOALS_A_SAMPLE 10
 
 static char *shop_folder, *queries_file, *index_file;
-static gint64 n_synthetic;
+static gint64 n_synthetic, n_mixed;
 static gint limit = 50;
 static double n_seconds = 5;
 
 static const GOptionEntry entries[] = {
     {"shop", 0, 0, G_OPTION_ARG_FILENAME, &shop_folder, "folder of WebShop's files", "FOLDER"},
     {"synthetic", 0, 0, G_OPTION_ARG_INT64, &n_synthetic, "make up N products", "N"},
+    {"mixed", 0, 0, G_OPTION_ARG_INT64, &n_mixed, "mix N products from the shop's", "N"},
     {"queries", 0, 0, G_OPTION_ARG_FILENAME, &queries_file, "queries to measure", "FILE"},
     {"index", 0, 0, G_OPTION_ARG_FILENAME, &index_file, "keep the index in this shop file", "FILE"},
     {"limit", 0, 0, G_OPTION_ARG_INT, &limit, "documents wanted", "N"},
@@ -99,8 +102,16 @@ static double peak_mebibytes(void)
   return (double)usage.ru_maxrss / 1024;
 }
 
+static void finish(ShopIndex *index, double seconds_of_adding)
+{
+  double start = now();
+  shop_index_finish(index);
+  printf("adding took %.1f s, finishing %.1f s; the process's memory rose to %.0f MiB\n\n", seconds_of_adding,
+         now() - start, peak_mebibytes());
+}
+
 /* Times the index's own part apart from the making of the products. */
-static ShopIndex *build_synthetic(void)
+static ShopIndex *build_synthetic(G_GNUC_UNUSED const ShopCatalogue *catalogue_of_shop)
 {
   ShopIndex *index = shop_index_new();
   double seconds = 0, start;
@@ -111,10 +122,56 @@ static ShopIndex *build_synthetic(void)
     seconds += now() - start;
     shop_catalogue_free(catalogue);
   }
-  start = now();
-  shop_index_finish(index);
-  printf("adding took %.1f s, finishing %.1f s; the process's memory rose to %.0f MiB\n\n", seconds, now() - start,
-         peak_mebibytes());
+  finish(index, seconds);
+  return index;
+}
+
+/* Every product starts from one of the shop's: half of its words stay, a third gives way to words
+ * of its category, the rest is dropped. Two numbers stand for its model. */
+static ShopIndex *build_mixed(const ShopCatalogue *catalogue)
+{
+  ShopIndex *index = shop_index_new();
+  CwRandom *random = cw_random_new(SHOP_SEED, "bench-mixed", 0, 0);
+  GHashTable *categories = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_ptr_array_unref);
+  char ***words = g_new(char **, catalogue->n_products);
+  g_autoptr(GString) text = g_string_new(NULL);
+  double seconds = 0;
+  for (guint32 i = 0; i < catalogue->n_products; i++) {
+    gpointer category = GUINT_TO_POINTER(catalogue->products[i].category);
+    GPtrArray *pool = g_hash_table_lookup(categories, category);
+    if (pool == NULL)
+      g_hash_table_insert(categories, category, pool = g_ptr_array_new());
+    g_string_truncate(text, 0);
+    shop_catalogue_append_contents(catalogue, i, text);
+    words[i] = g_strsplit(text->str, " ", -1);
+    for (char **word = words[i]; *word; word++)
+      g_ptr_array_add(pool, *word);
+  }
+  for (guint64 n = 0; n < (guint64)n_mixed; n++) {
+    guint32 i = cw_random_below(random, catalogue->n_products);
+    const GPtrArray *pool = g_hash_table_lookup(categories, GUINT_TO_POINTER(catalogue->products[i].category));
+    g_autofree char *group =
+        g_strdup_printf("%s %u", shop_string(catalogue, catalogue->products[i].query), cw_random_below(random, 8));
+    g_autofree char *asin = g_strdup_printf("B%09X", (guint32)n * 2654435761u);
+    g_string_truncate(text, 0);
+    for (char **word = words[i]; *word; word++) {
+      guint32 percent = cw_random_below(random, 100);
+      if (percent < 85)
+        g_string_append_printf(
+            text, "%s ",
+            percent < 50 ? *word : (const char *)g_ptr_array_index(pool, cw_random_below(random, pool->len)));
+    }
+    g_string_append_printf(text, "m%u x%u", cw_random_below(random, 2000000), cw_random_below(random, 20000));
+    double start = now();
+    shop_index_add(index, asin, group, text->str);
+    seconds += now() - start;
+  }
+  for (guint32 i = 0; i < catalogue->n_products; i++)
+    g_strfreev(words[i]);
+  g_free(words);
+  g_hash_table_unref(categories);
+  cw_random_free(random);
+  finish(index, seconds);
   return index;
 }
 
@@ -132,10 +189,11 @@ static void write_index(const ShopIndex *index)
   shop_file_writer_free(writer);
 }
 
-static ShopIndex *open_synthetic(void)
+/* The index in the file, or one that is built and kept there. */
+static ShopIndex *open_index(ShopIndex *(*build)(const ShopCatalogue *), const ShopCatalogue *catalogue)
 {
   if (index_file == NULL || !g_file_test(index_file, G_FILE_TEST_EXISTS)) {
-    ShopIndex *index = build_synthetic();
+    ShopIndex *index = build(catalogue);
     if (index_file != NULL)
       write_index(index);
     return index;
@@ -290,16 +348,20 @@ int main(int argc, char **argv)
     ShopCatalogue *catalogue = shop_load_catalogue(items, attributes, NULL, 0, TRUE, &error);
     if (catalogue == NULL)
       fail(error);
-    index = shop_index_new();
-    add_products(index, catalogue);
-    shop_index_finish(index);
+    if (n_mixed > 0)
+      index = open_index(build_mixed, catalogue);
+    else {
+      index = shop_index_new();
+      add_products(index, catalogue);
+      shop_index_finish(index);
+    }
     if (queries_file == NULL)
       add_candidates(catalogue, G_MAXUINT, queries);
     shop_catalogue_free(catalogue);
     g_free(items);
     g_free(attributes);
   } else {
-    index = open_synthetic();
+    index = open_index(build_synthetic, NULL);
     for (guint64 i = 0; i < SAMPLES && queries_file == NULL; i++) {
       guint64 first = i * (guint64)n_synthetic / SAMPLES;
       ShopCatalogue *catalogue = make_products(first, MIN(first + SAMPLE_SIZE, (guint64)n_synthetic));
