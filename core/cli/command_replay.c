@@ -3,7 +3,7 @@
  * session that differs the first difference is shown. */
 #include "core/cli/cli.h"
 #include "core/plugin/handles.h"
-#include "core/run/lines.h"
+#include "core/run/record_lines.h"
 #include <string.h>
 
 #define CONTEXT_BYTES 60
@@ -113,12 +113,14 @@ static gboolean replay_lines(Replay *replay, CwLines *lines, GError **error)
 {
   GError *problem = NULL;
   const char *line;
-  while ((line = cw_lines_next(lines, &problem))) {
+  while ((line = cw_record_lines_next(lines, replay->environment, &problem))) {
     CwRecord *record = cw_environment_read_record(replay->environment, line, cw_lines_where(lines), &problem);
     if (problem)
       break;
     if (!record)
       continue;
+    if (record->struct_size > G_STRUCT_OFFSET(CwRecord, as_recorded))
+      record->as_recorded = TRUE;
     gboolean good = replay_record(replay, record, cw_lines_where(lines), &problem);
     if (!good)
       g_prefix_error(&problem, "%s: session '%s': ", cw_lines_where(lines), record->id ? record->id : "");

@@ -129,6 +129,13 @@ CwRecord *cw_environment_read_record(CwEnvironment *environment, const char *lin
   return NULL;
 }
 
+gboolean cw_environment_continues_record(CwEnvironment *environment, const char *record, const char *line)
+{
+  return (environment->feature->capabilities & CW_ENVIRONMENT_RECORDS) != 0 &&
+         environment->vtable->continues_record != NULL &&
+         environment->vtable->continues_record(environment->shared, record, line);
+}
+
 void cw_environment_free_record(CwEnvironment *environment, CwRecord *record)
 {
   if (record != NULL)

@@ -43,6 +43,8 @@ gboolean cw_session_step_text(CwSession *session, const char *action, CwOutcome 
 const char *cw_session_goal_id(CwSession *session); /* "" when the environment has none */
 gint cw_session_scripted_action(CwSession *session, const char *script, GError **error);
 CwRecord *cw_environment_read_record(CwEnvironment *environment, const char *line, const char *where, GError **error);
+/* Whether `line` belongs to the record that `record` begins; FALSE for environments with records of one line. */
+gboolean cw_environment_continues_record(CwEnvironment *environment, const char *record, const char *line);
 void cw_environment_free_record(CwEnvironment *environment, CwRecord *record);
 gboolean cw_session_reset_record(CwSession *session, const CwRecord *record, CwRandom *random, GError **error);
 gint cw_session_candidate_of(CwSession *session, const char *action, gboolean may_add, GError **error);

@@ -7,7 +7,7 @@
 #include "core/run/import.h"
 #include "core/base/trajectories.h"
 #include "core/run/journal.h"
-#include "core/run/lines.h"
+#include "core/run/record_lines.h"
 #include "core/run/run.h"
 #include <math.h>
 
@@ -186,7 +186,8 @@ static gboolean import_lines(Importing *importing, CwLines *lines, CwWorkProgres
   guint64 n;
   if (!take_up(importing, lines, &n, error))
     return FALSE;
-  for (n++; (line = cw_lines_next(lines, &problem)); n++) {
+  while ((line = cw_record_lines_next(lines, importing->environment, &problem))) {
+    n = cw_lines_number(lines);
     if (cw_run_interrupted()) {
       g_set_error_literal(error, CW_RUN_ERROR, CW_ERROR_CANCELLED, "stopped on request");
       return FALSE;

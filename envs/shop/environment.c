@@ -8,6 +8,7 @@
 #include "envs/shop/oracle.h"
 #include "envs/shop/records.h"
 #include "envs/shop/scripts.h"
+#include "envs/shop/site_log.h"
 
 #include <cartwright/error.h>
 #include <string.h>
@@ -183,10 +184,13 @@ gboolean shop_environment_reset_record(gpointer session, const CwRecord *record,
   Slot *slot = session;
   if (!shop_environment_reset(session, record->split, record->goal, random, error))
     return FALSE;
-  double price_upper;
-  if (shop_record_price_upper(record, &price_upper))
-    shop_session_set_price_upper(slot->session, price_upper);
+  shop_record_apply(record, slot->session);
   return TRUE;
+}
+
+gboolean shop_environment_continues_record(G_GNUC_UNUSED gpointer shared, const char *record, const char *line)
+{
+  return shop_site_log_continues(record, line);
 }
 
 gint shop_environment_candidate_of(gpointer session, const char *action, gboolean may_add, GError **error)

@@ -18,8 +18,9 @@
   .reset = shop_environment_reset, .observe = shop_environment_observe, .step = shop_environment_step,                 \
   .step_text = shop_environment_step_text, .goal_id = shop_environment_goal_id, .scripts = shop_environment_scripts,   \
   .scripted_action = shop_environment_scripted_action, .read_record = shop_environment_read_record,                    \
-  .free_record = shop_environment_free_record, .reset_record = shop_environment_reset_record,                          \
-  .candidate_of = shop_environment_candidate_of, .answer = shop_environment_answer
+  .continues_record = shop_environment_continues_record, .free_record = shop_environment_free_record,                  \
+  .reset_record = shop_environment_reset_record, .candidate_of = shop_environment_candidate_of,                        \
+  .answer = shop_environment_answer
 
 void shop_environment_close(gpointer shared);
 const char *const *shop_environment_describe(gpointer shared);
@@ -33,6 +34,7 @@ gboolean shop_environment_step_text(gpointer session, const char *action, CwOutc
 const char *shop_environment_goal_id(gpointer session);
 const char *const *shop_environment_scripts(gpointer shared);
 gint shop_environment_scripted_action(gpointer session, const char *script, GError **error);
+gboolean shop_environment_continues_record(gpointer shared, const char *record, const char *line);
 CwRecord *shop_environment_read_record(gpointer shared, const char *line, const char *where, GError **error);
 void shop_environment_free_record(gpointer shared, CwRecord *record);
 gboolean shop_environment_reset_record(gpointer session, const CwRecord *record, CwRandom *random, GError **error);

@@ -7,6 +7,7 @@
 #include "envs/shop/text.h"
 
 #include <cartwright/error.h>
+#include <math.h>
 #include <string.h>
 
 #define ORDER_SEED   233
@@ -327,6 +328,7 @@ void shop_goal_view_set(ShopGoalView *view, const ShopCatalogue *catalogue, cons
   const ShopProduct *product = &catalogue->products[goal->product];
   view->index = index;
   view->product = goal->product;
+  view->price_paid = NAN;
   g_string_truncate(view->instruction, 0);
   if (goals->kind == SHOP_GOALS_SYNTHETIC) {
     view->attribute_strings = product->instruction_attributes;
@@ -354,6 +356,15 @@ void shop_goal_view_set(ShopGoalView *view, const ShopCatalogue *catalogue, cons
   add_strings(view->attributes, catalogue, view->attribute_strings);
   view->length_without_price = view->instruction->len;
   shop_goal_view_set_price_upper(view, shop_goal_price_upper(goals, catalogue, index));
+}
+
+double shop_goal_view_price(const ShopGoalView *view, const ShopCatalogue *catalogue, const ShopGoals *goals,
+                            guint32 product)
+{
+  const ShopProduct *bought = &catalogue->products[product];
+  double low = MIN(bought->prices[0], bought->prices[1]), high = MAX(bought->prices[0], bought->prices[1]);
+  gboolean fits = bought->n_prices == 2 && view->price_paid >= low && view->price_paid <= high; /* NaN fits nowhere */
+  return fits ? view->price_paid : goals->prices[product];
 }
 
 void shop_goal_view_set_price_upper(ShopGoalView *view, double price_upper)

@@ -77,6 +77,7 @@ typedef struct ShopGoalView {
   guint32 index; /* in ShopGoals.items */
   guint32 product;
   double price_upper;
+  double price_paid;          /* of a product with a range of prices, in place of the drawn one; NaN: the drawn one */
   GString *instruction;       /* with option and price clauses */
   gsize length_without_price; /* of the instruction before its price clause */
   GPtrArray *attributes;      /* const char * */
@@ -89,6 +90,9 @@ ShopGoalView *shop_goal_view_new(void);
 void shop_goal_view_free(ShopGoalView *view); /* accepts NULL */
 /* Fills the view with goal `index`. */
 void shop_goal_view_set(ShopGoalView *view, const ShopCatalogue *catalogue, const ShopGoals *goals, guint32 index);
+/* The price of a purchase: price_paid where it is one of the product's, else the drawn one. */
+double shop_goal_view_price(const ShopGoalView *view, const ShopCatalogue *catalogue, const ShopGoals *goals,
+                            guint32 product);
 /* Replaces the bound and its clause; SHOP_NO_PRICE_LIMIT removes the clause. */
 void shop_goal_view_set_price_upper(ShopGoalView *view, double price_upper);
 

@@ -88,8 +88,8 @@ static void judge_purchase(Judge *judge, const ShopWorld *world, const ShopGoalV
   ShopReward reward;
   shop_prepared_goal_set(judge->goal, &asked);
   shop_prepared_product_set(judge->product, &offered);
-  shop_reward(judge->goal, judge->product, world->goals->prices[product], values, n_values, world->fuzzy_variant,
-              &judge->scratch, &reward);
+  shop_reward(judge->goal, judge->product, shop_goal_view_price(goal, catalogue, world->goals, product), values,
+              n_values, world->fuzzy_variant, &judge->scratch, &reward);
   *verdict = (ShopVerdict){.reward = reward.total,
                            .attributes = reward.r_att,
                            .options = reward.has_options ? reward.r_option : 1,

@@ -430,11 +430,18 @@ static void write_done(Writer *writer, ShopSession *session)
 
 void shop_session_write_page(ShopSession *session)
 {
-  Writer writer = {&session->text, session->world->settings.observation == SHOP_OBSERVATION_TEXT_RICH, FALSE};
+  Writer writer = {&session->text, session->form == SHOP_FORM_TEXT_RICH, FALSE};
   session->text.length = 0;
   if (G_UNLIKELY(session->text.room > LARGE_PAGE)) {
     g_free(session->text.bytes);
     session->text = (ShopBuffer){NULL, 0, 0};
+  }
+  if (session->form == SHOP_FORM_EVENT) {
+    g_string_truncate(session->scratch, 0);
+    shop_session_append_event(session, session->scratch);
+    append(&session->text, (Piece){session->scratch->str, session->scratch->len});
+    session->text.bytes[session->text.length] = '\0';
+    return;
   }
   switch (session->page) {
   case SHOP_PAGE_SEARCH:

@@ -2,17 +2,14 @@
  * array behind `reserved`. */
 #include "envs/shop/records.h"
 
+#include "envs/shop/site_log.h"
+
 #include <cartwright/error.h>
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
 
 #define PRICE_CLAUSE ", and price lower than "
-
-typedef struct {
-  GPtrArray *observations, *actions; /* char * */
-  char *id, *overrides;
-} RecordTexts;
 
 gint64 shop_goal_index(const ShopWorld *world, const char *goal_id, GError **error)
 {
@@ -38,7 +35,7 @@ void shop_record_free(CwRecord *record)
 {
   if (record == NULL)
     return;
-  RecordTexts *texts = record->reserved;
+  ShopRecordTexts *texts = record->reserved;
   g_ptr_array_free(texts->observations, TRUE);
   g_ptr_array_free(texts->actions, TRUE);
   g_free(texts->id);
@@ -58,8 +55,7 @@ static char *extract_action(const char *text)
   return g_strchomp(action);
 }
 
-/* The bound in an observation's price clause; SHOP_NO_PRICE_LIMIT without one. */
-static double read_bound(const char *observation)
+double shop_record_read_bound(const char *observation)
 {
   const char *clause = g_strrstr(observation, PRICE_CLAUSE);
   if (clause == NULL)
@@ -70,7 +66,7 @@ static double read_bound(const char *observation)
   return end != amount && g_str_has_prefix(end, " dollars") && isfinite(bound) ? bound : SHOP_NO_PRICE_LIMIT;
 }
 
-static gboolean read_turns(const json_t *turns, RecordTexts *texts, GError **error)
+static gboolean read_turns(const json_t *turns, ShopRecordTexts *texts, GError **error)
 {
   if (!json_is_array(turns) || json_array_size(turns) == 0) {
     g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
@@ -97,7 +93,7 @@ static gboolean read_turns(const json_t *turns, RecordTexts *texts, GError **err
   return TRUE;
 }
 
-static gboolean fill_turns(const ShopWorld *world, const json_t *object, RecordTexts *texts, gint64 *goal,
+static gboolean fill_turns(const ShopWorld *world, const json_t *object, ShopRecordTexts *texts, gint64 *goal,
                            GError **error)
 {
   const char *id = json_string_value(json_object_get(object, "goal_id"));
@@ -140,10 +136,39 @@ static gint64 find_goal(const ShopWorld *world, const char *instruction)
   return found;
 }
 
-static gboolean fill_states(const ShopWorld *world, const json_t *object, RecordTexts *texts, gint64 *goal,
-                            GError **error)
+/* The actions of imitation data: given as text, or as indices into the available ones. */
+static json_t *find_actions(const json_t *object, GError **error)
 {
-  const json_t *states = json_object_get(object, "states"), *actions = json_object_get(object, "actions");
+  json_t *texts = json_object_get(object, "actions");
+  const json_t *available = json_object_get(object, "available_actions");
+  const json_t *indices = json_object_get(object, "action_idxs");
+  if (texts != NULL || indices == NULL)
+    return json_incref(texts);
+  json_t *actions = json_array();
+  for (gsize i = 0; i < json_array_size(indices); i++) {
+    const json_t *index = json_array_get(indices, i);
+    json_t *text = json_is_integer(index) && json_integer_value(index) >= 0
+                       ? json_array_get(json_array_get(available, i), (gsize)json_integer_value(index))
+                       : NULL;
+    if (!json_is_string(text)) {
+      g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
+                  "action_idxs[%" G_GSIZE_FORMAT
+                  "] names no action: expected an index into available_actions[%" G_GSIZE_FORMAT "]%s",
+                  i, i,
+                  json_is_integer(index) && json_integer_value(index) == -1
+                      ? "; -1 is a search, whose words only 'actions' tells"
+                      : "");
+      json_decref(actions);
+      return NULL;
+    }
+    json_array_append(actions, text);
+  }
+  return actions;
+}
+
+static gboolean fill_states_and_actions(const ShopWorld *world, const json_t *states, const json_t *actions,
+                                        ShopRecordTexts *texts, gint64 *goal, GError **error)
+{
   gsize n_states = json_array_size(states), n_actions = json_array_size(actions);
   if (n_states == 0 || n_actions > n_states || n_actions + 1 < n_states) {
     g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
@@ -175,9 +200,30 @@ static gboolean fill_states(const ShopWorld *world, const json_t *object, Record
   return *goal >= 0;
 }
 
+static gboolean fill_states(const ShopWorld *world, const json_t *object, ShopRecordTexts *texts, gint64 *goal,
+                            GError **error)
+{
+  GError *problem = NULL;
+  json_t *actions = find_actions(object, &problem);
+  gboolean good =
+      problem == NULL && fill_states_and_actions(world, json_object_get(object, "states"), actions, texts, goal, error);
+  json_decref(actions);
+  if (problem != NULL)
+    g_propagate_error(error, problem);
+  return good;
+}
+
+/* In which form observations of pages were recorded; text_rich marks its buttons. */
+static gint observation_of(const ShopRecordTexts *texts)
+{
+  gboolean is_rich = strstr(texts->observations->pdata[0], "\n[button] ") != NULL;
+  gboolean is_text = strstr(texts->observations->pdata[0], " [SEP] ") != NULL;
+  return is_rich == is_text ? -1 : is_rich ? SHOP_OBSERVATION_TEXT_RICH : SHOP_OBSERVATION_TEXT;
+}
+
 static gboolean fill(const ShopWorld *world, const json_t *object, CwRecord *record, GError **error)
 {
-  RecordTexts *texts = record->reserved;
+  ShopRecordTexts *texts = record->reserved;
   gboolean good;
   if (json_is_string(json_object_get(object, "goal_id"))) {
     good = fill_turns(world, object, texts, &record->goal, error);
@@ -189,11 +235,18 @@ static gboolean fill(const ShopWorld *world, const json_t *object, CwRecord *rec
                 world->prefix);
     good = FALSE;
   }
-  if (!good)
-    return FALSE;
+  if (good) {
+    texts->price_upper = shop_record_read_bound(texts->observations->pdata[0]);
+    texts->observation = observation_of(texts);
+  }
+  return good;
+}
+
+static void finish(const ShopWorld *world, CwRecord *record)
+{
+  ShopRecordTexts *texts = record->reserved;
   char bound[G_ASCII_DTOSTR_BUF_SIZE];
-  texts->overrides =
-      g_strconcat("price_upper=", g_ascii_dtostr(bound, sizeof bound, read_bound(texts->observations->pdata[0])), NULL);
+  texts->overrides = g_strconcat("price_upper=", g_ascii_dtostr(bound, sizeof bound, texts->price_upper), NULL);
   record->id = texts->id;
   record->split = shop_split_name(SHOP_SPLIT_ALL);
   record->home_split = shop_split_name(shop_split_of_goal(
@@ -203,33 +256,65 @@ static gboolean fill(const ShopWorld *world, const json_t *object, CwRecord *rec
   record->n_observations = texts->observations->len;
   record->actions = (const char *const *)texts->actions->pdata;
   record->n_actions = texts->actions->len;
-  return TRUE;
+}
+
+/* One line that is no event of a site log. */
+static gboolean read_line(const ShopWorld *world, const char *line, const char *where, CwRecord *record, GError **error)
+{
+  json_error_t problem;
+  json_t *object = json_loads(line, 0, &problem);
+  gboolean good = object != NULL && fill(world, object, record, error);
+  if (object == NULL)
+    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT, "%s: not valid JSON: %s (byte %d of the line)", where,
+                problem.text, problem.position);
+  else if (!good)
+    g_prefix_error(error, "%s: ", where);
+  json_decref(object);
+  return good;
+}
+
+static gboolean is_site_log(const char *record)
+{
+  json_t *first = json_loadb(record, strcspn(record, "\n"), 0, NULL);
+  gboolean is_event = first != NULL && shop_site_log_is_event(first);
+  json_decref(first);
+  return is_event;
 }
 
 CwRecord *shop_record_read(const ShopWorld *world, const char *line, const char *where, GError **error)
 {
   if (line[strspn(line, " \t\r\n")] == '\0')
     return NULL;
-  json_error_t problem;
-  json_t *object = json_loads(line, 0, &problem);
-  if (object == NULL) {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT, "%s: not valid JSON: %s (byte %d of the line)", where,
-                problem.text, problem.position);
-    return NULL;
-  }
   CwRecord *record = g_new0(CwRecord, 1);
   record->struct_size = sizeof *record;
-  RecordTexts *texts = g_new0(RecordTexts, 1);
+  ShopRecordTexts *texts = g_new0(ShopRecordTexts, 1);
   texts->observations = g_ptr_array_new_with_free_func(g_free);
   texts->actions = g_ptr_array_new_with_free_func(g_free);
+  texts->price = NAN;
+  texts->observation = -1;
   record->reserved = texts;
-  if (!fill(world, object, record, error)) {
-    g_prefix_error(error, "%s: ", where);
+  gboolean good = is_site_log(line) ? shop_site_log_read(world, line, where, texts, &record->goal, error)
+                                    : read_line(world, line, where, record, error);
+  if (!good) {
     shop_record_free(record);
-    record = NULL;
+    return NULL;
   }
-  json_decref(object);
+  finish(world, record);
   return record;
+}
+
+void shop_record_apply(const CwRecord *record, ShopSession *session)
+{
+  const ShopRecordTexts *texts = record->reserved;
+  double price_upper;
+  if (shop_record_price_upper(record, &price_upper))
+    shop_session_set_price_upper(session, price_upper);
+  shop_session_set_price(session, texts->price);
+  if (record->as_recorded && texts->has_events)
+    shop_session_set_form(session, SHOP_FORM_EVENT);
+  else if (record->as_recorded && texts->observation >= 0)
+    shop_session_set_form(session,
+                          texts->observation == SHOP_OBSERVATION_TEXT_RICH ? SHOP_FORM_TEXT_RICH : SHOP_FORM_TEXT);
 }
 
 gboolean shop_record_price_upper(const CwRecord *record, double *price_upper)

@@ -76,6 +76,8 @@ void shop_session_reset(ShopSession *session, guint32 index, CwRandom *random)
   if (session->world->file != NULL)
     shop_file_trim(session->world->file);
   session->random = random;
+  session->form =
+      session->world->settings.observation == SHOP_OBSERVATION_TEXT_RICH ? SHOP_FORM_TEXT_RICH : SHOP_FORM_TEXT;
   session->n_steps = 0;
   memset(&session->verdict, 0, sizeof session->verdict);
   memset(session->memory, 0, sizeof session->memory);
@@ -89,6 +91,17 @@ void shop_session_set_price_upper(ShopSession *session, double price_upper)
   shop_goal_view_set_price_upper(session->goal, price_upper);
   session->text_ready = session->candidates_ready = FALSE;
   shop_session_write_queries(session);
+}
+
+void shop_session_set_price(ShopSession *session, double price)
+{
+  session->goal->price_paid = price;
+}
+
+void shop_session_set_form(ShopSession *session, ShopForm form)
+{
+  session->form = form;
+  session->text_ready = FALSE;
 }
 
 /* Searching. */

@@ -28,6 +28,9 @@ typedef enum {
   SHOP_ACTION_BUY
 } ShopActionKind;
 
+/* How an observation is written: as a page, or as the line of a site log (site_log.h). */
+typedef enum { SHOP_FORM_TEXT, SHOP_FORM_TEXT_RICH, SHOP_FORM_EVENT } ShopForm;
+
 typedef struct ShopCandidate {
   const char *text; /* as the policy sees it */
   ShopActionKind kind;
@@ -42,6 +45,11 @@ void shop_session_free(ShopSession *session); /* accepts NULL */
 void shop_session_reset(ShopSession *session, guint32 index, CwRandom *random);
 /* After reset, before the first step: another price bound. */
 void shop_session_set_price_upper(ShopSession *session, double price_upper);
+/* Until the next reset: what a purchase costs, in place of the price drawn for a
+ * product with a range of them that holds this one; NaN: as drawn. */
+void shop_session_set_price(ShopSession *session, double price);
+/* Until the next reset: another form of the observation than the settings'. */
+void shop_session_set_form(ShopSession *session, ShopForm form);
 
 /* The present page as text; lives until the next step or reset. */
 const char *shop_session_observation(ShopSession *session, gsize *length);

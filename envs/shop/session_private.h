@@ -25,6 +25,7 @@ struct ShopSession {
   ShopGoalView *goal;
   CwRandom *random;
 
+  ShopForm form;
   ShopPage page;
   ShopSubPage sub_page;
   GString *keywords; /* the lower-cased query; empty on the search page */
@@ -56,6 +57,8 @@ struct ShopSession {
 
 /* pages.c: writes the present page into session->text. */
 void shop_session_write_page(ShopSession *session);
+/* site_event.c: appends the present page as a line of a site log. */
+void shop_session_append_event(const ShopSession *session, GString *out);
 /* candidates.c: fills session->candidates. */
 void shop_session_write_candidates(ShopSession *session);
 /* candidates.c: the search queries of a new goal. */

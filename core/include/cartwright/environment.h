@@ -59,6 +59,10 @@ typedef struct CwRecord {
   const char *const *actions; /* n_actions action texts in the environment's grammar */
   guint n_actions;
   gpointer reserved; /* the environment's own */
+  /* Since ABI 1.1. The host sets it before reset_record when it compares
+   * observations: until the next reset, where there are several forms of an
+   * observation, the session shows that of the record. */
+  gboolean as_recorded;
 } CwRecord;
 
 typedef struct CwEnvironmentVtable {
@@ -114,6 +118,11 @@ typedef struct CwEnvironmentVtable {
    * be freed with g_free, or NULL with error. An unknown verb is
    * CW_ERROR_UNSUPPORTED and the message lists the verbs there are. */
   char *(*answer)(gpointer shared, const char *verb, const char *request, GError **error);
+  /* Optional, since ABI 1.1, goes with read_record: whether `line`, the next one of
+   * the file, belongs to the record that `record` (one line or more) begins. The
+   * lines of a record reach read_record together, with newlines between; `where`
+   * then names the first. */
+  gboolean (*continues_record)(gpointer shared, const char *record, const char *line);
   /* Optional, since ABI 1.1: `cartwright import NAME` makes what `open` reads out of
    * other files, `cartwright export NAME` writes what it opens in another form. */
   const CwConversion *import;
