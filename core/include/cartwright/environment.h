@@ -118,15 +118,15 @@ typedef struct CwEnvironmentVtable {
    * be freed with g_free, or NULL with error. An unknown verb is
    * CW_ERROR_UNSUPPORTED and the message lists the verbs there are. */
   char *(*answer)(gpointer shared, const char *verb, const char *request, GError **error);
+  /* Optional, since ABI 1.1: `cartwright import NAME` makes what `open` reads out of
+   * other files, `cartwright export NAME` writes what it opens in another form. */
+  const CwConversion *import;
+  const CwConversion *export;
   /* Optional, since ABI 1.1, goes with read_record: whether `line`, the next one of
    * the file, belongs to the record that `record` (one line or more) begins. The
    * lines of a record reach read_record together, with newlines between; `where`
    * then names the first. */
   gboolean (*continues_record)(gpointer shared, const char *record, const char *line);
-  /* Optional, since ABI 1.1: `cartwright import NAME` makes what `open` reads out of
-   * other files, `cartwright export NAME` writes what it opens in another form. */
-  const CwConversion *import;
-  const CwConversion *export;
 } CwEnvironmentVtable;
 
 G_END_DECLS
