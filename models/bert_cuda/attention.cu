@@ -1,12 +1,12 @@
-/* Attention without a matrix of scores in memory (Dao et al. 2022: softmax over tiles with a running maximum and sum,
- * scores made again for backward). A block has 64 threads and a tile of 32 rows of one text and head, its own; it goes
- * through the text in tiles of 32 other rows. A thread computes 4 x 4 of the 32 x 32 scores: rows ty + 8 i, columns
- * tx + 8 j. Tiles lie in shared memory as floats, rows D + 4 apart, so that eight rows read at one column fall into
- * different banks.
+/* Attention in f32 without a matrix of scores in memory (Dao et al. 2022: softmax over tiles with a running maximum and
+ * sum, scores made again for backward). A block has 64 threads and a tile of 32 rows of one text and head, its own; it
+ * goes through the text in tiles of 32 other rows. A thread computes 4 x 4 of the 32 x 32 scores: rows ty + 8 i,
+ * columns tx + 8 j. Tiles lie in shared memory as floats, rows D + 4 apart, so that eight rows read at one column fall
+ * into different banks.
  *
  * Backward runs twice, with own rows as keys and as queries, instead of adding into shared results: every sum keeps its
  * order. */
-#include "dropout.h"
+#include "attention.h"
 
 #define TILE    BERT_ATTENTION_TILE
 #define THREADS 64
@@ -14,27 +14,11 @@
 #define EACH    4          /* rows, and columns, of a thread */
 #define STRIDE  (TILE + 4) /* of a tile of scores */
 
-typedef struct {
-  uint32_t text, first, start, length, head, width;
-} Item;
-
-static __device__ __forceinline__ Item item_of(const BertTexts &texts, const BertAttention &attention)
-{
-  Item item;
-  item.text = attention.tiles[2 * blockIdx.x];
-  item.first = attention.tiles[2 * blockIdx.x + 1];
-  item.start = texts.start[item.text];
-  item.length = texts.start[item.text + 1] - item.start;
-  item.head = blockIdx.y;
-  item.width = attention.h / attention.n_heads;
-  return item;
-}
-
 /* Rows first .. first + 31 of the text, of one head: `from` points at the head's first column of the text's first row.
  * What lies outside is zero. bias may be NULL. */
 template <class T, int D>
 static __device__ __forceinline__ void load_tile(float *to, const T *from, size_t stride, uint32_t first,
-                                                 const Item &item, const float *bias)
+                                                 const BertItem &item, const float *bias)
 {
   for (uint32_t chunk = threadIdx.x; chunk < TILE * D / 8; chunk += THREADS) {
     uint32_t row = chunk / (D / 8), column = chunk % (D / 8) * 8;
@@ -107,7 +91,7 @@ static __device__ __forceinline__ void add_rows(const float *weights, const floa
 }
 
 template <class T, int D>
-static __device__ __forceinline__ void store_rows(T *to, size_t stride, const Item &item, uint32_t ty, uint32_t tx,
+static __device__ __forceinline__ void store_rows(T *to, size_t stride, const BertItem &item, uint32_t ty, uint32_t tx,
                                                   const float4 sums[EACH][D / 32], const float scale[EACH])
 {
 #pragma unroll
@@ -123,23 +107,6 @@ static __device__ __forceinline__ void store_rows(T *to, size_t stride, const It
   }
 }
 
-/* keep[query][key] for a tile: the 32 elements of a query are one word of 16 Philox blocks, or the halves of two. */
-static __device__ __forceinline__ void fill_mask(uint8_t *keep, const BertTexts &texts, const BertAttention &attention,
-                                                 const Item &item, uint32_t first_query, uint32_t first_key)
-{
-  const BertMask &mask = attention.mask;
-  uint32_t padded = (item.length + 15) / 16 * 16;
-  for (uint32_t i = threadIdx.x; i < TILE * 16; i += THREADS) {
-    uint32_t query = i / 16, pair = i % 16;
-    uint32_t element = (first_query + query) * padded + first_key + 2 * pair, within = element % BERT_MASK_GROUP;
-    uint4 words = bert_philox(mask, mask.place | item.head, texts.hash[item.text],
-                              element / BERT_MASK_GROUP * 16 + within % 32 / 2);
-    uint32_t word = within / 32, bits = word == 0 ? words.x : word == 1 ? words.y : word == 2 ? words.z : words.w;
-    keep[query * TILE + 2 * pair] = (bits & 0xffffu) >= mask.threshold;
-    keep[query * TILE + 2 * pair + 1] = (bits >> 16) >= mask.threshold;
-  }
-}
-
 template <class T, int D>
 static __global__ void __launch_bounds__(THREADS, 6)
     forward_kernel(BertTexts texts, BertAttention attention, T *context)
@@ -148,7 +115,7 @@ static __global__ void __launch_bounds__(THREADS, 6)
   float *queries = shared, *keys = queries + TILE * (D + 4), *values = keys + TILE * (D + 4);
   float *weights = values + TILE * (D + 4);
   uint8_t *keep = reinterpret_cast<uint8_t *>(weights + TILE * STRIDE);
-  Item item = item_of(texts, attention);
+  BertItem item = bert_item(texts, attention);
   uint32_t tx = threadIdx.x % LANES, ty = threadIdx.x / LANES, h = attention.h;
   size_t stride = 3 * (size_t)h;
   const T *from = static_cast<const T *>(attention.projections) + item.start * stride + item.head * item.width;
@@ -166,7 +133,7 @@ static __global__ void __launch_bounds__(THREADS, 6)
     load_tile<T, D>(keys, from + h, stride, first, item, bias + h);
     load_tile<T, D>(values, from + 2 * h, stride, first, item, bias + 2 * h);
     if (drops)
-      fill_mask(keep, texts, attention, item, item.first, first);
+      bert_fill_mask(keep, TILE, TILE, texts, attention, item, item.first, first);
     __syncthreads();
     float scores[EACH][EACH];
     multiply_rows<D>(queries, keys, ty, tx, scores);
@@ -218,25 +185,6 @@ static __global__ void __launch_bounds__(THREADS, 6)
   store_rows<T, D>(context + item.start * (size_t)h + item.head * item.width, h, item, ty, tx, sums, total);
 }
 
-/* delta = d_context . context of a row and head: the softmax gradient's sum over keys, dropout included. */
-template <class T>
-static __global__ void delta_kernel(uint32_t n, uint32_t n_heads, uint32_t width, const T *context, const T *d_context,
-                                    float *delta)
-{
-  uint32_t index = blockIdx.x * blockDim.x + threadIdx.x;
-  if (index >= n)
-    return;
-  size_t at = (size_t)(index / n_heads) * n_heads * width + index % n_heads * width;
-  float total = 0;
-  for (uint32_t c = 0; c < width; c += 8) {
-    Bert8 x = bert_load8(context + at + c), y = bert_load8(d_context + at + c);
-#pragma unroll
-    for (int i = 0; i < 8; i++)
-      total += x.x[i] * y.x[i];
-  }
-  delta[index] = total;
-}
-
 /* Own rows are keys, and d_key and d_value come out; or they are queries, and d_query does. */
 template <class T, int D, bool KEYS>
 static __global__ void __launch_bounds__(THREADS, 4)
@@ -248,7 +196,7 @@ static __global__ void __launch_bounds__(THREADS, 4)
   float *d_scores = weights + (KEYS ? TILE * STRIDE : 0), *log_sums = d_scores + TILE * STRIDE;
   float *deltas = log_sums + TILE;
   uint8_t *keep = reinterpret_cast<uint8_t *>(deltas + TILE);
-  Item item = item_of(texts, attention);
+  BertItem item = bert_item(texts, attention);
   uint32_t tx = threadIdx.x % LANES, ty = threadIdx.x / LANES, h = attention.h, n_heads = attention.n_heads;
   size_t stride = 3 * (size_t)h;
   const T *from = static_cast<const T *>(attention.projections) + item.start * stride + item.head * item.width;
@@ -277,7 +225,7 @@ static __global__ void __launch_bounds__(THREADS, 4)
       deltas[threadIdx.x] = inside ? delta[at] : 0.0f;
     }
     if (drops)
-      fill_mask(keep, texts, attention, item, first_query, first_key);
+      bert_fill_mask(keep, TILE, TILE, texts, attention, item, first_query, first_key);
     __syncthreads();
     float scores[EACH][EACH], d[EACH][EACH];
     multiply_rows<D>(own, other, ty, tx, scores);
@@ -326,17 +274,14 @@ static void forward(cudaStream_t stream, const BertTexts *texts, const BertAtten
               *texts, *attention, static_cast<T *>(context));
 }
 
-template <class T>
-static void forward_of(cudaStream_t stream, const BertTexts *texts, const BertAttention *attention, void *context)
-{
-  uint32_t width = attention->h / attention->n_heads;
-  (width <= 32 ? forward<T, 32> : forward<T, BERT_ATTENTION_MOST_WIDE>)(stream, texts, attention, context);
-}
-
 extern "C" void bert_fused_attention(cudaStream_t stream, int half, const BertTexts *texts,
                                      const BertAttention *attention, void *context)
 {
-  (half ? forward_of<BertHalf> : forward_of<float>)(stream, texts, attention, context);
+  uint32_t width = attention->h / attention->n_heads;
+  if (half)
+    bert_attention_halves(stream, texts, attention, context);
+  else
+    (width <= 32 ? forward<float, 32> : forward<float, BERT_ATTENTION_MOST_WIDE>)(stream, texts, attention, context);
 }
 
 template <class T, int D>
@@ -352,21 +297,16 @@ static void backward(cudaStream_t stream, const BertTexts *texts, const BertAtte
               static_cast<const T *>(d_context), delta, static_cast<T *>(d_projections));
 }
 
-template <class T>
-static void backward_of(cudaStream_t stream, const BertTexts *texts, const BertAttention *attention, uint32_t n_rows,
-                        const void *context, const void *d_context, float *delta, void *d_projections)
-{
-  uint32_t width = attention->h / attention->n_heads, n = n_rows * attention->n_heads;
-  BERT_LAUNCH(delta_kernel<T>, dim3((n + 127) / 128), dim3(128), 0, stream, n, attention->n_heads, width,
-              static_cast<const T *>(context), static_cast<const T *>(d_context), delta);
-  (width <= 32 ? backward<T, 32> : backward<T, BERT_ATTENTION_MOST_WIDE>)(stream, texts, attention, d_context, delta,
-                                                                          d_projections);
-}
-
 extern "C" void bert_fused_attention_backward(cudaStream_t stream, int half, const BertTexts *texts,
                                               const BertAttention *attention, uint32_t n_rows, const void *context,
                                               const void *d_context, float *delta, void *d_projections)
 {
-  (half ? backward_of<BertHalf> : backward_of<float>)(stream, texts, attention, n_rows, context, d_context, delta,
-                                                      d_projections);
+  uint32_t width = attention->h / attention->n_heads;
+  if (half) {
+    bert_attention_halves_backward(stream, texts, attention, n_rows, context, d_context, delta, d_projections);
+    return;
+  }
+  bert_launch_delta<float>(stream, n_rows, attention, context, d_context, delta);
+  (width <= 32 ? backward<float, 32> : backward<float, BERT_ATTENTION_MOST_WIDE>)(stream, texts, attention, d_context,
+                                                                                  delta, d_projections);
 }

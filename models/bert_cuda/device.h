@@ -158,6 +158,51 @@ static __device__ __forceinline__ void bert_store4(BertHalf *to, float4 value)
   *reinterpret_cast<uint2 *>(to) = uint2{bert_pack_halves(value.x, value.y), bert_pack_halves(value.z, value.w)};
 }
 
+/* Two bf16 in a word: the lower half is the first. */
+static __device__ __forceinline__ uint32_t bert_load_pair(const BertHalf *from)
+{
+  BERT_CHECK_ALIGNMENT(from, 4);
+  return *reinterpret_cast<const uint32_t *>(from);
+}
+
+static __device__ __forceinline__ void bert_store_pair(BertHalf *to, uint32_t pair)
+{
+  BERT_CHECK_ALIGNMENT(to, 4);
+  *reinterpret_cast<uint32_t *>(to) = pair;
+}
+
+/* c (16 x 8, float) += a (16 x 16) b (16 x 8), both bf16, by a whole warp on the tensor cores: mma.m16n8k16 of the PTX
+ * manual. With g = lane / 4 and t = lane % 4, a lane holds of a: rows g, g + 8 at columns 2t, 2t + 1, then the same
+ * rows at columns 2t + 8, 2t + 9; of b: rows 2t, 2t + 1, then 2t + 8, 2t + 9, at column g; of c: row g, then g + 8, at
+ * columns 2t, 2t + 1. Devices before 8.0 have no such instruction and are not given such work. */
+static __device__ __forceinline__ void bert_multiply_tile(float c[4], const uint32_t a[4], uint32_t b0, uint32_t b1)
+{
+#if defined(BERT_HOST_EMULATION)
+  int lane = (int)(threadIdx.x % BERT_WARP), g = lane / 4, t = lane % 4;
+  for (int from = 0; from < 4; from++) {
+    uint32_t rows[4];
+    for (int i = 0; i < 4; i++)
+      rows[i] = __shfl_sync(BERT_ALL_LANES, a[i], 4 * g + from);
+    for (int j = 0; j < 2; j++) {
+      uint32_t near = __shfl_sync(BERT_ALL_LANES, b0, 4 * (2 * t + j) + from);
+      uint32_t far = __shfl_sync(BERT_ALL_LANES, b1, 4 * (2 * t + j) + from);
+      for (int i = 0; i < 2; i++)
+        c[2 * i + j] += bert_bits_to_float(rows[i] << 16) * bert_bits_to_float(near << 16) +
+                        bert_bits_to_float(rows[i] & 0xffff0000u) * bert_bits_to_float(near & 0xffff0000u) +
+                        bert_bits_to_float(rows[i + 2] << 16) * bert_bits_to_float(far << 16) +
+                        bert_bits_to_float(rows[i + 2] & 0xffff0000u) * bert_bits_to_float(far & 0xffff0000u);
+    }
+  }
+#elif __CUDA_ARCH__ >= 800
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+               "{%0, %1, %2, %3};"
+               : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+#else
+  (void)c, (void)a, (void)b0, (void)b1;
+#endif
+}
+
 /* Sum and maximum over the lanes of a full warp; every lane gets the result, with the same bits. */
 static __device__ __forceinline__ float bert_warp_sum(float x)
 {

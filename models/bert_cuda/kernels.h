@@ -112,6 +112,13 @@ void bert_fused_attention_backward(cudaStream_t stream, int half, const BertText
                                    const BertAttention *attention, uint32_t n_rows, const void *context,
                                    const void *d_context, float *delta, void *d_projections);
 
+/* attention_halves.cu, which the two above call for bf16; tiles have BERT_ATTENTION_HALVES_TILE rows there. */
+#define BERT_ATTENTION_HALVES_TILE 64
+void bert_attention_halves(cudaStream_t stream, const BertTexts *texts, const BertAttention *attention, void *context);
+void bert_attention_halves_backward(cudaStream_t stream, const BertTexts *texts, const BertAttention *attention,
+                                    uint32_t n_rows, const void *context, const void *d_context, float *delta,
+                                    void *d_projections);
+
 /* ---- head.cu: symbols as in models/bert/weights.h ---- */
 
 /* A decision's place in the head's matrices. */

@@ -80,12 +80,12 @@ static guint32 *zeroed_counts(BertPlan *plan, guint n)
 }
 
 /* Longest texts first: their tiles take longest. */
-static void add_tiles(BertPlan *plan)
+static void add_tiles(BertPlan *plan, guint tile)
 {
   const BertBatch *batch = plan->batch;
   for (guint i = 0; i < batch->n_texts; i++) {
     guint text = batch->text_order[i], length = batch->text_start[text + 1] - batch->text_start[text];
-    for (guint first = 0; first < length; first += BERT_ATTENTION_TILE) {
+    for (guint first = 0; first < length; first += tile) {
       append(plan, TILES, text);
       append(plan, TILES, first);
     }
@@ -200,8 +200,9 @@ static void add_scatter(BertPlan *plan, const BertParameters *parameters)
   plan->placed.scatter.n_targets = plan->tables[TARGETS]->len / 2;
 }
 
-void bert_plan_make(BertPlan *plan, const BertBatch *batch, const BertParameters *embeddings)
+void bert_plan_make(BertPlan *plan, const BertBatch *batch, gboolean half, const BertParameters *embeddings)
 {
+  guint tile = half ? BERT_ATTENTION_HALVES_TILE : BERT_ATTENTION_TILE;
   plan->batch = batch;
   for (guint i = 0; i < N_TABLES; i++)
     g_array_set_size(plan->tables[i], 0);
@@ -215,7 +216,7 @@ void bert_plan_make(BertPlan *plan, const BertBatch *batch, const BertParameters
   copy(plan, TEXT_START, batch->text_start, batch->n_texts + 1);
   copy(plan, TEXT_HASH, batch->text_hash, batch->n_texts);
   copy(plan, PAIR_START, batch->pair_start, batch->n_pairs + 1);
-  add_tiles(plan);
+  add_tiles(plan, tile);
   add_decisions(plan);
   add_uses(plan);
   if (embeddings)

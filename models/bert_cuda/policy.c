@@ -230,7 +230,7 @@ gboolean bert_cuda_score(BertCuda *policy, const CwDecision *const *decisions, g
            bert_batch_builder_n_rows(builder) < policy->score_batch_tokens &&
            bert_batch_builder_n_action_rows(builder) / 4 < policy->score_batch_tokens);
     const BertBatch *batch = bert_batch_builder_finish(builder);
-    bert_plan_make(policy->score_plan, batch, NULL);
+    bert_plan_make(policy->score_plan, batch, policy->context.half, NULL);
     BertPass pass = {.context = &policy->context,
                      .weights = &policy->weights,
                      .first_trained = (gint)policy->shared->layout->config.n_layers};
@@ -266,7 +266,8 @@ gboolean bert_cuda_forward(BertCuda *policy, const CwDecision *const *decisions,
                        .hidden_dropout = policy->hidden_dropout,
                        .attention_dropout = policy->attention_dropout};
     pass->hidden_dropout.forward = pass->attention_dropout.forward = (guint32)policy->n_forwards;
-    bert_plan_make(policy->train_plan, batch, first_trained == BERT_LAYER_EMBEDDINGS ? policy->host : NULL);
+    bert_plan_make(policy->train_plan, batch, policy->context.half,
+                   first_trained == BERT_LAYER_EMBEDDINGS ? policy->host : NULL);
     float *own_values = values ? NULL : g_new(float, n_decisions);
     gboolean good = take_pass(policy, pass, policy->train_plan, batch, error) &&
                     run_pass(policy, pass, logits, values ? values : own_values, error) &&

@@ -38,6 +38,8 @@ gelu_kernel 3
 gelu_backward_kernel 5
 forward_kernel 4
 backward_kernel 4
+halves_forward_kernel 2
+halves_backward_kernel 4
 adamw_kernel 8
 squares_kernel 1
 features_kernel 6
@@ -47,7 +49,7 @@ nvcc=$(sed -n 's/^NVCC = //p' "$builddir/Makefile")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trouble=
-for source in encoder attention optimizer head; do
+for source in encoder attention attention_halves optimizer head; do
   "$nvcc" -std=c++17 -O3 -arch=compute_80 -ptx "$srcdir/models/bert_cuda/$source.cu" -o "$work/$source.ptx" ||
     trouble="$trouble $source.cu does not compile to PTX;"
 done
