@@ -344,13 +344,15 @@ static gboolean measure_all(Bench *bench, const Arguments *arguments, GError **e
 {
   CwPolicy *policy = bench->run->policy;
   g_autoptr(GArray) batches = batches_of(arguments->batch ? arguments->batch : "16", error);
-  gboolean scores = !arguments->work || g_str_equal(arguments->work, "score");
+  gboolean streams = !arguments->work || !g_str_equal(arguments->work, "train");
+  gboolean scores = streams && g_strcmp0(arguments->work, "stream") != 0;
   gboolean trains = !arguments->work || g_str_equal(arguments->work, "train");
   trains = trains && (cw_policy_feature(policy)->capabilities & CW_POLICY_TRAINS) != 0;
   if (!batches)
     return FALSE;
-  if (scores && (!measure(bench, WORK_COLD, 0, error) || !measure(bench, WORK_STREAM, 0, error) ||
-                 !measure(bench, WORK_WARM, 0, error)))
+  if (scores && !measure(bench, WORK_COLD, 0, error))
+    return FALSE;
+  if (streams && (!measure(bench, WORK_STREAM, 0, error) || !measure(bench, WORK_WARM, 0, error)))
     return FALSE;
   for (guint i = 0; trains && i < batches->len; i++)
     if (!measure(bench, WORK_TRAIN, g_array_index(batches, guint, i), error))
@@ -409,8 +411,9 @@ static const char *complaint(const Arguments *arguments)
     return "--rounds must be at least 1";
   if (arguments->trajectories && (arguments->agent || arguments->split))
     return "--trajectories excludes --agent and --split";
-  if (arguments->work && !g_str_equal(arguments->work, "score") && !g_str_equal(arguments->work, "train"))
-    return "--work must be score or train";
+  static const char *const works[] = {"score", "stream", "train", NULL};
+  if (arguments->work && !g_strv_contains(works, arguments->work))
+    return "--work must be score, stream or train";
   return NULL;
 }
 
@@ -425,7 +428,8 @@ int cli_bench_policy(const char *arguments, const char *summary, char **argv)
       {"split", 0, 0, G_OPTION_ARG_FILENAME, &parsed.split, "whose first goals; default: evaluate.split", "NAME"},
       {"episodes", 0, 0, G_OPTION_ARG_INT, &parsed.episodes, "how many; default: 20", "N"},
       {"decisions", 0, 0, G_OPTION_ARG_INT, &parsed.decisions, "at most so many decisions; default: all", "N"},
-      {"work", 0, 0, G_OPTION_ARG_STRING, &parsed.work, "measure only score, or only train", "WORK"},
+      {"work", 0, 0, G_OPTION_ARG_STRING, &parsed.work,
+       "measure only score, only train, or of score only the stream of a rollout", "WORK"},
       {"batch", 0, 0, G_OPTION_ARG_STRING, &parsed.batch, "decisions per training step, with commas; default: 16",
        "LIST"},
       {"rounds", 0, 0, G_OPTION_ARG_INT, &parsed.rounds, "how often each is measured; default: 5", "N"},

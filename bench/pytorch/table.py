@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""Prints what compare measured: medians over the rounds, and what each is of PyTorch's best. Needs Python alone."""
+import collections
+import json
+import statistics
+import sys
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def main():
+    folder = sys.argv[1]
+    lines = collections.OrderedDict()  # (work, who) -> [(decisions/s, peak)]
+
+    sizes = collections.OrderedDict()  # (work, who) -> decisions, tokens
+
+    def add(work, who, decisions, seconds, peak, tokens):
+        lines.setdefault((work, who), []).append((decisions / seconds, peak))
+        sizes[work, who] = decisions, tokens
+
+    for run in read(folder + "/ours.jsonl"):
+        whole = not any(line["work"] == "score, forgetting" for line in run["lines"])
+        for line in run["lines"]:
+            work = line["work"].split(",")[0]
+            if work == "score" and whole:
+                work = "stream"
+            if work == "train" and run["policy"].get("precision") == "bf16":
+                work = "train, bf16"
+            for seconds in line["seconds"]:
+                add(work, "cartwright: " + line["work"], run["decisions"], seconds, line["peak_mebibytes"], run["tokens"])
+    for run in read(folder + "/theirs.jsonl"):
+        work = run["work"] + (", bf16" if run["autocast"] else "")
+        add(work, "PyTorch: " + run["way"], run["decisions"], run["seconds"], run["peak_mebibytes"], run["tokens"])
+        versions = f"PyTorch {run['torch']}, transformers {run['transformers']}"
+        libraries = run["libraries_mebibytes"]
+    for work in dict.fromkeys(work for work, _ in sizes):
+        if work != "stream" and len({size for (w, _), size in sizes.items() if w == work}) != 1:
+            sys.exit(f"table.py: {work}: the two sides saw different decisions")
+    print(f"{versions}, whose libraries take {libraries:.0f} MiB\n")
+    print("| work | decisions, tokens each | rounds | decisions/s, median (least to most) | times PyTorch's best | peak "
+          "memory |")
+    print("|---|---|---|---|---|---|")
+    for (work, who), values in sorted(lines.items()):
+        speeds = [speed for speed, _ in values]
+        best = max(statistics.median(s for s, _ in v) for (w, other), v in lines.items()
+                   if w == work and other.startswith("PyTorch"))
+        speed = statistics.median(speeds)
+        decisions, tokens = sizes[work, who]
+        print(f"| {work}, {who} | {decisions}, {tokens / decisions:.0f} | {len(speeds)} | {speed:.1f} ({min(speeds):.1f} to "
+              f"{max(speeds):.1f}) | {speed / best:.2f} | {statistics.median(peak for _, peak in values):.0f} MiB |")
+
+
+if __name__ == "__main__":
+    main()
