@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import struct
 import subprocess
@@ -137,6 +138,41 @@ def take(source, into, link):
             shutil.copyfile(source / name, into / name)
 
 
+def keep_layers(folder, n_layers):
+    """Leaves the first n_layers of the encoder in a model folder that is a copy."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    present = config.get("num_hidden_layers")
+    if not isinstance(present, int) or not 1 <= n_layers <= present:
+        raise Problem("--layers %d: the model has %s layers" % (n_layers, present))
+    config["num_hidden_layers"] = n_layers
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    path = folder / "model.safetensors"
+    with open(path, "rb") as file:
+        length = struct.unpack("<Q", file.read(8))[0]
+        header = json.loads(file.read(length))
+        kept, position = {}, 0
+        for name, entry in header.items():
+            layer = re.search(r"encoder\.layer\.(\d+)\.", name)
+            if layer is not None and int(layer.group(1)) >= n_layers:
+                continue
+            kept[name] = dict(entry)
+            if name != "__metadata__":
+                size = entry["data_offsets"][1] - entry["data_offsets"][0]
+                kept[name]["data_offsets"] = [position, position + size]
+                position += size
+        text = json.dumps(kept).encode("utf-8")
+        text += b" " * (-len(text) % 8)
+        with open(folder / "shortened", "wb") as out:
+            out.write(struct.pack("<Q", len(text)) + text)
+            for name in kept:
+                if name == "__metadata__":
+                    continue
+                first, end = header[name]["data_offsets"]
+                file.seek(8 + length + first)
+                out.write(file.read(end - first))
+    os.replace(folder / "shortened", path)
+
+
 def replace(folder, new):
     """Puts the folder `new` in the place of `folder`; whatever was there goes away only when the new one is in place."""
     old = None
@@ -156,13 +192,21 @@ def main():
                         help="a HuggingFace model folder: config.json, vocab.txt, model.safetensors")
     parser.add_argument("--into", metavar="DIR", type=pathlib.Path, help="where to; default models/NAME of FOLDER")
     parser.add_argument("--link", action="store_true", help="link to FOLDER's files instead of copying them")
+    parser.add_argument("--layers", metavar="N", type=int,
+                        help="keep the first N layers of the encoder only; NAME then ends in -lN")
     arguments = parser.parse_args()
+    if arguments.layers is not None and arguments.link:
+        raise Problem("--layers makes another model: leave --link out")
     models = pathlib.Path(__file__).resolve().parent
     if arguments.folder is not None and not arguments.folder.is_dir():
         raise Problem("%s is not a folder" % arguments.folder)
     name = "minilm" if arguments.folder is None else arguments.folder.resolve().name
+    if arguments.layers is not None:
+        name += "-l%d" % arguments.layers
+        if arguments.folder is None and is_whole(models / "minilm"):
+            arguments.folder = models / "minilm"
     into = arguments.into or models / name
-    if arguments.folder is None and is_whole(into):
+    if arguments.folder is None and arguments.layers is None and is_whole(into):
         say("models/fetch: %s is complete already" % into)
         return
     if arguments.folder is not None and into.exists() and into.resolve() == arguments.folder.resolve():
@@ -178,6 +222,8 @@ def main():
         else:
             validate(arguments.folder)
             take(arguments.folder, new, arguments.link)
+        if arguments.layers is not None:
+            keep_layers(new, arguments.layers)
         validate(new)
         (new / ".gitignore").write_text("*\n")
         replace(into, new)

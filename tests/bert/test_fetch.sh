@@ -50,6 +50,32 @@ test "$status" = 0 && test -L "$scratch/copy/model.safetensors" &&
   cmp -s "$tiny/model.safetensors" "$scratch/copy/model.safetensors" && test "$(ls -A "$scratch")" = copy
 result $? test_linking_replaces_an_earlier_copy
 
+fetch --layers 1 "$tiny" --into "$scratch/copy"
+test "$status" = 0 && grep -q '"num_hidden_layers": 1' "$scratch/copy/config.json" && test "$(ls -A "$scratch")" = copy &&
+  python3 - "$tiny/model.safetensors" "$scratch/copy/model.safetensors" <<'PYTHON'
+import json, struct, sys
+
+def tensors(path):
+    with open(path, "rb") as file:
+        data = file.read()
+    length = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8:8 + length])
+    header.pop("__metadata__", None)
+    return {name: (entry["dtype"], entry["shape"], data[8 + length + entry["data_offsets"][0]:8 + length + entry["data_offsets"][1]])
+            for name, entry in header.items()}
+
+whole, short = tensors(sys.argv[1]), tensors(sys.argv[2])
+expected = {name: tensor for name, tensor in whole.items() if "encoder.layer." not in name or "encoder.layer.0." in name}
+sys.exit(not (short == expected and len(short) < len(whole)))
+PYTHON
+result $? test_the_first_layers_can_be_kept_alone
+
+fetch --layers 99 "$tiny" --into "$scratch/copy"
+expect_refusal test_more_layers_than_there_are_are_refused "--layers 99: the model has 2 layers"
+
+fetch --layers 1 --link "$tiny" --into "$scratch/copy"
+expect_refusal test_a_shortened_model_cannot_be_a_link "--layers makes another model: leave --link out"
+
 mkdir "$scratch/mine"
 fetch "$tiny" --into "$scratch/mine"
 expect_refusal test_a_folder_it_did_not_make_is_left_alone \
