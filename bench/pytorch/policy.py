@@ -181,7 +181,7 @@ def main():
     parser.add_argument("--model", required=True)
     parser.add_argument("--work", choices=["score", "train"], required=True)
     parser.add_argument("--way", choices=["webshop", "rollout", "padded", "bucketed"], required=True)
-    parser.add_argument("--bucket", type=int, default=2048)
+    parser.add_argument("--bucket", type=int, default=512)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--max-state-tokens", type=int, default=512)

@@ -40,17 +40,18 @@ def main():
         if work != "stream" and len({size for (w, _), size in sizes.items() if w == work}) != 1:
             sys.exit(f"table.py: {work}: the two sides saw different decisions")
     print(f"{versions}, whose libraries take {libraries:.0f} MiB\n")
-    print("| work | decisions, tokens each | rounds | decisions/s, median (least to most) | times PyTorch's best | peak "
-          "memory |")
-    print("|---|---|---|---|---|---|")
+    print("| work | decisions, tokens each | rounds | decisions/s, median (least to most) | tokens/s | times PyTorch's best "
+          "| peak memory |")
+    print("|---|---|---|---|---|---|---|")
     for (work, who), values in sorted(lines.items()):
         speeds = [speed for speed, _ in values]
-        best = max(statistics.median(s for s, _ in v) for (w, other), v in lines.items()
-                   if w == work and other.startswith("PyTorch"))
+        theirs = [statistics.median(s for s, _ in v) for (w, other), v in lines.items()
+                  if w == work and other.startswith("PyTorch")]
+        best = max(theirs) if theirs else float("nan")
         speed = statistics.median(speeds)
         decisions, tokens = sizes[work, who]
         print(f"| {work}, {who} | {decisions}, {tokens / decisions:.0f} | {len(speeds)} | {speed:.1f} ({min(speeds):.1f} to "
-              f"{max(speeds):.1f}) | {speed / best:.2f} | {statistics.median(peak for _, peak in values):.0f} MiB |")
+              f"{max(speeds):.1f}) | {speed * tokens / decisions:.0f} | {speed / best:.2f} | {statistics.median(peak for _, peak in values):.0f} MiB |")
 
 
 if __name__ == "__main__":
