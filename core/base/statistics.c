@@ -87,6 +87,86 @@ CwInterval cw_bootstrap_interval(const double *values, guint n, double confidenc
   return interval;
 }
 
+/* One side of a difference, in a resample. */
+typedef struct {
+  const double *const *values;
+  guint n_runs;
+  double *means; /* per run, over the drawn goals */
+  CwRandom *random;
+} Side;
+
+static void average(Side *side, const guint *counts, guint n_goals)
+{
+  for (guint run = 0; run < side->n_runs; run++) {
+    double sum = 0;
+
+    for (guint goal = 0; goal < n_goals; goal++)
+      sum += counts[goal] * side->values[run][goal];
+    side->means[run] = sum / n_goals;
+  }
+}
+
+/* The mean over all runs, moved by the stretched deviation of as many runs drawn with replacement. */
+static double draw_runs(Side *side)
+{
+  double all = 0, drawn = 0, n = side->n_runs;
+
+  for (guint run = 0; run < side->n_runs; run++)
+    all += side->means[run] / n;
+  if (side->n_runs < 2)
+    return all;
+  for (guint run = 0; run < side->n_runs; run++)
+    drawn += side->means[cw_random_below(side->random, side->n_runs)] / n;
+  return all + sqrt(n / (n - 1)) * (drawn - all);
+}
+
+static double mean_of_all(const Side *side, guint n_goals)
+{
+  double sum = 0;
+
+  for (guint run = 0; run < side->n_runs; run++)
+    for (guint goal = 0; goal < n_goals; goal++)
+      sum += side->values[run][goal];
+  return side->n_runs ? sum / side->n_runs / n_goals : 0;
+}
+
+CwInterval cw_crossed_difference(const double *const *a, guint n_a, const double *const *b, guint n_b, gboolean paired,
+                                 guint n_goals, double confidence)
+{
+  /* Streams that are in the same place draw the same runs. */
+  Side sides[2] = {{a, n_a, g_new(double, n_a), cw_random_new(0, "bootstrap-runs", 0, 0)},
+                   {b, n_b, g_new(double, n_b), cw_random_new(0, "bootstrap-runs", paired ? 0 : 1, 0)}};
+  CwRandom *goals = cw_random_new(0, "bootstrap", 0, 0);
+  double *estimates = g_new(double, N_RESAMPLES);
+  guint *counts = g_new(guint, n_goals);
+  CwInterval interval = {mean_of_all(&sides[0], n_goals) - mean_of_all(&sides[1], n_goals), 0, 0};
+
+  for (guint i = 0; i < N_RESAMPLES; i++) {
+    memset(counts, 0, n_goals * sizeof *counts);
+    for (guint goal = 0; goal < n_goals; goal++)
+      counts[cw_random_below(goals, n_goals)]++;
+    average(&sides[0], counts, n_goals);
+    average(&sides[1], counts, n_goals);
+    estimates[i] = draw_runs(&sides[0]) - (n_b ? draw_runs(&sides[1]) : 0);
+  }
+  qsort(estimates, N_RESAMPLES, sizeof *estimates, compare_doubles);
+  interval.low = quantile(estimates, N_RESAMPLES, (1 - confidence) / 2);
+  interval.high = quantile(estimates, N_RESAMPLES, (1 + confidence) / 2);
+  for (guint i = 0; i < G_N_ELEMENTS(sides); i++) {
+    g_free(sides[i].means);
+    cw_random_free(sides[i].random);
+  }
+  cw_random_free(goals);
+  g_free(estimates);
+  g_free(counts);
+  return interval;
+}
+
+CwInterval cw_crossed_interval(const double *const *values, guint n_runs, guint n_goals, double confidence)
+{
+  return cw_crossed_difference(values, n_runs, NULL, 0, FALSE, n_goals, confidence);
+}
+
 static guint display_width(const char *text)
 {
   guint width = 0;

@@ -20,6 +20,7 @@ typedef struct {
 int cli_run(const char *arguments, const char *summary, char **argv);
 int cli_evaluate(const char *arguments, const char *summary, char **argv);
 int cli_compare(const char *arguments, const char *summary, char **argv);
+int cli_report(const char *arguments, const char *summary, char **argv);
 int cli_recommend(const char *arguments, const char *summary, char **argv);
 int cli_generate(const char *arguments, const char *summary, char **argv);
 int cli_replay(const char *arguments, const char *summary, char **argv);

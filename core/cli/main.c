@@ -11,6 +11,7 @@ static const CliCommand commands[] = {
     {"evaluate", "EXPERIMENT.yaml | RUN", "score agents: mean reward, success rate, intervals", cli_evaluate},
     {"compare", "RUN | EXPERIMENT.yaml ...", "agents against each other: Thompson sampling, beside fixed estimates",
      cli_compare},
+    {"report", "RUN ...", "finished runs as one table: seeds pooled, intervals, costs, mean curves", cli_report},
     {"recommend", "EXPERIMENT.yaml | RUN", "agents as recommenders: hit rate and NDCG of what they end with",
      cli_recommend},
     {"generate", "EXPERIMENT.yaml | RUN --out FILE", "write trajectories of an agent", cli_generate},

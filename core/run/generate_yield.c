@@ -194,9 +194,9 @@ void cw_generate_record(const CwGenerateCounts *counts, const CwGenerateRequest 
   }
   if (request->rejected_path)
     record(metrics, prefix, "rejected", counts->n_rejected);
+  record(metrics, prefix, "decisions", counts->n_decisions);
   if (!selects(request))
     return;
-  record(metrics, prefix, "decisions", counts->n_decisions);
   record_yield(metrics, prefix, counts->n_episodes, counts->n_successful);
   for (guint i = 0; counts->yields && i < counts->yields->len; i++) {
     const CwYield *yield = counts->yields->pdata[i];

@@ -260,41 +260,94 @@ static CwEvaluation *evaluation_from_json(json_t *object)
   return evaluation;
 }
 
-gboolean cw_results_read(CwResults *results, const char *path, GError **error)
+/* NULL with error when the file is not one that cw_results_write wrote. `cure` ends the message. */
+static json_t *read_json(const char *path, GPtrArray *evaluations, const char *cure, GError **error)
 {
-  if (!g_file_test(path, G_FILE_TEST_EXISTS))
-    return TRUE;
   json_error_t problem;
-  json_t *root = json_load_file(path, 0, &problem);
+  json_t *root = json_load_file(path, 0, &problem), *agent;
   json_t *agents = json_object_get(root, "agents");
   gboolean good = json_is_array(agents);
-  GPtrArray *read = g_ptr_array_new_with_free_func((GDestroyNotify)cw_evaluation_free);
   gsize i;
-  json_t *agent;
   json_array_foreach(agents, i, agent)
   {
     CwEvaluation *evaluation = evaluation_from_json(agent);
     if (evaluation)
-      g_ptr_array_add(read, evaluation);
+      g_ptr_array_add(evaluations, evaluation);
     else
       good = FALSE;
   }
-  if (good) {
-    while (read->len > 0) {
-      CwEvaluation *evaluation = g_ptr_array_steal_index(read, 0);
-      if (is_on_terms(results, evaluation))
-        cw_results_add(results, evaluation);
-      else
-        cw_evaluation_free(evaluation);
-    }
-  } else if (root) {
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
-                "%s: not a file of results as cartwright writes it; remove it to have the evaluations repeated", path);
-  } else {
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT, "%s:%d:%d: %s; remove the file to have the evaluations repeated",
-                path, problem.line, problem.column, problem.text);
-  }
-  g_ptr_array_unref(read);
+  if (good)
+    return root;
+  if (root)
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT, "%s: not a file of results as cartwright writes it%s%s", path,
+                *cure ? "; remove it " : "", cure);
+  else
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT, "%s:%d:%d: %s%s%s", path, problem.line, problem.column,
+                problem.text, *cure ? "; remove the file " : "", cure);
   json_decref(root);
-  return good;
+  return NULL;
+}
+
+gboolean cw_results_read(CwResults *results, const char *path, GError **error)
+{
+  if (!g_file_test(path, G_FILE_TEST_EXISTS))
+    return TRUE;
+  g_autoptr(GPtrArray) read = g_ptr_array_new_with_free_func((GDestroyNotify)cw_evaluation_free);
+  json_t *root = read_json(path, read, "to have the evaluations repeated", error);
+  while (root && read->len > 0) {
+    CwEvaluation *evaluation = g_ptr_array_steal_index(read, 0);
+    if (is_on_terms(results, evaluation))
+      cw_results_add(results, evaluation);
+    else
+      cw_evaluation_free(evaluation);
+  }
+  json_decref(root);
+  return root != NULL;
+}
+
+/* Feature, version and facts of an object that append_facts wrote. */
+static char **facts_from_json(json_t *object, char **feature, char **version)
+{
+  GPtrArray *facts = g_ptr_array_new();
+  const char *key;
+  json_t *value;
+  json_object_foreach(object, key, value)
+  {
+    const char *text = json_string_value(value);
+    if (g_str_equal(key, "plugin"))
+      *feature = g_strdup(text);
+    else if (g_str_equal(key, "version"))
+      *version = g_strdup(text);
+    else if (text) {
+      g_ptr_array_add(facts, g_strdup(key));
+      g_ptr_array_add(facts, g_strdup(text));
+    }
+  }
+  g_ptr_array_add(facts, NULL);
+  return (char **)g_ptr_array_free(facts, FALSE);
+}
+
+CwResults *cw_results_load(const char *path, GError **error)
+{
+  CwResults *results = g_new0(CwResults, 1);
+  results->evaluations = g_ptr_array_new_with_free_func((GDestroyNotify)cw_evaluation_free);
+  json_t *root = read_json(path, results->evaluations, "", error), *environment, *policy;
+  const char *name;
+  json_int_t seed;
+  if (root && json_unpack(root, "{s:s, s:I, s:F, s?F, s:o, s:o}", "name", &name, "seed", &seed, "confidence",
+                          &results->confidence, "seconds", &results->seconds, "environment", &environment, "policy",
+                          &policy) == 0) {
+    results->name = g_strdup(name);
+    results->seed = (guint32)seed;
+    results->environment_facts = facts_from_json(environment, &results->environment, &results->environment_version);
+    if (json_is_object(policy))
+      results->policy_facts = facts_from_json(policy, &results->policy, &results->policy_version);
+    json_decref(root);
+    return results;
+  }
+  if (root)
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT, "%s: not a file of results as cartwright writes it", path);
+  json_decref(root);
+  cw_results_free(results);
+  return NULL;
 }

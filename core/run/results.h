@@ -42,6 +42,10 @@ gboolean cw_results_write(const CwResults *results, const char *path, GError **e
  * terms (split, number of episodes, selection). A file that does not exist adds
  * nothing and is no error. */
 gboolean cw_results_read(CwResults *results, const char *path, GError **error);
+/* All that a file says that cw_results_write wrote, on whatever terms; `split`, `n_goals`,
+ * `n_episodes` and `selections` stay unset. `seconds` is 0 in the file of a run that has not
+ * finished. Free with cw_results_free. */
+CwResults *cw_results_load(const char *path, GError **error);
 
 /* The table that a run ends with: the facts, then a row per agent, then the parts
  * of the reward. `agents` (NULL: all) says which to show and in which order. Free

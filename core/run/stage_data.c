@@ -24,6 +24,17 @@ static void begin_record(CwRun *run, guint index)
   cw_metrics_integer(run->metrics, "stage", index);
 }
 
+/* What it took, also when it was broken off: a resumed stage writes a record of its own. */
+static gboolean record_seconds(CwRun *run, guint index, const char *what, gint64 start, GError **error)
+{
+  g_autofree char *name = g_strconcat("seconds/", what, NULL);
+  cw_metrics_begin(run->timings);
+  cw_metrics_integer(run->timings, "step", (gint64)run->step);
+  cw_metrics_integer(run->timings, "stage", index);
+  cw_metrics_number(run->timings, name, (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC);
+  return cw_metrics_end(run->timings, error);
+}
+
 CwGenerateRequest cw_stage_generate_request(const CwRun *run, const CwGenerateOptions *options)
 {
   return (CwGenerateRequest){.split = options->split,
@@ -83,10 +94,12 @@ gboolean cw_stage_generate(CwRun *run, guint index, GError **error)
   CwGenerateCounts counts = {0};
   CwAgent agent;
   CwPolicy *opened;
+  gint64 start = g_get_monotonic_time();
   gboolean good = choose_agent(run, options, &agent, &opened, error) &&
                   cw_generate(run->rollout, &agent, &request, path, &counts, cw_run_report, run, error);
   cw_policy_close(opened);
   cw_outlook_end(run->outlook);
+  good = record_seconds(run, index, "generate", start, good ? error : NULL) && good;
   if (good) {
     cw_stage_generate_tell(&counts, &request, options->agent, path);
     begin_record(run, index);
@@ -103,9 +116,11 @@ gboolean cw_stage_import(CwRun *run, guint index, GError **error)
   char *purpose = begin(run, index, "import");
   char *path = output_path(run, stage->into);
   CwImportCounts counts;
+  gint64 start = g_get_monotonic_time();
   gboolean good = cw_import(run->environment, stage->import, purpose, (guint32)run->experiment->seed, path, TRUE,
                             &counts, cw_run_report, run, error);
   cw_outlook_end(run->outlook);
+  good = record_seconds(run, index, "import", start, good ? error : NULL) && good;
   if (good) {
     char *summary = cw_import_summary(&counts);
     if (counts.n_mismatching || counts.n_unusable || counts.n_after_end)

@@ -84,6 +84,80 @@ static void test_bootstrap_interval_of_equal_values_is_a_point(void **state)
   assert_true(interval.low == 0.5 && interval.high == 0.5);
 }
 
+static void test_crossed_interval_of_one_run_is_that_of_its_goals(void **state)
+{
+  double values[50];
+  const double *const one[] = {values};
+  CwInterval crossed, plain;
+
+  (void)state;
+  for (guint i = 0; i < G_N_ELEMENTS(values); i++)
+    values[i] = i % 7 * 0.125;
+  crossed = cw_crossed_interval(one, 1, G_N_ELEMENTS(values), 0.9);
+  plain = cw_bootstrap_interval(values, G_N_ELEMENTS(values), 0.9);
+  assert_near(crossed.mean, plain.mean, 1e-12);
+  assert_near(crossed.low, plain.low, 1e-12);
+  assert_near(crossed.high, plain.high, 1e-12);
+}
+
+/* Goals all alike: three runs with 0, 1, 2 draw a mean of 0 with probability 1/27 > 2.5%, so
+ * the bounds are 1 -+ sqrt(3/2). */
+static void test_crossed_interval_knows_that_runs_differ(void **state)
+{
+  const double low[] = {0, 0, 0, 0}, middle[] = {1, 1, 1, 1}, high[] = {2, 2, 2, 2};
+  const double *const runs[] = {low, middle, high};
+  CwInterval interval = cw_crossed_interval(runs, 3, 4, 0.95);
+
+  (void)state;
+  assert_near(interval.mean, 1, 1e-15);
+  assert_near(interval.low, 1 - sqrt(1.5), 1e-12);
+  assert_near(interval.high, 1 + sqrt(1.5), 1e-12);
+}
+
+/* Effects of runs and goals add up, so do their variances. */
+static void test_crossed_interval_agrees_with_the_normal_one_for_additive_effects(void **state)
+{
+  enum { N_RUNS = 30, N_GOALS = 300 };
+  static double values[N_RUNS][N_GOALS];
+  const double *runs[N_RUNS];
+  double error = sqrt(0.04 / (N_RUNS - 1) + 0.25 / N_GOALS);
+  CwInterval interval, again;
+
+  (void)state;
+  for (guint run = 0; run < N_RUNS; run++) {
+    runs[run] = values[run];
+    for (guint goal = 0; goal < N_GOALS; goal++)
+      values[run][goal] = (run % 2 ? 0.2 : -0.2) + goal % 2;
+  }
+  interval = cw_crossed_interval(runs, N_RUNS, N_GOALS, 0.95);
+  assert_near(interval.mean, 0.5, 1e-12);
+  assert_near(interval.low, 0.5 - 1.96 * error, 0.006);
+  assert_near(interval.high, 0.5 + 1.96 * error, 0.006);
+  again = cw_crossed_interval(runs, N_RUNS, N_GOALS, 0.95);
+  assert_memory_equal(&interval, &again, sizeof interval);
+}
+
+static void test_crossed_difference_pairs_goals_and_runs(void **state)
+{
+  const double a1[] = {0, 1, 5, 2}, a2[] = {2, 3, 7, 4}, b1[] = {0.5, 1.5, 5.5, 2.5}, b2[] = {2.5, 3.5, 7.5, 4.5};
+  const double *const a[] = {a1, a2}, *const b[] = {b1, b2};
+  CwInterval paired = cw_crossed_difference(a, 2, b, 2, TRUE, 4, 0.95);
+  CwInterval unpaired = cw_crossed_difference(a, 2, b, 2, FALSE, 4, 0.95);
+  CwInterval single = cw_crossed_difference(a, 1, b, 1, FALSE, 4, 0.95);
+
+  (void)state;
+  /* Always half a point less, whatever the goal and the run. */
+  assert_near(paired.mean, -0.5, 1e-12);
+  assert_near(paired.low, -0.5, 1e-12);
+  assert_near(paired.high, -0.5, 1e-12);
+  /* Runs of their own: each mean is off by -sqrt(2), 0 or sqrt(2), both the wrong way with probability 1/16. */
+  assert_near(unpaired.mean, -0.5, 1e-12);
+  assert_near(unpaired.low, -0.5 - 2 * G_SQRT2, 1e-12);
+  assert_near(unpaired.high, -0.5 + 2 * G_SQRT2, 1e-12);
+  assert_near(single.low, -0.5, 1e-12);
+  assert_near(single.high, -0.5, 1e-12);
+}
+
 static void test_table_aligns_words_left_and_numbers_right(void **state)
 {
   const char *const headings[] = {"agent", "score", "interval", "note"};
@@ -141,6 +215,10 @@ int main(void)
       cmocka_unit_test(test_wilson_interval_gives_published_values),
       cmocka_unit_test(test_bootstrap_interval_agrees_with_the_normal_one_for_many_values),
       cmocka_unit_test(test_bootstrap_interval_of_equal_values_is_a_point),
+      cmocka_unit_test(test_crossed_interval_of_one_run_is_that_of_its_goals),
+      cmocka_unit_test(test_crossed_interval_knows_that_runs_differ),
+      cmocka_unit_test(test_crossed_interval_agrees_with_the_normal_one_for_additive_effects),
+      cmocka_unit_test(test_crossed_difference_pairs_goals_and_runs),
       cmocka_unit_test(test_table_aligns_words_left_and_numbers_right),
       cmocka_unit_test(test_table_measures_what_a_terminal_shows),
       cmocka_unit_test(test_table_without_rows_shows_its_headings),

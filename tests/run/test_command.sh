@@ -309,6 +309,39 @@ same "cartwright: policy 'toy_policy': interrupted during 'letters'; nothing was
   "an import that is interrupted"
 same "" "$(find . -name 'x*' ! -name '*.jsonl')$(find . -name '*.partial')" "and nothing is left of those that failed"
 
+# report.
+sed -e 's/random, best/best/' -e 's/updates: 3/updates: 3, evaluate_every: 1, evaluate_episodes: 4/' toy.yaml >seeds.yaml
+for seed in 1 2; do
+  run 0 run seeds.yaml --quiet --set "seed=$seed" --out "seed-$seed"
+  run 0 run seeds.yaml --quiet --set "seed=$seed" --set name=slow --set stages.0.learning_rate=0.001 --out "slow-$seed"
+done
+cp -r seed-1 halfway
+sed '/^  "seconds"/d' seed-1/evaluation.json >halfway/evaluation.json
+cartwright_path=$CARTWRIGHT_PLUGIN_PATH
+CARTWRIGHT_PLUGIN_PATH=
+run 0 report halfway slow-1 seed-1 slow-2 seed-2 --against toy --out report --x decisions
+CARTWRIGHT_PLUGIN_PATH=$cartwright_path
+same "cartwright: warning: halfway: the run has not finished; it is left out" "$status$(grep -v 'gnuplot' err)" \
+  "report leaves out what has not finished"
+same "- initial, - best, slow final, toy final" \
+  "$(sed -n '/^Results/,/^$/s/^\(-\|slow\|toy\)  *\([a-z]*\) .* 2  *12 .*/\1 \2/p' out | paste -s -d , | sed 's/,/, /g')" \
+  "report has a row for every experiment, and untrained agents once"
+same "slow 2 3" "$(sed -n '/^Training/,/^$/s/^\(slow\)  *\([0-9]*\)  *\([0-9]*\) .*/\1 \2 \3/p' out)" "and what training took"
+same "- initial, - best, slow final" \
+  "$(sed -n '/^Difference to toy/,/^$/s/^\(-\|slow\|toy\)  *\([a-z]*\) .*/\1 \2/p' out | paste -s -d , | sed 's/,/, /g')" \
+  "and differences"
+same "# slow, 2 seeds: decisions, then mean, lowest and highest of score and of success
+# toy, 2 seeds: decisions, then mean, lowest and highest of score and of success" "$(grep '#' report/curves.dat)" \
+  "report writes curves"
+cp -r report report-before
+run 0 report halfway slow-1 seed-1 slow-2 seed-2 --against toy --out report --x decisions
+same "" "$status$(diff -r report report-before | grep -v 'svg\|png')" "report again gives the same"
+run 0 run seeds.yaml --quiet --set environment.steps=2 --out shorter
+fails 2 "cartwright: error: seed-1 and shorter do not play in the same environment, so that their results cannot be compared: environment.steps is 3 and 2" \
+  "runs in different environments are not reported together" report seed-1 shorter
+fails 2 "cartwright report: --x must be updates, decisions or minutes, found 'steps'
+try 'cartwright report --help'" "an unknown axis" report seed-1 --x steps
+
 # Where output goes.
 if [ -w /dev/full ]; then
   "$cartwright" config toy.yaml >/dev/full 2>err

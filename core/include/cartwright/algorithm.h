@@ -86,7 +86,8 @@ typedef struct CwAlgorithmVtable {
    * "algorithm"; load restores it on a freshly opened object. */
   gboolean (*save)(gpointer algorithm, GKeyFile *state, GError **error);
   gboolean (*load)(gpointer algorithm, GKeyFile *state, GError **error);
-  /* Required. NULL-terminated names of the metrics it records. */
+  /* Required. NULL-terminated names of the metrics it records. One named "decisions" is taken
+   * for the number of decisions gone through with gradients so far, repetitions counted. */
   const char *const *metrics;
 } CwAlgorithmVtable;
 
