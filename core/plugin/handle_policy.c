@@ -13,8 +13,9 @@ struct CwPolicy {
   const CwPolicyVtable *vtable;
   gpointer object;
   gboolean frozen;
-  gboolean awaits_backward; /* a forward is waiting for its backward */
-  GArray *counts;           /* guint: candidates of each decision of the last forward */
+  gboolean awaits_backward;  /* a forward is waiting for its backward */
+  gboolean announces_memory; /* the next forward does */
+  GArray *counts;            /* guint: candidates of each decision of the last forward */
 };
 
 static CwPolicy *handle_new(const CwRegisteredFeature *feature, gpointer object, gboolean frozen)
@@ -132,6 +133,31 @@ const CwNamedValue *cw_policy_counters(CwPolicy *policy, guint *n)
   return policy->vtable->counters != NULL ? policy->vtable->counters(policy->object, n) : NULL;
 }
 
+void cw_policy_announce_memory(CwPolicy *policy)
+{
+  policy->announces_memory = TRUE;
+}
+
+static void announce_memory(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions)
+{
+  const double mebibyte = 1 << 20;
+  CwMemoryEstimate estimate = {.struct_size = sizeof estimate};
+  g_autofree char *alternative = NULL;
+
+  policy->announces_memory = FALSE;
+  if (policy->vtable->estimate_memory == NULL)
+    return;
+  policy->vtable->estimate_memory(policy->object, decisions, n_decisions, &estimate);
+  if (estimate.alternative != NULL)
+    alternative = g_strdup_printf(" ('%s' would make that %.0f MiB)", estimate.alternative,
+                                  (double)estimate.alternative_bytes / mebibyte);
+  g_message("policy %s: training takes about %.0f MiB: %.0f MiB for weights, gradients and optimiser, %.0f MiB for "
+            "passes like the first, of %u decisions and %u tokens%s",
+            policy->feature->name, (double)(estimate.fixed_bytes + estimate.batch_bytes) / mebibyte,
+            (double)estimate.fixed_bytes / mebibyte, (double)estimate.batch_bytes / mebibyte, n_decisions,
+            estimate.n_tokens, alternative != NULL ? alternative : "");
+}
+
 static void note_bad_tensor(const char *name, const gint64 *shape, guint n_dimensions, float *weights, float *gradient,
                             gpointer user_data)
 {
@@ -236,6 +262,8 @@ gboolean cw_policy_forward(CwPolicy *policy, const CwDecision *const *decisions,
   for (i = 0; i < n_decisions; i++)
     g_array_append_val(policy->counts, decisions[i]->n_candidates);
   if (n_decisions > 0) {
+    if (policy->announces_memory)
+      announce_memory(policy, decisions, n_decisions);
     done = policy->vtable->forward(policy->object, decisions, n_decisions, logits, values, &failure);
     if (!cw_blame(policy->feature, "forward", done, failure, error) ||
         !check_outputs(policy, decisions, n_decisions, logits, values, error))

@@ -18,6 +18,9 @@ const CwRegisteredFeature *cw_policy_feature(CwPolicy *policy);
 void cw_policy_visit_tensors(CwPolicy *policy, CwTensorVisitor visitor, gpointer user_data);
 /* Running totals, *n of them; none from a backend that keeps none. */
 const CwNamedValue *cw_policy_counters(CwPolicy *policy, guint *n);
+/* The next forward says first, as a message, what memory training on batches like its own takes, if the
+ * backend can tell. */
+void cw_policy_announce_memory(CwPolicy *policy);
 
 /* Environment: the shared part and its sessions. */
 typedef struct CwEnvironment CwEnvironment;

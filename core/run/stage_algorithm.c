@@ -130,6 +130,7 @@ static gboolean open_training(Training *training, const CwPosition *position, GE
   if (!training->algorithm)
     return FALSE;
   training->update = cw_update_new(run->policy, training->reference, training->random);
+  cw_policy_announce_memory(run->policy);
   cw_update_set_scratch(training->update, training->scratch);
   if ((position && !load(training, position, error)) || !read_trajectories(training, error))
     return FALSE;

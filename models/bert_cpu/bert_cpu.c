@@ -96,6 +96,12 @@ static const CwNamedValue *counters(gpointer policy, guint *n)
   return bert_cpu_counters(policy);
 }
 
+static void estimate_memory(gpointer policy, const CwDecision *const *decisions, guint n_decisions,
+                            CwMemoryEstimate *estimate)
+{
+  bert_cpu_estimate_memory(policy, decisions, n_decisions, estimate);
+}
+
 static const CwPolicyVtable vtable = {
     .open = open_policy,
     .close = close_policy,
@@ -111,6 +117,7 @@ static const CwPolicyVtable vtable = {
     .visit_tensors = visit_tensors,
     .import = &bert_import,
     .counters = counters,
+    .estimate_memory = estimate_memory,
 };
 
 static const CwFeature features[] = {{

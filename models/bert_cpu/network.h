@@ -191,14 +191,9 @@ void bert_attention_forward(BertPass *pass, gint layer, gconstpointer query_key_
 void bert_attention_backward(BertPass *pass, gint layer, gconstpointer query_key_value, gconstpointer d_context,
                              gpointer d_query_key_value);
 
-/* Bytes that a training pass takes from its workspace, forward and backward, for a batch of so many rows, action rows,
- * pairs, decisions and texts, whose longest text is `longest`; `attention_rows` is the sum over decisions of action
- * rows times state length, `state_rows` the sum of state lengths. */
-typedef struct BertBatchSize {
-  gsize rows, action_rows, pairs, decisions, texts, longest, attention_rows, state_rows;
-} BertBatchSize;
-
-gsize bert_pass_bytes(const BertNetwork *network, const BertBatchSize *size);
+/* Bytes that a training pass over the batch takes from its workspace, forward and backward, with this rule for what is
+ * kept: within 2 % for more than a few hundred tokens (estimate.c). */
+gsize bert_pass_bytes(const BertNetwork *network, const BertBatch *batch, BertRecompute recompute);
 
 /* Stored numbers: floats, or halves in a network of bf16. Tasks compute in floats; with floats these open the stored
  * place itself, with halves they go through `spare`. */

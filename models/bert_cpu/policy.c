@@ -135,18 +135,24 @@ gboolean bert_cpu_check_finite(const BertCpu *policy, const char *what, const fl
   return TRUE;
 }
 
-gboolean bert_cpu_forward(BertCpu *policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
-                          float *values, GError **error)
+static const BertBatch *fill_train_batch(BertCpu *policy, const CwDecision *const *decisions, guint n_decisions)
 {
   policy->can_go_backward = FALSE;
   bert_token_cache_trim(policy->cache);
   bert_batch_builder_clear(policy->train_builder);
   for (guint i = 0; i < n_decisions; i++)
     bert_batch_builder_add(policy->train_builder, policy->cache, decisions[i]);
+  return bert_batch_builder_finish(policy->train_builder);
+}
+
+gboolean bert_cpu_forward(BertCpu *policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
+                          float *values, GError **error)
+{
+  const BertBatch *batch = fill_train_batch(policy, decisions, n_decisions);
   if (n_decisions > 0) {
     BertPass *pass = &policy->pass;
     *pass = (BertPass){.network = &policy->network,
-                       .batch = bert_batch_builder_finish(policy->train_builder),
+                       .batch = batch,
                        .workspace = policy->train_workspace,
                        .hidden_dropout = policy->hidden_dropout,
                        .attention_dropout = policy->attention_dropout,
@@ -210,6 +216,22 @@ guint bert_cpu_count_tokens(BertCpu *policy, const CwDecision *decision)
   for (guint i = 0; i < decision->n_candidates; i++)
     n_tokens += bert_token_cache_action(policy->cache, decision->candidates[i])->n_ids;
   return n_tokens;
+}
+
+void bert_cpu_estimate_memory(BertCpu *policy, const CwDecision *const *decisions, guint n_decisions,
+                              CwMemoryEstimate *estimate)
+{
+  const BertNetwork *network = &policy->network;
+  gsize block = policy->shared->layout->n_floats * sizeof(float);
+  const BertBatch *batch = fill_train_batch(policy, decisions, n_decisions);
+  estimate->n_tokens = batch->n_rows;
+  /* Weights, gradients, two moments. */
+  estimate->fixed_bytes = 4 * block + bert_workspace_size(network->packed_memory);
+  estimate->batch_bytes = bert_workspace_reserve(bert_pass_bytes(network, batch, network->rules.recompute));
+  if (network->rules.recompute == BERT_RECOMPUTE_NONE) {
+    estimate->alternative = "recompute: layer";
+    estimate->alternative_bytes = bert_workspace_reserve(bert_pass_bytes(network, batch, BERT_RECOMPUTE_LAYER));
+  }
 }
 
 void bert_cpu_visit_tensors(BertCpu *policy, CwTensorVisitor visitor, gpointer user_data)

@@ -61,6 +61,9 @@ gboolean bert_cpu_backward(BertCpu *policy, const float *d_logits, const float *
 gboolean bert_cpu_step(BertCpu *policy, double learning_rate, double max_norm, double *gradient_norm, GError **error);
 BertCpu *bert_cpu_clone_frozen(BertCpu *policy, GError **error);
 guint bert_cpu_count_tokens(BertCpu *policy, const CwDecision *decision);
+/* Of a pass over these decisions, and of what stays between passes; caches are not counted. */
+void bert_cpu_estimate_memory(BertCpu *policy, const CwDecision *const *decisions, guint n_decisions,
+                              CwMemoryEstimate *estimate);
 void bert_cpu_visit_tensors(BertCpu *policy, CwTensorVisitor visitor, gpointer user_data);
 
 /* A logit or value that is not finite is an error; if a weight is to blame, the message names it. */

@@ -27,11 +27,27 @@ static void block_clear(gpointer data)
   g_free(((Block *)data)->allocated);
 }
 
+static gsize alignment_of(gsize size)
+{
+  return size >= HUGE_PAGE ? HUGE_PAGE : ALIGNMENT;
+}
+
+static gsize rounded(gsize size)
+{
+  gsize alignment = alignment_of(size);
+  return (size + alignment - 1) / alignment * alignment;
+}
+
+gsize bert_workspace_reserve(gsize used)
+{
+  return rounded(used + used / 8);
+}
+
 /* Large blocks lie on huge pages where the system gives them: the matrix product walks over many rows at once. */
 static void add_block(BertWorkspace *workspace, gsize size)
 {
-  gsize alignment = size >= HUGE_PAGE ? HUGE_PAGE : ALIGNMENT;
-  Block block = {.size = (size + alignment - 1) / alignment * alignment};
+  gsize alignment = alignment_of(size);
+  Block block = {.size = rounded(size)};
   block.allocated = g_malloc(block.size + alignment);
   block.memory = block.allocated + (alignment - (guintptr)block.allocated % alignment) % alignment;
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
@@ -61,9 +77,9 @@ void bert_workspace_free(BertWorkspace *workspace)
 void bert_workspace_clear(BertWorkspace *workspace)
 {
   if (workspace->blocks->len > 1) {
-    gsize size = workspace->used;
+    gsize used = workspace->used;
     g_array_set_size(workspace->blocks, 0);
-    add_block(workspace, size + size / 8);
+    add_block(workspace, bert_workspace_reserve(used));
   }
   workspace->position = 0;
   workspace->used = 0;
@@ -87,4 +103,12 @@ gpointer bert_workspace_take(BertWorkspace *workspace, gsize n_items, gsize item
 gsize bert_workspace_used(const BertWorkspace *workspace)
 {
   return workspace->used;
+}
+
+gsize bert_workspace_size(const BertWorkspace *workspace)
+{
+  gsize size = 0;
+  for (guint i = 0; i < workspace->blocks->len; i++)
+    size += g_array_index(workspace->blocks, Block, i).size;
+  return size;
 }

@@ -19,6 +19,10 @@ void bert_workspace_clear(BertWorkspace *workspace);
 gpointer bert_workspace_take(BertWorkspace *workspace, gsize n_items, gsize item_size);
 /* Bytes in use since the last clear. */
 gsize bert_workspace_used(const BertWorkspace *workspace);
+/* Bytes that stand ready for a pass that uses so many: what is taken once the need is known. */
+gsize bert_workspace_reserve(gsize used);
+/* Bytes taken from the system. */
+gsize bert_workspace_size(const BertWorkspace *workspace);
 
 #define bert_take(workspace, type, n) ((type *)bert_workspace_take((workspace), (n), sizeof(type)))
 

@@ -325,7 +325,7 @@ static void test_every_kind_has_its_required_slots(void **state)
   }
 }
 
-/* Members of the structs that cross the seam stay where ABI 1.0 and 1.1 put them. */
+/* Members of the structs that cross the seam stay where ABI 1.0 to 1.2 put them. */
 static void test_layout_of_abi_1_is_kept(void **state)
 {
   (void)state;
@@ -346,6 +346,8 @@ static void test_layout_of_abi_1_is_kept(void **state)
   assert_int_equal(offsetof(CwEnvironmentVtable, answer), 136);
   assert_int_equal(offsetof(CwEnvironmentVtable, import), 144);
   assert_int_equal(offsetof(CwPolicyVtable, import), 96);
+  assert_int_equal(offsetof(CwPolicyVtable, counters), 112);
+  assert_int_equal(offsetof(CwPolicyVtable, estimate_memory), 120);
   assert_int_equal(offsetof(CwAlgorithmVtable, metrics), 64);
   assert_int_equal(offsetof(CwDecision, n_candidates), 24);
   assert_int_equal(offsetof(CwStep, truncated), 36);

@@ -75,6 +75,21 @@ static gpointer backend_clone(gpointer policy, GError **error)
   return g_memdup2(policy, sizeof(Backend));
 }
 
+static void backend_estimate(gpointer policy, const CwDecision *const *decisions, guint n_decisions,
+                             CwMemoryEstimate *estimate)
+{
+  Backend *backend = policy;
+
+  (void)decisions;
+  estimate->n_tokens = 100 * n_decisions;
+  estimate->fixed_bytes = 5u << 20;
+  estimate->batch_bytes = 7u << 20;
+  if (backend->weights[0] > 0) {
+    estimate->alternative = "recompute: layer";
+    estimate->alternative_bytes = 3u << 20;
+  }
+}
+
 static void backend_visit(gpointer policy, CwTensorVisitor visitor, gpointer user_data)
 {
   Backend *backend = policy;
@@ -96,6 +111,7 @@ static const CwPolicyVtable full_vtable = {
     .save = fixture_file,
     .load = fixture_file,
     .visit_tensors = backend_visit,
+    .estimate_memory = backend_estimate,
 };
 
 static const CwPolicyVtable blind_vtable = {
@@ -305,6 +321,49 @@ static void test_bad_learning_rate_is_refused(void **state)
   assert_error(&error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
                "policy 'full': step: expected a finite learning rate and a norm of at least 0, found nan and 1");
   cw_policy_close(policy);
+}
+
+/* Messages of the host, one a line. */
+static GString *messages;
+
+static GLogWriterOutput collect_message(GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
+{
+  gsize i;
+
+  (void)level, (void)data;
+  for (i = 0; i < n_fields; i++)
+    if (strcmp(fields[i].key, "MESSAGE") == 0)
+      g_string_append_printf(messages, "%s\n", (const char *)fields[i].value);
+  return G_LOG_WRITER_HANDLED;
+}
+
+static void test_memory_is_announced_before_the_next_forward(void **state)
+{
+  static const char *const expected[] = {
+      "policy full: training takes about 12 MiB: 5 MiB for weights, gradients and optimiser, 7 MiB for passes like the "
+      "first, of 2 decisions and 200 tokens\n",
+      "policy full: training takes about 12 MiB: 5 MiB for weights, gradients and optimiser, 7 MiB for passes like the "
+      "first, of 1 decisions and 100 tokens ('recompute: layer' would make that 3 MiB)\n"};
+  float logits[4];
+  guint i;
+
+  (void)state;
+  for (i = 0; i < 2; i++) {
+    Backend backend = {.weights = {(float)i, 0}};
+    CwPolicy *policy = cw_policy_open(&full, &backend, 1, NULL);
+
+    assert_true(cw_policy_forward(policy, both, 2 - i, logits, NULL, NULL));
+    assert_string_equal(messages->str, "");
+    cw_policy_announce_memory(policy);
+    assert_true(cw_policy_score(policy, both, 2 - i, logits, NULL, NULL));
+    assert_string_equal(messages->str, "");
+    assert_true(cw_policy_forward(policy, both, 2 - i, logits, NULL, NULL));
+    assert_string_equal(messages->str, expected[i]);
+    g_string_truncate(messages, 0);
+    assert_true(cw_policy_forward(policy, both, 2 - i, logits, NULL, NULL));
+    assert_string_equal(messages->str, "");
+    cw_policy_close(policy);
+  }
 }
 
 static void test_tokens_default_to_a_quarter_of_the_bytes(void **state)
@@ -646,6 +705,7 @@ int main(void)
       cmocka_unit_test(test_backward_follows_forward_once),
       cmocka_unit_test(test_bad_gradient_of_an_algorithm_is_stopped),
       cmocka_unit_test(test_bad_learning_rate_is_refused),
+      cmocka_unit_test(test_memory_is_announced_before_the_next_forward),
       cmocka_unit_test(test_tokens_default_to_a_quarter_of_the_bytes),
       PLAY(test_episode_runs_from_reset_to_end),
       PLAY(test_calls_before_reset_are_refused),
@@ -662,5 +722,11 @@ int main(void)
       cmocka_unit_test(test_logits_of_a_batch_are_counted),
   };
 
-  return cmocka_run_group_tests_name("handles", tests, NULL, NULL);
+  int failed;
+
+  messages = g_string_new(NULL);
+  g_log_set_writer_func(collect_message, NULL, NULL);
+  failed = cmocka_run_group_tests_name("handles", tests, NULL, NULL);
+  g_string_free(messages, TRUE);
+  return failed;
 }

@@ -131,7 +131,7 @@ static void test_newer_minor_is_refused(void **state)
 {
   (void)state;
   assert_refused(FIXTURES "newer_minor.so", CW_ERROR_UNSUPPORTED,
-                 FIXTURES "newer_minor.so: expected plugin ABI 1.1 or an older minor, found 1.2; install a newer "
+                 FIXTURES "newer_minor.so: expected plugin ABI 1.2 or an older minor, found 1.3; install a newer "
                           "Cartwright, or rebuild the plugin against this version's headers (pkg-config --cflags "
                           "cartwright)");
 }

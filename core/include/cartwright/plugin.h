@@ -21,7 +21,7 @@ G_BEGIN_DECLS
 
 #define CW_PLUGIN_MAGIC 0x43575031u /* "CWP1" */
 #define CW_ABI_MAJOR    1           /* bumped by anything that is not an addition at an end */
-#define CW_ABI_MINOR    1           /* bumped by members added at the end of a struct */
+#define CW_ABI_MINOR    2           /* bumped by members added at the end of a struct */
 
 typedef enum { CW_FEATURE_ALGORITHM = 1, CW_FEATURE_ENVIRONMENT = 2, CW_FEATURE_POLICY = 3 } CwFeatureKind;
 

@@ -24,6 +24,16 @@ G_BEGIN_DECLS
 typedef void (*CwTensorVisitor)(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
                                 float *gradient, gpointer user_data);
 
+/* What training takes of memory, in bytes. The host zeroes it and sets struct_size. */
+typedef struct CwMemoryEstimate {
+  gsize struct_size;
+  guint n_tokens;            /* of the batch, as the backend computes it */
+  guint64 fixed_bytes;       /* whatever the batch: weights, gradients, optimiser */
+  guint64 batch_bytes;       /* forward and backward of the batch */
+  const char *alternative;   /* an option that takes less for the batch, "recompute: layer"; constant; NULL: none */
+  guint64 alternative_bytes; /* batch_bytes with it */
+} CwMemoryEstimate;
+
 typedef struct CwPolicyVtable {
   /* Required. Loads or initialises the weights. `seed` is the run's root seed:
    * random weights and dropout come from streams derived from it. */
@@ -72,6 +82,11 @@ typedef struct CwPolicyVtable {
    * are the backend's own; but "operations" are floating-point operations, and
    * NAME_found beside NAME is the part of it that was looked up, not computed. */
   const CwNamedValue *(*counters)(gpointer policy, guint *n);
+  /* Optional, since ABI 1.2: what memory training on batches like this one takes. The
+   * host asks before the first forward of a stage, with that forward's decisions, and
+   * says it to the user. May give up what an earlier forward kept. */
+  void (*estimate_memory)(gpointer policy, const CwDecision *const *decisions, guint n_decisions,
+                          CwMemoryEstimate *estimate);
 } CwPolicyVtable;
 
 /* What algorithms see of a policy: a handle of the host, which wraps the

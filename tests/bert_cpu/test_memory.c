@@ -1,0 +1,159 @@
+/* What a policy takes of memory: as much as it says beforehand, and nothing more once it has seen its shapes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fixture.h"
+#include <cmocka.h>
+#include <glib/gstdio.h>
+#include <string.h>
+
+/* Counting allocations: the C library's functions, counted on the way. Sanitizers bring their own. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define COUNTS 1
+static guint64 n_allocations;
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t n, size_t size);
+extern void *__libc_realloc(void *memory, size_t size);
+extern void *__libc_memalign(size_t alignment, size_t size);
+
+__attribute__((visibility("default"))) void *malloc(size_t size)
+{
+  n_allocations++;
+  return __libc_malloc(size);
+}
+
+__attribute__((visibility("default"))) void *calloc(size_t n, size_t size)
+{
+  n_allocations++;
+  return __libc_calloc(n, size);
+}
+
+__attribute__((visibility("default"))) void *realloc(void *memory, size_t size)
+{
+  n_allocations++;
+  return __libc_realloc(memory, size);
+}
+
+__attribute__((visibility("default"))) void *aligned_alloc(size_t alignment, size_t size)
+{
+  n_allocations++;
+  return __libc_memalign(alignment, size);
+}
+#else
+#define COUNTS 0
+static const guint64 n_allocations = 0;
+#endif
+
+/* A folder with the vocabulary of the tests and a shape of which a pass takes some megabytes. */
+static char *make_model(void)
+{
+  BertConfig config;
+  char *folder = fixture_folder_new(), *text;
+  gsize length;
+  assert_true(bert_config_read(TINY_MODEL "/config.json", &config, NULL));
+  config.hidden_size = 96;
+  config.n_layers = 3;
+  config.n_heads = 4;
+  config.intermediate_size = 384;
+  config.max_positions = 512;
+  g_autofree char *file = g_build_filename(folder, "config.json", NULL);
+  assert_true(bert_config_write(&config, file, NULL));
+  assert_true(g_file_get_contents(TINY_MODEL "/vocab.txt", &text, &length, NULL));
+  g_autofree char *vocabulary = g_build_filename(folder, "vocab.txt", NULL);
+  assert_true(g_file_set_contents(vocabulary, text, (gssize)length, NULL));
+  g_free(text);
+  return folder;
+}
+
+static char *random_text(CwRandom *random, guint n_words)
+{
+  static const char *const words[] = {"red", "blue", "shirt", "size", "pocket", "buy", "now", "instruction"};
+  GString *text = g_string_new(NULL);
+  for (guint i = 0; i < n_words; i++)
+    g_string_append_printf(text, "%s ", words[cw_random_below(random, G_N_ELEMENTS(words))]);
+  return g_string_free(text, FALSE);
+}
+
+/* States of 50 to 250 words, 1 to 9 candidates of 2 to 20. */
+static FixtureDecisions make_decisions(guint n)
+{
+  FixtureDecisions made = {
+      .n = n, .decisions = g_new(const CwDecision *, n), .memory = g_ptr_array_new_with_free_func(g_free)};
+  CwRandom *random = cw_random_new(5, "test", n, 0);
+  for (guint i = 0; i < n; i++) {
+    guint n_candidates = 1 + cw_random_below(random, 9);
+    char **candidates = g_new(char *, n_candidates);
+    for (guint k = 0; k < n_candidates; k++) {
+      candidates[k] = random_text(random, 2 + cw_random_below(random, 19));
+      g_ptr_array_add(made.memory, candidates[k]);
+    }
+    CwDecision *decision = g_new0(CwDecision, 1);
+    *decision = (CwDecision){sizeof *decision, random_text(random, 50 + cw_random_below(random, 201)),
+                             (const char *const *)candidates, n_candidates};
+    g_ptr_array_add(made.memory, (gpointer)decision->observation);
+    g_ptr_array_add(made.memory, candidates);
+    g_ptr_array_add(made.memory, decision);
+    made.decisions[i] = decision;
+    made.n_logits += n_candidates;
+  }
+  cw_random_free(random);
+  return made;
+}
+
+static void assert_near(guint64 estimate, gsize taken, const char *what)
+{
+  if ((double)estimate < 0.98 * (double)taken || (double)estimate > 1.02 * (double)taken)
+    fail_msg("%s: estimated %" G_GUINT64_FORMAT ", taken %" G_GSIZE_FORMAT, what, estimate, taken);
+}
+
+/* Within 2 %, for every way to compute. */
+static void test_the_estimate_is_what_a_pass_takes(void **state)
+{
+  (void)state;
+  char *folder = make_model();
+  for (guint way = 0; way < 24; way++) {
+    BertCpuOptions options = fixture_options();
+    options.model = folder;
+    options.precision = way & 1 ? BERT_PRECISION_BF16 : BERT_PRECISION_F32;
+    options.recompute = way & 2 ? BERT_RECOMPUTE_LAYER : BERT_RECOMPUTE_NONE;
+    options.freeze_layers = (gint[]){-1, 0, 2, 3, -1, 1}[way / 4];
+    options.threads = 1 + (way & 1);
+    FixtureDecisions decisions = make_decisions(way < 16 ? 24 : 7);
+    BertCpu *policy = fixture_open(&options, 3);
+    CwMemoryEstimate estimate = {.struct_size = sizeof estimate};
+    bert_cpu_estimate_memory(policy, decisions.decisions, decisions.n, &estimate);
+    fixture_accumulate(policy, &decisions, 1);
+    assert_int_equal(estimate.n_tokens, policy->pass.batch->n_rows);
+    g_autofree char *name = g_strdup_printf("way %u", way);
+    gsize used = bert_workspace_used(policy->train_workspace);
+    assert_near(bert_pass_bytes(&policy->network, policy->pass.batch, policy->network.rules.recompute), used, name);
+    fixture_accumulate(policy, &decisions, 1);
+    assert_near(estimate.batch_bytes, bert_workspace_size(policy->train_workspace), name);
+    gsize block = policy->shared->layout->n_floats * sizeof(float);
+    assert_int_equal(estimate.fixed_bytes, 4 * block + bert_workspace_size(policy->network.packed_memory));
+    if (way & 2) {
+      assert_null(estimate.alternative);
+    } else {
+      assert_string_equal(estimate.alternative, "recompute: layer");
+      options.recompute = BERT_RECOMPUTE_LAYER;
+      BertCpu *other = fixture_open(&options, 3);
+      for (int i = 0; i < 2; i++)
+        fixture_accumulate(other, &decisions, 1);
+      assert_near(estimate.alternative_bytes, bert_workspace_size(other->train_workspace), name);
+      bert_cpu_close(other);
+    }
+    bert_cpu_close(policy);
+    fixture_decisions_clear(&decisions);
+  }
+  fixture_folder_remove(folder);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_the_estimate_is_what_a_pass_takes),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
