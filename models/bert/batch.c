@@ -6,6 +6,8 @@
 /* Beyond this many bytes the cache starts anew: enough for every title and button of a large shop's sessions. */
 #define CACHE_BYTES ((gsize)64 << 20)
 
+#define FEWEST_SLOTS 64
+
 struct BertTokenCache {
   BertTextRules rules;
   GHashTable *states, *actions; /* text -> BertTokens */
@@ -16,7 +18,8 @@ struct BertTokenCache {
 
 struct BertBatchBuilder {
   gboolean shares;
-  GHashTable *texts; /* BertTokens -> index + 1 */
+  GArray *slots; /* guint32: a hash table of text + 1, by text_hash; 0: free; a power of two of them */
+  GArray *counts;
   guint n_action_rows, longest;
   GArray *ids, *row_text, *text_start, *text_hash, *text_order, *decision_state, *decision_pair, *pair_text,
       *pair_start;
@@ -97,30 +100,18 @@ void bert_token_cache_trim(BertTokenCache *cache)
   cache->n_bytes = 0;
 }
 
-static guint tokens_hash(gconstpointer key)
-{
-  const BertTokens *tokens = key;
-  return (guint)tokens->hash;
-}
-
-static gboolean tokens_equal(gconstpointer a, gconstpointer b)
-{
-  const BertTokens *x = a, *y = b;
-  return x == y ||
-         (x->hash == y->hash && x->n_ids == y->n_ids && memcmp(x->ids, y->ids, x->n_ids * sizeof *x->ids) == 0);
-}
-
 BertBatchBuilder *bert_batch_builder_new(gboolean shares)
 {
   BertBatchBuilder *builder = g_new0(BertBatchBuilder, 1);
   builder->shares = shares;
-  builder->texts = g_hash_table_new(tokens_hash, tokens_equal);
   GArray **arrays[] = {&builder->ids,        &builder->row_text,       &builder->text_start,
                        &builder->text_order, &builder->decision_state, &builder->decision_pair,
-                       &builder->pair_text,  &builder->pair_start};
+                       &builder->pair_text,  &builder->pair_start,     &builder->slots,
+                       &builder->counts};
   for (guint i = 0; i < G_N_ELEMENTS(arrays); i++)
     *arrays[i] = g_array_new(FALSE, FALSE, sizeof(guint32));
   builder->text_hash = g_array_new(FALSE, FALSE, sizeof(guint64));
+  g_array_set_size(builder->slots, FEWEST_SLOTS);
   bert_batch_builder_clear(builder);
   return builder;
 }
@@ -129,10 +120,10 @@ void bert_batch_builder_free(BertBatchBuilder *builder)
 {
   if (!builder)
     return;
-  g_hash_table_destroy(builder->texts);
   GArray *arrays[] = {builder->ids,        builder->row_text,       builder->text_start,
                       builder->text_order, builder->decision_state, builder->decision_pair,
-                      builder->pair_text,  builder->pair_start,     builder->text_hash};
+                      builder->pair_text,  builder->pair_start,     builder->text_hash,
+                      builder->slots,      builder->counts};
   for (guint i = 0; i < G_N_ELEMENTS(arrays); i++)
     g_array_free(arrays[i], TRUE);
   g_free(builder);
@@ -145,7 +136,7 @@ static void append(GArray *array, guint32 value)
 
 void bert_batch_builder_clear(BertBatchBuilder *builder)
 {
-  g_hash_table_remove_all(builder->texts);
+  memset(builder->slots->data, 0, builder->slots->len * sizeof(guint32));
   GArray *arrays[] = {builder->ids,        builder->row_text,       builder->text_start,
                       builder->text_order, builder->decision_state, builder->decision_pair,
                       builder->pair_text,  builder->pair_start,     builder->text_hash};
@@ -170,14 +161,44 @@ static guint32 append_text(BertBatchBuilder *builder, const guint32 *ids, guint 
   return text;
 }
 
+/* The slot of the text with these ids, or the free one where it belongs. */
+static guint32 *find_slot(const BertBatchBuilder *builder, const guint32 *ids, guint n_ids, guint64 hash)
+{
+  guint32 *slots = (guint32 *)(gpointer)builder->slots->data, mask = builder->slots->len - 1;
+  for (guint32 i = (guint32)hash & mask;; i = (i + 1) & mask) {
+    if (slots[i] == 0)
+      return &slots[i];
+    guint32 text = slots[i] - 1, first = g_array_index(builder->text_start, guint32, text);
+    if (g_array_index(builder->text_hash, guint64, text) == hash &&
+        g_array_index(builder->text_start, guint32, text + 1) - first == n_ids &&
+        memcmp(&g_array_index(builder->ids, guint32, first), ids, n_ids * sizeof *ids) == 0)
+      return &slots[i];
+  }
+}
+
+static void double_slots(BertBatchBuilder *builder)
+{
+  g_array_set_size(builder->slots, 2 * builder->slots->len);
+  memset(builder->slots->data, 0, builder->slots->len * sizeof(guint32));
+  for (guint32 text = 0; text < builder->text_hash->len; text++) {
+    guint32 first = g_array_index(builder->text_start, guint32, text);
+    *find_slot(builder, &g_array_index(builder->ids, guint32, first),
+               g_array_index(builder->text_start, guint32, text + 1) - first,
+               g_array_index(builder->text_hash, guint64, text)) = text + 1;
+  }
+}
+
 static guint32 add_text(BertBatchBuilder *builder, const BertTokens *tokens)
 {
-  guint32 found = GPOINTER_TO_UINT(builder->shares ? g_hash_table_lookup(builder->texts, tokens) : NULL);
-  if (found > 0)
-    return found - 1;
+  if (!builder->shares)
+    return append_text(builder, tokens->ids, tokens->n_ids, tokens->hash);
+  guint32 *slot = find_slot(builder, tokens->ids, tokens->n_ids, tokens->hash);
+  if (*slot > 0)
+    return *slot - 1;
   guint32 text = append_text(builder, tokens->ids, tokens->n_ids, tokens->hash);
-  if (builder->shares)
-    g_hash_table_insert(builder->texts, (gpointer)tokens, GUINT_TO_POINTER(text + 1));
+  *slot = text + 1;
+  if (2 * builder->text_hash->len > builder->slots->len)
+    double_slots(builder);
   return text;
 }
 
@@ -203,22 +224,30 @@ guint bert_batch_builder_n_action_rows(const BertBatchBuilder *builder)
   return builder->n_action_rows;
 }
 
-static gint by_length(gconstpointer a, gconstpointer b, gpointer data)
+/* Texts sorted by length, longest first, equal lengths as they came: counting sort. */
+static guint32 *sort_texts(BertBatchBuilder *builder)
 {
-  const guint32 *start = data;
-  guint32 x = *(const guint32 *)a, y = *(const guint32 *)b;
-  guint32 x_length = start[x + 1] - start[x], y_length = start[y + 1] - start[y];
-  return x_length != y_length ? (x_length < y_length ? 1 : -1) : (x < y ? -1 : x > y);
+  guint n_texts = builder->text_hash->len;
+  const guint32 *start = (const guint32 *)(gpointer)builder->text_start->data;
+  g_array_set_size(builder->counts, builder->longest + 1);
+  g_array_set_size(builder->text_order, n_texts);
+  guint32 *counts = (guint32 *)(gpointer)builder->counts->data, *order = (guint32 *)(gpointer)builder->text_order->data;
+  memset(counts, 0, (builder->longest + 1) * sizeof *counts);
+  for (guint i = 0; i < n_texts; i++)
+    counts[start[i + 1] - start[i]]++;
+  for (guint length = builder->longest + 1, before = 0; length-- > 0;) {
+    guint count = counts[length];
+    counts[length] = before;
+    before += count;
+  }
+  for (guint32 i = 0; i < n_texts; i++)
+    order[counts[start[i + 1] - start[i]]++] = i;
+  return order;
 }
 
 const BertBatch *bert_batch_builder_finish(BertBatchBuilder *builder)
 {
   guint n_texts = builder->text_hash->len;
-  g_array_set_size(builder->text_order, n_texts);
-  guint32 *order = (guint32 *)(gpointer)builder->text_order->data;
-  for (guint32 i = 0; i < n_texts; i++)
-    order[i] = i;
-  g_qsort_with_data(order, (gint)n_texts, sizeof *order, by_length, builder->text_start->data);
 #define DATA(type, array) ((type *)(gpointer)builder->array->data)
   builder->batch = (BertBatch){
       .n_texts = n_texts,
@@ -231,7 +260,7 @@ const BertBatch *bert_batch_builder_finish(BertBatchBuilder *builder)
       .row_text = DATA(guint32, row_text),
       .text_start = DATA(guint32, text_start),
       .text_hash = DATA(guint64, text_hash),
-      .text_order = order,
+      .text_order = sort_texts(builder),
       .decision_state = DATA(guint32, decision_state),
       .decision_pair = DATA(guint32, decision_pair),
       .pair_text = DATA(guint32, pair_text),

@@ -183,7 +183,10 @@ BertParameters *bert_parameters_new(const BertLayout *layout)
 {
   BertParameters *parameters = g_new0(BertParameters, 1);
   parameters->layout = layout;
-  parameters->block = g_aligned_alloc0(layout->n_floats, sizeof(float), ALIGNMENT_FLOATS * sizeof(float));
+  /* Zeros from the system cost no memory until they are written: gradients and moments of frozen tensors never are. */
+  parameters->allocated = g_new0(float, layout->n_floats + ALIGNMENT_FLOATS);
+  gsize misplaced = (guintptr)parameters->allocated / sizeof(float) % ALIGNMENT_FLOATS;
+  parameters->block = parameters->allocated + (ALIGNMENT_FLOATS - misplaced) % ALIGNMENT_FLOATS;
   parameters->layers = g_new0(BertLayer, layout->config.n_layers);
   set_pointers(parameters);
   return parameters;
@@ -194,7 +197,7 @@ void bert_parameters_free(BertParameters *parameters)
   if (parameters == NULL) {
     return;
   }
-  g_aligned_free(parameters->block);
+  g_free(parameters->allocated);
   g_free(parameters->layers);
   g_free(parameters);
 }

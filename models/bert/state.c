@@ -2,11 +2,13 @@
 #include "state.h"
 #include "safetensors.h"
 #include <cartwright/cartwright.h>
+#include <errno.h>
 #include <string.h>
 
 #define STATE_FILE     "training.state"
 #define OPTIMIZER_FILE "optimizer.safetensors"
 #define WEIGHTS_FILE   "model.safetensors"
+#define AVERAGED       "averaged"
 #define STATE_GROUP    "training"
 #define STATE_VERSION  1
 
@@ -76,16 +78,35 @@ static gboolean save_counters(const BertTrainingState *counters, const char *dir
   return written;
 }
 
+static gboolean save_model(const BertShared *shared, const BertParameters *weights, const char *directory,
+                           GError **error)
+{
+  char *file = g_build_filename(directory, WEIGHTS_FILE, NULL);
+  gboolean saved = bert_model_folder_write(&shared->layout->config, shared->folder.tokenizer, directory, error) &&
+                   bert_weights_save(weights, file, error);
+  g_free(file);
+  return saved;
+}
+
+static gboolean save_averaged(const BertShared *shared, const BertParameters *averaged, const char *directory,
+                              GError **error)
+{
+  char *folder = g_build_filename(directory, AVERAGED, NULL);
+  gboolean saved = g_mkdir_with_parents(folder, 0777) == 0;
+  if (!saved)
+    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be created: %s", folder, g_strerror(errno));
+  saved = saved && save_model(shared, averaged, folder, error);
+  g_free(folder);
+  return saved;
+}
+
 gboolean bert_state_save(const BertShared *shared, const BertParameters *weights, const BertTrainingState *state,
                          const char *directory, GError **error)
 {
-  char *file = g_build_filename(directory, WEIGHTS_FILE, NULL);
-  gboolean saved =
-      bert_model_folder_write(&shared->layout->config, shared->folder.tokenizer, directory, error) &&
-      bert_weights_save(weights, file, error) &&
-      (!state || (save_optimizer(shared->layout, state, directory, error) && save_counters(state, directory, error)));
-  g_free(file);
-  return saved;
+  return save_model(shared, weights, directory, error) &&
+         (!state || (save_optimizer(shared->layout, state, directory, error) &&
+                     (!state->averaged || save_averaged(shared, state->averaged, directory, error)) &&
+                     save_counters(state, directory, error)));
 }
 
 static gboolean read_tensor(const BertSafetensors *file, const char *prefix, const BertTensorInfo *info, float *to,
@@ -173,6 +194,16 @@ static gboolean check_config(const BertShared *shared, const char *directory, GE
   return good;
 }
 
+/* A folder of a policy that kept no average is no error. */
+static gboolean load_averaged(BertTrainingState *state, guint32 seed, const char *directory, GError **error)
+{
+  char *file = g_build_filename(directory, AVERAGED, WEIGHTS_FILE, NULL);
+  state->has_averaged = state->averaged && g_file_test(file, G_FILE_TEST_EXISTS);
+  gboolean loaded = !state->has_averaged || bert_weights_load(state->averaged, file, seed, NULL, error);
+  g_free(file);
+  return loaded;
+}
+
 gboolean bert_state_load(const BertShared *shared, BertParameters *weights, BertTrainingState *state, guint32 seed,
                          const char *directory, GError **error)
 {
@@ -186,7 +217,7 @@ gboolean bert_state_load(const BertShared *shared, BertParameters *weights, Bert
   if (!loaded || !state)
     return loaded;
   if (!load_counters(directory, keys, counters, G_N_ELEMENTS(keys), error) ||
-      !load_optimizer(shared->layout, state, directory, error))
+      !load_optimizer(shared->layout, state, directory, error) || !load_averaged(state, seed, directory, error))
     return FALSE;
   state->seed = (guint32)counters[0];
   state->n_forwards = counters[1];

@@ -80,8 +80,8 @@ typedef struct BertLayer {
 /* Pointers to every tensor of one block of layout->n_floats floats, which is
  * aligned to 64 bytes and belongs to the parameters. */
 typedef struct BertParameters {
-  const BertLayout *layout; /* borrowed: outlives the parameters */
-  float *block;
+  const BertLayout *layout;                             /* borrowed: outlives the parameters */
+  float *block, *allocated;                             /* allocated: what to free */
   float *word_embeddings;                               /* vocabulary_size x h */
   float *position_embeddings;                           /* max_positions x h */
   float *token_type_embeddings;                         /* n_token_types x h */

@@ -15,11 +15,12 @@ typedef struct {
 
 typedef struct {
   BertOptimizer *optimizer;
-  const GArray *pieces;
   BertParameters *weights;
   double learning_rate, scale;
-  double *sums;
 } StepRun;
+
+/* Rows of the word embeddings: those with a gradient; those that have ever had one; all. */
+typedef enum { ROWS_WITH_GRADIENT, ROWS_MOVED, ROWS_ALL } Rows;
 
 BertOptimizer *bert_optimizer_new(const BertLayout *layout, const BertKernels *kernels, BertPool *pool,
                                   const BertOptimizerRules *rules, gint first_trained)
@@ -34,7 +35,10 @@ BertOptimizer *bert_optimizer_new(const BertLayout *layout, const BertKernels *k
   optimizer->moment1 = bert_parameters_new(layout);
   optimizer->moment2 = bert_parameters_new(layout);
   optimizer->row_has_gradient = g_new0(guint8, layout->config.vocabulary_size);
-  optimizer->row_has_moments = g_new0(guint8, layout->config.vocabulary_size);
+  optimizer->average = rules->ema_decay > 0 ? bert_parameters_new(layout) : NULL;
+  optimizer->pieces = g_array_new(FALSE, FALSE, sizeof(Piece));
+  optimizer->sums = g_array_new(FALSE, FALSE, sizeof(double));
+  optimizer->row_has_moved = g_new0(guint8, layout->config.vocabulary_size);
   optimizer->is_clear = TRUE;
   return optimizer;
 }
@@ -47,7 +51,10 @@ void bert_optimizer_free(BertOptimizer *optimizer)
   bert_parameters_free(optimizer->moment1);
   bert_parameters_free(optimizer->moment2);
   g_free(optimizer->row_has_gradient);
-  g_free(optimizer->row_has_moments);
+  g_free(optimizer->row_has_moved);
+  bert_parameters_free(optimizer->average);
+  g_array_free(optimizer->pieces, TRUE);
+  g_array_free(optimizer->sums, TRUE);
   g_free(optimizer);
 }
 
@@ -70,72 +77,97 @@ static gboolean has_nonzero(const float *x, gsize n)
   return FALSE;
 }
 
-void bert_optimizer_find_rows(BertOptimizer *optimizer)
+static gboolean is_words(const BertOptimizer *optimizer, const BertTensorInfo *tensor)
 {
-  gsize h = optimizer->layout->config.hidden_size;
-  for (guint row = 0; row < optimizer->layout->config.vocabulary_size; row++) {
-    gsize at = row * h;
-    optimizer->row_has_gradient[row] = has_nonzero(optimizer->gradient->word_embeddings + at, h);
-    optimizer->row_has_moments[row] = has_nonzero(optimizer->moment1->word_embeddings + at, h) ||
-                                      has_nonzero(optimizer->moment2->word_embeddings + at, h);
-  }
-  optimizer->is_clear = !has_nonzero(optimizer->gradient->block, optimizer->layout->n_floats);
+  return optimizer->gradient->block + tensor->offset == optimizer->gradient->word_embeddings;
 }
 
-/* Tensor 0 .. n-1 of those that train, cut up. Pieces of the word embeddings are whole rows, and only
- * those that there is something to do for. */
-static GArray *cut(const BertOptimizer *optimizer, gboolean with_moments)
+void bert_optimizer_find_rows(BertOptimizer *optimizer, const BertParameters *weights)
 {
-  GArray *pieces = g_array_new(FALSE, FALSE, sizeof(Piece));
   const BertLayout *layout = optimizer->layout;
+  gsize h = layout->config.hidden_size;
+  gboolean trains_words = optimizer->first_trained == BERT_LAYER_EMBEDDINGS;
+  for (guint row = 0; row < layout->config.vocabulary_size && trains_words; row++) {
+    gsize at = row * h;
+    optimizer->row_has_gradient[row] = has_nonzero(optimizer->gradient->word_embeddings + at, h);
+    optimizer->row_has_moved[row] =
+        has_nonzero(optimizer->moment1->word_embeddings + at, h) ||
+        has_nonzero(optimizer->moment2->word_embeddings + at, h) ||
+        (optimizer->average && memcmp(optimizer->average->word_embeddings + at, weights->word_embeddings + at,
+                                      h * sizeof *weights->word_embeddings) != 0);
+  }
+  optimizer->is_clear = TRUE;
+  for (guint i = 0; i < layout->n_tensors && optimizer->is_clear; i++) {
+    const BertTensorInfo *tensor = &layout->tensors[i];
+    optimizer->is_clear = !bert_optimizer_trains(optimizer, tensor) ||
+                          !has_nonzero(optimizer->gradient->block + tensor->offset, tensor->n_elements);
+  }
+}
+
+static gboolean belongs(const BertOptimizer *optimizer, guint row, Rows rows)
+{
+  gsize h = optimizer->layout->config.hidden_size;
+  gboolean has_gradient = optimizer->row_has_gradient[row];
+  return rows == ROWS_ALL || (rows == ROWS_MOVED && (has_gradient || optimizer->row_has_moved[row])) ||
+         (has_gradient && has_nonzero(optimizer->gradient->word_embeddings + row * h, h));
+}
+
+static void add_piece(BertOptimizer *optimizer, guint tensor, gsize first, gsize n)
+{
+  Piece piece = {tensor, first, n};
+  g_array_append_val(optimizer->pieces, piece);
+}
+
+/* Cuts up the tensors that train. Pieces of the word embeddings are whole rows, and only those that belong. */
+static void cut(BertOptimizer *optimizer, Rows rows)
+{
+  const BertLayout *layout = optimizer->layout;
+  GArray *pieces = optimizer->pieces;
+  gsize h = layout->config.hidden_size;
+  g_array_set_size(pieces, 0);
   for (guint i = 0; i < layout->n_tensors; i++) {
     const BertTensorInfo *tensor = &layout->tensors[i];
     if (!bert_optimizer_trains(optimizer, tensor))
       continue;
-    if (optimizer->gradient->block + tensor->offset != optimizer->gradient->word_embeddings) {
-      for (gsize first = 0; first < tensor->n_elements; first += PIECE_FLOATS) {
-        Piece piece = {i, first, MIN((gsize)PIECE_FLOATS, tensor->n_elements - first)};
-        g_array_append_val(pieces, piece);
-      }
+    if (!is_words(optimizer, tensor)) {
+      for (gsize first = 0; first < tensor->n_elements; first += PIECE_FLOATS)
+        add_piece(optimizer, i, first, MIN((gsize)PIECE_FLOATS, tensor->n_elements - first));
       continue;
     }
-    gsize h = layout->config.hidden_size;
-    gboolean all = with_moments && optimizer->rules.weight_decay > 0;
     for (guint row = 0; row < layout->config.vocabulary_size; row++) {
-      if (!all && !optimizer->row_has_gradient[row] && !(with_moments && optimizer->row_has_moments[row]))
+      if (!belongs(optimizer, row, rows))
         continue;
       Piece *last = pieces->len > 0 ? &g_array_index(pieces, Piece, pieces->len - 1) : NULL;
-      if (last && last->tensor == i && last->first + last->n == row * h && last->n < PIECE_FLOATS) {
+      if (last && last->tensor == i && last->first + last->n == row * h && last->n < PIECE_FLOATS)
         last->n += h;
-        continue;
-      }
-      Piece piece = {i, row * h, h};
-      g_array_append_val(pieces, piece);
+      else
+        add_piece(optimizer, i, row * h, h);
     }
   }
-  return pieces;
+}
+
+static gsize offset_of(const BertOptimizer *optimizer, const Piece *piece)
+{
+  return optimizer->layout->tensors[piece->tensor].offset + piece->first;
 }
 
 static void sum_task(gpointer data, guint task, guint thread)
 {
-  const StepRun *run = data;
-  const Piece *piece = &g_array_index(run->pieces, Piece, task);
+  BertOptimizer *optimizer = data;
+  const Piece *piece = &g_array_index(optimizer->pieces, Piece, task);
   (void)thread;
-  const BertOptimizer *optimizer = run->optimizer;
-  const float *gradient = optimizer->gradient->block + optimizer->layout->tensors[piece->tensor].offset + piece->first;
-  run->sums[task] = optimizer->kernels->sum_of_squares(piece->n, gradient);
+  g_array_index(optimizer->sums, double, task) =
+      optimizer->kernels->sum_of_squares(piece->n, optimizer->gradient->block + offset_of(optimizer, piece));
 }
 
 static double gradient_norm_of(BertOptimizer *optimizer)
 {
-  GArray *pieces = cut(optimizer, FALSE);
-  double *sums = g_new(double, pieces->len + 1), total = 0;
-  StepRun run = {.optimizer = optimizer, .pieces = pieces, .sums = sums};
-  bert_pool_run(optimizer->pool, pieces->len, sum_task, &run);
-  for (guint i = 0; i < pieces->len; i++)
-    total += sums[i];
-  g_array_free(pieces, TRUE);
-  g_free(sums);
+  double total = 0;
+  cut(optimizer, ROWS_WITH_GRADIENT);
+  g_array_set_size(optimizer->sums, optimizer->pieces->len);
+  bert_pool_run(optimizer->pool, optimizer->pieces->len, sum_task, optimizer);
+  for (guint i = 0; i < optimizer->sums->len; i++)
+    total += g_array_index(optimizer->sums, double, i);
   return sqrt(total);
 }
 
@@ -144,9 +176,9 @@ static void step_task(gpointer data, guint task, guint thread)
   const StepRun *run = data;
   BertOptimizer *optimizer = run->optimizer;
   const BertOptimizerRules *rules = &optimizer->rules;
-  const Piece *piece = &g_array_index(run->pieces, Piece, task);
+  const Piece *piece = &g_array_index(optimizer->pieces, Piece, task);
   const BertTensorInfo *tensor = &optimizer->layout->tensors[piece->tensor];
-  gsize offset = tensor->offset + piece->first;
+  gsize offset = offset_of(optimizer, piece);
   gboolean head = tensor->layer == (gint)optimizer->layout->config.n_layers;
   double n_steps = (double)(optimizer->n_steps + 1);
   (void)thread;
@@ -164,9 +196,51 @@ static void step_task(gpointer data, guint task, guint thread)
                             optimizer->moment1->block + offset, optimizer->moment2->block + offset);
 }
 
+static void average_task(gpointer data, guint task, guint thread)
+{
+  const StepRun *run = data;
+  BertOptimizer *optimizer = run->optimizer;
+  const Piece *piece = &g_array_index(optimizer->pieces, Piece, task);
+  const float *weights = run->weights->block + offset_of(optimizer, piece);
+  float *average = optimizer->average->block + offset_of(optimizer, piece);
+  double t = (double)optimizer->n_steps;
+  float rest = (float)(1 - MIN(optimizer->rules.ema_decay, (1 + t) / (10 + t)));
+  (void)thread;
+  for (gsize i = 0; i < piece->n; i++)
+    average[i] += rest * (weights[i] - average[i]);
+}
+
+void bert_optimizer_begin_average(BertOptimizer *optimizer, const BertParameters *weights)
+{
+  const BertLayout *layout = optimizer->layout;
+  for (guint i = 0; optimizer->average && i < layout->n_tensors; i++) {
+    const BertTensorInfo *tensor = &layout->tensors[i];
+    if (bert_optimizer_trains(optimizer, tensor))
+      memcpy(optimizer->average->block + tensor->offset, weights->block + tensor->offset,
+             tensor->n_elements * sizeof(float));
+  }
+}
+
+BertParameters *bert_optimizer_averaged(const BertOptimizer *optimizer, const BertParameters *weights)
+{
+  const BertLayout *layout = optimizer->layout;
+  BertParameters *averaged = optimizer->average ? bert_parameters_copy(weights) : NULL;
+  for (guint i = 0; averaged && i < layout->n_tensors; i++) {
+    const BertTensorInfo *tensor = &layout->tensors[i];
+    if (bert_optimizer_trains(optimizer, tensor))
+      memcpy(averaged->block + tensor->offset, optimizer->average->block + tensor->offset,
+             tensor->n_elements * sizeof(float));
+  }
+  return averaged;
+}
+
+/* The pieces are those with a gradient. */
 static void clear_gradient(BertOptimizer *optimizer)
 {
-  memset(optimizer->gradient->block, 0, optimizer->layout->n_floats * sizeof(float));
+  for (guint i = 0; i < optimizer->pieces->len; i++) {
+    const Piece *piece = &g_array_index(optimizer->pieces, Piece, i);
+    memset(optimizer->gradient->block + offset_of(optimizer, piece), 0, piece->n * sizeof(float));
+  }
   memset(optimizer->row_has_gradient, 0, optimizer->layout->config.vocabulary_size);
   optimizer->is_clear = TRUE;
 }
@@ -174,6 +248,7 @@ static void clear_gradient(BertOptimizer *optimizer)
 gboolean bert_optimizer_step(BertOptimizer *optimizer, BertParameters *weights, double learning_rate, double max_norm,
                              double *gradient_norm, GError **error)
 {
+  const BertOptimizerRules *rules = &optimizer->rules;
   double norm = gradient_norm_of(optimizer);
   if (gradient_norm)
     *gradient_norm = norm;
@@ -182,16 +257,21 @@ gboolean bert_optimizer_step(BertOptimizer *optimizer, BertParameters *weights, 
     clear_gradient(optimizer);
     return FALSE;
   }
-  GArray *pieces = cut(optimizer, TRUE);
-  StepRun run = {.optimizer = optimizer, .pieces = pieces, .weights = weights, .learning_rate = learning_rate};
+  StepRun run = {.optimizer = optimizer, .weights = weights, .learning_rate = learning_rate};
   run.scale = max_norm > 0 && norm > max_norm ? max_norm / norm : 1;
-  bert_pool_run(optimizer->pool, pieces->len, step_task, &run);
-  g_array_free(pieces, TRUE);
+  Rows moved = rules->weight_decay > 0 && !rules->sparse_embeddings ? ROWS_ALL : ROWS_MOVED;
+  if (!rules->sparse_embeddings)
+    cut(optimizer, moved); /* else they are cut already */
+  bert_pool_run(optimizer->pool, optimizer->pieces->len, step_task, &run);
+  optimizer->n_steps++;
   for (guint row = 0; row < optimizer->layout->config.vocabulary_size; row++) {
-    optimizer->row_has_moments[row] |= optimizer->row_has_gradient[row];
+    optimizer->row_has_moved[row] |= optimizer->row_has_gradient[row];
     optimizer->row_has_gradient[row] = FALSE;
   }
-  optimizer->n_steps++;
+  if (optimizer->average) {
+    cut(optimizer, moved);
+    bert_pool_run(optimizer->pool, optimizer->pieces->len, average_task, &run);
+  }
   optimizer->is_clear = TRUE;
   return TRUE;
 }

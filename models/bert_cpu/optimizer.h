@@ -3,7 +3,14 @@
  *
  * Word embeddings are updated exactly as the dense rule says, but a row whose
  * gradient and moments are all zero would only be shrunk by weight decay, so it is not
- * visited when there is none: rows of words that never occurred cost nothing.
+ * visited when there is none: rows of words that never occurred cost nothing. With
+ * sparse_embeddings a row whose gradient is all zero is left alone altogether: neither
+ * its moments nor the weights decay (as in PyTorch's SparseAdam).
+ *
+ * With ema_decay D an average of the trained weights is kept beside them. It begins as the
+ * weights that training begins with; after step t, average += (1 - d) (weights - average) with d =
+ * min(D, (1 + t) / (10 + t)), so that the beginning is soon forgotten (as TensorFlow's
+ * ExponentialMovingAverage does with num_updates).
  * Results are the same, bit for bit, for any number of threads. */
 #ifndef BERT_CPU_OPTIMIZER_H
 #define BERT_CPU_OPTIMIZER_H
@@ -18,6 +25,8 @@ typedef struct BertOptimizerRules {
   double beta1, beta2, epsilon;
   double weight_decay;             /* of tensors that decay: all but biases and LayerNorm */
   double head_learning_rate_scale; /* multiplies the learning rate of the head's tensors */
+  gboolean sparse_embeddings;      /* only rows of words with a gradient are visited */
+  double ema_decay;                /* D of the average; 0: none is kept */
 } BertOptimizerRules;
 
 typedef struct BertOptimizer {
@@ -28,19 +37,25 @@ typedef struct BertOptimizer {
   gint first_trained;
   guint64 n_steps;
   BertParameters *gradient, *moment1, *moment2;
-  guint8 *row_has_gradient, *row_has_moments; /* vocabulary_size: FALSE means surely all zero */
-  gboolean is_clear;                          /* no gradient was added since the last step */
+  BertParameters *average;                  /* NULL without ema_decay; frozen tensors are zeros in it */
+  guint8 *row_has_gradient, *row_has_moved; /* vocabulary_size: FALSE means surely all zero, surely never moved */
+  gboolean is_clear;                        /* no gradient was added since the last step */
+  GArray *pieces, *sums;                    /* of a step in progress */
 } BertOptimizer;
 
 BertOptimizer *bert_optimizer_new(const BertLayout *layout, const BertKernels *kernels, BertPool *pool,
                                   const BertOptimizerRules *rules, gint first_trained);
+/* Begins the average, if one is kept, at these weights. */
+void bert_optimizer_begin_average(BertOptimizer *optimizer, const BertParameters *weights);
+/* The average with the frozen tensors of `weights`, as a block of its own; NULL if none is kept. */
+BertParameters *bert_optimizer_averaged(const BertOptimizer *optimizer, const BertParameters *weights);
 void bert_optimizer_free(BertOptimizer *optimizer); /* accepts NULL */
 
 gboolean bert_optimizer_trains(const BertOptimizer *optimizer, const BertTensorInfo *tensor);
 /* Says that gradients of these words' rows may have been added to. */
 void bert_optimizer_mark_rows(BertOptimizer *optimizer, const guint32 *ids, guint n_ids);
-/* Finds the rows that are not zero, after blocks were written from outside. */
-void bert_optimizer_find_rows(BertOptimizer *optimizer);
+/* Finds the rows that are not zero or whose average is not the weights, after blocks were written from outside. */
+void bert_optimizer_find_rows(BertOptimizer *optimizer, const BertParameters *weights);
 
 /* One step on `weights`; see CwPolicyVtable.step. A gradient that is not finite is
  * CW_ERROR_NUMERIC with the tensor's name: weights, moments and step count stay, the gradients are

@@ -26,20 +26,26 @@ static gboolean uses_halves(gint precision, const BertKernels *kernels)
   return precision == BERT_PRECISION_BF16 || (precision == BERT_PRECISION_AUTO && kernels->has_bf16);
 }
 
-static void describe(BertCpu *policy)
+static gsize count_trained(const BertCpu *policy)
 {
-  GPtrArray *pairs = g_ptr_array_new();
   const BertLayout *layout = policy->shared->layout;
   gsize n_trained = 0;
   for (guint i = 0; policy->optimizer && i < layout->n_tensors; i++)
     if (bert_optimizer_trains(policy->optimizer, &layout->tensors[i]))
       n_trained += layout->tensors[i].n_elements;
+  return n_trained;
+}
+
+static void describe(BertCpu *policy)
+{
+  GPtrArray *pairs = g_ptr_array_new();
+  const BertLayout *layout = policy->shared->layout;
   g_ptr_array_add(pairs, g_strdup("model"));
   g_ptr_array_add(pairs, g_strdup(policy->shared->model));
   g_ptr_array_add(pairs, g_strdup("parameters"));
   g_ptr_array_add(pairs, g_strdup_printf("%" G_GSIZE_FORMAT, layout->n_parameters));
   g_ptr_array_add(pairs, g_strdup("trained_parameters"));
-  g_ptr_array_add(pairs, g_strdup_printf("%" G_GSIZE_FORMAT, n_trained));
+  g_ptr_array_add(pairs, g_strdup_printf("%" G_GSIZE_FORMAT, count_trained(policy)));
   g_ptr_array_add(pairs, g_strdup("precision"));
   g_ptr_array_add(pairs, g_strdup(policy->network.rules.halves ? "bf16" : "f32"));
   g_ptr_array_add(pairs, g_strdup("threads"));
@@ -83,9 +89,12 @@ BertCpu *bert_cpu_open(const BertCpuOptions *options, guint32 seed, GError **err
                                         .beta2 = options->beta2,
                                         .epsilon = options->epsilon,
                                         .weight_decay = options->weight_decay,
-                                        .head_learning_rate_scale = options->head_learning_rate_scale};
+                                        .head_learning_rate_scale = options->head_learning_rate_scale,
+                                        .sparse_embeddings = options->sparse_embeddings,
+                                        .ema_decay = options->ema_decay};
   policy->optimizer =
       bert_optimizer_new(shared->layout, kernels, policy->pool, &optimizer_rules, (gint)options->freeze_layers);
+  bert_optimizer_begin_average(policy->optimizer, weights);
   BertNetworkRules network_rules = {.first_trained = (gint)options->freeze_layers,
                                     .trains = TRUE,
                                     .halves = uses_halves(options->precision, kernels),
@@ -158,16 +167,15 @@ gboolean bert_cpu_forward(BertCpu *policy, const CwDecision *const *decisions, g
                        .attention_dropout = policy->attention_dropout,
                        .keeps = TRUE};
     pass->hidden_dropout.forward = pass->attention_dropout.forward = (guint32)policy->n_forwards;
-    float *own_values = values ? NULL : g_new(float, n_decisions);
     bert_workspace_clear(pass->workspace);
+    if (!values)
+      values = bert_take(pass->workspace, float, n_decisions);
     bert_encoder_forward(pass);
-    bert_head_forward(pass, logits, values ? values : own_values);
+    bert_head_forward(pass, logits, values);
     policy->operations +=
         bert_encoder_operations(pass->network, pass->batch) + bert_head_operations(pass->network, pass->batch);
-    gboolean finite = bert_cpu_check_finite(policy, "logit", logits, pass->batch->n_pairs, error) &&
-                      bert_cpu_check_finite(policy, "value", values ? values : own_values, n_decisions, error);
-    g_free(own_values);
-    if (!finite)
+    if (!bert_cpu_check_finite(policy, "logit", logits, batch->n_pairs, error) ||
+        !bert_cpu_check_finite(policy, "value", values, n_decisions, error))
       return FALSE;
   }
   policy->n_forwards++;
@@ -222,11 +230,13 @@ void bert_cpu_estimate_memory(BertCpu *policy, const CwDecision *const *decision
                               CwMemoryEstimate *estimate)
 {
   const BertNetwork *network = &policy->network;
-  gsize block = policy->shared->layout->n_floats * sizeof(float);
+  const BertLayout *layout = policy->shared->layout;
   const BertBatch *batch = fill_train_batch(policy, decisions, n_decisions);
   estimate->n_tokens = batch->n_rows;
-  /* Weights, gradients, two moments. */
-  estimate->fixed_bytes = 4 * block + bert_workspace_size(network->packed_memory);
+  /* Weights; gradients, two moments and perhaps an average of what is trained; packed weights. */
+  estimate->fixed_bytes =
+      (layout->n_parameters + (policy->optimizer->average ? 4 : 3) * count_trained(policy)) * sizeof(float) +
+      bert_workspace_size(network->packed_memory);
   estimate->batch_bytes = bert_workspace_reserve(bert_pass_bytes(network, batch, network->rules.recompute));
   if (network->rules.recompute == BERT_RECOMPUTE_NONE) {
     estimate->alternative = "recompute: layer";
@@ -245,7 +255,7 @@ void bert_cpu_visit_tensors(BertCpu *policy, CwTensorVisitor visitor, gpointer u
   }
   bert_network_refresh(&policy->network);
   if (policy->optimizer)
-    bert_optimizer_find_rows(policy->optimizer);
+    bert_optimizer_find_rows(policy->optimizer, policy->weights);
 }
 
 /* What of the optimiser a saved folder holds. */
@@ -266,7 +276,10 @@ gboolean bert_cpu_save(BertCpu *policy, const char *directory, GError **error)
   state.seed = policy->seed;
   state.n_forwards = policy->n_forwards;
   state.n_steps = policy->optimizer->n_steps;
-  return bert_state_save(policy->shared, policy->weights, &state, directory, error);
+  state.averaged = bert_optimizer_averaged(policy->optimizer, policy->weights);
+  gboolean saved = bert_state_save(policy->shared, policy->weights, &state, directory, error);
+  bert_parameters_free(state.averaged);
+  return saved;
 }
 
 gboolean bert_cpu_load(BertCpu *policy, const char *directory, GError **error)
@@ -278,9 +291,11 @@ gboolean bert_cpu_load(BertCpu *policy, const char *directory, GError **error)
     optimizer = bert_optimizer_new(policy->shared->layout, policy->kernels, policy->pool, &policy->optimizer->rules,
                                    policy->optimizer->first_trained);
     state = state_of(optimizer);
+    state.averaged = optimizer->average ? bert_parameters_new(policy->shared->layout) : NULL;
   }
   if (!bert_state_load(policy->shared, weights, optimizer ? &state : NULL, policy->seed, directory, error)) {
     bert_parameters_free(weights);
+    bert_parameters_free(state.averaged);
     bert_optimizer_free(optimizer);
     return FALSE;
   }
@@ -293,8 +308,10 @@ gboolean bert_cpu_load(BertCpu *policy, const char *directory, GError **error)
     policy->hidden_dropout.seed = policy->attention_dropout.seed = policy->seed;
     policy->n_forwards = state.n_forwards;
     optimizer->n_steps = state.n_steps;
-    bert_optimizer_find_rows(optimizer);
+    bert_optimizer_begin_average(optimizer, state.has_averaged ? state.averaged : policy->weights);
+    bert_optimizer_find_rows(optimizer, policy->weights);
   }
+  bert_parameters_free(state.averaged);
   policy->can_go_backward = FALSE;
   bert_network_refresh(&policy->network);
   return TRUE;

@@ -19,6 +19,8 @@ typedef struct BertCpuOptions {
   };
   gint64 threads, score_cache;
   gint instruction_set, precision, recompute;
+  gboolean sparse_embeddings;
+  double ema_decay;
 } BertCpuOptions;
 
 /* What scoring keeps from call to call (score.c). */

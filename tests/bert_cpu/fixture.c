@@ -121,17 +121,23 @@ char *fixture_folder_new(void)
   return folder;
 }
 
+static void remove_tree(const char *path)
+{
+  GDir *directory = g_dir_open(path, 0, NULL);
+  const char *name;
+  while (directory && (name = g_dir_read_name(directory))) {
+    char *entry = g_build_filename(path, name, NULL);
+    remove_tree(entry);
+    g_free(entry);
+  }
+  if (directory)
+    g_dir_close(directory);
+  g_remove(path);
+}
+
 void fixture_folder_remove(char *folder)
 {
-  GDir *directory = g_dir_open(folder, 0, NULL);
-  const char *name;
-  while ((name = g_dir_read_name(directory))) {
-    char *file = g_build_filename(folder, name, NULL);
-    g_unlink(file);
-    g_free(file);
-  }
-  g_dir_close(directory);
-  g_rmdir(folder);
+  remove_tree(folder);
   g_free(folder);
 }
 
