@@ -22,8 +22,7 @@ struct BertCache {
   GQueue ring;         /* the hand is at the head */
 };
 
-/* Eight bytes at a time, then the finaliser of MurmurHash3. */
-static guint64 hash_of(gconstpointer key, gsize size)
+guint64 bert_hash_bytes(gconstpointer key, gsize size)
 {
   const char *bytes = key;
   guint64 hash = size * 0x9e3779b97f4a7c15u, word;
@@ -81,7 +80,7 @@ static gsize bytes_of(gsize key_size, gsize n)
 
 static Entry *look_up(BertCache *cache, gconstpointer key, gsize key_size)
 {
-  Entry wanted = {.hash = hash_of(key, key_size), .key = key, .key_size = key_size};
+  Entry wanted = {.hash = bert_hash_bytes(key, key_size), .key = key, .key_size = key_size};
   return g_hash_table_lookup(cache->entries, &wanted);
 }
 
@@ -121,7 +120,7 @@ float *bert_cache_add(BertCache *cache, gconstpointer key, gsize key_size, gsize
     }
   }
   entry = g_malloc(sizeof *entry + n * sizeof(float) + key_size);
-  *entry = (Entry){.hash = hash_of(key, key_size), .key = entry->floats + n, .key_size = key_size, .n = n};
+  *entry = (Entry){.hash = bert_hash_bytes(key, key_size), .key = entry->floats + n, .key_size = key_size, .n = n};
   entry->link.data = entry;
   memcpy(entry->floats + n, key, key_size);
   g_hash_table_add(cache->entries, entry);

@@ -24,6 +24,9 @@ const float *bert_cache_find(BertCache *cache, gconstpointer key, gsize key_size
  * take more than an eighth of it. An entry of the same key is replaced. */
 float *bert_cache_add(BertCache *cache, gconstpointer key, gsize key_size, gsize n);
 
+/* A good mixture of the bytes: eight at a time, then the finaliser of MurmurHash3. */
+guint64 bert_hash_bytes(gconstpointer bytes, gsize size);
+
 /* Bytes in use. */
 gsize bert_cache_size(const BertCache *cache);
 

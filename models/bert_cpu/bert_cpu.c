@@ -17,6 +17,10 @@ static const CwOption option_rows[] = {
      .maximum = 1048576, .unit = "MiB",
      .help = "score remembers encodings of candidates and whole decisions until the weights change, in so much memory; "
              "results do not depend on it"},
+    {ROW(frozen_cache), .type = CW_OPTION_INTEGER, .flags = CW_OPTION_RESUME_SAFE, .default_value = "256", .minimum = 0,
+     .maximum = 1048576, .unit = "MiB",
+     .help = "with freeze_layers, remember what the frozen layers made of texts, in so much memory: for scoring, and for "
+             "training without dropout; results do not depend on it"},
     {ROW(precision), .type = CW_OPTION_ENUM, .default_value = "f32", .values = precision_names,
      .help = "of the encoder's weights and activations in products: f32, or bf16 with sums, gradients and optimiser in "
              "f32; auto: bf16 where the processor has instructions for it"},

@@ -9,7 +9,7 @@
 
 typedef struct {
   BertPass *pass;
-  gint layer; /* BERT_LAYER_EMBEDDINGS: the embeddings and the first projections */
+  gint layer; /* first_layer - 1: what the first layer reads (the embeddings) and its projections */
 } RowRun;
 
 /* A thread's memory for one block of rows. */
@@ -78,6 +78,23 @@ static void embed(const BertPass *pass, guint first, guint last, guint16 *bits)
     if (pass->hidden_dropout.threshold > 0)
       bert_dropout_row(pass, BERT_LAYER_EMBEDDINGS, BERT_SITE_EMBEDDINGS, row, x, x, bits);
   }
+}
+
+/* Where the frozen layers were done before. */
+static void copy_inputs(const BertPass *pass, guint first, guint last)
+{
+  const BertBatch *batch = pass->batch;
+  gsize h = pass->network->config->hidden_size;
+  for (guint row = first; row < last; row++) {
+    guint text = batch->row_text[row];
+    memcpy(pass->hidden_states + row * h, pass->text_inputs[text] + (row - batch->text_start[text]) * h,
+           h * sizeof(float));
+  }
+}
+
+static guint end_layer(const BertPass *pass)
+{
+  return pass->end_layer > 0 ? pass->end_layer : pass->network->config->n_layers;
 }
 
 /* x (rows first .. last-1; x begins at row `first`, as all here do) is dropped, added to the residual and normalised
@@ -165,14 +182,16 @@ static void row_task(gpointer data, guint task, guint thread)
   Scratch scratch = scratch_of(pass, thread);
   guint first, last, next = (guint)(run->layer + 1);
   bert_row_block(pass->batch->n_rows, pass->n_row_blocks, task, &first, &last);
-  if (run->layer == BERT_LAYER_EMBEDDINGS)
-    embed(pass, first, last, scratch.bits);
-  else
+  if (next > pass->first_layer)
     layer_rows(pass, run->layer, first, last, &scratch);
+  else if (next > 0)
+    copy_inputs(pass, first, last);
+  else
+    embed(pass, first, last, scratch.bits);
   const float *states = pass->hidden_states + first * h;
   if (pass->lowest_input && (gint)next == MAX(network->rules.first_trained, 0))
     memcpy(pass->lowest_input + first * h, states, (last - first) * h * sizeof *states);
-  if (next < network->config->n_layers)
+  if (next < end_layer(pass))
     project_rows(pass, (gint)next, first, last, states, &scratch);
 }
 
@@ -253,7 +272,7 @@ static void take_memory(BertPass *pass)
     pass->embeddings_normalised = bert_take(workspace, float, rows *h);
     pass->embeddings_inverse = bert_take(workspace, float, rows);
   }
-  for (guint i = 0; i < n_layers; i++) {
+  for (guint i = pass->first_layer; i < end_layer(pass); i++) {
     BertLayerMemory *memory = &pass->layers[i];
     gboolean trained = pass->keeps && (gint)i >= first_trained;
     *memory = (BertLayerMemory){.keeps = trained && !recomputes};
@@ -279,8 +298,8 @@ void bert_encoder_forward(BertPass *pass)
   pass->n_row_blocks = bert_row_blocks(network, pass->batch->n_rows);
   take_memory(pass);
   bert_pass_scratch(pass, row_scratch(network));
-  bert_pool_run(network->pool, pass->n_row_blocks, row_task, &(RowRun){pass, BERT_LAYER_EMBEDDINGS});
-  for (guint i = 0; i < network->config->n_layers; i++) {
+  bert_pool_run(network->pool, pass->n_row_blocks, row_task, &(RowRun){pass, (gint)pass->first_layer - 1});
+  for (guint i = pass->first_layer; i < end_layer(pass); i++) {
     const BertLayerMemory *memory = &pass->layers[i];
     bert_attention_forward(pass, (gint)i, memory->query_key_value, memory->context);
     bert_pool_run(network->pool, pass->n_row_blocks, row_task, &(RowRun){pass, (gint)i});

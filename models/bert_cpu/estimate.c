@@ -62,14 +62,37 @@ static void take_attention_scratch(Estimate *estimate)
                              matrices * longest * width + BERT_DROPOUT_GROUP);
 }
 
-static void forward(Estimate *estimate, BertRecompute recompute)
+static void take_forward_scratch(Estimate *estimate)
+{
+  const BertNetwork *network = estimate->network;
+  gsize h = network->config->hidden_size, wide = MAX((gsize)network->config->intermediate_size, 3 * h);
+  gsize block = BERT_ROW_UNIT * BERT_ROW_BLOCK_UNITS;
+  take_scratch(estimate, network->kernels->gemm_scratch +
+                             block * (2 * h + wide + (network->rules.halves ? (wide + 1) / 2 : 0)) + h / 2);
+  take_attention_scratch(estimate);
+}
+
+/* A pass of all texts through the frozen layers (frozen.c). */
+static void frozen_forward(Estimate *estimate)
+{
+  gsize rows = estimate->batch->n_rows, n_texts = estimate->batch->n_texts;
+  take(estimate, n_texts, sizeof(float *) + 1);
+  take(estimate, estimate->network->config->n_layers, sizeof(BertLayerMemory));
+  take_floats(estimate, rows * estimate->network->config->hidden_size);
+  take_inside(estimate, FALSE);
+  take_forward_scratch(estimate);
+  estimate->scratch = 0; /* the other pass takes its own */
+}
+
+static void forward(Estimate *estimate, BertRecompute recompute, gboolean remembers_frozen)
 {
   const BertNetwork *network = estimate->network;
   const BertConfig *config = network->config;
-  gsize rows = estimate->batch->n_rows, h = config->hidden_size, f = config->intermediate_size;
-  gsize wide = MAX(f, 3 * h), block = BERT_ROW_UNIT * BERT_ROW_BLOCK_UNITS;
+  gsize rows = estimate->batch->n_rows, h = config->hidden_size;
   gint first_trained = network->rules.first_trained, n_layers = (gint)config->n_layers;
   gboolean shares = FALSE;
+  if (remembers_frozen)
+    frozen_forward(estimate);
   take(estimate, config->n_layers, sizeof(BertLayerMemory));
   take_floats(estimate, rows * h);
   if (first_trained < n_layers)
@@ -78,7 +101,7 @@ static void forward(Estimate *estimate, BertRecompute recompute)
     take_floats(estimate, rows * h);
     take_floats(estimate, rows);
   }
-  for (gint i = 0; i < n_layers; i++) {
+  for (gint i = remembers_frozen ? first_trained : 0; i < n_layers; i++) {
     gboolean trained = i >= first_trained, keeps = trained && recompute == BERT_RECOMPUTE_NONE;
     if (keeps || !shares)
       take_inside(estimate, keeps || (recompute == BERT_RECOMPUTE_LAYER && first_trained < n_layers));
@@ -88,9 +111,7 @@ static void forward(Estimate *estimate, BertRecompute recompute)
       take_floats(estimate, rows);
     }
   }
-  take_scratch(estimate, network->kernels->gemm_scratch +
-                             block * (2 * h + wide + (network->rules.halves ? (wide + 1) / 2 : 0)) + h / 2);
-  take_attention_scratch(estimate);
+  take_forward_scratch(estimate);
 }
 
 /* Forward and backward of the head. */
@@ -142,11 +163,12 @@ static void backward(Estimate *estimate)
                network->kernels->gemm_scratch + (BERT_ROW_UNIT * BERT_ROW_BLOCK_UNITS + 4) * MAX(f, h) + h / 2);
 }
 
-gsize bert_pass_bytes(const BertNetwork *network, const BertBatch *batch, BertRecompute recompute)
+gsize bert_pass_bytes(const BertNetwork *network, const BertBatch *batch, BertRecompute recompute,
+                      gboolean remembers_frozen)
 {
   Estimate estimate = {
       .network = network, .batch = batch, .stored = network->rules.halves ? sizeof(BertHalf) : sizeof(float)};
-  forward(&estimate, recompute);
+  forward(&estimate, recompute, remembers_frozen);
   head(&estimate);
   backward(&estimate);
   return estimate.total;

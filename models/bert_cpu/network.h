@@ -107,7 +107,10 @@ typedef struct BertPass {
   const BertBatch *batch;
   BertWorkspace *workspace;
   BertDropout hidden_dropout, attention_dropout;
-  gboolean keeps; /* training: keeps what backward needs */
+  gboolean keeps;                  /* training: keeps what backward needs */
+  guint first_layer;               /* layers below are not computed: what they give is in text_inputs */
+  guint end_layer;                 /* neither are this one and those above; 0: all are */
+  const float *const *text_inputs; /* with first_layer > 0: per text its rows of h */
   guint n_row_blocks;
   float *embeddings_normalised, *embeddings_inverse;
   float *lowest_input; /* T x h: of the first layer that trains */
@@ -192,8 +195,10 @@ void bert_attention_backward(BertPass *pass, gint layer, gconstpointer query_key
                              gpointer d_query_key_value);
 
 /* Bytes that a training pass over the batch takes from its workspace, forward and backward, with this rule for what is
- * kept: within 2 % for more than a few hundred tokens (estimate.c). */
-gsize bert_pass_bytes(const BertNetwork *network, const BertBatch *batch, BertRecompute recompute);
+ * kept: within 2 % for more than a few hundred tokens (estimate.c). remembers_frozen: bert_frozen_serves, and nothing
+ * is remembered yet. */
+gsize bert_pass_bytes(const BertNetwork *network, const BertBatch *batch, BertRecompute recompute,
+                      gboolean remembers_frozen);
 
 /* Stored numbers: floats, or halves in a network of bf16. Tasks compute in floats; with floats these open the stored
  * place itself, with halves they go through `spare`. */

@@ -8,7 +8,7 @@
 
 /* Everything that does not depend on where the weights come from. Takes over `weights`. */
 static BertCpu *assemble(BertShared *shared, BertParameters *weights, const BertKernels *kernels, guint n_threads,
-                         const BertTextRules *rules, gsize score_cache)
+                         const BertTextRules *rules, gsize score_cache, gsize frozen_cache)
 {
   BertCpu *policy = g_new0(BertCpu, 1);
   policy->shared = shared;
@@ -18,6 +18,7 @@ static BertCpu *assemble(BertShared *shared, BertParameters *weights, const Bert
   policy->rules = *rules;
   policy->cache = bert_token_cache_new(rules);
   policy->score = bert_score_new(score_cache);
+  policy->frozen = bert_frozen_new(frozen_cache);
   return policy;
 }
 
@@ -76,8 +77,8 @@ BertCpu *bert_cpu_open(const BertCpuOptions *options, guint32 seed, GError **err
     return NULL;
   }
   BertTextRules rules = bert_text_rules(shared, &options->bert);
-  BertCpu *policy =
-      assemble(shared, weights, kernels, (guint)options->threads, &rules, (gsize)options->score_cache << 20);
+  BertCpu *policy = assemble(shared, weights, kernels, (guint)options->threads, &rules,
+                             (gsize)options->score_cache << 20, (gsize)options->frozen_cache << 20);
   policy->seed = seed;
   policy->trains = TRUE;
   policy->score_batch_tokens = (guint)options->score_batch_tokens;
@@ -109,7 +110,7 @@ BertCpu *bert_cpu_clone_frozen(BertCpu *policy, GError **error)
   (void)error;
   BertCpu *clone =
       assemble(g_atomic_rc_box_acquire(policy->shared), bert_parameters_copy(policy->weights), policy->kernels,
-               bert_pool_n_threads(policy->pool), &policy->rules, bert_score_limit(policy->score));
+               bert_pool_n_threads(policy->pool), &policy->rules, bert_score_limit(policy->score), 0);
   clone->seed = policy->seed;
   clone->score_batch_tokens = policy->score_batch_tokens;
   BertNetworkRules network_rules = {.first_trained = (gint)policy->shared->layout->config.n_layers,
@@ -129,6 +130,7 @@ void bert_cpu_close(BertCpu *policy)
   bert_pool_free(policy->pool);
   bert_token_cache_free(policy->cache);
   bert_score_free(policy->score);
+  bert_frozen_free(policy->frozen);
   bert_batch_builder_free(policy->train_builder);
   bert_workspace_free(policy->train_workspace);
   g_strfreev(policy->description);
@@ -170,10 +172,8 @@ gboolean bert_cpu_forward(BertCpu *policy, const CwDecision *const *decisions, g
     bert_workspace_clear(pass->workspace);
     if (!values)
       values = bert_take(pass->workspace, float, n_decisions);
-    bert_encoder_forward(pass);
+    policy->operations += bert_frozen_forward(policy->frozen, pass) + bert_head_operations(pass->network, pass->batch);
     bert_head_forward(pass, logits, values);
-    policy->operations +=
-        bert_encoder_operations(pass->network, pass->batch) + bert_head_operations(pass->network, pass->batch);
     if (!bert_cpu_check_finite(policy, "logit", logits, batch->n_pairs, error) ||
         !bert_cpu_check_finite(policy, "value", values, n_decisions, error))
       return FALSE;
@@ -232,15 +232,16 @@ void bert_cpu_estimate_memory(BertCpu *policy, const CwDecision *const *decision
   const BertNetwork *network = &policy->network;
   const BertLayout *layout = policy->shared->layout;
   const BertBatch *batch = fill_train_batch(policy, decisions, n_decisions);
+  gboolean serves = bert_frozen_serves(policy->frozen, network, &policy->hidden_dropout, &policy->attention_dropout);
   estimate->n_tokens = batch->n_rows;
   /* Weights; gradients, two moments and perhaps an average of what is trained; packed weights. */
   estimate->fixed_bytes =
       (layout->n_parameters + (policy->optimizer->average ? 4 : 3) * count_trained(policy)) * sizeof(float) +
       bert_workspace_size(network->packed_memory);
-  estimate->batch_bytes = bert_workspace_reserve(bert_pass_bytes(network, batch, network->rules.recompute));
+  estimate->batch_bytes = bert_workspace_reserve(bert_pass_bytes(network, batch, network->rules.recompute, serves));
   if (network->rules.recompute == BERT_RECOMPUTE_NONE) {
     estimate->alternative = "recompute: layer";
-    estimate->alternative_bytes = bert_workspace_reserve(bert_pass_bytes(network, batch, BERT_RECOMPUTE_LAYER));
+    estimate->alternative_bytes = bert_workspace_reserve(bert_pass_bytes(network, batch, BERT_RECOMPUTE_LAYER, serves));
   }
 }
 
@@ -254,6 +255,7 @@ void bert_cpu_visit_tensors(BertCpu *policy, CwTensorVisitor visitor, gpointer u
             trained ? policy->optimizer->gradient->block + tensor->offset : NULL, user_data);
   }
   bert_network_refresh(&policy->network);
+  bert_frozen_check(policy->frozen, &policy->network);
   if (policy->optimizer)
     bert_optimizer_find_rows(policy->optimizer, policy->weights);
 }
@@ -314,5 +316,6 @@ gboolean bert_cpu_load(BertCpu *policy, const char *directory, GError **error)
   bert_parameters_free(state.averaged);
   policy->can_go_backward = FALSE;
   bert_network_refresh(&policy->network);
+  bert_frozen_check(policy->frozen, &policy->network);
   return TRUE;
 }

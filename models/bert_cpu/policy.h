@@ -3,6 +3,7 @@
 #define BERT_CPU_POLICY_H
 
 #include "bert/model.h"
+#include "frozen.h"
 #include "network.h"
 #include "optimizer.h"
 
@@ -17,7 +18,7 @@ typedef struct BertCpuOptions {
     };
     BertOptions bert;
   };
-  gint64 threads, score_cache;
+  gint64 threads, score_cache, frozen_cache;
   gint instruction_set, precision, recompute;
   gboolean sparse_embeddings;
   double ema_decay;
@@ -26,7 +27,7 @@ typedef struct BertCpuOptions {
 /* What scoring keeps from call to call (score.c). */
 typedef struct BertScore BertScore;
 
-#define BERT_N_COUNTERS 7
+#define BERT_N_COUNTERS 11
 
 typedef struct BertCpu {
   BertShared *shared;
@@ -43,6 +44,7 @@ typedef struct BertCpu {
   BertTextRules rules;
   BertTokenCache *cache;
   BertScore *score;
+  BertFrozen *frozen;
   BertBatchBuilder *train_builder;
   BertWorkspace *train_workspace;
   BertPass pass; /* the last training forward */

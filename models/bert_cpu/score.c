@@ -128,8 +128,7 @@ static const float **encode(BertCpu *policy, BertPass *pass, const BertBatch *ba
   pass->batch = bert_batch_builder_select(score->encoder_builder, batch, wanted);
   if (pass->batch->n_texts == 0)
     return states;
-  bert_encoder_forward(pass);
-  policy->operations += bert_encoder_operations(pass->network, pass->batch);
+  policy->operations += bert_frozen_forward(policy->frozen, pass);
   for (guint i = 0, k = 0; i < batch->n_texts; i++)
     if (wanted[i])
       states[i] = pass->hidden_states + pass->batch->text_start[k++] * h;
@@ -219,12 +218,17 @@ gboolean bert_cpu_score(BertCpu *policy, const CwDecision *const *decisions, gui
 const CwNamedValue *bert_cpu_counters(BertCpu *policy)
 {
   const BertScore *score = policy->score;
+  const BertFrozenCounts *frozen = bert_frozen_counts(policy->frozen);
   const CwNamedValue counters[BERT_N_COUNTERS] = {{"score/decisions", (double)score->n_decisions},
                                                   {"score/decisions_found", (double)score->n_decisions_found},
                                                   {"score/texts", (double)score->n_texts},
                                                   {"score/texts_found", (double)score->n_texts_found},
                                                   {"score/tokens", (double)score->n_tokens},
                                                   {"score/tokens_found", (double)score->n_tokens_found},
+                                                  {"frozen/texts", (double)frozen->n_texts},
+                                                  {"frozen/texts_found", (double)frozen->n_texts_found},
+                                                  {"frozen/tokens", (double)frozen->n_tokens},
+                                                  {"frozen/tokens_found", (double)frozen->n_tokens_found},
                                                   {"operations", policy->operations}};
   memcpy(policy->counters, counters, sizeof counters);
   return policy->counters;

@@ -138,6 +138,7 @@ static void test_the_estimate_is_what_a_pass_takes(void **state)
     options.freeze_layers = (gint[]){-1, 0, 2, 3, -1, 1}[way / 4];
     options.threads = 1 + (way & 1);
     options.ema_decay = way & 8 ? 0.9 : 0;
+    options.frozen_cache = way & 1 ? 64 : 0;
     FixtureDecisions decisions = make_decisions(way < 16 ? 24 : 7);
     BertCpu *policy = fixture_open(&options, 3);
     CwMemoryEstimate estimate = {.struct_size = sizeof estimate};
@@ -146,7 +147,9 @@ static void test_the_estimate_is_what_a_pass_takes(void **state)
     assert_int_equal(estimate.n_tokens, policy->pass.batch->n_rows);
     g_autofree char *name = g_strdup_printf("way %u", way);
     gsize used = bert_workspace_used(policy->train_workspace);
-    assert_near(bert_pass_bytes(&policy->network, policy->pass.batch, policy->network.rules.recompute), used, name);
+    assert_near(bert_pass_bytes(&policy->network, policy->pass.batch, policy->network.rules.recompute,
+                                options.frozen_cache > 0 && options.freeze_layers > 0),
+                used, name);
     fixture_accumulate(policy, &decisions, 1);
     assert_near(estimate.batch_bytes, bert_workspace_size(policy->train_workspace), name);
     assert_near(estimate.fixed_bytes, fixed_memory(policy), name);
@@ -200,9 +203,10 @@ static void test_training_in_the_steady_state_allocates_nothing(void **state)
     options.precision = way & 1 ? BERT_PRECISION_BF16 : BERT_PRECISION_F32;
     options.recompute = way & 2 ? BERT_RECOMPUTE_LAYER : BERT_RECOMPUTE_NONE;
     options.freeze_layers = way & 2 ? 1 : -1;
+    options.frozen_cache = 64;
     options.sparse_embeddings = (way & 4) != 0;
     options.ema_decay = way & 4 ? 0.99 : 0;
-    options.dropout = 0.1;
+    options.dropout = way & 4 ? 0.1 : 0;
     options.threads = 1 + (way & 1);
     BertCpu *policy = fixture_open(&options, 3);
     for (int round = 0; round < 3; round++) {
@@ -234,6 +238,8 @@ static void test_scoring_in_the_steady_state_allocates_nothing(void **state)
   for (guint way = 0; way < 4; way++) {
     BertCpuOptions options = fixture_options();
     options.score_cache = way & 1 ? 64 : 0;
+    options.freeze_layers = way & 2 ? 2 : -1;
+    options.frozen_cache = way & 2 ? 64 : 0;
     options.score_batch_tokens = way & 2 ? 1000 : 8192;
     BertCpu *policy = fixture_open(&options, 3);
     guint64 before = 0;

@@ -182,7 +182,7 @@ static void test_a_value_is_computed_when_it_is_first_wanted(void **state)
   fixture_decisions_clear(&decisions);
 }
 
-/* A thousand titles in a cache that holds a part of them. */
+/* 3,000 titles in a cache that holds a part of them. */
 static void test_a_small_cache_forgets_and_stays_right(void **state)
 {
   (void)state;
@@ -191,8 +191,9 @@ static void test_a_small_cache_forgets_and_stays_right(void **state)
   for (guint round = 0; round < 300; round++) {
     GPtrArray *texts = g_ptr_array_new_with_free_func(g_free);
     for (guint i = 0; i < 8; i++)
-      g_ptr_array_add(texts, g_strdup_printf("blue shirt size %u red %u pocket blue red shirt",
-                                             cw_random_below(random, 200), cw_random_below(random, 5)));
+      g_ptr_array_add(texts, g_strdup_printf("blue shirt size %u %u %u red %u", cw_random_below(random, 10),
+                                             cw_random_below(random, 10), cw_random_below(random, 10),
+                                             cw_random_below(random, 3)));
     CwDecision decision = {sizeof decision, texts->pdata[7], (const char *const *)texts->pdata, 7};
     const CwDecision *one = &decision;
     Scores expected = score(plain, &one, 1);
