@@ -70,7 +70,8 @@ static void touch(const char *name, const gint64 *shape, guint n_dimensions, flo
   (void)name, (void)shape, (void)n_dimensions, (void)weights, (void)gradient, (void)user_data;
 }
 
-/* A visitor may change weights, so what is remembered about them is void afterwards. */
+/* A visitor may change weights, so what is remembered about them is void afterwards, unless the policy sees that they
+ * are still the same. */
 static void forget(CwPolicy *policy)
 {
   cw_policy_visit_tensors(policy, touch, NULL);

@@ -225,10 +225,10 @@ const CwNamedValue *bert_cpu_counters(BertCpu *policy)
                                                   {"score/texts_found", (double)score->n_texts_found},
                                                   {"score/tokens", (double)score->n_tokens},
                                                   {"score/tokens_found", (double)score->n_tokens_found},
-                                                  {"frozen/texts", (double)frozen->n_texts},
-                                                  {"frozen/texts_found", (double)frozen->n_texts_found},
-                                                  {"frozen/tokens", (double)frozen->n_tokens},
-                                                  {"frozen/tokens_found", (double)frozen->n_tokens_found},
+                                                  {"frozen_texts", (double)frozen->n_texts},
+                                                  {"frozen_texts_found", (double)frozen->n_texts_found},
+                                                  {"frozen_tokens", (double)frozen->n_tokens},
+                                                  {"frozen_tokens_found", (double)frozen->n_tokens_found},
                                                   {"operations", policy->operations}};
   memcpy(policy->counters, counters, sizeof counters);
   return policy->counters;

@@ -79,6 +79,7 @@ static void reference_step(Reference *reference, const BertOptimizer *optimizer,
   gsize h = reference->layout->config.hidden_size;
   for (guint k = 0; k < reference->layout->n_tensors; k++) {
     const BertTensorInfo *tensor = &reference->layout->tensors[k];
+    gboolean decays = !g_str_has_suffix(tensor->name, ".bias") && !strstr(tensor->name, "LayerNorm");
     gboolean words = g_str_has_suffix(tensor->name, "word_embeddings.weight");
     for (gsize i = tensor->offset; i < tensor->offset + tensor->n_elements; i++) {
       gsize row = tensor->offset + (i - tensor->offset) / h * h;
@@ -88,7 +89,7 @@ static void reference_step(Reference *reference, const BertOptimizer *optimizer,
       double *m = &reference->moment1[i], *v = &reference->moment2[i];
       *m = rules->beta1 * *m + (1 - rules->beta1) * g;
       *v = rules->beta2 * *v + (1 - rules->beta2) * g * g;
-      *w -= tensor->decays ? LEARNING_RATE * rules->weight_decay * *w : 0;
+      *w -= decays ? LEARNING_RATE * rules->weight_decay * *w : 0;
       *w -=
           LEARNING_RATE * (*m / (1 - pow(rules->beta1, t))) / (sqrt(*v / (1 - pow(rules->beta2, t))) + rules->epsilon);
     }
