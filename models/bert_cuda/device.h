@@ -16,6 +16,7 @@
  *   cudaEventSynchronize cudaEventElapsedTime cudaEventDestroy cudaGetDeviceCount cudaSetDevice cudaGetDevice
  *   cudaGetDeviceProperties cudaDeviceGetAttribute cudaMemGetInfo cudaGetLastError cudaGetErrorString
  *   cudaDriverGetVersion cudaRuntimeGetVersion;
+ * - one instruction of the tensor cores, in bert_multiply_tile (under emulation, cw_host_multiply_tile);
  * - cuBLAS: cublasCreate cublasDestroy cublasSetStream cublasSetWorkspace cublasGemmEx cublasGetStatusString.
  *
  * C files include this header too and then get the parts with C linkage: under emulation those headers must be
@@ -178,21 +179,7 @@ static __device__ __forceinline__ void bert_store_pair(BertHalf *to, uint32_t pa
 static __device__ __forceinline__ void bert_multiply_tile(float c[4], const uint32_t a[4], uint32_t b0, uint32_t b1)
 {
 #if defined(BERT_HOST_EMULATION)
-  int lane = (int)(threadIdx.x % BERT_WARP), g = lane / 4, t = lane % 4;
-  for (int from = 0; from < 4; from++) {
-    uint32_t rows[4];
-    for (int i = 0; i < 4; i++)
-      rows[i] = __shfl_sync(BERT_ALL_LANES, a[i], 4 * g + from);
-    for (int j = 0; j < 2; j++) {
-      uint32_t near = __shfl_sync(BERT_ALL_LANES, b0, 4 * (2 * t + j) + from);
-      uint32_t far = __shfl_sync(BERT_ALL_LANES, b1, 4 * (2 * t + j) + from);
-      for (int i = 0; i < 2; i++)
-        c[2 * i + j] += bert_bits_to_float(rows[i] << 16) * bert_bits_to_float(near << 16) +
-                        bert_bits_to_float(rows[i] & 0xffff0000u) * bert_bits_to_float(near & 0xffff0000u) +
-                        bert_bits_to_float(rows[i + 2] << 16) * bert_bits_to_float(far << 16) +
-                        bert_bits_to_float(rows[i + 2] & 0xffff0000u) * bert_bits_to_float(far & 0xffff0000u);
-    }
-  }
+  cw_host_multiply_tile(c, a, b0, b1, __FILE_NAME__, __LINE__);
 #elif __CUDA_ARCH__ >= 800
   asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
                "{%0, %1, %2, %3};"

@@ -148,6 +148,38 @@ static void test_products_of_bf16_and_tf32(void **)
   cublasDestroy(handle);
 }
 
+/* c (16 x 8) = a (16 x 16) b (16 x 8, columns next to each other), fragments as in the PTX manual. */
+__global__ static void multiply_one_tile(const unsigned *a, const unsigned *b, float *c)
+{
+  unsigned group = threadIdx.x / 4, within = threadIdx.x % 4;
+  const unsigned left[4] = {a[group * 8 + within], a[(group + 8) * 8 + within], a[group * 8 + within + 4],
+                            a[(group + 8) * 8 + within + 4]};
+  float sums[4] = {0, 0, 0, 0};
+  cw_host_multiply_tile(sums, left, b[group * 8 + within], b[group * 8 + within + 4], __FILE_NAME__, __LINE__);
+  for (unsigned i = 0; i < 4; i++)
+    c[(group + i / 2 * 8) * 8 + 2 * within + i % 2] = sums[i];
+}
+
+static void test_product_of_tiles(void **)
+{
+  std::vector<__nv_bfloat16> a(256), b(128);
+  for (int i = 0; i < 256; i++)
+    a[i] = __float2bfloat16(static_cast<float>(i % 7 - 3));
+  for (int i = 0; i < 128; i++)
+    b[i] = __float2bfloat16(static_cast<float>(i % 5 - 2));
+  float *c = device_new<float>(128);
+  LAUNCH(multiply_one_tile, 1, 32, reinterpret_cast<const unsigned *>(device_copy(a)),
+         reinterpret_cast<const unsigned *>(device_copy(b)), c);
+  std::vector<float> found = host_copy(c, 128);
+  for (int i = 0; i < 16; i++)
+    for (int j = 0; j < 8; j++) {
+      float expected = 0;
+      for (int k = 0; k < 16; k++)
+        expected += __bfloat162float(a[16 * i + k]) * __bfloat162float(b[16 * j + k]);
+      assert_true(found[8 * i + j] == expected);
+    }
+}
+
 static void test_strided_products(void **)
 {
   cublasHandle_t handle;
@@ -305,6 +337,7 @@ int main()
       cmocka_unit_test(test_transpose),
       cmocka_unit_test(test_products_by_tiles_and_by_cublas),
       cmocka_unit_test(test_products_of_bf16_and_tf32),
+      cmocka_unit_test(test_product_of_tiles),
       cmocka_unit_test(test_strided_products),
       cmocka_unit_test(test_matrices_too_narrow_are_refused),
       cmocka_unit_test(test_order_within_warps),

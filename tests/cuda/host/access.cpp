@@ -113,7 +113,7 @@ void check_against_read(const Access &access, uint64_t word, unsigned bytes)
   report_race(access, "read", word);
 }
 
-uint64_t next_read(uint64_t word, unsigned bytes)
+inline uint64_t next_read(uint64_t word, unsigned bytes)
 {
   uint64_t time = time_of(word), flags = 0, kept = 0;
   if (time >= present.operation_start) {
@@ -228,14 +228,56 @@ void check(const Access &access)
            access.size);
 }
 
-/* A load or store of one value: it lies on a multiple of its size. */
-template <size_t size> void check_value(void *pointer, Kind kind, const void *site)
+/* What most accesses are, found out in little time: every byte is open and has a value or gets one, and was written (for
+ * a write: or read) before `before`: this operation and those that were not waited for (device memory), or the last
+ * barrier (shared memory). Records the access. FALSE: see check_cells. */
+template <size_t size> __attribute__((always_inline)) inline bool is_plain(Cell *cells, Kind kind, uint64_t after, uint64_t before)
 {
-  Access access = {reinterpret_cast<uintptr_t>(pointer), size, site, kind, false};
-  if (present.in_kernel && access.address % size)
+  constexpr uint64_t whole = 15;
+  for (size_t i = 0; i < size / 4; i++) {
+    uint64_t write = cells[i].write;
+    if (write & closed || time_of(write) >= before || time_of(write) < after ||
+        (kind == read_access ? valued_of(write) != whole : time_of(cells[i].read) >= before))
+      return false;
+  }
+  uint64_t mark = present.now << 20 | uint64_t{present.thread} << 10 | whole << 6;
+  for (size_t i = 0; i < size / 4; i++) {
+    if (kind == write_access)
+      cells[i].write = mark | whole << 2;
+    else
+      cells[i].read = time_of(cells[i].read) < before ? mark : next_read(cells[i].read, whole);
+  }
+  return true;
+}
+
+/* A load or store of one value: it lies on a multiple of its size. */
+template <size_t size> inline void check_value(void *pointer, Kind kind, const void *site)
+{
+  uintptr_t address = reinterpret_cast<uintptr_t>(pointer);
+  if (!present.in_kernel)
+    return;
+  if (address % size)
     report(site, "misaligned: %s %zu bytes at an address that is no multiple of them, at %s", verbs[kind], size,
-           is_device(pointer) ? device_describe(access.address) : "shared memory");
-  check(access);
+           is_device(pointer) ? device_describe(address) : "shared memory");
+  if (address - stacks.base < stacks.bytes)
+    return;
+  if constexpr (size % 4 == 0) {
+    size_t offset = address - device_base;
+    if (offset < device_reserve) {
+      if (page_allocated[offset / device_page] &&
+          is_plain<size>(device.cells + offset / 4, kind, 0, std::min(present.operation_start, present.unordered_since)))
+        return;
+    } else {
+      for (const Space *space : {&dynamic_shared, &static_shared}) {
+        offset = address - space->base;
+        if (offset < space->bytes && space->bytes - offset >= size && space->base % 4 == 0 &&
+            is_plain<size>(space->cells + offset / 4, kind, kind == read_access ? present.block_start : 0,
+                           present.barrier))
+          return;
+      }
+    }
+  }
+  check({address, size, site, kind, false});
 }
 
 void check_bulk(uintptr_t address, size_t bytes, const char *what, Kind kind)
@@ -249,10 +291,13 @@ void check_bulk(uintptr_t address, size_t bytes, const char *what, Kind kind)
   for (size_t page = first / device_page; page <= (last - 1) / device_page; page++)
     if (!page_allocated[page])
       report(nullptr, "%s: %s %zu bytes out of bounds, from %s", what, verbs[kind], bytes, device_describe(address));
+  uint64_t before = std::min(present.operation_start, present.unordered_since);
   for (size_t i = first / 4; i * 4 < last; i++) {
     unsigned from = i * 4 < first ? first - i * 4 : 0, to = std::min<size_t>(last - i * 4, 4);
     unsigned mask = (15u << from) & (15u >> (4 - to));
     Cell *cell = device.cells + i;
+    if (mask == 15 && is_plain<4>(cell, kind, 0, before))
+      continue;
     access.address = device_base + std::max(i * 4, first);
     if (cell->write & closed)
       report(nullptr, "%s: %s out of bounds, at %s", what, verbs[kind], device_describe(access.address));

@@ -29,9 +29,12 @@ dim3 cw_host_grid_size() __attribute__((const));
 void *cw_host_dynamic_shared();
 int cw_host_barrier(const char *file, int line, int value);
 
-typedef enum { CW_HOST_SYNC, CW_HOST_SHUFFLE, CW_HOST_VOTE } CwHostWarpOperation;
+typedef enum { CW_HOST_SYNC, CW_HOST_SHUFFLE, CW_HOST_VOTE, CW_HOST_MULTIPLY } CwHostWarpOperation;
 uint64_t cw_host_lanes(CwHostWarpOperation operation, uint32_t mask, uint64_t given, unsigned source, const char *file,
                        int line);
+/* c += a b by a full warp: mma.m16n8k16 of the tensor cores, bf16 factors and float sums. A lane gives and gets what
+ * that instruction takes from and leaves in its registers. */
+void cw_host_multiply_tile(float *c, const uint32_t *a, uint32_t b0, uint32_t b1, const char *file, int line);
 /* Reports a pointer that is not a multiple of `bytes`, or an access beyond what it points into. */
 void cw_host_check_alignment(const void *pointer, size_t bytes);
 }

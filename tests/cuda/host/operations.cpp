@@ -205,6 +205,12 @@ void run_everything()
     reach(mark_of(streams[i].get()));
 }
 
+void run_pending()
+{
+  for (size_t i = 0; i < streams.size(); i++)
+    run_until(streams[i].get(), streams[i]->n_enqueued);
+}
+
 const char *running_operation()
 {
   return running ? running->name : nullptr;

@@ -22,6 +22,8 @@ void enqueue(cudaStream_t stream, const std::string &name, std::function<void()>
 
 /* Runs everything that was enqueued, in the order of the calls as far as streams leave it open. */
 void run_everything();
+/* The same for the device alone: the host has not waited, and may not use what operations give or take. */
+void run_pending();
 
 /* The name of the running operation, or NULL. */
 const char *running_operation();

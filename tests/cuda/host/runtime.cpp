@@ -288,9 +288,11 @@ cudaError_t cudaFuncSetAttribute(const void *kernel, enum cudaFuncAttribute attr
   return cudaSuccess;
 }
 
-/* In the order of the stream's work: whatever the buffer was before, its users are done. */
+/* Operations that use what the memory was before may still be waiting; what is enqueued from now on comes after them if
+ * it is in their stream, which is checked. */
 void cw_host_mark(void *memory, size_t bytes, size_t guard, const char *name)
 {
+  run_pending();
   device_mark(memory, bytes, guard, name);
 }
 
