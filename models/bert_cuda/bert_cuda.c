@@ -1,8 +1,10 @@
 /* The plugin bert_cuda: option rows, the vtable over policy.h, and a descriptor that says what this machine lacks. */
+#include "bert/import.h"
 #include "policy.h"
 
 static const char *const precision_names[] = {"auto", "f32", "tf32", "bf16", NULL};
-static const char *const instruction_set_names[] = {"auto", "avx512", "avx2", "generic", NULL};
+static const char *const instruction_set_names[] = {"auto", "avx512_bf16", "avx512", "avx2", "generic", NULL};
+static const char *const recompute_names[] = {"none", "layer", NULL};
 
 #define ROW(member) BERT_OPTION(BertCudaOptions, member)
 
@@ -19,6 +21,8 @@ static const CwOption option_rows[] = {
      .maximum = 1024, .help = "bert_cpu's, not used"},
     {ROW(score_cache), .type = CW_OPTION_INTEGER, .flags = CW_OPTION_RESUME_SAFE, .default_value = "256", .minimum = 0,
      .maximum = 1048576, .unit = "MiB", .help = "bert_cpu's, not used"},
+    {ROW(recompute), .type = CW_OPTION_ENUM, .flags = CW_OPTION_RESUME_SAFE, .default_value = "none",
+     .values = recompute_names, .help = "bert_cpu's, not used"},
     {ROW(instruction_set), .type = CW_OPTION_ENUM, .flags = CW_OPTION_RESUME_SAFE, .default_value = "auto",
      .values = instruction_set_names, .help = "bert_cpu's, not used"},
 };
@@ -98,6 +102,7 @@ static const CwPolicyVtable vtable = {
     .load = load,
     .count_tokens = count_tokens,
     .visit_tensors = visit_tensors,
+    .import = &bert_import,
 };
 
 #define SUMMARY "BERT with WebShop's choice head and a value head, on a GPU"

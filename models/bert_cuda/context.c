@@ -84,6 +84,7 @@ char *bert_context_problem(gboolean quick)
     return NULL;
   int n_devices = 0;
   cudaError_t status = cudaGetDeviceCount(&n_devices);
+  (void)cudaGetLastError();
   if (status == cudaErrorNoDevice || (status == cudaSuccess && n_devices == 0))
     return g_strdup("the NVIDIA driver sees no device");
   if (status == cudaErrorInsufficientDriver) {
@@ -102,6 +103,7 @@ gboolean bert_cuda_check(cudaError_t status, const char *what, GError **error)
 {
   if (status == cudaSuccess)
     return TRUE;
+  (void)cudaGetLastError(); /* remembers it until it is asked, and would blame the next pass */
   g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FAILED, "CUDA failed in %s: %s", what, cudaGetErrorString(status));
   return FALSE;
 }

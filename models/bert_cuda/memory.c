@@ -112,14 +112,15 @@ gboolean bert_cuda_take_work(BertCuda *policy, BertArena *work, gsize size, guin
   }
   if (!taken) {
     (void)cudaGetLastError();
-    g_set_error(
-        error, CW_POLICY_ERROR, CW_ERROR_FAILED,
-        "a batch of %u tokens needs %.0f MiB of device memory besides %.0f MiB for weights%s, and %.0f MiB are "
-        "there%s, enough for about %.0f tokens like these; use smaller batches%s or shorter "
-        "texts (max_state_tokens)",
-        n_rows, (double)size / MEBIBYTE, (double)policy->fixed.size / MEBIBYTE, policy->trains ? " and optimiser" : "",
-        (double)available / MEBIBYTE, policy->memory_limit > 0 ? " ('memory' limits it)" : "",
-        floor((double)n_rows * ((double)available / (double)size)), policy->context.half ? "" : ", 'precision: bf16'");
+    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FAILED,
+                "a batch of %u tokens needs %.0f MiB of device memory besides %.0f MiB for weights%s, and %.0f MiB are "
+                "there%s, enough for about %.0f tokens like these; use %s%s or shorter texts (max_state_tokens)",
+                n_rows, (double)size / MEBIBYTE, (double)policy->fixed.size / MEBIBYTE,
+                policy->trains ? " and optimiser" : "", (double)available / MEBIBYTE,
+                policy->memory_limit > 0 ? " ('memory' limits it)" : "",
+                floor((double)n_rows * ((double)available / (double)size)),
+                work == &policy->training ? "smaller batches" : "a smaller score_batch_tokens",
+                policy->context.half ? "" : ", 'precision: bf16'");
     return FALSE;
   }
   *work = (BertArena){.base = memory, .size = wanted};

@@ -18,7 +18,7 @@ typedef struct BertCudaOptions {
   gint64 device, memory;
   gint precision;              /* BertPrecision */
   gint64 threads, score_cache; /* bert_cpu's: taken so that a configuration fits both, not used */
-  gint instruction_set;
+  gint recompute, instruction_set;
 } BertCudaOptions;
 
 /* AdamW on the device. */
