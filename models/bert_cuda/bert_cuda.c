@@ -89,6 +89,12 @@ static void visit_tensors(gpointer policy, CwTensorVisitor visitor, gpointer use
   bert_cuda_visit_tensors(policy, visitor, user_data);
 }
 
+static void estimate_memory(gpointer policy, const CwDecision *const *decisions, guint n_decisions,
+                            CwMemoryEstimate *estimate)
+{
+  bert_cuda_estimate_memory(policy, decisions, n_decisions, estimate);
+}
+
 static const CwPolicyVtable vtable = {
     .open = open_policy,
     .close = close_policy,
@@ -103,6 +109,7 @@ static const CwPolicyVtable vtable = {
     .count_tokens = count_tokens,
     .visit_tensors = visit_tensors,
     .import = &bert_import,
+    .estimate_memory = estimate_memory,
 };
 
 #define SUMMARY "BERT with WebShop's choice head and a value head, on a GPU"

@@ -161,6 +161,22 @@ static gboolean check_finite(BertCuda *policy, const char *what, const float *x,
   return TRUE;
 }
 
+/* What take_pass takes. */
+static gboolean measure_pass(BertPass *pass, BertPlan *plan, gsize *size, GError **error)
+{
+  const BertHead *counts = &bert_plan_counts(plan)->head;
+  BertArena measure = {0};
+  if (!bert_pass_take(pass, plan, &measure, error))
+    return FALSE;
+  if (pass->trains) {
+    (void)bert_device_take(&measure, float, counts->n_pairs);
+    (void)bert_device_take(&measure, float, counts->n_decisions);
+    bert_pass_backward(pass, &measure, NULL, NULL, NULL);
+  }
+  *size = measure.used;
+  return TRUE;
+}
+
 /* Memory for a pass over `batch`, with training for its backward too; places the plan. */
 static gboolean take_pass(BertCuda *policy, BertPass *pass, BertPlan *plan, const BertBatch *batch, GError **error)
 {
@@ -173,16 +189,9 @@ static gboolean take_pass(BertCuda *policy, BertPass *pass, BertPlan *plan, cons
                 counts->n_decisions, MAX(batch->n_rows, counts->n_action_rows), MOST_DECISIONS, MOST_ROWS);
     return FALSE;
   }
-  BertArena measure = {0};
-  if (!bert_pass_take(pass, plan, &measure, error))
-    return FALSE;
-  if (pass->trains) {
-    (void)bert_device_take(&measure, float, counts->n_pairs);
-    (void)bert_device_take(&measure, float, counts->n_decisions);
-    bert_pass_backward(pass, &measure, NULL, NULL, NULL);
-  }
+  gsize size = 0;
   BertArena *work = pass->trains ? &policy->training : &policy->scoring;
-  if (!bert_cuda_take_work(policy, work, measure.used, batch->n_rows, error) ||
+  if (!measure_pass(pass, plan, &size, error) || !bert_cuda_take_work(policy, work, size, batch->n_rows, error) ||
       !bert_cuda_take_results(policy, 2 * ((gsize)counts->n_pairs + counts->n_decisions), error) ||
       !bert_pass_take(pass, plan, work, error))
     return FALSE;
@@ -245,29 +254,42 @@ gboolean bert_cuda_score(BertCuda *policy, const CwDecision *const *decisions, g
          (!values || check_finite(policy, "value", values, n_decisions, error));
 }
 
+/* The batch of a training pass, and its plan. */
+static const BertBatch *plan_training(BertCuda *policy, const CwDecision *const *decisions, guint n_decisions)
+{
+  bert_token_cache_trim(policy->cache);
+  bert_batch_builder_clear(policy->train_builder);
+  for (guint i = 0; i < n_decisions; i++)
+    bert_batch_builder_add(policy->train_builder, policy->cache, decisions[i]);
+  if (n_decisions == 0)
+    return NULL;
+  const BertBatch *batch = bert_batch_builder_finish(policy->train_builder);
+  bert_plan_make(policy->train_plan, batch, policy->context.half,
+                 policy->optimizer.first_trained == BERT_LAYER_EMBEDDINGS ? policy->host : NULL);
+  return batch;
+}
+
+static BertPass training_pass(BertCuda *policy)
+{
+  return (BertPass){.context = &policy->context,
+                    .weights = &policy->weights,
+                    .first_trained = policy->optimizer.first_trained,
+                    .trains = TRUE,
+                    .hidden_dropout = policy->hidden_dropout,
+                    .attention_dropout = policy->attention_dropout};
+}
+
 gboolean bert_cuda_forward(BertCuda *policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
                            float *values, GError **error)
 {
   policy->can_go_backward = FALSE;
   bert_context_enter(&policy->context);
-  bert_token_cache_trim(policy->cache);
-  bert_batch_builder_clear(policy->train_builder);
-  for (guint i = 0; i < n_decisions; i++)
-    bert_batch_builder_add(policy->train_builder, policy->cache, decisions[i]);
-  if (n_decisions > 0) {
-    const BertBatch *batch = bert_batch_builder_finish(policy->train_builder);
+  const BertBatch *batch = plan_training(policy, decisions, n_decisions);
+  if (batch) {
     BertPass *pass = &policy->pass;
-    gint first_trained = policy->optimizer.first_trained;
     bert_pass_clear(pass);
-    *pass = (BertPass){.context = &policy->context,
-                       .weights = &policy->weights,
-                       .first_trained = first_trained,
-                       .trains = TRUE,
-                       .hidden_dropout = policy->hidden_dropout,
-                       .attention_dropout = policy->attention_dropout};
+    *pass = training_pass(policy);
     pass->hidden_dropout.forward = pass->attention_dropout.forward = (guint32)policy->n_forwards;
-    bert_plan_make(policy->train_plan, batch, policy->context.half,
-                   first_trained == BERT_LAYER_EMBEDDINGS ? policy->host : NULL);
     float *own_values = values ? NULL : g_new(float, n_decisions);
     gboolean good = take_pass(policy, pass, policy->train_plan, batch, error) &&
                     run_pass(policy, pass, logits, values ? values : own_values, error) &&
@@ -280,6 +302,22 @@ gboolean bert_cuda_forward(BertCuda *policy, const CwDecision *const *decisions,
   policy->n_forwards++;
   policy->can_go_backward = TRUE;
   return TRUE;
+}
+
+void bert_cuda_estimate_memory(BertCuda *policy, const CwDecision *const *decisions, guint n_decisions,
+                               CwMemoryEstimate *estimate)
+{
+  policy->can_go_backward = FALSE;
+  estimate->fixed_bytes = policy->fixed.size;
+  const BertBatch *batch = plan_training(policy, decisions, n_decisions);
+  if (!batch)
+    return;
+  BertPass pass = training_pass(policy);
+  gsize size = 0;
+  (void)measure_pass(&pass, policy->train_plan, &size, NULL); /* takes nothing, so it does not fail */
+  bert_pass_clear(&pass);
+  estimate->n_tokens = batch->n_rows;
+  estimate->batch_bytes = size;
 }
 
 gboolean bert_cuda_backward(BertCuda *policy, const float *d_logits, const float *d_values, GError **error)

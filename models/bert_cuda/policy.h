@@ -71,6 +71,9 @@ gboolean bert_cuda_backward(BertCuda *policy, const float *d_logits, const float
 gboolean bert_cuda_step(BertCuda *policy, double learning_rate, double max_norm, double *gradient_norm, GError **error);
 BertCuda *bert_cuda_clone_frozen(BertCuda *policy, GError **error);
 guint bert_cuda_count_tokens(BertCuda *policy, const CwDecision *decision);
+/* Of device memory; measured as forward measures it. */
+void bert_cuda_estimate_memory(BertCuda *policy, const CwDecision *const *decisions, guint n_decisions,
+                               CwMemoryEstimate *estimate);
 void bert_cuda_visit_tensors(BertCuda *policy, CwTensorVisitor visitor, gpointer user_data);
 gboolean bert_cuda_save(BertCuda *policy, const char *directory, GError **error);
 gboolean bert_cuda_load(BertCuda *policy, const char *directory, GError **error);
