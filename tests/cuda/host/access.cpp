@@ -228,10 +228,11 @@ void check(const Access &access)
            access.size);
 }
 
-/* What most accesses are, found out in little time: every byte is open and has a value or gets one, and was written (for
- * a write: or read) before `before`: this operation and those that were not waited for (device memory), or the last
- * barrier (shared memory). Records the access. FALSE: see check_cells. */
-template <size_t size> __attribute__((always_inline)) inline bool is_plain(Cell *cells, Kind kind, uint64_t after, uint64_t before)
+/* What most accesses are, found out in little time: every byte is open and has a value or gets one, and was written
+ * (for a write: or read) before `before`: this operation and those that were not waited for (device memory), or the
+ * last barrier (shared memory). Records the access. FALSE: see check_cells. */
+template <size_t size>
+__attribute__((always_inline)) inline bool is_plain(Cell *cells, Kind kind, uint64_t after, uint64_t before)
 {
   constexpr uint64_t whole = 15;
   for (size_t i = 0; i < size / 4; i++) {
@@ -265,7 +266,8 @@ template <size_t size> inline void check_value(void *pointer, Kind kind, const v
     size_t offset = address - device_base;
     if (offset < device_reserve) {
       if (page_allocated[offset / device_page] &&
-          is_plain<size>(device.cells + offset / 4, kind, 0, std::min(present.operation_start, present.unordered_since)))
+          is_plain<size>(device.cells + offset / 4, kind, 0,
+                         std::min(present.operation_start, present.unordered_since)))
         return;
     } else {
       for (const Space *space : {&dynamic_shared, &static_shared}) {

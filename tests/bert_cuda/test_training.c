@@ -1,0 +1,196 @@
+/* bert_cuda, run on the host, against bert_cpu in training: ten steps of AdamW, freezing, clipping, groups of weight
+ * decay, and checkpoints that one saves and the other goes on from. Bounds as docs/bert_cuda.md states them; what was
+ * found is printed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "backends.h"
+#include "core/plugin/check_suite.h"
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define RATE 1e-4
+
+/* Largest differences allowed of how weights moved, as shares of the tensor's movement; of logits scored afterwards, of
+ * the largest; and of the gradient's norm. */
+typedef struct {
+  const char *precision;
+  double movement, outputs, norm;
+} Bound;
+
+static const Bound bounds[] = {{"f32", 1e-3, 2e-5, 1e-4}, {"tf32", 5e-2, 5e-3, 5e-3}, {"bf16", 4e-1, 5e-2, 1e-1}};
+
+static const DecisionShape batch[] = {{12, 0, {5, 2}}, {12, 0, {3}}, {9, 1, {2, 3}}};
+
+static double seconds(void)
+{
+  return (double)clock() / CLOCKS_PER_SEC;
+}
+
+static void assert_within(const char *what, double found, double bound, const char *of)
+{
+  if (!(found <= bound))
+    fail_msg("%s differ by %g, which is more than %g%s%s", what, found, bound, *of ? ", in " : "", of);
+}
+
+static double step(CwPolicy *policy, double max_norm)
+{
+  GError *error = NULL;
+  double norm = 0;
+  if (!cw_policy_step(policy, RATE, max_norm, &norm, &error))
+    fail_msg("%s", error->message);
+  return norm;
+}
+
+/* n_steps of both; the largest difference of a gradient's norm, as a share of it. */
+static double train(Backends *backends, const Decisions *decisions, guint first_step, guint n_steps, double max_norm)
+{
+  float *logits = g_new(float, decisions->n_logits), *values = g_new(float, decisions->n);
+  double difference = 0;
+  for (guint i = first_step; i < first_step + n_steps; i++) {
+    CwPolicy *const both[] = {backends->cpu, backends->cuda};
+    double norms[2];
+    for (guint k = 0; k < 2; k++) {
+      backends_accumulate(both[k], decisions, 10 + i, logits, values);
+      norms[k] = step(both[k], max_norm);
+    }
+    difference = fmax(difference, fabs(norms[0] - norms[1]) / norms[0]);
+  }
+  g_free(logits);
+  g_free(values);
+  return difference;
+}
+
+static void compare(const char *name, Backends *backends, const Snapshot *start, const Bound *bound, double norm,
+                    const Decisions *decisions, double began)
+{
+  guint worst = 0;
+  float *expected = g_new(float, decisions->n_logits), *found = g_new(float, decisions->n_logits);
+  Snapshot *of_cpu = snapshot_new(backends->cpu), *of_cuda = snapshot_new(backends->cuda);
+  double movement = snapshot_movement_difference(start, of_cpu, of_cuda, &worst), outputs;
+  assert_true(cw_policy_score(backends->cpu, decisions->decisions, decisions->n, expected, NULL, NULL));
+  assert_true(cw_policy_score(backends->cuda, decisions->decisions, decisions->n, found, NULL, NULL));
+  outputs = backends_difference(expected, found, decisions->n_logits);
+  fprintf(stderr, "%s, %s: weights %.1e of their movement (%s), logits after it %.1e, norms %.1e; %.1f s\n", name,
+          bound->precision, movement, (const char *)of_cpu->names->pdata[worst], outputs, norm, seconds() - began);
+  assert_within("weights", movement, bound->movement, of_cpu->names->pdata[worst]);
+  assert_within("logits", outputs, bound->outputs, "");
+  assert_within("norms", norm, bound->norm, "");
+  snapshot_free(of_cpu);
+  snapshot_free(of_cuda);
+  g_free(expected);
+  g_free(found);
+}
+
+static void train_and_compare(const char *name, const char *model, const Bound *bound, const char *options,
+                              guint n_steps, double max_norm)
+{
+  double began = seconds();
+  Decisions decisions = decisions_new(batch, G_N_ELEMENTS(batch));
+  Backends backends = backends_open(model, bound->precision, options);
+  Snapshot *start = snapshot_new(backends.cpu);
+  double norm = train(&backends, &decisions, 0, n_steps, max_norm);
+  compare(name, &backends, start, bound, norm, &decisions, began);
+  snapshot_free(start);
+  backends_close(&backends);
+  decisions_clear(&decisions);
+}
+
+#define EVERYTHING "dropout: 0.1, weight_decay: 0.1, head_learning_rate_scale: 2, beta2: 0.99"
+
+/* Clipped at every step: the gradient's norm is several times that. */
+static void test_ten_steps_of_minilm(void **state)
+{
+  const char *model = backends_model(384, 12, 1536, 1);
+  (void)state;
+  for (guint i = 0; i < G_N_ELEMENTS(bounds); i++)
+    train_and_compare("MiniLM, ten steps", model, &bounds[i], EVERYTHING, 10, 2);
+}
+
+static void test_ten_steps_of_bert_base(void **state)
+{
+  const char *model = backends_model(768, 12, 3072, 1);
+  (void)state;
+  for (guint i = 0; i < G_N_ELEMENTS(bounds); i += 2)
+    train_and_compare("BERT-base, ten steps", model, &bounds[i], EVERYTHING, 10, 2);
+}
+
+static void test_frozen_layers(void **state)
+{
+  const char *model = backends_model(32, 2, 64, 3);
+  (void)state;
+  for (gint frozen = 0; frozen <= 3; frozen++) {
+    char *options = g_strdup_printf("dropout: 0.1, weight_decay: 0.1, freeze_layers: %d", frozen);
+    char *name = g_strdup_printf("%d of 3 layers frozen, three steps", frozen);
+    train_and_compare(name, model, &bounds[0], options, 3, 0);
+    train_and_compare(name, model, &bounds[2], options, 3, 0);
+    g_free(options);
+    g_free(name);
+  }
+}
+
+/* Weights, moments, a gradient without its step and the dropout counter go from one to the other: after two steps each
+ * takes over what the other saved, and both arrive where bert_cpu arrives alone. */
+static void test_checkpoints_change_backends(void **state)
+{
+  const char *model = backends_model(32, 2, 64, 2), *options = "dropout: 0.1, weight_decay: 0.1";
+  (void)state;
+  for (guint i = 0; i < G_N_ELEMENTS(bounds); i++) {
+    double began = seconds();
+    Decisions decisions = decisions_new(batch, G_N_ELEMENTS(batch));
+    Backends alone = backends_open(model, bounds[i].precision, options);
+    Backends crossed = backends_open(model, bounds[i].precision, options);
+    float *logits = g_new(float, decisions.n_logits), values[G_N_ELEMENTS(batch)];
+    char *from_cpu = cw_check_make_directory(NULL), *from_cuda = cw_check_make_directory(NULL);
+    CwPolicy *const all[] = {alone.cpu, alone.cuda, crossed.cpu, crossed.cuda};
+    Snapshot *start = snapshot_new(alone.cpu);
+    train(&alone, &decisions, 0, 2, 0);
+    train(&crossed, &decisions, 0, 2, 0);
+    for (guint k = 0; k < G_N_ELEMENTS(all); k++)
+      backends_accumulate(all[k], &decisions, 99, logits, values);
+    assert_true(cw_policy_save(crossed.cpu, from_cpu, NULL) && cw_policy_save(crossed.cuda, from_cuda, NULL));
+    assert_true(cw_policy_load(crossed.cpu, from_cuda, NULL) && cw_policy_load(crossed.cuda, from_cpu, NULL));
+    double norm = train(&crossed, &decisions, 2, 3, 0);
+    train(&alone, &decisions, 2, 3, 0);
+    Backends pairs[] = {{.cpu = alone.cpu, .cuda = crossed.cuda}, {.cpu = alone.cpu, .cuda = crossed.cpu}};
+    compare("begun by bert_cpu, continued by bert_cuda", &pairs[0], start, &bounds[i], norm, &decisions, began);
+    compare("begun by bert_cuda, continued by bert_cpu", &pairs[1], start, &bounds[i], norm, &decisions, began);
+    cw_check_forget_directory(from_cpu);
+    cw_check_forget_directory(from_cuda);
+    snapshot_free(start);
+    backends_close(&alone);
+    backends_close(&crossed);
+    decisions_clear(&decisions);
+    g_free(logits);
+  }
+}
+
+static int set_up(void **state)
+{
+  (void)state;
+  backends_load(TEST_BUILD_DIRECTORY "/tests/bert_cuda/.libs/emulated.so");
+  return 0;
+}
+
+static int tear_down(void **state)
+{
+  (void)state;
+  backends_unload();
+  return 0;
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_ten_steps_of_minilm),
+      cmocka_unit_test(test_ten_steps_of_bert_base),
+      cmocka_unit_test(test_frozen_layers),
+      cmocka_unit_test(test_checkpoints_change_backends),
+  };
+  return cmocka_run_group_tests_name("bert_cuda_training", tests, set_up, tear_down);
+}
