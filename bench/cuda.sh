@@ -1,8 +1,8 @@
 #!/bin/sh
 # Builds, checks and times bert_cuda on a machine with a GPU, in one call of a few minutes:
 #   bench/cuda.sh [BUILD]         BUILD: build tree to use or make, default build-cuda
-# 1. configures for the device at hand and builds; 2. checks: a step of training in every precision against bert_cpu's
-# result; 3. prints one table: tokens per second for scoring and training, MiniLM and BERT-base shapes, f32, TF32 and
+# 1. configures for the device at hand and builds; 2. checks: the conformance suite, and a short training in every
+# precision against bert_cpu's result; 3. prints one table: tokens per second for scoring and training, MiniLM and BERT-base shapes, f32, TF32 and
 # bf16, lengths and batches, with the share of the device's peak; 4. decisions per second end to end in the made-up shop.
 # Output for docs/bert_cuda.md goes to standard output, everything else to standard error.
 set -eu
@@ -19,6 +19,10 @@ say "device of compute capability $capability"
 mkdir -p "$build"
 [ -f "$build/Makefile" ] || (cd "$build" && "$OLDPWD/configure" --with-cuda=yes CUDA_ARCHITECTURES="$capability" >&2)
 make -C "$build" -j"$(nproc)" all bench/bench_bert_cuda >&2
+
+say "conformance suite"
+"$build/cartwright" check "$build/.libs/bert_cuda.so" --options=tests/plugin/conformance/bert_cuda.yaml >&2 ||
+  fail "bert_cuda does not keep what every policy must keep on this device"
 
 # The same short training in both backends: losses and weights must agree within rounding.
 work=$(mktemp -d)
