@@ -21,6 +21,8 @@ static const CwOption option_rows[] = {
      .maximum = 1024, .help = "bert_cpu's, not used"},
     {ROW(score_cache), .type = CW_OPTION_INTEGER, .flags = CW_OPTION_RESUME_SAFE, .default_value = "256", .minimum = 0,
      .maximum = 1048576, .unit = "MiB", .help = "bert_cpu's, not used"},
+    {ROW(frozen_cache), .type = CW_OPTION_INTEGER, .flags = CW_OPTION_RESUME_SAFE, .default_value = "256", .minimum = 0,
+     .maximum = 1048576, .unit = "MiB", .help = "bert_cpu's, not used"},
     {ROW(recompute), .type = CW_OPTION_ENUM, .flags = CW_OPTION_RESUME_SAFE, .default_value = "none",
      .values = recompute_names, .help = "bert_cpu's, not used"},
     {ROW(instruction_set), .type = CW_OPTION_ENUM, .flags = CW_OPTION_RESUME_SAFE, .default_value = "auto",

@@ -16,8 +16,8 @@ typedef struct BertCudaOptions {
     BertOptions bert;
   };
   gint64 device, memory;
-  gint precision;              /* BertPrecision */
-  gint64 threads, score_cache; /* bert_cpu's: taken so that a configuration fits both, not used */
+  gint precision;                            /* BertPrecision */
+  gint64 threads, score_cache, frozen_cache; /* bert_cpu's: taken so that a configuration fits both, not used */
   gint recompute, instruction_set;
 } BertCudaOptions;
 
