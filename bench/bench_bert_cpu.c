@@ -1,10 +1,12 @@
-/* Speed of bert_cpu on synthetic decisions, against the peak of the processor measured in the same run:
- *   bench_bert_cpu [--threads N] [--decisions N] [--seconds S] [--gemm] [--model NAME] [--work score|train]
- * Prints a Markdown table. With --gemm it compares the matrix product with oneDNN's instead. */
+/* Speed of bert_cpu on synthetic decisions, against the processor's peak in the same precision, measured beside each
+ * line:
+ *   bench_bert_cpu [--threads N] [--decisions N] [--seconds S] [--model NAME] [--work score|train]
+ *                  [--precision f32|bf16]
+ * Prints a Markdown table. `of peak` is of the median batch, `by processor time` of the batch that took least processor
+ * time: what the work reaches on a machine that others use too. bench_gemm times the matrix products alone. */
 #include "bert_cpu/policy.h"
 #include "peak.h"
 #include <cartwright/cartwright.h>
-#include <dnnl.h>
 #include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,16 +25,16 @@ static const Shape shapes[] = {{"small", 2, 128, 2, 512}, {"minilm", 6, 384, 12,
 
 static gint n_threads = 2, n_decisions = 8;
 static double n_seconds = 5;
-static gboolean compares_gemm;
-static char *only_model, *only_work;
+static char *only_model, *only_work, *only_precision;
 
-static const GOptionEntry entries[] = {{"threads", 0, 0, G_OPTION_ARG_INT, &n_threads, "threads to use", "N"},
-                                       {"decisions", 0, 0, G_OPTION_ARG_INT, &n_decisions, "decisions per batch", "N"},
-                                       {"seconds", 0, 0, G_OPTION_ARG_DOUBLE, &n_seconds, "time per figure", "S"},
-                                       {"gemm", 0, 0, G_OPTION_ARG_NONE, &compares_gemm, "matrix products only", NULL},
-                                       {"model", 0, 0, G_OPTION_ARG_STRING, &only_model, "one shape only", "NAME"},
-                                       {"work", 0, 0, G_OPTION_ARG_STRING, &only_work, "score or train only", "WORK"},
-                                       {NULL}};
+static const GOptionEntry entries[] = {
+    {"threads", 0, 0, G_OPTION_ARG_INT, &n_threads, "threads to use", "N"},
+    {"decisions", 0, 0, G_OPTION_ARG_INT, &n_decisions, "decisions per batch", "N"},
+    {"seconds", 0, 0, G_OPTION_ARG_DOUBLE, &n_seconds, "time per figure", "S"},
+    {"model", 0, 0, G_OPTION_ARG_STRING, &only_model, "one shape only", "NAME"},
+    {"work", 0, 0, G_OPTION_ARG_STRING, &only_work, "score or train only", "WORK"},
+    {"precision", 0, 0, G_OPTION_ARG_STRING, &only_precision, "f32 or bf16 only", "PRECISION"},
+    {NULL}};
 
 static double now(void)
 {
@@ -167,7 +169,7 @@ static Figure measure(BertCpu *policy, const CwDecision **decisions, gboolean tr
   return figure;
 }
 
-static void bench_model(const Shape *shape, const CwDecision **decisions)
+static void bench_model(const Shape *shape, gboolean halves, const CwDecision **decisions)
 {
   char *folder = make_folder(shape);
   BertCpuOptions options = {.model = folder,
@@ -181,6 +183,7 @@ static void bench_model(const Shape *shape, const CwDecision **decisions)
                             .head_learning_rate_scale = 1,
                             .freeze_layers = -1,
                             .threads = n_threads,
+                            .precision = halves ? BERT_PRECISION_BF16 : BERT_PRECISION_F32,
                             .score_batch_tokens = 1 << 24};
   GError *error = NULL;
   BertCpu *policy = bert_cpu_open(&options, 1, &error);
@@ -193,119 +196,17 @@ static void bench_model(const Shape *shape, const CwDecision **decisions)
     if (only_work && !g_str_equal(only_work, names[trains]))
       continue;
     Figure figure = measure(policy, decisions, trains);
-    double peak = bench_peak(policy->kernels->name, 0.3) * n_threads;
+    double peak = bench_peak(policy->kernels->name, halves, 0.3) * n_threads;
     double speed = figure.operations / figure.seconds * 1e-9;
-    double share = figure.operations / figure.processor_seconds * 1e-9 / (peak / n_threads);
-    printf("| %s %ux%u | %s | %d | %.0f | %.0f | %.1f | %.0f | %.0f %% | %.0f %% |\n", shape->name, shape->n_layers,
-           shape->hidden, names[trains], n_decisions, figure.tokens, figure.tokens / figure.seconds,
-           n_decisions / figure.seconds, speed, 100 * speed / peak, 100 * share);
+    double own_speed = figure.operations / figure.processor_seconds * 1e-9;
+    printf("| %s %ux%u | %s | %s | %d | %.0f | %.0f | %.1f | %.0f | %.0f %% | %.0f %% |\n", shape->name, shape->n_layers,
+           shape->hidden, names[trains], halves ? "bf16" : "f32", n_decisions, figure.tokens,
+           figure.tokens / figure.seconds, n_decisions / figure.seconds, speed, 100 * speed / peak,
+           100 * own_speed * n_threads / peak);
     fflush(stdout);
   }
   bert_cpu_close(policy);
   remove_folder(folder);
-}
-
-/* oneDNN's matmul on plain row-major operands, or with the weights packed as it likes them. GFLOP/s. */
-static double bench_dnnl(gint64 m, gint64 n, gint64 k, gboolean packed, const float *a, const float *b, float *c)
-{
-  dnnl_engine_t engine;
-  dnnl_stream_t stream;
-  dnnl_engine_create(&engine, dnnl_cpu, 0);
-  dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
-  dnnl_memory_desc_t a_shape, b_plain, b_shape, c_shape;
-  dnnl_memory_desc_init_by_tag(&a_shape, 2, (dnnl_dims_t){m, k}, dnnl_f32, dnnl_ab);
-  dnnl_memory_desc_init_by_tag(&b_plain, 2, (dnnl_dims_t){k, n}, dnnl_f32, dnnl_ba);
-  dnnl_memory_desc_init_by_tag(&b_shape, 2, (dnnl_dims_t){k, n}, dnnl_f32, packed ? dnnl_format_tag_any : dnnl_ba);
-  dnnl_memory_desc_init_by_tag(&c_shape, 2, (dnnl_dims_t){m, n}, dnnl_f32, dnnl_ab);
-  dnnl_matmul_desc_t operation;
-  dnnl_primitive_desc_t description;
-  dnnl_primitive_t primitive;
-  dnnl_matmul_desc_init(&operation, &a_shape, &b_shape, NULL, &c_shape);
-  dnnl_primitive_desc_create(&description, &operation, NULL, engine, NULL);
-  dnnl_primitive_create(&primitive, description);
-  const dnnl_memory_desc_t *wanted = dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0);
-  dnnl_memory_t a_memory, plain_memory, b_memory, c_memory;
-  dnnl_memory_create(&a_memory, &a_shape, engine, (void *)a);
-  dnnl_memory_create(&plain_memory, &b_plain, engine, (void *)b);
-  dnnl_memory_create(&c_memory, &c_shape, engine, c);
-  dnnl_memory_create(&b_memory, wanted, engine, DNNL_MEMORY_ALLOCATE);
-  dnnl_primitive_desc_t reorder_description;
-  dnnl_primitive_t reorder;
-  dnnl_reorder_primitive_desc_create(&reorder_description, &b_plain, engine, wanted, engine, NULL);
-  dnnl_primitive_create(&reorder, reorder_description);
-  dnnl_exec_arg_t reorder_arguments[] = {{DNNL_ARG_FROM, plain_memory}, {DNNL_ARG_TO, b_memory}};
-  dnnl_primitive_execute(reorder, stream, 2, reorder_arguments);
-  dnnl_exec_arg_t arguments[] = {
-      {DNNL_ARG_SRC, a_memory}, {DNNL_ARG_WEIGHTS, packed ? b_memory : plain_memory}, {DNNL_ARG_DST, c_memory}};
-  double best = G_MAXDOUBLE, end = now() + n_seconds / 10;
-  do {
-    double start = now();
-    dnnl_primitive_execute(primitive, stream, 3, arguments);
-    dnnl_stream_wait(stream);
-    best = MIN(best, now() - start);
-  } while (now() < end);
-  dnnl_primitive_destroy(primitive);
-  dnnl_primitive_destroy(reorder);
-  dnnl_primitive_desc_destroy(description);
-  dnnl_primitive_desc_destroy(reorder_description);
-  dnnl_memory_destroy(a_memory);
-  dnnl_memory_destroy(plain_memory);
-  dnnl_memory_destroy(b_memory);
-  dnnl_memory_destroy(c_memory);
-  dnnl_stream_destroy(stream);
-  dnnl_engine_destroy(engine);
-  return 2e-9 * (double)m * (double)n * (double)k / best;
-}
-
-/* The kernel of bert_cpu, packed weights, one thread, in blocks of rows as the encoder uses it. */
-static double bench_own(const BertKernels *kernels, gsize m, gsize n, gsize k, const float *a, const float *b, float *c,
-                        gboolean packed)
-{
-  BertWorkspace *workspace = bert_workspace_new();
-  float *scratch = bert_take(workspace, float, kernels->gemm_scratch);
-  float *panels = bert_take(workspace, float, kernels->packed_size(k, n));
-  kernels->pack(k, n, bert_transposed(b, k), 0, (n + kernels->panel_columns - 1) / kernels->panel_columns, panels);
-  double best = G_MAXDOUBLE, end = now() + n_seconds / 10;
-  do {
-    double start = now();
-    if (packed)
-      kernels->gemm_packed(m, n, k, bert_rows(a, k), panels, c, n, NULL, FALSE, scratch);
-    else
-      kernels->gemm(k, n, m, bert_transposed(a, k), bert_rows(c, n), (float *)b, n, NULL, TRUE, scratch);
-    best = MIN(best, now() - start);
-  } while (now() < end);
-  bert_workspace_free(workspace);
-  return 2e-9 * (double)m * (double)n * (double)k / best;
-}
-
-static void bench_gemm(void)
-{
-  static const gsize sizes[][2] = {{384, 128},  {512, 128},  {128, 512}, {1152, 384}, {384, 384},
-                                   {1536, 384}, {384, 1536}, {768, 768}, {3072, 768}, {768, 3072}};
-  static const gsize rows[] = {96, 288, 1024};
-  const BertKernels *kernels = bert_kernels();
-  printf("| m | n | k | peak | own, packed | own, gradient | oneDNN plain | oneDNN packed "
-         "|\n|---|---|---|---|---|---|---|---|\n");
-  for (guint s = 0; s < G_N_ELEMENTS(sizes); s++)
-    for (guint r = 0; r < G_N_ELEMENTS(rows); r++) {
-      gsize m = rows[r], n = sizes[s][0], k = sizes[s][1];
-      BertWorkspace *workspace = bert_workspace_new();
-      float *a = bert_take(workspace, float, m *k), *b = bert_take(workspace, float, n *k),
-            *c = bert_take(workspace, float, m *n);
-      for (gsize i = 0; i < m * k; i++)
-        a[i] = (float)(i % 13) * 0.01f;
-      for (gsize i = 0; i < n * k; i++)
-        b[i] = (float)(i % 11) * 0.01f;
-      memset(c, 0, m * n * sizeof *c);
-      double own = bench_own(kernels, m, n, k, a, b, c, TRUE);
-      double plain = bench_dnnl((gint64)m, (gint64)n, (gint64)k, FALSE, a, b, c);
-      double packed = bench_dnnl((gint64)m, (gint64)n, (gint64)k, TRUE, a, b, c);
-      double gradient = bench_own(kernels, m, n, k, a, b, c, FALSE);
-      printf("| %zu | %zu | %zu | %.0f | %.0f | %.0f | %.0f | %.0f |\n", m, n, k, bench_peak(kernels->name, 0.05), own,
-             gradient, plain, packed);
-      fflush(stdout);
-      bert_workspace_free(workspace);
-    }
 }
 
 int main(int argc, char **argv)
@@ -318,17 +219,16 @@ int main(int argc, char **argv)
     return 2;
   }
   g_option_context_free(context);
-  if (compares_gemm) {
-    bench_gemm();
-    return 0;
-  }
   const CwDecision **decisions = make_decisions((guint)n_decisions);
-  double peak = bench_peak(bert_kernels()->name, 0.5);
-  printf("%s, %d threads, peak %.0f GFLOP/s per thread\n\n", bert_kernels()->name, n_threads, peak);
-  printf("| model | | decisions | tokens | tokens/s | decisions/s | GFLOP/s | of peak "
-         "|\n|---|---|---|---|---|---|---|---|\n");
+  const char *name = bert_kernels()->name;
+  printf("%s, %d threads; peak per thread: f32 %.0f, bf16 %.0f GFLOP/s\n\n", name, n_threads,
+         bench_peak(name, FALSE, 0.5), bench_peak(name, TRUE, 0.5));
+  printf("| model | | | decisions | tokens | tokens/s | decisions/s | GFLOP/s | of peak | by processor time |\n"
+         "|---|---|---|---|---|---|---|---|---|---|\n");
   for (guint i = 0; i < G_N_ELEMENTS(shapes); i++)
-    if (!only_model || g_str_equal(only_model, shapes[i].name))
-      bench_model(&shapes[i], decisions);
+    for (guint halves = 0; halves < 2; halves++)
+      if ((!only_model || g_str_equal(only_model, shapes[i].name)) &&
+          (!only_precision || g_str_equal(only_precision, halves ? "bf16" : "f32")))
+        bench_model(&shapes[i], halves, decisions);
   return 0;
 }
