@@ -26,8 +26,8 @@ static gsize packed_size(gsize k, gsize n)
 #endif
 
 #ifdef HAS_SHUFFLES
-/* Four rows of k floats, `stride` apart, become four columns of a panel. */
-static inline void transpose_four(gsize k, const float *rows, ptrdiff_t stride, float *panel)
+/* Four rows of k floats, `stride` apart, become four columns of a panel whose rows are `width` floats. */
+static inline void transpose_four(gsize k, const float *rows, ptrdiff_t stride, gsize width, float *panel)
 {
   typedef float Four __attribute__((vector_size(16)));
   typedef float UnalignedFour __attribute__((vector_size(16), aligned(4), may_alias));
@@ -37,14 +37,14 @@ static inline void transpose_four(gsize k, const float *rows, ptrdiff_t stride, 
     Four c = *(const UnalignedFour *)(rows + 2 * stride + p), d = *(const UnalignedFour *)(rows + 3 * stride + p);
     Four ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
     Four cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-    *(UnalignedFour *)(panel + p * PANEL) = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
-    *(UnalignedFour *)(panel + (p + 1) * PANEL) = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
-    *(UnalignedFour *)(panel + (p + 2) * PANEL) = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
-    *(UnalignedFour *)(panel + (p + 3) * PANEL) = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+    *(UnalignedFour *)(panel + p * width) = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
+    *(UnalignedFour *)(panel + (p + 1) * width) = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
+    *(UnalignedFour *)(panel + (p + 2) * width) = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
+    *(UnalignedFour *)(panel + (p + 3) * width) = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
   }
   for (; p < k; p++)
     for (ptrdiff_t i = 0; i < 4; i++)
-      panel[p * PANEL + i] = rows[i * stride + (ptrdiff_t)p];
+      panel[p * width + (gsize)i] = rows[i * stride + (ptrdiff_t)p];
 }
 #endif
 
@@ -69,7 +69,7 @@ static inline void pack_panel(gsize k, gsize width, BertView b, gsize first, gsi
 #ifdef HAS_SHUFFLES
   if (b.row_stride == 1)
     for (; j + 4 <= width; j += 4)
-      transpose_four(k, source + (ptrdiff_t)j * b.column_stride, b.column_stride, panel + j);
+      transpose_four(k, source + (ptrdiff_t)j * b.column_stride, b.column_stride, PANEL, panel + j);
 #endif
   for (; j < width; j++) {
     const float *from = source + (ptrdiff_t)j * b.column_stride;
@@ -97,17 +97,50 @@ static inline void pack_rows(gsize k, gsize count, const float *a, BertView view
       memcpy(packed + p * TILE, a + (ptrdiff_t)p * view.column_stride, TILE * sizeof *packed);
     return;
   }
+  gsize first = 0;
+#ifdef HAS_SHUFFLES
+  if (view.column_stride == 1)
+    for (; first + 4 <= count; first += 4)
+      transpose_four(k, a + (ptrdiff_t)first * view.row_stride, view.row_stride, TILE, packed + first);
+#endif
   for (gsize p = 0; p < k; p++)
-    for (gsize i = 0; i < count; i++)
+    for (gsize i = first; i < count; i++)
       packed[p * TILE + i] = a[(ptrdiff_t)i * view.row_stride + (ptrdiff_t)p * view.column_stride];
+}
+
+/* The panel that comes after the present one, two cache lines for every step of k: they lie `second` bytes apart, and
+ * `step` bytes from those of the step before. Without `from` there is none, or none that can be had so. */
+typedef struct {
+  const char *from;
+  ptrdiff_t second, step;
+} NextPanel;
+
+/* Memory that a tile asks for while it computes, a line per step: else the next panel would be waited for. */
+typedef struct {
+  const char *from;
+  ptrdiff_t step;
+} Ahead;
+
+/* The first tile of a panel fetches one line of each step, the second the other. */
+static inline Ahead ahead_of(gsize first_row, NextPanel next, gconstpointer present)
+{
+  if (first_row >= (gsize)2 * TILE || !next.from)
+    return (Ahead){present, 0};
+  return (Ahead){next.from + (first_row > 0 ? next.second : 0), next.step};
 }
 
 /* c (rows x PANEL) = start + a (rows x k) panel (k x PANEL); start is c, the bias or zero. */
 static inline __attribute__((always_inline)) void tile_of(const int rows, gsize k, const float *a, ptrdiff_t row_stride,
                                                           ptrdiff_t column_stride, const float *panel, float *c,
-                                                          gsize c_stride, const float *bias, gboolean accumulate)
+                                                          gsize c_stride, const float *bias, gboolean accumulate,
+                                                          const Ahead *ahead)
 {
   Vector sum[TILE][2];
+#pragma GCC unroll 16
+  for (int i = 0; i < rows; i++) { /* where the next tile's results go */
+    __builtin_prefetch(c + (gsize)(TILE + i) * c_stride, 1);
+    __builtin_prefetch(c + (gsize)(TILE + i) * c_stride + LANES, 1);
+  }
 #pragma GCC unroll 16
   for (int i = 0; i < rows; i++) {
     const float *start = accumulate ? c + (gsize)i * c_stride : bias;
@@ -116,6 +149,8 @@ static inline __attribute__((always_inline)) void tile_of(const int rows, gsize 
   }
   for (gsize p = 0; p < k; p++) {
     Vector left = *(const Vector *)(panel + p * PANEL), right = *(const Vector *)(panel + p * PANEL + LANES);
+    if (ahead)
+      __builtin_prefetch(ahead->from + (ptrdiff_t)p * ahead->step, 0, 2);
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++) {
       float x = a[i * row_stride + (ptrdiff_t)p * column_stride];
@@ -130,12 +165,17 @@ static inline __attribute__((always_inline)) void tile_of(const int rows, gsize 
   }
 }
 
+/* Rows of a either have their k side by side or are side by side: addresses then take few registers. Only the second
+ * kind, which packed rows are, looks ahead. */
 static void tile(gsize rows, gsize k, const float *a, ptrdiff_t row_stride, ptrdiff_t column_stride, const float *panel,
-                 float *c, gsize c_stride, const float *bias, gboolean accumulate)
+                 float *c, gsize c_stride, const float *bias, gboolean accumulate, Ahead ahead)
 {
 #define CASE(n)                                                                                                        \
   case n:                                                                                                              \
-    tile_of(n, k, a, row_stride, column_stride, panel, c, c_stride, bias, accumulate);                                 \
+    if (column_stride == 1)                                                                                            \
+      tile_of(n, k, a, row_stride, 1, panel, c, c_stride, bias, accumulate, NULL);                                     \
+    else                                                                                                               \
+      tile_of(n, k, a, 1, column_stride, panel, c, c_stride, bias, accumulate, &ahead);                                \
     break;
   switch (rows) {
     CASE(1)
@@ -160,7 +200,7 @@ static void tile(gsize rows, gsize k, const float *a, ptrdiff_t row_stride, ptrd
 
 /* A tile at the right edge, where only `width` columns of c exist. */
 static void edge_tile(gsize rows, gsize width, gsize k, const float *a, ptrdiff_t row_stride, ptrdiff_t column_stride,
-                      const float *panel, float *c, gsize c_stride, const float *bias, gboolean accumulate)
+                      const float *panel, float *c, gsize c_stride, const float *bias, gboolean accumulate, Ahead ahead)
 {
   float whole[TILE * PANEL], wide_bias[PANEL] = {0};
   if (bias)
@@ -170,9 +210,18 @@ static void edge_tile(gsize rows, gsize width, gsize k, const float *a, ptrdiff_
     for (gsize i = 0; i < rows; i++)
       memcpy(whole + i * PANEL, c + i * c_stride, width * sizeof *c);
   }
-  tile(rows, k, a, row_stride, column_stride, panel, whole, PANEL, bias ? wide_bias : NULL, accumulate);
+  tile(rows, k, a, row_stride, column_stride, panel, whole, PANEL, bias ? wide_bias : NULL, accumulate,
+       ahead);
   for (gsize i = 0; i < rows; i++)
     memcpy(c + i * c_stride, whole + i * PANEL, width * sizeof *c);
+}
+
+/* Whether to pack rows whose k lie side by side, `stride` elements apart, once per block of k rather than to read them
+ * in place: when they pass by many panels, or by some and fall on at most two of the places that 4096 bytes have in the
+ * first-level cache. */
+static inline gboolean packing_pays(gsize n_panels, ptrdiff_t stride, gsize size)
+{
+  return n_panels >= 16 || (n_panels >= 4 && stride * (ptrdiff_t)size % 2048 == 0);
 }
 
 /* b is `packed` if that is not NULL, else `view`. */
@@ -181,8 +230,8 @@ static inline void product(gsize m, gsize n, gsize k, BertView a, BertView view,
 {
   gsize block = block_of(k), n_panels = (n + PANEL - 1) / PANEL;
   float *panel_scratch = scratch, *row_scratch = scratch + BLOCK_K * PANEL;
-  /* Rows of a are read in place when consecutive k are neighbours; else they are packed once per block. */
-  gboolean copies_rows = a.column_stride != 1 && n > PANEL;
+  gboolean copies_rows = a.column_stride == 1 ? packing_pays(n_panels, a.row_stride, sizeof(float))
+                                              : n_panels > 1 || a.row_stride != 1;
   if (k == 0 && !accumulate)
     for (gsize i = 0; i < m; i++)
       for (gsize j = 0; j < n; j++)
@@ -199,10 +248,17 @@ static inline void product(gsize m, gsize n, gsize k, BertView a, BertView view,
                     row_scratch + i * depth);
       for (gsize j = 0; j < n_panels; j++) {
         gsize width = MIN((gsize)PANEL, n - j * PANEL);
-        const float *panel = packed + k0 * n_panels * PANEL + j * depth * PANEL;
-        if (!packed) {
+        const float *panel = packed ? packed + k0 * n_panels * PANEL + j * depth * PANEL : NULL;
+        NextPanel next = {.second = LANES * sizeof(float)};
+        if (packed) {
+          next.from = j + 1 < n_panels ? (const char *)(panel + depth * PANEL) : NULL;
+          next.step = PANEL * sizeof(float);
+        } else {
           pack_panel(depth, width, view, k0, j * PANEL, panel_scratch);
           panel = panel_scratch;
+          if (j + 1 < n_panels && view.column_stride == 1)
+            next.from = (const char *)(view.data + (ptrdiff_t)k0 * view.row_stride + (ptrdiff_t)((j + 1) * PANEL));
+          next.step = view.row_stride * (ptrdiff_t)sizeof(float);
         }
         for (gsize i = 0; i < count; i += TILE) {
           gsize rows = MIN((gsize)TILE, count - i);
@@ -210,10 +266,12 @@ static inline void product(gsize m, gsize n, gsize k, BertView a, BertView view,
           ptrdiff_t row_stride = copies_rows ? 1 : a.row_stride, column_stride = copies_rows ? TILE : a.column_stride;
           float *corner = c + (i0 + i) * c_stride + j * PANEL;
           const float *start = bias ? bias + j * PANEL : NULL;
+          Ahead ahead = ahead_of(i, next, panel);
           if (width == PANEL)
-            tile(rows, depth, left, row_stride, column_stride, panel, corner, c_stride, start, adds);
+            tile(rows, depth, left, row_stride, column_stride, panel, corner, c_stride, start, adds, ahead);
           else
-            edge_tile(rows, width, depth, left, row_stride, column_stride, panel, corner, c_stride, start, adds);
+            edge_tile(rows, width, depth, left, row_stride, column_stride, panel, corner, c_stride, start, adds,
+                      ahead);
         }
       }
     }

@@ -36,10 +36,14 @@ static void from_halves(gsize n, const BertHalf *halves, float *x)
     x[i] = float_of(halves[i]);
 }
 
-/* As block_of, and even: a pair is never cut. */
+/* As block_of, and even: a pair is never cut. Pairs take half the room, so their blocks are twice as deep. */
 static inline gsize half_block_of(gsize k)
 {
+#ifdef BERT_PAIRS
+  return 2 * block_of((k + 1) / 2);
+#else
   return (block_of(k) + 1) / 2 * 2;
+#endif
 }
 
 /* Rows of a block in scratch: an even number. */
@@ -57,6 +61,15 @@ static gsize packed_half_size(gsize k, gsize n)
 typedef guint32 PairVector __attribute__((vector_size(LANES * 4)));
 typedef PairVector UnalignedPairVector __attribute__((aligned(4), may_alias));
 typedef guint32 Pair __attribute__((may_alias));
+typedef guint32 UnalignedPair __attribute__((may_alias, aligned(2)));
+typedef guint16 EightHalves __attribute__((vector_size(16)));
+typedef guint16 UnalignedEightHalves __attribute__((vector_size(16), aligned(2), may_alias));
+typedef guint32 EightPairs __attribute__((vector_size(32)));
+typedef EightPairs UnalignedEightPairs __attribute__((aligned(4), may_alias));
+typedef guint16 FourHalves __attribute__((vector_size(8)));
+typedef guint16 UnalignedFourHalves __attribute__((vector_size(8), aligned(2), may_alias));
+typedef guint32 FourPairs __attribute__((vector_size(16)));
+typedef FourPairs UnalignedFourPairs __attribute__((aligned(4), may_alias));
 
 #ifdef BERT_MULTIPLY_PAIRS
 #define multiply_pairs BERT_MULTIPLY_PAIRS
@@ -73,11 +86,46 @@ static inline gsize place_in_panel(gsize p, gsize j)
   return (p / 2 * PANEL + j) * 2 + p % 2;
 }
 
+/* Eight, four pairs of neighbours in two rows. */
+static inline void interleave_eight(const BertHalf *low, const BertHalf *high, Pair *to)
+{
+  EightPairs first = __builtin_convertvector(*(const UnalignedEightHalves *)low, EightPairs);
+  EightPairs second = __builtin_convertvector(*(const UnalignedEightHalves *)high, EightPairs);
+  *(UnalignedEightPairs *)to = first | second << 16;
+}
+
+static inline void interleave_four(const BertHalf *low, const BertHalf *high, Pair *to)
+{
+  FourPairs first = __builtin_convertvector(*(const UnalignedFourHalves *)low, FourPairs);
+  FourPairs second = __builtin_convertvector(*(const UnalignedFourHalves *)high, FourPairs);
+  *(UnalignedFourPairs *)to = first | second << 16;
+}
+
+/* Whether rows `stride` halves apart can be read as rows of pairs. */
+static inline gboolean lies_in_pairs(const BertHalf *halves, ptrdiff_t stride)
+{
+  return stride % 2 == 0 && (guintptr)halves % sizeof(Pair) == 0;
+}
+
 /* `width` columns of k rows of b (row_stride apart) as pairs, zero filled. */
 static inline void pair_panel(gsize k, gsize width, const BertHalf *b, ptrdiff_t row_stride, ptrdiff_t column_stride,
                               Pair *panel)
 {
-  for (gsize p = 0; p < k; p += 2) {
+  gsize p = 0;
+  if (width == PANEL && column_stride == 1)
+    for (; p + 2 <= k; p += 2)
+      for (gsize j = 0; j < PANEL; j += 8)
+        interleave_eight(b + (ptrdiff_t)p * row_stride + j, b + ((ptrdiff_t)p + 1) * row_stride + j,
+                         panel + p / 2 * PANEL + j);
+#ifdef HAS_SHUFFLES
+  if (width == PANEL && row_stride == 1 && lies_in_pairs(b, column_stride)) {
+    for (gsize j = 0; j < PANEL; j += 4)
+      transpose_four(k / 2, (const float *)(gconstpointer)(b + (ptrdiff_t)j * column_stride), column_stride / 2, PANEL,
+                     (float *)(gpointer)(panel + j));
+    p = k / 2 * 2;
+  }
+#endif
+  for (; p < k; p += 2) {
     const BertHalf *low = b + (ptrdiff_t)p * row_stride, *high = low + row_stride;
     Pair *to = panel + p / 2 * PANEL;
     gboolean both = p + 1 < k;
@@ -92,19 +140,37 @@ static inline void pair_panel(gsize k, gsize width, const BertHalf *b, ptrdiff_t
 static inline void pair_rows(gsize k, gsize count, const BertHalf *a, ptrdiff_t row_stride, ptrdiff_t column_stride,
                              Pair *packed)
 {
-  for (gsize p = 0; p < k; p += 2)
-    for (gsize i = 0; i < count; i++) {
+  gsize p = 0, first = 0;
+  if (row_stride == 1 && count == TILE && TILE == 12)
+    for (; p + 2 <= k; p += 2) {
+      const BertHalf *low = a + (ptrdiff_t)p * column_stride, *high = low + column_stride;
+      interleave_eight(low, high, packed + p / 2 * TILE);
+      interleave_four(low + 8, high + 8, packed + p / 2 * TILE + 8);
+    }
+#ifdef HAS_SHUFFLES
+  if (column_stride == 1 && k % 2 == 0 && lies_in_pairs(a, row_stride))
+    for (; first + 4 <= count; first += 4)
+      transpose_four(k / 2, (const float *)(gconstpointer)(a + (ptrdiff_t)first * row_stride), row_stride / 2, TILE,
+                     (float *)(gpointer)(packed + first));
+#endif
+  for (; p < k; p += 2)
+    for (gsize i = first; i < count; i++) {
       const BertHalf *low = a + (ptrdiff_t)i * row_stride + (ptrdiff_t)p * column_stride;
       packed[p / 2 * TILE + i] = low[0] | (p + 1 < k ? (guint32)low[column_stride] << 16 : 0);
     }
 }
 
-/* As tile_of. */
-static inline __attribute__((always_inline)) void pair_tile_of(const int rows, gsize n_pairs, const Pair *a,
-                                                               const Pair *panel, float *c, gsize c_stride,
-                                                               const float *bias, gboolean accumulate)
+/* As tile_of: pair p of row i is at a[i * row_stride + p * pair_stride]. */
+static inline __attribute__((always_inline)) void
+pair_tile_of(const int rows, gsize n_pairs, const BertHalf *a, ptrdiff_t row_stride, ptrdiff_t pair_stride,
+             const Pair *panel, float *c, gsize c_stride, const float *bias, gboolean accumulate, const Ahead *ahead)
 {
   Vector sum[TILE][2];
+#pragma GCC unroll 16
+  for (int i = 0; i < rows; i++) {
+    __builtin_prefetch(c + (gsize)(TILE + i) * c_stride, 1);
+    __builtin_prefetch(c + (gsize)(TILE + i) * c_stride + LANES, 1);
+  }
 #pragma GCC unroll 16
   for (int i = 0; i < rows; i++) {
     const float *start = accumulate ? c + (gsize)i * c_stride : bias;
@@ -114,9 +180,11 @@ static inline __attribute__((always_inline)) void pair_tile_of(const int rows, g
   for (gsize p = 0; p < n_pairs; p++) {
     PairVector left = *(const UnalignedPairVector *)(panel + p * PANEL);
     PairVector right = *(const UnalignedPairVector *)(panel + p * PANEL + LANES);
+    if (ahead)
+      __builtin_prefetch(ahead->from + (ptrdiff_t)p * ahead->step, 0, 2);
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++) {
-      PairVector x = (PairVector){0} + a[p * TILE + (gsize)i];
+      PairVector x = (PairVector){0} + *(const UnalignedPair *)(a + i * row_stride + (ptrdiff_t)p * pair_stride);
       sum[i][0] = multiply_pairs(sum[i][0], x, left);
       sum[i][1] = multiply_pairs(sum[i][1], x, right);
     }
@@ -128,12 +196,15 @@ static inline __attribute__((always_inline)) void pair_tile_of(const int rows, g
   }
 }
 
-static void pair_tile(gsize rows, gsize n_pairs, const Pair *a, const Pair *panel, float *c, gsize c_stride,
-                      const float *bias, gboolean accumulate)
+static void pair_tile(gsize rows, gsize n_pairs, const BertHalf *a, ptrdiff_t row_stride, ptrdiff_t pair_stride,
+                      const Pair *panel, float *c, gsize c_stride, const float *bias, gboolean accumulate, Ahead ahead)
 {
 #define CASE(n)                                                                                                        \
   case n:                                                                                                              \
-    pair_tile_of(n, n_pairs, a, panel, c, c_stride, bias, accumulate);                                                 \
+    if (pair_stride == 2)                                                                                              \
+      pair_tile_of(n, n_pairs, a, row_stride, 2, panel, c, c_stride, bias, accumulate, NULL);                          \
+    else                                                                                                               \
+      pair_tile_of(n, n_pairs, a, 2, 2 * TILE, panel, c, c_stride, bias, accumulate, &ahead);                          \
     break;
   switch (rows) {
     CASE(1)
@@ -212,12 +283,41 @@ static void pack_half(gsize k, gsize n, BertView b, gsize first, gsize last, Ber
   }
 }
 
-/* The tiles of `count` rows (in row_scratch) and one panel: all columns exist, or `width` of them. */
-static inline void half_tiles(gsize count, gsize width, gsize depth, gboolean is_row_major, const float *row_scratch,
-                              const float *panel, float *corner, gsize c_stride, const float *bias, gboolean accumulate)
+/* Rows of the left side for the tiles, in elements of halves (pairs) or floats: a tile's rows are `row_stride` apart,
+ * `step` leads from one k or pair to the next, and row i begins a tile at i * tile_stride. */
+typedef struct {
+  gconstpointer data;
+  ptrdiff_t tile_stride, row_stride, step;
+} Rows;
+
+/* `count` rows of a block of k: where they lie, or in scratch memory. */
+static inline Rows rows_of(gsize depth, gsize count, const BertHalf *a, ptrdiff_t row_stride, ptrdiff_t column_stride,
+                           gsize n_panels, float *scratch)
+{
+#ifdef BERT_PAIRS
+  if (column_stride == 1 && depth % 2 == 0 && !packing_pays(n_panels, row_stride, sizeof(BertHalf)))
+    return (Rows){a, row_stride, row_stride, 2};
+  gsize whole = half_depth(depth);
+  for (gsize i = 0; i < count; i += TILE)
+    pair_rows(depth, MIN((gsize)TILE, count - i), a + (ptrdiff_t)i * row_stride, row_stride, column_stride,
+              (Pair *)(scratch + i * (whole / 2)));
+  return (Rows){scratch, (ptrdiff_t)whole, 2, 2 * TILE};
+#else
+  (void)n_panels;
+  for (gsize i = 0; i < count; i += TILE)
+    widen_rows(depth, MIN((gsize)TILE, count - i), a + (ptrdiff_t)i * row_stride, row_stride, column_stride,
+               scratch + i * depth);
+  gboolean in_rows = column_stride == 1;
+  return (Rows){scratch, (ptrdiff_t)depth, in_rows ? (ptrdiff_t)depth : 1, in_rows ? 1 : TILE};
+#endif
+}
+
+/* The tiles of `count` rows and one panel: all columns exist, or `width` of them. */
+static inline void half_tiles(Rows rows, gsize count, gsize width, gsize depth, const float *panel, float *corner,
+                              gsize c_stride, const float *bias, gboolean accumulate, NextPanel next)
 {
   for (gsize i = 0; i < count; i += TILE) {
-    gsize rows = MIN((gsize)TILE, count - i);
+    gsize n = MIN((gsize)TILE, count - i);
     float whole[TILE * PANEL], wide_bias[PANEL] = {0}, *to = corner + i * c_stride;
     gsize stride = c_stride;
     const float *start = bias;
@@ -227,21 +327,22 @@ static inline void half_tiles(gsize count, gsize width, gsize depth, gboolean is
         start = wide_bias;
       }
       memset(whole, 0, sizeof whole);
-      for (gsize r = 0; accumulate && r < rows; r++)
+      for (gsize r = 0; accumulate && r < n; r++)
         memcpy(whole + r * PANEL, to + r * c_stride, width * sizeof *to);
       to = whole;
       stride = PANEL;
     }
+    Ahead ahead = ahead_of(i, next, panel);
+    ptrdiff_t first = (ptrdiff_t)i * rows.tile_stride;
 #ifdef BERT_PAIRS
-    (void)is_row_major;
-    pair_tile(rows, depth / 2, (const Pair *)(row_scratch + i * (depth / 2)), (const Pair *)panel, to, stride, start,
-              accumulate);
+    pair_tile(n, depth / 2, (const BertHalf *)rows.data + first, rows.row_stride, rows.step, (const Pair *)panel, to,
+              stride, start, accumulate, ahead);
 #else
-    tile(rows, depth, row_scratch + i * depth, is_row_major ? (ptrdiff_t)depth : 1, is_row_major ? 1 : TILE, panel, to,
-         stride, start, accumulate);
+    tile(n, depth, (const float *)rows.data + first, rows.row_stride, rows.step, panel, to, stride, start, accumulate,
+         ahead);
 #endif
     if (width < PANEL)
-      for (gsize r = 0; r < rows; r++)
+      for (gsize r = 0; r < n; r++)
         memcpy(corner + (i + r) * c_stride, whole + r * PANEL, width * sizeof *whole);
   }
 }
@@ -261,28 +362,27 @@ static inline void half_product(gsize m, gsize n, gsize k, BertHalfView a, BertH
     for (gsize k0 = 0; k0 < k; k0 += block) {
       gsize depth = MIN(block, k - k0), whole = half_depth(depth);
       const BertHalf *corner = a.data + (ptrdiff_t)i0 * a.row_stride + (ptrdiff_t)k0 * a.column_stride;
-      for (gsize i = 0; i < count; i += TILE) {
-        gsize rows = MIN((gsize)TILE, count - i);
-#ifdef BERT_PAIRS
-        pair_rows(depth, rows, corner + (ptrdiff_t)i * a.row_stride, a.row_stride, a.column_stride,
-                  (Pair *)(row_scratch + i * (whole / 2)));
-#else
-        widen_rows(depth, rows, corner + (ptrdiff_t)i * a.row_stride, a.row_stride, a.column_stride,
-                   row_scratch + i * depth);
-#endif
-      }
+      Rows rows = rows_of(depth, count, corner, a.row_stride, a.column_stride, n_panels, row_scratch);
       for (gsize j = 0; j < n_panels; j++) {
         gsize width = MIN((gsize)PANEL, n - j * PANEL);
         const BertHalf *halves =
             packed ? packed + k0 * n_panels * PANEL + j * whole * PANEL
                    : view.data + (ptrdiff_t)k0 * view.row_stride + (ptrdiff_t)(j * PANEL) * view.column_stride;
         const float *panel = panel_scratch;
+        NextPanel next = {0};
 #ifdef BERT_PAIRS
         gsize steps = whole;
-        if (packed)
+        if (packed) {
           panel = (const float *)(gconstpointer)halves;
-        else
+          next = (NextPanel){(const char *)(halves + whole * PANEL), LANES * sizeof(Pair), PANEL * sizeof(Pair)};
+        } else {
           pair_panel(depth, width, halves, view.row_stride, view.column_stride, (Pair *)panel_scratch);
+          ptrdiff_t row = view.row_stride * (ptrdiff_t)sizeof(BertHalf);
+          if (view.column_stride == 1) /* a step is two rows of a line each */
+            next = (NextPanel){(const char *)(halves + PANEL), row, 2 * row};
+        }
+        if (j + 1 == n_panels)
+          next.from = NULL;
 #else
         gsize steps = depth;
         if (packed)
@@ -290,8 +390,8 @@ static inline void half_product(gsize m, gsize n, gsize k, BertHalfView a, BertH
         else
           widen_panel(depth, width, halves, view.row_stride, view.column_stride, panel_scratch);
 #endif
-        half_tiles(count, width, steps, a.column_stride == 1, row_scratch, panel, c + i0 * c_stride + j * PANEL,
-                   c_stride, bias && k0 == 0 ? bias + j * PANEL : NULL, accumulate || k0 > 0);
+        half_tiles(rows, count, width, steps, panel, c + i0 * c_stride + j * PANEL, c_stride,
+                   bias && k0 == 0 ? bias + j * PANEL : NULL, accumulate || k0 > 0, next);
       }
     }
   }
