@@ -86,6 +86,7 @@ typedef struct BertKernels {
    * and out, so results differ in the last bits, and below 1.2e-38. Packed sizes are in halves. */
   gsize (*packed_half_size)(gsize k, gsize n);
   void (*pack_half)(gsize k, gsize n, BertView b, gsize first, gsize last, BertHalf *packed);
+  void (*pack_halves)(gsize k, gsize n, BertHalfView b, gsize first, gsize last, BertHalf *packed); /* bf16 already */
   void (*gemm_half)(gsize m, gsize n, gsize k, BertHalfView a, BertHalfView b, float *c, gsize c_stride,
                     const float *bias, gboolean accumulate, float *scratch);
   void (*gemm_half_packed)(gsize m, gsize n, gsize k, BertHalfView a, const BertHalf *packed, float *c, gsize c_stride,

@@ -126,6 +126,7 @@ const BertKernels TABLE_NAMED(BERT_ISA) = {
 #endif
     .packed_half_size = packed_half_size,
     .pack_half = pack_half,
+    .pack_halves = pack_halves,
     .gemm_half = gemm_half,
     .gemm_half_packed = gemm_half_packed,
     .to_halves = to_halves,

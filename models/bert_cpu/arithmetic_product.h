@@ -26,11 +26,12 @@ static gsize packed_size(gsize k, gsize n)
 #endif
 
 #ifdef HAS_SHUFFLES
-/* Four rows of k floats, `stride` apart, become four columns of a panel whose rows are `width` floats. */
+/* Four rows of k floats (or other numbers of that size), `stride` apart, become four columns of a panel whose rows are `width` floats. */
 static inline void transpose_four(gsize k, const float *rows, ptrdiff_t stride, gsize width, float *panel)
 {
   typedef float Four __attribute__((vector_size(16)));
   typedef float UnalignedFour __attribute__((vector_size(16), aligned(4), may_alias));
+  typedef float Single __attribute__((may_alias));
   gsize p = 0;
   for (; p + 4 <= k; p += 4) {
     Four a = *(const UnalignedFour *)(rows + p), b = *(const UnalignedFour *)(rows + stride + p);
@@ -44,7 +45,7 @@ static inline void transpose_four(gsize k, const float *rows, ptrdiff_t stride, 
   }
   for (; p < k; p++)
     for (ptrdiff_t i = 0; i < 4; i++)
-      panel[p * width + (gsize)i] = rows[i * stride + (ptrdiff_t)p];
+      *(Single *)(panel + p * width + i) = *(const Single *)(rows + i * stride + (ptrdiff_t)p);
 }
 #endif
 

@@ -101,6 +101,9 @@ static inline void interleave_four(const BertHalf *low, const BertHalf *high, Pa
   *(UnalignedFourPairs *)to = first | second << 16;
 }
 
+/* Numbers of a row that are rounded at once, even. */
+#define ROUNDED 256
+
 /* Whether rows `stride` halves apart can be read as rows of pairs. */
 static inline gboolean lies_in_pairs(const BertHalf *halves, ptrdiff_t stride)
 {
@@ -134,6 +137,32 @@ static inline void pair_panel(gsize k, gsize width, const BertHalf *b, ptrdiff_t
     for (gsize j = width; j < PANEL; j++)
       to[j] = 0;
   }
+}
+
+/* A panel of k rows of floats, or with `transposed` of PANEL rows of k, `stride` apart, rounded. */
+static inline void round_panel(gsize k, const float *b, ptrdiff_t stride, gboolean transposed, Pair *panel)
+{
+  BertHalf low[PANEL], high[PANEL], rows[4][ROUNDED] __attribute__((aligned(16)));
+  for (gsize p = 0; !transposed && p < k; p += 2) {
+    to_halves(PANEL, b + (ptrdiff_t)p * stride, low);
+    to_halves(PANEL, b + ((ptrdiff_t)p + 1) * stride, high);
+    for (gsize j = 0; j < PANEL; j += 8)
+      interleave_eight(low + j, high + j, panel + p / 2 * PANEL + j);
+  }
+  for (gsize j = 0; transposed && j < PANEL; j += 4)
+    for (gsize p0 = 0; p0 < k; p0 += ROUNDED) {
+      gsize count = MIN((gsize)ROUNDED, k - p0);
+      for (gsize i = 0; i < 4; i++)
+        to_halves(count, b + (ptrdiff_t)(j + i) * stride + (ptrdiff_t)p0, rows[i]);
+      Pair *to = panel + p0 / 2 * PANEL + j;
+#ifdef HAS_SHUFFLES
+      transpose_four(count / 2, (const float *)(gconstpointer)rows, ROUNDED / 2, PANEL, (float *)(gpointer)to);
+#else
+      for (gsize p = 0; p < count; p += 2)
+        for (gsize i = 0; i < 4; i++)
+          to[p / 2 * PANEL + i] = rows[i][p] | (guint32)rows[i][p + 1] << 16;
+#endif
+    }
 }
 
 /* `count` rows of a as k/2 columns of TILE pairs. */
@@ -271,6 +300,13 @@ static void pack_half(gsize k, gsize n, BertView b, gsize first, gsize last, Ber
       if (width < PANEL || whole > depth)
         memset(to, 0, whole * PANEL * sizeof *to);
       const float *source = b.data + (ptrdiff_t)k0 * b.row_stride + (ptrdiff_t)(panel * PANEL) * b.column_stride;
+#ifdef BERT_PAIRS
+      if (width == PANEL && depth % 2 == 0 && (b.column_stride == 1 || b.row_stride == 1)) {
+        round_panel(depth, source, b.column_stride == 1 ? b.row_stride : b.column_stride, b.column_stride != 1,
+                    (Pair *)(gpointer)to);
+        continue;
+      }
+#endif
       if (b.column_stride == 1)
         for (gsize p = 0; p < depth; p++)
           for (gsize j = 0; j < width; j++)
@@ -279,6 +315,28 @@ static void pack_half(gsize k, gsize n, BertView b, gsize first, gsize last, Ber
         for (gsize j = 0; j < width; j++)
           for (gsize p = 0; p < depth; p++)
             to[place_in_panel(p, j)] = half_of(source[(ptrdiff_t)p * b.row_stride + (ptrdiff_t)j * b.column_stride]);
+    }
+  }
+}
+
+static void pack_halves(gsize k, gsize n, BertHalfView b, gsize first, gsize last, BertHalf *packed)
+{
+  gsize block = half_block_of(k), n_panels = (n + PANEL - 1) / PANEL;
+  for (gsize k0 = 0; k0 < k; k0 += block) {
+    gsize depth = MIN(block, k - k0), whole = half_depth(depth);
+    for (gsize panel = first; panel < last; panel++) {
+      BertHalf *to = packed + k0 * n_panels * PANEL + panel * whole * PANEL;
+      gsize width = MIN((gsize)PANEL, n - panel * PANEL);
+      const BertHalf *source = b.data + (ptrdiff_t)k0 * b.row_stride + (ptrdiff_t)(panel * PANEL) * b.column_stride;
+#ifdef BERT_PAIRS
+      pair_panel(depth, width, source, b.row_stride, b.column_stride, (Pair *)(gpointer)to);
+#else
+      if (width < PANEL || whole > depth)
+        memset(to, 0, whole * PANEL * sizeof *to);
+      for (gsize p = 0; p < depth; p++)
+        for (gsize j = 0; j < width; j++)
+          to[place_in_panel(p, j)] = source[(ptrdiff_t)p * b.row_stride + (ptrdiff_t)j * b.column_stride];
+#endif
     }
   }
 }

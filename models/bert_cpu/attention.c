@@ -1,16 +1,13 @@
 /* Multi-head attention, a task per text and head: no token is padded and no score masked away. Scores of a few query
  * rows at a time stay in the cache between product, softmax and product; their rows are `stride` floats apart, which is
  * the text's length filled up to whole vectors. Backward makes the scores again from query and key: that costs one
- * product more, and as much time as reading them back would. The arithmetic is in floats; with halves a head's query,
- * key and value are widened first. */
+ * product more, and as much time as reading them back would. With halves the products are of halves: probabilities and
+ * the gradients of scores are rounded for the products they enter, softmax and sums stay floats. */
 #include "network.h"
 #include <math.h>
 
 /* Query rows handled at once. */
 #define QUERY_ROWS 48
-/* A head's matrices (length x width) that a backward task widens: query, key, value, d_context and the three results.
- */
-#define MATRICES 7
 
 typedef struct {
   BertPass *pass;
@@ -45,17 +42,21 @@ static Item item_of(const AttentionRun *run, guint task)
   return item;
 }
 
-/* A thread's memory: three packed matrices, three blocks of scores, dropout bits, widened matrices. */
+/* A thread's memory: three packed matrices of stored numbers, three blocks of scores, dropout bits; with halves also
+ * a block of rounded scores, and a head's results before they are rounded. */
 typedef struct {
-  float *gemm, *packed1, *packed2, *packed3, *scores1, *scores2, *scores3;
+  float *gemm;
+  gpointer packed1, packed2, packed3;
+  float *scores1, *scores2, *scores3;
   guint16 *bits;
-  float *matrices[MATRICES];
+  BertHalf *rounded;
+  float *block, *sums1, *sums2; /* QUERY_ROWS, length, length rows of a head's width */
 } Scratch;
 
 static float *next(float *start, gsize *at, gsize size)
 {
   gsize first = *at;
-  *at += size;
+  *at += (size + 15) / 16 * 16;
   return start ? start + first : NULL;
 }
 
@@ -65,9 +66,11 @@ static gsize lay_out(const BertPass *pass, float *start, Scratch *scratch)
   const BertNetwork *network = pass->network;
   const BertKernels *kernels = network->kernels;
   gsize longest = bert_padded(pass->batch->longest), width = network->config->hidden_size / network->config->n_heads;
-  gsize packed = MAX(kernels->packed_size(width, longest), kernels->packed_size(longest, width));
-  gsize scores = ((gsize)QUERY_ROWS * longest + 15) / 16 * 16, matrix = (longest * width + 15) / 16 * 16, at = 0;
-  scratch->gemm = next(start, &at, kernels->gemm_scratch);
+  gsize scores = (gsize)QUERY_ROWS * longest, at = 0;
+  gsize packed = network->rules.halves ? MAX(kernels->packed_half_size(width, longest),
+                                             kernels->packed_half_size(longest, width)) / 2 + 1
+                                       : MAX(kernels->packed_size(width, longest), kernels->packed_size(longest, width));
+  *scratch = (Scratch){.gemm = next(start, &at, kernels->gemm_scratch)};
   scratch->packed1 = next(start, &at, packed);
   scratch->packed2 = next(start, &at, packed);
   scratch->packed3 = next(start, &at, packed);
@@ -75,37 +78,95 @@ static gsize lay_out(const BertPass *pass, float *start, Scratch *scratch)
   scratch->scores2 = next(start, &at, scores);
   scratch->scores3 = next(start, &at, scores);
   scratch->bits = (guint16 *)(gpointer)next(start, &at, (scores + 2 * BERT_DROPOUT_GROUP) / 2 + 16);
-  for (guint i = 0; network->rules.halves && i < MATRICES; i++)
-    scratch->matrices[i] = next(start, &at, matrix);
+  if (network->rules.halves) {
+    scratch->rounded = (BertHalf *)(gpointer)next(start, &at, (scores + 1) / 2);
+    scratch->block = next(start, &at, QUERY_ROWS * width);
+    scratch->sums1 = next(start, &at, longest * width);
+    scratch->sums2 = next(start, &at, longest * width);
+  }
   return at;
 }
 
-/* A head's matrix as floats, with the distance between its rows. */
+/* A head's rows of stored numbers, `stride` apart. */
 typedef struct {
-  float *data;
+  gpointer data;
   gsize stride;
 } Matrix;
 
-/* `length` rows of `width` numbers at base[index], `stride` apart: there, or widened into spare if they are read. */
-static Matrix open_matrix(const AttentionRun *run, const Item *item, gconstpointer base, gsize index, gsize stride,
-                          float *spare, gboolean reads)
+static Matrix matrix_of(const AttentionRun *run, gconstpointer base, gsize index, gsize stride)
 {
-  const BertNetwork *network = run->pass->network;
-  if (!network->rules.halves)
-    return (Matrix){(float *)base + index, stride};
-  for (guint row = 0; reads && row < item->length; row++)
-    network->kernels->from_halves(item->width, (const BertHalf *)base + index + row * stride,
-                                  spare + row * item->width);
-  return (Matrix){spare, item->width};
+  return (Matrix){bert_stored(run->pass->network, base, index), stride};
 }
 
-static void store_matrix(const AttentionRun *run, const Item *item, Matrix matrix, gpointer base, gsize index,
-                         gsize stride)
+/* From row `first` on. */
+static Matrix rows_from(const AttentionRun *run, Matrix matrix, guint first)
+{
+  return matrix_of(run, matrix.data, first * matrix.stride, matrix.stride);
+}
+
+/* Packs a matrix of k x n, or with `transposed` one of n x k, for `multiply`. */
+static void pack(const AttentionRun *run, gsize k, gsize n, Matrix b, gboolean transposed, gpointer packed)
+{
+  const BertKernels *kernels = run->pass->network->kernels;
+  gsize n_panels = (n + kernels->panel_columns - 1) / kernels->panel_columns;
+  if (run->pass->network->rules.halves)
+    kernels->pack_halves(k, n,
+                         transposed ? bert_half_transposed(b.data, b.stride) : bert_half_rows(b.data, b.stride), 0,
+                         n_panels, packed);
+  else
+    kernels->pack(k, n, transposed ? bert_transposed(b.data, b.stride) : bert_rows(b.data, b.stride), 0, n_panels,
+                  packed);
+}
+
+/* c = a packed: m x n, c_stride from row to row. */
+static void multiply(const AttentionRun *run, gsize m, gsize n, gsize k, Matrix a, gconstpointer packed, float *c,
+                     gsize c_stride, float *gemm)
+{
+  const BertKernels *kernels = run->pass->network->kernels;
+  if (run->pass->network->rules.halves)
+    kernels->gemm_half_packed(m, n, k, bert_half_rows(a.data, a.stride), packed, c, c_stride, NULL, FALSE, gemm);
+  else
+    kernels->gemm_packed(m, n, k, bert_rows(a.data, a.stride), packed, c, c_stride, NULL, FALSE, gemm);
+}
+
+/* c (m x n) = a^T b, or += with `adds`; a is k x m, b k x n. */
+static void multiply_transposed(const AttentionRun *run, gsize m, gsize n, gsize k, Matrix a, Matrix b, float *c,
+                                gsize c_stride, gboolean adds, float *gemm)
+{
+  const BertKernels *kernels = run->pass->network->kernels;
+  if (run->pass->network->rules.halves)
+    kernels->gemm_half(m, n, k, bert_half_transposed(a.data, a.stride), bert_half_rows(b.data, b.stride), c, c_stride,
+                       NULL, adds, gemm);
+  else
+    kernels->gemm(m, n, k, bert_transposed(a.data, a.stride), bert_rows(b.data, b.stride), c, c_stride, NULL, adds,
+                  gemm);
+}
+
+/* `count` rows of scores as a product takes them. */
+static Matrix as_stored(const AttentionRun *run, const Item *item, guint count, float *scores, const Scratch *scratch)
+{
+  gpointer data = (gpointer)bert_as_stored(run->pass->network, (gsize)count * item->padded, scores, scratch->rounded);
+  return (Matrix){data, item->padded};
+}
+
+/* Columns of scores as the k of a product: pairs are whole, what follows a text's end is 0. */
+static gsize depth_of(const AttentionRun *run, const Item *item)
+{
+  return run->pass->network->rules.halves ? (item->length + 1) / 2 * 2 : item->length;
+}
+
+/* Where to compute rows of a matrix: there, or with halves in `spare`, densely; store_rows puts them into their place. */
+static Matrix open_rows(const AttentionRun *run, const Item *item, Matrix matrix, float *spare)
+{
+  return run->pass->network->rules.halves ? (Matrix){spare, item->width} : matrix;
+}
+
+static void store_rows(const AttentionRun *run, const Item *item, guint n_rows, Matrix rows, Matrix matrix)
 {
   const BertNetwork *network = run->pass->network;
-  for (guint row = 0; network->rules.halves && row < item->length; row++)
-    network->kernels->to_halves(item->width, matrix.data + row * matrix.stride,
-                                (BertHalf *)base + index + row * stride);
+  for (guint row = 0; network->rules.halves && row < n_rows; row++)
+    network->kernels->to_halves(item->width, (const float *)rows.data + row * rows.stride,
+                                (BertHalf *)matrix.data + row * matrix.stride);
 }
 
 /* Products write whole panels of scores where rows are wide enough, because the edge of a panel costs more. */
@@ -115,19 +176,12 @@ static gsize whole_columns(const BertKernels *kernels, const Item *item)
   return MIN((gsize)item->padded, (item->length + panel - 1) / panel * panel);
 }
 
-static void pack_whole(const BertKernels *kernels, gsize k, gsize n, BertView b, float *packed)
-{
-  kernels->pack(k, n, b, 0, (n + kernels->panel_columns - 1) / kernels->panel_columns, packed);
-}
-
-/* Probabilities of `count` queries from `first` on, before dropout; key is packed. */
-static void probabilities_of(const AttentionRun *run, const Item *item, Matrix query, const float *key, guint first,
-                             guint count, float *scores, float *gemm)
+/* Probabilities of `count` queries, before dropout; key is packed. */
+static void probabilities_of(const AttentionRun *run, const Item *item, Matrix query, gconstpointer key, guint count,
+                             float *scores, float *gemm)
 {
   const BertKernels *kernels = run->pass->network->kernels;
-  kernels->gemm_packed(count, whole_columns(kernels, item), item->width,
-                       bert_rows(query.data + first * query.stride, query.stride), key, scores, item->padded, NULL,
-                       FALSE, gemm);
+  multiply(run, count, whole_columns(kernels, item), item->width, query, key, scores, item->padded, gemm);
   kernels->softmax_rows(count, item->length, item->padded, 1.0f / sqrtf((float)item->width), scores);
 }
 
@@ -147,25 +201,26 @@ static void forward_task(gpointer data, guint task, guint thread)
   Scratch scratch;
   lay_out(run->pass, run->pass->scratch[thread], &scratch);
   gsize length = item.length, padded = item.padded, wide = 3 * item.h;
-  Matrix query = open_matrix(run, &item, run->query_key_value, item.at, wide, scratch.matrices[0], TRUE);
-  Matrix key = open_matrix(run, &item, run->query_key_value, item.at + item.h, wide, scratch.matrices[1], TRUE);
-  Matrix value = open_matrix(run, &item, run->query_key_value, item.at + 2 * item.h, wide, scratch.matrices[2], TRUE);
-  Matrix context = open_matrix(run, &item, run->context, item.context, item.h, scratch.matrices[3], FALSE);
-  pack_whole(kernels, item.width, length, bert_transposed(key.data, key.stride), scratch.packed1);
-  pack_whole(kernels, length, item.width, bert_rows(value.data, value.stride), scratch.packed2);
+  Matrix query = matrix_of(run, run->query_key_value, item.at, wide);
+  Matrix key = matrix_of(run, run->query_key_value, item.at + item.h, wide);
+  Matrix value = matrix_of(run, run->query_key_value, item.at + 2 * item.h, wide);
+  Matrix context = matrix_of(run, run->context, item.context, item.h);
+  pack(run, item.width, length, key, TRUE, scratch.packed1);
+  pack(run, length, item.width, value, FALSE, scratch.packed2);
   for (guint first = 0; first < length; first += QUERY_ROWS) {
     guint count = MIN(QUERY_ROWS, (guint)length - first);
     float *scores = scratch.scores1;
-    probabilities_of(run, &item, query, scratch.packed1, first, count, scores, scratch.gemm);
+    probabilities_of(run, &item, rows_from(run, query, first), scratch.packed1, count, scores, scratch.gemm);
     if (dropout->threshold > 0) {
       const guint16 *bits = bits_of(run, &item, first, count, scratch.bits);
       kernels->dropout_apply(count * padded, dropout, bits, scores, scratch.scores2);
       scores = scratch.scores2;
     }
-    kernels->gemm_packed(count, item.width, length, bert_rows(scores, padded), scratch.packed2,
-                         context.data + first * context.stride, context.stride, NULL, FALSE, scratch.gemm);
+    Matrix to = rows_from(run, context, first), block = open_rows(run, &item, to, scratch.block);
+    multiply(run, count, item.width, depth_of(run, &item), as_stored(run, &item, count, scores, &scratch),
+             scratch.packed2, block.data, block.stride, scratch.gemm);
+    store_rows(run, &item, count, block, to);
   }
-  store_matrix(run, &item, context, run->context, item.context, item.h);
 }
 
 static void run_tasks(BertPass *pass, BertTask task, AttentionRun *run)
@@ -189,45 +244,45 @@ static void backward_task(gpointer data, guint task, guint thread)
   Item item = item_of(run, task);
   Scratch scratch;
   lay_out(run->pass, run->pass->scratch[thread], &scratch);
-  float *const *spare = scratch.matrices;
   gsize length = item.length, padded = item.padded, columns = whole_columns(kernels, &item), wide = 3 * item.h;
   gsize at_key = item.at + item.h, at_value = item.at + 2 * item.h;
   float scale = 1.0f / sqrtf((float)item.width);
-  Matrix query = open_matrix(run, &item, run->query_key_value, item.at, wide, spare[0], TRUE);
-  Matrix key = open_matrix(run, &item, run->query_key_value, at_key, wide, spare[1], TRUE);
-  Matrix value = open_matrix(run, &item, run->query_key_value, at_value, wide, spare[2], TRUE);
-  Matrix d_context = open_matrix(run, &item, run->d_context, item.context, item.h, spare[3], TRUE);
-  Matrix d_query = open_matrix(run, &item, run->d_query_key_value, item.at, wide, spare[4], FALSE);
-  Matrix d_key = open_matrix(run, &item, run->d_query_key_value, at_key, wide, spare[5], FALSE);
-  Matrix d_value = open_matrix(run, &item, run->d_query_key_value, at_value, wide, spare[6], FALSE);
-  pack_whole(kernels, item.width, length, bert_transposed(key.data, key.stride), scratch.packed1);
-  pack_whole(kernels, item.width, length, bert_transposed(value.data, value.stride), scratch.packed2);
-  pack_whole(kernels, length, item.width, bert_rows(key.data, key.stride), scratch.packed3);
+  Matrix query = matrix_of(run, run->query_key_value, item.at, wide);
+  Matrix key = matrix_of(run, run->query_key_value, at_key, wide);
+  Matrix value = matrix_of(run, run->query_key_value, at_value, wide);
+  Matrix d_context = matrix_of(run, run->d_context, item.context, item.h);
+  Matrix to_query = matrix_of(run, run->d_query_key_value, item.at, wide);
+  Matrix to_key = matrix_of(run, run->d_query_key_value, at_key, wide);
+  Matrix to_value = matrix_of(run, run->d_query_key_value, at_value, wide);
+  Matrix d_key = open_rows(run, &item, to_key, scratch.sums1), d_value = open_rows(run, &item, to_value, scratch.sums2);
+  pack(run, item.width, length, key, TRUE, scratch.packed1);
+  pack(run, item.width, length, value, TRUE, scratch.packed2);
+  pack(run, length, item.width, key, FALSE, scratch.packed3);
   for (guint first = 0; first < length; first += QUERY_ROWS) {
     guint count = MIN(QUERY_ROWS, (guint)length - first);
     float *p = scratch.scores1, *dropped = p, *d_scores = scratch.scores3;
-    BertView d_rows = bert_rows(d_context.data + first * d_context.stride, d_context.stride);
-    probabilities_of(run, &item, query, scratch.packed1, first, count, p, scratch.gemm);
-    kernels->gemm_packed(count, columns, item.width, d_rows, scratch.packed2, d_scores, padded, NULL, FALSE,
-                         scratch.gemm);
+    Matrix queries = rows_from(run, query, first), d_rows = rows_from(run, d_context, first);
+    probabilities_of(run, &item, queries, scratch.packed1, count, p, scratch.gemm);
+    multiply(run, count, columns, item.width, d_rows, scratch.packed2, d_scores, padded, scratch.gemm);
     if (dropout->threshold > 0) {
       const guint16 *bits = bits_of(run, &item, first, count, scratch.bits);
       dropped = scratch.scores2;
       kernels->dropout_apply(count * padded, dropout, bits, p, dropped);
       kernels->dropout_apply(count * padded, dropout, bits, d_scores, d_scores);
     }
-    kernels->gemm(length, item.width, count, bert_transposed(dropped, padded), d_rows, d_value.data, d_value.stride,
-                  NULL, first > 0, scratch.gemm);
+    multiply_transposed(run, length, item.width, count, as_stored(run, &item, count, dropped, &scratch), d_rows,
+                        d_value.data, d_value.stride, first > 0, scratch.gemm);
     kernels->softmax_rows_backward(count, length, padded, scale, p, d_scores);
-    kernels->gemm_packed(count, item.width, length, bert_rows(d_scores, padded), scratch.packed3,
-                         d_query.data + first * d_query.stride, d_query.stride, NULL, FALSE, scratch.gemm);
-    kernels->gemm(length, item.width, count, bert_transposed(d_scores, padded),
-                  bert_rows(query.data + first * query.stride, query.stride), d_key.data, d_key.stride, NULL, first > 0,
-                  scratch.gemm);
+    Matrix d_stored = as_stored(run, &item, count, d_scores, &scratch);
+    Matrix to = rows_from(run, to_query, first), block = open_rows(run, &item, to, scratch.block);
+    multiply(run, count, item.width, depth_of(run, &item), d_stored, scratch.packed3, block.data, block.stride,
+             scratch.gemm);
+    store_rows(run, &item, count, block, to);
+    multiply_transposed(run, length, item.width, count, d_stored, queries, d_key.data, d_key.stride, first > 0,
+                        scratch.gemm);
   }
-  store_matrix(run, &item, d_query, run->d_query_key_value, item.at, wide);
-  store_matrix(run, &item, d_key, run->d_query_key_value, at_key, wide);
-  store_matrix(run, &item, d_value, run->d_query_key_value, at_value, wide);
+  store_rows(run, &item, (guint)length, d_key, to_key);
+  store_rows(run, &item, (guint)length, d_value, to_value);
 }
 
 void bert_attention_backward(BertPass *pass, gint layer, gconstpointer query_key_value, gconstpointer d_context,
