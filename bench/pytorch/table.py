@@ -27,10 +27,11 @@ def main():
             work = line["work"].split(",")[0]
             if work == "score" and whole:
                 work = "stream"
-            if work == "train" and run["policy"].get("precision") == "bf16":
+            halves = run["policy"].get("precision") == "bf16"
+            if work == "train" and halves:
                 work = "train, bf16"
             for seconds in line["seconds"]:
-                add(work, "cartwright: " + line["work"], run["decisions"], seconds, line["peak_mebibytes"], run["tokens"])
+                add(work, f"cartwright{', bf16' if halves else ''}: " + line["work"], run["decisions"], seconds, line["peak_mebibytes"], run["tokens"])
     for run in read(folder + "/theirs.jsonl"):
         work = run["work"] + (", bf16" if run["autocast"] else "")
         add(work, "PyTorch: " + run["way"], run["decisions"], run["seconds"], run["peak_mebibytes"], run["tokens"])

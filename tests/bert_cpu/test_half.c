@@ -104,6 +104,9 @@ static void check_product(const BertKernels *kernels, Size size, gboolean transp
   gsize n_panels = (n + kernels->panel_columns - 1) / kernels->panel_columns;
   for (gsize panel = 0; panel < n_panels; panel++) /* in any portions */
     kernels->pack_half(k, n, b_view, panel, panel + 1, packed);
+  BertHalf *packed_again = bert_take(workspace, BertHalf, kernels->packed_half_size(k, n));
+  kernels->pack_halves(k, n, half_b_view, 0, n_panels, packed_again);
+  assert_memory_equal(packed_again, packed, kernels->packed_half_size(k, n) * sizeof *packed);
   for (int mode = 0; mode < 6; mode++) { /* plain, bias, accumulate; b as a view or packed */
     const float *added = mode / 2 == 1 ? bias : NULL;
     gboolean accumulate = mode / 2 == 2;
