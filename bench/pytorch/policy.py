@@ -136,23 +136,32 @@ def tokenise(tokenizer, text, most):
     return tokenizer(text, truncation=True, max_length=most)["input_ids"]
 
 
+def clocks():
+    return time.perf_counter(), time.process_time()
+
+
+def since(start):
+    """Seconds on the clock, and of the processor in all threads."""
+    return tuple(now - then for now, then in zip(clocks(), start))
+
+
 def score(policy, decisions, arguments):
     policy.eval()
     calls = {}
     for decision in decisions:
         calls.setdefault(decision["call"], []).append(decision)
-    start = time.perf_counter()
+    start = clocks()
     logits = []
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=arguments.autocast):
         for call in calls.values():
             logits += [one for one, _ in policy.run(call, arguments.way, arguments.bucket)]
-    return time.perf_counter() - start, logits
+    return since(start), logits
 
 
 def train(policy, decisions, arguments):
     policy.train()
     optimizer = torch.optim.AdamW(policy.parameters(), lr=1e-9, eps=1e-6, weight_decay=0, fused=True)
-    start = time.perf_counter()
+    start = clocks()
     for first in range(0, len(decisions), arguments.batch):
         batch = decisions[first : first + arguments.batch]
         if arguments.way == "webshop":  # gradients of one decision at a time
@@ -168,7 +177,7 @@ def train(policy, decisions, arguments):
         torch.nn.utils.clip_grad_norm_(policy.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-    return time.perf_counter() - start, []
+    return since(start), []
 
 
 def peak():
@@ -213,9 +222,9 @@ def main():
     tokens = sum(len(d["state"]) + sum(map(len, d["actions"])) for d in decisions)
     run = score if arguments.work == "score" else train
     run(policy, decisions[: 2 if arguments.work == "score" else arguments.batch], arguments)  # warm up
-    seconds, logits = run(policy, decisions, arguments)
+    (seconds, processor_seconds), logits = run(policy, decisions, arguments)
     result = {"work": arguments.label or arguments.work, "way": arguments.way, "autocast": arguments.autocast, "decisions": len(decisions),
-              "tokens": tokens, "seconds": seconds, "peak_mebibytes": peak(), "libraries_mebibytes": libraries,
+              "tokens": tokens, "seconds": seconds, "processor_seconds": processor_seconds, "peak_mebibytes": peak(), "libraries_mebibytes": libraries,
               "torch": torch.__version__, "transformers": transformers.__version__}
     if arguments.logits:
         result["logits"] = [[float(x) for x in one] for one in logits]

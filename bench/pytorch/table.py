@@ -13,12 +13,12 @@ def read(path):
 
 def main():
     folder = sys.argv[1]
-    lines = collections.OrderedDict()  # (work, who) -> [(decisions/s, peak)]
+    lines = collections.OrderedDict()  # (work, who) -> [(decisions/s, decisions per second of the processor, peak)]
 
     sizes = collections.OrderedDict()  # (work, who) -> decisions, tokens
 
-    def add(work, who, decisions, seconds, peak, tokens):
-        lines.setdefault((work, who), []).append((decisions / seconds, peak))
+    def add(work, who, decisions, seconds, processor_seconds, peak, tokens):
+        lines.setdefault((work, who), []).append((decisions / seconds, decisions / processor_seconds, peak))
         sizes[work, who] = decisions, tokens
 
     for run in read(folder + "/ours.jsonl"):
@@ -30,29 +30,32 @@ def main():
             halves = run["policy"].get("precision") == "bf16"
             if work == "train" and halves:
                 work = "train, bf16"
-            for seconds in line["seconds"]:
-                add(work, f"cartwright{', bf16' if halves else ''}: " + line["work"], run["decisions"], seconds, line["peak_mebibytes"], run["tokens"])
+            for seconds, processor in zip(line["seconds"], line["processor_seconds"]):
+                add(work, f"cartwright{', bf16' if halves else ''}: " + line["work"], run["decisions"], seconds, processor, line["peak_mebibytes"], run["tokens"])
     for run in read(folder + "/theirs.jsonl"):
         work = run["work"] + (", bf16" if run["autocast"] else "")
-        add(work, "PyTorch: " + run["way"], run["decisions"], run["seconds"], run["peak_mebibytes"], run["tokens"])
+        add(work, "PyTorch: " + run["way"], run["decisions"], run["seconds"], run["processor_seconds"], run["peak_mebibytes"], run["tokens"])
         versions = f"PyTorch {run['torch']}, transformers {run['transformers']}"
         libraries = run["libraries_mebibytes"]
     for work in dict.fromkeys(work for work, _ in sizes):
         if work != "stream" and len({size for (w, _), size in sizes.items() if w == work}) != 1:
             sys.exit(f"table.py: {work}: the two sides saw different decisions")
     print(f"{versions}, whose libraries take {libraries:.0f} MiB\n")
-    print("| work | decisions, tokens each | rounds | decisions/s, median (least to most) | tokens/s | times PyTorch's best "
-          "| peak memory |")
-    print("|---|---|---|---|---|---|---|")
+    print("Speeds are decisions/s, median (least to most), by the clock and by the processor's time in all threads.\n")
+    print("| work | decisions, tokens each | rounds | by the clock | times PyTorch's best | by processor time "
+          "| times PyTorch's best | peak memory |")
+    print("|---|---|---|---|---|---|---|---|")
     for (work, who), values in sorted(lines.items()):
-        speeds = [speed for speed, _ in values]
-        theirs = [statistics.median(s for s, _ in v) for (w, other), v in lines.items()
-                  if w == work and other.startswith("PyTorch")]
-        best = max(theirs) if theirs else float("nan")
-        speed = statistics.median(speeds)
+        cells = []
+        for kind in (0, 1):
+            speeds = [value[kind] for value in values]
+            theirs = [statistics.median(v[kind] for v in others) for (w, other), others in lines.items()
+                      if w == work and other.startswith("PyTorch")]
+            speed = statistics.median(speeds)
+            cells += [f"{speed:.1f} ({min(speeds):.1f} to {max(speeds):.1f})", f"{speed / max(theirs, default=float('nan')):.2f}"]
         decisions, tokens = sizes[work, who]
-        print(f"| {work}, {who} | {decisions}, {tokens / decisions:.0f} | {len(speeds)} | {speed:.1f} ({min(speeds):.1f} to "
-              f"{max(speeds):.1f}) | {speed * tokens / decisions:.0f} | {speed / best:.2f} | {statistics.median(peak for _, peak in values):.0f} MiB |")
+        print(f"| {work}, {who} | {decisions}, {tokens / decisions:.0f} | {len(values)} | {' | '.join(cells)} | "
+              f"{statistics.median(value[2] for value in values):.0f} MiB |")
 
 
 if __name__ == "__main__":

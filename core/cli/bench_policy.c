@@ -13,6 +13,7 @@
 #include <math.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 /* So small that the weights stay what they are, for any number of rounds. */
 #define LEARNING_RATE 1e-9
@@ -27,7 +28,7 @@ typedef struct {
 typedef struct {
   char *work;
   guint batch; /* decisions per call; 0: as in a rollout */
-  GArray *seconds;
+  GArray *seconds, *processor_seconds; /* of each round */
   double operations;     /* of one round; NaN: the policy does not count them */
   GString *found;        /* "decisions 12 %, texts 80 %" */
   double peak_mebibytes; /* of the process, when the line was done */
@@ -47,6 +48,7 @@ static void line_free(gpointer data)
   Line *line = data;
   g_free(line->work);
   g_array_unref(line->seconds);
+  g_array_unref(line->processor_seconds);
   g_string_free(line->found, TRUE);
   g_free(line);
 }
@@ -82,22 +84,39 @@ static const CwDecision *const *decisions_from(const Bench *bench, guint first)
   return (const CwDecision *const *)(bench->stream->decisions->pdata + first);
 }
 
+/* Time on the clock, and of the processor in all threads: what the work costs, also when others use the machine. */
+typedef struct {
+  double seconds, processor_seconds;
+} Time;
+
+static Time now(void)
+{
+  struct timespec processor;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &processor);
+  return (Time){(double)g_get_monotonic_time() * 1e-6, (double)processor.tv_sec + (double)processor.tv_nsec * 1e-9};
+}
+
+static void add_since(Time *total, Time start)
+{
+  Time end = now();
+  total->seconds += end.seconds - start.seconds;
+  total->processor_seconds += end.processor_seconds - start.processor_seconds;
+}
+
 /* One round of scoring. Time while `forgets` makes the policy forget does not count. */
-static gboolean score_round(const Bench *bench, gboolean forgets, double *seconds, GError **error)
+static gboolean score_round(const Bench *bench, gboolean forgets, Time *time, GError **error)
 {
   const GArray *calls = bench->stream->calls;
-  gint64 total = 0;
   for (guint i = 0; i + 1 < calls->len; i++) {
     guint first = g_array_index(calls, guint, i), last = g_array_index(calls, guint, i + 1);
     if (forgets)
       forget(bench->run->policy);
-    gint64 start = g_get_monotonic_time();
+    Time start = now();
     if (!cw_policy_score(bench->run->policy, decisions_from(bench, first), last - first, bench->logits, bench->values,
                          error))
       return FALSE;
-    total += g_get_monotonic_time() - start;
+    add_since(time, start);
   }
-  *seconds = (double)total * 1e-6;
   return TRUE;
 }
 
@@ -114,11 +133,11 @@ static void imitate(const Bench *bench, guint first, guint n)
   }
 }
 
-static gboolean train_round(const Bench *bench, guint batch, double *seconds, GError **error)
+static gboolean train_round(const Bench *bench, guint batch, Time *time, GError **error)
 {
   CwPolicy *policy = bench->run->policy;
   guint n_decisions = bench->stream->decisions->len;
-  gint64 start = g_get_monotonic_time();
+  Time start = now();
   for (guint first = 0; first < n_decisions; first += batch) {
     guint n = MIN(batch, n_decisions - first);
     if (!cw_policy_forward(policy, decisions_from(bench, first), n, bench->logits, NULL, error))
@@ -128,7 +147,7 @@ static gboolean train_round(const Bench *bench, guint batch, double *seconds, GE
         !cw_policy_step(policy, LEARNING_RATE, CLIP, NULL, error))
       return FALSE;
   }
-  *seconds = (double)(g_get_monotonic_time() - start) * 1e-6;
+  add_since(time, start);
   return TRUE;
 }
 
@@ -173,20 +192,22 @@ static gboolean measure(Bench *bench, Work work, guint batch, GError **error)
   *line = (Line){.work = g_strdup(names[work]),
                  .batch = batch,
                  .seconds = g_array_new(FALSE, FALSE, sizeof(double)),
+                 .processor_seconds = g_array_new(FALSE, FALSE, sizeof(double)),
                  .found = g_string_new(NULL)};
   g_ptr_array_add(bench->lines, line);
   guint phase = cw_outlook_add(bench->run->outlook, names[work], bench->rounds);
   cw_outlook_begin(bench->run->outlook, phase, names[work], 0, 0);
   gboolean good = TRUE;
   for (guint round = 0; round < bench->rounds && good; round++) {
-    double seconds = 0;
+    Time time = {0};
     if (work == WORK_STREAM)
       forget(policy);
     g_autoptr(GArray) before = counters_now(policy);
-    good = work == WORK_TRAIN ? train_round(bench, batch, &seconds, error)
-                              : score_round(bench, work == WORK_COLD, &seconds, error);
+    good = work == WORK_TRAIN ? train_round(bench, batch, &time, error)
+                              : score_round(bench, work == WORK_COLD, &time, error);
     g_autoptr(GArray) after = counters_now(policy);
-    g_array_append_val(line->seconds, seconds);
+    g_array_append_val(line->seconds, time.seconds);
+    g_array_append_val(line->processor_seconds, time.processor_seconds);
     line->operations = growth(before, after, "operations");
     if (round + 1 == bench->rounds)
       tell_found(line, before, after);
@@ -307,6 +328,14 @@ static void print_table(const Bench *bench)
   g_ptr_array_unref(rows);
 }
 
+static void append_numbers(GString *json, const GArray *numbers)
+{
+  for (guint i = 0; i < numbers->len; i++) {
+    g_string_append(json, i ? ", " : "");
+    cw_json_append_double(json, g_array_index(numbers, double, i));
+  }
+}
+
 static gboolean write_json(const Bench *bench, const char *path, GError **error)
 {
   g_autoptr(GString) json = g_string_new("{\"decisions\": ");
@@ -326,10 +355,9 @@ static gboolean write_json(const Bench *bench, const char *path, GError **error)
     g_string_append_printf(json, ", \"batch\": %u, \"operations\": ", line->batch);
     cw_json_append_double(json, line->operations);
     g_string_append_printf(json, ", \"peak_mebibytes\": %.0f, \"seconds\": [", line->peak_mebibytes);
-    for (guint k = 0; k < line->seconds->len; k++) {
-      g_string_append(json, k ? ", " : "");
-      cw_json_append_double(json, g_array_index(line->seconds, double, k));
-    }
+    append_numbers(json, line->seconds);
+    g_string_append(json, "], \"processor_seconds\": [");
+    append_numbers(json, line->processor_seconds);
     g_string_append(json, "]}");
   }
   g_string_append(json, "]}\n");
