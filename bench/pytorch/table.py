@@ -30,7 +30,8 @@ def main():
             halves = run["policy"].get("precision") == "bf16"
             if work == "train" and halves:
                 work = "train, bf16"
-            for seconds, processor in zip(line["seconds"], line["processor_seconds"]):
+            times = list(zip(line["seconds"], line["processor_seconds"]))
+            for seconds, processor in times[-1:]:  # what came before warms up
                 add(work, f"cartwright{', bf16' if halves else ''}: " + line["work"], run["decisions"], seconds, processor, line["peak_mebibytes"], run["tokens"])
     for run in read(folder + "/theirs.jsonl"):
         work = run["work"] + (", bf16" if run["autocast"] else "")

@@ -61,11 +61,10 @@ static float *next(float *start, gsize *at, gsize size)
 }
 
 /* Lays out a thread's memory from `start`; returns the floats it takes. */
-static gsize lay_out(const BertPass *pass, float *start, Scratch *scratch)
+static gsize lay_out(const BertNetwork *network, guint longest_text, float *start, Scratch *scratch)
 {
-  const BertNetwork *network = pass->network;
   const BertKernels *kernels = network->kernels;
-  gsize longest = bert_padded(pass->batch->longest), width = network->config->hidden_size / network->config->n_heads;
+  gsize longest = bert_padded(longest_text), width = network->config->hidden_size / network->config->n_heads;
   gsize scores = (gsize)QUERY_ROWS * longest, at = 0;
   gsize packed = network->rules.halves ? MAX(kernels->packed_half_size(width, longest),
                                              kernels->packed_half_size(longest, width)) / 2 + 1
@@ -199,7 +198,7 @@ static void forward_task(gpointer data, guint task, guint thread)
   const BertDropout *dropout = &run->pass->attention_dropout;
   Item item = item_of(run, task);
   Scratch scratch;
-  lay_out(run->pass, run->pass->scratch[thread], &scratch);
+  lay_out(run->pass->network, run->pass->batch->longest, run->pass->scratch[thread], &scratch);
   gsize length = item.length, padded = item.padded, wide = 3 * item.h;
   Matrix query = matrix_of(run, run->query_key_value, item.at, wide);
   Matrix key = matrix_of(run, run->query_key_value, item.at + item.h, wide);
@@ -223,10 +222,15 @@ static void forward_task(gpointer data, guint task, guint thread)
   }
 }
 
-static void run_tasks(BertPass *pass, BertTask task, AttentionRun *run)
+gsize bert_attention_scratch(const BertNetwork *network, guint longest)
 {
   Scratch scratch;
-  bert_pass_scratch(pass, lay_out(pass, NULL, &scratch));
+  return lay_out(network, longest, NULL, &scratch);
+}
+
+static void run_tasks(BertPass *pass, BertTask task, AttentionRun *run)
+{
+  bert_pass_scratch(pass, bert_attention_scratch(pass->network, pass->batch->longest));
   bert_pool_run(pass->network->pool, pass->batch->n_texts * pass->network->config->n_heads, task, run);
 }
 
@@ -243,7 +247,7 @@ static void backward_task(gpointer data, guint task, guint thread)
   const BertDropout *dropout = &run->pass->attention_dropout;
   Item item = item_of(run, task);
   Scratch scratch;
-  lay_out(run->pass, run->pass->scratch[thread], &scratch);
+  lay_out(run->pass->network, run->pass->batch->longest, run->pass->scratch[thread], &scratch);
   gsize length = item.length, padded = item.padded, columns = whole_columns(kernels, &item), wide = 3 * item.h;
   gsize at_key = item.at + item.h, at_value = item.at + 2 * item.h;
   float scale = 1.0f / sqrtf((float)item.width);

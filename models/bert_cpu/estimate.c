@@ -3,13 +3,8 @@
 #include "network.h"
 
 #define ALIGNMENT 64
-/* A group of the head has about so many action rows (head_forward.c), rows of attention so many queries (attention.c),
- * and the states so many rows in a part (head_backward.c). */
-#define GROUP_ROWS 96
-#define QUERY_ROWS 48
+/* Rows of a state in a part (head_backward.c). */
 #define STATE_ROWS 96
-/* Matrices of a head that attention widens from halves. */
-#define HALF_MATRICES 7
 
 typedef struct {
   const BertNetwork *network;
@@ -51,25 +46,15 @@ static void take_inside(Estimate *estimate, gboolean for_backward)
   take(estimate, rows * f, estimate->stored);
 }
 
-static void take_attention_scratch(Estimate *estimate)
-{
-  const BertKernels *kernels = estimate->network->kernels;
-  const BertConfig *config = estimate->network->config;
-  gsize longest = bert_padded(estimate->batch->longest), width = config->hidden_size / config->n_heads;
-  gsize packed = MAX(kernels->packed_size(width, longest), kernels->packed_size(longest, width));
-  gsize matrices = estimate->network->rules.halves ? HALF_MATRICES : 0;
-  take_scratch(estimate, kernels->gemm_scratch + 3 * packed + (7 * QUERY_ROWS / 2) * longest +
-                             matrices * longest * width + BERT_DROPOUT_GROUP);
-}
-
-static void take_forward_scratch(Estimate *estimate)
+static void take_forward_scratch(Estimate *estimate, gboolean any_layers)
 {
   const BertNetwork *network = estimate->network;
   gsize h = network->config->hidden_size, wide = MAX((gsize)network->config->intermediate_size, 3 * h);
   gsize block = BERT_ROW_UNIT * BERT_ROW_BLOCK_UNITS;
   take_scratch(estimate, network->kernels->gemm_scratch +
                              block * (2 * h + wide + (network->rules.halves ? (wide + 1) / 2 : 0)) + h / 2);
-  take_attention_scratch(estimate);
+  if (any_layers)
+    take_scratch(estimate, bert_attention_scratch(network, estimate->batch->longest));
 }
 
 /* A pass of all texts through the frozen layers (frozen.c). */
@@ -80,7 +65,7 @@ static void frozen_forward(Estimate *estimate)
   take(estimate, estimate->network->config->n_layers, sizeof(BertLayerMemory));
   take_floats(estimate, rows * estimate->network->config->hidden_size);
   take_inside(estimate, FALSE);
-  take_forward_scratch(estimate);
+  take_forward_scratch(estimate, TRUE);
   estimate->scratch = 0; /* the other pass takes its own */
 }
 
@@ -111,7 +96,7 @@ static void forward(Estimate *estimate, BertRecompute recompute, gboolean rememb
       take_floats(estimate, rows);
     }
   }
-  take_forward_scratch(estimate);
+  take_forward_scratch(estimate, !remembers_frozen || first_trained < n_layers);
 }
 
 /* Forward and backward of the head. */
@@ -120,7 +105,8 @@ static void head(Estimate *estimate)
   const BertBatch *batch = estimate->batch;
   const BertKernels *kernels = estimate->network->kernels;
   gsize h = estimate->network->config->hidden_size, rows = batch->n_action_rows, pairs = batch->n_pairs;
-  gsize attention = 0, states = 0, n_parts = 0, largest = GROUP_ROWS, n_groups = 0, longest = batch->longest;
+  gsize attention = 0, states = 0, n_parts = 0, longest = batch->longest;
+  guint largest, n_groups = bert_head_divide(batch, NULL, &largest);
   for (guint d = 0; d < batch->n_decisions; d++) {
     guint state = batch->decision_state[d];
     gsize length = batch->text_start[state + 1] - batch->text_start[state];
@@ -128,10 +114,7 @@ static void head(Estimate *estimate)
     attention += actions * length;
     states += length;
     n_parts += (length + STATE_ROWS - 1) / STATE_ROWS;
-    n_groups += (actions + GROUP_ROWS - 1) / GROUP_ROWS;
   }
-  for (guint pair = 0; pair < pairs; pair++)
-    largest = MAX(largest, (gsize)(batch->pair_start[pair + 1] - batch->pair_start[pair]));
   take(estimate, pairs, sizeof(BertHeadGroup));
   take(estimate, batch->n_decisions + 1, sizeof(gsize));
   take_floats(estimate, rows * (1 + 1 + 4 + 1) * h + 2 * rows + 2 * pairs * h); /* actions, read, features, hidden; q,

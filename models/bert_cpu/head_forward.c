@@ -14,27 +14,28 @@ typedef struct {
   float *logits;
 } HeadRun;
 
-static void divide(BertPass *pass)
+guint bert_head_divide(const BertBatch *batch, BertHeadGroup *groups, guint *largest)
 {
-  const BertBatch *batch = pass->batch;
-  BertHeadMemory *head = &pass->head;
-  head->groups = bert_take(pass->workspace, BertHeadGroup, batch->n_pairs);
-  head->n_groups = head->largest_group = 0;
+  guint n_groups = 0;
+  *largest = 0;
   for (guint d = 0; d < batch->n_decisions; d++) {
     guint first = batch->decision_pair[d], last = batch->decision_pair[d + 1];
     guint n_rows = batch->pair_start[last] - batch->pair_start[first];
     guint target = n_rows / ((n_rows + GROUP_ROWS - 1) / GROUP_ROWS);
     for (guint pair = first; pair < last;) {
-      BertHeadGroup *group = &head->groups[head->n_groups++];
-      *group = (BertHeadGroup){d, pair, pair};
+      BertHeadGroup group = {d, pair, pair};
       guint start = batch->pair_start[pair];
       do
-        group->last_pair = ++pair;
+        group.last_pair = ++pair;
       while (pair < last && batch->pair_start[pair + 1] - start <= GROUP_ROWS &&
              batch->pair_start[pair] - start < target);
-      head->largest_group = MAX(head->largest_group, batch->pair_start[pair] - start);
+      *largest = MAX(*largest, batch->pair_start[pair] - start);
+      if (groups)
+        groups[n_groups] = group;
+      n_groups++;
     }
   }
+  return n_groups;
 }
 
 static void take_memory(BertPass *pass)
@@ -174,7 +175,8 @@ static void value_forward(BertPass *pass, float *values)
 
 void bert_head_forward(BertPass *pass, float *logits, float *values)
 {
-  divide(pass);
+  pass->head.groups = bert_take(pass->workspace, BertHeadGroup, pass->batch->n_pairs);
+  pass->head.n_groups = bert_head_divide(pass->batch, pass->head.groups, &pass->head.largest_group);
   if (pass->keeps)
     take_memory(pass);
   bert_pass_scratch(pass, scratch_size(pass));

@@ -134,6 +134,10 @@ void bert_encoder_forward(BertPass *pass);
 /* The choice and value heads on hidden_states: one logit per pair, one value per decision (may be NULL). */
 void bert_head_forward(BertPass *pass, float *logits, float *values);
 
+/* Divides the pairs into groups of about as many rows; groups has room for one per pair, or is NULL. Returns their
+ * number, and the rows of the largest. */
+guint bert_head_divide(const BertBatch *batch, BertHeadGroup *groups, guint *largest);
+
 /* Adds the gradients of the head's parameters and returns d_hidden_states (T x h, in the workspace).
  * d_values may be NULL. */
 float *bert_head_backward(BertPass *pass, const float *d_logits, const float *d_values, BertParameters *gradient);
@@ -193,6 +197,8 @@ const float *bert_layer_input(const BertPass *pass, gint layer, guint first, gui
 void bert_attention_forward(BertPass *pass, gint layer, gconstpointer query_key_value, gpointer context);
 void bert_attention_backward(BertPass *pass, gint layer, gconstpointer query_key_value, gconstpointer d_context,
                              gpointer d_query_key_value);
+/* Floats of scratch that they need per thread for texts of up to `longest` tokens. */
+gsize bert_attention_scratch(const BertNetwork *network, guint longest);
 
 /* Bytes that a training pass over the batch takes from its workspace, forward and backward, with this rule for what is
  * kept: within 2 % for more than a few hundred tokens (estimate.c). remembers_frozen: bert_frozen_serves, and nothing
