@@ -170,6 +170,44 @@ static void test_checkpoints_change_backends(void **state)
   }
 }
 
+/* Between a forward and its backward comes a larger score, and before the step a larger pass: memory grows while work
+ * is under way, and gradients of both passes add up. */
+static void test_passes_of_different_sizes_add_up(void **state)
+{
+  static const DecisionShape small[] = {{7, 0, {3}}}, large[] = {{60, 0, {9, 40}}, {33, 1, {5, 6, 7}}};
+  const char *model = backends_model(32, 2, 64, 2);
+  Decisions first = decisions_new(small, 1), second = decisions_new(large, 2);
+  float logits[5], values[2], *d_logits = backends_floats(5, 1), *d_values = backends_floats(2, 2);
+  (void)state;
+  for (guint i = 0; i < G_N_ELEMENTS(bounds); i++) {
+    Backends backends = backends_open(model, bounds[i].precision, "dropout: 0.1");
+    CwPolicy *const both[] = {backends.cpu, backends.cuda};
+    Snapshot *after[2];
+    guint worst = 0;
+    for (guint k = 0; k < 2; k++) {
+      assert_true(cw_policy_forward(both[k], first.decisions, first.n, logits, values, NULL));
+      assert_true(cw_policy_score(both[k], second.decisions, second.n, logits, NULL, NULL));
+      assert_true(cw_policy_backward(both[k], d_logits, d_values, NULL));
+      assert_true(cw_policy_forward(both[k], second.decisions, second.n, logits, values, NULL));
+      assert_true(cw_policy_backward(both[k], d_logits, NULL, NULL));
+      assert_true(cw_policy_forward(both[k], first.decisions, first.n, logits, values, NULL));
+      assert_true(cw_policy_backward(both[k], d_logits, d_values, NULL));
+      after[k] = snapshot_new(both[k]);
+    }
+    double difference = snapshot_gradient_difference(after[0], after[1], &worst);
+    fprintf(stderr, "three passes added up, %s: gradients %.1e (%s)\n", bounds[i].precision, difference,
+            (const char *)after[0]->names->pdata[worst]);
+    assert_within("gradients", difference, i == 0 ? 1e-4 : i == 1 ? 1e-2 : 1.5e-1, after[0]->names->pdata[worst]);
+    snapshot_free(after[0]);
+    snapshot_free(after[1]);
+    backends_close(&backends);
+  }
+  decisions_clear(&first);
+  decisions_clear(&second);
+  g_free(d_logits);
+  g_free(d_values);
+}
+
 static int set_up(void **state)
 {
   (void)state;
@@ -190,6 +228,7 @@ int main(void)
       cmocka_unit_test(test_ten_steps_of_minilm),
       cmocka_unit_test(test_ten_steps_of_bert_base),
       cmocka_unit_test(test_frozen_layers),
+      cmocka_unit_test(test_passes_of_different_sizes_add_up),
       cmocka_unit_test(test_checkpoints_change_backends),
   };
   return cmocka_run_group_tests_name("bert_cuda_training", tests, set_up, tear_down);
