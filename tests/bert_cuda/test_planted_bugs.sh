@@ -31,7 +31,7 @@ compile() {
 }
 
 # run SOURCES PRECISION: compiles the sources in $work, links them with the objects of the rest, runs the probe, whose
-# words go to $work/said.
+# words go to $work/said. What an aborted probe leaves behind is in $work too.
 run() {
   linked=$objects
   for source in $1; do
@@ -39,7 +39,7 @@ run() {
     linked=$(echo "$linked" | sed -E "s# [^ ]*[/-]$source\\.o# $work/$source.o#")
   done
   (cd "$builddir" && $LINK_BEGIN -o "$work/planted.so" $linked $LINK_END) || return 99
-  timeout 300 "$builddir/tests/bert_cuda/probe" "$work/planted.so" "$2" > "$work/said" 2>&1
+  TMPDIR=$work timeout 300 "$builddir/tests/bert_cuda/probe" "$work/planted.so" "$2" > "$work/said" 2>&1
 }
 
 count=0
