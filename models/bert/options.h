@@ -20,7 +20,8 @@ typedef enum { BERT_SIDE_RIGHT, BERT_SIDE_LEFT } BertSide;
   gint64 max_state_tokens, max_action_tokens;                                                                          \
   gint truncate_state, truncate_action;                                                                                \
   gboolean normalize_text;                                                                                             \
-  double dropout, weight_decay, beta1, beta2, epsilon, head_learning_rate_scale;                                       \
+  double dropout, weight_decay, beta1, beta2, epsilon, head_learning_rate_scale, ema_decay;                            \
+  gboolean sparse_embeddings;                                                                                          \
   gint64 freeze_layers, score_batch_tokens;
 
 typedef struct BertOptions {
@@ -62,6 +63,12 @@ extern const char *const bert_initialize_names[], *const bert_side_names[];
    .help = "the learning rate of choice head and value head, as a multiple of the encoder's"}, \
   {BERT_OPTION(Options, freeze_layers), .type = CW_OPTION_INTEGER, .default_value = "-1", .minimum = -1, .maximum = 1000, \
    .unit = "layers", .help = "freeze the embeddings and that many first layers; -1 freezes nothing"}, \
+  {BERT_OPTION(Options, sparse_embeddings), .type = CW_OPTION_BOOLEAN, .default_value = "false", \
+   .help = "a step updates only the rows of the word embeddings that have a gradient; the others neither keep their " \
+           "momentum nor decay"}, \
+  {BERT_OPTION(Options, ema_decay), .type = CW_OPTION_NUMBER, .default_value = "0", .minimum = 0, .maximum = 0.9999999, \
+   .help = "keep a moving average of the trained weights, at most this much of it left after a step, as a model " \
+           "folder averaged/ in the saved policy; 0: none"}, \
   {BERT_OPTION(Options, score_batch_tokens), .type = CW_OPTION_INTEGER, .flags = CW_OPTION_RESUME_SAFE, .default_value = "8192", \
    .minimum = 1, .maximum = 16777216, .unit = "tokens", .help = "score works on about so many tokens at a time"}
 /* clang-format on */

@@ -28,12 +28,6 @@ static const CwOption option_rows[] = {
      .values = recompute_names,
      .help = "layer: keep only each layer's output for backward and compute the rest again, for less memory and the "
              "same gradients"},
-    {ROW(sparse_embeddings), .type = CW_OPTION_BOOLEAN, .default_value = "false",
-     .help = "a step updates only the rows of the word embeddings that have a gradient; the others neither keep their "
-             "momentum nor decay"},
-    {ROW(ema_decay), .type = CW_OPTION_NUMBER, .default_value = "0", .minimum = 0, .maximum = 0.9999999,
-     .help = "keep a moving average of the trained weights, at most this much of it left after a step, as a model "
-             "folder averaged/ in the saved policy; 0: none"},
     {ROW(instruction_set), .type = CW_OPTION_ENUM, .flags = CW_OPTION_RESUME_SAFE, .default_value = "auto",
      .values = instruction_set_names, .help = "vector instructions to use; auto: the best the processor has"},
 };

@@ -20,8 +20,6 @@ typedef struct BertCpuOptions {
   };
   gint64 threads, score_cache, frozen_cache;
   gint instruction_set, precision, recompute;
-  gboolean sparse_embeddings;
-  double ema_decay;
 } BertCpuOptions;
 
 /* What scoring keeps from call to call (score.c). */

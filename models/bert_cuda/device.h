@@ -7,8 +7,8 @@
  * - language: __global__ __device__ __forceinline__ __launch_bounds__ __shared__ (static arrays; dynamic ones through
  *   BERT_DYNAMIC_SHARED), threadIdx blockIdx blockDim gridDim, launches through BERT_LAUNCH;
  * - device functions: __syncthreads __syncwarp __shfl_sync __shfl_xor_sync __shfl_down_sync __ldg __umulhi
- *   __expf expf erff tanhf sqrtf rsqrtf fmaxf fminf isfinite, __float2bfloat16 __bfloat162float; no atomics: every sum
- *   has a fixed order;
+ *   __expf expf erff tanhf sqrtf rsqrtf fabsf fmaxf fminf isfinite, __float2bfloat16 __bfloat162float; no atomics:
+ *   every sum has a fixed order;
  * - vectors: float4, uint2, uint4, only in the load and store functions below (16-byte accesses want 16-byte
  *   alignment) and in host-made tables;
  * - runtime: cudaMalloc cudaFree cudaMallocHost cudaFreeHost cudaMemcpyAsync cudaMemsetAsync

@@ -196,7 +196,7 @@ void bert_add_sum(cudaStream_t stream, uint32_t n, const float *x, float *y);
 typedef struct BertPiece {
   uint64_t offset; /* in the blocks, a multiple of 4 */
   uint32_t n;
-  uint32_t group; /* bit 0: decays, bit 1: head */
+  uint32_t group; /* bit 0: decays, bit 1: head, bit 2: left alone where its gradient is all zero */
 } BertPiece;
 #define BERT_PIECE_FLOATS 8192
 
@@ -222,6 +222,10 @@ void bert_gradient_norm(cudaStream_t stream, uint32_t n_pieces, const BertPiece 
  * bf16 copy of the weights, or NULL. */
 void bert_adamw(cudaStream_t stream, uint32_t n_pieces, const BertPiece *pieces, const BertStep *step, float *weights,
                 float *gradient, float *moment1, float *moment2, void *halves, const BertStepResult *result);
+
+/* average += rest (weights - average); nothing where the norm is not finite. */
+void bert_average(cudaStream_t stream, uint32_t n_pieces, const BertPiece *pieces, float rest, const float *weights,
+                  float *average, const BertStepResult *result);
 
 #ifdef __cplusplus
 }

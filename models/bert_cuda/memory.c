@@ -16,8 +16,9 @@ static void take_fixed(BertCuda *policy, BertArena *arena)
     optimizer->gradient = bert_device_take(arena, float, layout->n_floats);
     optimizer->moment1 = bert_device_take(arena, float, layout->n_floats);
     optimizer->moment2 = bert_device_take(arena, float, layout->n_floats);
-    optimizer->pieces = bert_device_take(arena, BertPiece, optimizer->n_pieces);
-    optimizer->sums = bert_device_take(arena, double, optimizer->n_pieces);
+    optimizer->average = optimizer->ema_decay > 0 ? bert_device_take(arena, float, layout->n_floats) : NULL;
+    optimizer->pieces = bert_device_take(arena, BertPiece, optimizer->n_pieces + optimizer->n_rows);
+    optimizer->sums = bert_device_take(arena, double, optimizer->n_pieces + optimizer->n_rows);
     optimizer->result = bert_device_take(arena, BertStepResult, 1);
   }
   void *workspace = bert_arena_take(arena, CUBLAS_WORKSPACE, 1);
@@ -160,6 +161,8 @@ void bert_cuda_free_memory(BertCuda *policy)
     (void)cudaFreeHost(policy->results);
   if (policy->optimizer.outcome)
     (void)cudaFreeHost(policy->optimizer.outcome);
+  if (policy->optimizer.rows)
+    (void)cudaFreeHost(policy->optimizer.rows);
 }
 
 gboolean bert_cuda_fetch(BertCuda *policy, const float *from, float *to, GError **error)

@@ -53,6 +53,15 @@ static __global__ void __launch_bounds__(THREADS)
   result->scale = max_norm > 0 && total > max_norm ? (float)(max_norm / total) : 1.0f;
 }
 
+/* Of absolute values, which unlike squares do not vanish in a sum. The same for all threads of the block. */
+static __device__ bool is_zero(const BertPiece &piece, const float *x, double *scratch)
+{
+  float total = 0;
+  for (uint32_t i = threadIdx.x; i < piece.n; i += THREADS)
+    total += fabsf(x[piece.offset + i]);
+  return block_sum((double)total, scratch) == 0;
+}
+
 static __device__ __forceinline__ float update(float w, float gradient, float *moment1, float *moment2,
                                                const BertStep &step, float rate, float shrink, float scale)
 {
@@ -68,7 +77,10 @@ static __global__ void __launch_bounds__(THREADS)
 {
   if (!result->finite)
     return; /* the host looks at the gradient, and clears it */
+  __shared__ double scratch[THREADS / BERT_WARP];
   BertPiece piece = pieces[blockIdx.x];
+  if (piece.group & 4 && is_zero(piece, gradient, scratch))
+    return;
   float learning_rate = piece.group & 2 ? step.head_learning_rate : step.learning_rate;
   float shrink = piece.group & 1 ? 1.0f - learning_rate * step.weight_decay : 1.0f;
   float rate = learning_rate / step.correction1, scale = result->scale;
@@ -99,6 +111,29 @@ static __global__ void __launch_bounds__(THREADS)
   }
 }
 
+static __global__ void __launch_bounds__(THREADS)
+    average_kernel(const BertPiece *pieces, float rest, const BertStepResult *result, const float *weights,
+                   float *average)
+{
+  if (!result->finite)
+    return;
+  BertPiece piece = pieces[blockIdx.x];
+  uint32_t whole = piece.n / 4 * 4;
+  for (uint32_t i = 4 * threadIdx.x; i < whole; i += 4 * THREADS) {
+    size_t at = piece.offset + i;
+    float4 w = bert_load4(weights + at), a = bert_load4(average + at);
+    a.x += rest * (w.x - a.x);
+    a.y += rest * (w.y - a.y);
+    a.z += rest * (w.z - a.z);
+    a.w += rest * (w.w - a.w);
+    bert_store4(average + at, a);
+  }
+  if (whole + threadIdx.x < piece.n) {
+    size_t at = piece.offset + whole + threadIdx.x;
+    average[at] += rest * (weights[at] - average[at]);
+  }
+}
+
 extern "C" void bert_gradient_norm(cudaStream_t stream, uint32_t n_pieces, const BertPiece *pieces, float max_norm,
                                    const float *gradient, double *sums, BertStepResult *result)
 {
@@ -112,4 +147,10 @@ extern "C" void bert_adamw(cudaStream_t stream, uint32_t n_pieces, const BertPie
 {
   BERT_LAUNCH(adamw_kernel, dim3(n_pieces), dim3(THREADS), 0, stream, pieces, *step, result, weights, gradient, moment1,
               moment2, static_cast<BertHalf *>(halves));
+}
+
+extern "C" void bert_average(cudaStream_t stream, uint32_t n_pieces, const BertPiece *pieces, float rest,
+                             const float *weights, float *average, const BertStepResult *result)
+{
+  BERT_LAUNCH(average_kernel, dim3(n_pieces), dim3(THREADS), 0, stream, pieces, rest, result, weights, average);
 }

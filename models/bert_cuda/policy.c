@@ -100,9 +100,13 @@ BertCuda *bert_cuda_open(const BertCudaOptions *options, guint32 seed, GError **
                                           .epsilon = options->epsilon,
                                           .weight_decay = options->weight_decay,
                                           .head_learning_rate_scale = options->head_learning_rate_scale,
+                                          .ema_decay = options->ema_decay,
+                                          .sparse_embeddings = options->sparse_embeddings &&
+                                                               options->freeze_layers == BERT_LAYER_EMBEDDINGS,
                                           .first_trained = (gint)options->freeze_layers};
   if (!bert_shared_load_weights(shared, &options->bert, seed, policy->host, error) ||
-      !bert_cuda_prepare_optimizer(policy, error) || !send_weights(policy, error)) {
+      !bert_cuda_prepare_optimizer(policy, error) || !send_weights(policy, error) ||
+      !bert_cuda_begin_average(policy, policy->host, error)) {
     bert_cuda_close(policy);
     return NULL;
   }
@@ -144,6 +148,7 @@ void bert_cuda_close(BertCuda *policy)
   bert_token_cache_free(policy->cache);
   bert_batch_builder_free(policy->score_builder);
   bert_batch_builder_free(policy->train_builder);
+  g_free(policy->optimizer.row_has_gradient);
   g_strfreev(policy->description);
   bert_shared_release(policy->shared);
   g_free(policy);
@@ -347,6 +352,8 @@ gboolean bert_cuda_backward(BertCuda *policy, const float *d_logits, const float
                                     "sending gradients of values", error)))
     return FALSE;
   policy->optimizer.is_clear = FALSE;
+  const BertBatch *batch = bert_batch_builder_finish(policy->train_builder);
+  bert_cuda_mark_rows(policy, batch->ids, batch->n_rows);
   bert_pass_backward(pass, &policy->training, policy->d_logits, d_values ? policy->d_values : NULL,
                      policy->optimizer.gradient);
   return bert_context_check(context, "a backward pass", error);
@@ -376,12 +383,37 @@ void bert_cuda_visit_tensors(BertCuda *policy, CwTensorVisitor visitor, gpointer
             trained ? gradient->block + tensor->offset : NULL, user_data);
   }
   if (fetched && send_weights(policy, &error) && gradient &&
-      bert_cuda_send(policy, gradient->block, policy->optimizer.gradient, &error))
+      bert_cuda_send(policy, gradient->block, policy->optimizer.gradient, &error)) {
     policy->optimizer.is_clear = FALSE;
+    bert_cuda_find_rows(policy, gradient);
+  }
   if (error)
     g_warning("bert_cuda: tensors could not be visited: %s", error->message);
   g_clear_error(&error);
   bert_parameters_free(gradient);
+}
+
+/* The average, with the frozen tensors of the host's block. */
+static gboolean fetch_average(BertCuda *policy, BertParameters *averaged, GError **error)
+{
+  const BertLayout *layout = policy->shared->layout;
+  if (!bert_cuda_fetch(policy, policy->optimizer.average, averaged->block, error))
+    return FALSE;
+  for (guint i = 0; i < layout->n_tensors; i++) {
+    const BertTensorInfo *tensor = &layout->tensors[i];
+    if (tensor->layer < policy->optimizer.first_trained)
+      memcpy(averaged->block + tensor->offset, policy->host->block + tensor->offset,
+             tensor->n_elements * sizeof(float));
+  }
+  return TRUE;
+}
+
+static void free_state(BertTrainingState *state)
+{
+  bert_parameters_free(state->moment1);
+  bert_parameters_free(state->moment2);
+  bert_parameters_free(state->gradient);
+  bert_parameters_free(state->averaged);
 }
 
 gboolean bert_cuda_save(BertCuda *policy, const char *directory, GError **error)
@@ -398,16 +430,16 @@ gboolean bert_cuda_save(BertCuda *policy, const char *directory, GError **error)
                              .moment2 = bert_parameters_new(layout),
                              .gradient = bert_parameters_new(layout),
                              .has_gradient = !optimizer->is_clear,
+                             .averaged = optimizer->average ? bert_parameters_new(layout) : NULL,
                              .seed = policy->seed,
                              .n_forwards = policy->n_forwards,
                              .n_steps = optimizer->n_steps};
   gboolean saved = bert_cuda_fetch(policy, optimizer->moment1, state.moment1->block, error) &&
                    bert_cuda_fetch(policy, optimizer->moment2, state.moment2->block, error) &&
                    bert_cuda_fetch(policy, optimizer->gradient, state.gradient->block, error) &&
+                   (!state.averaged || fetch_average(policy, state.averaged, error)) &&
                    bert_state_save(policy->shared, policy->host, &state, directory, error);
-  bert_parameters_free(state.moment1);
-  bert_parameters_free(state.moment2);
-  bert_parameters_free(state.gradient);
+  free_state(&state);
   return saved;
 }
 
@@ -421,6 +453,7 @@ gboolean bert_cuda_load(BertCuda *policy, const char *directory, GError **error)
     state.moment1 = bert_parameters_new(layout);
     state.moment2 = bert_parameters_new(layout);
     state.gradient = bert_parameters_new(layout);
+    state.averaged = optimizer->average ? bert_parameters_new(layout) : NULL;
   }
   bert_context_enter(&policy->context);
   gboolean loaded =
@@ -432,7 +465,9 @@ gboolean bert_cuda_load(BertCuda *policy, const char *directory, GError **error)
   if (loaded && policy->trains) {
     loaded = bert_cuda_send(policy, state.moment1->block, optimizer->moment1, error) &&
              bert_cuda_send(policy, state.moment2->block, optimizer->moment2, error) &&
-             bert_cuda_send(policy, state.gradient->block, optimizer->gradient, error);
+             bert_cuda_send(policy, state.gradient->block, optimizer->gradient, error) &&
+             bert_cuda_begin_average(policy, state.has_averaged ? state.averaged : weights, error);
+    bert_cuda_find_rows(policy, state.gradient);
     policy->seed = policy->hidden_dropout.seed = policy->attention_dropout.seed = state.seed;
     policy->n_forwards = state.n_forwards;
     optimizer->n_steps = state.n_steps;
@@ -440,8 +475,6 @@ gboolean bert_cuda_load(BertCuda *policy, const char *directory, GError **error)
     policy->can_go_backward = FALSE;
   }
   bert_parameters_free(weights);
-  bert_parameters_free(state.moment1);
-  bert_parameters_free(state.moment2);
-  bert_parameters_free(state.gradient);
+  free_state(&state);
   return loaded;
 }

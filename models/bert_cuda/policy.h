@@ -21,18 +21,25 @@ typedef struct BertCudaOptions {
   gint recompute, instruction_set;
 } BertCudaOptions;
 
-/* AdamW on the device. */
+/* AdamW on the device. Its table of pieces has everything that trains, the word embeddings first. With
+ * sparse_embeddings there is room behind them for one row of each word; a step then takes the rows that it needs in the
+ * place of the pieces of the word embeddings, so what it takes is one stretch of the table in both cases. */
 typedef struct BertCudaOptimizer {
-  double beta1, beta2, epsilon, weight_decay, head_learning_rate_scale;
+  double beta1, beta2, epsilon, weight_decay, head_learning_rate_scale, ema_decay;
+  gboolean sparse_embeddings; /* FALSE where the embeddings are frozen */
   gint first_trained;
   guint64 n_steps;
   gboolean is_clear;                   /* no gradient was added since the last step */
   float *gradient, *moment1, *moment2; /* device blocks of the layout */
-  guint n_pieces;
-  BertPiece *pieces;       /* device */
-  double *sums;            /* device: n_pieces */
-  BertStepResult *result;  /* device */
-  BertStepResult *outcome; /* pinned */
+  float *average;                      /* another, NULL without ema_decay; of frozen tensors it is not used */
+  guint n_pieces, n_word_pieces;
+  guint n_rows;             /* of words that a step may take: 0, or the vocabulary with sparse_embeddings */
+  guint8 *row_has_gradient; /* n_rows: FALSE means surely all zero */
+  BertPiece *rows;          /* pinned: n_rows */
+  BertPiece *pieces;        /* device: n_pieces + n_rows */
+  double *sums;             /* device: n_pieces + n_rows */
+  BertStepResult *result;   /* device */
+  BertStepResult *outcome;  /* pinned */
 } BertCudaOptimizer;
 
 typedef struct BertCuda {
@@ -98,6 +105,12 @@ gboolean bert_cuda_refresh(BertCuda *policy, GError **error);
 
 /* step.c */
 gboolean bert_cuda_prepare_optimizer(BertCuda *policy, GError **error);
+/* Says that gradients of these words' rows may be added to. */
+void bert_cuda_mark_rows(BertCuda *policy, const guint32 *ids, guint n_ids);
+/* Finds the rows that are not zero in the gradient, after it was written from outside. */
+void bert_cuda_find_rows(BertCuda *policy, const BertParameters *gradient);
+/* Begins the average, if one is kept, at these weights. */
+gboolean bert_cuda_begin_average(BertCuda *policy, const BertParameters *weights, GError **error);
 
 G_END_DECLS
 

@@ -225,6 +225,23 @@ Snapshot *snapshot_new(CwPolicy *policy)
   return snapshot;
 }
 
+Snapshot *snapshot_new_of_average(CwPolicy *policy)
+{
+  gpointer options;
+  GError *error = NULL;
+  char *saved = cw_check_make_directory(NULL), *model = g_build_filename(saved, "averaged", NULL);
+  CwPolicy *averaged =
+      cw_policy_save(policy, saved, &error) ? backends_try("bert_cpu", model, "f32", "", &options, &error) : NULL;
+  if (!averaged)
+    fail_msg("%s", error->message);
+  Snapshot *snapshot = snapshot_new(averaged);
+  cw_policy_close(averaged);
+  backends_free_options("bert_cpu", options);
+  cw_check_forget_directory(saved);
+  g_free(model);
+  return snapshot;
+}
+
 void snapshot_free(Snapshot *snapshot)
 {
   g_ptr_array_free(snapshot->names, TRUE);

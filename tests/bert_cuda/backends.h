@@ -61,6 +61,9 @@ typedef struct {
 Snapshot *snapshot_new(CwPolicy *policy);
 void snapshot_free(Snapshot *snapshot);
 
+/* Of the moving average that the policy saves; gradients are zero. */
+Snapshot *snapshot_new_of_average(CwPolicy *policy);
+
 /* The largest difference, as a share of the largest of `expected`. */
 double backends_difference(const float *expected, const float *found, guint n);
 /* The L2 norm of the difference of two tensors as a share of that of `expected`, for the tensor where it is largest,

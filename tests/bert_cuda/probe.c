@@ -29,15 +29,20 @@ static void differ(const char *what, double difference, double bound)
   _Exit(1);
 }
 
-/* States alike, a text of several tiles, a single candidate; the last text of the batch fills no tile. */
+/* States alike, a text of several tiles, a single candidate; the last text of the batch fills no tile, and does not
+ * have all words. */
 static const DecisionShape shapes[] = {{70, 0, {5, 2}}, {33, 1, {3}}, {70, 0, {4, 9, 2}}, {12, 2, {2, 6}}};
+#define N_ROUNDS 3
 
-static void compare(CwPolicy *cpu, CwPolicy *cuda, const Decisions *decisions)
+/* `batches`: one for each round. */
+static void compare(CwPolicy *cpu, CwPolicy *cuda, const Decisions *const *batches)
 {
-  guint n = decisions->n_logits, worst = 0;
+  guint worst = 0;
   float *logits[2], values[2][G_N_ELEMENTS(shapes)];
   Snapshot *start = snapshot_new(cpu);
-  for (guint round = 0; round < 2; round++) {
+  for (guint round = 0; round < N_ROUNDS; round++) {
+    const Decisions *decisions = batches[round];
+    guint n = decisions->n_logits;
     CwPolicy *const both[] = {cpu, cuda};
     Snapshot *after[2];
     double norms[2];
@@ -72,18 +77,25 @@ static void compare(CwPolicy *cpu, CwPolicy *cuda, const Decisions *decisions)
       g_free(logits[k]);
     }
   }
+  Snapshot *averages[] = {snapshot_new_of_average(cpu), snapshot_new_of_average(cuda)};
+  differ("averages", snapshot_movement_difference(start, averages[0], averages[1], &worst), bound_of(0.02, 0.8));
+  snapshot_free(averages[0]);
+  snapshot_free(averages[1]);
   snapshot_free(start);
 }
 
 static void test_agrees(void **state)
 {
   (void)state;
-  Decisions decisions = decisions_new(shapes, G_N_ELEMENTS(shapes));
+  Decisions all = decisions_new(shapes, G_N_ELEMENTS(shapes)), last = decisions_new(shapes + 3, 1);
+  const Decisions *batches[N_ROUNDS] = {&all, &all, &last};
   Backends backends = backends_open(backends_model(64, 2, 160, 2), precision,
-                                    "dropout: 0.1, weight_decay: 10, head_learning_rate_scale: 3");
-  compare(backends.cpu, backends.cuda, &decisions);
+                                    "dropout: 0.1, weight_decay: 10, head_learning_rate_scale: 3, "
+                                    "sparse_embeddings: true, ema_decay: 0.2");
+  compare(backends.cpu, backends.cuda, batches);
   backends_close(&backends);
-  decisions_clear(&decisions);
+  decisions_clear(&all);
+  decisions_clear(&last);
 }
 
 int main(int argc, char **argv)

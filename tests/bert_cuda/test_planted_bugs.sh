@@ -74,7 +74,7 @@ plant() {
   fi
 }
 
-echo 1..34
+echo 1..37
 for precision in f32 bf16; do
   rm -rf "$work/bert_cuda"
   if run "" $precision; then
@@ -150,6 +150,8 @@ plant "AdamW: biases decay, weights do not" optimizer.cu f32 'weights after a st
   's/piece.group \& 1 \? 1.0f - /piece.group \& 1 ? 1.0f : 1.0f - /;s/(1.0f : 1.0f - learning_rate \* step.weight_decay) : 1.0f/\1/'
 plant "AdamW: the norm's sum without its barrier" optimizer.cu f32 'race|without a value' \
   '/^static __device__ double block_sum/,/^}/{/__syncthreads\(\);/d}'
+plant "the average: of the weights without what it was" optimizer.cu f32 'averages differ' \
+  's/rest \* \(w\.(.) - a\..\)/rest * w.\1/'
 
 # ---- the host's side ----
 plant "wrong leading dimension of a product" network.c f32 'out of bounds|without a value|differ|cuBLAS failed' \
@@ -160,5 +162,9 @@ plant "logits are read before they have come" policy.c f32 'the host reads .* pi
   's/bert_context_wait\(context, "a forward pass", error\)/bert_context_check(context, "a forward pass", error)/'
 plant "the step's pieces of tensors overlap" step.c f32 race \
   's/first \+= BERT_PIECE_FLOATS/first += BERT_PIECE_FLOATS \/ 2/'
+plant "sparse embeddings: the pieces of all words stay" step.c f32 race \
+  's/(first = )optimizer->sparse_embeddings \? optimizer->n_word_pieces : 0/\10/'
+plant "sparse embeddings: the rows are sent in another stream" step.c f32 'stream order|without a value' \
+  's/(\*n_rows \* sizeof\(BertPiece\), cudaMemcpyHostToDevice, )policy->context.stream/\10/'
 times > "$work/times"
 sed -n '2s/^/# processor time, user and system: /p' "$work/times"

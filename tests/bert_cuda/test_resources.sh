@@ -41,6 +41,7 @@ backward_kernel 4
 halves_forward_kernel 2
 halves_backward_kernel 4
 adamw_kernel 8
+average_kernel 3
 squares_kernel 1
 features_kernel 6
 collect_kernel 3

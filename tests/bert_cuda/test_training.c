@@ -1,6 +1,6 @@
 /* bert_cuda, run on the host, against bert_cpu in training: ten steps of AdamW, freezing, clipping, groups of weight
- * decay, and checkpoints that one saves and the other goes on from. Bounds as docs/bert_cuda.md states them; what was
- * found is printed. */
+ * decay, sparse embeddings, averages, and checkpoints that one saves and the other goes on from. Bounds as
+ * docs/bert_cuda.md states them; what was found is printed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -170,6 +170,123 @@ static void test_checkpoints_change_backends(void **state)
   }
 }
 
+/* Sets gradients from outside: of a word that no text has and, with *user_data, one that no step takes. */
+static void set_gradient(const char *name, const gint64 *shape, guint n_dimensions, float *weights, float *gradient,
+                         gpointer user_data)
+{
+  const gboolean *spoils = user_data;
+  (void)n_dimensions, (void)weights;
+  if (strstr(name, "word_embeddings") && gradient)
+    gradient[shape[0] * shape[1] - 3] = 0.5f;
+  if (strcmp(name, "linear_1.bias") == 0 && *spoils)
+    gradient[3] = INFINITY;
+}
+
+static void set_gradients(CwPolicy *policy, gboolean spoils)
+{
+  cw_policy_visit_tensors(policy, set_gradient, &spoils);
+}
+
+/* A step in which all words of a batch have gradients of zero. */
+static void step_without_gradient(CwPolicy *policy, const Decisions *decisions)
+{
+  float *logits = g_new0(float, decisions->n_logits), *values = g_new(float, decisions->n);
+  assert_true(cw_policy_forward(policy, decisions->decisions, decisions->n, logits, values, NULL));
+  memset(logits, 0, decisions->n_logits * sizeof *logits);
+  assert_true(cw_policy_backward(policy, logits, NULL, NULL));
+  assert_true(step(policy, 0) == 0);
+  g_free(logits);
+  g_free(values);
+}
+
+static void compare_averages(const char *name, CwPolicy *cpu, CwPolicy *cuda, const Snapshot *start, const Bound *bound)
+{
+  guint worst = 0;
+  Snapshot *of_cpu = snapshot_new_of_average(cpu), *of_cuda = snapshot_new_of_average(cuda);
+  double movement = snapshot_movement_difference(start, of_cpu, of_cuda, &worst);
+  fprintf(stderr, "%s, %s: averages %.1e of their movement (%s)\n", name, bound->precision, movement,
+          (const char *)of_cpu->names->pdata[worst]);
+  assert_within("averages", movement, bound->movement, of_cpu->names->pdata[worst]);
+  snapshot_free(of_cpu);
+  snapshot_free(of_cuda);
+}
+
+/* Words come and go, occur with a gradient of zero and get one from outside; a step fails in the policies that are
+ * then exchanged as above. `begin` is a saved policy without an average: one begins at its weights. */
+static void train_with(const char *options, const Bound *bound, const char *model, const char *begin,
+                       const Snapshot *start)
+{
+  /* Few words each, some of them in every batch, some twice in one. */
+  static const DecisionShape few_words[][2] = {
+      {{5, 1, {3}}, {5, 2, {3, 4}}}, {{4, 3, {3, 3}}, {3, 4, {4}}}, {{6, 5, {3}}, {4, 6, {3, 5}}}};
+  double began = seconds();
+  Decisions batches[G_N_ELEMENTS(few_words)];
+  for (guint i = 0; i < G_N_ELEMENTS(batches); i++)
+    batches[i] = decisions_new(few_words[i], 2);
+  Backends alone = backends_open(model, bound->precision, options);
+  Backends crossed = backends_open(model, bound->precision, options);
+  CwPolicy *const all[] = {alone.cpu, alone.cuda, crossed.cpu, crossed.cuda};
+  float logits[3], values[2];
+  char *from_cpu = cw_check_make_directory(NULL), *from_cuda = cw_check_make_directory(NULL);
+  double norm = 0;
+  for (guint k = 0; k < G_N_ELEMENTS(all); k++)
+    assert_true(cw_policy_load(all[k], begin, NULL));
+  for (guint i = 0; i < 4; i++) {
+    norm = fmax(norm, train(&alone, &batches[i % 3], i, 1, 2));
+    norm = fmax(norm, train(&crossed, &batches[i % 3], i, 1, 2));
+  }
+  for (guint k = 0; k < G_N_ELEMENTS(all); k++) {
+    step_without_gradient(all[k], &batches[0]);
+    if (all[k] == crossed.cpu || all[k] == crossed.cuda) {
+      set_gradients(all[k], TRUE);
+      assert_false(cw_policy_step(all[k], RATE, 0, NULL, NULL));
+    }
+    set_gradients(all[k], FALSE);
+    backends_accumulate(all[k], &batches[1], 99, logits, values);
+  }
+  assert_true(cw_policy_save(crossed.cpu, from_cpu, NULL) && cw_policy_save(crossed.cuda, from_cuda, NULL));
+  for (guint k = 2; k < G_N_ELEMENTS(all); k++)
+    step(all[k], 0); /* what is loaded does not depend on it */
+  assert_true(cw_policy_load(crossed.cpu, from_cuda, NULL) && cw_policy_load(crossed.cuda, from_cpu, NULL));
+  for (guint i = 5; i < 8; i++) {
+    norm = fmax(norm, train(&alone, &batches[i % 3], i, 1, 0));
+    norm = fmax(norm, train(&crossed, &batches[i % 3], i, 1, 0));
+  }
+  Backends pairs[] = {alone, {.cpu = alone.cpu, .cuda = crossed.cuda}, {.cpu = alone.cpu, .cuda = crossed.cpu}};
+  for (guint i = 0; i < G_N_ELEMENTS(pairs); i++) {
+    compare(options, &pairs[i], start, bound, norm, &batches[2], began);
+    if (strstr(options, "ema_decay"))
+      compare_averages(options, pairs[i].cpu, pairs[i].cuda, start, bound);
+  }
+  cw_check_forget_directory(from_cpu);
+  cw_check_forget_directory(from_cuda);
+  backends_close(&alone);
+  backends_close(&crossed);
+  for (guint i = 0; i < G_N_ELEMENTS(batches); i++)
+    decisions_clear(&batches[i]);
+}
+
+static void test_sparse_embeddings_and_averages(void **state)
+{
+  static const char *const options[] = {
+      "dropout: 0.1, sparse_embeddings: true, ema_decay: 0.3, weight_decay: 0.1",
+      "dropout: 0.1, sparse_embeddings: true, ema_decay: 0.9, freeze_layers: 1",
+      "dropout: 0.1, ema_decay: 0.9",
+  };
+  const char *model = backends_model(32, 2, 64, 2);
+  Backends backends = backends_open(model, "f32", "");
+  Snapshot *start = snapshot_new(backends.cpu);
+  char *begin = cw_check_make_directory(NULL);
+  (void)state;
+  assert_true(cw_policy_save(backends.cpu, begin, NULL));
+  backends_close(&backends);
+  for (guint i = 0; i < G_N_ELEMENTS(options); i++)
+    train_with(options[i], &bounds[0], model, begin, start);
+  train_with(options[0], &bounds[2], model, begin, start);
+  snapshot_free(start);
+  cw_check_forget_directory(begin);
+}
+
 /* Between a forward and its backward comes a larger score, and before the step a larger pass: memory grows while work
  * is under way, and gradients of both passes add up. */
 static void test_passes_of_different_sizes_add_up(void **state)
@@ -230,6 +347,7 @@ int main(void)
       cmocka_unit_test(test_frozen_layers),
       cmocka_unit_test(test_passes_of_different_sizes_add_up),
       cmocka_unit_test(test_checkpoints_change_backends),
+      cmocka_unit_test(test_sparse_embeddings_and_averages),
   };
   return cmocka_run_group_tests_name("bert_cuda_training", tests, set_up, tear_down);
 }
