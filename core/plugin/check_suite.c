@@ -182,8 +182,10 @@ void cw_check_forget_directory(char *directory)
   while (listing != NULL && (name = g_dir_read_name(listing)) != NULL) {
     char *path = g_build_filename(directory, name, NULL);
 
-    g_remove(path);
-    g_free(path);
+    if (g_remove(path) == 0)
+      g_free(path);
+    else
+      cw_check_forget_directory(path);
   }
   if (listing != NULL)
     g_dir_close(listing);

@@ -59,7 +59,7 @@ gpointer cw_check_fill_options(const CwRegisteredFeature *feature, const char *y
 /* Whether every pair of a description is whole, UTF-8 and has a key of its own. */
 void cw_check_description(const char *const *pairs, CwVerdict *verdict);
 
-/* A directory that is removed, with the files in it, by cw_check_forget_directory. */
+/* A directory that is removed, with all that is in it, by cw_check_forget_directory. */
 char *cw_check_make_directory(GError **error);
 void cw_check_forget_directory(char *directory);
 
