@@ -1,6 +1,7 @@
-/* The host's handles around plugin objects: what they refuse, whom they blame,
+/* The host's handles around policies and algorithms: what they refuse, whom they blame,
  * and the numbers they let pass. The plugins are made up here. */
 #include "core/plugin/handles.h"
+#include "tests/plugin/assert_error.h"
 #include "tests/plugin/fixtures/fixture.h"
 
 #include <math.h>
@@ -10,15 +11,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-static void assert_error(GError **error, GQuark domain, gint code, const char *message)
-{
-  assert_non_null(*error);
-  assert_string_equal((*error)->message, message);
-  assert_true((*error)->domain == domain);
-  assert_int_equal((*error)->code, code);
-  g_clear_error(error);
-}
 
 /* A policy whose outputs are set by the test. */
 
@@ -376,217 +368,6 @@ static void test_tokens_default_to_a_quarter_of_the_bytes(void **state)
   cw_policy_close(policy);
 }
 
-/* An environment of one step. */
-
-static gint64 n_goals(gpointer shared, const char *split)
-{
-  (void)shared;
-  return strcmp(split, "train") == 0 ? 3 : strcmp(split, "all") == 0 ? 5 : -1;
-}
-
-static gpointer session_new(gpointer shared, GError **error)
-{
-  (void)shared, (void)error;
-  return g_new0(gint64, 1);
-}
-
-static gboolean reset(gpointer session, const char *split, gint64 goal, CwRandom *random, GError **error)
-{
-  (void)split, (void)random, (void)error;
-  *(gint64 *)session = goal;
-  return TRUE;
-}
-
-/* Goal 2 has no candidates to show. */
-static gboolean observe(gpointer session, CwObservation *observation, GError **error)
-{
-  (void)error;
-  observation->text = "a page";
-  observation->candidates = pair;
-  observation->n_candidates = *(gint64 *)session == 2 ? 0 : 2;
-  return TRUE;
-}
-
-/* Goal 1 pays what is not a number. */
-static gboolean step(gpointer session, guint candidate, CwOutcome *outcome, GError **error)
-{
-  (void)error;
-  assert_int_equal(outcome->struct_size, sizeof *outcome);
-  outcome->reward = *(gint64 *)session == 1 ? NAN : (float)candidate;
-  outcome->terminated = TRUE;
-  return TRUE;
-}
-
-static const char *const *scripts(gpointer shared)
-{
-  static const char *const names[] = {"rule", "expert", NULL};
-
-  (void)shared;
-  return names;
-}
-
-static gint scripted_action(gpointer session, const char *script, GError **error)
-{
-  (void)session, (void)error;
-  return strcmp(script, "expert") == 0 ? 1 : 0;
-}
-
-static const CwEnvironmentVtable environment_vtable = {
-    .open = fixture_open,
-    .close = fixture_close,
-    .describe = fixture_describe,
-    .n_goals = n_goals,
-    .session_new = session_new,
-    .session_free = g_free,
-    .reset = reset,
-    .observe = observe,
-    .step = step,
-    .scripts = scripts,
-    .scripted_action = scripted_action,
-};
-
-static const CwRegisteredFeature page = {.kind = CW_FEATURE_ENVIRONMENT,
-                                         .name = "page",
-                                         .capabilities = CW_ENVIRONMENT_SCRIPTS,
-                                         .vtable.environment = &environment_vtable};
-
-typedef struct {
-  CwEnvironment *environment;
-  CwSession *session;
-  CwRandom *random;
-} Play;
-
-static int open_play(void **state)
-{
-  Play *play = g_new0(Play, 1);
-
-  play->environment = cw_environment_open(&page, NULL, 1, NULL);
-  play->session = cw_session_new(play->environment, NULL);
-  play->random = cw_random_new(1, "test", 0, 0);
-  *state = play;
-  return play->session == NULL;
-}
-
-static int close_play(void **state)
-{
-  Play *play = *state;
-
-  cw_session_free(play->session);
-  cw_environment_close(play->environment);
-  cw_random_free(play->random);
-  cw_session_free(NULL);
-  cw_environment_close(NULL);
-  g_free(play);
-  return 0;
-}
-
-static void test_episode_runs_from_reset_to_end(void **state)
-{
-  Play *play = *state;
-  CwObservation observation;
-  CwOutcome outcome;
-  GError *error = NULL;
-
-  assert_true(cw_session_reset(play->session, "train", 0, play->random, NULL));
-  assert_true(cw_session_observe(play->session, &observation, NULL));
-  assert_int_equal(observation.n_candidates, 2);
-  assert_int_equal(cw_session_scripted_action(play->session, "expert", NULL), 1);
-  assert_true(cw_session_step(play->session, 1, &outcome, NULL));
-  assert_true(outcome.reward == 1 && outcome.terminated);
-  assert_false(cw_session_step(play->session, 1, &outcome, &error));
-  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED,
-               "environment 'page': step after the end of the episode; reset the session first");
-  assert_true(cw_session_observe(play->session, &observation, NULL));
-  assert_true(cw_session_reset(play->session, "train", 0, play->random, NULL));
-  assert_true(cw_session_step(play->session, 0, &outcome, NULL));
-}
-
-static void test_calls_before_reset_are_refused(void **state)
-{
-  Play *play = *state;
-  CwObservation observation;
-  CwOutcome outcome;
-  GError *error = NULL;
-
-  assert_false(cw_session_observe(play->session, &observation, &error));
-  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED,
-               "environment 'page': observe before the first reset; reset the session first");
-  assert_false(cw_session_step(play->session, 0, &outcome, &error));
-  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED,
-               "environment 'page': step before the first reset; reset the session first");
-  assert_int_equal(cw_session_scripted_action(play->session, "rule", &error), -1);
-  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED,
-               "environment 'page': scripted_action before the first reset; reset the session first");
-  assert_string_equal(cw_session_goal_id(play->session), "");
-}
-
-static void test_unknown_split_lists_those_there_are(void **state)
-{
-  Play *play = *state;
-  GError *error = NULL;
-
-  assert_int_equal(cw_environment_n_goals(play->environment, "train", NULL), 3);
-  assert_int_equal(cw_environment_n_goals(play->environment, "test", &error), -1);
-  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
-               "environment 'page': no split 'test'; it has: train, all");
-}
-
-static void test_goal_outside_of_its_split_is_refused(void **state)
-{
-  Play *play = *state;
-  GError *error = NULL;
-
-  assert_false(cw_session_reset(play->session, "train", 3, play->random, &error));
-  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED,
-               "environment 'page': no goal 3 in split 'train', which has 3 (counted from 0)");
-  assert_false(cw_session_reset(play->session, "train", -1, play->random, &error));
-  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED,
-               "environment 'page': no goal -1 in split 'train', which has 3 (counted from 0)");
-}
-
-static void test_reward_that_is_no_number_is_stopped(void **state)
-{
-  Play *play = *state;
-  CwOutcome outcome;
-  GError *error = NULL;
-
-  assert_true(cw_session_reset(play->session, "train", 1, play->random, NULL));
-  assert_false(cw_session_step(play->session, 1, &outcome, &error));
-  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_NUMERIC, "environment 'page': step: the reward is nan");
-}
-
-static void test_page_without_candidates_is_refused(void **state)
-{
-  Play *play = *state;
-  CwObservation observation;
-  GError *error = NULL;
-
-  assert_true(cw_session_reset(play->session, "train", 2, play->random, NULL));
-  assert_false(cw_session_observe(play->session, &observation, &error));
-  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED,
-               "environment 'page': observe: expected at least one candidate while the episode runs, found none");
-}
-
-static void test_what_an_environment_does_not_claim_is_refused(void **state)
-{
-  Play *play = *state;
-  CwOutcome outcome;
-  GError *error = NULL;
-
-  assert_true(cw_session_reset(play->session, "train", 0, play->random, NULL));
-  assert_false(cw_session_step_text(play->session, "yes", &outcome, &error));
-  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED,
-               "environment 'page': takes no free text; choose one of the candidates");
-  assert_null(cw_environment_read_record(play->environment, "{}", "file:1", &error));
-  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED, "environment 'page': reads no recorded sessions");
-  assert_null(cw_environment_answer(play->environment, "search", "{}", &error));
-  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED,
-               "environment 'page': answers no requests, so not 'search' either");
-  assert_int_equal(cw_session_scripted_action(play->session, "oracle", &error), -1);
-  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
-               "environment 'page': no scripted agent 'oracle'; it has: rule, expert");
-}
-
 static void test_update_hands_out_what_it_was_given(void **state)
 {
   CwTrajectory trajectory = {.struct_size = sizeof trajectory};
@@ -688,8 +469,6 @@ static void test_logits_of_a_batch_are_counted(void **state)
   assert_int_equal(cw_count_logits(both, 0), 0);
 }
 
-#define PLAY(function) cmocka_unit_test_setup_teardown(function, open_play, close_play)
-
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -707,13 +486,6 @@ int main(void)
       cmocka_unit_test(test_bad_learning_rate_is_refused),
       cmocka_unit_test(test_memory_is_announced_before_the_next_forward),
       cmocka_unit_test(test_tokens_default_to_a_quarter_of_the_bytes),
-      PLAY(test_episode_runs_from_reset_to_end),
-      PLAY(test_calls_before_reset_are_refused),
-      PLAY(test_unknown_split_lists_those_there_are),
-      PLAY(test_goal_outside_of_its_split_is_refused),
-      PLAY(test_reward_that_is_no_number_is_stopped),
-      PLAY(test_page_without_candidates_is_refused),
-      PLAY(test_what_an_environment_does_not_claim_is_refused),
       cmocka_unit_test(test_update_hands_out_what_it_was_given),
       cmocka_unit_test(test_metrics_are_kept_in_order_until_the_next_update),
       cmocka_unit_test(test_unmet_needs_are_all_named),
