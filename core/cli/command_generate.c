@@ -8,7 +8,7 @@
 #define NOT_GIVEN G_MININT64
 
 typedef struct {
-  char *out, *agent, *split;
+  char *out, *agent, *split, *teacher;
   char *rejected;
   gint64 episodes, perfect, per_goal;
   gboolean successful_only, prune_loops;
@@ -40,6 +40,17 @@ static gboolean choose_agent(CwRun *run, const char *name, CwAgent *agent, GErro
   return TRUE;
 }
 
+static gboolean check_teacher(CwRun *run, const char *teacher, GError **error)
+{
+  const char *const *scripts = cw_environment_scripts(run->environment);
+  if (!teacher || g_strv_contains(scripts, teacher))
+    return TRUE;
+  g_autofree char *known = g_strjoinv(", ", (char **)scripts);
+  g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION, "--teacher: no script '%s' in the environment; there are %s",
+              teacher, *known ? known : "none");
+  return FALSE;
+}
+
 static gboolean generate(CliExperiment *opened, const Arguments *arguments, gboolean quiet, GError **error)
 {
   CwRun run;
@@ -52,11 +63,13 @@ static gboolean generate(CliExperiment *opened, const Arguments *arguments, gboo
                                .per_goal = (guint)arguments->per_goal,
                                .successful_only = arguments->successful_only,
                                .prune_loops = arguments->prune_loops,
+                               .teacher = arguments->teacher,
                                .rejected_path = arguments->rejected,
                                .purpose = "generate",
                                .seed = (guint32)opened->experiment->seed};
   gboolean good = cw_run_open(&run, opened->experiment, with_policy, quiet, error) &&
                   choose_agent(&run, arguments->agent, &agent, error) &&
+                  check_teacher(&run, arguments->teacher, error) &&
                   (agent.kind != CW_AGENT_POLICY || open_policy(&run, opened->directory, error));
   if (good) {
     guint phase = cw_outlook_add(run.outlook, "generate", request.n_perfect ? request.n_perfect : request.n_episodes);
@@ -81,6 +94,8 @@ int cli_generate(const char *arguments, const char *summary, char **argv)
       {"out", 'o', 0, G_OPTION_ARG_FILENAME, &parsed.out, "file to write; required", "FILE"},
       {"agent", 0, 0, G_OPTION_ARG_FILENAME, &parsed.agent,
        "random, policy, or a script of the environment; default: expert", "NAME"},
+      {"teacher", 0, 0, G_OPTION_ARG_FILENAME, &parsed.teacher,
+       "script whose choices are recorded in place of those of the agent, policy or random", "NAME"},
       {"split", 0, 0, G_OPTION_ARG_FILENAME, &parsed.split, "split of the goals; default: train", "NAME"},
       {"episodes", 0, 0, G_OPTION_ARG_INT64, &parsed.episodes,
        "how many to roll out; default: 100, with --perfect at most 100 for each", "N"},
@@ -106,6 +121,10 @@ int cli_generate(const char *arguments, const char *summary, char **argv)
       status = cli_usage_error(argv[0], "--perfect must be between 0 and 1000000, --per-goal between 1 and 1000");
     else if (parsed.rejected && !parsed.successful_only && parsed.perfect == 0)
       status = cli_usage_error(argv[0], "--rejected needs --perfect or --successful-only");
+    else if (parsed.teacher && !g_str_equal(parsed.agent, "policy") && !g_str_equal(parsed.agent, "random"))
+      status = cli_usage_error(argv[0], "--teacher needs --agent policy or random");
+    else if (parsed.teacher && (parsed.successful_only || parsed.perfect > 0 || parsed.prune_loops))
+      status = cli_usage_error(argv[0], "--teacher does not go with --perfect, --successful-only and --prune-loops");
     else if (parsed.episodes < 1 || parsed.episodes > G_MAXINT32)
       status = cli_usage_error(argv[0], "--episodes must be between 1 and %d", G_MAXINT32);
     else if (!cli_experiment_open(&opened, &options, NULL, &error) ||
@@ -116,6 +135,7 @@ int cli_generate(const char *arguments, const char *summary, char **argv)
   g_free(parsed.out);
   g_free(parsed.agent);
   g_free(parsed.split);
+  g_free(parsed.teacher);
   g_free(parsed.rejected);
   cli_options_clear(&options);
   return status;

@@ -40,11 +40,13 @@ typedef enum { CW_STAGE_GENERATE, CW_STAGE_IMPORT, CW_STAGE_ALGORITHM } CwStageK
 typedef struct {
   char *agent;       /* a script of the environment, "random" or "policy" (the current one); default "policy" */
   char *policy_from; /* of agent "policy": a run or a checkpoint whose weights it takes; NULL: the current ones */
+  char *teacher;     /* a script whose choices are recorded in place of the agent's; NULL: none */
   char *split;       /* default "train" */
   gint64 episodes;   /* how many to roll out, at most with `perfect`; 0: not said */
   gint64 perfect;    /* how many different perfect ones to find; 0: not said */
   gint64 per_goal;   /* consecutive episodes on each goal; default 1 */
   gboolean successful_only; /* keep only successful episodes; default false */
+  gboolean shuffle;         /* goals in an order of the stage's own; default false */
   gboolean prune_loops;     /* cut loops out of what is kept; default false */
   char *rejected_into;      /* file name for unsuccessful episodes beside successful ones on their goal; NULL: none */
 } CwGenerateOptions;

@@ -113,6 +113,23 @@ static CwPlace generate_place(const Check *check, guint i, const char *key, cons
   return value ? value->place : stage->place;
 }
 
+/* A teacher's choices are no episode of anybody: nothing can be told from how it ended, and no script can act beside
+ * it. */
+static void check_teacher(const Check *check, guint i, const CwStage *stage)
+{
+  const CwGenerateOptions *options = stage->generate;
+  CwPlace place = generate_place(check, i, "teacher", stage);
+  if (!options->teacher)
+    return;
+  if (options->agent && strcmp(options->agent, "policy") != 0 && strcmp(options->agent, "random") != 0)
+    cw_diagnostics_error(check->diagnostics, place, "teacher in generate is for agents policy and random, found '%s'",
+                         options->agent);
+  if (options->successful_only || options->perfect > 0 || options->prune_loops)
+    cw_diagnostics_error(check->diagnostics, place,
+                         "teacher in generate does not go with 'perfect', 'successful_only' and 'prune_loops': the "
+                         "episodes are the agent's, the recorded choices are not");
+}
+
 static void check_generate(const Check *check, guint i, const CwStage *stage)
 {
   static const char *const builtin[] = {"random", "policy", NULL};
@@ -136,6 +153,7 @@ static void check_generate(const Check *check, guint i, const CwStage *stage)
     cw_diagnostics_error(check->diagnostics, generate_place(check, i, "rejected_into", stage),
                          "rejected_into in generate needs 'perfect' or 'successful_only': otherwise nothing is "
                          "rejected");
+  check_teacher(check, i, stage);
 }
 
 static void check_import(const Check *check, guint i, const CwStage *stage)

@@ -63,6 +63,9 @@ static const CwOption generate_rows[] = {
      .help = "a script of the environment, random or policy"},
     {"policy_from", CW_OPTION_PATH, AT(CwGenerateOptions, policy_from),
      .help = "run or checkpoint whose weights the agent policy takes; by default those of this run as they are then"},
+    {"teacher", CW_OPTION_STRING, AT(CwGenerateOptions, teacher),
+     .help = "a script of the environment: in every state that the agent, policy or random, comes to, what the script "
+             "would do there is recorded in place of what the agent does (DAgger)"},
     {"split", CW_OPTION_STRING, AT(CwGenerateOptions, split), .default_value = "train",
      .help = "split of the environment's goals"},
     {"episodes", CW_OPTION_INTEGER, AT(CwGenerateOptions, episodes), .default_value = "0", .minimum = 0,
@@ -74,6 +77,8 @@ static const CwOption generate_rows[] = {
              "'episodes'"},
     {"per_goal", CW_OPTION_INTEGER, AT(CwGenerateOptions, per_goal), .default_value = "1", .minimum = 1,
      .maximum = 1000, .unit = "episodes", .help = "consecutive episodes on each goal"},
+    {"shuffle", CW_OPTION_BOOLEAN, AT(CwGenerateOptions, shuffle), .default_value = "false",
+     .help = "goals in shuffled passes, another order in every stage, instead of 0, 1, 2, ...; implied by perfect"},
     {"successful_only", CW_OPTION_BOOLEAN, AT(CwGenerateOptions, successful_only), .default_value = "false",
      .help = "keep only successful episodes"},
     {"prune_loops", CW_OPTION_BOOLEAN, AT(CwGenerateOptions, prune_loops), .default_value = "false",

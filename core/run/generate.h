@@ -17,6 +17,7 @@ typedef struct {
   gboolean prune_loops;     /* cut loops out of what is kept */
   const char
       *rejected_path;  /* where unsuccessful episodes go whose goal had a successful one beside them; may be NULL */
+  const char *teacher; /* a script of the environment whose choices are recorded in place of the agent's; may be NULL */
   const char *purpose; /* of the random streams */
   guint32 seed;
   gboolean shuffled;   /* goals in shuffled passes; otherwise 0, 1, 2, ... wrapping round; n_perfect implies it */

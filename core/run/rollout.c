@@ -15,6 +15,7 @@ typedef struct {
   CwTrajectoryBuilder *builder; /* NULL without keep_steps */
   CwEpisode *episode;           /* under construction while running */
   CwObservation observation;    /* the present one; its strings belong to the session */
+  guint taught;                 /* with a teacher: what it would do now */
 } Slot;
 
 struct CwRollout {
@@ -29,6 +30,7 @@ typedef struct {
   const CwRolloutPlan *plan;
   const CwAgent *agent;
   char *action_purpose;
+  char *recorded_agent; /* who chose what trajectories record */
   guint64 n_started, n_delivered, n_decisions;
   gboolean enough;      /* the receiver wants no more episodes */
   GHashTable *finished; /* &episode->episode → CwEpisode, not yet delivered */
@@ -150,17 +152,40 @@ static gboolean start_episode(Rolling *rolling, Slot *slot, GError **error)
   slot->episode->goal = goal;
   if (plan->keep_steps) {
     slot->builder = cw_trajectory_builder_new(plan->split, goal, cw_session_goal_id(slot->session),
-                                              rolling->agent->name, episode, plan->seed);
+                                              rolling->recorded_agent, episode, plan->seed);
     cw_trajectory_builder_set_group(slot->builder, plan->first_group + number / group_size);
   }
   slot->running = TRUE;
   return TRUE;
 }
 
-static gboolean observe(Slot *slot, GError **error)
+static gboolean check_choice(const Slot *slot, const char *script, gint chosen, GError **error)
 {
+  if ((guint)chosen < slot->observation.n_candidates)
+    return TRUE;
+  g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED,
+              "script '%s' chose candidate %d of %u on goal %" G_GINT64_FORMAT, script, chosen,
+              slot->observation.n_candidates, slot->episode->goal);
+  return FALSE;
+}
+
+/* Makes the present observation current, after asking the script, if there is one: that may end the life of an
+ * observation's strings. */
+static gboolean observe(Slot *slot, const char *script, gint *chosen, GError **error)
+{
+  if (script && (*chosen = cw_session_scripted_action(slot->session, script, error)) < 0)
+    return FALSE;
   slot->observation = (CwObservation){.struct_size = sizeof(CwObservation)};
-  return cw_session_observe(slot->session, &slot->observation, error);
+  return cw_session_observe(slot->session, &slot->observation, error) &&
+         (!script || check_choice(slot, script, *chosen, error));
+}
+
+static gboolean observe_and_ask_teacher(const Rolling *rolling, Slot *slot, GError **error)
+{
+  gint taught = 0;
+  gboolean good = observe(slot, rolling->plan->teacher, &taught, error);
+  slot->taught = (guint)taught;
+  return good;
 }
 
 /* Hands out the finished episodes whose turn has come, until the receiver has enough. */
@@ -203,11 +228,18 @@ static void finish_episode(Rolling *rolling, Slot *slot, const CwOutcome *outcom
   g_hash_table_insert(rolling->finished, &episode->episode, episode);
 }
 
-/* Takes `chosen` in a slot whose observation is current. */
+/* What a step of the trajectory says was chosen when the agent takes `chosen`. */
+static guint recorded_choice(const Rolling *rolling, const Slot *slot, guint chosen)
+{
+  return rolling->plan->teacher ? slot->taught : chosen;
+}
+
+/* Takes `chosen` in a slot whose observation is current. The log-probability is that of the recorded choice. */
 static gboolean act(Rolling *rolling, Slot *slot, guint chosen, float log_probability, float value, GError **error)
 {
   if (slot->builder)
-    cw_trajectory_builder_decide(slot->builder, &slot->observation, chosen, log_probability, value);
+    cw_trajectory_builder_decide(slot->builder, &slot->observation, recorded_choice(rolling, slot, chosen),
+                                 log_probability, value);
   CwOutcome outcome = {.struct_size = sizeof outcome};
   if (!cw_session_step(slot->session, chosen, &outcome, error))
     return FALSE;
@@ -225,7 +257,7 @@ static gboolean round_of_random(Rolling *rolling, GError **error)
 {
   for (guint i = 0; i < rolling->running->len; i++) {
     Slot *slot = g_ptr_array_index(rolling->running, i);
-    if (!observe(slot, error))
+    if (!observe_and_ask_teacher(rolling, slot, error))
       return FALSE;
     guint n = slot->observation.n_candidates;
     if (!act(rolling, slot, cw_random_below(slot->action_random, n), -logf((float)n), NAN, error))
@@ -238,17 +270,8 @@ static gboolean round_of_script(Rolling *rolling, GError **error)
 {
   for (guint i = 0; i < rolling->running->len; i++) {
     Slot *slot = g_ptr_array_index(rolling->running, i);
-    /* Asked first: it may end the life of an observation's strings. */
-    gint chosen = cw_session_scripted_action(slot->session, rolling->agent->name, error);
-    if (chosen < 0 || !observe(slot, error))
-      return FALSE;
-    if ((guint)chosen >= slot->observation.n_candidates) {
-      g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED,
-                  "script '%s' chose candidate %d of %u on goal %" G_GINT64_FORMAT, rolling->agent->name, chosen,
-                  slot->observation.n_candidates, slot->episode->goal);
-      return FALSE;
-    }
-    if (!act(rolling, slot, (guint)chosen, NAN, NAN, error))
+    gint chosen = 0;
+    if (!observe(slot, rolling->agent->name, &chosen, error) || !act(rolling, slot, (guint)chosen, NAN, NAN, error))
       return FALSE;
   }
   return TRUE;
@@ -270,7 +293,7 @@ static gboolean round_of_policy(Rolling *rolling, GError **error)
   g_ptr_array_set_size(rolling->pointers, 0);
   for (guint i = 0; i < n; i++) {
     Slot *slot = g_ptr_array_index(rolling->running, i);
-    if (!observe(slot, error))
+    if (!observe_and_ask_teacher(rolling, slot, error))
       return FALSE;
     rolling->batch[i] = (CwDecision){.struct_size = sizeof(CwDecision),
                                      .observation = slot->observation.text,
@@ -292,7 +315,8 @@ static gboolean round_of_policy(Rolling *rolling, GError **error)
                        : cw_random_categorical(slot->action_random, logits, n_candidates);
     float *following = logits + n_candidates;
     cw_log_softmax(logits, n_candidates, logits);
-    if (!act(rolling, slot, chosen, logits[chosen], has_values ? rolling->values[i] : NAN, error))
+    float log_probability = logits[recorded_choice(rolling, slot, chosen)];
+    if (!act(rolling, slot, chosen, log_probability, has_values ? rolling->values[i] : NAN, error))
       return FALSE;
     logits = following;
   }
@@ -334,6 +358,7 @@ gboolean cw_rollout_run(CwRollout *rollout, const CwRolloutPlan *plan, const CwA
       .plan = plan,
       .agent = agent,
       .action_purpose = g_strconcat(plan->purpose, ".action", NULL),
+      .recorded_agent = plan->teacher ? g_strconcat(plan->teacher, "/", agent->name, NULL) : g_strdup(agent->name),
       .finished = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, episode_free),
       .running = g_ptr_array_new(),
       .batch = g_new0(CwDecision, rollout->n_slots),
@@ -353,5 +378,6 @@ gboolean cw_rollout_run(CwRollout *rollout, const CwRolloutPlan *plan, const CwA
   g_free(rolling.batch);
   g_free(rolling.values);
   g_free(rolling.action_purpose);
+  g_free(rolling.recorded_agent);
   return good;
 }

@@ -36,7 +36,11 @@ typedef struct {
   guint64 n_episodes;
   guint group_size;    /* 0 and 1: every episode has a goal of its own */
   gboolean keep_steps; /* record trajectories; otherwise only the outcome of each episode */
-  gboolean stoppable;  /* give up with CW_ERROR_CANCELLED when an interrupt has arrived */
+  /* A script of the environment, or NULL. With it the trajectories record what that script would have done in each
+   * state where the agent has come (DAgger: Ross, Gordon and Bagnell 2011), not what the agent did; their `agent` is
+   * "TEACHER/AGENT". Not with a SCRIPT: scripts share the session's memory. */
+  const char *teacher;
+  gboolean stoppable; /* give up with CW_ERROR_CANCELLED when an interrupt has arrived */
 } CwRolloutPlan;
 
 /* A finished episode. Owned by the rollout and valid during the callback. */

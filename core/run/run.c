@@ -36,6 +36,17 @@ static gboolean check_split(CwEnvironment *environment, const char *split, const
   return FALSE;
 }
 
+static gboolean check_teacher(const char *const *scripts, const CwGenerateOptions *options, guint i, GError **error)
+{
+  if (!options->teacher || g_strv_contains(scripts, options->teacher))
+    return TRUE;
+  g_autofree char *known = g_strjoinv(", ", (char **)scripts);
+  g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+              "stages.%u.generate.teacher: no script '%s' in the environment; there are %s", i, options->teacher,
+              *known ? known : "none");
+  return FALSE;
+}
+
 static gboolean check_generate(const CwRun *run, const CwGenerateOptions *options, guint i, GError **error)
 {
   const char *const *scripts = cw_environment_scripts(run->environment);
@@ -44,7 +55,7 @@ static gboolean check_generate(const CwRun *run, const CwGenerateOptions *option
     return FALSE;
   if (g_str_equal(options->agent, "random") || g_strv_contains(scripts, options->agent) ||
       (g_str_equal(options->agent, "policy") && run->policy))
-    return TRUE;
+    return check_teacher(scripts, options, i, error);
   g_autofree char *known = g_strjoinv(", ", (char **)scripts);
   g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
               "stages.%u.generate.agent: no agent '%s'; there are random%s%s%s", i, options->agent,

@@ -43,6 +43,8 @@ CwGenerateRequest cw_stage_generate_request(const CwRun *run, const CwGenerateOp
                              .per_goal = (guint)options->per_goal,
                              .successful_only = options->successful_only,
                              .prune_loops = options->prune_loops,
+                             .teacher = options->teacher,
+                             .shuffled = options->shuffle,
                              .seed = (guint32)run->experiment->seed,
                              .resumable = TRUE};
 }

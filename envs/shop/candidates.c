@@ -47,6 +47,19 @@ static inline void add(ShopSession *session, const char *text, ShopActionKind ki
     cut_upstream(session);
 }
 
+/* The text of a candidate whose button was clicked before, where such are marked. */
+static const char *mark(ShopSession *session, const char *text, gboolean clicked)
+{
+  if (!clicked || !session->world->settings.mark_clicked)
+    return text;
+  if (session->n_marked == session->marked->len)
+    g_ptr_array_add(session->marked, g_string_new(NULL));
+  GString *marked = session->marked->pdata[session->n_marked++];
+  g_string_assign(marked, SHOP_CLICKED_MARK);
+  g_string_append(marked, text);
+  return marked->str;
+}
+
 /* webshop-spec 7.5: the goal's query, each attribute with it, the instruction. */
 static void make_upstream_queries(ShopSession *session)
 {
@@ -101,7 +114,7 @@ static void add_results(ShopSession *session)
         if (g_array_index(session->results, guint32, j) == opened)
           kind = SHOP_ACTION_ITEM;
     }
-    add(session, text, kind, opened);
+    add(session, mark(session, text, shop_session_visited(session, opened)), kind, opened);
   }
 }
 
@@ -113,6 +126,14 @@ static gboolean is_button(const char *label)
     if (strcmp(label, labels[i]) == 0)
       return TRUE;
   return FALSE;
+}
+
+static void add_option(ShopSession *session, guint32 index)
+{
+  const ShopCatalogue *catalogue = session->world->catalogue;
+  const ShopOptionTarget *target = &catalogue->targets[index];
+  gboolean clicked = shop_session_selected(session, target->group) == target->value;
+  add(session, mark(session, shop_string(catalogue, target->action), clicked), SHOP_ACTION_OPTION, index);
 }
 
 static void add_item(ShopSession *session)
@@ -129,7 +150,7 @@ static void add_item(ShopSession *session)
     const ShopOptionTarget *target = &catalogue->targets[t];
     const char *action = shop_string(catalogue, target->action);
     if (G_LIKELY(!target->special)) {
-      add(session, action, SHOP_ACTION_OPTION, t);
+      add_option(session, t);
     } else if (!is_button(shop_string(catalogue, target->value))) {
       guint32 argument;
       ShopActionKind kind = shop_session_resolve(session, action, &argument);
@@ -138,12 +159,12 @@ static void add_item(ShopSession *session)
   }
   if (session->world->settings.mode == SHOP_MODE_FIXED)
     for (guint32 t = product->shadowed.first; t < product->shadowed.first + product->shadowed.count; t++)
-      add(session, shop_string(catalogue, catalogue->targets[t].action), SHOP_ACTION_OPTION, t);
+      add_option(session, t);
 }
 
 void shop_session_write_candidates(ShopSession *session)
 {
-  session->n_candidates = 0;
+  session->n_candidates = session->n_marked = 0;
   switch (session->page) {
   case SHOP_PAGE_SEARCH:
     add_queries(session, 0, session->n_queries);

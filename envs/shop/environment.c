@@ -145,13 +145,14 @@ static const struct {
   gint (*act)(ShopSession *session, GError **error);
 } scripts[] = {
     {"rule", shop_rule_action},
+    {"reader", shop_reader_action},
     {"expert", shop_expert_action},
     {"oracle", shop_oracle_action},
 };
 
 const char *const *shop_environment_scripts(G_GNUC_UNUSED gpointer shared)
 {
-  static const char *const names[] = {"rule", "expert", "oracle", NULL};
+  static const char *const names[] = {"rule", "reader", "expert", "oracle", NULL};
   G_STATIC_ASSERT(G_N_ELEMENTS(names) == G_N_ELEMENTS(scripts) + 1);
   return names;
 }

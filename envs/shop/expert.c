@@ -13,7 +13,7 @@ typedef struct {
   guint8 settling;       /* no query finds the goal's product: buy the best of the results */
   guint8 checked;        /* the product to buy was read about, or that was decided against */
   guint8 other_products; /* opened on the way */
-  guint32 clicked;       /* wanted options clicked so far, by their place among the wanted */
+  guint32 clicked;       /* wanted options that are chosen on the present product, by their place among the wanted */
 } Memory;
 
 static gboolean strays(ShopSession *session, double detours)
@@ -175,21 +175,17 @@ static gint on_results_page(ShopSession *session, Memory *memory, double detours
 }
 
 /* The next wanted option in page order that is not chosen yet, or -1. */
-static gint next_option(ShopSession *session, Memory *memory)
+static gint next_option(ShopSession *session, const Memory *memory)
 {
   const ShopGoalView *goal = shop_session_goal(session);
   gint64 first = -1;
-  guint first_wanted = 0;
   for (guint i = 0; i < goal->option_values->len && i < MAX_WANTED; i++) {
     gint64 target = target_of(session, shop_session_product(session), i);
-    if (target >= 0 && !(memory->clicked & (1u << i)) && (first < 0 || target < first)) {
+    if (target >= 0 && !(memory->clicked & (1u << i)) && (first < 0 || target < first))
       first = target;
-      first_wanted = i;
-    }
   }
   if (first < 0)
     return -1;
-  memory->clicked |= 1u << first_wanted;
   return find_candidate(session, SHOP_ACTION_OPTION, (guint32)first);
 }
 
@@ -208,10 +204,31 @@ static gint on_item_page(ShopSession *session, Memory *memory, double detours)
   return option >= 0 ? option : find_candidate(session, SHOP_ACTION_BUY, G_MAXUINT32);
 }
 
+/* Takes note of the last step, which need not be what the expert advised: it may be the teacher of another agent. */
+static void follow(ShopSession *session, Memory *memory)
+{
+  guint32 argument;
+  ShopActionKind taken = shop_session_taken(session, &argument);
+  if (taken == SHOP_ACTION_ITEM)
+    memory->clicked = 0;
+  if (taken != SHOP_ACTION_OPTION)
+    return;
+  const ShopOptionTarget *targets = shop_session_world(session)->catalogue->targets;
+  const ShopGoalView *goal = shop_session_goal(session);
+  for (guint i = 0; i < goal->option_values->len && i < MAX_WANTED; i++) {
+    gint64 wanted = target_of(session, shop_session_product(session), i);
+    if (wanted == argument)
+      memory->clicked |= 1u << i;
+    else if (wanted >= 0 && targets[wanted].group == targets[argument].group)
+      memory->clicked &= ~(1u << i);
+  }
+}
+
 gint shop_expert_action(ShopSession *session, GError **error)
 {
   double detours = shop_session_world(session)->settings.expert_detours;
   Memory *memory = shop_session_script_memory(session, sizeof *memory);
+  follow(session, memory);
   gint candidate = -1;
   switch (shop_session_page(session)) {
   case SHOP_PAGE_SEARCH:

@@ -199,6 +199,20 @@ static void append_option_values(GString *out, const char *start, const char *en
   }
 }
 
+/* Where the price clause begins, or the end. */
+static const char *find_price(const char *start, const char *end)
+{
+  const char *price = g_strrstr_len(start, end - start, ", and price lower than ");
+  return price != NULL ? price : end;
+}
+
+void shop_queries_find_options(const char *instruction, const char **start, const char **end)
+{
+  *end = find_price(instruction, instruction + strlen(instruction));
+  const char *options = find_options(skip_lead(instruction, *end), *end);
+  *start = options < *end ? options + strlen(" with ") : *end;
+}
+
 typedef struct {
   GPtrArray *actions;
   guint *n_actions, *kinds;
@@ -230,8 +244,7 @@ void shop_queries_make(const char *instruction, GPtrArray *actions, guint *n_act
   Slice whole = trimmed(start, end);
   add_slice(&queries, SHOP_QUERY_WHOLE, whole.text, whole.length);
 
-  const char *price = g_strrstr_len(start, end - start, ", and price lower than ");
-  const char *body_end = price != NULL ? price : end;
+  const char *body_end = find_price(start, end);
   const char *body = skip_lead(start, body_end);
   const char *options = find_options(body, body_end);
   const char *with = find_in(body, options, " with ");

@@ -27,6 +27,10 @@ extern const char *const shop_query_kind_names[];
  * `kinds` (room for SHOP_MAX_QUERIES, or NULL) gets the ShopQueryKind of each. */
 void shop_queries_make(const char *instruction, GPtrArray *actions, guint *n_actions, guint *kinds);
 
+/* The option clause of an instruction in lower case, "name: value, and name: value" without its " with ", from *start
+ * to before *end; they are equal when there is none. */
+void shop_queries_find_options(const char *instruction, const char **start, const char **end);
+
 /* Frees a GString of such an array: its GDestroyNotify. */
 void shop_queries_free(gpointer action);
 

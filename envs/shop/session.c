@@ -23,6 +23,7 @@ ShopSession *shop_session_new(const ShopWorld *world)
   session->selections = g_array_sized_new(FALSE, FALSE, sizeof(ShopSelection), 4);
   session->visited = g_array_sized_new(FALSE, FALSE, sizeof(guint32), 16);
   session->queries = g_ptr_array_new();
+  session->marked = g_ptr_array_new();
   session->values = g_ptr_array_new();
   session->scratch = g_string_sized_new(TYPICAL_QUERY);
   session->url = g_string_new(NULL);
@@ -45,6 +46,9 @@ void shop_session_free(ShopSession *session)
   for (guint i = 0; i < session->queries->len; i++)
     g_string_free(session->queries->pdata[i], TRUE);
   g_ptr_array_free(session->queries, TRUE);
+  for (guint i = 0; i < session->marked->len; i++)
+    g_string_free(session->marked->pdata[i], TRUE);
+  g_ptr_array_free(session->marked, TRUE);
   g_ptr_array_free(session->values, TRUE);
   g_string_free(session->scratch, TRUE);
   g_string_free(session->url, TRUE);
@@ -79,6 +83,7 @@ void shop_session_reset(ShopSession *session, guint32 index, CwRandom *random)
   session->form =
       session->world->settings.observation == SHOP_OBSERVATION_TEXT_RICH ? SHOP_FORM_TEXT_RICH : SHOP_FORM_TEXT;
   session->n_steps = 0;
+  session->taken = SHOP_ACTION_NONE;
   memset(&session->verdict, 0, sizeof session->verdict);
   memset(session->memory, 0, sizeof session->memory);
   shop_goal_view_set(session->goal, session->world->catalogue, session->world->goals, index);
@@ -246,6 +251,8 @@ static void buy(ShopSession *session)
 
 static void apply(ShopSession *session, ShopActionKind kind, guint32 argument)
 {
+  session->taken = kind;
+  session->taken_argument = argument;
   switch (kind) {
   case SHOP_ACTION_NONE:
   case SHOP_ACTION_SEARCH: /* has its text elsewhere */
@@ -321,6 +328,7 @@ static void report(ShopSession *session, gboolean was_bought, CwOutcome *outcome
 static void begin_step(ShopSession *session)
 {
   session->n_steps++;
+  session->taken = SHOP_ACTION_NONE;
   if (session->world->settings.candidates == SHOP_CANDIDATES_UPSTREAM || session->n_added > 0)
     session->candidates_ready = FALSE;
   session->n_added = 0;
@@ -435,6 +443,18 @@ gboolean shop_session_visited(const ShopSession *session, guint32 product)
     if (g_array_index(session->visited, guint32, i) == product)
       return TRUE;
   return FALSE;
+}
+
+const guint32 *shop_session_all_visited(const ShopSession *session, guint *n)
+{
+  *n = session->visited->len;
+  return (const guint32 *)(gpointer)session->visited->data;
+}
+
+ShopActionKind shop_session_taken(const ShopSession *session, guint32 *argument)
+{
+  *argument = session->taken_argument;
+  return session->taken;
 }
 
 gint64 shop_session_n_steps(const ShopSession *session)

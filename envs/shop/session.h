@@ -85,6 +85,10 @@ guint32 shop_session_product(const ShopSession *session);
  * SHOP_STRING_NONE. */
 ShopString shop_session_selected(const ShopSession *session, guint32 group);
 gboolean shop_session_visited(const ShopSession *session, guint32 product);
+/* The products opened since the last search page, in order, each once. */
+const guint32 *shop_session_all_visited(const ShopSession *session, guint *n);
+/* What the last step did, with its argument as in ShopCandidate; SHOP_ACTION_NONE before the first. */
+ShopActionKind shop_session_taken(const ShopSession *session, guint32 *argument);
 gint64 shop_session_n_steps(const ShopSession *session);
 /* Appends the address that the original shows for this page (webshop-spec 5.7). */
 void shop_session_append_url(const ShopSession *session, GString *url);

@@ -139,6 +139,8 @@ ShopActionKind shop_session_read_action(ShopSession *session, const char *action
                                         ShopActionText *parts)
 {
   *argument = 0;
+  if (g_str_has_prefix(action, SHOP_CLICKED_MARK))
+    action += strlen(SHOP_CLICKED_MARK);
   if (session->page == SHOP_PAGE_RESULTS && g_str_has_prefix(action, "click[item - ")) {
     ShopActionKind kind = resolve_item_action(session, action, argument);
     if (kind != SHOP_ACTION_NONE)

@@ -9,6 +9,9 @@
 #define SHOP_RESULT_LIMIT  50
 #define SHOP_SCRIPT_MEMORY 256
 
+/* What a candidate begins with whose button was clicked before, with mark_clicked. */
+#define SHOP_CLICKED_MARK "[clicked button] "
+
 typedef struct ShopSelection {
   guint32 group; /* within the product's groups */
   ShopString value;
@@ -35,6 +38,8 @@ struct ShopSession {
   GArray *selections; /* ShopSelection, in the order in which groups were first chosen */
   GArray *visited;    /* guint32 */
   gint64 n_steps;
+  ShopActionKind taken; /* by the last step; NONE before the first */
+  guint32 taken_argument;
   ShopVerdict verdict;
   CwNamedValue parts[4];
   CwNamedText facts[3];
@@ -47,6 +52,8 @@ struct ShopSession {
   GPtrArray *queries; /* GString *, "search[...]": n_queries of this goal, then spare ones */
   guint n_queries;
   guint n_added;     /* search actions added since the last step, kept behind the n_queries */
+  GPtrArray *marked; /* GString *, candidates that say that they were clicked: n_marked, then spare ones */
+  guint n_marked;
   GPtrArray *values; /* const char *: what is bought */
   GString *scratch, *url;
   GArray *segments;      /* offset and length of what stands between double quotes in url */

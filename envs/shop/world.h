@@ -41,6 +41,7 @@ typedef struct ShopSettings {
   char *nouns_file; /* or NULL */
   double expert_detours;
   gint recorded_searches; /* ShopRecordedSearches */
+  gboolean mark_clicked;
 } ShopSettings;
 
 /* Names of the enumerations above, NULL-terminated, for option rows. */
@@ -126,6 +127,12 @@ extern const char *const shop_similarity_names[];
        .values = shop_recorded_search_names,                                                                           \
        .help = "a recorded search that an import may add to the candidates: added as it is, or replaced by the "       \
                "nearest candidate, whose results are most like its own"},                                              \
+      {.name = "mark_clicked",                                                                                         \
+       .type = CW_OPTION_BOOLEAN,                                                                                      \
+       .offset = SHOP_SETTING(Options, settings, mark_clicked),                                                        \
+       .default_value = "false",                                                                                       \
+       .help = "candidates that were clicked already, products opened since the last search page and chosen options, " \
+               "begin with '[clicked button] '"},                                                                      \
       {.name = "prices",                                                                                               \
        .type = CW_OPTION_ENUM,                                                                                         \
        .offset = SHOP_SETTING(Options, settings, prices),                                                              \

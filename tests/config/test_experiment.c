@@ -141,10 +141,12 @@ static void test_the_resolved_text_names_the_origin_of_every_value(void **state)
                                             "  - generate: # x.yaml:8:15\n"
                                             "      agent: expert # x.yaml:8:23\n"
                                             "      policy_from: null # default\n"
+                                            "      teacher: null # default\n"
                                             "      split: train # default\n"
                                             "      episodes: 50 # x.yaml:8:41\n"
                                             "      perfect: 0 # default\n"
                                             "      per_goal: 1 # default\n"
+                                            "      shuffle: false # default\n"
                                             "      successful_only: true # x.yaml:8:62\n"
                                             "      prune_loops: false # default\n"
                                             "      rejected_into: null # default\n"
@@ -244,8 +246,8 @@ static void test_a_resume_with_other_values_is_refused_by_name(void **state)
                 "stages.2.trajectories was [expert.jsonl, \"human 1.jsonl\"], is [expert.jsonl] (--set #1)");
   assert_resume("stages=[]",
                 "stages.0.generate.agent was expert, is absent; stages.0.generate.policy_from was null, is absent; "
-                "stages.0.generate.split was train, is absent; stages.0.generate.episodes was 50, is absent; "
-                "stages.0.generate.perfect was 0, is absent; and 21 more");
+                "stages.0.generate.teacher was null, is absent; stages.0.generate.split was train, is absent; "
+                "stages.0.generate.episodes was 50, is absent; and 23 more");
 }
 
 static void test_a_saved_text_without_stages_is_compared_too(void **state)

@@ -5,12 +5,15 @@
 paper=$(cd "$srcdir/configs/paper" && pwd)
 
 # What must not differ between agents that are compared.
-shared() { sed -n -e '/^environment:/,/^stages:/{/^  model:/d;/^stages:/d;p}' -e '/^evaluate:$/,${/agents:/d;p}' "$1"; }
-shared "$paper/imitation.yaml" >wanted
-for file in "$paper"/*.yaml; do
-  name=$(basename "$file" .yaml)
-  same "name: $name" "$(grep ^name: "$file")" "$name is named as its file"
-  [ "$name" = generated ] || same "$(cat wanted)" "$(shared "$file")" "$name: environment, policy and evaluation are those of imitation"
+shared() { sed -n -e '/^environment:/,/^stages:/{/^  model:/d;/^  initialize:/d;/^stages:/d;p}' -e '/^evaluate:$/,${/agents:/d;p}' "$1"; }
+for configs in "$paper" "$paper-synthetic"; do
+  shared "$configs/imitation.yaml" >wanted
+  for file in "$configs"/*.yaml; do
+    name=$(basename "$file" .yaml)
+    same "name: $name" "$(grep ^name: "$file")" "$name is named as its file"
+    [ "$name" = generated ] || same "$(cat wanted)" "$(shared "$file")" \
+      "$(basename "$configs"), $name: environment, policy and evaluation are those of imitation"
+  done
 done
 
 cat >program <<'SH'
@@ -40,9 +43,9 @@ SH
 chmod +x program
 export CALLS="$PWD/calls" STOP="$PWD/stop" CARTWRIGHT="$PWD/program"
 out=$PWD/out
-drive() { "$paper/run" --out "$out" --jobs 1 --model enc "$@" >log 2>&1; }
+drive() { "$paper/run" --out "$out" --jobs 1 "$@" >log 2>&1; }
 
-drive --seeds 7 --set a.b=c dpo-on-top cloning
+drive --model enc --seeds 7 --set a.b=c dpo-on-top cloning
 same "imitation-7: policy.model=enc seed=7 a.b=c" "$(sed -n 1p calls | sed 's/seed=7 policy.model=enc/policy.model=enc seed=7/')" \
   "imitation comes first, with the encoder, the seed and the settings given"
 same "imitation-7 generated-7 cloning-7 dpo-expert-7 dpo-on-top-7 report" \
@@ -63,6 +66,8 @@ same "0" "$(grep -c '^report' calls)" "no report then"
 drive --seeds '1 2' ppo
 same "ppo-2 again:" "$(grep '^ppo-2' calls | sed 's/:.*/:/')" "the same command goes on with it"
 same "ppo-1 again:" "$(grep '^ppo-1' calls | sed 's/:.*/:/')" "a finished run is asked for again, which is nothing to do"
+drive --configs configs/paper-synthetic --seeds 3 grpo
+same "2" "$(grep -c "^imitation-3:.* policy.model=models/shop-bert$\|^grpo-3:" calls)" "another folder has agents, and an encoder, of its own"
 drive nonsense
 same "2 configs/paper/run: no configs/paper/nonsense.yaml" "$? $(cat log)" "an unknown agent is refused"
 finish

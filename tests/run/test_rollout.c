@@ -164,6 +164,57 @@ static void test_scripts_have_no_log_probability(void **state)
   assert_int_equal(trajectory->n_parts, 2);
 }
 
+/* The agent's way, the teacher's choices. */
+static void test_a_teacher_says_what_it_would_do_where_the_agent_goes(void **state)
+{
+  gint64 goals[] = {4, 5, 7};
+  CwRolloutPlan plan = {
+      .seed = 1, .purpose = "test", .split = "dev", .goals = goals, .n_episodes = 3, .keep_steps = TRUE};
+  CwAgent agent = {.kind = CW_AGENT_RANDOM, .name = "random"};
+  g_autoptr(GPtrArray) alone = roll_plan(*state, &plan, &agent);
+  plan.teacher = "best";
+  g_autoptr(GPtrArray) taught = roll_plan(*state, &plan, &agent);
+  guint n_other = 0;
+  for (guint i = 0; i < 3; i++) {
+    const CwTrajectory *way = g_ptr_array_index(alone, i), *lesson = g_ptr_array_index(taught, i);
+    assert_string_equal(lesson->agent, "best/random");
+    assert_true(way->total_reward == lesson->total_reward);
+    assert_int_equal(way->n_steps, lesson->n_steps);
+    for (guint k = 0; k < way->n_steps; k++) {
+      const CwStep *step = lesson->steps[k];
+      const char *hint = strstr(step->decision->observation, "hint ");
+      assert_string_equal(step->decision->observation, way->steps[k]->decision->observation);
+      assert_int_equal(step->decision->candidates[step->chosen][5], hint[5]);
+      assert_true(fabs(step->log_probability + log(step->decision->n_candidates)) < 1e-6);
+      n_other += step->chosen != way->steps[k]->chosen;
+    }
+  }
+  assert_true(n_other > 0);
+}
+
+static void test_the_log_probability_is_that_of_the_teachers_choice(void **state)
+{
+  const Fixture *fixture = *state;
+  gint64 goals[] = {1};
+  CwRolloutPlan plan = {
+      .seed = 1, .purpose = "test", .split = "dev", .goals = goals, .n_episodes = 1, .keep_steps = TRUE};
+  CwAgent agent = {CW_AGENT_POLICY, "policy", fixture->policy, CW_SELECT_GREEDY};
+  plan.teacher = "best";
+  g_autoptr(GPtrArray) taught = roll_plan(fixture, &plan, &agent);
+  const CwTrajectory *lesson = g_ptr_array_index(taught, 0);
+  /* Goal 1 asks for b first; the untrained policy takes a, the first of equals. */
+  assert_int_equal(lesson->steps[0]->chosen, 1);
+  assert_true(fabs(lesson->steps[0]->log_probability + log(4)) < 1e-6);
+  assert_false(lesson->success);
+  plan.teacher = "broken";
+  GError *error = NULL;
+  CwRollout *rollout = cw_rollout_new(fixture->environment, 1, NULL);
+  assert_false(cw_rollout_run(rollout, &plan, &agent, NULL, NULL, NULL, &error));
+  assert_non_null(strstr(error->message, "'broken' gives up"));
+  g_error_free(error);
+  cw_rollout_free(rollout);
+}
+
 static gboolean check_bare_episode(CwEpisode *episode, gpointer user_data, GError **error)
 {
   (void)error;
@@ -256,6 +307,8 @@ int main(void)
       cmocka_unit_test(test_groups_share_a_goal_and_differ_in_chance),
       cmocka_unit_test(test_equal_logits_are_recorded_as_log_probability_and_broken_in_order),
       cmocka_unit_test(test_scripts_have_no_log_probability),
+      cmocka_unit_test(test_a_teacher_says_what_it_would_do_where_the_agent_goes),
+      cmocka_unit_test(test_the_log_probability_is_that_of_the_teachers_choice),
       cmocka_unit_test(test_without_steps_only_outcomes_come_in_order),
       cmocka_unit_test(test_error_of_a_script_ends_the_rollout_and_the_slots_can_be_used_again),
       cmocka_unit_test(test_error_of_the_callback_ends_the_rollout),

@@ -257,6 +257,56 @@ static void test_fixed_mode_marks_by_group_and_value(void **state)
   close_shop(&shop);
 }
 
+static Shop open_marked(ShopMode mode)
+{
+  ShopSettings settings = fixture_settings();
+  settings.mode = (gint)mode;
+  settings.mark_clicked = TRUE;
+  Shop shop = {.world = fixture_oil_shop(&settings), .random = cw_random_new(1, "test", 0, 0)};
+  shop.session = fixture_session(shop.world, shop.random);
+  return shop;
+}
+
+static void test_clicked_candidates_are_marked(void **state)
+{
+  (void)state;
+  Shop shop = open_marked(SHOP_MODE_FAITHFUL);
+  step(&shop, "search[oil]");
+  g_autofree char *before = fixture_candidates(shop.session);
+  assert_null(strstr(before, "clicked"));
+  step(&shop, "click[item - argan oil]");
+  step(&shop, "click[12\" red]");
+  /* The page does not show a label with a quotation mark as clicked; the candidate says it. */
+  assert_candidates(&shop, "click[back to search]\nclick[< prev]\nclick[description]\nclick[features]\nclick[reviews]\n"
+                           "click[buy now]\nclick[black | white]\n[clicked button] click[12\" "
+                           "red]\nclick[caf\u00e9]\nclick[8]\nclick[color]");
+  step(&shop, "[clicked button] click[12\" red]");
+  step(&shop, "click[black | white]");
+  g_autofree char *other = fixture_candidates(shop.session);
+  assert_non_null(strstr(other, "\n[clicked button] click[black | white]\nclick[12\" red]\n"));
+  step(&shop, "click[< prev]");
+  g_autofree char *results = fixture_candidates(shop.session);
+  assert_non_null(strstr(results, "\n[clicked button] click[item - argan oil]\nclick[item - "));
+  step(&shop, "[clicked button] click[item - argan oil]");
+  assert_int_equal(shop_session_page(shop.session), SHOP_PAGE_ITEM);
+  step(&shop, "click[back to search]");
+  step(&shop, "search[oil]");
+  assert_candidates(&shop, before);
+  close_shop(&shop);
+}
+
+static void test_fixed_mode_marks_candidates_by_group(void **state)
+{
+  (void)state;
+  Shop shop = open_marked(SHOP_MODE_FIXED);
+  step(&shop, "search[oil]");
+  step(&shop, "click[b000000001]");
+  step(&shop, "click[size: 8]");
+  g_autofree char *candidates = fixture_candidates(shop.session);
+  assert_non_null(strstr(candidates, "\nclick[8]\nclick[color]\n[clicked button] click[size: 8]"));
+  close_shop(&shop);
+}
+
 static void test_features_keep_blank_items(void **state)
 {
   (void)state;
@@ -476,6 +526,8 @@ int main(void)
       cmocka_unit_test(test_item_page_shows_clicked_labels_by_the_address),
       cmocka_unit_test(test_quotes_in_keywords_mark_labels_too),
       cmocka_unit_test(test_fixed_mode_marks_by_group_and_value),
+      cmocka_unit_test(test_clicked_candidates_are_marked),
+      cmocka_unit_test(test_fixed_mode_marks_candidates_by_group),
       cmocka_unit_test(test_features_keep_blank_items),
       cmocka_unit_test(test_done_page),
       cmocka_unit_test(test_done_is_sticky_only_in_fixed_mode),
