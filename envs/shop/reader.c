@@ -10,9 +10,13 @@
 #include <cartwright/error.h>
 #include <string.h>
 
-/* So many products are looked at; when none fits, the first is bought after all. With the search and three steps to
- * choose and to buy, that stays under fifteen steps. */
-#define MOST_LOOKS 4
+/* So many products are looked at; when none fits, the first is bought after all. With the search and four steps to
+ * choose two options and to buy, that stays within fifteen steps. */
+#define MOST_LOOKS 5
+
+/* The place of the query that names the wanted options twice among those made from an instruction; of all six it shows
+ * the product that is wanted first most often. */
+#define BEST_QUERY 2
 
 typedef struct {
   guint32 settling; /* nothing else is left to look at: the first product is bought */
@@ -84,6 +88,15 @@ static gint find_candidate(ShopSession *session, ShopActionKind kind)
   return -1;
 }
 
+static gint choose_query(ShopSession *session)
+{
+  guint n, n_queries = 0;
+  const ShopCandidate *candidates = shop_session_candidates(session, &n);
+  while (n_queries < n && candidates[n_queries].kind == SHOP_ACTION_SEARCH)
+    n_queries++;
+  return (gint)MIN(BEST_QUERY + 1, n_queries) - 1;
+}
+
 static gboolean is_affordable(const ShopSession *session, guint32 product)
 {
   return shop_session_world(session)->catalogue->products[product].prices[0] <= shop_session_goal(session)->price_upper;
@@ -139,7 +152,7 @@ gint shop_reader_action(ShopSession *session, GError **error)
   switch (shop_session_page(session)) {
   case SHOP_PAGE_SEARCH:
     memory->settling = FALSE;
-    candidate = find_candidate(session, SHOP_ACTION_SEARCH);
+    candidate = choose_query(session);
     break;
   case SHOP_PAGE_RESULTS:
     candidate = on_results_page(session, memory);
