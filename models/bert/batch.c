@@ -12,7 +12,7 @@ struct BertTokenCache {
   BertTextRules rules;
   GHashTable *states, *actions; /* text -> BertTokens */
   gsize n_bytes;
-  GString *numbered, *normalised;
+  GString *normalised;
   GArray *ids;
 };
 
@@ -32,7 +32,6 @@ BertTokenCache *bert_token_cache_new(const BertTextRules *rules)
   cache->rules = *rules;
   cache->states = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   cache->actions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-  cache->numbered = g_string_new(NULL);
   cache->normalised = g_string_new(NULL);
   cache->ids = g_array_new(FALSE, FALSE, sizeof(guint32));
   return cache;
@@ -44,7 +43,6 @@ void bert_token_cache_free(BertTokenCache *cache)
     return;
   g_hash_table_destroy(cache->states);
   g_hash_table_destroy(cache->actions);
-  g_string_free(cache->numbered, TRUE);
   g_string_free(cache->normalised, TRUE);
   g_array_free(cache->ids, TRUE);
   g_free(cache);
@@ -88,12 +86,8 @@ const BertTokens *bert_token_cache_state(BertTokenCache *cache, const char *text
   return look_up(cache, cache->states, text, cache->rules.max_state_tokens, cache->rules.truncate_state);
 }
 
-const BertTokens *bert_token_cache_action(BertTokenCache *cache, const char *text, guint place)
+const BertTokens *bert_token_cache_action(BertTokenCache *cache, const char *text)
 {
-  if (cache->rules.numbers_actions) {
-    g_string_printf(cache->numbered, "%u. %s", place, text);
-    text = cache->numbered->str;
-  }
   return look_up(cache, cache->actions, text, cache->rules.max_action_tokens, cache->rules.truncate_action);
 }
 
@@ -212,7 +206,7 @@ void bert_batch_builder_add(BertBatchBuilder *builder, BertTokenCache *cache, co
 {
   append(builder->decision_state, add_text(builder, bert_token_cache_state(cache, decision->observation)));
   for (guint i = 0; i < decision->n_candidates; i++) {
-    const BertTokens *tokens = bert_token_cache_action(cache, decision->candidates[i], i + 1);
+    const BertTokens *tokens = bert_token_cache_action(cache, decision->candidates[i]);
     append(builder->pair_text, add_text(builder, tokens));
     builder->n_action_rows += tokens->n_ids;
     append(builder->pair_start, builder->n_action_rows);

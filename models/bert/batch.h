@@ -13,7 +13,6 @@ G_BEGIN_DECLS
 typedef struct BertTextRules {
   const BertTokenizer *tokenizer; /* borrowed */
   gboolean normalises;            /* bert_normalise_text first */
-  gboolean numbers_actions;       /* a candidate's place in the decision goes before its text */
   guint max_state_tokens, max_action_tokens;
   BertTruncation truncate_state, truncate_action;
 } BertTextRules;
@@ -32,7 +31,7 @@ BertTokenCache *bert_token_cache_new(const BertTextRules *rules);
 void bert_token_cache_free(BertTokenCache *cache); /* accepts NULL */
 /* Valid until bert_token_cache_trim, which forgets everything once the bound is passed. */
 const BertTokens *bert_token_cache_state(BertTokenCache *cache, const char *text);
-const BertTokens *bert_token_cache_action(BertTokenCache *cache, const char *text, guint place); /* place: from 1 */
+const BertTokens *bert_token_cache_action(BertTokenCache *cache, const char *text);
 void bert_token_cache_trim(BertTokenCache *cache);
 
 /* A (decision, candidate) pair has the logit of its own index. Rows are tokens: text t has rows

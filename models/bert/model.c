@@ -63,7 +63,6 @@ BertTextRules bert_text_rules(const BertShared *shared, const BertOptions *optio
   return (BertTextRules){
       .tokenizer = shared->folder.tokenizer,
       .normalises = options->normalize_text,
-      .numbers_actions = options->number_actions,
       .max_state_tokens = (guint)MIN(options->max_state_tokens, most),
       .max_action_tokens = (guint)MIN(options->max_action_tokens, most),
       .truncate_state = options->truncate_state == BERT_SIDE_LEFT ? BERT_TRUNCATE_LEFT : BERT_TRUNCATE_RIGHT,

@@ -19,7 +19,7 @@ typedef enum { BERT_SIDE_RIGHT, BERT_SIDE_LEFT } BertSide;
   gint initialize;                                                                                                     \
   gint64 max_state_tokens, max_action_tokens;                                                                          \
   gint truncate_state, truncate_action;                                                                                \
-  gboolean normalize_text, number_actions;                                                                             \
+  gboolean normalize_text;                                                                                             \
   double dropout, weight_decay, beta1, beta2, epsilon, head_learning_rate_scale, ema_decay;                            \
   gboolean sparse_embeddings;                                                                                          \
   gint64 freeze_layers, score_batch_tokens;
@@ -49,9 +49,6 @@ extern const char *const bert_initialize_names[], *const bert_side_names[];
    .help = "side that a longer action loses"}, \
   {BERT_OPTION(Options, normalize_text), .type = CW_OPTION_BOOLEAN, .default_value = "true", \
    .help = "lower-case texts and delete quotation marks, as WebShop does, before tokenising"}, \
-  {BERT_OPTION(Options, number_actions), .type = CW_OPTION_BOOLEAN, .default_value = "false", \
-   .help = "write a candidate's place in the list before its text ('3. click[…]'), so that the policy sees how the " \
-           "search ranked the results"}, \
   {BERT_OPTION(Options, dropout), .type = CW_OPTION_NUMBER, .default_value = "-1", .minimum = -1, .maximum = 0.99, \
    .help = "probability for hidden states and attention in training; negative: as config.json says"}, \
   {BERT_OPTION(Options, weight_decay), .type = CW_OPTION_NUMBER, .default_value = "0", .minimum = 0, .maximum = 10, \

@@ -364,7 +364,7 @@ guint bert_cuda_count_tokens(BertCuda *policy, const CwDecision *decision)
   bert_token_cache_trim(policy->cache);
   guint n_tokens = bert_token_cache_state(policy->cache, decision->observation)->n_ids;
   for (guint i = 0; i < decision->n_candidates; i++)
-    n_tokens += bert_token_cache_action(policy->cache, decision->candidates[i], i + 1)->n_ids;
+    n_tokens += bert_token_cache_action(policy->cache, decision->candidates[i])->n_ids;
   return n_tokens;
 }
 

@@ -256,24 +256,6 @@ static void test_thousands_of_decisions_in_one_call(void **state)
   fixture_decisions_clear(&decisions);
 }
 
-/* With number_actions a candidate is what its numbered text is without. */
-static void test_candidates_are_numbered(void **state)
-{
-  (void)state;
-  static const char *const plain[] = {"a b", "c d e", "a b"}, *const numbered[] = {"1. a b", "2. c d e", "3. a b"};
-  BertCpuOptions options = fixture_options();
-  float logits[2][3];
-  for (int i = 0; i < 2; i++) {
-    options.number_actions = i == 0;
-    CwDecision decision = {sizeof decision, "a d f", i == 0 ? plain : numbered, 3};
-    const CwDecision *one = &decision;
-    BertCpu *policy = fixture_open(&options, 4);
-    assert_true(bert_cpu_score(policy, &one, 1, logits[i], NULL, NULL));
-    bert_cpu_close(policy);
-  }
-  assert_memory_equal(logits[0], logits[1], sizeof logits[0]);
-}
-
 static void test_long_texts_are_cut_on_the_chosen_side(void **state)
 {
   (void)state;
@@ -285,7 +267,7 @@ static void test_long_texts_are_cut_on_the_chosen_side(void **state)
     BertCpu *policy = fixture_open(&options, 4);
     static const char *const kept[2][2] = {{"a", "b"}, {"e", "f"}};
     for (int action = 0; action < 2; action++) {
-      const BertTokens *tokens = action ? bert_token_cache_action(policy->cache, "a b c d e f", 1)
+      const BertTokens *tokens = action ? bert_token_cache_action(policy->cache, "a b c d e f")
                                         : bert_token_cache_state(policy->cache, "a b c d e f");
       assert_int_equal(tokens->n_ids, action ? 4 : 5);
       assert_string_equal(
@@ -419,7 +401,6 @@ int main(void)
       cmocka_unit_test(test_a_clone_saves_and_loads_weights),
       cmocka_unit_test(test_odd_decisions),
       cmocka_unit_test(test_thousands_of_decisions_in_one_call),
-      cmocka_unit_test(test_candidates_are_numbered),
       cmocka_unit_test(test_long_texts_are_cut_on_the_chosen_side),
       cmocka_unit_test(test_opening_a_folder_without_weights_says_what_to_do),
       cmocka_unit_test(test_freezing_more_layers_than_there_are_is_an_error),

@@ -241,7 +241,7 @@ static void test_token_ids_match_transformers(void **state)
       assert_int_equal(tokens->ids[i], json_integer_value(json_array_get(expected, i)));
     for (guint k = 0; k < references->decisions[d].n_candidates; k++) {
       expected = json_array_get(json_object_get(one, "action_ids"), k);
-      tokens = bert_token_cache_action(policy->cache, references->decisions[d].candidates[k], k + 1);
+      tokens = bert_token_cache_action(policy->cache, references->decisions[d].candidates[k]);
       assert_int_equal(tokens->n_ids, json_array_size(expected));
       for (guint i = 0; i < tokens->n_ids; i++)
         assert_int_equal(tokens->ids[i], json_integer_value(json_array_get(expected, i)));

@@ -6,7 +6,7 @@ paper=$(cd "$srcdir/configs/paper" && pwd)
 
 # What must not differ between agents that are compared.
 shared() { sed -n -e '/^environment:/,/^stages:/{/^  model:/d;/^  initialize:/d;/^stages:/d;p}' -e '/^evaluate:$/,${/agents:/d;p}' "$1"; }
-for configs in "$paper" "$paper-synthetic"; do
+for configs in "$paper" "$paper-synthetic" "$paper-taught"; do
   shared "$configs/imitation.yaml" >wanted
   for file in "$configs"/*.yaml; do
     name=$(basename "$file" .yaml)
