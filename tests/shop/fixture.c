@@ -1,5 +1,6 @@
 /* The tests' own shop. */
 #include "tests/shop/fixture.h"
+#include "envs/shop/loader.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +9,8 @@
 
 #include <cmocka.h>
 #include <string.h>
+
+#define DATA TEST_SOURCE_DIRECTORY "/tests/shop/data/"
 
 ShopSettings fixture_settings(void)
 {
@@ -92,6 +95,41 @@ ShopWorld *fixture_oil_shop(const ShopSettings *settings)
   if (world == NULL)
     fail_msg("%s", error->message);
   return world;
+}
+
+ShopWorld *fixture_load(const ShopSettings *settings)
+{
+  ShopSettings usual = fixture_settings();
+  GError *error = NULL;
+  ShopCatalogue *catalogue =
+      shop_load_catalogue(DATA "items.json", DATA "attributes.json", DATA "human.json", 0, TRUE, &error);
+  if (catalogue == NULL)
+    fail_msg("%s", error->message);
+  ShopWorld *world = shop_world_new(catalogue, "webshop", "items.json", settings != NULL ? settings : &usual, &error);
+  if (world == NULL)
+    fail_msg("%s", error->message);
+  return world;
+}
+
+gint64 fixture_goal_of(const ShopWorld *world, const char *asin, const char *clause)
+{
+  ShopGoalView *view = shop_goal_view_new();
+  gint64 product = shop_catalogue_find(world->catalogue, asin), found = -1;
+  for (guint32 i = 0; i < world->goals->n_items && found < 0; i++) {
+    shop_goal_view_set(view, world->catalogue, world->goals, i);
+    if (view->product == product && strstr(view->instruction->str, clause) != NULL)
+      found = i;
+  }
+  shop_goal_view_free(view);
+  assert_true(found >= 0);
+  return found;
+}
+
+void fixture_expect_error(GError *error, const char *message)
+{
+  assert_non_null(error);
+  assert_string_equal(error->message, message);
+  g_error_free(error);
 }
 
 ShopSession *fixture_session(const ShopWorld *world, CwRandom *random)

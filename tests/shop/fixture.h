@@ -19,6 +19,15 @@ void fixture_add_humans(ShopCatalogueBuilder *builder, const char *asin, const c
  * - $1,234.50". One crowd instruction, "i want oil.", for B000000001. */
 ShopWorld *fixture_oil_shop(const ShopSettings *settings);
 
+/* The shop of tests/shop/data, with the settings given or, with NULL, those of fixture_settings. */
+ShopWorld *fixture_load(const ShopSettings *settings);
+
+/* The first goal about a product whose instruction holds `clause`; the test fails without one. */
+gint64 fixture_goal_of(const ShopWorld *world, const char *asin, const char *clause);
+
+/* Fails unless the error has that message; frees it. */
+void fixture_expect_error(GError *error, const char *message);
+
 /* A session of the shop on goal 0 with a bound of 50 dollars. */
 ShopSession *fixture_session(const ShopWorld *world, CwRandom *random);
 

@@ -1,8 +1,7 @@
 /* The environment's slots over the tests' own shop folder: facts, resets,
- * candidates, scripts, records, requests; that equal streams give equal episodes
- * and that a session in the steady state allocates nothing. */
+ * candidates, scripts; that equal streams give equal episodes and that a session in
+ * the steady state allocates nothing. */
 #include "envs/shop/environment.h"
-#include "envs/shop/loader.h"
 #include "tests/shop/fixture.h"
 
 #include <setjmp.h>
@@ -14,8 +13,6 @@
 #include <cmocka.h>
 #include <malloc.h>
 #include <string.h>
-
-#define DATA TEST_SOURCE_DIRECTORY "/tests/shop/data/"
 
 /* Counting allocations and the bytes they hold: the C library's functions, counted
  * on the way. Sanitizers bring their own. */
@@ -58,36 +55,10 @@ __attribute__((visibility("default"))) void free(void *memory)
 }
 #endif
 
-static ShopWorld *load(const ShopSettings *settings)
-{
-  GError *error = NULL;
-  ShopCatalogue *catalogue =
-      shop_load_catalogue(DATA "items.json", DATA "attributes.json", DATA "human.json", 0, TRUE, &error);
-  if (catalogue == NULL)
-    fail_msg("%s", error->message);
-  ShopWorld *world = shop_world_new(catalogue, "webshop", "items.json", settings, &error);
-  if (world == NULL)
-    fail_msg("%s", error->message);
-  return world;
-}
-
-static ShopWorld *load_default(void)
-{
-  ShopSettings settings = fixture_settings();
-  return load(&settings);
-}
-
-static void expect_error(GError *error, const char *message)
-{
-  assert_non_null(error);
-  assert_string_equal(error->message, message);
-  g_error_free(error);
-}
-
 static void test_facts_name_everything_a_result_depends_on(void **state)
 {
   (void)state;
-  ShopWorld *world = load_default();
+  ShopWorld *world = fixture_load(NULL);
   g_autofree char *text = g_strjoinv("|", (char **)shop_environment_describe(world));
   g_autofree char *expected = g_strdup_printf(
       "catalogue|items.json|products|12|catalogue_checksum|%016" G_GINT64_MODIFIER
@@ -106,22 +77,22 @@ static void test_facts_name_everything_a_result_depends_on(void **state)
 static void test_wrong_resets_and_steps_are_refused(void **state)
 {
   (void)state;
-  ShopWorld *world = load_default();
+  ShopWorld *world = fixture_load(NULL);
   GError *error = NULL;
   gpointer session = shop_environment_session_new(world, &error);
   CwRandom *random = cw_random_new(1, "test", 0, 0);
   CwObservation observation = {.struct_size = sizeof observation};
   CwOutcome outcome = {.struct_size = sizeof outcome};
   assert_false(shop_environment_observe(session, &observation, &error));
-  expect_error(error, "the session has no goal yet: reset it first");
+  fixture_expect_error(error, "the session has no goal yet: reset it first");
   error = NULL;
   assert_false(shop_environment_reset(session, "valid", 0, random, &error));
-  expect_error(error, "there is no split 'valid'; a shop has train, dev, test and all");
+  fixture_expect_error(error, "there is no split 'valid'; a shop has train, dev, test and all");
   error = NULL;
   assert_false(shop_environment_reset(session, "all", 1000, random, &error));
   g_autofree char *message =
       g_strdup_printf("goal 1000 of split 'all' was asked for, which has %u goals (from 0 on)", world->goals->n_items);
-  expect_error(error, message);
+  fixture_expect_error(error, message);
   error = NULL;
   assert_true(shop_environment_reset(session, "all", 3, random, &error));
   assert_string_equal(shop_environment_goal_id(session), "webshop_3");
@@ -129,10 +100,10 @@ static void test_wrong_resets_and_steps_are_refused(void **state)
   guint n = observation.n_candidates;
   assert_false(shop_environment_step(session, n, &outcome, &error));
   g_autofree char *too_far = g_strdup_printf("candidate %u was taken, but the page has %u", n, n);
-  expect_error(error, too_far);
+  fixture_expect_error(error, too_far);
   error = NULL;
   assert_int_equal(shop_environment_scripted_action(session, "wizard", &error), -1);
-  expect_error(error, "there is no scripted agent 'wizard' in this shop");
+  fixture_expect_error(error, "there is no scripted agent 'wizard' in this shop");
   shop_environment_session_free(session);
   shop_environment_close(world);
   cw_random_free(random);
@@ -141,7 +112,7 @@ static void test_wrong_resets_and_steps_are_refused(void **state)
 static void test_the_rule_agent_buys_the_first_result(void **state)
 {
   (void)state;
-  ShopWorld *world = load_default();
+  ShopWorld *world = fixture_load(NULL);
   GError *error = NULL;
   gpointer session = shop_environment_session_new(world, &error);
   CwRandom *random = cw_random_new(1, "test", 0, 0);
@@ -163,28 +134,14 @@ static void test_the_rule_agent_buys_the_first_result(void **state)
   cw_random_free(random);
 }
 
-static gint64 goal_of(const ShopWorld *world, const char *asin, const char *clause)
-{
-  ShopGoalView *view = shop_goal_view_new();
-  gint64 product = shop_catalogue_find(world->catalogue, asin), found = -1;
-  for (guint32 i = 0; i < world->goals->n_items && found < 0; i++) {
-    shop_goal_view_set(view, world->catalogue, world->goals, i);
-    if (view->product == product && strstr(view->instruction->str, clause) != NULL)
-      found = i;
-  }
-  shop_goal_view_free(view);
-  assert_true(found >= 0);
-  return found;
-}
-
 static void test_buying_the_goal_is_a_success(void **state)
 {
   (void)state;
-  ShopWorld *world = load_default();
+  ShopWorld *world = fixture_load(NULL);
   GError *error = NULL;
   gpointer session = shop_environment_session_new(world, &error);
   CwRandom *random = cw_random_new(1, "test", 0, 0);
-  gint64 goal = goal_of(world, "B0TSTTEA01", "flavor: decaf earl grey, and size: 3.5 ounce (pack of 3)");
+  gint64 goal = fixture_goal_of(world, "B0TSTTEA01", "flavor: decaf earl grey, and size: 3.5 ounce (pack of 3)");
   assert_true(shop_environment_reset(session, "all", goal, random, &error));
   static const char *const actions[] = {"search[sugar free black tea]", "click[b0tsttea01]", "click[decaf earl grey]",
                                         "click[3.5 ounce (pack of 3)]", "click[buy now]"};
@@ -202,7 +159,7 @@ static void test_buying_the_goal_is_a_success(void **state)
 /* Plays random candidates and writes down everything that happened. */
 static char *transcript(const ShopSettings *settings, guint64 stream)
 {
-  ShopWorld *world = load(settings);
+  ShopWorld *world = fixture_load(settings);
   GError *error = NULL;
   gpointer session = shop_environment_session_new(world, &error);
   CwRandom *random = cw_random_new(7, "episode", stream, 0), *choice = cw_random_new(7, "choice", stream, 0);
@@ -245,7 +202,7 @@ static void test_equal_streams_give_equal_episodes(void **state)
 static ShopSession *session_on(const ShopWorld *world, const char *asin, const char *clause, CwRandom *random)
 {
   ShopSession *session = shop_session_new(world);
-  shop_session_reset(session, (guint32)goal_of(world, asin, clause), random);
+  shop_session_reset(session, (guint32)fixture_goal_of(world, asin, clause), random);
   return session;
 }
 
@@ -254,7 +211,7 @@ static void test_upstream_queries_know_the_goal(void **state)
   (void)state;
   ShopSettings settings = fixture_settings();
   settings.candidates = SHOP_CANDIDATES_UPSTREAM;
-  ShopWorld *world = load(&settings);
+  ShopWorld *world = fixture_load(&settings);
   CwRandom *random = cw_random_new(1, "test", 0, 0);
   ShopSession *session = session_on(world, "B0TSTOIL01", "2 fl oz", random);
   shop_session_set_price_upper(session, 120);
@@ -367,7 +324,7 @@ static void test_max_candidates_cuts_in_page_order(void **state)
 static void test_actions_are_found_among_the_candidates(void **state)
 {
   (void)state;
-  ShopWorld *world = load_default();
+  ShopWorld *world = fixture_load(NULL);
   CwRandom *random = cw_random_new(1, "test", 0, 0);
   ShopSession *session = session_on(world, "B0TSTTEA02", "tea", random);
   guint n, before;
@@ -392,200 +349,6 @@ static void test_actions_are_found_among_the_candidates(void **state)
   shop_session_free(session);
   shop_world_free(world);
   cw_random_free(random);
-}
-
-/* Records. */
-
-static void test_a_recorded_session_is_read(void **state)
-{
-  (void)state;
-  ShopWorld *world = load_default();
-  GError *error = NULL;
-  CwRecord *record = shop_environment_read_record(
-      world,
-      "{\"goal_id\": \"webshop_2\", \"turns\": [{\"from\": \"site\", \"text\": \"WebShop [SEP] Instruction: [SEP] Find "
-      "me x, and price lower than 30.00 dollars [SEP] Search\"}, {\"from\": \"agent\", \"text\": \"Thought:\\nhm "
-      "Action: no\\n\\nAction:\\nsearch[tea] \\n\\nNext I click.\"}, {\"from\": \"site\", \"text\": \"page\"}]}",
-      "a.jsonl:1", &error);
-  assert_non_null(record);
-  assert_string_equal(record->id, "webshop_2");
-  assert_string_equal(record->split, "all");
-  assert_int_equal(record->goal, 2);
-  assert_string_equal(record->home_split,
-                      shop_split_name(shop_split_of_asin(shop_string(
-                          world->catalogue, world->catalogue->products[world->goals->items[2].product].asin))));
-  assert_string_equal(record->overrides, "price_upper=30");
-  assert_int_equal(record->n_observations, 2);
-  assert_int_equal(record->n_actions, 1);
-  assert_string_equal(record->actions[0], "search[tea]");
-
-  gpointer session = shop_environment_session_new(world, &error);
-  CwRandom *random = cw_random_new(1, "test", 0, 0);
-  assert_true(shop_environment_reset_record(session, record, random, &error));
-  assert_true(g_str_has_suffix(shop_session_goal(shop_environment_session(session))->instruction->str,
-                               ", and price lower than 30.00 dollars"));
-  shop_environment_session_free(session);
-  cw_random_free(random);
-  shop_environment_free_record(world, record);
-  assert_null(shop_environment_read_record(world, " \n", "a.jsonl:2", &error));
-  assert_null(error);
-  shop_environment_close(world);
-}
-
-static void test_imitation_data_is_read_by_its_instruction(void **state)
-{
-  (void)state;
-  ShopSettings settings = fixture_settings();
-  settings.goals = SHOP_GOALS_HUMAN;
-  settings.observation = SHOP_OBSERVATION_TEXT_RICH;
-  ShopWorld *world = load(&settings);
-  GError *error = NULL;
-  CwRecord *record = shop_environment_read_record(
-      world,
-      "{\"states\": [\"WebShop\\nInstruction: \\ni'm looking for caffeine free peppermint tea, and price lower than "
-      "40.00 dollars\\n[button] Search [button_]\\n\", \"Instruction:\\ni'm looking for caffeine free peppermint tea, "
-      "and price lower than 40.00 dollars\\n[button] Back to Search [button_]\\nPage 1 (Total results: "
-      "1)\\n[button] Next > [button_]\\n\\n[button] B0TSTTEA02 [button_]\\nMorrow Peppermint Herbal Tea "
-      "Bags\\n$6.25\\n\"], \"actions\": [\"search[peppermint]\", \"click[b0tsttea02]\"], \"images\": [0, 0]}",
-      "il.jsonl:1", &error);
-  if (record == NULL)
-    fail_msg("%s", error->message);
-  assert_int_equal(record->n_observations, 2);
-  assert_int_equal(record->n_actions, 2);
-  assert_string_equal(record->overrides, "price_upper=40");
-  gpointer session = shop_environment_session_new(world, &error);
-  CwRandom *random = cw_random_new(1, "test", 0, 0);
-  assert_true(shop_environment_reset_record(session, record, random, &error));
-  for (guint i = 0; i < 2; i++) {
-    CwObservation observation = {.struct_size = sizeof observation};
-    CwOutcome outcome = {.struct_size = sizeof outcome};
-    assert_true(shop_environment_observe(session, &observation, &error));
-    assert_string_equal(observation.text, record->observations[i]);
-    assert_true(shop_environment_step_text(session, record->actions[i], &outcome, &error));
-  }
-  shop_environment_free_record(world, record);
-  shop_environment_session_free(session);
-  cw_random_free(random);
-
-  assert_null(shop_environment_read_record(
-      world, "{\"states\": [\"WebShop [SEP] Instruction: [SEP] a horse [SEP] Search\"], \"actions\": []}", "il.jsonl:2",
-      &error));
-  expect_error(error, "il.jsonl:2: no human goal of this shop reads \"a horse\"");
-  shop_environment_close(world);
-}
-
-static void test_malformed_records_are_refused(void **state)
-{
-  (void)state;
-  ShopWorld *world = load_default();
-  g_autofree char *beyond = g_strdup_printf("a.jsonl:7: goal id \"webshop_999\" is beyond the last of this shop's %u "
-                                            "synthetic goals; do catalogue and 'goals' "
-                                            "agree with the recording?",
-                                            world->goals->n_items);
-  const struct {
-    const char *line, *message;
-  } cases[] = {
-      {"{\"goal_id\"", "a.jsonl:7: not valid JSON: ':' expected near end of file (byte 10 of the line)"},
-      {"[1]", "a.jsonl:7: expected an object with \"goal_id\" (\"webshop_N\") and \"turns\", or with \"states\" and "
-              "\"actions\""},
-      {"{\"states\": [\"a\", \"b\", \"c\"], \"actions\": [\"x\"]}",
-       "a.jsonl:7: 'states' and 'actions' should be lists of equal length (or one more state), found 3 and 1 elements"},
-      {"{\"states\": [\"a\", 3], \"actions\": [\"x\"]}", "a.jsonl:7: states[1] should be a string"},
-      {"{\"states\": [\"a\"], \"actions\": [\"x\"]}",
-       "a.jsonl:7: states[0] should be a search page with an instruction"},
-      {"{\"goal_id\": \"x_1\"}", "a.jsonl:7: goal id \"x_1\" should be \"webshop_N\" with a goal number N"},
-      {"{\"goal_id\": \"webshop_-1\"}",
-       "a.jsonl:7: goal id \"webshop_-1\" should be \"webshop_N\" with a goal number N"},
-      {"{\"goal_id\": \"webshop_999\"}", beyond},
-      {"{\"goal_id\": \"webshop_1\"}", "a.jsonl:7: 'turns' should be a list of turns, the site's first page first"},
-      {"{\"goal_id\": \"webshop_1\", \"turns\": [{\"from\": \"agent\", \"text\": \"x\"}]}",
-       "a.jsonl:7: turn 0 should be {\"from\": \"site\", \"text\": ...}: site and agent alternate, found from "
-       "\"agent\""},
-      {"{\"goal_id\": \"webshop_1\", \"turns\": [{\"from\": \"site\"}]}",
-       "a.jsonl:7: turn 0 should be {\"from\": \"site\", \"text\": ...}: site and agent alternate, found from "
-       "\"site\""},
-      {"{\"goal_id\": \"webshop_1\", \"turns\": [3]}",
-       "a.jsonl:7: turn 0 should be {\"from\": \"site\", \"text\": ...}: site and agent alternate"},
-  };
-  for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
-    GError *error = NULL;
-    assert_null(shop_environment_read_record(world, cases[i].line, "a.jsonl:7", &error));
-    expect_error(error, cases[i].message);
-  }
-  shop_environment_close(world);
-}
-
-/* Requests. */
-
-static void expect_answer(ShopWorld *world, const char *verb, const char *request, const char *expected)
-{
-  GError *error = NULL;
-  char *answer = shop_environment_answer(world, verb, request, &error);
-  if (answer == NULL)
-    fail_msg("%s", error->message);
-  assert_string_equal(answer, expected);
-  g_free(answer);
-}
-
-static void expect_refusal(ShopWorld *world, const char *verb, const char *request, const char *message)
-{
-  GError *error = NULL;
-  assert_null(shop_environment_answer(world, verb, request, &error));
-  expect_error(error, message);
-}
-
-static void test_requests_are_answered(void **state)
-{
-  (void)state;
-  ShopWorld *world = load_default();
-  expect_answer(world, "search", "{\"query\": \"Oil of BERGAMOT\"}",
-                "{\"query\":\"Oil of BERGAMOT\",\"total\":3,\"asins\":[\"B0TSTTEA01\",\"B0TSTOIL02\",\"B0TSTOIL01\"]}");
-  expect_answer(world, "search", "{\"query\": \"tea\", \"page\": 2}", "{\"query\":\"tea\",\"total\":3,\"asins\":[]}");
-  expect_answer(world, "search", "{\"query\": \"\"}", "{\"query\":\"\",\"total\":0,\"asins\":[]}");
-  gint64 goal = goal_of(world, "B0TSTTEA02", "tea");
-  g_autofree char *score = g_strdup_printf(
-      "{\"goal\": %" G_GINT64_FORMAT ", \"asin\": \"B0TSTTEA02\", \"options\": [], \"price_upper\": 20}", goal);
-  g_autofree char *scored = g_strdup_printf("{\"goal\":\"webshop_%" G_GINT64_FORMAT
-                                            "\",\"asin\":\"B0TSTTEA02\",\"reward\":1.0,\"attributes\":1.0,"
-                                            "\"options\":1.0,\"type\":1.0,\"price\":1.0}",
-                                            goal);
-  expect_answer(world, "score", score, scored);
-  gint64 shoe = goal_of(world, "B0TSTSHOE1", "color: sand, and size: 10");
-  g_autofree char *request = g_strdup_printf("\"webshop_%" G_GINT64_FORMAT "\"", shoe);
-  GError *error = NULL;
-  g_autofree char *answer = shop_environment_answer(world, "goal", request, &error);
-  assert_non_null(strstr(answer, "\"asin\":\"B0TSTSHOE1\",\"instruction\":\"Find me machine washable men's shoes with "
-                                 "rubber sole with color: sand, and size: 10"));
-  assert_non_null(strstr(answer,
-                         "\"attributes\":[\"machine washable\",\"rubber sole\"],\"options\":{\"color\":\"sand\","
-                         "\"size\":\"10\"}"));
-  shop_environment_close(world);
-}
-
-static void test_wrong_requests_are_refused(void **state)
-{
-  (void)state;
-  ShopWorld *world = load_default();
-  expect_refusal(world, "dance", "{}", "a shop knows no verb 'dance'; there are search, score, goal, oracle");
-  expect_refusal(world, "search", "{",
-                 "search: the request is not valid JSON: string or '}' expected near end of file "
-                 "(byte 1)");
-  expect_refusal(world, "search", "[]", "search: the request should be a JSON object");
-  expect_refusal(world, "search", "{\"q\": 1}", "search: unknown key 'q'; there are 'query', 'page'");
-  expect_refusal(world, "search", "{\"query\": 1}", "search: 'query' should be a string");
-  expect_refusal(world, "search", "{\"query\": \"a\", \"page\": 0}", "search: 'page' should be a number from 1 on");
-  expect_refusal(world, "score", "{\"asin\": \"B0TSTTEA02\"}",
-                 "score: 'goal' should be a goal's number or \"webshop_N\"");
-  expect_refusal(world, "score", "{\"goal\": 0}", "score: 'asin' should be a string");
-  expect_refusal(world, "score", "{\"goal\": 0, \"asin\": \"B0\"}", "score: no product 'B0' in this catalogue");
-  expect_refusal(world, "score", "{\"goal\": 0, \"asin\": \"B0TSTTEA02\", \"options\": 3}",
-                 "score: 'options' should be a list of values or an object of names and values");
-  expect_refusal(world, "score", "{\"goal\": 0, \"asin\": \"B0TSTTEA02\", \"options\": [3]}",
-                 "score: option number 1 should be a string");
-  g_autofree char *message =
-      g_strdup_printf("goal: goal 5000 does not exist; there are %u goals (from 0 on)", world->goals->n_items);
-  expect_refusal(world, "goal", "5000", message);
-  shop_environment_close(world);
 }
 
 /* Something else replaces the allocator, or counting was left out: sanitizers, valgrind. */
@@ -628,7 +391,7 @@ static void test_steps_searches_purchases_and_resets_allocate_nothing(void **sta
   settings.observation = SHOP_OBSERVATION_TEXT_RICH;
   for (guint mode = 0; mode < 2; mode++) {
     settings.candidates = mode == 0 ? SHOP_CANDIDATES_HONEST : SHOP_CANDIDATES_UPSTREAM;
-    ShopWorld *world = load(&settings);
+    ShopWorld *world = fixture_load(&settings);
     gpointer session = shop_environment_session_new(world, NULL);
     CwRandom *random = cw_random_new(1, "test", 0, 0);
     gint64 n_goals = MIN(shop_environment_n_goals(world, "all"), 40);
@@ -651,7 +414,7 @@ static void test_a_further_session_holds_less_than_16_kib(void **state)
     skip();
   ShopSettings settings = fixture_settings();
   settings.observation = SHOP_OBSERVATION_TEXT_RICH;
-  ShopWorld *world = load(&settings);
+  ShopWorld *world = fixture_load(&settings);
   CwRandom *random = cw_random_new(1, "test", 0, 0);
   gpointer first = shop_environment_session_new(world, NULL);
   for (gint64 goal = 0; goal < 40; goal++) /* grows what the world holds for all sessions */
@@ -681,11 +444,6 @@ int main(void)
       cmocka_unit_test(test_upstream_titles_open_their_last_product),
       cmocka_unit_test(test_max_candidates_cuts_in_page_order),
       cmocka_unit_test(test_actions_are_found_among_the_candidates),
-      cmocka_unit_test(test_a_recorded_session_is_read),
-      cmocka_unit_test(test_imitation_data_is_read_by_its_instruction),
-      cmocka_unit_test(test_malformed_records_are_refused),
-      cmocka_unit_test(test_requests_are_answered),
-      cmocka_unit_test(test_wrong_requests_are_refused),
       cmocka_unit_test(test_steps_searches_purchases_and_resets_allocate_nothing),
       cmocka_unit_test(test_a_further_session_holds_less_than_16_kib),
   };

@@ -2,7 +2,6 @@
  * combination of options, the agent that carries it out, and the request that
  * compares queries. */
 #include "envs/shop/environment.h"
-#include "envs/shop/loader.h"
 #include "envs/shop/oracle.h"
 #include "tests/shop/fixture.h"
 
@@ -14,22 +13,6 @@
 
 #include <cmocka.h>
 #include <string.h>
-
-#define DATA TEST_SOURCE_DIRECTORY "/tests/shop/data/"
-
-static ShopWorld *load(void)
-{
-  ShopSettings settings = fixture_settings();
-  GError *error = NULL;
-  ShopCatalogue *catalogue =
-      shop_load_catalogue(DATA "items.json", DATA "attributes.json", DATA "human.json", 0, TRUE, &error);
-  if (catalogue == NULL)
-    fail_msg("%s", error->message);
-  ShopWorld *world = shop_world_new(catalogue, "webshop", "items.json", &settings, &error);
-  if (world == NULL)
-    fail_msg("%s", error->message);
-  return world;
-}
 
 /* The best reward over all combinations of one value or none of each group from `group` on. */
 static double best_by_trying(const ShopWorld *world, const ShopGoalView *goal, guint32 product, guint32 group,
@@ -55,7 +38,7 @@ static double best_by_trying(const ShopWorld *world, const ShopGoalView *goal, g
 static void test_no_combination_of_options_beats_the_oracle(void **state)
 {
   (void)state;
-  ShopWorld *world = load();
+  ShopWorld *world = fixture_load(NULL);
   ShopGoalView *goal = shop_goal_view_new();
   const char *values[8];
   guint n_improved = 0;
@@ -91,7 +74,7 @@ static void test_no_combination_of_options_beats_the_oracle(void **state)
 static void test_the_oracle_agent_earns_what_its_queries_can_reach(void **state)
 {
   (void)state;
-  ShopWorld *world = load();
+  ShopWorld *world = fixture_load(NULL);
   GError *error = NULL;
   gpointer session = shop_environment_session_new(world, &error);
   ShopGoalView *goal = shop_goal_view_new();
@@ -128,7 +111,7 @@ static void test_the_oracle_agent_earns_what_its_queries_can_reach(void **state)
 static void test_queries_are_compared_by_what_they_reach(void **state)
 {
   (void)state;
-  ShopWorld *world = load();
+  ShopWorld *world = fixture_load(NULL);
   GError *error = NULL;
   g_autofree char *own = shop_environment_answer(world, "oracle", "{\"goal\": 0}", &error);
   assert_non_null(own);
