@@ -4,6 +4,8 @@
  * before it types one, and judges products by the goal. */
 #include "envs/shop/expert.h"
 
+#include "envs/shop/scripts.h"
+
 #include <string.h>
 
 enum { RESULT_LIMIT = 50, MAX_OTHER_PRODUCTS = 2, MAX_WANTED = 32, NOT_FOUND = G_MAXINT };
@@ -19,18 +21,6 @@ typedef struct {
 static gboolean strays(ShopSession *session, double detours)
 {
   return cw_random_uniform(shop_session_random(session)) < detours;
-}
-
-/* The candidate of a kind and an argument; any argument with G_MAXUINT32. */
-static gint find_candidate(ShopSession *session, ShopActionKind kind, guint32 argument)
-{
-  guint n;
-  const ShopCandidate *candidates = shop_session_candidates(session, &n);
-  for (guint i = 0; i < n; i++) {
-    if (candidates[i].kind == kind && (argument == G_MAXUINT32 || candidates[i].argument == argument))
-      return (gint)i;
-  }
-  return -1;
 }
 
 static gint rank_in(const guint32 *results, guint n, guint32 product)
@@ -155,23 +145,23 @@ static gint on_results_page(ShopSession *session, Memory *memory, double detours
   const guint32 *results = shop_session_results(session, &n);
   gint rank = rank_in(results, n, product);
   if (rank == NOT_FOUND)
-    return find_candidate(session, SHOP_ACTION_BACK_TO_SEARCH, G_MAXUINT32);
+    return shop_script_find(session, SHOP_ACTION_BACK_TO_SEARCH, G_MAXUINT32);
   gint page = rank / SHOP_ITEMS_PER_PAGE + 1;
   if (page > shop_session_page_number(session))
-    return find_candidate(session, SHOP_ACTION_NEXT, G_MAXUINT32);
+    return shop_script_find(session, SHOP_ACTION_NEXT, G_MAXUINT32);
   if (page < shop_session_page_number(session))
-    return find_candidate(session, SHOP_ACTION_PREVIOUS, G_MAXUINT32);
+    return shop_script_find(session, SHOP_ACTION_PREVIOUS, G_MAXUINT32);
   /* Somebody who does not know yet would look at what stands higher on the page. */
   guint above = (guint)rank % SHOP_ITEMS_PER_PAGE;
   if (above > 0 && memory->other_products < MAX_OTHER_PRODUCTS && strays(session, detours)) {
     guint32 other = results[(guint)rank - 1 - cw_random_below(shop_session_random(session), above)];
-    gint candidate = shop_session_visited(session, other) ? -1 : find_candidate(session, SHOP_ACTION_ITEM, other);
+    gint candidate = shop_session_visited(session, other) ? -1 : shop_script_find(session, SHOP_ACTION_ITEM, other);
     if (candidate >= 0) {
       memory->other_products++;
       return candidate;
     }
   }
-  return find_candidate(session, SHOP_ACTION_ITEM, product);
+  return shop_script_find(session, SHOP_ACTION_ITEM, product);
 }
 
 /* The next wanted option in page order that is not chosen yet, or -1. */
@@ -186,22 +176,22 @@ static gint next_option(ShopSession *session, const Memory *memory)
   }
   if (first < 0)
     return -1;
-  return find_candidate(session, SHOP_ACTION_OPTION, (guint32)first);
+  return shop_script_find(session, SHOP_ACTION_OPTION, (guint32)first);
 }
 
 static gint on_item_page(ShopSession *session, Memory *memory, double detours)
 {
   if (shop_session_product(session) != aim(session, memory))
-    return find_candidate(session, SHOP_ACTION_PREVIOUS, G_MAXUINT32);
+    return shop_script_find(session, SHOP_ACTION_PREVIOUS, G_MAXUINT32);
   if (!memory->checked) {
     memory->checked = TRUE;
     if (strays(session, detours)) {
       ShopSubPage page = cw_random_below(shop_session_random(session), 2) ? SHOP_SUB_FEATURES : SHOP_SUB_DESCRIPTION;
-      return find_candidate(session, SHOP_ACTION_SUB, page);
+      return shop_script_find(session, SHOP_ACTION_SUB, page);
     }
   }
   gint option = next_option(session, memory);
-  return option >= 0 ? option : find_candidate(session, SHOP_ACTION_BUY, G_MAXUINT32);
+  return option >= 0 ? option : shop_script_find(session, SHOP_ACTION_BUY, G_MAXUINT32);
 }
 
 /* Takes note of the last step, which need not be what the expert advised: it may be the teacher of another agent. */
@@ -241,19 +231,10 @@ gint shop_expert_action(ShopSession *session, GError **error)
     candidate = on_item_page(session, memory, detours);
     break;
   case SHOP_PAGE_SUB:
-    candidate = find_candidate(session, SHOP_ACTION_PREVIOUS, G_MAXUINT32);
+    candidate = shop_script_find(session, SHOP_ACTION_PREVIOUS, G_MAXUINT32);
     break;
   case SHOP_PAGE_DONE:
     break;
   }
-  /* A cut of the candidates may have taken what was wanted: go where the page leads. */
-  if (candidate < 0)
-    candidate = find_candidate(session, SHOP_ACTION_BUY, G_MAXUINT32);
-  if (candidate < 0)
-    candidate = find_candidate(session, SHOP_ACTION_BACK_TO_SEARCH, G_MAXUINT32);
-  if (candidate < 0)
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED,
-                "the expert finds nothing to do on this page: expected a search, a product, 'buy now' or 'back to "
-                "search' among the candidates; with upstream candidates or max_candidates they may have been cut");
-  return candidate;
+  return shop_script_or_way_on(session, candidate, "expert", error);
 }

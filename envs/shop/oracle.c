@@ -3,6 +3,8 @@
  * session's script memory, which product it is after. */
 #include "envs/shop/oracle.h"
 
+#include "envs/shop/scripts.h"
+
 #include <string.h>
 
 enum { RESULT_LIMIT = 50, N_SWEEPS = 2 };
@@ -161,42 +163,32 @@ static gint on_search_page(ShopSession *session, Memory *memory)
   return best;
 }
 
-static gint find_candidate(ShopSession *session, ShopActionKind kind, guint32 argument)
-{
-  guint n;
-  const ShopCandidate *candidates = shop_session_candidates(session, &n);
-  for (guint i = 0; i < n; i++)
-    if (candidates[i].kind == kind && (argument == G_MAXUINT32 || candidates[i].argument == argument))
-      return (gint)i;
-  return -1;
-}
-
 static gint on_results_page(ShopSession *session, const Memory *memory)
 {
   guint n;
   const guint32 *results = shop_session_results(session, &n);
   guint page = page_in(results, n, memory->product), present = (guint)shop_session_page_number(session);
   if (!memory->decided || page == G_MAXUINT)
-    return find_candidate(session, SHOP_ACTION_BACK_TO_SEARCH, G_MAXUINT32);
+    return shop_script_find(session, SHOP_ACTION_BACK_TO_SEARCH, G_MAXUINT32);
   if (page > present)
-    return find_candidate(session, SHOP_ACTION_NEXT, G_MAXUINT32);
+    return shop_script_find(session, SHOP_ACTION_NEXT, G_MAXUINT32);
   if (page < present)
-    return find_candidate(session, SHOP_ACTION_PREVIOUS, G_MAXUINT32);
-  return find_candidate(session, SHOP_ACTION_ITEM, memory->product);
+    return shop_script_find(session, SHOP_ACTION_PREVIOUS, G_MAXUINT32);
+  return shop_script_find(session, SHOP_ACTION_ITEM, memory->product);
 }
 
 static gint on_item_page(ShopSession *session, Memory *memory)
 {
   if (shop_session_product(session) != memory->product)
-    return find_candidate(session, SHOP_ACTION_PREVIOUS, G_MAXUINT32);
+    return shop_script_find(session, SHOP_ACTION_PREVIOUS, G_MAXUINT32);
   ShopReach reach;
   shop_oracle_product(shop_session_world(session), shop_session_goal(session), memory->product, -1, &reach);
   while (memory->clicked < reach.n_targets) {
-    gint candidate = find_candidate(session, SHOP_ACTION_OPTION, reach.targets[memory->clicked++]);
+    gint candidate = shop_script_find(session, SHOP_ACTION_OPTION, reach.targets[memory->clicked++]);
     if (candidate >= 0)
       return candidate;
   }
-  return find_candidate(session, SHOP_ACTION_BUY, G_MAXUINT32);
+  return shop_script_find(session, SHOP_ACTION_BUY, G_MAXUINT32);
 }
 
 gint shop_oracle_action(ShopSession *session, GError **error)
@@ -214,16 +206,10 @@ gint shop_oracle_action(ShopSession *session, GError **error)
     candidate = on_item_page(session, memory);
     break;
   case SHOP_PAGE_SUB:
-    candidate = find_candidate(session, SHOP_ACTION_PREVIOUS, G_MAXUINT32);
+    candidate = shop_script_find(session, SHOP_ACTION_PREVIOUS, G_MAXUINT32);
     break;
   case SHOP_PAGE_DONE:
     break;
   }
-  if (candidate < 0)
-    candidate = find_candidate(session, SHOP_ACTION_BACK_TO_SEARCH, G_MAXUINT32);
-  if (candidate < 0)
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED,
-                "the oracle finds nothing to do on this page: expected a search, a product, 'buy now' or 'back to "
-                "search' among the candidates; with upstream candidates or max_candidates they may have been cut");
-  return candidate;
+  return shop_script_or_way_on(session, candidate, "oracle", error);
 }

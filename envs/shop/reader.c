@@ -7,7 +7,6 @@
 #include "envs/shop/scripts.h"
 #include "envs/shop/text.h"
 
-#include <cartwright/error.h>
 #include <string.h>
 
 /* So many products are looked at; when none fits, the first is bought after all. With the search and four steps to
@@ -78,16 +77,6 @@ static gint find_option(ShopSession *session, const Wanted *wanted, gboolean *cl
   return found;
 }
 
-static gint find_candidate(ShopSession *session, ShopActionKind kind)
-{
-  guint n;
-  const ShopCandidate *candidates = shop_session_candidates(session, &n);
-  for (guint i = 0; i < n; i++)
-    if (candidates[i].kind == kind)
-      return (gint)i;
-  return -1;
-}
-
 static gint choose_query(ShopSession *session)
 {
   guint n, n_queries = 0;
@@ -116,7 +105,7 @@ static gint on_results_page(ShopSession *session, Memory *memory)
   for (guint i = 0; i < n; i++)
     if (candidates[i].kind == SHOP_ACTION_ITEM && (n_looks == 0 || candidates[i].argument == looks[0]))
       return (gint)i;
-  return find_candidate(session, SHOP_ACTION_BACK_TO_SEARCH);
+  return shop_script_find(session, SHOP_ACTION_BACK_TO_SEARCH, G_MAXUINT32);
 }
 
 static gint on_item_page(ShopSession *session, Memory *memory)
@@ -140,9 +129,10 @@ static gint on_item_page(ShopSession *session, Memory *memory)
   const guint32 *looks = shop_session_all_visited(session, &n_looks);
   gboolean is_last_resort = memory->settling && n_looks > 0 && shop_session_product(session) == looks[0];
   if (!fits && !is_last_resort)
-    return find_candidate(session, SHOP_ACTION_PREVIOUS);
+    return shop_script_find(session, SHOP_ACTION_PREVIOUS, G_MAXUINT32);
   /* A click that a quirk of the site swallows is not made for ever. */
-  return open >= 0 && memory->n_clicks++ < 2 * MOST_LOOKS ? open : find_candidate(session, SHOP_ACTION_BUY);
+  return open >= 0 && memory->n_clicks++ < 2 * MOST_LOOKS ? open
+                                                          : shop_script_find(session, SHOP_ACTION_BUY, G_MAXUINT32);
 }
 
 gint shop_reader_action(ShopSession *session, GError **error)
@@ -161,18 +151,10 @@ gint shop_reader_action(ShopSession *session, GError **error)
     candidate = on_item_page(session, memory);
     break;
   case SHOP_PAGE_SUB:
-    candidate = find_candidate(session, SHOP_ACTION_PREVIOUS);
+    candidate = shop_script_find(session, SHOP_ACTION_PREVIOUS, G_MAXUINT32);
     break;
   case SHOP_PAGE_DONE:
     break;
   }
-  if (candidate < 0)
-    candidate = find_candidate(session, SHOP_ACTION_BUY);
-  if (candidate < 0)
-    candidate = find_candidate(session, SHOP_ACTION_BACK_TO_SEARCH);
-  if (candidate < 0)
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED,
-                "the reader finds nothing to do on this page: expected a search, a product, 'buy now' or 'back to "
-                "search' among the candidates; with upstream candidates or max_candidates they may have been cut");
-  return candidate;
+  return shop_script_or_way_on(session, candidate, "reader", error);
 }
