@@ -14,7 +14,7 @@
 #define MOST_LOOKS 5
 
 /* The place, among those made from an instruction, of the query that names the wanted options twice. On train goals of
- * the 1,000-product shop it serves the reader better than the two before it (docs/results.md). */
+ * the 1,000-product shop it serves the reader better than the two before it (docs/results-beyond.md). */
 #define BEST_QUERY 2
 
 typedef struct {
