@@ -1,9 +1,10 @@
-/* Speed of bert_cpu on synthetic decisions, against the processor's peak in the same precision, measured beside each
- * line:
- *   bench_bert_cpu [--threads N] [--decisions N] [--seconds S] [--model NAME] [--work score|train]
+/* Speed of bert_cpu on synthetic decisions, against the processor's peak in the same precision, measured
+ * beside each line: bench_bert_cpu [--threads N] [--decisions N] [--seconds S] [--model NAME] [--work
+ * score|train]
  *                  [--precision f32|bf16]
- * Prints a Markdown table. `of peak` is of the median batch, `by processor time` of the batch that took least processor
- * time: what the work reaches on a machine that others use too. bench_gemm times the matrix products alone. */
+ * Prints a Markdown table. `of peak` is of the median batch, `by processor time` of the batch that took least
+ * processor time: what the work reaches on a machine that others use too. bench_gemm times the matrix
+ * products alone. */
 #include "bert_cpu/policy.h"
 #include "peak.h"
 #include <cartwright/cartwright.h>
@@ -21,7 +22,8 @@ typedef struct {
   guint n_layers, hidden, heads, intermediate;
 } Shape;
 
-static const Shape shapes[] = {{"small", 2, 128, 2, 512}, {"minilm", 6, 384, 12, 1536}, {"base", 12, 768, 12, 3072}};
+static const Shape shapes[] = {
+    {"small", 2, 128, 2, 512}, {"minilm", 6, 384, 12, 1536}, {"base", 12, 768, 12, 3072}};
 
 static gint n_threads = 2, n_decisions = 8;
 static double n_seconds = 5;
@@ -130,7 +132,8 @@ static gint by_value(gconstpointer a, gconstpointer b)
 static Figure measure(BertCpu *policy, const CwDecision **decisions, gboolean trains)
 {
   guint n = (guint)n_decisions;
-  float *logits = g_new(float, n *N_CANDIDATES), *values = g_new(float, n), *d_logits = g_new0(float, n *N_CANDIDATES);
+  float *logits = g_new(float, n *N_CANDIDATES), *values = g_new(float, n),
+        *d_logits = g_new0(float, n *N_CANDIDATES);
   for (guint i = 0; i < n * N_CANDIDATES; i++)
     d_logits[i] = 0.01f * (float)(i % 5) - 0.02f;
   GArray *times = g_array_new(FALSE, FALSE, sizeof(double));
@@ -199,8 +202,8 @@ static void bench_model(const Shape *shape, gboolean halves, const CwDecision **
     double peak = bench_peak(policy->kernels->name, halves, 0.3) * n_threads;
     double speed = figure.operations / figure.seconds * 1e-9;
     double own_speed = figure.operations / figure.processor_seconds * 1e-9;
-    printf("| %s %ux%u | %s | %s | %d | %.0f | %.0f | %.1f | %.0f | %.0f %% | %.0f %% |\n", shape->name, shape->n_layers,
-           shape->hidden, names[trains], halves ? "bf16" : "f32", n_decisions, figure.tokens,
+    printf("| %s %ux%u | %s | %s | %d | %.0f | %.0f | %.1f | %.0f | %.0f %% | %.0f %% |\n", shape->name,
+           shape->n_layers, shape->hidden, names[trains], halves ? "bf16" : "f32", n_decisions, figure.tokens,
            figure.tokens / figure.seconds, n_decisions / figure.seconds, speed, 100 * speed / peak,
            100 * own_speed * n_threads / peak);
     fflush(stdout);
@@ -223,8 +226,9 @@ int main(int argc, char **argv)
   const char *name = bert_kernels()->name;
   printf("%s, %d threads; peak per thread: f32 %.0f, bf16 %.0f GFLOP/s\n\n", name, n_threads,
          bench_peak(name, FALSE, 0.5), bench_peak(name, TRUE, 0.5));
-  printf("| model | | | decisions | tokens | tokens/s | decisions/s | GFLOP/s | of peak | by processor time |\n"
-         "|---|---|---|---|---|---|---|---|---|---|\n");
+  printf(
+      "| model | | | decisions | tokens | tokens/s | decisions/s | GFLOP/s | of peak | by processor time |\n"
+      "|---|---|---|---|---|---|---|---|---|---|\n");
   for (guint i = 0; i < G_N_ELEMENTS(shapes); i++)
     for (guint halves = 0; halves < 2; halves++)
       if ((!only_model || g_str_equal(only_model, shapes[i].name)) &&

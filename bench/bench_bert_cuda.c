@@ -1,8 +1,8 @@
 /* Speed of bert_cuda on synthetic decisions, and what share of the device's peak that is:
  *   bench_bert_cuda [--device N] [--seconds S] [--model NAME] [--precision NAME]
- * Prints a Markdown table. The peak is computed from the device's properties: multiprocessors, clock, and what one of
- * its kind does per cycle by NVIDIA's documents; operations are those of the encoder's products and attention, counted
- * once for scoring and three times for training. */
+ * Prints a Markdown table. The peak is computed from the device's properties: multiprocessors, clock, and
+ * what one of its kind does per cycle by NVIDIA's documents; operations are those of the encoder's products
+ * and attention, counted once for scoring and three times for training. */
 #include "bert_cuda/policy.h"
 #include <glib/gstdio.h>
 #include <stdio.h>
@@ -23,18 +23,20 @@ static gint device;
 static double n_seconds = 1;
 static char *only_model, *only_precision;
 
-static const GOptionEntry entries[] = {{"device", 0, 0, G_OPTION_ARG_INT, &device, "which GPU", "N"},
-                                       {"seconds", 0, 0, G_OPTION_ARG_DOUBLE, &n_seconds, "time per figure", "S"},
-                                       {"model", 0, 0, G_OPTION_ARG_STRING, &only_model, "one shape only", "NAME"},
-                                       {"precision", 0, 0, G_OPTION_ARG_STRING, &only_precision, "one only", "NAME"},
-                                       {NULL}};
+static const GOptionEntry entries[] = {
+    {"device", 0, 0, G_OPTION_ARG_INT, &device, "which GPU", "N"},
+    {"seconds", 0, 0, G_OPTION_ARG_DOUBLE, &n_seconds, "time per figure", "S"},
+    {"model", 0, 0, G_OPTION_ARG_STRING, &only_model, "one shape only", "NAME"},
+    {"precision", 0, 0, G_OPTION_ARG_STRING, &only_precision, "one only", "NAME"},
+    {NULL}};
 
 static double now(void)
 {
   return (double)g_get_monotonic_time() * 1e-6;
 }
 
-/* Operations of one multiprocessor in a cycle, dense: f32 in the ordinary units, TF32 and bf16 in the tensor cores. */
+/* Operations of one multiprocessor in a cycle, dense: f32 in the ordinary units, TF32 and bf16 in the tensor
+ * cores. */
 static double operations_per_cycle(const BertContext *context)
 {
   int kind = 10 * context->major + context->minor;
@@ -133,7 +135,8 @@ static void stop(GError *error)
 /* Median seconds of a batch. */
 static double measure(BertCuda *policy, const CwDecision **decisions, guint n, gboolean trains)
 {
-  float *logits = g_new(float, n *N_CANDIDATES), *values = g_new(float, n), *d_logits = g_new(float, n *N_CANDIDATES);
+  float *logits = g_new(float, n *N_CANDIDATES), *values = g_new(float, n),
+        *d_logits = g_new(float, n *N_CANDIDATES);
   GArray *times = g_array_new(FALSE, FALSE, sizeof(double));
   GError *error = NULL;
   double end = 0;
@@ -170,13 +173,14 @@ static void print_figure(BertCuda *policy, const Shape *shape, guint n, guint le
   for (guint i = 0; i < n; i++) {
     double state = length, action = ACTION_WORDS + 2, rows = state + N_CANDIDATES * action;
     tokens += rows;
-    operations +=
-        layers * (rows * 2 * (4 * h * h + 2 * h * f) + 4 * h * (state * state + N_CANDIDATES * action * action));
+    operations += layers * (rows * 2 * (4 * h * h + 2 * h * f) +
+                            4 * h * (state * state + N_CANDIDATES * action * action));
   }
   operations *= trains ? 3 : 1;
   printf("| %s %ux%u | %s | %s | %u x %u | %.0f | %.0f | %.1f | %.0f %% |\n", shape->name, shape->n_layers,
-         shape->hidden, precisions[policy->context.precision], trains ? "train" : "score", n, length, tokens / seconds,
-         n / seconds, operations / seconds * 1e-12, 100 * operations / seconds / peak_of(&policy->context));
+         shape->hidden, precisions[policy->context.precision], trains ? "train" : "score", n, length,
+         tokens / seconds, n / seconds, operations / seconds * 1e-12,
+         100 * operations / seconds / peak_of(&policy->context));
   fflush(stdout);
 }
 
@@ -200,7 +204,8 @@ static void bench_model(const Shape *shape, BertPrecision precision)
   GError *error = NULL;
   BertCuda *policy = bert_cuda_open(&options, 1, &error);
   remove_folder(folder);
-  if (!policy && g_error_matches(error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED) && precision != BERT_PRECISION_F32) {
+  if (!policy && g_error_matches(error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED) &&
+      precision != BERT_PRECISION_F32) {
     printf("| %s | %s | not on this device | | | | | |\n", shape->name, precisions[precision]);
     g_clear_error(&error);
     return;

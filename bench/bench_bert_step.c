@@ -1,7 +1,8 @@
 /* What a step of bert_cpu's optimiser costs, by how it treats the word embeddings:
  *   bench_bert_step [--model FOLDER] [--threads N] [--known N] [--touched N] [--steps N]
- * Every step has gradients for `touched` words out of `known`, others each time, and for everything else. Prints a
- * Markdown table: processor time of all threads, the least of the steps, which other processes disturbed least. */
+ * Every step has gradients for `touched` words out of `known`, others each time, and for everything else.
+ * Prints a Markdown table: processor time of all threads, the least of the steps, which other processes
+ * disturbed least. */
 #include "bert_cpu/policy.h"
 #include <cartwright/cartwright.h>
 #include <stdio.h>
@@ -88,10 +89,10 @@ int main(int argc, char **argv)
   gboolean good = g_option_context_parse(context, &argc, &argv, &error);
   g_option_context_free(context);
   if (good) {
-    printf(
-        "%s, %d threads, %d of %d words in a step\n\n| word embeddings | weight_decay | ms of processor time per step "
-        "|\n|---|---|---|\n",
-        model, n_threads, n_touched, n_known);
+    printf("%s, %d threads, %d of %d words in a step\n\n| word embeddings | weight_decay | ms of processor "
+           "time per step "
+           "|\n|---|---|---|\n",
+           model, n_threads, n_touched, n_known);
     good = measure("dense", 0.01, FALSE, &error) && measure("dense", 0, FALSE, &error) &&
            measure("sparse_embeddings", 0.01, TRUE, &error) && measure("sparse_embeddings", 0, TRUE, &error);
   }

@@ -1,8 +1,9 @@
 /* Speed of bert_cpu's matrix products, in floats and in bf16, one thread, in the shapes of an encoder:
  *   bench_gemm [--seconds S] [--precision f32|bf16]
- * Prints a Markdown table in GFLOP/s: the peak measured beside each line, the product with packed weights (as forward
- * and backward call it), the product that gives a weight's gradient, and where oneDNN was there at configuration its
- * matmul, on one thread as well, with weights as they lie and with weights packed as it likes them. Best of all tries. */
+ * Prints a Markdown table in GFLOP/s: the peak measured beside each line, the product with packed weights (as
+ * forward and backward call it), the product that gives a weight's gradient, and where oneDNN was there at
+ * configuration its matmul, on one thread as well, with weights as they lie and with weights packed as it
+ * likes them. Best of all tries. */
 #include "bert_cpu/arithmetic.h"
 #include "bert_cpu/workspace.h"
 #include "peak.h"
@@ -40,21 +41,22 @@ static double now(void)
 static void multiply(const BertKernels *kernels, const Product *p)
 {
   if (p->halves)
-    kernels->gemm_half_packed(p->m, p->n, p->k, bert_half_rows(p->half_a, p->k), p->packed, p->c, p->n, NULL, FALSE,
-                              p->scratch);
+    kernels->gemm_half_packed(p->m, p->n, p->k, bert_half_rows(p->half_a, p->k), p->packed, p->c, p->n, NULL,
+                              FALSE, p->scratch);
   else
-    kernels->gemm_packed(p->m, p->n, p->k, bert_rows(p->a, p->k), p->packed, p->c, p->n, NULL, FALSE, p->scratch);
+    kernels->gemm_packed(p->m, p->n, p->k, bert_rows(p->a, p->k), p->packed, p->c, p->n, NULL, FALSE,
+                         p->scratch);
 }
 
 /* gradient (n x k) += c^T a */
 static void multiply_gradient(const BertKernels *kernels, const Product *p)
 {
   if (p->halves)
-    kernels->gemm_half(p->n, p->k, p->m, bert_half_transposed(p->half_c, p->n), bert_half_rows(p->half_a, p->k),
-                       p->gradient, p->k, NULL, TRUE, p->scratch);
+    kernels->gemm_half(p->n, p->k, p->m, bert_half_transposed(p->half_c, p->n),
+                       bert_half_rows(p->half_a, p->k), p->gradient, p->k, NULL, TRUE, p->scratch);
   else
-    kernels->gemm(p->n, p->k, p->m, bert_transposed(p->c, p->n), bert_rows(p->a, p->k), p->gradient, p->k, NULL, TRUE,
-                  p->scratch);
+    kernels->gemm(p->n, p->k, p->m, bert_transposed(p->c, p->n), bert_rows(p->a, p->k), p->gradient, p->k,
+                  NULL, TRUE, p->scratch);
 }
 
 static double speed_of(const BertKernels *kernels, const Product *p,
@@ -99,11 +101,13 @@ static double dnnl_speed(const Product *p, gboolean packs)
   dnnl_memory_create(&b_memory, packs ? wanted : &b_plain, engine, DNNL_MEMORY_ALLOCATE);
   dnnl_primitive_desc_t reorder_description;
   dnnl_primitive_t reorder;
-  dnnl_reorder_primitive_desc_create(&reorder_description, &b_source, engine, packs ? wanted : &b_plain, engine, NULL);
+  dnnl_reorder_primitive_desc_create(&reorder_description, &b_source, engine, packs ? wanted : &b_plain,
+                                     engine, NULL);
   dnnl_primitive_create(&reorder, reorder_description);
   dnnl_exec_arg_t reorder_arguments[] = {{DNNL_ARG_FROM, source_memory}, {DNNL_ARG_TO, b_memory}};
   dnnl_primitive_execute(reorder, stream, 2, reorder_arguments);
-  dnnl_exec_arg_t arguments[] = {{DNNL_ARG_SRC, a_memory}, {DNNL_ARG_WEIGHTS, b_memory}, {DNNL_ARG_DST, c_memory}};
+  dnnl_exec_arg_t arguments[] = {
+      {DNNL_ARG_SRC, a_memory}, {DNNL_ARG_WEIGHTS, b_memory}, {DNNL_ARG_DST, c_memory}};
   double best = G_MAXDOUBLE, end = now() + n_seconds;
   do {
     double start = now();
@@ -134,8 +138,8 @@ static void bench(const BertKernels *kernels, gboolean halves, gsize m, gsize n,
   p.b = bert_take(workspace, float, n *k);
   p.c = bert_take(workspace, float, m *n);
   p.gradient = bert_take(workspace, float, n *k);
-  p.half_a = bert_take(workspace, BertHalf, m *k);
-  p.half_c = bert_take(workspace, BertHalf, m *n);
+  p.half_a = bert_take(workspace, BertHalf, m * k);
+  p.half_c = bert_take(workspace, BertHalf, m * n);
   p.scratch = bert_take(workspace, float, kernels->gemm_scratch);
   for (gsize i = 0; i < m * k; i++)
     p.a[i] = (float)(i % 13) * 0.01f;
@@ -155,7 +159,8 @@ static void bench(const BertKernels *kernels, gboolean halves, gsize m, gsize n,
   }
   double peak = bench_peak(kernels->name, halves, 0.05);
   double product = speed_of(kernels, &p, multiply), gradient = speed_of(kernels, &p, multiply_gradient);
-  printf("| %s | %zu | %zu | %zu | %.0f | %.0f | %.0f |", halves ? "bf16" : "f32", m, n, k, peak, product, gradient);
+  printf("| %s | %zu | %zu | %zu | %.0f | %.0f | %.0f |", halves ? "bf16" : "f32", m, n, k, peak, product,
+         gradient);
 #ifdef HAVE_DNNL
   printf(" %.0f |", dnnl_speed(&p, FALSE));
   printf(" %.0f |", dnnl_speed(&p, TRUE));

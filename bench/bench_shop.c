@@ -28,7 +28,8 @@ static double n_seconds = 1;
 static const GOptionEntry entries[] = {
     {"shop", 0, 0, G_OPTION_ARG_FILENAME, &shop_folder, "the folder of WebShop's files", "DIR"},
     {"items", 0, 0, G_OPTION_ARG_FILENAME, &items_file, "items_shuffle_1000.json or another in it", "FILE"},
-    {"attributes", 0, 0, G_OPTION_ARG_FILENAME, &attributes_file, "items_ins_v2_1000.json or another", "FILE"},
+    {"attributes", 0, 0, G_OPTION_ARG_FILENAME, &attributes_file, "items_ins_v2_1000.json or another",
+     "FILE"},
     {"rounds", 0, 0, G_OPTION_ARG_INT, &n_rounds, "rounds, of which the median counts", "N"},
     {"seconds", 0, 0, G_OPTION_ARG_DOUBLE, &n_seconds, "time per round", "S"},
     {"processor-time", 0, 0, G_OPTION_ARG_NONE, &uses_processor_time, "for a machine that others use", NULL},
@@ -68,11 +69,13 @@ static ShopWorld *open_world(void)
 {
   ShopSettings settings = make_settings();
   GError *error = NULL;
-  g_autofree char *items = g_build_filename(shop_folder, items_file ? items_file : "items_shuffle_1000.json", NULL);
+  g_autofree char *items =
+      g_build_filename(shop_folder, items_file ? items_file : "items_shuffle_1000.json", NULL);
   g_autofree char *attributes =
       g_build_filename(shop_folder, attributes_file ? attributes_file : "items_ins_v2_1000.json", NULL);
   ShopCatalogue *catalogue = shop_load_catalogue(items, attributes, NULL, 0, TRUE, &error);
-  ShopWorld *world = catalogue == NULL ? NULL : shop_world_new(catalogue, "webshop", "shop", &settings, &error);
+  ShopWorld *world =
+      catalogue == NULL ? NULL : shop_world_new(catalogue, "webshop", "shop", &settings, &error);
   if (world == NULL) {
     fprintf(stderr, "%s\n", error->message);
     exit(1);
@@ -209,13 +212,14 @@ static Purchase *draw_purchases(Player *player)
     Purchase *purchase = &purchases[i];
     purchase->goal = shop_goal_view_new();
     shop_goal_view_set(purchase->goal, catalogue, player->world->goals, shop_session_goal(session)->index);
-    purchase->product = i % 4 == 0 ? purchase->goal->product : results[cw_random_below(player->choice, n_results)];
+    purchase->product =
+        i % 4 == 0 ? purchase->goal->product : results[cw_random_below(player->choice, n_results)];
     const ShopProduct *product = &catalogue->products[purchase->product];
     for (guint32 g = 0; g < MIN(product->groups.count, MAX_VALUES); g++) {
       ShopSpan values = catalogue->groups[product->groups.first + g].values;
       if (values.count > 0)
-        purchase->values[purchase->n_values++] =
-            shop_string(catalogue, catalogue->strings[values.first + cw_random_below(player->choice, values.count)]);
+        purchase->values[purchase->n_values++] = shop_string(
+            catalogue, catalogue->strings[values.first + cw_random_below(player->choice, values.count)]);
     }
   }
   return purchases;
@@ -288,8 +292,8 @@ int main(int argc, char **argv)
   }
   g_option_context_free(context);
   ShopWorld *world = open_world();
-  printf("%u products, %u goals; medians of %d rounds of %g s\n\n", world->catalogue->n_products, world->goals->n_items,
-         n_rounds, n_seconds);
+  printf("%u products, %u goals; medians of %d rounds of %g s\n\n", world->catalogue->n_products,
+         world->goals->n_items, n_rounds, n_seconds);
   printf("| what | median | lowest | highest | each | allocations each |\n|---|---|---|---|---|---|\n");
   for (guint b = 0; b < G_N_ELEMENTS(benches); b++) {
     if (only != NULL && strcmp(only, benches[b].word) != 0)
@@ -306,8 +310,8 @@ int main(int argc, char **argv)
       n_allocations += count.n_allocations;
     }
     double middle = median(rates, (guint)n_rounds);
-    printf("| %s | %.0f %s | %.0f | %.0f | %.3f us | %.4f |\n", benches[b].label, middle, benches[b].unit, rates[0],
-           rates[n_rounds - 1], 1e6 / middle, (double)n_allocations / (double)n);
+    printf("| %s | %.0f %s | %.0f | %.0f | %.3f us | %.4f |\n", benches[b].label, middle, benches[b].unit,
+           rates[0], rates[n_rounds - 1], 1e6 / middle, (double)n_allocations / (double)n);
     g_free(rates);
     player_free(&player);
   }

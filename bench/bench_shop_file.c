@@ -80,8 +80,8 @@ static long memory(const char *key)
 
 static void print_memory(const char *label)
 {
-  printf("%-52s own %7.1f MiB  proportional %7.1f MiB  resident %7.1f MiB\n", label, (double)memory("Anonymous") / 1024,
-         (double)memory("Pss") / 1024, (double)memory("Rss") / 1024);
+  printf("%-52s own %7.1f MiB  proportional %7.1f MiB  resident %7.1f MiB\n", label,
+         (double)memory("Anonymous") / 1024, (double)memory("Pss") / 1024, (double)memory("Rss") / 1024);
   fflush(stdout);
 }
 

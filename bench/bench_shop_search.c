@@ -1,12 +1,11 @@
 /* Speed of the search engine, on one thread:
  *   bench_shop_search --shop FOLDER           the products of a folder of WebShop's files
- *   bench_shop_search --shop FOLDER --mixed N N products whose words are mixed from the folder's: as long and as
- *                                             varied as those, but alike in nothing but their category's words
- *   bench_shop_search --synthetic N           N made-up products
- * with [--queries FILE] [--index FILE] [--limit N] [--seconds S]. FILE of --queries: a JSON object of lists
- * of strings (goal_query_map.json), or JSON Lines with "query" in each; without it the queries are the honest
- * candidates (envs/shop/queries.h) of the goals' instructions. --index keeps the index of a mixed or made-up
- * shop in a shop file and maps it the next time. Prints a Markdown table. */
+ *   bench_shop_search --shop FOLDER --mixed N N products whose words are mixed from the folder's: as long and
+ * as varied as those, but alike in nothing but their category's words bench_shop_search --synthetic N N
+ * made-up products with [--queries FILE] [--index FILE] [--limit N] [--seconds S]. FILE of --queries: a JSON
+ * object of lists of strings (goal_query_map.json), or JSON Lines with "query" in each; without it the
+ * queries are the honest candidates (envs/shop/queries.h) of the goals' instructions. --index keeps the index
+ * of a mixed or made-up shop in a shop file and maps it the next time. Prints a Markdown table. */
 #include "envs/shop/file.h"
 #include "envs/shop/goals.h"
 #include "envs/shop/loader.h"
@@ -73,8 +72,8 @@ static ShopCatalogue *make_products(guint64 first, guint64 end)
     json_t *product, *record;
     synthetic_product(&shop, i, &product, &record);
     if (!shop_catalogue_builder_add(builder, product, "made up", &error) ||
-        !shop_catalogue_builder_add_attributes(builder, json_string_value(json_object_get(product, "asin")), record,
-                                               "made up", &error))
+        !shop_catalogue_builder_add_attributes(builder, json_string_value(json_object_get(product, "asin")),
+                                               record, "made up", &error))
       fail(error);
     json_decref(product);
     json_decref(record);
@@ -149,9 +148,10 @@ static ShopIndex *build_mixed(const ShopCatalogue *catalogue)
   }
   for (guint64 n = 0; n < (guint64)n_mixed; n++) {
     guint32 i = cw_random_below(random, catalogue->n_products);
-    const GPtrArray *pool = g_hash_table_lookup(categories, GUINT_TO_POINTER(catalogue->products[i].category));
-    g_autofree char *group =
-        g_strdup_printf("%s %u", shop_string(catalogue, catalogue->products[i].query), cw_random_below(random, 8));
+    const GPtrArray *pool =
+        g_hash_table_lookup(categories, GUINT_TO_POINTER(catalogue->products[i].category));
+    g_autofree char *group = g_strdup_printf("%s %u", shop_string(catalogue, catalogue->products[i].query),
+                                             cw_random_below(random, 8));
     g_autofree char *asin = g_strdup_printf("B%09X", (guint32)n * 2654435761u);
     g_string_truncate(text, 0);
     for (char **word = words[i]; *word; word++) {
@@ -199,7 +199,8 @@ static ShopIndex *open_index(ShopIndex *(*build)(const ShopCatalogue *), const S
     return index;
   }
   GError *error = NULL;
-  ShopFile *file = shop_file_open(index_file, SHOP_FILE_VERIFY_HEADER, &error); /* open until the process ends */
+  ShopFile *file =
+      shop_file_open(index_file, SHOP_FILE_VERIFY_HEADER, &error); /* open until the process ends */
   if (file == NULL)
     fail(error);
   double start = now();
@@ -303,7 +304,8 @@ static void measure(const ShopIndex *index, const GPtrArray *queries)
       clock_gettime(CLOCK_MONOTONIC, &before);
       shop_index_search(index, queries->pdata[i], (guint)limit, documents);
       clock_gettime(CLOCK_MONOTONIC, &after);
-      double time = (double)(after.tv_sec - before.tv_sec) * 1e3 + (double)(after.tv_nsec - before.tv_nsec) * 1e-6;
+      double time =
+          (double)(after.tv_sec - before.tv_sec) * 1e3 + (double)(after.tv_nsec - before.tv_nsec) * 1e-6;
       g_array_append_val(times, time);
     }
     double p50 = quantile(times, 0.5), p99 = quantile(times, 0.99), longest = quantile(times, 1);
@@ -312,14 +314,14 @@ static void measure(const ShopIndex *index, const GPtrArray *queries)
     g_array_append_val(figures[LONGEST], longest);
   }
   double n = queries->len;
-  printf(
-      "| products | index MiB | queries | terms | searches/s | p50 ms | p99 ms | longest ms | postings of the terms | "
-      "documents bounded | documents scored |\n|---|---|---|---|---|---|---|---|---|---|---|\n");
-  printf("| %u | %.1f | %u | %.1f | %.0f | %.4f | %.4f | %.3f | %.0f | %.2f %% | %.1f |\n", shop_index_size(index),
-         (double)count_bytes(index) / (1 << 20), queries->len, (double)work.n_terms / n, quantile(figures[RATE], 0.5),
-         quantile(figures[P50], 0.5), quantile(figures[P99], 0.5), quantile(figures[LONGEST], 0.5),
-         (double)work.n_postings / n, 100.0 * (double)work.n_bounded / n / shop_index_size(index),
-         (double)work.n_scored / n);
+  printf("| products | index MiB | queries | terms | searches/s | p50 ms | p99 ms | longest ms | postings of "
+         "the terms | "
+         "documents bounded | documents scored |\n|---|---|---|---|---|---|---|---|---|---|---|\n");
+  printf("| %u | %.1f | %u | %.1f | %.0f | %.4f | %.4f | %.3f | %.0f | %.2f %% | %.1f |\n",
+         shop_index_size(index), (double)count_bytes(index) / (1 << 20), queries->len,
+         (double)work.n_terms / n, quantile(figures[RATE], 0.5), quantile(figures[P50], 0.5),
+         quantile(figures[P99], 0.5), quantile(figures[LONGEST], 0.5), (double)work.n_postings / n,
+         100.0 * (double)work.n_bounded / n / shop_index_size(index), (double)work.n_scored / n);
   for (guint i = 0; i < N_FIGURES; i++)
     g_array_unref(figures[i]);
   g_array_unref(times);

@@ -8,19 +8,20 @@
 #define CHAINS 12
 #define ROUNDS 200000
 
-#define PEAK(name, lanes, attribute)                                                                                   \
-  typedef float name##_vector __attribute__((vector_size(lanes * 4)));                                                 \
-  attribute static float name(void)                                                                                    \
-  {                                                                                                                    \
-    name##_vector sum[CHAINS], factor = (name##_vector){0} + 0.999f, term = (name##_vector){0} + 1e-3f, total = {0};   \
-    for (int i = 0; i < CHAINS; i++)                                                                                   \
-      sum[i] = term * (float)i;                                                                                        \
-    for (int round = 0; round < ROUNDS; round++) {                                                                     \
-      _Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++) sum[i] = sum[i] * factor + term;                       \
-    }                                                                                                                  \
-    for (int i = 0; i < CHAINS; i++)                                                                                   \
-      total += sum[i];                                                                                                 \
-    return total[0];                                                                                                   \
+#define PEAK(name, lanes, attribute)                                                                         \
+  typedef float name##_vector __attribute__((vector_size(lanes * 4)));                                       \
+  attribute static float name(void)                                                                          \
+  {                                                                                                          \
+    name##_vector sum[CHAINS], factor = (name##_vector){0} + 0.999f, term = (name##_vector){0} + 1e-3f,      \
+                               total = {0};                                                                  \
+    for (int i = 0; i < CHAINS; i++)                                                                         \
+      sum[i] = term * (float)i;                                                                              \
+    for (int round = 0; round < ROUNDS; round++) {                                                           \
+      _Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++) sum[i] = sum[i] * factor + term;             \
+    }                                                                                                        \
+    for (int i = 0; i < CHAINS; i++)                                                                         \
+      total += sum[i];                                                                                       \
+    return total[0];                                                                                         \
   }
 
 #if defined(__x86_64__)
@@ -33,7 +34,8 @@ PEAK(peak_generic, 4, __attribute__((optimize("O3"))))
 __attribute__((target("avx512f,avx512bf16"), optimize("O3"))) static float peak_bf16(void)
 {
   __m512 sum[CHAINS], total = _mm512_setzero_ps();
-  __m512bh small = (__m512bh)_mm512_set1_epi16(0x2000); /* 2^-63: products are normal numbers and sums stay small */
+  __m512bh small =
+      (__m512bh)_mm512_set1_epi16(0x2000); /* 2^-63: products are normal numbers and sums stay small */
   for (int i = 0; i < CHAINS; i++)
     sum[i] = _mm512_set1_ps((float)i);
   for (int round = 0; round < ROUNDS; round++) {

@@ -29,8 +29,9 @@ static NormalInverseGamma posterior(const CwArm *arm)
 
   if (arm->pulls == 0)
     return (NormalInverseGamma){PRIOR_MEAN, PRIOR_WEIGHT, PRIOR_SHAPE, PRIOR_SCALE};
-  return (NormalInverseGamma){(PRIOR_WEIGHT * PRIOR_MEAN + n * arm->mean) / weight, weight, PRIOR_SHAPE + n / 2,
-                              PRIOR_SCALE + arm->squares / 2 + PRIOR_WEIGHT * n * distance * distance / (2 * weight)};
+  return (NormalInverseGamma){
+      (PRIOR_WEIGHT * PRIOR_MEAN + n * arm->mean) / weight, weight, PRIOR_SHAPE + n / 2,
+      PRIOR_SCALE + arm->squares / 2 + PRIOR_WEIGHT * n * distance * distance / (2 * weight)};
 }
 
 /* The two parameters of the Beta posterior. */

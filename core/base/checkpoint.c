@@ -75,7 +75,8 @@ static gboolean add_files(const char *root, const char *relative, GString *list,
   if (!names)
     return FALSE;
   for (guint i = 0; i < names->len; i++) {
-    g_autofree char *inside = *relative ? g_build_filename(relative, names->pdata[i], NULL) : g_strdup(names->pdata[i]);
+    g_autofree char *inside =
+        *relative ? g_build_filename(relative, names->pdata[i], NULL) : g_strdup(names->pdata[i]);
     g_autofree char *path = g_build_filename(root, inside, NULL);
     guint64 size;
     guint32 crc;
@@ -155,7 +156,8 @@ gboolean cw_checkpoint_commit(const char *parent, const char *name, const char *
 static void set_manifest_error(GError **error, const char *path, const char *found)
 {
   g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
-              "%s: expected the manifest of a finished checkpoint, found %s; use another checkpoint", path, found);
+              "%s: expected the manifest of a finished checkpoint, found %s; use another checkpoint", path,
+              found);
 }
 
 /* TRUE when the text ends in the checksum of what stands before it. */
@@ -180,7 +182,8 @@ static json_t *read_manifest(const char *directory, GError **error)
   gsize length;
 
   if (!g_file_get_contents(path, &text, &length, NULL)) {
-    set_manifest_error(error, path, g_file_test(path, G_FILE_TEST_EXISTS) ? "an unreadable file" : "no such file");
+    set_manifest_error(error, path,
+                       g_file_test(path, G_FILE_TEST_EXISTS) ? "an unreadable file" : "no such file");
     return NULL;
   }
   if (!guards_itself(text, length)) {
@@ -191,8 +194,8 @@ static json_t *read_manifest(const char *directory, GError **error)
   format = json_integer_value(json_object_get(manifest, "format"));
   if (format != FORMAT || !json_is_object(json_object_get(manifest, "facts")) ||
       !json_is_array(json_object_get(manifest, "files"))) {
-    g_autofree char *found =
-        g_strdup_printf("one of format %" JSON_INTEGER_FORMAT " (this program reads format %d)", format, FORMAT);
+    g_autofree char *found = g_strdup_printf(
+        "one of format %" JSON_INTEGER_FORMAT " (this program reads format %d)", format, FORMAT);
 
     set_manifest_error(error, path, found);
     json_decref(manifest);
@@ -241,17 +244,19 @@ static gboolean verify(const char *directory, gboolean checksums, GError **error
     if (size != expected_size) {
       g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
                   "%s: expected %" G_GUINT64_FORMAT
-                  " bytes, as the checkpoint's manifest says, found %" G_GUINT64_FORMAT "; use another checkpoint",
+                  " bytes, as the checkpoint's manifest says, found %" G_GUINT64_FORMAT
+                  "; use another checkpoint",
                   path, expected_size, size);
       good = FALSE;
       break;
     }
     found = g_strdup_printf("%08x", crc);
     if (checksums && strcmp(found, expected_crc) != 0) {
-      g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
-                  "%s: expected content with CRC32C %s, as the checkpoint's manifest says, found %s: the file is "
-                  "damaged; use another checkpoint",
-                  path, expected_crc, found);
+      g_set_error(
+          error, CW_RUN_ERROR, CW_ERROR_FORMAT,
+          "%s: expected content with CRC32C %s, as the checkpoint's manifest says, found %s: the file is "
+          "damaged; use another checkpoint",
+          path, expected_crc, found);
       good = FALSE;
       break;
     }
@@ -347,7 +352,8 @@ static gboolean remove_leftovers(const char *parent, GError **error)
     const char *name = names->pdata[i];
     g_autofree char *path = g_build_filename(parent, name, NULL);
 
-    if (g_str_has_prefix(name, ".step-") && g_str_has_suffix(name, ".partial") && !cw_remove_tree(path, error))
+    if (g_str_has_prefix(name, ".step-") && g_str_has_suffix(name, ".partial") &&
+        !cw_remove_tree(path, error))
       return FALSE;
   }
   return names != NULL;

@@ -28,7 +28,8 @@ char *cw_checkpoint_latest(const char *parent, GError **error);
  * ones stay, and do not count), and what killed processes left unfinished. */
 gboolean cw_checkpoint_prune(const char *parent, guint keep, GError **error);
 
-guint32 cw_crc32c_portable(guint32 crc, const void *data, gsize length); /* cw_crc32c without special instructions */
+guint32 cw_crc32c_portable(guint32 crc, const void *data,
+                           gsize length); /* cw_crc32c without special instructions */
 /* Writes a file aside, fsyncs and renames it. */
 gboolean cw_write_file(const char *path, const char *data, gsize length, GError **error);
 gboolean cw_remove_tree(const char *path, GError **error);

@@ -42,7 +42,8 @@ void cw_curve_data_free(CwCurveData *data)
   g_free(data);
 }
 
-static void add_point(CwCurveData *data, GPtrArray *curves, const char *label, const char *name, double x, CwInterval y)
+static void add_point(CwCurveData *data, GPtrArray *curves, const char *label, const char *name, double x,
+                      CwInterval y)
 {
   CwCurvePoint point = {x, y};
   CwCurve *curve = NULL;
@@ -209,7 +210,8 @@ static gboolean read_metrics(CwCurveData *data, const char *path, GError **error
       g_autofree char *found = g_utf8_make_valid(record ? "another value" : complaint.text, -1);
 
       g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
-                  "%s:%" G_GUINT64_FORMAT ": expected one record as a JSON object on each line, found an error: %s",
+                  "%s:%" G_GUINT64_FORMAT
+                  ": expected one record as a JSON object on each line, found an error: %s",
                   path, number, found);
       good = FALSE;
     }
@@ -233,8 +235,8 @@ static gboolean read_evaluation(CwCurveData *data, const char *path, GError **er
   if (!root) {
     g_autofree char *found = g_utf8_make_valid(complaint.text, -1);
 
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT, "%s:%d: expected the results as JSON, found an error: %s", path,
-                complaint.line, found);
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
+                "%s:%d: expected the results as JSON, found an error: %s", path, complaint.line, found);
     return FALSE;
   }
   json_array_foreach(json_object_get(root, "agents"), i, agent)
@@ -261,7 +263,8 @@ CwCurveData *cw_curve_data_read(const char *run, GError **error)
     if (data->metrics->len + data->evaluations->len + data->references->len > 0)
       return data;
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
-                "%s: expected records of updates or evaluations, found none: there is nothing to draw yet", metrics);
+                "%s: expected records of updates or evaluations, found none: there is nothing to draw yet",
+                metrics);
   }
   cw_curve_data_free(data);
   return NULL;

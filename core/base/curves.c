@@ -48,7 +48,8 @@ static GArray *thin(const GArray *points)
 /* The mean over a window of points around point `centre`, cut off at the ends of the line. */
 static double smooth(const GArray *points, guint centre)
 {
-  guint half = points->len / SMOOTH_SHARE, from = centre - MIN(centre, half), to = MIN(points->len - 1, centre + half);
+  guint half = points->len / SMOOTH_SHARE, from = centre - MIN(centre, half),
+        to = MIN(points->len - 1, centre + half);
   double sum = 0;
 
   for (guint i = from; i <= to; i++)
@@ -81,8 +82,8 @@ static void begin_panel(Figure *figure, const char *title, gboolean name_stages)
 {
   g_autofree char *text = cw_gnuplot_quote(title);
 
-  g_string_append_printf(figure->script, "  set title %s font 'Sans,12' offset 0,1.6\n  unset label\n  unset arrow\n",
-                         text);
+  g_string_append_printf(figure->script,
+                         "  set title %s font 'Sans,12' offset 0,1.6\n  unset label\n  unset arrow\n", text);
   if (figure->curves->stages->len < 2)
     return;
   for (guint i = 0; i < figure->curves->stages->len; i++) {
@@ -120,12 +121,13 @@ static void add_curve(Figure *figure, const CwCurve *curve, const char *title, g
 
   if (curve->points->len > FEW_POINTS) {
     begin_item(figure, any);
-    g_string_append_printf(figure->script,
-                           "'" DATA_NAME "' index %u using 1:2 with lines linewidth 1 linecolor rgb '%s' notitle",
-                           index, pale);
+    g_string_append_printf(
+        figure->script,
+        "'" DATA_NAME "' index %u using 1:2 with lines linewidth 1 linecolor rgb '%s' notitle", index, pale);
     begin_item(figure, any);
     g_string_append_printf(figure->script,
-                           "'" DATA_NAME "' index %u using 1:5 with lines linewidth 2.5 linecolor rgb '%s' title %s",
+                           "'" DATA_NAME
+                           "' index %u using 1:5 with lines linewidth 2.5 linecolor rgb '%s' title %s",
                            index, colour, text);
     return;
   }
@@ -140,9 +142,10 @@ static void add_curve(Figure *figure, const CwCurve *curve, const char *title, g
       g_string_append(figure->script, " - $1 *");
       cw_gnuplot_append_number(figure->script, 0.024 * number);
     }
-    g_string_append_printf(figure->script,
-                           "):2:3:4 with yerrorbars linewidth 2 pointtype 7 pointsize 0.9 linecolor rgb '%s' title %s",
-                           colour, text);
+    g_string_append_printf(
+        figure->script,
+        "):2:3:4 with yerrorbars linewidth 2 pointtype 7 pointsize 0.9 linecolor rgb '%s' title %s", colour,
+        text);
     return;
   }
   if (bounds) {
@@ -153,7 +156,8 @@ static void add_curve(Figure *figure, const CwCurve *curve, const char *title, g
     begin_item(figure, any);
   }
   g_string_append_printf(figure->script,
-                         "'" DATA_NAME "' index %u using 1:2 with linespoints linewidth 2 pointtype 7 pointsize 0.7 "
+                         "'" DATA_NAME
+                         "' index %u using 1:2 with linespoints linewidth 2 pointtype 7 pointsize 0.7 "
                          "linecolor rgb '%s' title %s",
                          index, colour, text);
 }
@@ -216,7 +220,8 @@ static void add_reference_lines(Figure *figure, gboolean success, gboolean *any)
       continue;
     begin_item(figure, any);
     cw_gnuplot_append_number(figure->script, mean);
-    g_string_append(figure->script, " with lines dashtype (8,5) linewidth 1.2 linecolor rgb '#777777' notitle");
+    g_string_append(figure->script,
+                    " with lines dashtype (8,5) linewidth 1.2 linecolor rgb '#777777' notitle");
   }
 }
 
@@ -233,7 +238,8 @@ static double top_of(const CwCurveData *curves, gboolean success)
   for (guint i = 0; i < curves->evaluations->len; i++) {
     const CwCurve *curve = curves->evaluations->pdata[i];
 
-    for (guint j = 0; strcmp(curve->name, success ? "success" : "score") == 0 && j < curve->points->len; j++) {
+    for (guint j = 0; strcmp(curve->name, success ? "success" : "score") == 0 && j < curve->points->len;
+         j++) {
       const CwInterval *y = &g_array_index(curve->points, CwCurvePoint, j).y;
 
       top = fmax(top, fmax(y->mean, y->high)); /* fmax passes over NaN */
@@ -293,7 +299,8 @@ static void add_metric_panel(Figure *figure, const char *name)
   g_string_append(figure->script, "  set yrange [*:*]\n");
   for (guint i = 0; i < figure->curves->metrics->len; i++) {
     const CwCurve *metric = figure->curves->metrics->pdata[i];
-    g_autofree char *label = g_strconcat(metric->label, metric->name == panel_of(metric) ? "" : ", held out", NULL);
+    g_autofree char *label =
+        g_strconcat(metric->label, metric->name == panel_of(metric) ? "" : ", held out", NULL);
 
     if (strcmp(panel_of(metric), name) == 0)
       add_curve(figure, metric, label, number++, &any);
@@ -328,7 +335,8 @@ static void write_figure(Figure *figure, const char *title)
   guint label_width = 0;
 
   for (guint i = 0; i < curves->references->len; i++)
-    label_width = MAX(label_width, (guint)g_utf8_strlen(((CwReference *)curves->references->pdata[i])->label, -1));
+    label_width =
+        MAX(label_width, (guint)g_utf8_strlen(((CwReference *)curves->references->pdata[i])->label, -1));
   g_string_append_printf(
       figure->script,
       "# Draws curves.png and curves.svg from " DATA_NAME "; run: gnuplot " SCRIPT_NAME "\n"

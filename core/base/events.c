@@ -11,7 +11,13 @@
 #include <unistd.h>
 
 /* Fields of Event, Summary, Summary.Value and SessionLog. */
-enum { EVENT_WALL_TIME = 1, EVENT_STEP = 2, EVENT_FILE_VERSION = 3, EVENT_SUMMARY = 5, EVENT_SESSION_LOG = 7 };
+enum {
+  EVENT_WALL_TIME = 1,
+  EVENT_STEP = 2,
+  EVENT_FILE_VERSION = 3,
+  EVENT_SUMMARY = 5,
+  EVENT_SESSION_LOG = 7
+};
 enum { SUMMARY_VALUE = 1, VALUE_TAG = 1, VALUE_SIMPLE_VALUE = 2, SESSION_LOG_STATUS = 1, SESSION_START = 1 };
 
 struct CwEvents {
@@ -67,7 +73,8 @@ static guint32 masked_checksum(const void *data, gsize length)
   return GUINT32_TO_LE((crc >> 15 | crc << 17) + 0xa282ead8u);
 }
 
-/* An Event with its time and step, as a TFRecord: length, its checksum, data, their checksum. `payload` is the rest. */
+/* An Event with its time and step, as a TFRecord: length, its checksum, data, their checksum. `payload` is
+ * the rest. */
 static gboolean write_event(CwEvents *events, guint64 step, const GString *payload, GError **error)
 {
   g_autoptr(GString) event = g_string_new(NULL), record = g_string_new(NULL);
@@ -119,8 +126,9 @@ static gboolean begin_file(CwEvents *events, guint64 first_step, GError **error)
 CwEvents *cw_events_open(const char *directory, guint64 first_step, GError **error)
 {
   CwEvents *events = g_new0(CwEvents, 1);
-  g_autofree char *name = g_strdup_printf(CW_EVENTS_PREFIX "%010" G_GINT64_FORMAT ".%s.%d",
-                                          g_get_real_time() / G_USEC_PER_SEC, g_get_host_name(), (int)getpid());
+  g_autofree char *name =
+      g_strdup_printf(CW_EVENTS_PREFIX "%010" G_GINT64_FORMAT ".%s.%d", g_get_real_time() / G_USEC_PER_SEC,
+                      g_get_host_name(), (int)getpid());
 
   events->path = g_build_filename(directory, name, NULL);
   events->summary = g_string_new(NULL);

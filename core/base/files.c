@@ -14,7 +14,8 @@ void cw_set_errno_error(GError **error, const char *doing, const char *path)
 {
   int number = errno;
 
-  g_set_error(error, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot %s: %s", path, doing, g_strerror(number));
+  g_set_error(error, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot %s: %s", path, doing,
+              g_strerror(number));
 }
 
 gboolean cw_sync_path(const char *path, GError **error)
@@ -104,7 +105,8 @@ GPtrArray *cw_list_directory(const char *path, GError **error)
   const char *name;
 
   if (!directory) {
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot list the directory: %s", path, reason->message);
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot list the directory: %s", path,
+                reason->message);
     g_error_free(reason);
     return NULL;
   }

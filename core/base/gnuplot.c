@@ -45,15 +45,17 @@ gboolean cw_gnuplot_run(const char *directory, const char *script, GError **erro
   g_autoptr(GError) reason = NULL;
   int status = 0;
 
-  if (!g_spawn_sync(directory, arguments, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL, NULL,
-                    &complaints, &status, &reason)) {
+  if (!g_spawn_sync(directory, arguments, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL,
+                    NULL, &complaints, &status, &reason)) {
     if (g_error_matches(reason, G_SPAWN_ERROR, G_SPAWN_ERROR_NOENT))
-      g_set_error(error, CW_RUN_ERROR, CW_ERROR_UNSUPPORTED,
-                  "no gnuplot on the PATH to draw the curves: install it (Debian: gnuplot-nox), then run 'gnuplot "
-                  "%s' in %s",
-                  script, directory);
+      g_set_error(
+          error, CW_RUN_ERROR, CW_ERROR_UNSUPPORTED,
+          "no gnuplot on the PATH to draw the curves: install it (Debian: gnuplot-nox), then run 'gnuplot "
+          "%s' in %s",
+          script, directory);
     else
-      g_set_error(error, CW_RUN_ERROR, CW_ERROR_FAILED, "cannot run gnuplot in %s: %s", directory, reason->message);
+      g_set_error(error, CW_RUN_ERROR, CW_ERROR_FAILED, "cannot run gnuplot in %s: %s", directory,
+                  reason->message);
     return FALSE;
   }
   if (status == 0)

@@ -43,11 +43,11 @@ static gboolean cut(const char *path, int fd, guint64 offset, GError **error)
     return FALSE;
   }
   if (last != '\n') {
-    g_set_error(
-        error, CW_RUN_ERROR, CW_ERROR_FORMAT,
-        "%s: expected a record to end at byte %" G_GUINT64_FORMAT
-        ", where the checkpoint continues, but none does; put the file of that run back, or start the run afresh",
-        path, offset);
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
+                "%s: expected a record to end at byte %" G_GUINT64_FORMAT
+                ", where the checkpoint continues, but none does; put the file of that run back, or start "
+                "the run afresh",
+                path, offset);
     return FALSE;
   }
   if (ftruncate(fd, (off_t)offset) < 0 || lseek(fd, (off_t)offset, SEEK_SET) < 0) {

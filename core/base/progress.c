@@ -43,7 +43,8 @@ CwProgress *cw_progress_new(const char *label, gboolean quiet)
 {
   gboolean terminal = isatty(STDERR_FILENO) != 0;
 
-  return cw_progress_new_on(label, quiet ? NULL : stderr, terminal, terminal ? TERMINAL_INTERVAL : LINE_INTERVAL, NULL);
+  return cw_progress_new_on(label, quiet ? NULL : stderr, terminal,
+                            terminal ? TERMINAL_INTERVAL : LINE_INTERVAL, NULL);
 }
 
 char *cw_format_duration(double seconds)
@@ -125,7 +126,8 @@ void cw_progress_report(CwProgress *progress, guint64 done, guint64 total, const
   g_free(progress->text);
   progress->text = g_strdup(text);
   progress->owed = TRUE;
-  if (!progress->any_shown || (double)(progress->clock() - progress->shown_at) >= progress->interval * G_USEC_PER_SEC)
+  if (!progress->any_shown ||
+      (double)(progress->clock() - progress->shown_at) >= progress->interval * G_USEC_PER_SEC)
     show(progress);
 }
 

@@ -38,7 +38,8 @@ void cw_philox4x32_10(const guint32 counter[4], const guint32 key[2], guint32 ou
 static void fill_block(CwRandom *random)
 {
   guint64 block = random->position / 4;
-  guint32 counter[4] = {(guint32)block, (guint32)(block >> 32), (guint32)random->high, (guint32)(random->high >> 32)};
+  guint32 counter[4] = {(guint32)block, (guint32)(block >> 32), (guint32)random->high,
+                        (guint32)(random->high >> 32)};
   guint32 key[2] = {(guint32)random->key, (guint32)(random->key >> 32)};
 
   cw_philox4x32_10(counter, key, random->output);
@@ -160,7 +161,8 @@ guint cw_random_categorical(CwRandom *random, const float *logits, guint n_logit
 
 char *cw_random_save(const CwRandom *random)
 {
-  return g_strdup_printf("philox4x32-10:%016" G_GINT64_MODIFIER "x:%016" G_GINT64_MODIFIER "x:%" G_GUINT64_FORMAT,
+  return g_strdup_printf("philox4x32-10:%016" G_GINT64_MODIFIER "x:%016" G_GINT64_MODIFIER
+                         "x:%" G_GUINT64_FORMAT,
                          random->key, random->high, random->position);
 }
 
@@ -170,7 +172,8 @@ gboolean cw_random_load(CwRandom *random, const char *state)
   g_autofree char *again = NULL;
   CwRandom loaded = {0};
 
-  if (g_strv_length(fields) != 4 || !g_ascii_string_to_unsigned(fields[1], 16, 0, G_MAXUINT64, &loaded.key, NULL) ||
+  if (g_strv_length(fields) != 4 ||
+      !g_ascii_string_to_unsigned(fields[1], 16, 0, G_MAXUINT64, &loaded.key, NULL) ||
       !g_ascii_string_to_unsigned(fields[2], 16, 0, G_MAXUINT64, &loaded.high, NULL) ||
       !g_ascii_string_to_unsigned(fields[3], 10, 0, G_MAXUINT64, &loaded.position, NULL))
     return FALSE;

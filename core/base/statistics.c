@@ -20,7 +20,8 @@ double cw_normal_quantile(double probability)
   /* A start within 4.5e-4 (Abramowitz and Stegun 26.2.23), then Halley's method on
    * the lower tail, where erfc keeps its relative precision. */
   t = sqrt(-2 * log(tail));
-  x = -(t - (2.515517 + t * (0.802853 + t * 0.010328)) / (1 + t * (1.432788 + t * (0.189269 + t * 0.001308))));
+  x = -(t -
+        (2.515517 + t * (0.802853 + t * 0.010328)) / (1 + t * (1.432788 + t * (0.189269 + t * 0.001308))));
   for (guint i = 0; i < 4; i++) {
     double excess = 0.5 * erfc(-x * G_SQRT2 / 2) - tail;
     double step = excess * sqrt(2 * G_PI) * exp(x * x / 2);
@@ -130,8 +131,8 @@ static double mean_of_all(const Side *side, guint n_goals)
   return side->n_runs ? sum / side->n_runs / n_goals : 0;
 }
 
-CwInterval cw_crossed_difference(const double *const *a, guint n_a, const double *const *b, guint n_b, gboolean paired,
-                                 guint n_goals, double confidence)
+CwInterval cw_crossed_difference(const double *const *a, guint n_a, const double *const *b, guint n_b,
+                                 gboolean paired, guint n_goals, double confidence)
 {
   /* Streams that are in the same place draw the same runs. */
   Side sides[2] = {{a, n_a, g_new(double, n_a), cw_random_new(0, "bootstrap-runs", 0, 0)},

@@ -22,9 +22,10 @@ CwInterval cw_bootstrap_interval(const double *values, guint n, double confidenc
  * n_runs, n_goals > 0. */
 CwInterval cw_crossed_interval(const double *const *values, guint n_runs, guint n_goals, double confidence);
 /* The same for mean(a) - mean(b) on the same goals, which are drawn for both at once. `paired`: run
- * i of `a` and run i of `b` belong together and are drawn together (n_a = n_b); else each has its own draws. */
-CwInterval cw_crossed_difference(const double *const *a, guint n_a, const double *const *b, guint n_b, gboolean paired,
-                                 guint n_goals, double confidence);
+ * i of `a` and run i of `b` belong together and are drawn together (n_a = n_b); else each has its own draws.
+ */
+CwInterval cw_crossed_difference(const double *const *a, guint n_a, const double *const *b, guint n_b,
+                                 gboolean paired, guint n_goals, double confidence);
 /* Quantile of the standard normal. */
 double cw_normal_quantile(double probability);
 

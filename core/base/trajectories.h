@@ -9,11 +9,11 @@
  * candidate strings are stored once. */
 typedef struct CwTrajectoryBuilder CwTrajectoryBuilder;
 
-CwTrajectoryBuilder *cw_trajectory_builder_new(const char *split, gint64 goal, const char *goal_id, const char *agent,
-                                               guint64 episode, guint32 seed);
+CwTrajectoryBuilder *cw_trajectory_builder_new(const char *split, gint64 goal, const char *goal_id,
+                                               const char *agent, guint64 episode, guint32 seed);
 /* Adds the decision and the choice; reward, terminated and truncated come with finish_step. */
-void cw_trajectory_builder_decide(CwTrajectoryBuilder *builder, const CwObservation *observation, guint chosen,
-                                  float log_probability, float value);
+void cw_trajectory_builder_decide(CwTrajectoryBuilder *builder, const CwObservation *observation,
+                                  guint chosen, float log_probability, float value);
 void cw_trajectory_builder_outcome(CwTrajectoryBuilder *builder, const CwOutcome *outcome);
 void cw_trajectory_builder_set_group(CwTrajectoryBuilder *builder, guint64 group);
 /* Ends the building and frees the builder. The result is freed with cw_trajectory_free. */
@@ -37,7 +37,7 @@ typedef struct CwTrajectoryWriter CwTrajectoryWriter;
 CwTrajectoryWriter *cw_trajectory_writer_new(const char *path, GError **error);
 gboolean cw_trajectory_writer_add(CwTrajectoryWriter *writer, const CwTrajectory *trajectory, GError **error);
 gboolean cw_trajectory_writer_commit(CwTrajectoryWriter *writer, GError **error); /* frees */
-void cw_trajectory_writer_discard(CwTrajectoryWriter *writer);                    /* frees, removes; accepts NULL */
+void cw_trajectory_writer_discard(CwTrajectoryWriter *writer); /* frees, removes; accepts NULL */
 /* Goes on with a file that an earlier writer left, behind its first `offset` bytes; the rest is cut off. */
 CwTrajectoryWriter *cw_trajectory_writer_continue(const char *path, guint64 offset, GError **error);
 /* Bytes added so far, with those before `offset`. */

@@ -56,7 +56,8 @@ static const char *keep(CwStringPool *pool, const char *text)
 }
 
 CwTrajectoryBuilder *cw_trajectory_builder_new_in(CwStringPool *pool, const char *split, gint64 goal,
-                                                  const char *goal_id, const char *agent, guint64 episode, guint32 seed)
+                                                  const char *goal_id, const char *agent, guint64 episode,
+                                                  guint32 seed)
 {
   CwTrajectoryBuilder *builder = g_new0(CwTrajectoryBuilder, 1);
   OwnedTrajectory *owned = g_new0(OwnedTrajectory, 1);
@@ -78,18 +79,19 @@ CwTrajectoryBuilder *cw_trajectory_builder_new_in(CwStringPool *pool, const char
   return builder;
 }
 
-CwTrajectoryBuilder *cw_trajectory_builder_new(const char *split, gint64 goal, const char *goal_id, const char *agent,
-                                               guint64 episode, guint32 seed)
+CwTrajectoryBuilder *cw_trajectory_builder_new(const char *split, gint64 goal, const char *goal_id,
+                                               const char *agent, guint64 episode, guint32 seed)
 {
   CwStringPool *pool = cw_string_pool_new(4096);
-  CwTrajectoryBuilder *builder = cw_trajectory_builder_new_in(pool, split, goal, goal_id, agent, episode, seed);
+  CwTrajectoryBuilder *builder =
+      cw_trajectory_builder_new_in(pool, split, goal, goal_id, agent, episode, seed);
 
   cw_string_pool_unref(pool);
   return builder;
 }
 
-void cw_trajectory_builder_decide(CwTrajectoryBuilder *builder, const CwObservation *observation, guint chosen,
-                                  float log_probability, float value)
+void cw_trajectory_builder_decide(CwTrajectoryBuilder *builder, const CwObservation *observation,
+                                  guint chosen, float log_probability, float value)
 {
   CwStringPool *pool = builder->owned->pool;
   StepBlock *block;

@@ -22,7 +22,7 @@ void cw_trajectory_builder_add_part(CwTrajectoryBuilder *builder, const char *na
 void cw_trajectory_builder_add_fact(CwTrajectoryBuilder *builder, const char *name, const char *text);
 
 /* As cw_trajectory_from_json, with the strings in a shared pool. */
-CwTrajectory *cw_trajectory_from_json_in(CwStringPool *pool, const char *json, gsize length, const char *where,
-                                         GError **error);
+CwTrajectory *cw_trajectory_from_json_in(CwStringPool *pool, const char *json, gsize length,
+                                         const char *where, GError **error);
 
 #endif

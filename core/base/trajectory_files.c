@@ -134,7 +134,8 @@ CwTrajectoryWriter *cw_trajectory_writer_continue(const char *path, guint64 offs
     g_clear_pointer(&writer, cw_trajectory_writer_leave);
   } else if ((guint64)status.st_size < offset) {
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
-                "%s: expected at least %" G_GUINT64_FORMAT " bytes to continue from, found %" G_GUINT64_FORMAT,
+                "%s: expected at least %" G_GUINT64_FORMAT
+                " bytes to continue from, found %" G_GUINT64_FORMAT,
                 writer->partial, offset, (guint64)status.st_size);
     g_clear_pointer(&writer, cw_trajectory_writer_leave);
   }

@@ -62,7 +62,8 @@ char *cw_trajectory_to_json(const CwTrajectory *trajectory)
   cw_json_append_string(json, trajectory->goal_id);
   g_string_append(json, ", \"agent\": ");
   cw_json_append_string(json, trajectory->agent);
-  g_string_append_printf(json, ", \"episode\": %" G_GUINT64_FORMAT ", \"seed\": %u, \"group\": %" G_GUINT64_FORMAT,
+  g_string_append_printf(json,
+                         ", \"episode\": %" G_GUINT64_FORMAT ", \"seed\": %u, \"group\": %" G_GUINT64_FORMAT,
                          trajectory->episode, trajectory->seed, trajectory->group);
   g_string_append(json, ", \"total_reward\": ");
   cw_json_append_double(json, trajectory->total_reward);
@@ -141,8 +142,8 @@ static gboolean read_string(Reader *reader, const json_t *object, const char *na
   return TRUE;
 }
 
-static gboolean read_integer(Reader *reader, const json_t *object, const char *name, gint64 minimum, gint64 maximum,
-                             gint64 *result)
+static gboolean read_integer(Reader *reader, const json_t *object, const char *name, gint64 minimum,
+                             gint64 maximum, gint64 *result)
 {
   const json_t *value = json_object_get(object, name);
 
@@ -159,7 +160,8 @@ static gboolean read_integer(Reader *reader, const json_t *object, const char *n
 }
 
 /* A number whose magnitude is at most `limit`. */
-static gboolean read_number(Reader *reader, const json_t *object, const char *name, double limit, double *result)
+static gboolean read_number(Reader *reader, const json_t *object, const char *name, double limit,
+                            double *result)
 {
   const json_t *value = json_object_get(object, name);
 
@@ -210,7 +212,8 @@ static gboolean read_candidates(Reader *reader, const json_t *object, GPtrArray 
   return TRUE;
 }
 
-static gboolean read_step(Reader *reader, const json_t *object, GPtrArray *candidates, CwTrajectoryBuilder *builder)
+static gboolean read_step(Reader *reader, const json_t *object, GPtrArray *candidates,
+                          CwTrajectoryBuilder *builder)
 {
   CwObservation observation = {.struct_size = sizeof observation};
   CwOutcome outcome = {.struct_size = sizeof outcome};
@@ -222,7 +225,8 @@ static gboolean read_step(Reader *reader, const json_t *object, GPtrArray *candi
     reader->prefix[strlen(reader->prefix) - 1] = '\0';
     return complain(reader, "", "an object", object);
   }
-  if (!read_string(reader, object, "observation", &observation.text) || !read_candidates(reader, object, candidates))
+  if (!read_string(reader, object, "observation", &observation.text) ||
+      !read_candidates(reader, object, candidates))
     return FALSE;
   observation.candidates = (const char *const *)candidates->pdata;
   observation.n_candidates = candidates->len;
@@ -310,8 +314,8 @@ static CwTrajectory *read_root(CwStringPool *pool, const json_t *root, const cha
   if (!json_is_object(root)) {
     g_autofree char *found = describe(root);
 
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT, "%s: expected an object (one trajectory on each line), found %s",
-                where, found);
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
+                "%s: expected an object (one trajectory on each line), found %s", where, found);
     return NULL;
   }
   if (!read_string(&reader, root, "split", &split) ||
@@ -334,8 +338,8 @@ static CwTrajectory *read_root(CwStringPool *pool, const json_t *root, const cha
   return cw_trajectory_builder_finish(builder);
 }
 
-CwTrajectory *cw_trajectory_from_json_in(CwStringPool *pool, const char *json, gsize length, const char *where,
-                                         GError **error)
+CwTrajectory *cw_trajectory_from_json_in(CwStringPool *pool, const char *json, gsize length,
+                                         const char *where, GError **error)
 {
   CwTrajectory *trajectory;
   const char *end;
@@ -343,16 +347,19 @@ CwTrajectory *cw_trajectory_from_json_in(CwStringPool *pool, const char *json, g
   json_t *root;
 
   if (!g_utf8_validate_len(json, length, &end)) {
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT, "%s: byte %" G_GSIZE_FORMAT ": expected UTF-8, found byte 0x%02x",
-                where, (gsize)(end - json) + 1, (guint)(guchar)*end);
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
+                "%s: byte %" G_GSIZE_FORMAT ": expected UTF-8, found byte 0x%02x", where,
+                (gsize)(end - json) + 1, (guint)(guchar)*end);
     return NULL;
   }
   root = json_loadb(json, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &complaint);
   if (!root) {
-    g_autofree char *found = g_utf8_make_valid(complaint.text, -1); /* the quoted text may be cut in a character */
+    g_autofree char *found =
+        g_utf8_make_valid(complaint.text, -1); /* the quoted text may be cut in a character */
 
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
-                "%s: byte %d: expected one trajectory as JSON, found an error: %s", where, complaint.position, found);
+                "%s: byte %d: expected one trajectory as JSON, found an error: %s", where, complaint.position,
+                found);
     return NULL;
   }
   trajectory = read_root(pool, root, where, error);

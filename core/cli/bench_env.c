@@ -200,7 +200,8 @@ static gboolean open_bench(Bench *bench, const CwExperiment *experiment, GError 
   const CwBinding *binding = &experiment->environment;
   guint32 seed = bench->arguments->seed >= 0 ? (guint32)bench->arguments->seed : (guint32)experiment->seed;
   double start = now();
-  bench->environment = cw_environment_open(binding->feature, binding->options, (guint32)experiment->seed, error);
+  bench->environment =
+      cw_environment_open(binding->feature, binding->options, (guint32)experiment->seed, error);
   bench->open_seconds = now() - start;
   if (bench->environment == NULL)
     return FALSE;
@@ -264,9 +265,11 @@ static void print_table(const Bench *bench, const GPtrArray *lines)
     cells[4] = g_strdup_printf("%.3f", 1e6 / median);
     g_ptr_array_add(rows, cells);
   }
-  g_autofree char *processor = processor_name(), *table = cw_format_table(headings, G_N_ELEMENTS(headings), rows);
+  g_autofree char *processor = processor_name(),
+                  *table = cw_format_table(headings, G_N_ELEMENTS(headings), rows);
   cli_printf("environment '%s', %" G_GINT64_FORMAT " goals of split '%s', opened in %.3f s\n",
-             cw_environment_feature(bench->environment)->name, bench->n_goals, bench->split, bench->open_seconds);
+             cw_environment_feature(bench->environment)->name, bench->n_goals, bench->split,
+             bench->open_seconds);
   cli_printf("one thread of %s; medians of %d rounds of %g s; %.1f steps an episode\n", processor,
              bench->arguments->rounds, bench->arguments->seconds,
              (double)bench->n_steps / (double)MAX(bench->n_episodes, 1));
@@ -345,9 +348,11 @@ int cli_bench_env(const char *arguments, const char *summary, char **argv)
   const GOptionEntry entries[] = {
       {"split", 0, 0, G_OPTION_ARG_FILENAME, &parsed.split, "whose goals; default: evaluate.split", "NAME"},
       {"seed", 0, 0, G_OPTION_ARG_INT, &parsed.seed, "of goals and choices; default: the experiment's", "N"},
-      {"seconds", 0, 0, G_OPTION_ARG_DOUBLE, &parsed.seconds, "time per round and kind of work; default: 1", "S"},
+      {"seconds", 0, 0, G_OPTION_ARG_DOUBLE, &parsed.seconds, "time per round and kind of work; default: 1",
+       "S"},
       {"rounds", 0, 0, G_OPTION_ARG_INT, &parsed.rounds, "how often each is measured; default: 5", "N"},
-      {"json", 0, 0, G_OPTION_ARG_FILENAME, &parsed.json, "also write the rates of all rounds to FILE", "FILE"},
+      {"json", 0, 0, G_OPTION_ARG_FILENAME, &parsed.json, "also write the rates of all rounds to FILE",
+       "FILE"},
       {NULL}};
   int status;
   if (cli_parse(&options, arguments, summary, argv, entries, CLI_WITH_SET, 1, 1, &status)) {
@@ -356,7 +361,8 @@ int cli_bench_env(const char *arguments, const char *summary, char **argv)
     const char *wrong = complaint(&parsed);
     if (wrong != NULL)
       status = cli_usage_error(argv[0], "%s", wrong);
-    else if (!cli_experiment_open(&opened, &options, NULL, &error) || !bench_env(opened.experiment, &parsed, &error))
+    else if (!cli_experiment_open(&opened, &options, NULL, &error) ||
+             !bench_env(opened.experiment, &parsed, &error))
       status = cli_fail(error);
     cli_experiment_close(&opened);
   }

@@ -27,11 +27,11 @@ typedef struct {
 /* One line of the table. */
 typedef struct {
   char *work;
-  guint batch; /* decisions per call; 0: as in a rollout */
+  guint batch;                         /* decisions per call; 0: as in a rollout */
   GArray *seconds, *processor_seconds; /* of each round */
-  double operations;     /* of one round; NaN: the policy does not count them */
-  GString *found;        /* "decisions 12 %, texts 80 %" */
-  double peak_mebibytes; /* of the process, when the line was done */
+  double operations;                   /* of one round; NaN: the policy does not count them */
+  GString *found;                      /* "decisions 12 %, texts 80 %" */
+  double peak_mebibytes;               /* of the process, when the line was done */
 } Line;
 
 typedef struct {
@@ -72,8 +72,8 @@ static void touch(const char *name, const gint64 *shape, guint n_dimensions, flo
   (void)name, (void)shape, (void)n_dimensions, (void)weights, (void)gradient, (void)user_data;
 }
 
-/* A visitor may change weights, so what is remembered about them is void afterwards, unless the policy sees that they
- * are still the same. */
+/* A visitor may change weights, so what is remembered about them is void afterwards, unless the policy sees
+ * that they are still the same. */
 static void forget(CwPolicy *policy)
 {
   cw_policy_visit_tensors(policy, touch, NULL);
@@ -84,7 +84,8 @@ static const CwDecision *const *decisions_from(const Bench *bench, guint first)
   return (const CwDecision *const *)(bench->stream->decisions->pdata + first);
 }
 
-/* Time on the clock, and of the processor in all threads: what the work costs, also when others use the machine. */
+/* Time on the clock, and of the processor in all threads: what the work costs, also when others use the
+ * machine. */
 typedef struct {
   double seconds, processor_seconds;
 } Time;
@@ -93,7 +94,8 @@ static Time now(void)
 {
   struct timespec processor;
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &processor);
-  return (Time){(double)g_get_monotonic_time() * 1e-6, (double)processor.tv_sec + (double)processor.tv_nsec * 1e-9};
+  return (Time){(double)g_get_monotonic_time() * 1e-6,
+                (double)processor.tv_sec + (double)processor.tv_nsec * 1e-9};
 }
 
 static void add_since(Time *total, Time start)
@@ -112,8 +114,8 @@ static gboolean score_round(const Bench *bench, gboolean forgets, Time *time, GE
     if (forgets)
       forget(bench->run->policy);
     Time start = now();
-    if (!cw_policy_score(bench->run->policy, decisions_from(bench, first), last - first, bench->logits, bench->values,
-                         error))
+    if (!cw_policy_score(bench->run->policy, decisions_from(bench, first), last - first, bench->logits,
+                         bench->values, error))
       return FALSE;
     add_since(time, start);
   }
@@ -177,8 +179,8 @@ static void tell_found(Line *line, const GArray *before, const GArray *after)
     double all = growth(before, after, name), part = growth(before, after, found);
     const char *slash = strrchr(name, '/');
     if (all > 0 && !isnan(part))
-      g_string_append_printf(line->found, "%s%s %.1f %%", line->found->len ? ", " : "", slash ? slash + 1 : name,
-                             100 * part / all);
+      g_string_append_printf(line->found, "%s%s %.1f %%", line->found->len ? ", " : "",
+                             slash ? slash + 1 : name, 100 * part / all);
   }
 }
 
@@ -259,8 +261,8 @@ static gboolean roll_out(CwRun *run, const Arguments *arguments, GPtrArray *traj
     agent = (CwAgent){CW_AGENT_POLICY, name, run->policy, CW_SELECT_SAMPLE};
   else if (!g_strv_contains(scripts, name)) {
     g_autofree char *known = g_strjoinv(", ", (char **)scripts);
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION, "--agent: no agent '%s'; there are random, policy%s%s",
-                name, *known ? ", " : "", known);
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+                "--agent: no agent '%s'; there are random, policy%s%s", name, *known ? ", " : "", known);
     return FALSE;
   }
   gint64 n_goals = cw_environment_n_goals(run->environment, split, error);
@@ -292,11 +294,12 @@ static CwDecisionStream *open_stream(CwRun *run, const Arguments *arguments, GEr
     g_ptr_array_unref(trajectories);
     return NULL;
   }
-  CwDecisionStream *stream =
-      cw_decision_stream_new(trajectories, (guint)run->experiment->rollout->slots, (guint)arguments->decisions);
+  CwDecisionStream *stream = cw_decision_stream_new(trajectories, (guint)run->experiment->rollout->slots,
+                                                    (guint)arguments->decisions);
   if (stream->decisions->len > 0)
     return stream;
-  g_set_error_literal(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION, "the episodes have no decisions to measure with");
+  g_set_error_literal(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+                      "the episodes have no decisions to measure with");
   cw_decision_stream_free(stream);
   return NULL;
 }
@@ -315,7 +318,8 @@ static void print_table(const Bench *bench)
     cells[1] = line->batch ? g_strdup_printf("%u", line->batch) : g_strdup("rollout");
     cells[2] = g_strdup_printf("%.1f", n / seconds);
     cells[3] = g_strdup_printf("%.0f", bench->tokens / seconds);
-    cells[4] = isnan(line->operations) ? g_strdup("-") : g_strdup_printf("%.1f", line->operations / seconds * 1e-9);
+    cells[4] =
+        isnan(line->operations) ? g_strdup("-") : g_strdup_printf("%.1f", line->operations / seconds * 1e-9);
     cells[5] = g_strdup_printf("%.0f MiB", line->peak_mebibytes);
     cells[6] = g_strdup(line->found->len ? line->found->str : "-");
     g_ptr_array_add(rows, cells);
@@ -339,7 +343,8 @@ static void append_numbers(GString *json, const GArray *numbers)
 static gboolean write_json(const Bench *bench, const char *path, GError **error)
 {
   g_autoptr(GString) json = g_string_new("{\"decisions\": ");
-  g_string_append_printf(json, "%u, \"tokens\": %.0f, \"policy\": {", bench->stream->decisions->len, bench->tokens);
+  g_string_append_printf(json, "%u, \"tokens\": %.0f, \"policy\": {", bench->stream->decisions->len,
+                         bench->tokens);
   const char *const *facts = cw_policy_describe(bench->run->policy);
   for (guint i = 0; facts[i]; i += 2) {
     g_string_append(json, i ? ", " : "");
@@ -389,13 +394,15 @@ static gboolean measure_all(Bench *bench, const Arguments *arguments, GError **e
   return TRUE;
 }
 
-static gboolean bench_policy(CliExperiment *opened, const Arguments *arguments, gboolean quiet, GError **error)
+static gboolean bench_policy(CliExperiment *opened, const Arguments *arguments, gboolean quiet,
+                             GError **error)
 {
   CwRun run;
   CwDecisionStream *stream = NULL;
   gboolean good = cw_run_open(&run, opened->experiment, TRUE, quiet, error);
   if (good && !run.policy) {
-    g_set_error_literal(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION, "the experiment has no policy to measure");
+    g_set_error_literal(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+                        "the experiment has no policy to measure");
     good = FALSE;
   }
   if (good && opened->directory) {
@@ -406,7 +413,8 @@ static gboolean bench_policy(CliExperiment *opened, const Arguments *arguments, 
   if (good && arguments->export) {
     good = cw_decision_stream_write(stream, arguments->export, error);
   } else if (good) {
-    guint n_logits = cw_count_logits((const CwDecision *const *)stream->decisions->pdata, stream->decisions->len);
+    guint n_logits =
+        cw_count_logits((const CwDecision *const *)stream->decisions->pdata, stream->decisions->len);
     Bench bench = {.run = &run,
                    .stream = stream,
                    .logits = g_new(float, n_logits),
@@ -451,20 +459,24 @@ int cli_bench_policy(const char *arguments, const char *summary, char **argv)
   CliOptions options;
   Arguments parsed = {.episodes = 20, .rounds = 5};
   const GOptionEntry entries[] = {
-      {"trajectories", 0, 0, G_OPTION_ARG_FILENAME, &parsed.trajectories, "take the decisions from a file", "FILE"},
+      {"trajectories", 0, 0, G_OPTION_ARG_FILENAME, &parsed.trajectories, "take the decisions from a file",
+       "FILE"},
       {"agent", 0, 0, G_OPTION_ARG_FILENAME, &parsed.agent,
        "who makes the episodes: random, policy, or a script of the environment; default: policy", "NAME"},
-      {"split", 0, 0, G_OPTION_ARG_FILENAME, &parsed.split, "whose first goals; default: evaluate.split", "NAME"},
+      {"split", 0, 0, G_OPTION_ARG_FILENAME, &parsed.split, "whose first goals; default: evaluate.split",
+       "NAME"},
       {"episodes", 0, 0, G_OPTION_ARG_INT, &parsed.episodes, "how many; default: 20", "N"},
-      {"decisions", 0, 0, G_OPTION_ARG_INT, &parsed.decisions, "at most so many decisions; default: all", "N"},
+      {"decisions", 0, 0, G_OPTION_ARG_INT, &parsed.decisions, "at most so many decisions; default: all",
+       "N"},
       {"work", 0, 0, G_OPTION_ARG_STRING, &parsed.work,
        "measure only score, only train, or of score only the stream of a rollout", "WORK"},
-      {"batch", 0, 0, G_OPTION_ARG_STRING, &parsed.batch, "decisions per training step, with commas; default: 16",
-       "LIST"},
+      {"batch", 0, 0, G_OPTION_ARG_STRING, &parsed.batch,
+       "decisions per training step, with commas; default: 16", "LIST"},
       {"rounds", 0, 0, G_OPTION_ARG_INT, &parsed.rounds, "how often each is measured; default: 5", "N"},
-      {"json", 0, 0, G_OPTION_ARG_FILENAME, &parsed.json, "also write the times of all rounds to FILE", "FILE"},
-      {"export", 0, 0, G_OPTION_ARG_FILENAME, &parsed.export, "write the decisions to FILE and measure nothing",
+      {"json", 0, 0, G_OPTION_ARG_FILENAME, &parsed.json, "also write the times of all rounds to FILE",
        "FILE"},
+      {"export", 0, 0, G_OPTION_ARG_FILENAME, &parsed.export,
+       "write the decisions to FILE and measure nothing", "FILE"},
       {NULL}};
   int status;
   if (cli_parse(&options, arguments, summary, argv, entries, CLI_WITH_SET | CLI_WITH_QUIET, 1, 1, &status)) {

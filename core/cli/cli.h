@@ -66,7 +66,8 @@ typedef struct {
 
 /* Loads operand 0: an experiment, or a run directory with its config.yaml. `more`
  * (NULL-terminated, may be NULL) are assignments after those of --set. */
-gboolean cli_experiment_open(CliExperiment *opened, const CliOptions *options, const char *const *more, GError **error);
+gboolean cli_experiment_open(CliExperiment *opened, const CliOptions *options, const char *const *more,
+                             GError **error);
 void cli_experiment_close(CliExperiment *opened);
 
 /* Prints the error as cartwright's and frees it; returns the exit status that it

@@ -45,17 +45,20 @@ static int answer_lines(CwEnvironment *environment, const char *verb, MakeReques
 }
 
 /* `verb` NULL: the second operand names it. */
-static int answer(const char *arguments, const char *summary, char **argv, const char *verb, MakeRequest make_request)
+static int answer(const char *arguments, const char *summary, char **argv, const char *verb,
+                  MakeRequest make_request)
 {
   CliOptions options;
   int status;
-  if (cli_parse(&options, arguments, summary, argv, NULL, CLI_WITH_SET, verb ? 1 : 2, verb ? 1 : 2, &status)) {
+  if (cli_parse(&options, arguments, summary, argv, NULL, CLI_WITH_SET, verb ? 1 : 2, verb ? 1 : 2,
+                &status)) {
     CliExperiment opened;
     GError *error = NULL;
     CwEnvironment *environment = NULL;
     if (cli_experiment_open(&opened, &options, NULL, &error)) {
       const CwBinding *binding = &opened.experiment->environment;
-      environment = cw_environment_open(binding->feature, binding->options, (guint32)opened.experiment->seed, &error);
+      environment =
+          cw_environment_open(binding->feature, binding->options, (guint32)opened.experiment->seed, &error);
     }
     const char *asked = verb ? verb : options.operands[1];
     status = environment ? answer_lines(environment, asked, make_request) : cli_fail(error);

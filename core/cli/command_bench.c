@@ -3,7 +3,8 @@
 #include "core/cli/cli.h"
 
 static const CliCommand subjects[] = {
-    {"env", "EXPERIMENT.yaml | RUN", "steps and resets per second of an agent that acts at random", cli_bench_env},
+    {"env", "EXPERIMENT.yaml | RUN", "steps and resets per second of an agent that acts at random",
+     cli_bench_env},
     {"policy", "EXPERIMENT.yaml | RUN", "decisions per second: scoring and training", cli_bench_policy},
 };
 
@@ -21,7 +22,8 @@ int cli_bench(const char *arguments, const char *summary, char **argv)
     return subjects[i].run(subjects[i].arguments, subjects[i].summary, rest);
   }
   if (g_strcmp0(wanted, "--help") == 0 || g_strcmp0(wanted, "-h") == 0) {
-    cli_printf("Usage:\n  cartwright %s %s\n\ncartwright %s: %s\n\nsubjects:\n", argv[0], arguments, argv[0], summary);
+    cli_printf("Usage:\n  cartwright %s %s\n\ncartwright %s: %s\n\nsubjects:\n", argv[0], arguments, argv[0],
+               summary);
     for (guint i = 0; i < G_N_ELEMENTS(subjects); i++)
       cli_printf("  %-9s %s\n", subjects[i].name, subjects[i].summary);
     cli_printf("\n'cartwright %s SUBJECT --help' explains one.\n", argv[0]);

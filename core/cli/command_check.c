@@ -7,14 +7,15 @@ typedef struct {
   guint n[3];
 } Checking;
 
-static void report(const CwRegisteredFeature *feature, const char *check, CwCheckResult result, const char *message,
-                   gpointer user_data)
+static void report(const CwRegisteredFeature *feature, const char *check, CwCheckResult result,
+                   const char *message, gpointer user_data)
 {
   static const char *const words[] = {"passed", "FAILED", "skipped"};
   Checking *checking = user_data;
   checking->n[result]++;
-  g_string_append_printf(checking->text, "%-7s %s %s: %s%s%s\n", words[result], cw_feature_kind_name(feature->kind),
-                         feature->name, check, *message ? ": " : "", message);
+  g_string_append_printf(checking->text, "%-7s %s %s: %s%s%s\n", words[result],
+                         cw_feature_kind_name(feature->kind), feature->name, check, *message ? ": " : "",
+                         message);
 }
 
 static int check(CwRegistry *registry, const char *path, const char *yaml)
@@ -38,7 +39,8 @@ int cli_check(const char *arguments, const char *summary, char **argv)
   g_autofree char *file = NULL;
   const GOptionEntry entries[] = {
       {"options", 0, 0, G_OPTION_ARG_FILENAME, &file,
-       "YAML file with the options to open the feature with (of several features: a mapping by name)", "FILE"},
+       "YAML file with the options to open the feature with (of several features: a mapping by name)",
+       "FILE"},
       {NULL}};
   int status;
   if (cli_parse(&options, arguments, summary, argv, entries, 0, 1, 1, &status)) {

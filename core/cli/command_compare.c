@@ -49,7 +49,8 @@ static gboolean open_policy(Operand *operand, GError **error)
   const CwBinding *binding = &experiment->policy;
   if (!binding->feature) {
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-                "%s: the experiment has no 'policy' to compare; name scripts and random with --agents", operand->name);
+                "%s: the experiment has no 'policy' to compare; name scripts and random with --agents",
+                operand->name);
     return FALSE;
   }
   operand->policy = cw_policy_open(binding->feature, binding->options, (guint32)experiment->seed, error);
@@ -71,7 +72,8 @@ static gboolean check_environment(const Operand *first, const Operand *other, GE
   return FALSE;
 }
 
-static gboolean open_operands(Comparison *comparison, const CliOptions *options, CwSelection selection, GError **error)
+static gboolean open_operands(Comparison *comparison, const CliOptions *options, CwSelection selection,
+                              GError **error)
 {
   for (guint i = 0; options->operands[i]; i++) {
     char *path[] = {options->operands[i], NULL};
@@ -81,7 +83,8 @@ static gboolean open_operands(Comparison *comparison, const CliOptions *options,
     operand->name = name_of(comparison, path[0]);
     comparison->n_operands = i + 1;
     if (!cli_experiment_open(&operand->opened, &one, NULL, error) ||
-        (i > 0 && !check_environment(&comparison->operands[0], operand, error)) || !open_policy(operand, error))
+        (i > 0 && !check_environment(&comparison->operands[0], operand, error)) ||
+        !open_policy(operand, error))
       return FALSE;
     CwContender contender = {operand->name, {CW_AGENT_POLICY, operand->name, operand->policy, selection}};
     g_array_append_val(comparison->contenders, contender);
@@ -98,8 +101,8 @@ static gboolean add_scripts(Comparison *comparison, GError **error)
       contender.agent.kind = CW_AGENT_RANDOM;
     else if (!g_strv_contains(known, *name)) {
       g_autofree char *list = g_strjoinv(", ", (char **)known);
-      g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION, "--agents: no agent '%s'; there are random%s%s", *name,
-                  *list ? ", " : "", list);
+      g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+                  "--agents: no agent '%s'; there are random%s%s", *name, *list ? ", " : "", list);
       return FALSE;
     }
     g_array_append_val(comparison->contenders, contender);
@@ -113,14 +116,16 @@ static gboolean compare(Comparison *comparison, const CliOptions *options, const
   if (!open_operands(comparison, options, selection, error))
     return FALSE;
   CwExperiment *experiment = comparison->operands[0].opened.experiment;
-  if (!cw_run_open(&comparison->run, experiment, FALSE, arguments->quiet, error) || !add_scripts(comparison, error))
+  if (!cw_run_open(&comparison->run, experiment, FALSE, arguments->quiet, error) ||
+      !add_scripts(comparison, error))
     return FALSE;
   CwRun *run = &comparison->run;
   CwCompareRequest request = {
       .split = arguments->split ? arguments->split : experiment->evaluate->split,
       .n_rollouts = (guint64)arguments->rollouts,
       .n_runs = (guint)arguments->runs,
-      .n_fixed = (guint64)(arguments->episodes == NOT_GIVEN ? experiment->evaluate->episodes : arguments->episodes),
+      .n_fixed =
+          (guint64)(arguments->episodes == NOT_GIVEN ? experiment->evaluate->episodes : arguments->episodes),
       .seed = (guint32)experiment->seed,
       .confidence = experiment->evaluate->confidence};
   cw_outlook_begin(run->outlook, cw_outlook_add(run->outlook, "compare", 0), "compare", 0, 0);
@@ -172,21 +177,24 @@ int cli_compare(const char *arguments, const char *summary, char **argv)
   const GOptionEntry entries[] = {
       {"rollouts", 0, 0, G_OPTION_ARG_INT64, &parsed.rollouts, "pulls of a run; default: 1000", "N"},
       {"runs", 0, 0, G_OPTION_ARG_INT64, &parsed.runs, "runs of either bandit; default: 3", "N"},
-      {"split", 0, 0, G_OPTION_ARG_FILENAME, &parsed.split, "split of the goals; default: that of 'evaluate'", "NAME"},
+      {"split", 0, 0, G_OPTION_ARG_FILENAME, &parsed.split, "split of the goals; default: that of 'evaluate'",
+       "NAME"},
       {"episodes", 0, 0, G_OPTION_ARG_INT64, &parsed.episodes,
        "episodes of every agent for the fixed estimate; default: those of 'evaluate'", "N"},
       {"agents", 0, 0, G_OPTION_ARG_FILENAME, &parsed.agents,
        "further agents, comma separated: random, scripts of the environment", "LIST"},
       {"selection", 0, 0, G_OPTION_ARG_FILENAME, &parsed.selection,
        "how policies choose: sample or greedy; default: sample", "NAME"},
-      {"out", 'o', 0, G_OPTION_ARG_FILENAME, &parsed.out, "directory for comparison.json and the figure", "DIR"},
+      {"out", 'o', 0, G_OPTION_ARG_FILENAME, &parsed.out, "directory for comparison.json and the figure",
+       "DIR"},
       {NULL}};
   int status;
   if (cli_parse(&options, arguments, summary, argv, entries, CLI_WITH_SET | CLI_WITH_QUIET, 1, 64, &status)) {
     CwSelection selection = CW_SELECT_SAMPLE;
     parsed.quiet = options.quiet;
     if (parsed.rollouts < 1 || parsed.rollouts > 10000000 || parsed.runs < 1 || parsed.runs > 100)
-      status = cli_usage_error(argv[0], "--rollouts must be between 1 and 10000000, --runs between 1 and 100");
+      status =
+          cli_usage_error(argv[0], "--rollouts must be between 1 and 10000000, --runs between 1 and 100");
     else if (parsed.episodes != NOT_GIVEN && parsed.episodes < 1)
       status = cli_usage_error(argv[0], "--episodes must be at least 1");
     else if (parsed.selection && !cw_selection_from_name(parsed.selection, &selection))

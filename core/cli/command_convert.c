@@ -5,7 +5,8 @@
 
 static const CwRegisteredConversion *conversion_of(const CwRegisteredFeature *feature, const char *verb)
 {
-  const CwRegisteredConversion *conversion = g_str_equal(verb, "import") ? &feature->import : &feature->export;
+  const CwRegisteredConversion *conversion =
+      g_str_equal(verb, "import") ? &feature->import : &feature->export;
   return conversion->run ? conversion : NULL;
 }
 
@@ -25,12 +26,13 @@ static char *who_converts(CwRegistry *registry, const char *verb)
 
 static gboolean is_wanted(const CwRegisteredFeature *feature, const char *name, const char *kind)
 {
-  return g_str_equal(feature->name, name) && (!kind || g_str_equal(cw_feature_kind_name(feature->kind), kind));
+  return g_str_equal(feature->name, name) &&
+         (!kind || g_str_equal(cw_feature_kind_name(feature->kind), kind));
 }
 
 /* Why there is no one feature of that name, kind and conversion. */
-static void set_not_one(CwRegistry *registry, const char *verb, const char *name, const char *kind, guint n_named,
-                        guint n_found, GError **error)
+static void set_not_one(CwRegistry *registry, const char *verb, const char *name, const char *kind,
+                        guint n_named, guint n_found, GError **error)
 {
   g_autofree char *who = who_converts(registry, verb);
   const GPtrArray *features = cw_registry_features(registry);
@@ -46,8 +48,8 @@ static void set_not_one(CwRegistry *registry, const char *verb, const char *name
                 kind ? kind : "feature", name, verb, who);
   else
     g_set_error(error, CW_PLUGIN_ERROR, CW_ERROR_CONFIGURATION, "no %s '%s'%s%s%s; features with an %s: %s",
-                kind ? kind : "feature", name, suggestion ? "; did you mean '" : "", suggestion ? suggestion : "",
-                suggestion ? "'?" : "", verb, who);
+                kind ? kind : "feature", name, suggestion ? "; did you mean '" : "",
+                suggestion ? suggestion : "", suggestion ? "'?" : "", verb, who);
 }
 
 /* The feature that `name` (and `kind`, if not NULL) means. All plugins are loaded:

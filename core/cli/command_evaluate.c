@@ -44,7 +44,8 @@ static gboolean evaluate_all(CwRun *run, char **agents, const char *directory, G
     if (pass == 1 && wants(agents, "final") && !cw_position_load_policy(run, directory, error))
       return FALSE;
     for (guint i = 0; i < n; i++)
-      if (g_str_equal(agents[i], "final") == (pass == 1) && !cw_run_evaluate(run, agents[i], phases[i], error))
+      if (g_str_equal(agents[i], "final") == (pass == 1) &&
+          !cw_run_evaluate(run, agents[i], phases[i], error))
         return FALSE;
   }
   return TRUE;
@@ -60,8 +61,9 @@ static gboolean evaluate(CliExperiment *opened, const Arguments *arguments, gboo
                   (agents = cw_run_agents(opened->experiment, run.environment, error));
   if (good && !opened->directory && wants(agents, "final")) {
     if (arguments->agents) {
-      g_set_error_literal(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-                          "'final' is the policy of a finished run: name the run directory instead of the experiment");
+      g_set_error_literal(
+          error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+          "'final' is the policy of a finished run: name the run directory instead of the experiment");
       good = FALSE;
     }
     for (guint i = 0, kept = 0; agents[i]; i++) {

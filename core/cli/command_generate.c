@@ -33,8 +33,8 @@ static gboolean choose_agent(CwRun *run, const char *name, CwAgent *agent, GErro
     *agent = (CwAgent){CW_AGENT_POLICY, "policy", run->policy, CW_SELECT_SAMPLE};
   else if (!g_strv_contains(scripts, name)) {
     g_autofree char *known = g_strjoinv(", ", (char **)scripts);
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION, "--agent: no agent '%s'; there are random%s%s%s", name,
-                run->policy ? ", policy" : "", *known ? ", " : "", known);
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION, "--agent: no agent '%s'; there are random%s%s%s",
+                name, run->policy ? ", policy" : "", *known ? ", " : "", known);
     return FALSE;
   }
   return TRUE;
@@ -46,8 +46,8 @@ static gboolean check_teacher(CwRun *run, const char *teacher, GError **error)
   if (!teacher || g_strv_contains(scripts, teacher))
     return TRUE;
   g_autofree char *known = g_strjoinv(", ", (char **)scripts);
-  g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION, "--teacher: no script '%s' in the environment; there are %s",
-              teacher, *known ? known : "none");
+  g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+              "--teacher: no script '%s' in the environment; there are %s", teacher, *known ? known : "none");
   return FALSE;
 }
 
@@ -72,7 +72,8 @@ static gboolean generate(CliExperiment *opened, const Arguments *arguments, gboo
                   check_teacher(&run, arguments->teacher, error) &&
                   (agent.kind != CW_AGENT_POLICY || open_policy(&run, opened->directory, error));
   if (good) {
-    guint phase = cw_outlook_add(run.outlook, "generate", request.n_perfect ? request.n_perfect : request.n_episodes);
+    guint phase =
+        cw_outlook_add(run.outlook, "generate", request.n_perfect ? request.n_perfect : request.n_episodes);
     cw_outlook_begin(run.outlook, phase, "generate", 0, 0);
     good = cw_generate(run.rollout, &agent, &request, arguments->out, &counts, cw_run_report, &run, error);
     cw_outlook_end(run.outlook);
@@ -99,9 +100,12 @@ int cli_generate(const char *arguments, const char *summary, char **argv)
       {"split", 0, 0, G_OPTION_ARG_FILENAME, &parsed.split, "split of the goals; default: train", "NAME"},
       {"episodes", 0, 0, G_OPTION_ARG_INT64, &parsed.episodes,
        "how many to roll out; default: 100, with --perfect at most 100 for each", "N"},
-      {"perfect", 0, 0, G_OPTION_ARG_INT64, &parsed.perfect, "until N different successful ones are found", "N"},
-      {"per-goal", 0, 0, G_OPTION_ARG_INT64, &parsed.per_goal, "consecutive episodes on each goal; default: 1", "N"},
-      {"successful-only", 0, 0, G_OPTION_ARG_NONE, &parsed.successful_only, "keep only successful episodes", NULL},
+      {"perfect", 0, 0, G_OPTION_ARG_INT64, &parsed.perfect, "until N different successful ones are found",
+       "N"},
+      {"per-goal", 0, 0, G_OPTION_ARG_INT64, &parsed.per_goal,
+       "consecutive episodes on each goal; default: 1", "N"},
+      {"successful-only", 0, 0, G_OPTION_ARG_NONE, &parsed.successful_only, "keep only successful episodes",
+       NULL},
       {"prune-loops", 0, 0, G_OPTION_ARG_NONE, &parsed.prune_loops, "cut loops out of what is kept", NULL},
       {"rejected", 0, 0, G_OPTION_ARG_FILENAME, &parsed.rejected,
        "file for unsuccessful episodes beside successful ones on their goal", "FILE"},
@@ -118,13 +122,15 @@ int cli_generate(const char *arguments, const char *summary, char **argv)
     if (!parsed.out)
       status = cli_usage_error(argv[0], "--out is missing");
     else if (parsed.perfect < 0 || parsed.perfect > 1000000 || parsed.per_goal < 1 || parsed.per_goal > 1000)
-      status = cli_usage_error(argv[0], "--perfect must be between 0 and 1000000, --per-goal between 1 and 1000");
+      status =
+          cli_usage_error(argv[0], "--perfect must be between 0 and 1000000, --per-goal between 1 and 1000");
     else if (parsed.rejected && !parsed.successful_only && parsed.perfect == 0)
       status = cli_usage_error(argv[0], "--rejected needs --perfect or --successful-only");
     else if (parsed.teacher && !g_str_equal(parsed.agent, "policy") && !g_str_equal(parsed.agent, "random"))
       status = cli_usage_error(argv[0], "--teacher needs --agent policy or random");
     else if (parsed.teacher && (parsed.successful_only || parsed.perfect > 0 || parsed.prune_loops))
-      status = cli_usage_error(argv[0], "--teacher does not go with --perfect, --successful-only and --prune-loops");
+      status = cli_usage_error(argv[0],
+                               "--teacher does not go with --perfect, --successful-only and --prune-loops");
     else if (parsed.episodes < 1 || parsed.episodes > G_MAXINT32)
       status = cli_usage_error(argv[0], "--episodes must be between 1 and %d", G_MAXINT32);
     else if (!cli_experiment_open(&opened, &options, NULL, &error) ||

@@ -13,8 +13,12 @@ static void list_all(CwRegistry *registry)
   for (guint i = 0; i < features->len; i++) {
     const CwRegisteredFeature *feature = g_ptr_array_index(features, i);
     const CwPluginDescriptor *plugin = feature->plugin->descriptor;
-    const char *cells[] = {
-        cw_feature_kind_name(feature->kind), feature->name, plugin->name, plugin->version, feature->summary, NULL};
+    const char *cells[] = {cw_feature_kind_name(feature->kind),
+                           feature->name,
+                           plugin->name,
+                           plugin->version,
+                           feature->summary,
+                           NULL};
     g_ptr_array_add(rows, g_strdupv((char **)cells));
   }
   if (rows->len > 0) {
@@ -93,9 +97,11 @@ static void show_conversion(const CwRegisteredConversion *conversion, const char
   g_autofree char *options =
       markdown ? cw_options_markdown(&conversion->options) : cw_options_help(&conversion->options);
   if (markdown)
-    cli_printf("\n`cartwright %s %s KEY=VALUE... --into PATH`: %s.\n\n%s", verb, name, conversion->summary, options);
+    cli_printf("\n`cartwright %s %s KEY=VALUE... --into PATH`: %s.\n\n%s", verb, name, conversion->summary,
+               options);
   else
-    cli_printf("\ncartwright %s %s KEY=VALUE... --into PATH: %s\n\n%s", verb, name, conversion->summary, options);
+    cli_printf("\ncartwright %s %s KEY=VALUE... --into PATH: %s\n\n%s", verb, name, conversion->summary,
+               options);
 }
 
 static void show_feature(const CwRegisteredFeature *feature, gboolean markdown)
@@ -107,8 +113,8 @@ static void show_feature(const CwRegisteredFeature *feature, gboolean markdown)
   g_autofree char *metrics = metrics_text(feature, markdown ? "`" : "");
   if (markdown) {
     g_autofree char *options = cw_options_markdown(&feature->options);
-    cli_printf("# %s `%s`\n\n%s.\n\nPlugin `%s` %s (%s).\n", kind, feature->name, feature->summary, plugin->name,
-               plugin->version, plugin->license);
+    cli_printf("# %s `%s`\n\n%s.\n\nPlugin `%s` %s (%s).\n", kind, feature->name, feature->summary,
+               plugin->name, plugin->version, plugin->license);
     if (capabilities)
       cli_printf("It %s: %s.\n", verb, capabilities);
     if (metrics)
@@ -175,7 +181,8 @@ static int show_core(const char *name, gboolean markdown)
     show_section(section, markdown);
   }
   g_ptr_array_add(names, NULL);
-  return n_shown > 0 ? CLI_DONE : unknown_name("section of the core", name, (const char *const *)names->pdata);
+  return n_shown > 0 ? CLI_DONE
+                     : unknown_name("section of the core", name, (const char *const *)names->pdata);
 }
 
 /* What was asked for of the plugins on the search path. */
@@ -204,14 +211,16 @@ int cli_plugins(const char *arguments, const char *summary, char **argv)
 {
   CliOptions options;
   gboolean markdown = FALSE, core = FALSE;
-  const GOptionEntry entries[] = {
-      {"core", 0, 0, G_OPTION_ARG_NONE, &core, "the keys of the core's own sections, or of section NAME", NULL},
-      {"markdown", 0, 0, G_OPTION_ARG_NONE, &markdown, "with NAME or --core: the options as a Markdown page", NULL},
-      {NULL}};
+  const GOptionEntry entries[] = {{"core", 0, 0, G_OPTION_ARG_NONE, &core,
+                                   "the keys of the core's own sections, or of section NAME", NULL},
+                                  {"markdown", 0, 0, G_OPTION_ARG_NONE, &markdown,
+                                   "with NAME or --core: the options as a Markdown page", NULL},
+                                  {NULL}};
   int status;
   if (cli_parse(&options, arguments, summary, argv, entries, 0, 0, 1, &status)) {
     const char *name = options.operands ? options.operands[0] : NULL;
-    status = core ? show_core(name, markdown) : show_plugins((const char *const *)options.plugin_path, name, markdown);
+    status = core ? show_core(name, markdown)
+                  : show_plugins((const char *const *)options.plugin_path, name, markdown);
   }
   cli_options_clear(&options);
   return status;

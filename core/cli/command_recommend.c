@@ -14,7 +14,8 @@ typedef struct {
   gboolean quiet;
 } Arguments;
 
-static gboolean choose_agent(CwRun *run, const char *name, const char *directory, CwAgent *agent, GError **error)
+static gboolean choose_agent(CwRun *run, const char *name, const char *directory, CwAgent *agent,
+                             GError **error)
 {
   const char *const *scripts = cw_environment_scripts(run->environment);
   gboolean is_policy = g_str_equal(name, "initial") || g_str_equal(name, "final");
@@ -27,12 +28,14 @@ static gboolean choose_agent(CwRun *run, const char *name, const char *directory
       return TRUE;
     if (directory)
       return cw_position_load_policy(run, directory, error);
-    g_set_error_literal(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-                        "'final' is the policy of a finished run: name the run directory instead of the experiment");
+    g_set_error_literal(
+        error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+        "'final' is the policy of a finished run: name the run directory instead of the experiment");
     return FALSE;
   } else if (is_policy || !g_strv_contains(scripts, name)) {
     g_autofree char *known = g_strjoinv(", ", (char **)scripts);
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION, "--agents: no agent '%s'; there are random%s%s%s", name,
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+                "--agents: no agent '%s'; there are random%s%s%s", name,
                 run->policy ? ", initial, final" : "", *known ? ", " : "", known);
     return FALSE;
   }
@@ -61,7 +64,8 @@ static char **row_of(const char *name, const CwRecommendation *result)
   return row;
 }
 
-static void print_table(const CwRun *run, const CwRecommendRequest *request, guint n_goals, const GPtrArray *rows)
+static void print_table(const CwRun *run, const CwRecommendRequest *request, guint n_goals,
+                        const GPtrArray *rows)
 {
   g_autofree char *hit = g_strdup_printf("hit@%u %%", request->k);
   g_autofree char *target = g_strdup_printf("NDCG@%u target", request->k);
@@ -73,7 +77,8 @@ static void print_table(const CwRun *run, const CwRecommendRequest *request, gui
   cli_printf("environment: %s\n", cw_environment_feature(run->environment)->name);
   for (const char *const *fact = cw_environment_describe(run->environment); fact[0] && fact[1]; fact += 2)
     cli_printf("  %s: %s\n", fact[0], fact[1]);
-  cli_printf("split: %s, goals 0 to %u; seed %u; %u rollouts a goal, most frequent item first, ties as they came\n\n%s",
+  cli_printf("split: %s, goals 0 to %u; seed %u; %u rollouts a goal, most frequent item first, ties as they "
+             "came\n\n%s",
              request->split, n_goals - 1, request->seed, request->k, table);
 }
 
@@ -83,15 +88,15 @@ static gboolean recommend(CliExperiment *opened, const Arguments *arguments, GEr
   const char *usual = opened->directory ? "final" : "initial";
   g_auto(GStrv) agents = g_strsplit(arguments->agents ? arguments->agents : usual, ",", -1);
   g_autoptr(GPtrArray) rows = g_ptr_array_new_with_free_func((GDestroyNotify)g_strfreev);
-  CwRecommendRequest request = {.split = arguments->split ? arguments->split : evaluate->split,
-                                .n_goals =
-                                    (guint64)(arguments->goals == NOT_GIVEN ? evaluate->episodes : arguments->goals),
-                                .k = (guint)arguments->k,
-                                .seed = (guint32)opened->experiment->seed,
-                                .confidence = evaluate->confidence};
+  CwRecommendRequest request = {
+      .split = arguments->split ? arguments->split : evaluate->split,
+      .n_goals = (guint64)(arguments->goals == NOT_GIVEN ? evaluate->episodes : arguments->goals),
+      .k = (guint)arguments->k,
+      .seed = (guint32)opened->experiment->seed,
+      .confidence = evaluate->confidence};
   CwRecommendation result = {0};
-  gboolean with_policy =
-      g_strv_contains((const char *const *)agents, "initial") || g_strv_contains((const char *const *)agents, "final");
+  gboolean with_policy = g_strv_contains((const char *const *)agents, "initial") ||
+                         g_strv_contains((const char *const *)agents, "final");
   CwRun run;
   gboolean good = cw_run_open(&run, opened->experiment, with_policy, arguments->quiet, error);
   g_ptr_array_set_size(rows, (gint)g_strv_length(agents));
@@ -120,16 +125,19 @@ int cli_recommend(const char *arguments, const char *summary, char **argv)
 {
   CliOptions options;
   Arguments parsed = {.k = 10, .goals = NOT_GIVEN};
-  const GOptionEntry entries[] = {
-      {"k", 'k', 0, G_OPTION_ARG_INT64, &parsed.k, "rollouts on each goal, and places that count; default: 10", "N"},
-      {"goals", 0, 0, G_OPTION_ARG_INT64, &parsed.goals, "how many of the first; default: episodes of 'evaluate'", "N"},
-      {"split", 0, 0, G_OPTION_ARG_FILENAME, &parsed.split, "split of the goals; default: that of 'evaluate'", "NAME"},
-      {"agents", 0, 0, G_OPTION_ARG_FILENAME, &parsed.agents,
-       "which, comma separated: random, scripts of the environment, initial, final; default: final of a run, initial "
-       "of "
-       "an experiment",
-       "LIST"},
-      {NULL}};
+  const GOptionEntry entries[] = {{"k", 'k', 0, G_OPTION_ARG_INT64, &parsed.k,
+                                   "rollouts on each goal, and places that count; default: 10", "N"},
+                                  {"goals", 0, 0, G_OPTION_ARG_INT64, &parsed.goals,
+                                   "how many of the first; default: episodes of 'evaluate'", "N"},
+                                  {"split", 0, 0, G_OPTION_ARG_FILENAME, &parsed.split,
+                                   "split of the goals; default: that of 'evaluate'", "NAME"},
+                                  {"agents", 0, 0, G_OPTION_ARG_FILENAME, &parsed.agents,
+                                   "which, comma separated: random, scripts of the environment, initial, "
+                                   "final; default: final of a run, initial "
+                                   "of "
+                                   "an experiment",
+                                   "LIST"},
+                                  {NULL}};
   int status;
   if (cli_parse(&options, arguments, summary, argv, entries, CLI_WITH_SET | CLI_WITH_QUIET, 1, 1, &status)) {
     CliExperiment opened = {0};

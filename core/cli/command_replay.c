@@ -44,8 +44,8 @@ static char *excerpt(const char *text, gsize at)
   return g_string_free(result, FALSE);
 }
 
-static void show_difference(Replay *replay, const CwRecord *record, const char *where, guint turn, const char *expected,
-                            const char *found)
+static void show_difference(Replay *replay, const CwRecord *record, const char *where, guint turn,
+                            const char *expected, const char *found)
 {
   if (replay->shown)
     return;
@@ -68,8 +68,8 @@ static void show_difference(Replay *replay, const CwRecord *record, const char *
 }
 
 /* Compares observation `turn`; `over`: the episode has ended and nothing is expected to be seen. */
-static gboolean compare(Replay *replay, const CwRecord *record, const char *where, guint turn, gboolean ended_early,
-                        GError **error)
+static gboolean compare(Replay *replay, const CwRecord *record, const char *where, guint turn,
+                        gboolean ended_early, GError **error)
 {
   const char *expected = turn < record->n_observations ? record->observations[turn] : NULL;
   if (!expected)
@@ -88,7 +88,8 @@ static gboolean compare(Replay *replay, const CwRecord *record, const char *wher
 
 static gboolean replay_record(Replay *replay, const CwRecord *record, const char *where, GError **error)
 {
-  cw_random_restart(replay->random, replay->seed, "replay.environment", (guint64)record->goal, replay->n_sessions++);
+  cw_random_restart(replay->random, replay->seed, "replay.environment", (guint64)record->goal,
+                    replay->n_sessions++);
   replay->shown = FALSE;
   if (!cw_session_reset_record(replay->session, record, replay->random, error))
     return FALSE;
@@ -134,12 +135,14 @@ static gboolean replay_lines(Replay *replay, CwLines *lines, GError **error)
   return FALSE;
 }
 
-static gboolean open_and_replay(const CwExperiment *experiment, const char *path, Replay *replay, GError **error)
+static gboolean open_and_replay(const CwExperiment *experiment, const char *path, Replay *replay,
+                                GError **error)
 {
   const CwBinding *binding = &experiment->environment;
   *replay = (Replay){.seed = (guint32)experiment->seed};
   CwLines *lines = cw_lines_open(path, error);
-  replay->environment = lines ? cw_environment_open(binding->feature, binding->options, replay->seed, error) : NULL;
+  replay->environment =
+      lines ? cw_environment_open(binding->feature, binding->options, replay->seed, error) : NULL;
   replay->session = replay->environment ? cw_session_new(replay->environment, error) : NULL;
   replay->random = cw_random_new(replay->seed, "replay.environment", 0, 0);
   gboolean good = replay->session && replay_lines(replay, lines, error);
@@ -163,7 +166,8 @@ int cli_replay(const char *arguments, const char *summary, char **argv)
       status = cli_fail(error);
     } else {
       guint64 n_different = replay.n_turns - replay.n_identical;
-      cli_printf("turns %" G_GUINT64_FORMAT ", identical %" G_GUINT64_FORMAT ", different %" G_GUINT64_FORMAT "\n",
+      cli_printf("turns %" G_GUINT64_FORMAT ", identical %" G_GUINT64_FORMAT ", different %" G_GUINT64_FORMAT
+                 "\n",
                  replay.n_turns, replay.n_identical, n_different);
       status = n_different > 0 ? CLI_FAILED : CLI_DONE;
     }

@@ -7,7 +7,8 @@ typedef struct {
   char *out, *against, *x;
 } Arguments;
 
-static gboolean report_runs(const CliOptions *options, const Arguments *arguments, CwReportAxis axis, GError **error)
+static gboolean report_runs(const CliOptions *options, const Arguments *arguments, CwReportAxis axis,
+                            GError **error)
 {
   CwRunsReport *report = cw_report_new((const char *const *)options->operands, arguments->against, error);
   if (!report)
@@ -34,7 +35,8 @@ int cli_report(const char *arguments, const char *summary, char **argv)
        "compare every row with that experiment's trained policy, or that untrained agent", "NAME"},
       {"x", 0, 0, G_OPTION_ARG_FILENAME, &parsed.x,
        "what the curves are drawn over: updates, decisions or minutes; default: updates", "AXIS"},
-      {"out", 'o', 0, G_OPTION_ARG_FILENAME, &parsed.out, "directory for report.json, report.md and the curves", "DIR"},
+      {"out", 'o', 0, G_OPTION_ARG_FILENAME, &parsed.out,
+       "directory for report.json, report.md and the curves", "DIR"},
       {NULL}};
   int status;
   if (cli_parse(&options, arguments, summary, argv, entries, CLI_WITH_QUIET, 1, 1000, &status)) {

@@ -27,9 +27,11 @@ int cli_run(const char *arguments, const char *summary, char **argv)
   CwRunOptions run_options = {0};
   g_autofree char *directory = NULL;
   const GOptionEntry entries[] = {
-      {"out", 'o', 0, G_OPTION_ARG_FILENAME, &directory, "run directory; default: the experiment's `output`", "DIR"},
+      {"out", 'o', 0, G_OPTION_ARG_FILENAME, &directory, "run directory; default: the experiment's `output`",
+       "DIR"},
       {"resume", 0, 0, G_OPTION_ARG_NONE, &run_options.resume, "continue from the newest checkpoint", NULL},
-      {"overwrite", 0, 0, G_OPTION_ARG_NONE, &run_options.overwrite, "replace the run that the directory holds", NULL},
+      {"overwrite", 0, 0, G_OPTION_ARG_NONE, &run_options.overwrite,
+       "replace the run that the directory holds", NULL},
       {NULL}};
   int status;
   if (cli_parse(&options, arguments, summary, argv, entries, CLI_WITH_SET | CLI_WITH_QUIET, 1, 1, &status)) {

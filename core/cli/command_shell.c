@@ -40,7 +40,8 @@ static gboolean act(CwSession *session, const CwRegisteredFeature *feature, cons
   guint candidate = find_candidate(observation, line);
   gboolean free_text = (feature->capabilities & CW_ENVIRONMENT_FREE_TEXT) != 0;
   guint64 number;
-  *taken = candidate > 0 || (free_text && !g_ascii_string_to_unsigned(line, 10, 0, G_MAXUINT64, &number, NULL));
+  *taken =
+      candidate > 0 || (free_text && !g_ascii_string_to_unsigned(line, 10, 0, G_MAXUINT64, &number, NULL));
   *outcome = (CwOutcome){.struct_size = sizeof *outcome};
   if (candidate > 0)
     return cw_session_step(session, candidate - 1, outcome, error);
@@ -104,7 +105,8 @@ static gboolean open_and_play(const CwExperiment *experiment, const Arguments *a
   CwEnvironment *environment =
       cw_environment_open(binding->feature, binding->options, (guint32)experiment->seed, error);
   CwSession *session = environment ? cw_session_new(environment, error) : NULL;
-  CwRandom *random = cw_random_new((guint32)experiment->seed, "shell.environment", (guint64)arguments->goal, 0);
+  CwRandom *random =
+      cw_random_new((guint32)experiment->seed, "shell.environment", (guint64)arguments->goal, 0);
   gboolean good = session && cw_session_reset(session, split, arguments->goal, random, error) &&
                   play(session, binding->feature, error);
   cw_session_free(session);
@@ -125,7 +127,8 @@ int cli_shell(const char *arguments, const char *summary, char **argv)
   if (cli_parse(&options, arguments, summary, argv, entries, CLI_WITH_SET, 1, 1, &status)) {
     CliExperiment opened;
     GError *error = NULL;
-    if (!cli_experiment_open(&opened, &options, NULL, &error) || !open_and_play(opened.experiment, &parsed, &error))
+    if (!cli_experiment_open(&opened, &options, NULL, &error) ||
+        !open_and_play(opened.experiment, &parsed, &error))
       status = cli_fail(error);
     cli_experiment_close(&opened);
   }

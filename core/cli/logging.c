@@ -8,7 +8,8 @@
 /* Set once, before anything is logged from another thread. */
 static gboolean only_warnings;
 
-static GLogWriterOutput write_log(GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer user_data)
+static GLogWriterOutput write_log(GLogLevelFlags level, const GLogField *fields, gsize n_fields,
+                                  gpointer user_data)
 {
   (void)user_data;
   const char *message = NULL, *domain = NULL;

@@ -9,9 +9,10 @@
 static const CliCommand commands[] = {
     {"run", "EXPERIMENT.yaml | RUN", "run an experiment: its stages, then its evaluation", cli_run},
     {"evaluate", "EXPERIMENT.yaml | RUN", "score agents: mean reward, success rate, intervals", cli_evaluate},
-    {"compare", "RUN | EXPERIMENT.yaml ...", "agents against each other: Thompson sampling, beside fixed estimates",
-     cli_compare},
-    {"report", "RUN ...", "finished runs as one table: seeds pooled, intervals, costs, mean curves", cli_report},
+    {"compare", "RUN | EXPERIMENT.yaml ...",
+     "agents against each other: Thompson sampling, beside fixed estimates", cli_compare},
+    {"report", "RUN ...", "finished runs as one table: seeds pooled, intervals, costs, mean curves",
+     cli_report},
     {"recommend", "EXPERIMENT.yaml | RUN", "agents as recommenders: hit rate and NDCG of what they end with",
      cli_recommend},
     {"generate", "EXPERIMENT.yaml | RUN --out FILE", "write trajectories of an agent", cli_generate},
@@ -19,7 +20,8 @@ static const CliCommand commands[] = {
      cli_replay},
     {"search", "EXPERIMENT.yaml", "a query per line on stdin, a JSON line of results each", cli_search},
     {"score", "EXPERIMENT.yaml", "a JSON job per line on stdin, a JSON line with its reward each", cli_score},
-    {"ask", "EXPERIMENT.yaml VERB", "a JSON request per line on stdin, put to the environment as VERB", cli_ask},
+    {"ask", "EXPERIMENT.yaml VERB", "a JSON request per line on stdin, put to the environment as VERB",
+     cli_ask},
     {"shell", "EXPERIMENT.yaml", "play an episode at the terminal", cli_shell},
     {"config", "EXPERIMENT.yaml", "print the resolved experiment, every value with its origin", cli_config},
     {"import", "FEATURE [KEY=VALUE...] --into PATH", "make a feature's own file or folder out of other files",
@@ -35,8 +37,9 @@ static void print_usage(FILE *stream)
   fprintf(stream, "usage: cartwright COMMAND [OPTION...] ...\n\ncommands:\n");
   for (guint i = 0; i < G_N_ELEMENTS(commands); i++)
     fprintf(stream, "  %-9s %s\n", commands[i].name, commands[i].summary);
-  fprintf(stream, "\n'cartwright COMMAND --help' explains a command; 'cartwright --version' prints the version.\n"
-                  "exit status: 0 done, 1 failed, 2 bad usage or configuration, 130 interrupted\n");
+  fprintf(stream,
+          "\n'cartwright COMMAND --help' explains a command; 'cartwright --version' prints the version.\n"
+          "exit status: 0 done, 1 failed, 2 bad usage or configuration, 130 interrupted\n");
 }
 
 int main(int argc, char **argv)

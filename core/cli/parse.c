@@ -4,20 +4,23 @@
 #include <string.h>
 
 static GOptionContext *make_context(CliOptions *options, const char *command, const char *arguments,
-                                    const char *summary, const GOptionEntry *entries, CliFlags flags, gboolean *help)
+                                    const char *summary, const GOptionEntry *entries, CliFlags flags,
+                                    gboolean *help)
 {
   g_autofree char *usage = g_strdup_printf("%s", arguments);
   GOptionContext *context = g_option_context_new(usage);
-  GOptionEntry common[] = {{"plugin-path", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->plugin_path,
-                            "look for plugins in DIR first; may be repeated", "DIR"},
-                           {"help", 'h', 0, G_OPTION_ARG_NONE, help, "show this help", NULL},
-                           {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->operands, NULL, NULL},
-                           {NULL}};
+  GOptionEntry common[] = {
+      {"plugin-path", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->plugin_path,
+       "look for plugins in DIR first; may be repeated", "DIR"},
+      {"help", 'h', 0, G_OPTION_ARG_NONE, help, "show this help", NULL},
+      {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->operands, NULL, NULL},
+      {NULL}};
   GOptionEntry set[] = {{"set", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->set,
-                         "override a value of the experiment, such as stages.1.epochs=3; may be repeated", "KEY=VALUE"},
+                         "override a value of the experiment, such as stages.1.epochs=3; may be repeated",
+                         "KEY=VALUE"},
                         {NULL}};
-  GOptionEntry quiet[] = {{"quiet", 'q', 0, G_OPTION_ARG_NONE, &options->quiet, "no progress, only warnings", NULL},
-                          {NULL}};
+  GOptionEntry quiet[] = {
+      {"quiet", 'q', 0, G_OPTION_ARG_NONE, &options->quiet, "no progress, only warnings", NULL}, {NULL}};
   g_autofree char *text = g_strdup_printf("cartwright %s: %s", command, summary);
   g_option_context_set_summary(context, text);
   g_option_context_set_help_enabled(context, FALSE);
@@ -75,7 +78,8 @@ void cli_options_clear(CliOptions *options)
   *options = (CliOptions){0};
 }
 
-gboolean cli_experiment_open(CliExperiment *opened, const CliOptions *options, const char *const *more, GError **error)
+gboolean cli_experiment_open(CliExperiment *opened, const CliOptions *options, const char *const *more,
+                             GError **error)
 {
   const char *path = options->operands[0];
   g_autofree char *config = NULL;
@@ -83,8 +87,8 @@ gboolean cli_experiment_open(CliExperiment *opened, const CliOptions *options, c
   if (g_file_test(path, G_FILE_TEST_IS_DIR)) {
     config = g_build_filename(path, "config.yaml", NULL);
     if (!g_file_test(config, G_FILE_TEST_EXISTS)) {
-      g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION, "%s: is a directory without config.yaml, hence no run",
-                  path);
+      g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+                  "%s: is a directory without config.yaml, hence no run", path);
       return FALSE;
     }
     opened->directory = g_strdup(path);

@@ -21,7 +21,8 @@ char *cw_place_text(CwPlace place);
 CwDiagnostics *cw_diagnostics_new(void);
 void cw_diagnostics_free(CwDiagnostics *diagnostics); /* accepts NULL */
 /* Adds "FILE:LINE:COLUMN: error: MESSAGE". Duplicates are dropped. */
-void cw_diagnostics_error(CwDiagnostics *diagnostics, CwPlace place, const char *format, ...) G_GNUC_PRINTF(3, 4);
+void cw_diagnostics_error(CwDiagnostics *diagnostics, CwPlace place, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);
 guint cw_diagnostics_count(const CwDiagnostics *diagnostics);
 /* All messages, sorted, one per line, each ended by a newline. Free with g_free. */
 char *cw_diagnostics_text(CwDiagnostics *diagnostics);

@@ -17,7 +17,8 @@ typedef struct {
   CwDiagnostics *diagnostics;
 } Loader;
 
-static CwOptionsScope scope_of(const Loader *loader, const char *what, CwPlace place, const char *const *also_allowed)
+static CwOptionsScope scope_of(const Loader *loader, const char *what, CwPlace place,
+                               const char *const *also_allowed)
 {
   CwOptionsScope scope = {.what = what,
                           .place = place,
@@ -83,8 +84,8 @@ static const CwYamlNode *section(Loader *loader, const CwYamlNode *parent, const
     return node->faulty ? NULL : node;
   if (!node || is_empty(node))
     return loader->nothing;
-  cw_diagnostics_error(loader->diagnostics, node->place, "%s must be a mapping of keys to values, found %s", key,
-                       node->kind == CW_YAML_SEQUENCE ? "a list" : "a single value");
+  cw_diagnostics_error(loader->diagnostics, node->place, "%s must be a mapping of keys to values, found %s",
+                       key, node->kind == CW_YAML_SEQUENCE ? "a list" : "a single value");
   return NULL;
 }
 
@@ -111,8 +112,8 @@ static void check_reserved(Loader *loader, const CwBinding *binding, const CwOpt
 }
 
 /* Finds the feature that `mapping` names; binding->feature stays NULL after a complaint. */
-static void find_feature(Loader *loader, CwFeatureKind kind, const CwOptionTable *name_table, const CwYamlNode *mapping,
-                         const char *what, CwPlace place, CwBinding *binding)
+static void find_feature(Loader *loader, CwFeatureKind kind, const CwOptionTable *name_table,
+                         const CwYamlNode *mapping, const char *what, CwPlace place, CwBinding *binding)
 {
   CwOptionsScope scope = scope_of(loader, what, place, NULL);
   scope.ignore_unknown = TRUE;
@@ -181,8 +182,8 @@ static gint stage_kind(Loader *loader, const CwYamlNode *mapping)
     const CwYamlPair *pair = g_ptr_array_index(mapping->items, i);
     const char *near = cw_suggest(pair->key, cw_stage_kind_names);
     if (near) {
-      cw_diagnostics_error(loader->diagnostics, pair->place, "unknown key '%s' in a stage; did you mean '%s'?",
-                           pair->key, near);
+      cw_diagnostics_error(loader->diagnostics, pair->place,
+                           "unknown key '%s' in a stage; did you mean '%s'?", pair->key, near);
       return -1;
     }
   }
@@ -258,7 +259,8 @@ static const CwYamlNode *stage_mapping(Loader *loader, const CwYamlNode *item)
 {
   if (item->faulty || item->kind == CW_YAML_MAPPING)
     return item->faulty ? NULL : item;
-  cw_diagnostics_error(loader->diagnostics, item->place, "a stage must be a mapping of keys to values, found %s",
+  cw_diagnostics_error(loader->diagnostics, item->place,
+                       "a stage must be a mapping of keys to values, found %s",
                        item->kind == CW_YAML_SEQUENCE ? "a list" : "a single value");
   return NULL;
 }
@@ -292,8 +294,8 @@ static void fill_binding(Loader *loader, const char *key, CwBinding *binding)
     return;
   g_autofree char *what = describe_feature(binding->feature);
   CwOptionsScope scope = scope_of(loader, what, place_of_key(loader->root, key), also_allowed);
-  binding->options =
-      cw_options_fill_in(&binding->feature->options, cw_yaml_get(loader->root, key), &scope, loader->diagnostics);
+  binding->options = cw_options_fill_in(&binding->feature->options, cw_yaml_get(loader->root, key), &scope,
+                                        loader->diagnostics);
 }
 
 static gpointer fill_section(Loader *loader, const char *key, const CwOptionTable *table)
@@ -325,7 +327,8 @@ static CwExperiment *load(Loader *loader, const char *path)
   find_bound_features(loader);
   find_stages(loader, list);
   CwOptionsScope scope = scope_of(loader, "the experiment", loader->root->place, cw_experiment_sections);
-  CwExperiment *experiment = cw_options_fill_in(&cw_experiment_top_table, loader->root, &scope, loader->diagnostics);
+  CwExperiment *experiment =
+      cw_options_fill_in(&cw_experiment_top_table, loader->root, &scope, loader->diagnostics);
   fill_binding(loader, "environment", &loader->environment);
   fill_binding(loader, "policy", &loader->policy);
   g_autofree gboolean *filled = fill_stages(loader, list);
@@ -355,7 +358,8 @@ static CwExperiment *load_root(Loader *loader, const char *path, const char *con
   return NULL;
 }
 
-CwExperiment *cw_experiment_load(const char *path, const char *const *sets, CwRegistry *registry, GError **error)
+CwExperiment *cw_experiment_load(const char *path, const char *const *sets, CwRegistry *registry,
+                                 GError **error)
 {
   CwYamlNode nothing = {.kind = CW_YAML_MAPPING, .items = g_ptr_array_new()};
   Loader loader = {.registry = registry,

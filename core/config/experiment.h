@@ -26,10 +26,10 @@ typedef struct {
 
 /* `evaluate:` */
 typedef struct {
-  char *split;     /* default "test" */
-  gint64 episodes; /* default 500; the first goals of the split, all of them when fewer */
-  char *
-      *agents; /* "random", a script of the environment, "initial", "final"; default random, scripts, initial, final */
+  char *split;       /* default "test" */
+  gint64 episodes;   /* default 500; the first goals of the split, all of them when fewer */
+  char **agents;     /* "random", a script of the environment, "initial", "final"; default random, scripts,
+                        initial, final */
   char **selection;  /* "sample", "greedy"; default both; how policies choose */
   double confidence; /* default 0.95 */
 } CwEvaluateOptions;
@@ -38,8 +38,9 @@ typedef enum { CW_STAGE_GENERATE, CW_STAGE_IMPORT, CW_STAGE_ALGORITHM } CwStageK
 
 /* keys of `generate:` */
 typedef struct {
-  char *agent;       /* a script of the environment, "random" or "policy" (the current one); default "policy" */
-  char *policy_from; /* of agent "policy": a run or a checkpoint whose weights it takes; NULL: the current ones */
+  char *agent; /* a script of the environment, "random" or "policy" (the current one); default "policy" */
+  char *policy_from; /* of agent "policy": a run or a checkpoint whose weights it takes; NULL: the current
+                        ones */
   char *teacher;     /* a script whose choices are recorded in place of the agent's; NULL: none */
   char *split;       /* default "train" */
   gint64 episodes;   /* how many to roll out, at most with `perfect`; 0: not said */
@@ -48,15 +49,16 @@ typedef struct {
   gboolean successful_only; /* keep only successful episodes; default false */
   gboolean shuffle;         /* goals in an order of the stage's own; default false */
   gboolean prune_loops;     /* cut loops out of what is kept; default false */
-  char *rejected_into;      /* file name for unsuccessful episodes beside successful ones on their goal; NULL: none */
+  char *rejected_into; /* file name for unsuccessful episodes beside successful ones on their goal; NULL: none
+                        */
 } CwGenerateOptions;
 
 /* keys of `import:` (recorded sessions of the environment's own kind) */
 typedef struct {
-  char *sessions; /* path; required */
-  char **splits;  /* keep sessions whose goal falls in these splits; default train */
-  gboolean
-      add_searches; /* add the recorded query to the candidates (true) or skip search steps (false); default true */
+  char *sessions;        /* path; required */
+  char **splits;         /* keep sessions whose goal falls in these splits; default train */
+  gboolean add_searches; /* add the recorded query to the candidates (true) or skip search steps (false);
+                            default true */
   gboolean successful_only;
 } CwImportOptions;
 
@@ -110,7 +112,8 @@ typedef struct {
  * Reads, overrides (`sets`: NULL-terminated "a.b=c", may be NULL), checks. NULL
  * with CW_CONFIG_ERROR / CW_ERROR_CONFIGURATION whose message holds all complaints.
  * The registry must outlive the experiment. */
-CwExperiment *cw_experiment_load(const char *path, const char *const *sets, CwRegistry *registry, GError **error);
+CwExperiment *cw_experiment_load(const char *path, const char *const *sets, CwRegistry *registry,
+                                 GError **error);
 void cw_experiment_free(CwExperiment *experiment); /* accepts NULL */
 
 /* Whether a run whose resolved text is `saved` may go on as `experiment`: all

@@ -59,11 +59,12 @@ static void check_agent(const Check *check, const char *agent, const char *const
   const char *near = cw_suggest(agent, builtin);
   g_autofree char *cure = near ? g_strdup_printf("; did you mean '%s'?", near) : g_strdup("");
   if (scriptless)
-    cw_diagnostics_error(check->diagnostics, place, "%s names %s, but environment '%s' has no scripts; expected %s%s",
-                         owner, shown, scriptless->name, names, cure);
+    cw_diagnostics_error(check->diagnostics, place,
+                         "%s names %s, but environment '%s' has no scripts; expected %s%s", owner, shown,
+                         scriptless->name, names, cure);
   else if (!is_identifier(agent))
-    cw_diagnostics_error(check->diagnostics, place, "%s names %s; expected %s or the name of a script%s", owner, shown,
-                         names, cure);
+    cw_diagnostics_error(check->diagnostics, place, "%s names %s; expected %s or the name of a script%s",
+                         owner, shown, names, cure);
 }
 
 /* The index of the item among the earlier ones of the list, or -1. */
@@ -80,8 +81,8 @@ static void check_list_items(const Check *check, const char *key, char *const *i
   const CwYamlNode *value = cw_yaml_get(cw_yaml_get(check->root, "evaluate"), key);
   for (guint i = 0; value && items && items[i]; i++)
     if (earlier_item(items, i) >= 0)
-      cw_diagnostics_error(check->diagnostics, cw_experiment_item_place(value, i), "%s in evaluate names '%s' twice",
-                           key, items[i]);
+      cw_diagnostics_error(check->diagnostics, cw_experiment_item_place(value, i),
+                           "%s in evaluate names '%s' twice", key, items[i]);
 }
 
 static void check_evaluate(const Check *check)
@@ -100,9 +101,9 @@ static void check_evaluate(const Check *check)
     CwPlace place = cw_experiment_item_place(agents, i);
     check_agent(check, agent, builtin, "agents in evaluate", place);
     if (!has_policy(check) && (strcmp(agent, "initial") == 0 || strcmp(agent, "final") == 0))
-      cw_diagnostics_error(check->diagnostics, place,
-                           "agents in evaluate names '%s', which needs a policy; the experiment has no 'policy'",
-                           agent);
+      cw_diagnostics_error(
+          check->diagnostics, place,
+          "agents in evaluate names '%s', which needs a policy; the experiment has no 'policy'", agent);
   }
 }
 
@@ -113,8 +114,8 @@ static CwPlace generate_place(const Check *check, guint i, const char *key, cons
   return value ? value->place : stage->place;
 }
 
-/* A teacher's choices are no episode of anybody: nothing can be told from how it ended, and no script can act beside
- * it. */
+/* A teacher's choices are no episode of anybody: nothing can be told from how it ended, and no script can act
+ * beside it. */
 static void check_teacher(const Check *check, guint i, const CwStage *stage)
 {
   const CwGenerateOptions *options = stage->generate;
@@ -122,12 +123,13 @@ static void check_teacher(const Check *check, guint i, const CwStage *stage)
   if (!options->teacher)
     return;
   if (options->agent && strcmp(options->agent, "policy") != 0 && strcmp(options->agent, "random") != 0)
-    cw_diagnostics_error(check->diagnostics, place, "teacher in generate is for agents policy and random, found '%s'",
-                         options->agent);
-  if (options->successful_only || options->perfect > 0 || options->prune_loops)
     cw_diagnostics_error(check->diagnostics, place,
-                         "teacher in generate does not go with 'perfect', 'successful_only' and 'prune_loops': the "
-                         "episodes are the agent's, the recorded choices are not");
+                         "teacher in generate is for agents policy and random, found '%s'", options->agent);
+  if (options->successful_only || options->perfect > 0 || options->prune_loops)
+    cw_diagnostics_error(
+        check->diagnostics, place,
+        "teacher in generate does not go with 'perfect', 'successful_only' and 'prune_loops': the "
+        "episodes are the agent's, the recorded choices are not");
 }
 
 static void check_generate(const Check *check, guint i, const CwStage *stage)
@@ -150,9 +152,10 @@ static void check_generate(const Check *check, guint i, const CwStage *stage)
     cw_diagnostics_error(check->diagnostics, stage->place,
                          "generate needs 'episodes' (how many to roll out) or 'perfect' (how many to find)");
   if (options->rejected_into && !options->successful_only && options->perfect == 0)
-    cw_diagnostics_error(check->diagnostics, generate_place(check, i, "rejected_into", stage),
-                         "rejected_into in generate needs 'perfect' or 'successful_only': otherwise nothing is "
-                         "rejected");
+    cw_diagnostics_error(
+        check->diagnostics, generate_place(check, i, "rejected_into", stage),
+        "rejected_into in generate needs 'perfect' or 'successful_only': otherwise nothing is "
+        "rejected");
   check_teacher(check, i, stage);
 }
 
@@ -162,12 +165,13 @@ static void check_import(const Check *check, guint i, const CwStage *stage)
   const CwYamlNode *value = cw_yaml_get(cw_yaml_get(stage_node(check, i), "import"), "sessions");
   const char *sessions = stage->import->sessions;
   if (recordless)
-    cw_diagnostics_error(check->diagnostics, stage->place,
-                         "import needs an environment that reads recorded sessions; environment '%s' does not",
-                         recordless->name);
+    cw_diagnostics_error(
+        check->diagnostics, stage->place,
+        "import needs an environment that reads recorded sessions; environment '%s' does not",
+        recordless->name);
   if (value && sessions && !g_file_test(sessions, G_FILE_TEST_EXISTS))
-    cw_diagnostics_error(check->diagnostics, value->place, "sessions in import is '%s'; there is no such file",
-                         sessions);
+    cw_diagnostics_error(check->diagnostics, value->place,
+                         "sessions in import is '%s'; there is no such file", sessions);
 }
 
 /* The names of the files that a stage writes, NULL-terminated. */
@@ -199,14 +203,14 @@ static void check_file(const Check *check, guint i, const char *key, const char 
   g_autofree char *shown = cw_display_text(name);
   gint earlier = writer_of(check, name, 0, i);
   if (!is_file_name(name))
-    cw_diagnostics_error(check->diagnostics, place, "%s is %s; expected a plain file name such as expert.jsonl", key,
-                         shown);
+    cw_diagnostics_error(check->diagnostics, place,
+                         "%s is %s; expected a plain file name such as expert.jsonl", key, shown);
   else if (earlier >= 0) {
     const CwYamlNode *node = stage_node(check, earlier);
     const CwYamlNode *into = cw_yaml_get(node, "into");
     g_autofree char *where = cw_place_text(into ? into->place : node->place);
-    cw_diagnostics_error(check->diagnostics, place, "%s is %s, which an earlier stage writes already (%s)", key, shown,
-                         where);
+    cw_diagnostics_error(check->diagnostics, place, "%s is %s, which an earlier stage writes already (%s)",
+                         key, shown, where);
   }
 }
 
@@ -221,7 +225,8 @@ static void check_into(const Check *check, guint i, const CwStage *stage)
   CwPlace place = generate_place(check, i, "rejected_into", stage);
   check_file(check, i, "rejected_into", rejected, place);
   if (stage->into && strcmp(stage->into, rejected) == 0)
-    cw_diagnostics_error(check->diagnostics, place, "rejected_into is the same file as into; give it another name");
+    cw_diagnostics_error(check->diagnostics, place,
+                         "rejected_into is the same file as into; give it another name");
 }
 
 static void check_trajectories(const Check *check, guint i, const CwStage *stage, const char *what)
@@ -255,13 +260,14 @@ static void check_trajectories(const Check *check, guint i, const CwStage *stage
       cw_diagnostics_error(check->diagnostics, place,
                            "trajectories in %s names %s, which is neither a file nor written by an earlier "
                            "stage (they write: %s)%s%s%s",
-                           what, shown, *list ? list : "nothing", near ? "; did you mean '" : "", near ? near : "",
-                           near ? "'?" : "");
+                           what, shown, *list ? list : "nothing", near ? "; did you mean '" : "",
+                           near ? near : "", near ? "'?" : "");
   }
 }
 
 /* There must be something to generate anew, and an algorithm that bears it. */
-static void check_refresh(const Check *check, guint i, const CwStage *stage, const char *what, gboolean filled)
+static void check_refresh(const Check *check, guint i, const CwStage *stage, const char *what,
+                          gboolean filled)
 {
   const CwYamlNode *value = cw_yaml_get(stage_node(check, i), "refresh_every");
   char **names = stage->options->trajectories;
@@ -274,9 +280,9 @@ static void check_refresh(const Check *check, guint i, const CwStage *stage, con
     generated |= earlier && earlier->generate && g_strcmp0(earlier->generate->agent, "policy") == 0;
   }
   if (!generated)
-    cw_diagnostics_error(check->diagnostics, value->place,
-                         "refresh_every in %s needs trajectories that a generate stage with agent 'policy' writes",
-                         what);
+    cw_diagnostics_error(
+        check->diagnostics, value->place,
+        "refresh_every in %s needs trajectories that a generate stage with agent 'policy' writes", what);
   if (filled && !(cw_algorithm_needs(stage->algorithm.feature, stage->algorithm.options) & CW_TAKES_REFRESH))
     cw_diagnostics_error(check->diagnostics, value->place,
                          "%s cannot take other trajectories while it learns; leave refresh_every out", what);
@@ -292,13 +298,14 @@ static void check_algorithm(const Check *check, guint i, const CwStage *stage, g
   }
   g_autofree char *what = g_strdup_printf("algorithm '%s'", feature->name);
   if (!has_policy(check))
-    cw_diagnostics_error(check->diagnostics, stage->place, "%s needs a policy; the experiment has no 'policy'", what);
+    cw_diagnostics_error(check->diagnostics, stage->place,
+                         "%s needs a policy; the experiment has no 'policy'", what);
   if (filled) {
     /* A policy that was named but not found says nothing about what it can do. */
     guint64 needs = cw_algorithm_needs(feature, stage->algorithm.options);
     gboolean has_trajectories = stage->options->trajectories && stage->options->trajectories[0];
-    cw_match_capabilities(feature->name, policy ? needs : needs & CW_NEEDS_TRAJECTORIES, policy, has_trajectories,
-                          stage->place, check->diagnostics);
+    cw_match_capabilities(feature->name, policy ? needs : needs & CW_NEEDS_TRAJECTORIES, policy,
+                          has_trajectories, stage->place, check->diagnostics);
   }
   check_trajectories(check, i, stage, what);
   check_refresh(check, i, stage, what, filled);
@@ -310,7 +317,8 @@ static void check_name(const Check *check)
   g_autofree char *shown = cw_display_text(check->experiment->name);
   if (!is_file_name(check->experiment->name))
     cw_diagnostics_error(check->diagnostics, value ? value->place : check->root->place,
-                         "name in the experiment is %s; expected a plain name such as demo, without '/'", shown);
+                         "name in the experiment is %s; expected a plain name such as demo, without '/'",
+                         shown);
 }
 
 void cw_experiment_check(const CwExperiment *experiment, const CwYamlNode *root, const gboolean *filled,

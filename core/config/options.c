@@ -53,7 +53,9 @@ static char *set_default(const CwOption *row, gpointer member)
 
 static const char *kind_name(const CwYamlNode *node)
 {
-  return node->kind == CW_YAML_SEQUENCE ? "a list" : node->kind == CW_YAML_MAPPING ? "a mapping" : "a single value";
+  return node->kind == CW_YAML_SEQUENCE  ? "a list"
+         : node->kind == CW_YAML_MAPPING ? "a mapping"
+                                         : "a single value";
 }
 
 static void fill_list(const CwOption *row, const CwYamlNode *value, const char *what, gpointer member,
@@ -67,8 +69,8 @@ static void fill_list(const CwOption *row, const CwYamlNode *value, const char *
     if (item->faulty)
       return;
     if (item->kind != CW_YAML_SCALAR) {
-      cw_diagnostics_error(diagnostics, item->place, "%s in %s: expected a list of strings, found %s%s", row->name,
-                           what, kind_name(item), value->kind == CW_YAML_SEQUENCE ? " in it" : "");
+      cw_diagnostics_error(diagnostics, item->place, "%s in %s: expected a list of strings, found %s%s",
+                           row->name, what, kind_name(item), value->kind == CW_YAML_SEQUENCE ? " in it" : "");
       continue;
     }
     g_autofree char *problem = cw_scalar_check_item(row, item->scalar);
@@ -77,8 +79,8 @@ static void fill_list(const CwOption *row, const CwYamlNode *value, const char *
     g_ptr_array_add(items, g_strdup(item->scalar));
   }
   if (n_items == 0 && row->flags & CW_OPTION_REQUIRED)
-    cw_diagnostics_error(diagnostics, value->place, "%s in %s is an empty list; expected at least one item", row->name,
-                         what);
+    cw_diagnostics_error(diagnostics, value->place, "%s in %s is an empty list; expected at least one item",
+                         row->name, what);
   if (cw_diagnostics_count(diagnostics) != n_complaints)
     return;
   g_ptr_array_add(items, NULL);
@@ -103,14 +105,14 @@ static void fill_row(const CwOption *row, const CwYamlNode *value, const char *w
     if (may_be_null && !row->default_value && !(row->flags & CW_OPTION_REQUIRED))
       return;
     g_autofree char *expectation = cw_scalar_expectation(row);
-    cw_diagnostics_error(diagnostics, value->place, "%s in %s is %s; expected %s", row->name, what, value->scalar,
-                         expectation);
+    cw_diagnostics_error(diagnostics, value->place, "%s in %s is %s; expected %s", row->name, what,
+                         value->scalar, expectation);
   } else if (row->type == CW_OPTION_STRING_LIST) {
     fill_list(row, value, what, member, diagnostics);
   } else if (value->kind != CW_YAML_SCALAR) {
     g_autofree char *expectation = cw_scalar_expectation(row);
-    cw_diagnostics_error(diagnostics, value->place, "%s in %s is %s; expected %s", row->name, what, kind_name(value),
-                         expectation);
+    cw_diagnostics_error(diagnostics, value->place, "%s in %s is %s; expected %s", row->name, what,
+                         kind_name(value), expectation);
   } else {
     g_autofree char *problem = cw_scalar_parse(row, value->scalar, value->quoted, member);
     if (problem)
@@ -146,8 +148,8 @@ static void report_unknown(const CwOptionTable *table, const CwYamlPair *pair, c
   const char *near = cw_suggest(pair->key, (const char *const *)words->pdata);
   g_autofree char *cure = near ? g_strdup_printf("; did you mean '%s'?", near) : g_strdup("");
   if (homes)
-    cw_diagnostics_error(diagnostics, pair->place, "misplaced key %s in %s; it belongs to %s%s", shown, scope->what,
-                         homes, cure);
+    cw_diagnostics_error(diagnostics, pair->place, "misplaced key %s in %s; it belongs to %s%s", shown,
+                         scope->what, homes, cure);
   else
     cw_diagnostics_error(diagnostics, pair->place, "unknown key %s in %s%s", shown, scope->what, cure);
 }
@@ -159,8 +161,8 @@ static void report_missing(const CwOption *row, const CwOptionsScope *scope, CwD
                        expectation, row->help);
 }
 
-gpointer cw_options_fill_in(const CwOptionTable *table, const CwYamlNode *mapping, const CwOptionsScope *scope,
-                            CwDiagnostics *diagnostics)
+gpointer cw_options_fill_in(const CwOptionTable *table, const CwYamlNode *mapping,
+                            const CwOptionsScope *scope, CwDiagnostics *diagnostics)
 {
   gpointer options = g_malloc0(MAX(table->size, 1));
   for (guint i = 0; i < table->n_rows; i++) {
@@ -174,7 +176,8 @@ gpointer cw_options_fill_in(const CwOptionTable *table, const CwYamlNode *mappin
     const CwOption *row = find_row(table, pair->key);
     if (row)
       fill_row(row, pair->value, scope->what, member_of(row, options), diagnostics);
-    else if (!scope->ignore_unknown && !(scope->also_allowed && g_strv_contains(scope->also_allowed, pair->key)))
+    else if (!scope->ignore_unknown &&
+             !(scope->also_allowed && g_strv_contains(scope->also_allowed, pair->key)))
       report_unknown(table, pair, scope, diagnostics);
   }
   for (guint i = 0; i < table->n_rows; i++)
@@ -183,8 +186,8 @@ gpointer cw_options_fill_in(const CwOptionTable *table, const CwYamlNode *mappin
   return options;
 }
 
-gpointer cw_options_fill(const CwOptionTable *table, const CwYamlNode *mapping, const char *const *also_allowed,
-                         const char *what, CwDiagnostics *diagnostics)
+gpointer cw_options_fill(const CwOptionTable *table, const CwYamlNode *mapping,
+                         const char *const *also_allowed, const char *what, CwDiagnostics *diagnostics)
 {
   CwOptionsScope scope = {.what = what, .also_allowed = also_allowed};
   if (mapping)
@@ -208,7 +211,8 @@ void cw_options_free(const CwOptionTable *table, gpointer options)
 
 static gboolean is_option_name(const char *name)
 {
-  return name && g_ascii_islower(*name) && name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
+  return name && g_ascii_islower(*name) &&
+         name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
 }
 
 static char *check_values(const CwOption *row)
@@ -232,7 +236,9 @@ static char *check_values(const CwOption *row)
 static char *check_default(const CwOption *row)
 {
   if (row->flags & CW_OPTION_REQUIRED)
-    return row->default_value ? g_strdup_printf("is required and yet has the default '%s'", row->default_value) : NULL;
+    return row->default_value
+               ? g_strdup_printf("is required and yet has the default '%s'", row->default_value)
+               : NULL;
   gboolean numeric = row->type == CW_OPTION_INTEGER || row->type == CW_OPTION_NUMBER;
   if (!row->default_value && !numeric)
     return NULL;
@@ -258,16 +264,20 @@ static char *check_row(const CwOptionTable *table, const CwOption *row)
   if (member_size == 0)
     return g_strdup_printf("has the unknown type %d", (int)row->type);
   if (row->offset % member_size != 0)
-    return g_strdup_printf("has the offset %u, which is no multiple of its member's %" G_GSIZE_FORMAT " bytes",
+    return g_strdup_printf("has the offset %u, which is no multiple of its member's %" G_GSIZE_FORMAT
+                           " bytes",
                            row->offset, member_size);
   if (row->offset + member_size > table->size)
-    return g_strdup_printf("reaches byte %" G_GSIZE_FORMAT " of an options struct of %" G_GSIZE_FORMAT " bytes",
+    return g_strdup_printf("reaches byte %" G_GSIZE_FORMAT " of an options struct of %" G_GSIZE_FORMAT
+                           " bytes",
                            row->offset + member_size, table->size);
   if (row->flags & ~(CW_OPTION_REQUIRED | CW_OPTION_RESUME_SAFE))
-    return g_strdup_printf("has the unknown flags 0x%x", row->flags & ~(CW_OPTION_REQUIRED | CW_OPTION_RESUME_SAFE));
+    return g_strdup_printf("has the unknown flags 0x%x",
+                           row->flags & ~(CW_OPTION_REQUIRED | CW_OPTION_RESUME_SAFE));
   if (!(row->minimum <= row->maximum))
     return g_strdup_printf("has the minimum %g above its maximum %g", row->minimum, row->maximum);
-  if ((row->minimum != 0 || row->maximum != 0) && row->type != CW_OPTION_INTEGER && row->type != CW_OPTION_NUMBER)
+  if ((row->minimum != 0 || row->maximum != 0) && row->type != CW_OPTION_INTEGER &&
+      row->type != CW_OPTION_NUMBER)
     return g_strdup("has a range, which only an integer or a number may have");
   if (!row->help || *row->help == '\0')
     return g_strdup("has no help");

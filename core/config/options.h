@@ -18,7 +18,8 @@ typedef struct {
  * Returns NULL or the first problem as a sentence to be freed with g_free. */
 char *cw_options_self_check(const CwOptionTable *table);
 
-/* A key that exists, but in another part of the file; `home` names that part: "evaluate", "algorithm 'ppo'". */
+/* A key that exists, but in another part of the file; `home` names that part: "evaluate", "algorithm 'ppo'".
+ */
 typedef struct {
   const char *key, *home;
 } CwKnownKey;
@@ -39,11 +40,11 @@ typedef struct {
  * without default may be given as null, which is its default.
  * Never fails: complaints go to `diagnostics`, the member keeps its default.
  * Free with cw_options_free. */
-gpointer cw_options_fill_in(const CwOptionTable *table, const CwYamlNode *mapping, const CwOptionsScope *scope,
-                            CwDiagnostics *diagnostics);
+gpointer cw_options_fill_in(const CwOptionTable *table, const CwYamlNode *mapping,
+                            const CwOptionsScope *scope, CwDiagnostics *diagnostics);
 /* The same with the mapping's own place, and nothing known to be elsewhere. */
-gpointer cw_options_fill(const CwOptionTable *table, const CwYamlNode *mapping, const char *const *also_allowed,
-                         const char *what, CwDiagnostics *diagnostics);
+gpointer cw_options_fill(const CwOptionTable *table, const CwYamlNode *mapping,
+                         const char *const *also_allowed, const char *what, CwDiagnostics *diagnostics);
 /* Frees the struct with its strings and lists; accepts NULL options. */
 void cw_options_free(const CwOptionTable *table, gpointer options);
 

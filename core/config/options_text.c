@@ -80,7 +80,8 @@ static char *default_text(const CwOption *row)
   if (row->flags & CW_OPTION_REQUIRED)
     return g_strdup("required");
   if (row->default_value)
-    return row->type == CW_OPTION_STRING && *row->default_value == '\0' ? g_strdup("''") : g_strdup(row->default_value);
+    return row->type == CW_OPTION_STRING && *row->default_value == '\0' ? g_strdup("''")
+                                                                        : g_strdup(row->default_value);
   switch (row->type) {
   case CW_OPTION_BOOLEAN:
     return g_strdup("false");

@@ -54,7 +54,8 @@ static char *origin_of(const CwYamlNode *node)
   return g_string_free(origin, FALSE);
 }
 
-static void write_line(Writer *writer, const char *lead, const char *key, const char *text, const char *origin)
+static void write_line(Writer *writer, const char *lead, const char *key, const char *text,
+                       const char *origin)
 {
   g_string_append_printf(writer->text, "%s%s:%s%s # %s\n", lead, key, *text ? " " : "", text, origin);
 }
@@ -83,8 +84,8 @@ static void write_table(Writer *writer, const char *lead, const char *path, cons
 {
   for (guint i = 0; i < table->n_rows; i++) {
     const CwOption *row = &table->rows[i];
-    write_value(writer, lead, path, row->name, cw_options_value_text(row, options), cw_yaml_get(mapping, row->name),
-                (row->flags & CW_OPTION_RESUME_SAFE) != 0);
+    write_value(writer, lead, path, row->name, cw_options_value_text(row, options),
+                cw_yaml_get(mapping, row->name), (row->flags & CW_OPTION_RESUME_SAFE) != 0);
   }
 }
 
@@ -94,8 +95,8 @@ static void write_feature(Writer *writer, const char *key, const CwBinding *bind
   if (!binding->feature)
     return;
   write_header(writer, "", key, mapping);
-  write_value(writer, "  ", key, "plugin", cw_options_quote(binding->feature->name), cw_yaml_get(mapping, "plugin"),
-              FALSE);
+  write_value(writer, "  ", key, "plugin", cw_options_quote(binding->feature->name),
+              cw_yaml_get(mapping, "plugin"), FALSE);
   write_table(writer, "  ", key, &binding->feature->options, binding->options, mapping);
 }
 
@@ -113,7 +114,8 @@ static void write_stage(Writer *writer, guint index, const CwStage *stage, const
   const char *kind = cw_stage_kind_names[stage->kind];
   if (stage->kind == CW_STAGE_ALGORITHM) {
     const CwRegisteredFeature *feature = stage->algorithm.feature;
-    write_value(writer, "  - ", path, kind, cw_options_quote(feature->name), cw_yaml_get(mapping, kind), FALSE);
+    write_value(writer, "  - ", path, kind, cw_options_quote(feature->name), cw_yaml_get(mapping, kind),
+                FALSE);
     write_table(writer, "    ", path, &cw_stage_table, stage->options, mapping);
     write_table(writer, "    ", path, &feature->options, stage->algorithm.options, mapping);
     return;
@@ -223,10 +225,11 @@ static GPtrArray *differences(const GPtrArray *present, const GPtrArray *saved)
     if (value->resume_safe || (before && strcmp(before->text, value->text) == 0))
       continue;
     if (before)
-      g_ptr_array_add(found,
-                      g_strdup_printf("%s was %s, is %s (%s)", value->path, before->text, value->text, value->origin));
+      g_ptr_array_add(found, g_strdup_printf("%s was %s, is %s (%s)", value->path, before->text, value->text,
+                                             value->origin));
     else
-      g_ptr_array_add(found, g_strdup_printf("%s was absent, is %s (%s)", value->path, value->text, value->origin));
+      g_ptr_array_add(found,
+                      g_strdup_printf("%s was absent, is %s (%s)", value->path, value->text, value->origin));
   }
   for (guint i = 0; i < saved->len; i++) {
     const Value *before = g_ptr_array_index(saved, i);
@@ -260,7 +263,8 @@ gboolean cw_experiment_check_resume(const CwExperiment *experiment, const char *
   if (found->len > MOST)
     g_string_append_printf(text, "; and %u more", found->len - MOST);
   g_set_error(error, CW_CONFIG_ERROR, CW_ERROR_CONFIGURATION,
-              "%s: this run cannot be resumed with other values: %s. Set them back, or start a new run with --out DIR",
+              "%s: this run cannot be resumed with other values: %s. Set them back, or start a new run with "
+              "--out DIR",
               saved_name, text->str);
   return FALSE;
 }

@@ -115,7 +115,8 @@ static char *out_of_range(const CwOption *row, const char *text, double value)
 {
   gboolean below = value < row->minimum;
   g_autofree char *bound = cw_scalar_number_text(below ? row->minimum : row->maximum);
-  return g_strdup_printf("is %s, %s its %s %s", text, below ? "below" : "above", below ? "minimum" : "maximum", bound);
+  return g_strdup_printf("is %s, %s its %s %s", text, below ? "below" : "above",
+                         below ? "minimum" : "maximum", bound);
 }
 
 static gboolean in_range(const CwOption *row, double value)
@@ -203,7 +204,9 @@ static char *parse_boolean(const char *text, gboolean *member)
   }
   g_autofree char *shown = cw_display_text(text);
   g_autofree char *lower = g_ascii_strdown(text, -1);
-  const char *cure = g_strv_contains(yes, lower) ? ": write true" : g_strv_contains(no, lower) ? ": write false" : "";
+  const char *cure = g_strv_contains(yes, lower)  ? ": write true"
+                     : g_strv_contains(no, lower) ? ": write false"
+                                                  : "";
   return g_strdup_printf("is %s; expected true or false%s", shown, cure);
 }
 
@@ -235,7 +238,8 @@ static char *parse_enum(const CwOption *row, const char *text, gint *member)
 
 char *cw_scalar_parse(const CwOption *row, const char *text, gboolean quoted, gpointer member)
 {
-  gboolean wants_string = row->type == CW_OPTION_STRING || row->type == CW_OPTION_PATH || row->type == CW_OPTION_ENUM;
+  gboolean wants_string =
+      row->type == CW_OPTION_STRING || row->type == CW_OPTION_PATH || row->type == CW_OPTION_ENUM;
   gboolean is_required = (row->flags & CW_OPTION_REQUIRED) != 0;
   if (!quoted && *text == '\0') {
     g_autofree char *expectation = cw_scalar_expectation(row);

@@ -72,7 +72,8 @@ static gboolean characters_are_allowed(const Reader *reader, const char *text, g
     gunichar character = *p ? g_utf8_get_char_validated(p, end - p) : 0;
     if (character == (gunichar)-1 || character == (gunichar)-2) {
       cw_diagnostics_error(reader->diagnostics, place_at(reader, line, column),
-                           "byte 0x%02x at offset %" G_GSIZE_FORMAT " is not valid UTF-8; save the file as UTF-8",
+                           "byte 0x%02x at offset %" G_GSIZE_FORMAT
+                           " is not valid UTF-8; save the file as UTF-8",
                            (guint)(guchar)*p, (gsize)(p - text));
       return FALSE;
     }
@@ -134,21 +135,24 @@ static gboolean next_event(Reader *reader, yaml_event_t *event)
   return FALSE;
 }
 
-static void refuse_decoration(Reader *reader, CwPlace place, const yaml_char_t *anchor, const yaml_char_t *tag)
+static void refuse_decoration(Reader *reader, CwPlace place, const yaml_char_t *anchor,
+                              const yaml_char_t *tag)
 {
   if (anchor)
     cw_diagnostics_error(reader->diagnostics, place,
-                         "anchor '&%s' is not supported; write the value out where it is needed", (const char *)anchor);
+                         "anchor '&%s' is not supported; write the value out where it is needed",
+                         (const char *)anchor);
   if (tag)
-    cw_diagnostics_error(reader->diagnostics, place, "tag '%s' is not supported; remove it", (const char *)tag);
+    cw_diagnostics_error(reader->diagnostics, place, "tag '%s' is not supported; remove it",
+                         (const char *)tag);
 }
 
 static gboolean count_node(Reader *reader, CwPlace place)
 {
   if (++reader->n_nodes <= MAXIMUM_NODES)
     return TRUE;
-  cw_diagnostics_error(reader->diagnostics, place, "more than %d keys and values; a configuration is never that large",
-                       MAXIMUM_NODES);
+  cw_diagnostics_error(reader->diagnostics, place,
+                       "more than %d keys and values; a configuration is never that large", MAXIMUM_NODES);
   return FALSE;
 }
 
@@ -242,8 +246,8 @@ static CwYamlNode *read_mapping(Reader *reader, CwPlace place, guint depth)
     if (earlier) {
       g_autofree char *shown = cw_display_text(pair->key);
       g_autofree char *where = cw_place_text(earlier->place);
-      cw_diagnostics_error(reader->diagnostics, pair->place, "duplicate key %s; it was first given at %s", shown,
-                           where);
+      cw_diagnostics_error(reader->diagnostics, pair->place, "duplicate key %s; it was first given at %s",
+                           shown, where);
     }
     if (earlier || !pair->key) {
       pair_free(pair);
@@ -317,7 +321,8 @@ static CwYamlNode *read_stream(Reader *reader)
       CwPlace place = place_of(reader, event.start_mark);
       yaml_event_delete(&event);
       if (root) {
-        cw_diagnostics_error(reader->diagnostics, place, "a second YAML document; write one document per file");
+        cw_diagnostics_error(reader->diagnostics, place,
+                             "a second YAML document; write one document per file");
         return root;
       }
       if (!next_event(reader, &event))
@@ -331,7 +336,8 @@ static CwYamlNode *read_stream(Reader *reader)
   return NULL;
 }
 
-static CwYamlNode *parse(const char *text, gsize length, const char *name, gboolean marks, CwDiagnostics *diagnostics)
+static CwYamlNode *parse(const char *text, gsize length, const char *name, gboolean marks,
+                         CwDiagnostics *diagnostics)
 {
   Reader reader = {.text = text, .file = g_intern_string(name), .marks = marks, .diagnostics = diagnostics};
   if (!characters_are_allowed(&reader, text, length))
@@ -434,11 +440,12 @@ static CwYamlNode **find_slot(CwYamlNode *node, const char *step, const char *so
   if (node->kind == CW_YAML_SEQUENCE) {
     guint64 index = 0;
     if (!g_ascii_string_to_unsigned(step, 10, 0, G_MAXUINT, &index, NULL))
-      cw_diagnostics_error(diagnostics, place, "'%s' is a list; expected the number of an item (from 0), found '%s'",
-                           so_far, step);
+      cw_diagnostics_error(diagnostics, place,
+                           "'%s' is a list; expected the number of an item (from 0), found '%s'", so_far,
+                           step);
     else if (index >= node->items->len)
-      cw_diagnostics_error(diagnostics, place, "'%s' has %u items; there is no item %s (they count from 0)", so_far,
-                           node->items->len, step);
+      cw_diagnostics_error(diagnostics, place, "'%s' has %u items; there is no item %s (they count from 0)",
+                           so_far, node->items->len, step);
     else
       return (CwYamlNode **)&node->items->pdata[index];
     return NULL;
@@ -486,7 +493,8 @@ gboolean cw_yaml_set(CwYamlNode *root, const char *assignment, guint number, CwD
   return cw_yaml_set_from(root, assignment, where, diagnostics);
 }
 
-gboolean cw_yaml_set_from(CwYamlNode *root, const char *assignment, const char *where, CwDiagnostics *diagnostics)
+gboolean cw_yaml_set_from(CwYamlNode *root, const char *assignment, const char *where,
+                          CwDiagnostics *diagnostics)
 {
   CwPlace place = {g_intern_string(where), 0, 0};
   g_auto(GStrv) steps = split_assignment(assignment, place, diagnostics);
@@ -494,7 +502,8 @@ gboolean cw_yaml_set_from(CwYamlNode *root, const char *assignment, const char *
     return FALSE;
   const char *text = strchr(assignment, '=') + 1;
   if (text[strspn(text, " \t\r\n")] == '\0') {
-    cw_diagnostics_error(diagnostics, place, "no value after '='; for an empty string write %s''", assignment);
+    cw_diagnostics_error(diagnostics, place, "no value after '='; for an empty string write %s''",
+                         assignment);
     return FALSE;
   }
   guint n_complaints = cw_diagnostics_count(diagnostics);

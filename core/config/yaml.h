@@ -44,6 +44,7 @@ const CwYamlPair *cw_yaml_get_pair(const CwYamlNode *mapping, const char *key);
  * "<command line>: --set #NUMBER". FALSE when it was not applied. */
 gboolean cw_yaml_set(CwYamlNode *root, const char *assignment, guint number, CwDiagnostics *diagnostics);
 /* The same with any words that tell where the assignment stands. */
-gboolean cw_yaml_set_from(CwYamlNode *root, const char *assignment, const char *where, CwDiagnostics *diagnostics);
+gboolean cw_yaml_set_from(CwYamlNode *root, const char *assignment, const char *where,
+                          CwDiagnostics *diagnostics);
 
 #endif

@@ -23,11 +23,13 @@ gboolean cw_blame(const CwRegisteredFeature *feature, const char *slot, gboolean
     cw_blame_set(feature, error, CW_ERROR_FAILED,
                  "%s failed without saying why; the plugin must set its GError when it fails", slot);
   else
-    g_propagate_prefixed_error(error, failure, "%s '%s': ", cw_feature_kind_name(feature->kind), feature->name);
+    g_propagate_prefixed_error(error, failure, "%s '%s': ", cw_feature_kind_name(feature->kind),
+                               feature->name);
   return FALSE;
 }
 
-void cw_blame_set(const CwRegisteredFeature *feature, GError **error, CwErrorCode code, const char *format, ...)
+void cw_blame_set(const CwRegisteredFeature *feature, GError **error, CwErrorCode code, const char *format,
+                  ...)
 {
   va_list arguments;
   char *text;

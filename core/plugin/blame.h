@@ -16,7 +16,7 @@ gboolean cw_blame(const CwRegisteredFeature *feature, const char *slot, gboolean
                   GError **error);
 
 /* An error of the host about a feature: "KIND 'NAME': " and the text. */
-void cw_blame_set(const CwRegisteredFeature *feature, GError **error, CwErrorCode code, const char *format, ...)
-    G_GNUC_PRINTF(4, 5);
+void cw_blame_set(const CwRegisteredFeature *feature, GError **error, CwErrorCode code, const char *format,
+                  ...) G_GNUC_PRINTF(4, 5);
 
 #endif

@@ -5,8 +5,8 @@
 
 /* The part of the text that is about one feature: all of it, or what stands
  * under its name when the plugin has several. NULL: defaults. */
-static const CwYamlNode *find_mapping(const CwYamlNode *root, const CwRegisteredFeature *feature, const char *what,
-                                      CwDiagnostics *diagnostics)
+static const CwYamlNode *find_mapping(const CwYamlNode *root, const CwRegisteredFeature *feature,
+                                      const char *what, CwDiagnostics *diagnostics)
 {
   const CwYamlNode *mapping = root;
 
@@ -30,7 +30,8 @@ gpointer cw_check_fill_options(const CwRegisteredFeature *feature, const char *y
   if (root != NULL && model != NULL) {
     gboolean several = feature->plugin->descriptor->n_features > 1;
     char *quoted = cw_options_quote(model);
-    char *assignment = g_strdup_printf("%s%smodel=%s", several ? feature->name : "", several ? "." : "", quoted);
+    char *assignment =
+        g_strdup_printf("%s%smodel=%s", several ? feature->name : "", several ? "." : "", quoted);
 
     cw_yaml_set(root, assignment, 1, diagnostics);
     g_free(assignment);
@@ -49,7 +50,8 @@ gpointer cw_check_fill_options(const CwRegisteredFeature *feature, const char *y
   return options;
 }
 
-static gboolean run_suite(CwSuite *suite, const CwRegisteredFeature *feature, const char *options_name, GError **error)
+static gboolean run_suite(CwSuite *suite, const CwRegisteredFeature *feature, const char *options_name,
+                          GError **error)
 {
   GError *failure = NULL;
 
@@ -86,7 +88,8 @@ static gboolean sum_up(const CwSuite *suite, const char *what, GError **error)
 gboolean cw_check_feature(CwRegistry *registry, const CwRegisteredFeature *feature, const char *options_yaml,
                           const char *options_name, CwCheckReport report, gpointer user_data, GError **error)
 {
-  CwSuite suite = {.registry = registry, .options_yaml = options_yaml, .report = report, .user_data = user_data};
+  CwSuite suite = {
+      .registry = registry, .options_yaml = options_yaml, .report = report, .user_data = user_data};
   gboolean passed;
   char *what;
 
@@ -99,8 +102,8 @@ gboolean cw_check_feature(CwRegistry *registry, const CwRegisteredFeature *featu
 }
 
 /* With several features, a key that is none of their names is a mistake. */
-static gboolean check_feature_names(const CwLoadedPlugin *plugin, const GPtrArray *features, const char *options_yaml,
-                                    GError **error)
+static gboolean check_feature_names(const CwLoadedPlugin *plugin, const GPtrArray *features,
+                                    const char *options_yaml, GError **error)
 {
   CwDiagnostics *diagnostics;
   CwYamlNode *root;
@@ -121,8 +124,8 @@ static gboolean check_feature_names(const CwLoadedPlugin *plugin, const GPtrArra
         break;
     }
     if (j == features->len)
-      cw_diagnostics_error(diagnostics, pair->place, "plugin '%s' has no feature '%s'", plugin->descriptor->name,
-                           pair->key);
+      cw_diagnostics_error(diagnostics, pair->place, "plugin '%s' has no feature '%s'",
+                           plugin->descriptor->name, pair->key);
   }
   sound = cw_diagnostics_propagate(diagnostics, error);
   cw_yaml_free(root);
@@ -130,10 +133,11 @@ static gboolean check_feature_names(const CwLoadedPlugin *plugin, const GPtrArra
   return sound;
 }
 
-gboolean cw_check_plugin(CwRegistry *registry, const char *path, const char *options_yaml, CwCheckReport report,
-                         gpointer user_data, GError **error)
+gboolean cw_check_plugin(CwRegistry *registry, const char *path, const char *options_yaml,
+                         CwCheckReport report, gpointer user_data, GError **error)
 {
-  CwSuite suite = {.registry = registry, .options_yaml = options_yaml, .report = report, .user_data = user_data};
+  CwSuite suite = {
+      .registry = registry, .options_yaml = options_yaml, .report = report, .user_data = user_data};
   const CwLoadedPlugin *plugin = cw_registry_load(registry, path, error);
   GPtrArray *features;
   gboolean run;

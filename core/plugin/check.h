@@ -24,7 +24,7 @@ gboolean cw_check_feature(CwRegistry *registry, const CwRegisteredFeature *featu
 
 /* Loads a plugin file and runs the suites of all its features. With several
  * features, `options_yaml` maps each feature's name to its options. */
-gboolean cw_check_plugin(CwRegistry *registry, const char *path, const char *options_yaml, CwCheckReport report,
-                         gpointer user_data, GError **error);
+gboolean cw_check_plugin(CwRegistry *registry, const char *path, const char *options_yaml,
+                         CwCheckReport report, gpointer user_data, GError **error);
 
 #endif

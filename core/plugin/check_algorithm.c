@@ -74,8 +74,8 @@ static gboolean note_metrics(Stage *stage, CwSuite *suite, CwVerdict *verdict)
       return cw_verdict_fail(verdict, "it recorded a metric '%s' that it does not declare", name);
     g_hash_table_add(stage->metrics, g_strdup(name));
   }
-  return bad == NULL ||
-         cw_verdict_fail(verdict, "metric '%s' is not finite in update %" G_GUINT64_FORMAT, bad, stage->index);
+  return bad == NULL || cw_verdict_fail(verdict, "metric '%s' is not finite in update %" G_GUINT64_FORMAT,
+                                        bad, stage->index);
 }
 
 /* One update, with fresh episodes if it asks for them. */
@@ -93,8 +93,8 @@ static gboolean stage_update(Stage *stage, CwSuite *suite, GError **error, CwVer
   if (episodes == NULL)
     return FALSE;
   cw_update_begin(stage->update, stage->index, stage->trajectories, episodes);
-  updated =
-      cw_algorithm_update(stage->algorithm, stage->update, &stage->done, error) && note_metrics(stage, suite, verdict);
+  updated = cw_algorithm_update(stage->algorithm, stage->update, &stage->done, error) &&
+            note_metrics(stage, suite, verdict);
   cw_update_begin(stage->update, stage->index, stage->trajectories, NULL);
   g_ptr_array_free(episodes, TRUE);
   stage->index += updated;
@@ -144,8 +144,9 @@ static void find_policy(CwSuite *suite, CwVerdict *verdict)
     g_clear_error(&error);
   }
   if (subject->policy_feature == NULL)
-    cw_verdict_fail(verdict, "no policy on the search path trains, has a value head, clones itself and opens with its "
-                             "defaults, so there is nothing to learn with");
+    cw_verdict_fail(verdict,
+                    "no policy on the search path trains, has a value head, clones itself and opens with its "
+                    "defaults, so there is nothing to learn with");
 }
 
 static void check_opening(CwSuite *suite, CwVerdict *verdict)
@@ -167,7 +168,8 @@ static void check_needs(CwSuite *suite, CwVerdict *verdict)
   guint64 needs = cw_algorithm_needs(suite->feature, suite->options);
 
   if ((needs & ~known) != 0)
-    cw_verdict_fail(verdict, "needs answers with bits that mean nothing: 0x%" G_GINT64_MODIFIER "x", needs & ~known);
+    cw_verdict_fail(verdict, "needs answers with bits that mean nothing: 0x%" G_GINT64_MODIFIER "x",
+                    needs & ~known);
   if (needs != cw_algorithm_needs(suite->feature, suite->options))
     cw_verdict_fail(verdict, "needs gives two answers for the same options");
 }
@@ -205,15 +207,16 @@ static void check_run(CwSuite *suite, CwVerdict *verdict)
     if (!stage.done)
       cw_verdict_fail(verdict, "it was not done after %d updates; give it smaller options", MOST_UPDATES);
     else if (expected != 0 && expected < stage.index)
-      cw_verdict_fail(verdict, "it expected %" G_GUINT64_FORMAT " updates and took %" G_GUINT64_FORMAT, expected,
-                      stage.index);
+      cw_verdict_fail(verdict, "it expected %" G_GUINT64_FORMAT " updates and took %" G_GUINT64_FORMAT,
+                      expected, stage.index);
     for (i = 0; names[i] != NULL; i++) {
       if (!g_hash_table_contains(stage.metrics, names[i]) && subject->missing_metric == NULL)
         subject->missing_metric = names[i];
     }
     before = cw_check_copy_weights(stage.policy);
     if (stage.done && !stage_update(&stage, suite, &error, verdict))
-      cw_verdict_fail(verdict, "an update after the end failed: %s", error != NULL ? error->message : "bad metrics");
+      cw_verdict_fail(verdict, "an update after the end failed: %s",
+                      error != NULL ? error->message : "bad metrics");
     g_clear_error(&error);
     if (!cw_check_same_weights(before, cw_check_copy_weights(stage.policy)))
       cw_verdict_fail(verdict, "an update after the end changed weights");
@@ -252,7 +255,8 @@ static gboolean move_state(Stage *from, Stage *to, CwVerdict *verdict)
   char *directory = cw_check_make_directory(&error);
   char *text = NULL, *random;
   gboolean moved = directory != NULL && cw_policy_save(from->policy, directory, &error) &&
-                   cw_policy_load(to->policy, directory, &error) && cw_algorithm_save(from->algorithm, written, &error);
+                   cw_policy_load(to->policy, directory, &error) &&
+                   cw_algorithm_save(from->algorithm, written, &error);
 
   if (moved) {
     text = g_key_file_to_data(written, NULL, NULL);
@@ -280,7 +284,8 @@ static void check_resuming(CwSuite *suite, CwVerdict *verdict)
   begun = stage_begin(&first, suite, cw_check_demonstrations(N_GOALS), verdict) && begun;
   begun = stage_begin(&second, suite, cw_check_demonstrations(N_GOALS), verdict) && begun;
   if (begun && stage_run(&whole, suite, SHORT_UPDATES, verdict)) {
-    for (half = 0; half < whole.index && verdict->result == CW_CHECK_PASSED; half += MAX(whole.index / 2, 1)) {
+    for (half = 0; half < whole.index && verdict->result == CW_CHECK_PASSED;
+         half += MAX(whole.index / 2, 1)) {
       if (!stage_run(&first, suite, half, verdict) || !move_state(&first, &second, verdict) ||
           !stage_run(&second, suite, SHORT_UPDATES, verdict))
         break;
@@ -290,7 +295,8 @@ static void check_resuming(CwSuite *suite, CwVerdict *verdict)
                         " updates instead of %" G_GUINT64_FORMAT,
                         half, second.index, whole.index);
       if (!cw_check_same_weights(cw_check_copy_weights(whole.policy), cw_check_copy_weights(second.policy)))
-        cw_verdict_fail(verdict, "stopped after %" G_GUINT64_FORMAT " updates and resumed, it ends with other weights",
+        cw_verdict_fail(verdict,
+                        "stopped after %" G_GUINT64_FORMAT " updates and resumed, it ends with other weights",
                         half);
       stage_end(&second);
       if (!stage_begin(&second, suite, cw_check_demonstrations(N_GOALS), verdict))

@@ -7,8 +7,8 @@
 #define LONG_WORDS 3000
 
 static const char *const home[] = {"search[red cotton shirt]", "click[help]"};
-static const char *const results[] = {"click[B0001 red shirt]", "click[B0002 blue jeans]", "click[B0003 red lamp]",
-                                      "click[next page]", "click[back to search]"};
+static const char *const results[] = {"click[B0001 red shirt]", "click[B0002 blue jeans]",
+                                      "click[B0003 red lamp]", "click[next page]", "click[back to search]"};
 static const char *const item[] = {"click[small]", "click[large]", "click[buy now]"};
 static const char *const single[] = {"click[back to search]"};
 static const char *const empty[] = {"", "click[buy now]", " "};
@@ -21,12 +21,14 @@ void cw_check_decisions_init(CwCheckDecisions *decisions)
     const char *const *candidates;
     guint n_candidates;
   } texts[] = {
-      {"Instruction: I want a red cotton shirt, price lower than 20 dollars [SEP] Search", home, G_N_ELEMENTS(home)},
-      {"Instruction: I want a red cotton shirt [SEP] Page 1 (3 results) [SEP] B0001 red shirt $15 [SEP] B0002 blue "
+      {"Instruction: I want a red cotton shirt, price lower than 20 dollars [SEP] Search", home,
+       G_N_ELEMENTS(home)},
+      {"Instruction: I want a red cotton shirt [SEP] Page 1 (3 results) [SEP] B0001 red shirt $15 [SEP] "
+       "B0002 blue "
        "jeans $30 [SEP] B0003 red lamp $12",
        results, G_N_ELEMENTS(results)},
-      {"Instruction: I want a red cotton shirt [SEP] red shirt [SEP] size: small, large [SEP] price: $15.00", item,
-       G_N_ELEMENTS(item)},
+      {"Instruction: I want a red cotton shirt [SEP] red shirt [SEP] size: small, large [SEP] price: $15.00",
+       item, G_N_ELEMENTS(item)},
       {"Thank you for shopping", single, G_N_ELEMENTS(single)},
       {"", empty, G_N_ELEMENTS(empty)},
       {NULL, decisions->long_candidates, G_N_ELEMENTS(decisions->long_candidates)},
@@ -59,8 +61,8 @@ void cw_check_decisions_clear(CwCheckDecisions *decisions)
 }
 
 /* Loss and, unless NULL, its gradients, from the outputs of the plain decisions. */
-static double loss_of(const CwCheckDecisions *decisions, gboolean has_values, const float *logits, const float *values,
-                      float *dlogits, float *dvalues)
+static double loss_of(const CwCheckDecisions *decisions, gboolean has_values, const float *logits,
+                      const float *values, float *dlogits, float *dvalues)
 {
   double loss = 0;
   guint i, j;
@@ -100,7 +102,8 @@ gboolean cw_check_loss(CwPolicy *policy, const CwCheckDecisions *decisions, doub
   return scored;
 }
 
-gboolean cw_check_accumulate(CwPolicy *policy, const CwCheckDecisions *decisions, double scale, GError **error)
+gboolean cw_check_accumulate(CwPolicy *policy, const CwCheckDecisions *decisions, double scale,
+                             GError **error)
 {
   guint n_logits = cw_count_logits(decisions->all, CW_CHECK_N_PLAIN), i;
   float *logits = g_new0(float, n_logits), *dlogits = g_new0(float, n_logits);
@@ -120,13 +123,14 @@ gboolean cw_check_accumulate(CwPolicy *policy, const CwCheckDecisions *decisions
   return done;
 }
 
-gboolean cw_check_train(CwPolicy *policy, const CwCheckDecisions *decisions, guint n_updates, double learning_rate,
-                        GError **error)
+gboolean cw_check_train(CwPolicy *policy, const CwCheckDecisions *decisions, guint n_updates,
+                        double learning_rate, GError **error)
 {
   guint i;
 
   for (i = 0; i < n_updates; i++) {
-    if (!cw_check_accumulate(policy, decisions, 1, error) || !cw_policy_step(policy, learning_rate, 0, NULL, error))
+    if (!cw_check_accumulate(policy, decisions, 1, error) ||
+        !cw_policy_step(policy, learning_rate, 0, NULL, error))
       return FALSE;
   }
   return TRUE;

@@ -67,8 +67,9 @@ static void write_outcome(GString *transcript, const CwOutcome *outcome)
 {
   guint i;
 
-  g_string_append_printf(transcript, "reward %.9g%s%s%s\n", outcome->reward, outcome->terminated ? " terminated" : "",
-                         outcome->truncated ? " truncated" : "", outcome->success ? " success" : "");
+  g_string_append_printf(transcript, "reward %.9g%s%s%s\n", outcome->reward,
+                         outcome->terminated ? " terminated" : "", outcome->truncated ? " truncated" : "",
+                         outcome->success ? " success" : "");
   for (i = 0; i < outcome->n_parts; i++)
     g_string_append_printf(transcript, "%s %.17g\n", outcome->parts[i].name, outcome->parts[i].value);
   for (i = 0; i < outcome->n_facts; i++)
@@ -119,7 +120,8 @@ static char *play(const Subject *subject, gint64 goal, gboolean as_text, CwVerdi
 }
 
 /* Fails with the first line in which the transcripts differ. */
-static gboolean compare_transcripts(const char *expected, const char *found, const char *when, CwVerdict *verdict)
+static gboolean compare_transcripts(const char *expected, const char *found, const char *when,
+                                    CwVerdict *verdict)
 {
   guint line = 1;
 
@@ -130,7 +132,8 @@ static gboolean compare_transcripts(const char *expected, const char *found, con
   }
   if (*expected == *found)
     return TRUE;
-  return cw_verdict_fail(verdict, "%s, the episode differs from line %u on: expected \"%.60s\", found \"%.60s\"", when,
+  return cw_verdict_fail(verdict,
+                         "%s, the episode differs from line %u on: expected \"%.60s\", found \"%.60s\"", when,
                          line, expected, found);
 }
 
@@ -157,7 +160,8 @@ static void check_splits(CwSuite *suite, CwVerdict *verdict)
   if (cw_environment_n_goals(subject->environment, "no such split", &error) != -1)
     cw_verdict_fail(verdict, "n_goals: expected -1 for a split that does not exist");
   g_clear_error(&error);
-  if (subject->split != NULL && cw_environment_n_goals(subject->environment, subject->split, NULL) != subject->n_goals)
+  if (subject->split != NULL &&
+      cw_environment_n_goals(subject->environment, subject->split, NULL) != subject->n_goals)
     cw_verdict_fail(verdict, "n_goals: two answers for split '%s'", subject->split);
   vtable->close(NULL);
   vtable->session_free(NULL);
@@ -228,8 +232,8 @@ static gboolean check_text(const char *what, const char *text, CwVerdict *verdic
   if (text == NULL)
     return cw_verdict_fail(verdict, "%s is NULL", what);
   if (!g_utf8_validate(text, -1, &end))
-    return cw_verdict_fail(verdict, "%s is not UTF-8 at byte %" G_GSIZE_FORMAT ": \"%.40s\"", what, (gsize)(end - text),
-                           text);
+    return cw_verdict_fail(verdict, "%s is not UTF-8 at byte %" G_GSIZE_FORMAT ": \"%.40s\"", what,
+                           (gsize)(end - text), text);
   return TRUE;
 }
 
@@ -242,8 +246,9 @@ static gboolean check_texts_now(CwSession *session, CwVerdict *verdict)
 
   if (!cw_session_observe(session, &observation, &error))
     return cw_verdict_fail_error(verdict, &error);
-  sound = check_text("the observation", observation.text, verdict) &&
-          (observation.instruction == NULL || check_text("the instruction", observation.instruction, verdict));
+  sound =
+      check_text("the observation", observation.text, verdict) &&
+      (observation.instruction == NULL || check_text("the instruction", observation.instruction, verdict));
   for (i = 0; sound && i < observation.n_candidates; i++) {
     char *what = g_strdup_printf("candidate %u of %u", i, observation.n_candidates);
 
@@ -362,8 +367,8 @@ static void check_scripts_finish(CwSuite *suite, CwVerdict *verdict)
     sound = cw_verdict_skip(verdict, "it has no scripted agents");
   for (i = 0; sound && scripts[i] != NULL; i++) {
     for (j = 0; sound && j < N_GOALS; j++) {
-      sound =
-          player_begin(&player, subject, pick_goal(subject, j), verdict) && play_script(&player, scripts[i], verdict);
+      sound = player_begin(&player, subject, pick_goal(subject, j), verdict) &&
+              play_script(&player, scripts[i], verdict);
       player_end(&player);
     }
   }
@@ -390,8 +395,9 @@ static void check_wrong_candidates(CwSuite *suite, CwVerdict *verdict)
     if (!cw_session_observe(player.session, &observation, &error)) {
       played = cw_verdict_fail_error(verdict, &error);
     } else if (cw_session_step(player.session, observation.n_candidates, &outcome, &error)) {
-      played = cw_verdict_fail(verdict, "step took candidate %u of %u (counted from 0) instead of refusing it",
-                               observation.n_candidates, observation.n_candidates);
+      played =
+          cw_verdict_fail(verdict, "step took candidate %u of %u (counted from 0) instead of refusing it",
+                          observation.n_candidates, observation.n_candidates);
     } else {
       g_clear_error(&error);
       played = player_step(&player, FALSE, verdict);

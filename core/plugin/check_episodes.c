@@ -22,7 +22,8 @@ static void make_turn(Turn *turn, guint goal, guint number)
 {
   guint colour = (goal + number) % N_COLOURS, i;
 
-  g_snprintf(turn->text, sizeof turn->text, "turn %u of goal %u: the ball is %s", number, goal, colours[colour]);
+  g_snprintf(turn->text, sizeof turn->text, "turn %u of goal %u: the ball is %s", number, goal,
+             colours[colour]);
   for (i = 0; i < N_COLOURS; i++) {
     guint answer = (i + goal * 3 + number) % N_COLOURS;
 
@@ -32,11 +33,13 @@ static void make_turn(Turn *turn, guint goal, guint number)
   }
 }
 
-static void add_turn(CwTrajectoryBuilder *builder, const Turn *turn, guint number, guint chosen, float log_probability,
-                     float value, gboolean *all_right)
+static void add_turn(CwTrajectoryBuilder *builder, const Turn *turn, guint number, guint chosen,
+                     float log_probability, float value, gboolean *all_right)
 {
-  CwObservation observation = {
-      .struct_size = sizeof observation, .text = turn->text, .candidates = turn->candidates, .n_candidates = N_COLOURS};
+  CwObservation observation = {.struct_size = sizeof observation,
+                               .text = turn->text,
+                               .candidates = turn->candidates,
+                               .n_candidates = N_COLOURS};
   CwOutcome outcome = {.struct_size = sizeof outcome};
 
   *all_right = *all_right && chosen == turn->right;
@@ -54,15 +57,16 @@ GPtrArray *cw_check_demonstrations(guint n_goals)
 
   for (i = 0; i < 2 * n_goals; i++) {
     char *goal_id = g_strdup_printf("goal-%u", i / 2);
-    CwTrajectoryBuilder *builder =
-        cw_trajectory_builder_new("train", i / 2, goal_id, i % 2 == 0 ? "expert" : "beginner", i, CW_CHECK_SEED);
+    CwTrajectoryBuilder *builder = cw_trajectory_builder_new(
+        "train", i / 2, goal_id, i % 2 == 0 ? "expert" : "beginner", i, CW_CHECK_SEED);
     gboolean all_right = TRUE;
 
     for (number = 0; number < N_TURNS; number++) {
       Turn turn;
 
       make_turn(&turn, i / 2, number);
-      add_turn(builder, &turn, number, i % 2 == 0 ? turn.right : (turn.right + 1) % N_COLOURS, NAN, NAN, &all_right);
+      add_turn(builder, &turn, number, i % 2 == 0 ? turn.right : (turn.right + 1) % N_COLOURS, NAN, NAN,
+               &all_right);
     }
     cw_trajectory_builder_set_group(builder, i / 2);
     g_ptr_array_add(trajectories, cw_trajectory_builder_finish(builder));
@@ -77,14 +81,16 @@ GPtrArray *cw_check_hollow_trajectories(guint n)
   guint i;
 
   for (i = 0; i < n; i++)
-    g_ptr_array_add(trajectories, cw_trajectory_builder_finish(
-                                      cw_trajectory_builder_new("train", i, "hollow", "nobody", i, CW_CHECK_SEED)));
+    g_ptr_array_add(trajectories, cw_trajectory_builder_finish(cw_trajectory_builder_new(
+                                      "train", i, "hollow", "nobody", i, CW_CHECK_SEED)));
   return trajectories;
 }
 
-static CwTrajectory *roll_out_one(CwPolicy *policy, guint goal, guint64 group, guint64 episode, GError **error)
+static CwTrajectory *roll_out_one(CwPolicy *policy, guint goal, guint64 group, guint64 episode,
+                                  GError **error)
 {
-  CwTrajectoryBuilder *builder = cw_trajectory_builder_new("train", goal, "goal", "policy", episode, CW_CHECK_SEED);
+  CwTrajectoryBuilder *builder =
+      cw_trajectory_builder_new("train", goal, "goal", "policy", episode, CW_CHECK_SEED);
   CwRandom *random = cw_random_new(CW_CHECK_SEED, "check rollout", episode, 0);
   gboolean all_right = TRUE, scored = TRUE;
   guint number;

@@ -14,6 +14,7 @@ GPtrArray *cw_check_demonstrations(guint n_goals);
 GPtrArray *cw_check_hollow_trajectories(guint n);
 
 /* On-policy episodes as `request` wants them, drawn from streams of `index`. */
-GPtrArray *cw_check_roll_out(CwPolicy *policy, const CwCollectRequest *request, guint64 index, GError **error);
+GPtrArray *cw_check_roll_out(CwPolicy *policy, const CwCollectRequest *request, guint64 index,
+                             GError **error);
 
 #endif

@@ -31,8 +31,8 @@ typedef struct {
   float new_weight;
 } Probe;
 
-static void count_tensor(const char *name, const gint64 *shape, guint n_dimensions, float *weights, float *gradient,
-                         gpointer user_data)
+static void count_tensor(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
+                         float *gradient, gpointer user_data)
 {
   Probe *probe = user_data;
 
@@ -40,8 +40,8 @@ static void count_tensor(const char *name, const gint64 *shape, guint n_dimensio
   probe->n_tensors++;
 }
 
-static void pick_entries(const char *name, const gint64 *shape, guint n_dimensions, float *weights, float *gradient,
-                         gpointer user_data)
+static void pick_entries(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
+                         float *gradient, gpointer user_data)
 {
   Probe *probe = user_data;
   gsize size = cw_check_tensor_size(shape, n_dimensions), largest = 0, i;
@@ -65,8 +65,8 @@ static void pick_entries(const char *name, const gint64 *shape, guint n_dimensio
   }
 }
 
-static void set_weight(const char *name, const gint64 *shape, guint n_dimensions, float *weights, float *gradient,
-                       gpointer user_data)
+static void set_weight(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
+                       float *gradient, gpointer user_data)
 {
   Probe *probe = user_data;
 
@@ -116,8 +116,8 @@ static gboolean check_entry(Probe *probe, const Entry *entry, CwVerdict *verdict
 
     scored = loss_at(probe, entry, high, &above, &error) && loss_at(probe, entry, low, &below, &error);
     difference = (above - below) / ((double)high - low);
-    right = fabs(difference - entry->gradient) <=
-            TOLERANCE * fmax(fabs(difference), fabs(entry->gradient)) + entry->noise + 4e-7 * probe->magnitude / width;
+    right = fabs(difference - entry->gradient) <= TOLERANCE * fmax(fabs(difference), fabs(entry->gradient)) +
+                                                      entry->noise + 4e-7 * probe->magnitude / width;
   }
   scored = loss_at(probe, entry, entry->weight, &unused, scored ? &error : NULL) && scored;
   if (!scored)
@@ -135,9 +135,10 @@ static gboolean backward(Probe *probe, CwVerdict *verdict)
   float *logits = g_new0(float, n_logits), *scored = g_new0(float, n_logits), values[CW_CHECK_N_PLAIN];
   double difference = 0, largest = 1e-6;
   GError *error = NULL;
-  gboolean done = cw_policy_score(probe->policy, probe->decisions, CW_CHECK_N_PLAIN, scored, values, &error) &&
-                  cw_policy_forward(probe->policy, probe->decisions, CW_CHECK_N_PLAIN, logits, values, &error) &&
-                  cw_policy_backward(probe->policy, probe->w, probe->has_values ? probe->u : NULL, &error);
+  gboolean done =
+      cw_policy_score(probe->policy, probe->decisions, CW_CHECK_N_PLAIN, scored, values, &error) &&
+      cw_policy_forward(probe->policy, probe->decisions, CW_CHECK_N_PLAIN, logits, values, &error) &&
+      cw_policy_backward(probe->policy, probe->w, probe->has_values ? probe->u : NULL, &error);
 
   for (i = 0; i < n_logits; i++) {
     largest = fmax(largest, fabs(scored[i]));
@@ -158,7 +159,8 @@ void cw_check_gradients(CwSuite *suite, CwVerdict *verdict)
   guint n_logits = cw_count_logits(subject->decisions.all, CW_CHECK_N_PLAIN), i;
   Probe probe = {.decisions = subject->decisions.all};
 
-  if ((suite->feature->capabilities & CW_POLICY_TRAINS) == 0 || suite->feature->vtable.policy->visit_tensors == NULL) {
+  if ((suite->feature->capabilities & CW_POLICY_TRAINS) == 0 ||
+      suite->feature->vtable.policy->visit_tensors == NULL) {
     cw_verdict_skip(verdict, "it does not train, or does not show its tensors");
     return;
   }

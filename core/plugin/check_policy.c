@@ -49,8 +49,8 @@ static void compare(CwPolicySubject *subject, const CwDecision *decision, const 
                       "largest: logit 0 is %.9g instead of %.9g",
                       decision->observation, where, BATCH_TOLERANCE, logits[0], expected[0]);
     if (!close_enough(expected_value, &value, 1))
-      cw_verdict_fail(verdict, "the value of \"%.40s\" %s is %.9g instead of %.9g alone", decision->observation, where,
-                      value, expected_value[0]);
+      cw_verdict_fail(verdict, "the value of \"%.40s\" %s is %.9g instead of %.9g alone",
+                      decision->observation, where, value, expected_value[0]);
   }
   g_free(expected);
   g_free(expected_value);

@@ -35,10 +35,11 @@ gsize cw_check_tensor_size(const gint64 *shape, guint n_dimensions);
 CwPolicy *cw_check_open_policy(CwSuite *suite, const CwCheckDecisions *decisions, CwVerdict *verdict);
 
 /* forward and backward of the loss below on the plain decisions, times `scale`. */
-gboolean cw_check_accumulate(CwPolicy *policy, const CwCheckDecisions *decisions, double scale, GError **error);
+gboolean cw_check_accumulate(CwPolicy *policy, const CwCheckDecisions *decisions, double scale,
+                             GError **error);
 /* cw_check_accumulate and a step; `n_updates` times. */
-gboolean cw_check_train(CwPolicy *policy, const CwCheckDecisions *decisions, guint n_updates, double learning_rate,
-                        GError **error);
+gboolean cw_check_train(CwPolicy *policy, const CwCheckDecisions *decisions, guint n_updates,
+                        double learning_rate, GError **error);
 /* The loss in evaluation: cross-entropy of the last candidate plus half the
  * squared distance of the value from 1, mean over the plain decisions. */
 gboolean cw_check_loss(CwPolicy *policy, const CwCheckDecisions *decisions, double *loss, GError **error);

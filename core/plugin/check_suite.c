@@ -23,7 +23,8 @@ typedef struct {
 
 static gboolean set_verdict(CwVerdict *verdict, CwCheckResult result, const char *format, va_list arguments)
 {
-  if (verdict->result != CW_CHECK_FAILED && (result == CW_CHECK_FAILED || verdict->result == CW_CHECK_PASSED)) {
+  if (verdict->result != CW_CHECK_FAILED &&
+      (result == CW_CHECK_FAILED || verdict->result == CW_CHECK_PASSED)) {
     g_free(verdict->message);
     verdict->result = result;
     verdict->message = g_strdup_vprintf(format, arguments);
@@ -105,7 +106,8 @@ static void watch_check(Watch *watch, CwSuite *suite, const CwCheck *check, CwVe
   }
   setstate(previous);
   if (watch->drew == NULL && memcmp(watch->state, watch->expected, sizeof watch->state) != 0)
-    watch->drew = g_strdup_printf("%s used rand(), random() or srand(); take a CwRandom instead", check->name);
+    watch->drew =
+        g_strdup_printf("%s used rand(), random() or srand(); take a CwRandom instead", check->name);
 }
 
 static void report_watch(CwSuite *suite, Watch *watch)
@@ -152,7 +154,8 @@ void cw_check_description(const char *const *pairs, CwVerdict *verdict)
     return;
   }
   if (n % 2 != 0) {
-    cw_verdict_fail(verdict, "expected pairs of key and value, found %u strings; '%s' has no value", n, pairs[n - 1]);
+    cw_verdict_fail(verdict, "expected pairs of key and value, found %u strings; '%s' has no value", n,
+                    pairs[n - 1]);
     return;
   }
   for (i = 0; i < n; i++) {
@@ -194,8 +197,8 @@ void cw_check_forget_directory(char *directory)
   g_free(directory);
 }
 
-static void append_weights(const char *name, const gint64 *shape, guint n_dimensions, float *weights, float *gradient,
-                           gpointer user_data)
+static void append_weights(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
+                           float *gradient, gpointer user_data)
 {
   gsize size = sizeof(float);
   guint d;

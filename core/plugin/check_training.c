@@ -64,8 +64,8 @@ static gboolean same_logits(CwSuite *suite, float *a, float *b)
 }
 
 /* Gradients of all tensors behind one another. */
-static void append_gradient(const char *name, const gint64 *shape, guint n_dimensions, float *weights, float *gradient,
-                            gpointer user_data)
+static void append_gradient(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
+                            float *gradient, gpointer user_data)
 {
   (void)name;
   (void)weights;
@@ -113,15 +113,17 @@ void cw_check_gradients_add_up(CwSuite *suite, CwVerdict *verdict)
   thrice = copy_gradients(policy);
   for (i = 0; i < MIN(once->len, thrice->len); i++) {
     largest = fmax(largest, fabs(g_array_index(once, float, i)));
-    difference = fmax(difference, fabs(3.0 * g_array_index(once, float, i) - g_array_index(thrice, float, i)));
+    difference =
+        fmax(difference, fabs(3.0 * g_array_index(once, float, i) - g_array_index(thrice, float, i)));
   }
   if (largest == 0)
     cw_verdict_fail(verdict, "backward leaves every gradient at zero");
   else if (difference > 0.01 * largest)
-    cw_verdict_fail(verdict,
-                    "one backward and one with twice the gradients make not thrice the first (off by %g of %g; dropout "
-                    "must be off for this check)",
-                    difference, largest);
+    cw_verdict_fail(
+        verdict,
+        "one backward and one with twice the gradients make not thrice the first (off by %g of %g; dropout "
+        "must be off for this check)",
+        difference, largest);
   g_array_free(once, TRUE);
   g_array_free(thrice, TRUE);
   cw_policy_close(policy);
@@ -141,8 +143,8 @@ void cw_check_training_lowers_loss(CwSuite *suite, CwVerdict *verdict)
       !cw_check_loss(policy, decisions, &after, &error))
     cw_verdict_fail_error(verdict, &error);
   else if (!(after < before))
-    cw_verdict_fail(verdict, "after 10 steps of learning rate %g the loss is %.9g, before it was %.9g", LEARNING_RATE,
-                    after, before);
+    cw_verdict_fail(verdict, "after 10 steps of learning rate %g the loss is %.9g, before it was %.9g",
+                    LEARNING_RATE, after, before);
   cw_policy_close(policy);
 }
 
@@ -158,13 +160,14 @@ void cw_check_step_clears_gradients(CwSuite *suite, CwVerdict *verdict)
     cw_verdict_fail_error(verdict, &error);
   gradients = copy_gradients(policy);
   if (norm_of(gradients) != 0)
-    cw_verdict_fail(verdict, "after a step the gradient has the norm %g; it must be cleared", norm_of(gradients));
+    cw_verdict_fail(verdict, "after a step the gradient has the norm %g; it must be cleared",
+                    norm_of(gradients));
   g_array_free(gradients, TRUE);
   cw_policy_close(policy);
 }
 
-static void scale_gradient(const char *name, const gint64 *shape, guint n_dimensions, float *weights, float *gradient,
-                           gpointer user_data)
+static void scale_gradient(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
+                           float *gradient, gpointer user_data)
 {
   const double *scale = user_data;
   gsize size = cw_check_tensor_size(shape, n_dimensions), i;
@@ -215,21 +218,22 @@ void cw_check_clipping(CwSuite *suite, CwVerdict *verdict)
   gsize i;
 
   for (i = 0; scaled != NULL && i < clipped->len / sizeof(float); i++)
-    difference =
-        fmax(difference, fabs((double)((float *)(gpointer)clipped->data)[i] - ((float *)(gpointer)scaled->data)[i]));
+    difference = fmax(difference, fabs((double)((float *)(gpointer)clipped->data)[i] -
+                                       ((float *)(gpointer)scaled->data)[i]));
   if (difference > 1e-3 * LEARNING_RATE)
-    cw_verdict_fail(verdict,
-                    "a step clipped to half the norm and a step with halved gradients lead to weights that differ by "
-                    "%g",
-                    difference);
+    cw_verdict_fail(
+        verdict,
+        "a step clipped to half the norm and a step with halved gradients lead to weights that differ by "
+        "%g",
+        difference);
   if (clipped != NULL)
     g_byte_array_free(clipped, TRUE);
   if (scaled != NULL)
     g_byte_array_free(scaled, TRUE);
 }
 
-static void spoil_gradient(const char *name, const gint64 *shape, guint n_dimensions, float *weights, float *gradient,
-                           gpointer user_data)
+static void spoil_gradient(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
+                           float *gradient, gpointer user_data)
 {
   const char **spoilt = user_data;
 
@@ -258,7 +262,8 @@ void cw_check_bad_gradient(CwSuite *suite, CwVerdict *verdict)
   else if (!g_error_matches(error, CW_POLICY_ERROR, CW_ERROR_NUMERIC))
     cw_verdict_fail(verdict, "expected CW_POLICY_ERROR / CW_ERROR_NUMERIC, found: %s", error->message);
   else if (spoilt != NULL && strstr(error->message, spoilt) == NULL)
-    cw_verdict_fail(verdict, "expected a message that names the tensor %s, found: %s", spoilt, error->message);
+    cw_verdict_fail(verdict, "expected a message that names the tensor %s, found: %s", spoilt,
+                    error->message);
   g_clear_error(&error);
   if (!cw_check_same_weights(before, cw_check_copy_weights(policy)))
     cw_verdict_fail(verdict, "a step that failed changed weights");
@@ -328,7 +333,8 @@ void cw_check_failed_load(CwSuite *suite, CwVerdict *verdict)
   if (cw_policy_load(policy, directory, &error))
     cw_verdict_fail(verdict, "load took an empty directory");
   else if (strstr(error->message, directory) == NULL)
-    cw_verdict_fail(verdict, "expected a message that names a file in %s, found: %s", directory, error->message);
+    cw_verdict_fail(verdict, "expected a message that names a file in %s, found: %s", directory,
+                    error->message);
   g_clear_error(&error);
   if (!same_logits(suite, before, score_all(suite, policy, verdict)))
     cw_verdict_fail(verdict, "a load that failed changed the scores");
@@ -349,7 +355,8 @@ static gboolean has_model_option(const CwOptionTable *table)
 
 /* Whether a policy opened with the saved folder as option "model" scores as
  * `policy` does; `yaml` holds its other options. */
-static gboolean reopens(CwSuite *suite, CwPolicy *policy, const char *yaml, const char *directory, CwVerdict *verdict)
+static gboolean reopens(CwSuite *suite, CwPolicy *policy, const char *yaml, const char *directory,
+                        CwVerdict *verdict)
 {
   GError *error = NULL;
   gpointer options = cw_check_fill_options(suite->feature, yaml, "options", directory, &error);

@@ -37,11 +37,11 @@ void cw_loader_feature_free(gpointer data)
   g_free(feature);
 }
 
-static void set_format_error(GError **error, const CwLoadedPlugin *plugin, const CwFeature *feature, const char *format,
-                             ...) G_GNUC_PRINTF(4, 5);
+static void set_format_error(GError **error, const CwLoadedPlugin *plugin, const CwFeature *feature,
+                             const char *format, ...) G_GNUC_PRINTF(4, 5);
 
-static void set_format_error(GError **error, const CwLoadedPlugin *plugin, const CwFeature *feature, const char *format,
-                             ...)
+static void set_format_error(GError **error, const CwLoadedPlugin *plugin, const CwFeature *feature,
+                             const char *format, ...)
 {
   va_list arguments;
   char *text;
@@ -60,7 +60,8 @@ static gboolean legal_name(const char *name)
 }
 
 /* Kind and name: what every later message needs. `index` counts from 0. */
-static gboolean check_identity(const CwLoadedPlugin *plugin, guint index, const CwFeature *feature, GError **error)
+static gboolean check_identity(const CwLoadedPlugin *plugin, guint index, const CwFeature *feature,
+                               GError **error)
 {
   if (cw_loader_vtable_size(feature->kind) == 0) {
     g_set_error(error, CW_PLUGIN_ERROR, CW_ERROR_FORMAT,
@@ -71,14 +72,15 @@ static gboolean check_identity(const CwLoadedPlugin *plugin, guint index, const 
   }
   if (feature->name == NULL || feature->summary == NULL) {
     g_set_error(error, CW_PLUGIN_ERROR, CW_ERROR_FORMAT,
-                "%s: feature %u: expected a name and a summary, found NULL; fill both in its CwFeature", plugin->path,
-                index);
+                "%s: feature %u: expected a name and a summary, found NULL; fill both in its CwFeature",
+                plugin->path, index);
     return FALSE;
   }
   if (!legal_name(feature->name)) {
-    set_format_error(error, plugin, feature,
-                     "expected a name of lower-case letters, digits and underscores that starts with a letter, found "
-                     "this one; rename the feature");
+    set_format_error(
+        error, plugin, feature,
+        "expected a name of lower-case letters, digits and underscores that starts with a letter, found "
+        "this one; rename the feature");
     return FALSE;
   }
   return TRUE;
@@ -93,24 +95,27 @@ static gboolean check_sizes(const CwLoadedPlugin *plugin, const CwFeature *featu
     return FALSE;
   }
   if (feature->vtable_size < minimum || feature->vtable_size % sizeof(gpointer) != 0) {
-    set_format_error(error, plugin, feature,
-                     "expected a vtable of at least %zu bytes and a multiple of %zu, found vtable_size %u; set it to "
-                     "the sizeof of the vtable",
-                     minimum, sizeof(gpointer), feature->vtable_size);
+    set_format_error(
+        error, plugin, feature,
+        "expected a vtable of at least %zu bytes and a multiple of %zu, found vtable_size %u; set it to "
+        "the sizeof of the vtable",
+        minimum, sizeof(gpointer), feature->vtable_size);
     return FALSE;
   }
   if (feature->n_options > 0 && feature->options == NULL) {
-    set_format_error(error, plugin, feature,
-                     "expected %u option rows, found NULL; fill the option members with CW_FEATURE_OPTIONS(...)",
-                     feature->n_options);
+    set_format_error(
+        error, plugin, feature,
+        "expected %u option rows, found NULL; fill the option members with CW_FEATURE_OPTIONS(...)",
+        feature->n_options);
     return FALSE;
   }
   if (feature->n_options > 0 &&
       (feature->option_size < OPTION_MINIMUM || feature->option_size % G_ALIGNOF(CwOption) != 0)) {
-    set_format_error(error, plugin, feature,
-                     "expected option rows of at least %zu bytes and a multiple of %zu, found option_size %u; fill the "
-                     "option members with CW_FEATURE_OPTIONS(...)",
-                     OPTION_MINIMUM, G_ALIGNOF(CwOption), feature->option_size);
+    set_format_error(
+        error, plugin, feature,
+        "expected option rows of at least %zu bytes and a multiple of %zu, found option_size %u; fill the "
+        "option members with CW_FEATURE_OPTIONS(...)",
+        OPTION_MINIMUM, G_ALIGNOF(CwOption), feature->option_size);
     return FALSE;
   }
   return TRUE;
@@ -135,8 +140,10 @@ static CwRegisteredFeature *copy_feature(const CwLoadedPlugin *plugin, const CwF
   copy->name = feature->name;
   copy->summary = feature->summary;
   copy->capabilities = feature->capabilities;
-  copy->vtable.any = copy_array(feature->vtable, 1, feature->vtable_size, cw_loader_vtable_size(feature->kind));
-  copy->options.rows = copy_array(feature->options, feature->n_options, feature->option_size, sizeof(CwOption));
+  copy->vtable.any =
+      copy_array(feature->vtable, 1, feature->vtable_size, cw_loader_vtable_size(feature->kind));
+  copy->options.rows =
+      copy_array(feature->options, feature->n_options, feature->option_size, sizeof(CwOption));
   copy->options.n_rows = feature->n_options;
   copy->options.size = feature->options_size;
   copy->plugin = plugin;
@@ -151,10 +158,11 @@ static gboolean check_unique(const CwLoadedPlugin *plugin, const CwFeature *feat
 
   for (i = 0; i < index; i++) {
     if (features[i].kind == feature->kind && strcmp(features[i].name, feature->name) == 0) {
-      set_format_error(error, plugin, feature,
-                       "expected different names within a kind, found this name twice (features %u and %u); rename "
-                       "one of them",
-                       i, index);
+      set_format_error(
+          error, plugin, feature,
+          "expected different names within a kind, found this name twice (features %u and %u); rename "
+          "one of them",
+          i, index);
       return FALSE;
     }
   }
@@ -162,18 +170,19 @@ static gboolean check_unique(const CwLoadedPlugin *plugin, const CwFeature *feat
     const CwRegisteredFeature *other = registered->pdata[i];
 
     if (other->kind == feature->kind && strcmp(other->name, feature->name) == 0) {
-      set_format_error(error, plugin, feature,
-                       "expected a name that no other plugin uses, found it in %s; rename the feature or take one of "
-                       "the two off the search path",
-                       other->plugin->path);
+      set_format_error(
+          error, plugin, feature,
+          "expected a name that no other plugin uses, found it in %s; rename the feature or take one of "
+          "the two off the search path",
+          other->plugin->path);
       return FALSE;
     }
   }
   return TRUE;
 }
 
-static gboolean check_slots(const CwLoadedPlugin *plugin, const CwFeature *feature, const CwRegisteredFeature *copy,
-                            GError **error)
+static gboolean check_slots(const CwLoadedPlugin *plugin, const CwFeature *feature,
+                            const CwRegisteredFeature *copy, GError **error)
 {
   const char *needed_by = NULL;
   const char *slot = cw_loader_missing_slot(copy->kind, copy->capabilities, copy->vtable.any, &needed_by);
@@ -185,21 +194,23 @@ static gboolean check_slots(const CwLoadedPlugin *plugin, const CwFeature *featu
                      "expected the slot '%s', which every %s fills, found NULL; set it in the vtable", slot,
                      cw_feature_kind_name(copy->kind));
   else
-    set_format_error(error, plugin, feature,
-                     "expected the slot '%s', which goes with %s, found NULL; set it in the vtable or drop the "
-                     "capability",
-                     slot, needed_by);
+    set_format_error(
+        error, plugin, feature,
+        "expected the slot '%s', which goes with %s, found NULL; set it in the vtable or drop the "
+        "capability",
+        slot, needed_by);
   return FALSE;
 }
 
-static gboolean check_options(const CwLoadedPlugin *plugin, const CwFeature *feature, const CwRegisteredFeature *copy,
-                              GError **error)
+static gboolean check_options(const CwLoadedPlugin *plugin, const CwFeature *feature,
+                              const CwRegisteredFeature *copy, GError **error)
 {
   char *problem = cw_options_self_check(&copy->options);
 
   if (problem == NULL)
     return TRUE;
-  set_format_error(error, plugin, feature, "expected a sound option table, found: %s; correct that row", problem);
+  set_format_error(error, plugin, feature, "expected a sound option table, found: %s; correct that row",
+                   problem);
   g_free(problem);
   return FALSE;
 }
@@ -214,22 +225,25 @@ static gboolean take_conversion(const CwLoadedPlugin *plugin, const CwFeature *f
   if (declared == NULL)
     return TRUE;
   if (declared->struct_size < CONVERSION_MINIMUM) {
-    set_format_error(error, plugin, feature,
-                     "expected an %s of at least %zu bytes, found struct_size %zu; set it to sizeof(CwConversion)",
-                     slot, CONVERSION_MINIMUM, declared->struct_size);
+    set_format_error(
+        error, plugin, feature,
+        "expected an %s of at least %zu bytes, found struct_size %zu; set it to sizeof(CwConversion)", slot,
+        CONVERSION_MINIMUM, declared->struct_size);
     return FALSE;
   }
   memcpy(&own, declared, MIN(declared->struct_size, sizeof own));
   if (own.summary == NULL || own.run == NULL) {
-    set_format_error(error, plugin, feature, "expected an %s with a summary and a run function, found NULL", slot);
+    set_format_error(error, plugin, feature, "expected an %s with a summary and a run function, found NULL",
+                     slot);
     return FALSE;
   }
-  if (own.n_options > 0 &&
-      (own.options == NULL || own.option_size < OPTION_MINIMUM || own.option_size % G_ALIGNOF(CwOption) != 0)) {
-    set_format_error(error, plugin, feature,
-                     "expected the option members of its %s to be filled with CW_FEATURE_OPTIONS(...), found %u rows "
-                     "of %u bytes",
-                     slot, own.n_options, own.option_size);
+  if (own.n_options > 0 && (own.options == NULL || own.option_size < OPTION_MINIMUM ||
+                            own.option_size % G_ALIGNOF(CwOption) != 0)) {
+    set_format_error(
+        error, plugin, feature,
+        "expected the option members of its %s to be filled with CW_FEATURE_OPTIONS(...), found %u rows "
+        "of %u bytes",
+        slot, own.n_options, own.option_size);
     return FALSE;
   }
   copy->summary = own.summary;
@@ -240,14 +254,14 @@ static gboolean take_conversion(const CwLoadedPlugin *plugin, const CwFeature *f
   problem = cw_options_self_check(&copy->options);
   if (problem == NULL)
     return TRUE;
-  set_format_error(error, plugin, feature, "expected a sound option table in its %s, found: %s; correct that row", slot,
-                   problem);
+  set_format_error(error, plugin, feature,
+                   "expected a sound option table in its %s, found: %s; correct that row", slot, problem);
   g_free(problem);
   return FALSE;
 }
 
-static gboolean take_conversions(const CwLoadedPlugin *plugin, const CwFeature *feature, CwRegisteredFeature *copy,
-                                 GError **error)
+static gboolean take_conversions(const CwLoadedPlugin *plugin, const CwFeature *feature,
+                                 CwRegisteredFeature *copy, GError **error)
 {
   const CwConversion *import = NULL, *export = NULL;
 

@@ -65,7 +65,8 @@ gboolean cw_algorithm_update(CwAlgorithm *algorithm, CwUpdate *update, gboolean 
 
 guint64 cw_algorithm_expected_updates(CwAlgorithm *algorithm)
 {
-  return algorithm->vtable->expected_updates != NULL ? algorithm->vtable->expected_updates(algorithm->object) : 0;
+  return algorithm->vtable->expected_updates != NULL ? algorithm->vtable->expected_updates(algorithm->object)
+                                                     : 0;
 }
 
 gboolean cw_algorithm_save(CwAlgorithm *algorithm, GKeyFile *state, GError **error)

@@ -76,7 +76,8 @@ gint64 cw_environment_n_goals(CwEnvironment *environment, const char *split, GEr
     if (environment->vtable->n_goals(environment->shared, usual[i]) >= 0)
       g_string_append_printf(known, "%s%s", known->len > 0 ? ", " : "", usual[i]);
   }
-  cw_blame_set(environment->feature, error, CW_ERROR_CONFIGURATION, "no split '%s'; it has: %s", split, known->str);
+  cw_blame_set(environment->feature, error, CW_ERROR_CONFIGURATION, "no split '%s'; it has: %s", split,
+               known->str);
   g_string_free(known, TRUE);
   return -1;
 }
@@ -96,7 +97,8 @@ char *cw_environment_answer(CwEnvironment *environment, const char *verb, const 
   char *text;
 
   if (environment->vtable->answer == NULL) {
-    cw_blame_set(environment->feature, error, CW_ERROR_UNSUPPORTED, "answers no requests, so not '%s' either", verb);
+    cw_blame_set(environment->feature, error, CW_ERROR_UNSUPPORTED, "answers no requests, so not '%s' either",
+                 verb);
     return NULL;
   }
   text = environment->vtable->answer(environment->shared, verb, request, &failure);
@@ -115,7 +117,8 @@ static gboolean check_records(CwEnvironment *environment, GError **error)
   return FALSE;
 }
 
-CwRecord *cw_environment_read_record(CwEnvironment *environment, const char *line, const char *where, GError **error)
+CwRecord *cw_environment_read_record(CwEnvironment *environment, const char *line, const char *where,
+                                     GError **error)
 {
   GError *failure = NULL;
   CwRecord *record;
@@ -167,7 +170,8 @@ void cw_session_free(CwSession *session)
 }
 
 /* After a failed reset the session waits for another. */
-static gboolean finish_reset(CwSession *session, const char *slot, gboolean succeeded, GError *failure, GError **error)
+static gboolean finish_reset(CwSession *session, const char *slot, gboolean succeeded, GError *failure,
+                             GError **error)
 {
   gboolean reset = cw_blame(session->environment->feature, slot, succeeded, failure, error);
 
@@ -175,7 +179,8 @@ static gboolean finish_reset(CwSession *session, const char *slot, gboolean succ
   return reset;
 }
 
-gboolean cw_session_reset(CwSession *session, const char *split, gint64 goal, CwRandom *random, GError **error)
+gboolean cw_session_reset(CwSession *session, const char *split, gint64 goal, CwRandom *random,
+                          GError **error)
 {
   CwEnvironment *environment = session->environment;
   gint64 n_goals = cw_environment_n_goals(environment, split, error);
@@ -186,8 +191,9 @@ gboolean cw_session_reset(CwSession *session, const char *split, gint64 goal, Cw
     return FALSE;
   if (goal < 0 || goal >= n_goals) {
     cw_blame_set(environment->feature, error, CW_ERROR_FAILED,
-                 "no goal %" G_GINT64_FORMAT " in split '%s', which has %" G_GINT64_FORMAT " (counted from 0)", goal,
-                 split, n_goals);
+                 "no goal %" G_GINT64_FORMAT " in split '%s', which has %" G_GINT64_FORMAT
+                 " (counted from 0)",
+                 goal, split, n_goals);
     return FALSE;
   }
   succeeded = environment->vtable->reset(session->object, split, goal, random, &failure);
@@ -231,7 +237,8 @@ gboolean cw_session_observe(CwSession *session, CwObservation *observation, GErr
     cw_blame_set(feature, error, CW_ERROR_FAILED, "observe: expected a text, found NULL");
     return FALSE;
   }
-  if (session->state == SESSION_RUNNING && (observation->n_candidates == 0 || observation->candidates == NULL)) {
+  if (session->state == SESSION_RUNNING &&
+      (observation->n_candidates == 0 || observation->candidates == NULL)) {
     cw_blame_set(feature, error, CW_ERROR_FAILED,
                  "observe: expected at least one candidate while the episode runs, found none");
     return FALSE;
@@ -306,8 +313,8 @@ gint cw_session_scripted_action(CwSession *session, const char *script, GError *
   if (!g_strv_contains(scripts, script)) {
     char *known = g_strjoinv(", ", (char **)scripts);
 
-    cw_blame_set(environment->feature, error, CW_ERROR_CONFIGURATION, "no scripted agent '%s'; it has: %s", script,
-                 known[0] != '\0' ? known : "none");
+    cw_blame_set(environment->feature, error, CW_ERROR_CONFIGURATION, "no scripted agent '%s'; it has: %s",
+                 script, known[0] != '\0' ? known : "none");
     g_free(known);
     return -1;
   }

@@ -30,7 +30,8 @@ static CwPolicy *handle_new(const CwRegisteredFeature *feature, gpointer object,
   return policy;
 }
 
-CwPolicy *cw_policy_open(const CwRegisteredFeature *feature, gconstpointer options, guint32 seed, GError **error)
+CwPolicy *cw_policy_open(const CwRegisteredFeature *feature, gconstpointer options, guint32 seed,
+                         GError **error)
 {
   GError *failure = NULL;
   gpointer object = feature->vtable.policy->open(options, seed, &failure);
@@ -70,7 +71,8 @@ CwPolicy *cw_policy_clone_frozen(CwPolicy *policy, GError **error)
   gpointer object;
 
   if ((policy->feature->capabilities & CW_POLICY_CLONES) == 0) {
-    cw_blame_set(policy->feature, error, CW_ERROR_UNSUPPORTED, "cannot clone itself, so it cannot be a reference");
+    cw_blame_set(policy->feature, error, CW_ERROR_UNSUPPORTED,
+                 "cannot clone itself, so it cannot be a reference");
     return NULL;
   }
   object = policy->vtable->clone_frozen(policy->object, &failure);
@@ -104,8 +106,8 @@ void cw_policy_visit_tensors(CwPolicy *policy, CwTensorVisitor visitor, gpointer
     policy->vtable->visit_tensors(policy->object, visitor, user_data);
 }
 
-static void add_to_checksum(const char *name, const gint64 *shape, guint n_dimensions, float *weights, float *gradient,
-                            gpointer user_data)
+static void add_to_checksum(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
+                            float *gradient, gpointer user_data)
 {
   gsize size = sizeof *weights;
   guint i;
@@ -151,15 +153,16 @@ static void announce_memory(CwPolicy *policy, const CwDecision *const *decisions
   if (estimate.alternative != NULL)
     alternative = g_strdup_printf(" ('%s' would make that %.0f MiB)", estimate.alternative,
                                   (double)estimate.alternative_bytes / mebibyte);
-  g_message("policy %s: training takes about %.0f MiB: %.0f MiB for weights, gradients and optimiser, %.0f MiB for "
-            "passes like the first, of %u decisions and %u tokens%s",
-            policy->feature->name, (double)(estimate.fixed_bytes + estimate.batch_bytes) / mebibyte,
-            (double)estimate.fixed_bytes / mebibyte, (double)estimate.batch_bytes / mebibyte, n_decisions,
-            estimate.n_tokens, alternative != NULL ? alternative : "");
+  g_message(
+      "policy %s: training takes about %.0f MiB: %.0f MiB for weights, gradients and optimiser, %.0f MiB for "
+      "passes like the first, of %u decisions and %u tokens%s",
+      policy->feature->name, (double)(estimate.fixed_bytes + estimate.batch_bytes) / mebibyte,
+      (double)estimate.fixed_bytes / mebibyte, (double)estimate.batch_bytes / mebibyte, n_decisions,
+      estimate.n_tokens, alternative != NULL ? alternative : "");
 }
 
-static void note_bad_tensor(const char *name, const gint64 *shape, guint n_dimensions, float *weights, float *gradient,
-                            gpointer user_data)
+static void note_bad_tensor(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
+                            float *gradient, gpointer user_data)
 {
   char **first = user_data;
   gint64 size = 1, i;
@@ -185,12 +188,13 @@ static void set_numeric_error(CwPolicy *policy, const char *what, double value, 
 
   cw_policy_visit_tensors(policy, note_bad_tensor, &tensor);
   if (tensor != NULL)
-    cw_blame_set(policy->feature, error, CW_ERROR_NUMERIC, "%s is %g; first bad tensor: %s", what, value, tensor);
+    cw_blame_set(policy->feature, error, CW_ERROR_NUMERIC, "%s is %g; first bad tensor: %s", what, value,
+                 tensor);
   else if (policy->vtable->visit_tensors != NULL)
     cw_blame_set(policy->feature, error, CW_ERROR_NUMERIC, "%s is %g; all weights are finite", what, value);
   else
-    cw_blame_set(policy->feature, error, CW_ERROR_NUMERIC, "%s is %g; the backend does not show its tensors", what,
-                 value);
+    cw_blame_set(policy->feature, error, CW_ERROR_NUMERIC, "%s is %g; the backend does not show its tensors",
+                 what, value);
   g_free(tensor);
 }
 
@@ -222,8 +226,8 @@ static gboolean check_outputs(CwPolicy *policy, const CwDecision *const *decisio
   return TRUE;
 }
 
-gboolean cw_policy_score(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
-                         float *values, GError **error)
+gboolean cw_policy_score(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions,
+                         float *logits, float *values, GError **error)
 {
   GError *failure = NULL;
   gboolean scored;
@@ -238,18 +242,20 @@ gboolean cw_policy_score(CwPolicy *policy, const CwDecision *const *decisions, g
 static gboolean check_trains(CwPolicy *policy, const char *slot, GError **error)
 {
   if (policy->frozen) {
-    cw_blame_set(policy->feature, error, CW_ERROR_UNSUPPORTED, "%s: this is a frozen copy, which only scores", slot);
+    cw_blame_set(policy->feature, error, CW_ERROR_UNSUPPORTED, "%s: this is a frozen copy, which only scores",
+                 slot);
     return FALSE;
   }
   if ((policy->feature->capabilities & CW_POLICY_TRAINS) == 0) {
-    cw_blame_set(policy->feature, error, CW_ERROR_UNSUPPORTED, "%s: this policy does not train, it only scores", slot);
+    cw_blame_set(policy->feature, error, CW_ERROR_UNSUPPORTED,
+                 "%s: this policy does not train, it only scores", slot);
     return FALSE;
   }
   return TRUE;
 }
 
-gboolean cw_policy_forward(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
-                           float *values, GError **error)
+gboolean cw_policy_forward(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions,
+                           float *logits, float *values, GError **error)
 {
   GError *failure = NULL;
   gboolean done;
@@ -281,8 +287,8 @@ static gboolean check_gradients(CwPolicy *policy, const float *dlogits, const fl
     for (j = 0; j < g_array_index(policy->counts, guint, i); j++, dlogits++) {
       if (!isfinite(*dlogits)) {
         cw_blame_set(policy->feature, error, CW_ERROR_NUMERIC,
-                     "the algorithm's gradient of logit %u of decision %u is %g; nothing was accumulated", j, i,
-                     *dlogits);
+                     "the algorithm's gradient of logit %u of decision %u is %g; nothing was accumulated", j,
+                     i, *dlogits);
         return FALSE;
       }
     }
@@ -317,7 +323,8 @@ gboolean cw_policy_backward(CwPolicy *policy, const float *dlogits, const float 
   return cw_blame(policy->feature, "backward", done, failure, error);
 }
 
-gboolean cw_policy_step(CwPolicy *policy, double learning_rate, double max_norm, double *gradient_norm, GError **error)
+gboolean cw_policy_step(CwPolicy *policy, double learning_rate, double max_norm, double *gradient_norm,
+                        GError **error)
 {
   GError *failure = NULL;
   gboolean done;
@@ -326,8 +333,8 @@ gboolean cw_policy_step(CwPolicy *policy, double learning_rate, double max_norm,
     return FALSE;
   if (!isfinite(learning_rate) || !isfinite(max_norm) || max_norm < 0) {
     cw_blame_set(policy->feature, error, CW_ERROR_NUMERIC,
-                 "step: expected a finite learning rate and a norm of at least 0, found %g and %g", learning_rate,
-                 max_norm);
+                 "step: expected a finite learning rate and a norm of at least 0, found %g and %g",
+                 learning_rate, max_norm);
     return FALSE;
   }
   done = policy->vtable->step(policy->object, learning_rate, max_norm, gradient_norm, &failure);

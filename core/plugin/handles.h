@@ -8,7 +8,8 @@
 #include "core/plugin/registry.h"
 
 /* Policy. `options` must outlive the handle. */
-CwPolicy *cw_policy_open(const CwRegisteredFeature *feature, gconstpointer options, guint32 seed, GError **error);
+CwPolicy *cw_policy_open(const CwRegisteredFeature *feature, gconstpointer options, guint32 seed,
+                         GError **error);
 CwPolicy *cw_policy_clone_frozen(CwPolicy *policy, GError **error);
 void cw_policy_close(CwPolicy *policy); /* accepts NULL */
 gboolean cw_policy_save(CwPolicy *policy, const char *directory, GError **error);
@@ -35,21 +36,26 @@ const CwRegisteredFeature *cw_environment_feature(CwEnvironment *environment);
 gint64 cw_environment_n_goals(CwEnvironment *environment, const char *split, GError **error);
 /* NULL-terminated, possibly empty. */
 const char *const *cw_environment_scripts(CwEnvironment *environment);
-char *cw_environment_answer(CwEnvironment *environment, const char *verb, const char *request, GError **error);
+char *cw_environment_answer(CwEnvironment *environment, const char *verb, const char *request,
+                            GError **error);
 
 CwSession *cw_session_new(CwEnvironment *environment, GError **error);
 void cw_session_free(CwSession *session); /* accepts NULL */
-gboolean cw_session_reset(CwSession *session, const char *split, gint64 goal, CwRandom *random, GError **error);
+gboolean cw_session_reset(CwSession *session, const char *split, gint64 goal, CwRandom *random,
+                          GError **error);
 gboolean cw_session_observe(CwSession *session, CwObservation *observation, GError **error);
 gboolean cw_session_step(CwSession *session, guint candidate, CwOutcome *outcome, GError **error);
 gboolean cw_session_step_text(CwSession *session, const char *action, CwOutcome *outcome, GError **error);
 const char *cw_session_goal_id(CwSession *session); /* "" when the environment has none */
 gint cw_session_scripted_action(CwSession *session, const char *script, GError **error);
-CwRecord *cw_environment_read_record(CwEnvironment *environment, const char *line, const char *where, GError **error);
-/* Whether `line` belongs to the record that `record` begins; FALSE for environments with records of one line. */
+CwRecord *cw_environment_read_record(CwEnvironment *environment, const char *line, const char *where,
+                                     GError **error);
+/* Whether `line` belongs to the record that `record` begins; FALSE for environments with records of one line.
+ */
 gboolean cw_environment_continues_record(CwEnvironment *environment, const char *record, const char *line);
 void cw_environment_free_record(CwEnvironment *environment, CwRecord *record);
-gboolean cw_session_reset_record(CwSession *session, const CwRecord *record, CwRandom *random, GError **error);
+gboolean cw_session_reset_record(CwSession *session, const CwRecord *record, CwRandom *random,
+                                 GError **error);
 gint cw_session_candidate_of(CwSession *session, const char *action, gboolean may_add, GError **error);
 
 /* Algorithm. */
@@ -67,7 +73,8 @@ gboolean cw_algorithm_load(CwAlgorithm *algorithm, GKeyFile *state, GError **err
 /* CwUpdate, as the runtime fills it. Trajectory arrays hold CwTrajectory *. */
 CwUpdate *cw_update_new(CwPolicy *policy, CwPolicy *reference, CwRandom *random);
 void cw_update_free(CwUpdate *update);
-void cw_update_begin(CwUpdate *update, guint64 index, const GPtrArray *trajectories, const GPtrArray *episodes);
+void cw_update_begin(CwUpdate *update, guint64 index, const GPtrArray *trajectories,
+                     const GPtrArray *episodes);
 /* The stage's directory for the algorithm's files, which need not exist yet. Without
  * one a temporary directory is used and removed by cw_update_free. */
 void cw_update_set_scratch(CwUpdate *update, const char *directory);

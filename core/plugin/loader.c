@@ -61,7 +61,8 @@ static void set_dlopen_error(const char *path, const char *reason, GError **erro
   else if (strstr(reason, "cannot open shared object") != NULL)
     cure = g_strdup_printf("install the missing library; \"ldd %s\" lists what it needs", path);
   else
-    cure = g_strdup_printf("\"file %s\" says what it is; \"ldd %s\" lists the libraries it needs", path, path);
+    cure =
+        g_strdup_printf("\"file %s\" says what it is; \"ldd %s\" lists the libraries it needs", path, path);
   g_set_error(error, CW_PLUGIN_ERROR, CW_ERROR_FORMAT,
               "%s: expected a shared object that loads on this machine, found: %s; %s", path, reason, cure);
   g_free(cure);
@@ -108,8 +109,9 @@ static gboolean check_descriptor(const char *path, const CwPluginDescriptor *des
     return FALSE;
   }
   if (descriptor->abi_major != CW_ABI_MAJOR) {
-    g_set_error(error, CW_PLUGIN_ERROR, CW_ERROR_UNSUPPORTED, "%s: expected plugin ABI %d, found ABI %u.%u; " REBUILD,
-                path, CW_ABI_MAJOR, descriptor->abi_major, descriptor->abi_minor);
+    g_set_error(error, CW_PLUGIN_ERROR, CW_ERROR_UNSUPPORTED,
+                "%s: expected plugin ABI %d, found ABI %u.%u; " REBUILD, path, CW_ABI_MAJOR,
+                descriptor->abi_major, descriptor->abi_minor);
     return FALSE;
   }
   if (descriptor->struct_size < DESCRIPTOR_MINIMUM) {
@@ -120,15 +122,17 @@ static gboolean check_descriptor(const char *path, const CwPluginDescriptor *des
     return FALSE;
   }
   if (descriptor->feature_size < FEATURE_MINIMUM || NOT_A_MULTIPLE(descriptor->feature_size)) {
-    g_set_error(error, CW_PLUGIN_ERROR, CW_ERROR_FORMAT,
-                "%s: expected features of at least %zu bytes and a multiple of %zu, found feature_size %u; set it to "
-                "sizeof(CwFeature), as CW_PLUGIN(...) does",
-                path, FEATURE_MINIMUM, G_ALIGNOF(gpointer), descriptor->feature_size);
+    g_set_error(
+        error, CW_PLUGIN_ERROR, CW_ERROR_FORMAT,
+        "%s: expected features of at least %zu bytes and a multiple of %zu, found feature_size %u; set it to "
+        "sizeof(CwFeature), as CW_PLUGIN(...) does",
+        path, FEATURE_MINIMUM, G_ALIGNOF(gpointer), descriptor->feature_size);
     return FALSE;
   }
   if (descriptor->abi_minor > CW_ABI_MINOR) {
     g_set_error(error, CW_PLUGIN_ERROR, CW_ERROR_UNSUPPORTED,
-                "%s: expected plugin ABI %d.%d or an older minor, found %u.%u; install a newer Cartwright, or " REBUILD,
+                "%s: expected plugin ABI %d.%d or an older minor, found %u.%u; install a newer Cartwright, "
+                "or " REBUILD,
                 path, CW_ABI_MAJOR, CW_ABI_MINOR, descriptor->abi_major, descriptor->abi_minor);
     return FALSE;
   }
@@ -149,11 +153,13 @@ CwPluginDescriptor *cw_loader_open(const char *path, GError **error)
   memcpy(copy, descriptor, MIN(descriptor->struct_size, sizeof *copy));
   if (copy->name == NULL || copy->version == NULL || copy->license == NULL || copy->summary == NULL) {
     g_set_error(error, CW_PLUGIN_ERROR, CW_ERROR_FORMAT,
-                "%s: expected a name, version, license and summary, found NULL among them; fill them in CW_PLUGIN(...)",
+                "%s: expected a name, version, license and summary, found NULL among them; fill them in "
+                "CW_PLUGIN(...)",
                 path);
   } else if (copy->n_features == 0 || copy->features == NULL) {
     g_set_error(error, CW_PLUGIN_ERROR, CW_ERROR_FORMAT,
-                "%s: expected at least one feature, found none; give CW_PLUGIN(...) an array of CwFeature", path);
+                "%s: expected at least one feature, found none; give CW_PLUGIN(...) an array of CwFeature",
+                path);
   } else {
     return copy;
   }

@@ -150,7 +150,8 @@ void cw_registry_load_all(CwRegistry *registry, GPtrArray *failures)
     for (j = 0; j < files->len; j++) {
       GError *failure = NULL;
 
-      if (is_shadowed(registry, i, files->pdata[j]) || cw_registry_load(registry, files->pdata[j], &failure) != NULL)
+      if (is_shadowed(registry, i, files->pdata[j]) ||
+          cw_registry_load(registry, files->pdata[j], &failure) != NULL)
         continue;
       if (failures != NULL)
         g_ptr_array_add(failures, failure);
@@ -229,7 +230,8 @@ static void set_not_found(CwRegistry *registry, CwFeatureKind kind, const char *
   g_ptr_array_free(names, TRUE);
 }
 
-const CwRegisteredFeature *cw_registry_find(CwRegistry *registry, CwFeatureKind kind, const char *name, GError **error)
+const CwRegisteredFeature *cw_registry_find(CwRegistry *registry, CwFeatureKind kind, const char *name,
+                                            GError **error)
 {
   const CwRegisteredFeature *feature = find_registered(registry, kind, name);
   GPtrArray *failures;

@@ -15,7 +15,8 @@ typedef struct {
 /* A conversion after all checks; `run` is NULL when the feature has none. */
 typedef struct {
   const char *summary;
-  gboolean (*run)(gconstpointer options, const char *into, CwReport report, gpointer report_data, GError **error);
+  gboolean (*run)(gconstpointer options, const char *into, CwReport report, gpointer report_data,
+                  GError **error);
   CwOptionTable options;
 } CwRegisteredConversion;
 
@@ -52,7 +53,8 @@ const CwLoadedPlugin *cw_registry_load(CwRegistry *registry, const char *path, G
 void cw_registry_load_all(CwRegistry *registry, GPtrArray *failures);
 
 /* NULL with an error that lists what there is and the search path. */
-const CwRegisteredFeature *cw_registry_find(CwRegistry *registry, CwFeatureKind kind, const char *name, GError **error);
+const CwRegisteredFeature *cw_registry_find(CwRegistry *registry, CwFeatureKind kind, const char *name,
+                                            GError **error);
 /* All features registered so far: CwRegisteredFeature *, sorted by kind and name. Owned by the registry. */
 const GPtrArray *cw_registry_features(CwRegistry *registry);
 

@@ -13,13 +13,13 @@ typedef struct {
   const char *capability_name;
 } Slot;
 
-#define REQUIRED(type, member)                                                                                         \
-  {                                                                                                                    \
-#member, offsetof(type, member), 0, NULL                                                                           \
+#define REQUIRED(type, member)                                                                               \
+  {                                                                                                          \
+#member, offsetof(type, member), 0, NULL                                                                 \
   }
-#define WITH(bit, type, member)                                                                                        \
-  {                                                                                                                    \
-#member, offsetof(type, member), bit, #bit                                                                         \
+#define WITH(bit, type, member)                                                                              \
+  {                                                                                                          \
+#member, offsetof(type, member), bit, #bit                                                               \
   }
 #define END_OF(type, member) (offsetof(type, member) + sizeof(((type *)NULL)->member))
 
@@ -71,7 +71,8 @@ static const struct {
   gsize size, minimum;
 } kinds[] = {
     [CW_FEATURE_ALGORITHM] = {algorithm_slots, sizeof(CwAlgorithmVtable), END_OF(CwAlgorithmVtable, metrics)},
-    [CW_FEATURE_ENVIRONMENT] = {environment_slots, sizeof(CwEnvironmentVtable), END_OF(CwEnvironmentVtable, step)},
+    [CW_FEATURE_ENVIRONMENT] = {environment_slots, sizeof(CwEnvironmentVtable),
+                                END_OF(CwEnvironmentVtable, step)},
     [CW_FEATURE_POLICY] = {policy_slots, sizeof(CwPolicyVtable), END_OF(CwPolicyVtable, load)},
 };
 

@@ -54,7 +54,8 @@ void cw_update_free(CwUpdate *update)
   g_free(update);
 }
 
-void cw_update_begin(CwUpdate *update, guint64 index, const GPtrArray *trajectories, const GPtrArray *episodes)
+void cw_update_begin(CwUpdate *update, guint64 index, const GPtrArray *trajectories,
+                     const GPtrArray *episodes)
 {
   update->index = index;
   update->trajectories = trajectories;
@@ -114,7 +115,8 @@ gboolean cw_update_restore_policy(CwUpdate *update, GError **error)
   if (g_file_test(kept, G_FILE_TEST_IS_DIR))
     return cw_policy_load(update->policy, kept, error);
   g_set_error(error, CW_RUN_ERROR, CW_ERROR_FAILED,
-              "%s: expected the policy that the stage had kept, found nothing; start the run afresh, or go on from an "
+              "%s: expected the policy that the stage had kept, found nothing; start the run afresh, or go "
+              "on from an "
               "earlier checkpoint",
               kept);
   return FALSE;

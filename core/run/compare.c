@@ -59,8 +59,8 @@ static gboolean roll_out(Comparing *comparing, guint contender, GError **error)
   for (guint64 i = 0; i < plan.n_episodes; i++)
     goals[i] = cw_goal_order_at(comparing->goals, plan.first_episode + i);
   comparing->comparison->n_episodes += plan.n_episodes;
-  return cw_rollout_run(comparing->rollout, &plan, &comparing->contenders[contender].agent, note_episode, brought, NULL,
-                        error);
+  return cw_rollout_run(comparing->rollout, &plan, &comparing->contenders[contender].agent, note_episode,
+                        brought, NULL, error);
 }
 
 static void report(Comparing *comparing, const char *text)
@@ -78,7 +78,8 @@ static gboolean run_bandit(Comparing *comparing, CwCompareMeasure measure, GErro
   CwRandom *random = cw_random_new(comparison->seed, purpose, comparing->run, 0);
   gboolean good = TRUE;
   for (guint64 i = 0; i < comparison->n_rollouts && good; i++) {
-    guint chosen = cw_bandit_choose(cw_compare_measure_kind(measure), run->arms, comparison->n_contenders, random);
+    guint chosen =
+        cw_bandit_choose(cw_compare_measure_kind(measure), run->arms, comparison->n_contenders, random);
     CwArm *arm = &run->arms[chosen];
     const GArray *brought = comparing->brought[chosen];
     good = arm->pulls < brought->len || roll_out(comparing, chosen, error);
@@ -128,8 +129,8 @@ static gboolean evaluate_fixed(Comparing *comparing, GError **error)
   return TRUE;
 }
 
-static CwComparison *comparison_new(CwEnvironment *environment, const CwContender *contenders, guint n_contenders,
-                                    const CwCompareRequest *request)
+static CwComparison *comparison_new(CwEnvironment *environment, const CwContender *contenders,
+                                    guint n_contenders, const CwCompareRequest *request)
 {
   CwComparison *comparison = g_new0(CwComparison, 1);
   const CwRegisteredFeature *feature = cw_environment_feature(environment);
@@ -148,22 +149,25 @@ static CwComparison *comparison_new(CwEnvironment *environment, const CwContende
   for (guint measure = 0; measure < CW_COMPARE_MEASURES; measure++) {
     comparison->runs[measure] = g_new0(CwBanditRun, request->n_runs);
     for (guint i = 0; i < request->n_runs; i++)
-      comparison->runs[measure][i] = (CwBanditRun){g_new0(CwArm, n_contenders), g_new0(guint32, request->n_rollouts),
-                                                   g_new0(double, request->n_rollouts)};
+      comparison->runs[measure][i] =
+          (CwBanditRun){g_new0(CwArm, n_contenders), g_new0(guint32, request->n_rollouts),
+                        g_new0(double, request->n_rollouts)};
   }
   return comparison;
 }
 
 CwComparison *cw_compare(CwRollout *rollout, const CwContender *contenders, guint n_contenders,
-                         const CwCompareRequest *request, CwWorkProgress progress, gpointer user_data, GError **error)
+                         const CwCompareRequest *request, CwWorkProgress progress, gpointer user_data,
+                         GError **error)
 {
   CwEnvironment *environment = cw_rollout_environment(rollout);
   gint64 n_goals = cw_environment_n_goals(environment, request->split, error);
   if (n_goals < 0)
     return NULL;
   if (n_goals == 0 || n_goals > G_MAXUINT32) {
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION, "cannot compare on split '%s', which has %s goals",
-                request->split, n_goals == 0 ? "no" : "too many");
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+                "cannot compare on split '%s', which has %s goals", request->split,
+                n_goals == 0 ? "no" : "too many");
     return NULL;
   }
   Comparing comparing = {.rollout = rollout,

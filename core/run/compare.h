@@ -54,7 +54,8 @@ typedef struct {
  * depend on when it is pulled, and they are rolled out some at a time when they are
  * needed. Stops with CW_ERROR_CANCELLED on an interrupt. Free with cw_comparison_free. */
 CwComparison *cw_compare(CwRollout *rollout, const CwContender *contenders, guint n_contenders,
-                         const CwCompareRequest *request, CwWorkProgress progress, gpointer user_data, GError **error);
+                         const CwCompareRequest *request, CwWorkProgress progress, gpointer user_data,
+                         GError **error);
 void cw_comparison_free(CwComparison *comparison); /* accepts NULL */
 
 /* A table per measure, and what is to be kept in mind. Free with g_free. */
@@ -62,6 +63,7 @@ char *cw_comparison_table(const CwComparison *comparison);
 /* Writes comparison.json, and comparison.dat and comparison.gnuplot, from which
  * gnuplot draws comparison.png and comparison.svg. The directory is made. *drawn (may
  * be NULL): FALSE when gnuplot could not, which is no error but a warning. */
-gboolean cw_comparison_write(const CwComparison *comparison, const char *directory, gboolean *drawn, GError **error);
+gboolean cw_comparison_write(const CwComparison *comparison, const char *directory, gboolean *drawn,
+                             GError **error);
 
 #endif

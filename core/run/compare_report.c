@@ -10,12 +10,14 @@
 #define SCRIPT_NAME "comparison.gnuplot"
 #define DATA_NAME   "comparison.dat"
 
-static const char note[] =
-    "Thompson sampling pulls an agent the more often the better it seems. An agent that loses is judged by few\n"
-    "rollouts, and its mean is biased downwards: bad luck at the start is never made good. Runs of one bandit differ\n"
-    "by chance of goals, actions and pulls. To say how good an agent is, take the fixed columns, where all agents "
-    "play\n"
-    "the same goals.\n";
+static const char note[] = "Thompson sampling pulls an agent the more often the better it seems. An agent "
+                           "that loses is judged by few\n"
+                           "rollouts, and its mean is biased downwards: bad luck at the start is never made "
+                           "good. Runs of one bandit differ\n"
+                           "by chance of goals, actions and pulls. To say how good an agent is, take the "
+                           "fixed columns, where all agents "
+                           "play\n"
+                           "the same goals.\n";
 
 static CwInterval fixed_of(const CwComparison *comparison, CwCompareMeasure measure, guint contender)
 {
@@ -29,7 +31,8 @@ static void append_measure(GString *text, const CwComparison *comparison, CwComp
   g_autoptr(GPtrArray) headings = g_ptr_array_new_with_free_func(g_free);
   g_autoptr(GPtrArray) rows = g_ptr_array_new_with_free_func((GDestroyNotify)g_strfreev);
   g_ptr_array_add(headings, g_strdup("agent"));
-  g_ptr_array_add(headings, g_strdup_printf("fixed %u", comparison->n_contenders ? comparison->fixed[0]->n : 0));
+  g_ptr_array_add(headings,
+                  g_strdup_printf("fixed %u", comparison->n_contenders ? comparison->fixed[0]->n : 0));
   g_ptr_array_add(headings, g_strdup_printf("%g%% interval", 100 * comparison->confidence));
   for (guint run = 0; run < comparison->n_runs; run++) {
     g_ptr_array_add(headings, g_strdup_printf("run %u: mean", run + 1));
@@ -117,7 +120,8 @@ static char *to_json(const CwComparison *comparison)
   }
   g_string_append(json, "}, \"split\": ");
   cw_json_append_string(json, comparison->split);
-  g_string_append_printf(json, ", \"seed\": %u, \"runs\": %u, \"rollouts\": %" G_GUINT64_FORMAT ",\n\"agents\": [",
+  g_string_append_printf(json,
+                         ", \"seed\": %u, \"runs\": %u, \"rollouts\": %" G_GUINT64_FORMAT ",\n\"agents\": [",
                          comparison->seed, comparison->n_runs, comparison->n_rollouts);
   for (guint i = 0; i < comparison->n_contenders; i++) {
     g_string_append(json, i ? ",\n{\"agent\": " : "\n{\"agent\": ");
@@ -142,7 +146,8 @@ static char *to_json(const CwComparison *comparison)
 }
 
 /* The running mean of a contender over a run: a row for every pull and one for the end. */
-static void append_course(GString *data, const CwComparison *comparison, const CwBanditRun *run, guint contender)
+static void append_course(GString *data, const CwComparison *comparison, const CwBanditRun *run,
+                          guint contender)
 {
   double mean = 0;
   g_string_append_printf(data, "# %s: rollout, running mean in percent\n", comparison->names[contender]);
@@ -159,7 +164,8 @@ static void append_course(GString *data, const CwComparison *comparison, const C
   g_string_append(data, "\n\n\n");
 }
 
-static void append_panel(GString *script, GString *data, const CwComparison *comparison, CwCompareMeasure measure)
+static void append_panel(GString *script, GString *data, const CwComparison *comparison,
+                         CwCompareMeasure measure)
 {
   guint index = measure * comparison->n_runs * comparison->n_contenders;
   g_string_append_printf(script, "  set title '%s' font 'Sans,12' offset 0,1.6\n  plot",
@@ -169,13 +175,15 @@ static void append_panel(GString *script, GString *data, const CwComparison *com
     g_autofree char *name = cw_gnuplot_quote(comparison->names[i]);
     g_string_append(script, i ? ", \\\n   " : "");
     cw_gnuplot_append_number(script, fixed_of(comparison, measure, i).mean);
-    g_string_append_printf(script, " with lines linewidth 3 linecolor rgb '%s' notitle", cw_gnuplot_pale_colour(i));
+    g_string_append_printf(script, " with lines linewidth 3 linecolor rgb '%s' notitle",
+                           cw_gnuplot_pale_colour(i));
     for (guint run = 0; run < comparison->n_runs; run++, index++) {
       append_course(data, comparison, &comparison->runs[measure][run], i);
-      g_string_append_printf(script,
-                             ", \\\n    '" DATA_NAME "' index %u using 1:2 with steps linewidth 1.5 dashtype %u "
-                             "linecolor rgb '%s' %s%s",
-                             index, run + 1, cw_gnuplot_colour(i), run ? "notitle" : "title ", run ? "" : name);
+      g_string_append_printf(
+          script,
+          ", \\\n    '" DATA_NAME "' index %u using 1:2 with steps linewidth 1.5 dashtype %u "
+          "linecolor rgb '%s' %s%s",
+          index, run + 1, cw_gnuplot_colour(i), run ? "notitle" : "title ", run ? "" : name);
     }
   }
   g_string_append_c(script, '\n');
@@ -213,14 +221,16 @@ static gboolean write_text(const char *directory, const char *name, const char *
   return cw_write_file(path, text, strlen(text), error);
 }
 
-gboolean cw_comparison_write(const CwComparison *comparison, const char *directory, gboolean *drawn, GError **error)
+gboolean cw_comparison_write(const CwComparison *comparison, const char *directory, gboolean *drawn,
+                             GError **error)
 {
   g_autoptr(GString) data = g_string_new(NULL);
   g_autofree char *json = to_json(comparison);
   g_autofree char *script = draw(comparison, data);
   g_autoptr(GError) problem = NULL;
   if (!cw_make_directories(directory, error) || !write_text(directory, "comparison.json", json, error) ||
-      !write_text(directory, DATA_NAME, data->str, error) || !write_text(directory, SCRIPT_NAME, script, error))
+      !write_text(directory, DATA_NAME, data->str, error) ||
+      !write_text(directory, SCRIPT_NAME, script, error))
     return FALSE;
   gboolean good = cw_gnuplot_run(directory, SCRIPT_NAME, &problem);
   if (!good)

@@ -2,15 +2,18 @@
 #include "core/run/context.h"
 #include "core/run/run.h"
 
-gboolean cw_run_open(CwRun *run, CwExperiment *experiment, gboolean with_policy, gboolean quiet, GError **error)
+gboolean cw_run_open(CwRun *run, CwExperiment *experiment, gboolean with_policy, gboolean quiet,
+                     GError **error)
 {
   guint32 seed = (guint32)experiment->seed;
   with_policy = with_policy && experiment->policy.feature;
   *run = (CwRun){.experiment = experiment, .start = g_get_monotonic_time()};
   run->outlook = cw_outlook_new(quiet);
-  g_message("opening environment '%s'%s%s%s", experiment->environment.feature->name, with_policy ? " and policy '" : "",
-            with_policy ? experiment->policy.feature->name : "", with_policy ? "'" : "");
-  run->environment = cw_environment_open(experiment->environment.feature, experiment->environment.options, seed, error);
+  g_message("opening environment '%s'%s%s%s", experiment->environment.feature->name,
+            with_policy ? " and policy '" : "", with_policy ? experiment->policy.feature->name : "",
+            with_policy ? "'" : "");
+  run->environment =
+      cw_environment_open(experiment->environment.feature, experiment->environment.options, seed, error);
   if (!run->environment)
     return FALSE;
   if (with_policy) {
@@ -93,7 +96,8 @@ guint cw_run_plan_evaluation(CwRun *run, const char *name)
   return first;
 }
 
-static gboolean evaluate_selection(CwRun *run, const char *name, const CwAgent *agent, guint phase, GError **error)
+static gboolean evaluate_selection(CwRun *run, const char *name, const CwAgent *agent, guint phase,
+                                   GError **error)
 {
   const CwEvaluateOptions *options = run->experiment->evaluate;
   const char *selection = agent->kind == CW_AGENT_POLICY ? cw_selection_name(agent->selection) : "";
@@ -104,8 +108,9 @@ static gboolean evaluate_selection(CwRun *run, const char *name, const CwAgent *
   }
   g_autofree char *label = g_strjoin(" ", "evaluate", name, *selection ? selection : NULL, NULL);
   cw_outlook_begin(run->outlook, phase, label, 0, 0);
-  CwEvaluation *evaluation = cw_evaluate(run->rollout, agent, name, options->split, (guint64)options->episodes,
-                                         (guint32)run->experiment->seed, cw_run_report, run, error);
+  CwEvaluation *evaluation =
+      cw_evaluate(run->rollout, agent, name, options->split, (guint64)options->episodes,
+                  (guint32)run->experiment->seed, cw_run_report, run, error);
   cw_outlook_end(run->outlook);
   if (!evaluation)
     return FALSE;

@@ -27,7 +27,8 @@ typedef struct {
 
 /* Opens environment, policy and slots. `with_policy`: FALSE leaves the policy
  * out. The experiment must outlive it. Close also after a failure. */
-gboolean cw_run_open(CwRun *run, CwExperiment *experiment, gboolean with_policy, gboolean quiet, GError **error);
+gboolean cw_run_open(CwRun *run, CwExperiment *experiment, gboolean with_policy, gboolean quiet,
+                     GError **error);
 void cw_run_close(CwRun *run);
 
 /* RUN/name, for example of "metrics.jsonl". Free with g_free. */

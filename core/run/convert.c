@@ -31,8 +31,8 @@ static void take_word(CwYamlNode *mapping, const char *word, guint number, CwDia
     cw_yaml_set_from(mapping, word, where, diagnostics);
 }
 
-gpointer cw_convert_options(const CwRegisteredConversion *conversion, const char *const *words, const char *what,
-                            GError **error)
+gpointer cw_convert_options(const CwRegisteredConversion *conversion, const char *const *words,
+                            const char *what, GError **error)
 {
   CwDiagnostics *diagnostics = cw_diagnostics_new();
   CwYamlNode *mapping = cw_yaml_parse_text("{}", COMMAND_LINE, diagnostics);
@@ -65,7 +65,8 @@ static gboolean report(gpointer data, const char *doing, guint64 done, guint64 t
 {
   Reporter *reporter = data;
   if (cw_run_interrupted()) {
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CANCELLED, "interrupted during '%s'; nothing was written", doing);
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CANCELLED, "interrupted during '%s'; nothing was written",
+                doing);
     return FALSE;
   }
   if (g_strcmp0(reporter->doing, doing) != 0) {
@@ -89,8 +90,8 @@ static gboolean check_target(const char *into, gboolean overwrite, GError **erro
   g_autofree char *parent = g_path_get_dirname(into);
   struct stat status;
   if (!g_file_test(parent, G_FILE_TEST_IS_DIR)) {
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION, "%s: its folder '%s' does not exist; make it first", into,
-                parent);
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+                "%s: its folder '%s' does not exist; make it first", into, parent);
     return FALSE;
   }
   if (lstat(into, &status) != 0)
@@ -105,7 +106,8 @@ static gboolean check_target(const char *into, gboolean overwrite, GError **erro
   g_autoptr(GPtrArray) names = cw_list_directory(into, error);
   if (names && names->len > 0)
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-                "%s: is a folder with something in it, which --overwrite does not replace; remove it, or name another "
+                "%s: is a folder with something in it, which --overwrite does not replace; remove it, or "
+                "name another "
                 "path",
                 into);
   return names && names->len == 0;
@@ -138,8 +140,8 @@ static gboolean put_in_place(const char *partial, const char *into, GError **err
   return cw_rename_file(partial, into, error);
 }
 
-gboolean cw_convert(const CwRegisteredFeature *feature, const CwRegisteredConversion *conversion, gconstpointer options,
-                    const CwConvertTarget *target, GError **error)
+gboolean cw_convert(const CwRegisteredFeature *feature, const CwRegisteredConversion *conversion,
+                    gconstpointer options, const CwConvertTarget *target, GError **error)
 {
   g_autofree char *into = g_strdup(target->into);
   for (gsize length = strlen(into); length > 1 && into[length - 1] == G_DIR_SEPARATOR; length--)

@@ -9,7 +9,7 @@ typedef struct {
   GPtrArray *trajectories; /* CwTrajectory *, owned */
   GPtrArray *steps;        /* const CwStep *, inside the trajectories */
   GPtrArray *decisions;    /* const CwDecision * of the steps */
-  GArray *calls;           /* guint: where each round of the slots begins, and the number of decisions at the end */
+  GArray *calls; /* guint: where each round of the slots begins, and the number of decisions at the end */
 } CwDecisionStream;
 
 /* Takes over the array, whose free function is cw_trajectory_free. At most `most` decisions (0: all). */

@@ -11,9 +11,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-static const char *const files_of_a_run[] = {"config.yaml",    "metrics.jsonl", "timings.jsonl",   "trajectories",
-                                             "checkpoints",    "scratch",       "curves.png",      "curves.svg",
-                                             "curves.gnuplot", "curves.dat",    "evaluation.json", NULL};
+static const char *const files_of_a_run[] = {
+    "config.yaml", "metrics.jsonl", "timings.jsonl",  "trajectories", "checkpoints",     "scratch",
+    "curves.png",  "curves.svg",    "curves.gnuplot", "curves.dat",   "evaluation.json", NULL};
 
 gboolean cw_run_directory_is_used(const char *directory)
 {
@@ -38,10 +38,11 @@ int cw_run_directory_lock(const char *directory, gboolean must_exist, GError **e
   }
   if (flock(fd, LOCK_EX | LOCK_NB) == 0)
     return fd;
-  g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-              "%s: another process is running an experiment in this directory; wait for it, or give another one with "
-              "--out",
-              directory);
+  g_set_error(
+      error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+      "%s: another process is running an experiment in this directory; wait for it, or give another one with "
+      "--out",
+      directory);
   close(fd);
   return -1;
 }
@@ -63,17 +64,18 @@ gboolean cw_run_directory_check(const char *directory, const CwExperiment *exper
 {
   gboolean used = cw_run_directory_is_used(directory);
   if (resume && !used) {
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION, "%s: no run to resume here; start it without --resume",
-                directory);
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+                "%s: no run to resume here; start it without --resume", directory);
     return FALSE;
   }
   if (resume)
     return check_recorded(directory, experiment, error);
   if (used && !overwrite) {
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-                "%s: already holds a run; continue it with --resume, replace it with --overwrite, or give another "
-                "directory with --out",
-                directory);
+    g_set_error(
+        error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+        "%s: already holds a run; continue it with --resume, replace it with --overwrite, or give another "
+        "directory with --out",
+        directory);
     return FALSE;
   }
   return TRUE;

@@ -59,7 +59,8 @@ static gboolean episode_finished(CwEpisode *episode, gpointer user_data, GError 
 }
 
 CwEvaluation *cw_evaluate(CwRollout *rollout, const CwAgent *agent, const char *label, const char *split,
-                          guint64 n_episodes, guint32 seed, CwWorkProgress progress, gpointer user_data, GError **error)
+                          guint64 n_episodes, guint32 seed, CwWorkProgress progress, gpointer user_data,
+                          GError **error)
 {
   gint64 n_goals = cw_environment_n_goals(cw_rollout_environment(rollout), split, error);
   if (n_goals < 0)
@@ -84,11 +85,17 @@ CwEvaluation *cw_evaluate(CwRollout *rollout, const CwAgent *agent, const char *
   evaluation->lengths = g_new0(guint, n);
   evaluation->parts = g_ptr_array_new_with_free_func(g_free);
   evaluation->part_sums = g_array_new(FALSE, FALSE, sizeof(double));
-  Evaluating evaluating = {.evaluation = evaluation, .total = n, .progress = progress, .user_data = user_data};
-  CwRolloutPlan plan = {
-      .seed = seed, .purpose = "evaluate", .split = split, .goals = goals, .n_episodes = n, .stoppable = TRUE};
+  Evaluating evaluating = {
+      .evaluation = evaluation, .total = n, .progress = progress, .user_data = user_data};
+  CwRolloutPlan plan = {.seed = seed,
+                        .purpose = "evaluate",
+                        .split = split,
+                        .goals = goals,
+                        .n_episodes = n,
+                        .stoppable = TRUE};
   gint64 start = g_get_monotonic_time();
-  gboolean good = cw_rollout_run(rollout, &plan, agent, episode_finished, &evaluating, &evaluation->n_decisions, error);
+  gboolean good =
+      cw_rollout_run(rollout, &plan, agent, episode_finished, &evaluating, &evaluation->n_decisions, error);
   evaluation->seconds = (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC;
   g_free(goals);
   if (!good)

@@ -116,8 +116,8 @@ static void report(const Generating *generating)
   const CwGenerateRequest *request = generating->request;
   char text[96];
   if (request->n_perfect > 0)
-    g_snprintf(text, sizeof text, "perfect, of %" G_GUINT64_FORMAT " episodes, score %.1f", counts->n_episodes,
-               cw_generate_score(counts));
+    g_snprintf(text, sizeof text, "perfect, of %" G_GUINT64_FORMAT " episodes, score %.1f",
+               counts->n_episodes, cw_generate_score(counts));
   else
     g_snprintf(text, sizeof text, "score %.1f", cw_generate_score(counts));
   if (generating->progress)
@@ -147,7 +147,8 @@ static gboolean episode_finished(CwEpisode *episode, gpointer user_data, GError 
       return FALSE;
   } else if (generating->request->rejected_path)
     g_ptr_array_add(generating->rejected, g_steal_pointer(&episode->trajectory));
-  if ((counts->n_episodes % generating->group_size == 0 || counts->n_episodes == generating->request->n_episodes) &&
+  if ((counts->n_episodes % generating->group_size == 0 ||
+       counts->n_episodes == generating->request->n_episodes) &&
       !finish_group(generating, episode, error))
     return FALSE;
   report(generating);
@@ -211,7 +212,8 @@ static gboolean roll_out(Generating *generating, CwRollout *rollout, const CwAge
 }
 
 /* Closes the journal. After an interrupt or trouble what was done stays for the next time. */
-static gboolean finish(Generating *generating, const char *agent, const char *path, GError *problem, GError **error)
+static gboolean finish(Generating *generating, const char *agent, const char *path, GError *problem,
+                       GError **error)
 {
   const CwGenerateCounts *counts = generating->counts;
   CwJournal *journal = g_steal_pointer(&generating->journal);
@@ -223,16 +225,18 @@ static gboolean finish(Generating *generating, const char *agent, const char *pa
     return FALSE;
   }
   cw_journal_discard(journal);
-  g_set_error(error, CW_RUN_ERROR, CW_ERROR_FAILED,
-              "none of the %" G_GUINT64_FORMAT " episodes of '%s' on split '%s' was successful, so '%s' would be "
-              "empty; ask for more episodes%s",
-              counts->n_episodes, agent, generating->request->split, path,
-              generating->request->n_perfect > 0 ? ", or for another agent" : ", or set successful_only to false");
+  g_set_error(
+      error, CW_RUN_ERROR, CW_ERROR_FAILED,
+      "none of the %" G_GUINT64_FORMAT " episodes of '%s' on split '%s' was successful, so '%s' would be "
+      "empty; ask for more episodes%s",
+      counts->n_episodes, agent, generating->request->split, path,
+      generating->request->n_perfect > 0 ? ", or for another agent" : ", or set successful_only to false");
   return FALSE;
 }
 
-gboolean cw_generate(CwRollout *rollout, const CwAgent *agent, const CwGenerateRequest *request, const char *path,
-                     CwGenerateCounts *counts, CwWorkProgress progress, gpointer user_data, GError **error)
+gboolean cw_generate(CwRollout *rollout, const CwAgent *agent, const CwGenerateRequest *request,
+                     const char *path, CwGenerateCounts *counts, CwWorkProgress progress, gpointer user_data,
+                     GError **error)
 {
   cw_generate_counts_clear(counts);
   CwEnvironment *environment = cw_rollout_environment(rollout);
@@ -241,7 +245,8 @@ gboolean cw_generate(CwRollout *rollout, const CwAgent *agent, const CwGenerateR
     return FALSE;
   if (n_goals == 0 || n_goals > G_MAXUINT32) {
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-                n_goals == 0 ? "cannot generate: split '%s' has no goals" : "cannot generate: split '%s' is too large",
+                n_goals == 0 ? "cannot generate: split '%s' has no goals"
+                             : "cannot generate: split '%s' is too large",
                 request->split);
     return FALSE;
   }

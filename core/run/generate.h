@@ -9,19 +9,21 @@
 
 /* Zeroed members have useful defaults. */
 typedef struct {
-  const char *split;        /* of the goals */
-  guint64 n_episodes;       /* how many to roll out; with n_perfect: at most */
-  guint64 n_perfect;        /* keep different successful episodes until there are so many; 0: as n_episodes says */
-  guint per_goal;           /* consecutive episodes on each goal, 0 and 1: one */
-  gboolean successful_only; /* keep only successful episodes; n_perfect implies it */
-  gboolean prune_loops;     /* cut loops out of what is kept */
-  const char
-      *rejected_path;  /* where unsuccessful episodes go whose goal had a successful one beside them; may be NULL */
-  const char *teacher; /* a script of the environment whose choices are recorded in place of the agent's; may be NULL */
+  const char *split;  /* of the goals */
+  guint64 n_episodes; /* how many to roll out; with n_perfect: at most */
+  guint64 n_perfect;  /* keep different successful episodes until there are so many; 0: as n_episodes says */
+  guint per_goal;     /* consecutive episodes on each goal, 0 and 1: one */
+  gboolean successful_only;  /* keep only successful episodes; n_perfect implies it */
+  gboolean prune_loops;      /* cut loops out of what is kept */
+  const char *rejected_path; /* where unsuccessful episodes go whose goal had a successful one beside them;
+                                may be NULL */
+  const char *teacher; /* a script of the environment whose choices are recorded in place of the agent's; may
+                          be NULL */
   const char *purpose; /* of the random streams */
   guint32 seed;
-  gboolean shuffled;   /* goals in shuffled passes; otherwise 0, 1, 2, ... wrapping round; n_perfect implies it */
-  guint64 order;       /* with shuffled: tells this use from others */
+  gboolean
+      shuffled;  /* goals in shuffled passes; otherwise 0, 1, 2, ... wrapping round; n_perfect implies it */
+  guint64 order; /* with shuffled: tells this use from others */
   guint64 first_group; /* goals that earlier calls of this use went through */
   gboolean resumable;  /* go on with what an interrupted call left */
 } CwGenerateRequest;
@@ -51,12 +53,14 @@ double cw_generate_score(const CwGenerateCounts *counts); /* 100 × mean reward 
  * an error; fewer than n_perfect is not, and n_kept tells. What is written depends
  * neither on the number of slots nor on interruptions. `counts` is cleared first;
  * clear it afterwards. */
-gboolean cw_generate(CwRollout *rollout, const CwAgent *agent, const CwGenerateRequest *request, const char *path,
-                     CwGenerateCounts *counts, CwWorkProgress progress, gpointer user_data, GError **error);
+gboolean cw_generate(CwRollout *rollout, const CwAgent *agent, const CwGenerateRequest *request,
+                     const char *path, CwGenerateCounts *counts, CwWorkProgress progress, gpointer user_data,
+                     GError **error);
 
 /* Sentences about what was done, without the file's name, and, if the environment
  * tells categories and episodes were selected, a table of the yield. Free with g_free. */
-char *cw_generate_summary(const CwGenerateCounts *counts, const CwGenerateRequest *request, const char *agent);
+char *cw_generate_summary(const CwGenerateCounts *counts, const CwGenerateRequest *request,
+                          const char *agent);
 /* Adds numbers "PREFIX/..." to a record that has been begun. */
 void cw_generate_record(const CwGenerateCounts *counts, const CwGenerateRequest *request, const char *prefix,
                         CwMetrics *metrics);

@@ -50,11 +50,16 @@ static const struct {
   const char *name;
   gsize offset;
 } numbers[] = {
-    {"episodes", offsetof(CwGenerateCounts, n_episodes)}, {"successful", offsetof(CwGenerateCounts, n_successful)},
-    {"kept", offsetof(CwGenerateCounts, n_kept)},         {"decisions", offsetof(CwGenerateCounts, n_decisions)},
-    {"groups", offsetof(CwGenerateCounts, n_groups)},     {"duplicates", offsetof(CwGenerateCounts, n_duplicates)},
-    {"pruned", offsetof(CwGenerateCounts, n_pruned)},     {"pruned_steps", offsetof(CwGenerateCounts, n_pruned_steps)},
-    {"refused", offsetof(CwGenerateCounts, n_refused)},   {"rejected", offsetof(CwGenerateCounts, n_rejected)},
+    {"episodes", offsetof(CwGenerateCounts, n_episodes)},
+    {"successful", offsetof(CwGenerateCounts, n_successful)},
+    {"kept", offsetof(CwGenerateCounts, n_kept)},
+    {"decisions", offsetof(CwGenerateCounts, n_decisions)},
+    {"groups", offsetof(CwGenerateCounts, n_groups)},
+    {"duplicates", offsetof(CwGenerateCounts, n_duplicates)},
+    {"pruned", offsetof(CwGenerateCounts, n_pruned)},
+    {"pruned_steps", offsetof(CwGenerateCounts, n_pruned_steps)},
+    {"refused", offsetof(CwGenerateCounts, n_refused)},
+    {"rejected", offsetof(CwGenerateCounts, n_rejected)},
 };
 
 static guint64 *number_at(const CwGenerateCounts *counts, guint i)
@@ -70,8 +75,9 @@ void cw_generate_counts_save(const CwGenerateCounts *counts, GKeyFile *state)
   for (guint i = 0; counts->yields && i < counts->yields->len; i++) {
     const CwYield *yield = counts->yields->pdata[i];
     g_autofree char *key = g_strdup_printf("%u", i);
-    g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %s",
-                                            yield->n_episodes, yield->n_successful, yield->n_kept, yield->category);
+    g_autofree char *text =
+        g_strdup_printf("%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %s",
+                        yield->n_episodes, yield->n_successful, yield->n_kept, yield->category);
     g_key_file_set_string(state, CATEGORIES, key, text);
   }
 }
@@ -115,7 +121,8 @@ static char *ratio(guint64 n_episodes, guint64 n)
   return n > 0 ? g_strdup_printf("%.1f", (double)n_episodes / (double)n) : g_strdup("-");
 }
 
-static void add_row(GPtrArray *rows, const char *name, guint64 n_episodes, guint64 n_successful, guint64 n_kept)
+static void add_row(GPtrArray *rows, const char *name, guint64 n_episodes, guint64 n_successful,
+                    guint64 n_kept)
 {
   char **row = g_new0(char *, 6);
   row[0] = g_strdup(name);
@@ -144,17 +151,19 @@ char *cw_generate_summary(const CwGenerateCounts *counts, const CwGenerateReques
 {
   GString *text = g_string_new(NULL);
   g_string_append_printf(text,
-                         "%" G_GUINT64_FORMAT " episodes of '%s' on split '%s', score %.1f, %" G_GUINT64_FORMAT
+                         "%" G_GUINT64_FORMAT
+                         " episodes of '%s' on split '%s', score %.1f, %" G_GUINT64_FORMAT
                          " successful, %" G_GUINT64_FORMAT " kept",
-                         counts->n_episodes, agent, request->split, cw_generate_score(counts), counts->n_successful,
-                         counts->n_kept);
+                         counts->n_episodes, agent, request->split, cw_generate_score(counts),
+                         counts->n_successful, counts->n_kept);
   if (request->n_perfect > 0)
     g_string_append_printf(text, " of %" G_GUINT64_FORMAT " wanted, %" G_GUINT64_FORMAT " duplicates dropped",
                            request->n_perfect, counts->n_duplicates);
   if (request->prune_loops)
-    g_string_append_printf(
-        text, ", %" G_GUINT64_FORMAT " pruned by %" G_GUINT64_FORMAT " steps, %" G_GUINT64_FORMAT " not to be pruned",
-        counts->n_pruned, counts->n_pruned_steps, counts->n_refused);
+    g_string_append_printf(text,
+                           ", %" G_GUINT64_FORMAT " pruned by %" G_GUINT64_FORMAT " steps, %" G_GUINT64_FORMAT
+                           " not to be pruned",
+                           counts->n_pruned, counts->n_pruned_steps, counts->n_refused);
   if (request->rejected_path)
     g_string_append_printf(text, ", %" G_GUINT64_FORMAT " rejected siblings", counts->n_rejected);
   if (selects(request) && counts->yields)

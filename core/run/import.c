@@ -32,8 +32,8 @@ static gboolean is_wanted(const Importing *importing, const CwRecord *record)
 
 /* Takes an action. *recorded says whether it became a step of `builder`, *over
  * whether the episode ended. */
-static gboolean take_action(Importing *importing, CwTrajectoryBuilder *builder, const char *action, gboolean *recorded,
-                            gboolean *over, GError **error)
+static gboolean take_action(Importing *importing, CwTrajectoryBuilder *builder, const char *action,
+                            gboolean *recorded, gboolean *over, GError **error)
 {
   CwSession *session = importing->session;
   GError *problem = NULL;
@@ -75,7 +75,8 @@ static gboolean take_action(Importing *importing, CwTrajectoryBuilder *builder, 
 }
 
 /* Takes the builder. */
-static gboolean keep(Importing *importing, CwTrajectoryBuilder *builder, gboolean usable, gboolean over, GError **error)
+static gboolean keep(Importing *importing, CwTrajectoryBuilder *builder, gboolean usable, gboolean over,
+                     GError **error)
 {
   CwImportCounts *counts = importing->counts;
   CwTrajectory *trajectory = cw_trajectory_builder_finish(builder);
@@ -116,7 +117,8 @@ static gboolean play(Importing *importing, const CwRecord *record, GError **erro
     }
     gboolean recorded;
     if (!take_action(importing, builder, record->actions[i], &recorded, &over, error)) {
-      g_prefix_error(error, "session '%s', action %u (%s): ", record->id ? record->id : "", i + 1, record->actions[i]);
+      g_prefix_error(error, "session '%s', action %u (%s): ", record->id ? record->id : "", i + 1,
+                     record->actions[i]);
       cw_trajectory_builder_free(builder);
       return FALSE;
     }
@@ -178,8 +180,8 @@ static gboolean take_up(Importing *importing, CwLines *lines, guint64 *n_lines, 
   return FALSE;
 }
 
-static gboolean import_lines(Importing *importing, CwLines *lines, CwWorkProgress progress, gpointer user_data,
-                             GError **error)
+static gboolean import_lines(Importing *importing, CwLines *lines, CwWorkProgress progress,
+                             gpointer user_data, GError **error)
 {
   GError *problem = NULL;
   const char *line;
@@ -192,7 +194,8 @@ static gboolean import_lines(Importing *importing, CwLines *lines, CwWorkProgres
       g_set_error_literal(error, CW_RUN_ERROR, CW_ERROR_CANCELLED, "stopped on request");
       return FALSE;
     }
-    CwRecord *record = cw_environment_read_record(importing->environment, line, cw_lines_where(lines), &problem);
+    CwRecord *record =
+        cw_environment_read_record(importing->environment, line, cw_lines_where(lines), &problem);
     if (problem)
       break;
     if (record) {
@@ -217,9 +220,9 @@ static gboolean import_lines(Importing *importing, CwLines *lines, CwWorkProgres
   return FALSE;
 }
 
-gboolean cw_import(CwEnvironment *environment, const CwImportOptions *options, const char *purpose, guint32 seed,
-                   const char *path, gboolean resumable, CwImportCounts *counts, CwWorkProgress progress,
-                   gpointer user_data, GError **error)
+gboolean cw_import(CwEnvironment *environment, const CwImportOptions *options, const char *purpose,
+                   guint32 seed, const char *path, gboolean resumable, CwImportCounts *counts,
+                   CwWorkProgress progress, gpointer user_data, GError **error)
 {
   *counts = (CwImportCounts){0};
   const CwRegisteredFeature *feature = cw_environment_feature(environment);
@@ -244,7 +247,8 @@ gboolean cw_import(CwEnvironment *environment, const CwImportOptions *options, c
     cw_journal_leave(g_steal_pointer(&importing.journal));
   if (good && counts->n_kept == 0) {
     char *summary = cw_import_summary(counts);
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FAILED, "%s: nothing to import: %s", options->sessions, summary);
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FAILED, "%s: nothing to import: %s", options->sessions,
+                summary);
     g_free(summary);
     good = FALSE;
   }
@@ -270,7 +274,8 @@ char *cw_import_summary(const CwImportCounts *counts)
   g_string_append_printf(
       text,
       "%" G_GUINT64_FORMAT " actions: %" G_GUINT64_FORMAT " became steps, %" G_GUINT64_FORMAT
-      " taken as free text without a step, %" G_GUINT64_FORMAT " impossible, %" G_GUINT64_FORMAT " after the end",
+      " taken as free text without a step, %" G_GUINT64_FORMAT " impossible, %" G_GUINT64_FORMAT
+      " after the end",
       counts->n_actions, counts->n_steps, counts->n_free_text, counts->n_mismatching, counts->n_after_end);
   return g_string_free(text, FALSE);
 }

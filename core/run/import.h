@@ -18,8 +18,9 @@ typedef struct {
   guint64 n_unfinished; /* kept, although the record stops before the episode is over */
   /* Actions of the sessions in the wanted splits. */
   guint64 n_actions;
-  guint64 n_steps;       /* became steps of a trajectory, kept or not */
-  guint64 n_free_text;   /* could only be taken as free text (searches without add_searches): taken, not recorded */
+  guint64 n_steps; /* became steps of a trajectory, kept or not */
+  guint64
+      n_free_text; /* could only be taken as free text (searches without add_searches): taken, not recorded */
   guint64 n_mismatching; /* impossible where the record has them: left out */
   guint64 n_after_end;   /* the episode was over before: left out */
 } CwImportCounts;
@@ -27,9 +28,9 @@ typedef struct {
 /* Reads options->sessions and writes `path`, as a whole or not at all. Nothing
  * kept is an error. `purpose` and `seed` are of the random streams. With
  * `resumable` it goes on with what an interrupted call left. */
-gboolean cw_import(CwEnvironment *environment, const CwImportOptions *options, const char *purpose, guint32 seed,
-                   const char *path, gboolean resumable, CwImportCounts *counts, CwWorkProgress progress,
-                   gpointer user_data, GError **error);
+gboolean cw_import(CwEnvironment *environment, const CwImportOptions *options, const char *purpose,
+                   guint32 seed, const char *path, gboolean resumable, CwImportCounts *counts,
+                   CwWorkProgress progress, gpointer user_data, GError **error);
 /* One sentence about them. Free with g_free. */
 char *cw_import_summary(const CwImportCounts *counts);
 

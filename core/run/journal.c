@@ -111,7 +111,8 @@ gboolean cw_journal_mark(CwJournal *journal, GKeyFile *state, GError **error)
     g_key_file_set_uint64(state, GROUP, offset_keys[i], cw_trajectory_writer_length(journal->writers[i]));
   g_free(journal->mark);
   journal->mark = g_key_file_to_data(state, NULL, NULL);
-  return g_get_monotonic_time() - journal->last_save < SECONDS_BETWEEN * G_USEC_PER_SEC || save(journal, error);
+  return g_get_monotonic_time() - journal->last_save < SECONDS_BETWEEN * G_USEC_PER_SEC ||
+         save(journal, error);
 }
 
 /* The first file last: that it is there says that all are. */

@@ -25,7 +25,7 @@ gboolean cw_journal_mark(CwJournal *journal, GKeyFile *state, GError **error);
 
 /* All three free it. */
 gboolean cw_journal_commit(CwJournal *journal, GError **error);
-void cw_journal_leave(CwJournal *journal);   /* what was marked stays for another process, if it is resumable */
+void cw_journal_leave(CwJournal *journal); /* what was marked stays for another process, if it is resumable */
 void cw_journal_discard(CwJournal *journal); /* nothing stays; accepts NULL */
 
 #endif

@@ -92,8 +92,9 @@ const char *cw_lines_next(CwLines *lines, GError **error)
   g_string_printf(lines->where, "%s:%" G_GUINT64_FORMAT, lines->path, lines->number);
   const char *bad = NULL;
   if (!g_utf8_validate(lines->line->str, (gssize)lines->line->len, &bad)) {
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT, "%s: byte %" G_GSIZE_FORMAT " (0x%02x) is not valid UTF-8 text",
-                lines->where->str, (gsize)(bad - lines->line->str) + 1, (guchar)*bad);
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
+                "%s: byte %" G_GSIZE_FORMAT " (0x%02x) is not valid UTF-8 text", lines->where->str,
+                (gsize)(bad - lines->line->str) + 1, (guchar)*bad);
     return NULL;
   }
   return lines->line->str;

@@ -84,8 +84,8 @@ void cw_outlook_report(CwOutlook *outlook, guint64 done, guint64 total, const ch
   gboolean complete = FALSE;
   double left = cw_outlook_left(outlook, present->end, &complete);
   char *duration = cw_format_duration(left);
-  char *whole =
-      g_strdup_printf("run ETA %s%s%s%s", complete ? "" : ">", duration, text && *text ? ", " : "", text ? text : "");
+  char *whole = g_strdup_printf("run ETA %s%s%s%s", complete ? "" : ">", duration, text && *text ? ", " : "",
+                                text ? text : "");
   cw_progress_report(outlook->progress, done, total, whole);
   g_free(whole);
   g_free(duration);
@@ -106,7 +106,8 @@ void cw_outlook_end(CwOutlook *outlook)
 static double speed(const Phase *phase)
 {
   guint64 n = phase->done - phase->done_before;
-  return phase->state == AHEAD || n == 0 ? -1 : (double)(phase->end - phase->start) / G_USEC_PER_SEC / (double)n;
+  return phase->state == AHEAD || n == 0 ? -1
+                                         : (double)(phase->end - phase->start) / G_USEC_PER_SEC / (double)n;
 }
 
 /* The speed of the phase or of the last measured one of its kind. */

@@ -13,8 +13,8 @@ static char *checkpoints_of(const char *directory)
   return g_build_filename(directory, "checkpoints", NULL);
 }
 
-static void find_bad_tensor(const char *name, const gint64 *shape, guint n_dimensions, float *weights, float *gradient,
-                            gpointer user_data)
+static void find_bad_tensor(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
+                            float *gradient, gpointer user_data)
 {
   (void)gradient;
   char **bad = user_data;
@@ -32,8 +32,8 @@ gboolean cw_position_check_weights(CwPolicy *policy, GError **error)
   cw_policy_visit_tensors(policy, find_bad_tensor, &bad);
   if (!bad)
     return TRUE;
-  g_set_error(error, CW_RUN_ERROR, CW_ERROR_NUMERIC, "tensor '%s' of policy '%s' holds a NaN or an infinity", bad,
-              cw_policy_feature(policy)->name);
+  g_set_error(error, CW_RUN_ERROR, CW_ERROR_NUMERIC, "tensor '%s' of policy '%s' holds a NaN or an infinity",
+              bad, cw_policy_feature(policy)->name);
   g_free(bad);
   return FALSE;
 }
@@ -43,7 +43,8 @@ static gboolean save_policy(CwPolicy *policy, const char *parent, const char *na
   char *directory = g_build_filename(parent, name, NULL);
   gboolean good = g_mkdir(directory, 0777) == 0;
   if (!good)
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be created: %s", directory, g_strerror(errno));
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be created: %s", directory,
+                g_strerror(errno));
   good = good && cw_policy_save(policy, directory, error);
   g_free(directory);
   return good;
@@ -63,7 +64,8 @@ static gboolean save_state(GKeyFile *state, const char *directory, GError **erro
 static gboolean fill(CwRun *run, GKeyFile *state, CwPolicy *reference, const char *directory, GError **error)
 {
   return (!run->policy || save_policy(run->policy, directory, "policy", error)) &&
-         (!reference || save_policy(reference, directory, "reference", error)) && save_state(state, directory, error);
+         (!reference || save_policy(reference, directory, "reference", error)) &&
+         save_state(state, directory, error);
 }
 
 gboolean cw_position_save(CwRun *run, guint stage, gboolean inside, GKeyFile *state, CwPolicy *reference,
@@ -198,7 +200,8 @@ char *cw_position_policy(const char *directory, GError **error)
   if (problem)
     g_propagate_error(error, problem);
   else if (!name)
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION, "%s: no checkpoint has been written yet", parent);
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION, "%s: no checkpoint has been written yet",
+                parent);
   g_free(name);
   g_free(parent);
   return policy;
@@ -223,12 +226,14 @@ char *cw_position_policy_of(const char *run_or_checkpoint, GError **error)
   if (g_file_test(checkpoints, G_FILE_TEST_IS_DIR))
     return cw_position_policy(run_or_checkpoint, error);
   if (!g_file_test(state, G_FILE_TEST_EXISTS)) {
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-                "%s: expected a run directory or one of its checkpoints (RUN/checkpoints/step-N), found neither",
-                run_or_checkpoint);
+    g_set_error(
+        error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+        "%s: expected a run directory or one of its checkpoints (RUN/checkpoints/step-N), found neither",
+        run_or_checkpoint);
     return NULL;
   }
-  return cw_checkpoint_verify(run_or_checkpoint, error) ? g_build_filename(run_or_checkpoint, "policy", NULL) : NULL;
+  return cw_checkpoint_verify(run_or_checkpoint, error) ? g_build_filename(run_or_checkpoint, "policy", NULL)
+                                                        : NULL;
 }
 
 char *cw_position_latest_name(const char *directory)

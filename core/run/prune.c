@@ -32,8 +32,8 @@ static gboolean has_same_candidates(const CwObservation *observation, const CwDe
 }
 
 /* Takes the action of `step` where the session is now. *agrees: it could be taken. */
-static gboolean step_again(CwSession *session, const CwStep *step, CwTrajectoryBuilder *builder, gboolean *agrees,
-                           gboolean *over, GError **error)
+static gboolean step_again(CwSession *session, const CwStep *step, CwTrajectoryBuilder *builder,
+                           gboolean *agrees, gboolean *over, GError **error)
 {
   CwObservation observation = {.struct_size = sizeof observation};
   CwOutcome outcome = {.struct_size = sizeof outcome};
@@ -63,13 +63,14 @@ static gboolean step_again(CwSession *session, const CwStep *step, CwTrajectoryB
 }
 
 /* The remaining steps as an episode of their own. NULL without error when the environment does not agree. */
-static CwTrajectory *walk(CwSession *session, CwRandom *random, const CwTrajectory *trajectory, const GPtrArray *kept,
-                          GError **error)
+static CwTrajectory *walk(CwSession *session, CwRandom *random, const CwTrajectory *trajectory,
+                          const GPtrArray *kept, GError **error)
 {
   if (!cw_session_reset(session, trajectory->split, trajectory->goal, random, error))
     return NULL;
-  CwTrajectoryBuilder *builder = cw_trajectory_builder_new(trajectory->split, trajectory->goal, trajectory->goal_id,
-                                                           trajectory->agent, trajectory->episode, trajectory->seed);
+  CwTrajectoryBuilder *builder =
+      cw_trajectory_builder_new(trajectory->split, trajectory->goal, trajectory->goal_id, trajectory->agent,
+                                trajectory->episode, trajectory->seed);
   cw_trajectory_builder_set_group(builder, trajectory->group);
   gboolean good = TRUE, agrees = TRUE, over = FALSE;
   for (guint i = 0; i < kept->len && good && agrees; i++) {
@@ -77,14 +78,15 @@ static CwTrajectory *walk(CwSession *session, CwRandom *random, const CwTrajecto
     agrees = agrees && over == (i + 1 == kept->len);
   }
   CwTrajectory *walked = cw_trajectory_builder_finish(builder);
-  if (good && agrees && walked->total_reward == trajectory->total_reward && walked->success == trajectory->success)
+  if (good && agrees && walked->total_reward == trajectory->total_reward &&
+      walked->success == trajectory->success)
     return walked;
   cw_trajectory_free(walked);
   return NULL;
 }
 
-gboolean cw_prune_loops(CwSession *session, CwRandom *random, const CwTrajectory *trajectory, CwTrajectory **pruned,
-                        gboolean *refused, GError **error)
+gboolean cw_prune_loops(CwSession *session, CwRandom *random, const CwTrajectory *trajectory,
+                        CwTrajectory **pruned, gboolean *refused, GError **error)
 {
   GError *problem = NULL;
   GPtrArray *kept = erase_loops(trajectory);

@@ -13,7 +13,7 @@
  * with cw_trajectory_free); log-probabilities and values are kept where the
  * decision is the same to the last candidate, NaN elsewhere. *pruned is NULL when
  * there was no loop or, with *refused, when the environment did not agree. */
-gboolean cw_prune_loops(CwSession *session, CwRandom *random, const CwTrajectory *trajectory, CwTrajectory **pruned,
-                        gboolean *refused, GError **error);
+gboolean cw_prune_loops(CwSession *session, CwRandom *random, const CwTrajectory *trajectory,
+                        CwTrajectory **pruned, gboolean *refused, GError **error);
 
 #endif

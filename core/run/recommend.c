@@ -17,9 +17,10 @@ static gboolean finish_goal(Recommending *recommending, GError **error)
 {
   guint k = recommending->request->k;
   if (!recommending->target) {
-    g_set_error_literal(error, CW_RUN_ERROR, CW_ERROR_UNSUPPORTED,
-                        "the environment does not tell what a goal asks for and what an episode ended with (facts "
-                        "'target' and 'item'), so that recommendations cannot be judged");
+    g_set_error_literal(
+        error, CW_RUN_ERROR, CW_ERROR_UNSUPPORTED,
+        "the environment does not tell what a goal asks for and what an episode ended with (facts "
+        "'target' and 'item'), so that recommendations cannot be judged");
     return FALSE;
   }
   cw_ranking_sort(recommending->ranking);
@@ -78,8 +79,8 @@ gboolean cw_recommend(CwRollout *rollout, const CwAgent *agent, const CwRecommen
     return FALSE;
   guint64 n = MIN(request->n_goals, (guint64)n_goals);
   if (n == 0) {
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION, "cannot recommend on split '%s': there are no goals",
-                request->split);
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+                "cannot recommend on split '%s': there are no goals", request->split);
     return FALSE;
   }
   g_autofree gint64 *goals = g_new(gint64, n);

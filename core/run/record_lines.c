@@ -4,7 +4,8 @@
 const char *cw_record_lines_next(CwLines *lines, CwEnvironment *environment, GError **error)
 {
   const char *record = cw_lines_next(lines, error), *more;
-  while (record && (more = cw_lines_peek(lines)) && cw_environment_continues_record(environment, record, more))
+  while (record && (more = cw_lines_peek(lines)) &&
+         cw_environment_continues_record(environment, record, more))
     record = cw_lines_join(lines);
   return record;
 }

@@ -54,16 +54,17 @@ guint64 cw_refresh_generation(const CwRefresh *refresh)
 
 static char *path_of(const CwRefresh *refresh, guint64 generation, const char *name)
 {
-  g_autofree char *file =
-      generation == 0 ? g_strdup(name)
-                      : g_strdup_printf("refresh-%u-%" G_GUINT64_FORMAT "-%s", refresh->stage, generation, name);
+  g_autofree char *file = generation == 0 ? g_strdup(name)
+                                          : g_strdup_printf("refresh-%u-%" G_GUINT64_FORMAT "-%s",
+                                                            refresh->stage, generation, name);
   return g_build_filename(refresh->run->directory, "trajectories", file, NULL);
 }
 
 /* A generate stage that can be run again with the present policy. */
 static gboolean is_refreshable(const CwRefresh *refresh, gint writer)
 {
-  return refresh->options->refresh_every > 0 && writer >= 0 && stage_at(refresh->run, (guint)writer)->generate &&
+  return refresh->options->refresh_every > 0 && writer >= 0 &&
+         stage_at(refresh->run, (guint)writer)->generate &&
          g_str_equal(stage_at(refresh->run, (guint)writer)->generate->agent, "policy");
 }
 
@@ -113,14 +114,16 @@ static gboolean record(CwRefresh *refresh, const CwGenerateCounts *counts, const
 }
 
 /* Runs generate stage `writer` again. */
-static gboolean generate(CwRefresh *refresh, guint writer, CwWorkProgress progress, gpointer user_data, GError **error)
+static gboolean generate(CwRefresh *refresh, guint writer, CwWorkProgress progress, gpointer user_data,
+                         GError **error)
 {
   CwRun *run = refresh->run;
   const CwStage *stage = stage_at(run, writer);
   g_autofree char *purpose = g_strdup_printf("refresh-%u-%u", refresh->stage, writer);
   g_autofree char *path = path_of(refresh, refresh->generation + 1, stage->into);
-  g_autofree char *rejected =
-      stage->generate->rejected_into ? path_of(refresh, refresh->generation + 1, stage->generate->rejected_into) : NULL;
+  g_autofree char *rejected = stage->generate->rejected_into
+                                  ? path_of(refresh, refresh->generation + 1, stage->generate->rejected_into)
+                                  : NULL;
   CwGenerateRequest request = cw_stage_generate_request(run, stage->generate);
   request.purpose = purpose;
   request.rejected_path = rejected;

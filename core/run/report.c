@@ -44,16 +44,18 @@ static void note(CwRunsReport *report, const char *format, ...)
 static gboolean check_pair(const CwReportRun *first, const CwReportRun *run, GError **error)
 {
   g_autofree char *difference = cw_report_run_environment_difference(first, run);
-  const CwEvaluation *one = first->results->evaluations->pdata[0], *other = run->results->evaluations->pdata[0];
+  const CwEvaluation *one = first->results->evaluations->pdata[0],
+                     *other = run->results->evaluations->pdata[0];
   if (difference)
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
                 "%s and %s do not play in the same environment, so that their results cannot be compared: %s",
                 first->directory, run->directory, difference);
   else if (!g_str_equal(one->split, other->split) || one->n != other->n)
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-                "%s and %s were not evaluated on the same goals, so that their results cannot be compared: %u of "
-                "split '%s' and %u of '%s'",
-                first->directory, run->directory, one->n, one->split, other->n, other->split);
+    g_set_error(
+        error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+        "%s and %s were not evaluated on the same goals, so that their results cannot be compared: %u of "
+        "split '%s' and %u of '%s'",
+        first->directory, run->directory, one->n, one->split, other->n, other->split);
   else
     return TRUE;
   return FALSE;
@@ -78,10 +80,11 @@ static gboolean check_seeds(const CwRunsReport *report, guint i, GError **error)
     const CwReportRun *other = report->runs->pdata[j];
     if (other->results->seed != run->results->seed || !g_str_equal(other->results->name, run->results->name))
       continue;
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-                "%s and %s are both experiment '%s' with seed %u; name one of them, or give their experiments "
-                "different names",
-                other->directory, run->directory, run->results->name, run->results->seed);
+    g_set_error(
+        error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+        "%s and %s are both experiment '%s' with seed %u; name one of them, or give their experiments "
+        "different names",
+        other->directory, run->directory, run->results->name, run->results->seed);
     return FALSE;
   }
   return TRUE;
@@ -104,8 +107,8 @@ static gboolean check_runs(CwRunsReport *report, GError **error)
       note(report, "%s/timings.jsonl has %" G_GUINT64_FORMAT " lines that were not written to their end",
            run->directory, run->unread_timings);
     if (drawn && run->points_terms && !g_str_equal(drawn->points_terms, run->points_terms))
-      note(report, "the learning curves of %s and %s were made differently: %s; %s", drawn->directory, run->directory,
-           drawn->points_terms, run->points_terms);
+      note(report, "the learning curves of %s and %s were made differently: %s; %s", drawn->directory,
+           run->directory, drawn->points_terms, run->points_terms);
     if (!drawn && run->points_terms)
       drawn = run;
   }
@@ -132,7 +135,8 @@ static gboolean is_trained(const char *agent)
 static void add_to_row(CwReportRow *row, CwReportRun *run, CwEvaluation *evaluation)
 {
   guint place = 0;
-  while (place < row->runs->len && ((const CwReportRun *)row->runs->pdata[place])->results->seed < run->results->seed)
+  while (place < row->runs->len &&
+         ((const CwReportRun *)row->runs->pdata[place])->results->seed < run->results->seed)
     place++;
   g_ptr_array_insert(row->runs, (gint)place, run);
   g_ptr_array_insert(row->evaluations, (gint)place, evaluation);
@@ -204,7 +208,8 @@ static gboolean is_alone(const CwRunsReport *report, const CwReportRow *row)
 {
   for (guint i = 0; i < report->rows->len; i++) {
     const CwReportRow *other = report->rows->pdata[i];
-    if (other != row && g_str_equal(other->agent, row->agent) && g_str_equal(other->selection, row->selection))
+    if (other != row && g_str_equal(other->agent, row->agent) &&
+        g_str_equal(other->selection, row->selection))
       return FALSE;
   }
   return TRUE;
@@ -364,11 +369,13 @@ static gboolean have_same_seeds(const CwReportRow *a, const CwReportRow *b)
   return a->runs->len == b->runs->len;
 }
 
-static CwInterval difference_of(const CwReportRow *a, const CwReportRow *b, Measure measure, double confidence)
+static CwInterval difference_of(const CwReportRow *a, const CwReportRow *b, Measure measure,
+                                double confidence)
 {
   double **of_a = table_of(a, measure), **of_b = table_of(b, measure);
-  CwInterval interval = cw_crossed_difference((const double *const *)of_a, a->runs->len, (const double *const *)of_b,
-                                              b->runs->len, have_same_seeds(a, b), n_goals_of(a), confidence);
+  CwInterval interval =
+      cw_crossed_difference((const double *const *)of_a, a->runs->len, (const double *const *)of_b,
+                            b->runs->len, have_same_seeds(a, b), n_goals_of(a), confidence);
   free_table(of_a, a);
   free_table(of_b, b);
   return interval;
@@ -413,7 +420,8 @@ static gboolean compare_with(CwRunsReport *report, GError **error)
     for (guint i = 0; i < report->names->len; i++)
       g_string_append_printf(known, "%s%s", i ? ", " : "", (const char *)report->names->pdata[i]);
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-                "--against: there is no trained policy of an experiment '%s' and no untrained agent of that name; the "
+                "--against: there is no trained policy of an experiment '%s' and no untrained agent of that "
+                "name; the "
                 "experiments are %s",
                 report->against, known->str);
     g_string_free(known, TRUE);

@@ -12,8 +12,9 @@ typedef struct {
 
 /* An agent of an experiment over the seeds of its runs. */
 typedef struct {
-  GPtrArray *experiments; /* const char *: names whose agent this is; several have the same untrained agents */
-  gboolean shared;        /* by all experiments that have such an agent, or independent of any: a script, random */
+  GPtrArray
+      *experiments; /* const char *: names whose agent this is; several have the same untrained agents */
+  gboolean shared;  /* by all experiments that have such an agent, or independent of any: a script, random */
   const char *agent, *selection;
   gboolean trained;        /* the agent "final": `cost` is its own */
   GPtrArray *runs;         /* const CwReportRun *, by ascending seed */
@@ -66,7 +67,7 @@ char *cw_report_curves(const CwRunsReport *report, CwReportAxis axis, GString *d
  * which gnuplot draws curves.png and curves.svg. The directory is made; one that holds a run is
  * refused. *drawn (may be NULL): whether there is a figure; that gnuplot could not is no error but a
  * warning. */
-gboolean cw_report_write(const CwRunsReport *report, const char *directory, CwReportAxis axis, gboolean *drawn,
-                         GError **error);
+gboolean cw_report_write(const CwRunsReport *report, const char *directory, CwReportAxis axis,
+                         gboolean *drawn, GError **error);
 
 #endif

@@ -135,8 +135,8 @@ static gboolean append_block(GString *data, const CwRunsReport *report, const ch
   g_autoptr(GArray) places = places_of(curves, axis);
   if (places->len == 0)
     return FALSE;
-  g_string_append_printf(data, "# %s, %u seeds: %s, then mean, lowest and highest of score and of success\n", name,
-                         curves->len, axis_names[axis]);
+  g_string_append_printf(data, "# %s, %u seeds: %s, then mean, lowest and highest of score and of success\n",
+                         name, curves->len, axis_names[axis]);
   for (guint i = 0; i < places->len; i++) {
     double x = g_array_index(places, double, i);
     *end = MAX(*end, x);
@@ -166,13 +166,15 @@ static void append_panel(GString *script, const GPtrArray *names, gboolean succe
                          success ? "Success rate (%)" : "Score (100 x mean reward)");
   for (guint i = 0; i < names->len; i++)
     g_string_append_printf(script,
-                           "%s '" DATA_NAME "' index %u using 1:%u:%u with filledcurves linecolor rgb '%s' fillstyle "
+                           "%s '" DATA_NAME
+                           "' index %u using 1:%u:%u with filledcurves linecolor rgb '%s' fillstyle "
                            "transparent solid 0.12 noborder notitle",
                            i ? ", \\\n   " : "", i, mean + 1, mean + 2, cw_gnuplot_colour(i));
   for (guint i = 0; i < names->len; i++) {
     g_autofree char *title = cw_gnuplot_quote(names->pdata[i]);
     g_string_append_printf(script,
-                           ", \\\n    '" DATA_NAME "' index %u using 1:%u with linespoints linewidth 2 dashtype %u "
+                           ", \\\n    '" DATA_NAME
+                           "' index %u using 1:%u with linespoints linewidth 2 dashtype %u "
                            "pointtype %u pointsize 0.6 linecolor rgb '%s' title %s",
                            i, mean, i / N_COLOURS + 1, i < N_COLOURS ? 7 : 5, cw_gnuplot_colour(i), title);
   }
@@ -192,7 +194,8 @@ static char *title_of(const CwRunsReport *report)
 
 char *cw_report_curves(const CwRunsReport *report, CwReportAxis axis, GString *data)
 {
-  static const char *const labels[] = {"updates", "decisions learnt from", "minutes of training, without evaluations"};
+  static const char *const labels[] = {"updates", "decisions learnt from",
+                                       "minutes of training, without evaluations"};
   g_autoptr(GPtrArray) names = g_ptr_array_new();
   g_autofree char *plain = title_of(report), *title = cw_gnuplot_quote(plain);
   double end = 0;
@@ -202,22 +205,23 @@ char *cw_report_curves(const CwRunsReport *report, CwReportAxis axis, GString *d
   if (names->len == 0)
     return NULL;
   GString *script = g_string_new(NULL);
-  g_string_append_printf(script,
-                         "# Draws curves.png and curves.svg from " DATA_NAME "; run: gnuplot " SCRIPT_NAME "\n"
-                         "set border 3\nset tics nomirror\n"
-                         "set grid linetype 1 linewidth 0.5 linecolor rgb '#E4E4E4'\n"
-                         "set key outside below horizontal Left reverse samplen 3 font 'Sans,9'\n"
-                         "set xlabel '%s' offset 0,0.5\nset lmargin 8\nset rmargin 3\n"
-                         "do for [format in 'png svg'] {\n"
-                         "  if (format eq 'png') {\n"
-                         "    set terminal pngcairo noenhanced size 1400,620 font 'Sans,10'\n"
-                         "  } else {\n"
-                         "    set terminal svg noenhanced size 1400,620 font 'Sans,10' background rgb 'white'\n"
-                         "  }\n"
-                         "  set output 'curves.'.format\n"
-                         "  set multiplot layout 1,2 title %s font 'Sans,14'\n"
-                         "  set yrange [0:*]\n  set xrange [0:",
-                         labels[axis], title);
+  g_string_append_printf(
+      script,
+      "# Draws curves.png and curves.svg from " DATA_NAME "; run: gnuplot " SCRIPT_NAME "\n"
+      "set border 3\nset tics nomirror\n"
+      "set grid linetype 1 linewidth 0.5 linecolor rgb '#E4E4E4'\n"
+      "set key outside below horizontal Left reverse samplen 3 font 'Sans,9'\n"
+      "set xlabel '%s' offset 0,0.5\nset lmargin 8\nset rmargin 3\n"
+      "do for [format in 'png svg'] {\n"
+      "  if (format eq 'png') {\n"
+      "    set terminal pngcairo noenhanced size 1400,620 font 'Sans,10'\n"
+      "  } else {\n"
+      "    set terminal svg noenhanced size 1400,620 font 'Sans,10' background rgb 'white'\n"
+      "  }\n"
+      "  set output 'curves.'.format\n"
+      "  set multiplot layout 1,2 title %s font 'Sans,14'\n"
+      "  set yrange [0:*]\n  set xrange [0:",
+      labels[axis], title);
   cw_gnuplot_append_number(script, end > 0 ? end * 1.01 : 1);
   g_string_append(script, "]\n");
   append_panel(script, names, FALSE);
@@ -232,8 +236,8 @@ static gboolean write_text(const char *directory, const char *name, const char *
   return cw_write_file(path, text, strlen(text), error);
 }
 
-gboolean cw_report_write(const CwRunsReport *report, const char *directory, CwReportAxis axis, gboolean *drawn,
-                         GError **error)
+gboolean cw_report_write(const CwRunsReport *report, const char *directory, CwReportAxis axis,
+                         gboolean *drawn, GError **error)
 {
   g_autoptr(GString) data = g_string_new(NULL);
   g_autofree char *json = cw_report_json(report), *markdown = cw_report_markdown(report);
@@ -242,14 +246,16 @@ gboolean cw_report_write(const CwRunsReport *report, const char *directory, CwRe
   gboolean good = FALSE;
   if (cw_run_directory_is_used(directory)) {
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-                "%s: holds a run, whose curves the report's would replace; give another directory", directory);
+                "%s: holds a run, whose curves the report's would replace; give another directory",
+                directory);
     return FALSE;
   }
   if (!cw_make_directories(directory, error) || !write_text(directory, "report.json", json, error) ||
       !write_text(directory, "report.md", markdown, error))
     return FALSE;
   if (script) {
-    if (!write_text(directory, DATA_NAME, data->str, error) || !write_text(directory, SCRIPT_NAME, script, error))
+    if (!write_text(directory, DATA_NAME, data->str, error) ||
+        !write_text(directory, SCRIPT_NAME, script, error))
       return FALSE;
     good = cw_gnuplot_run(directory, SCRIPT_NAME, &problem);
     if (!good)

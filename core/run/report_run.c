@@ -48,7 +48,8 @@ static gboolean read_config(CwReportRun *run, GError **error)
 {
   g_autofree char *path = g_build_filename(run->directory, "config.yaml", NULL);
   if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION, "%s: has no config.yaml, hence is no run", run->directory);
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION, "%s: has no config.yaml, hence is no run",
+                run->directory);
     return FALSE;
   }
   CwDiagnostics *diagnostics = cw_diagnostics_new();
@@ -124,7 +125,8 @@ char *cw_report_run_environment_difference(const CwReportRun *first, const CwRep
   if (path)
     return describe(path, cw_report_run_value(first, path), cw_report_run_value(second, path));
   if (g_strcmp0(first->results->environment_version, second->results->environment_version) != 0)
-    return describe("the plugin's version", first->results->environment_version, second->results->environment_version);
+    return describe("the plugin's version", first->results->environment_version,
+                    second->results->environment_version);
   char *difference = fact_difference(first, second);
   return difference ? difference : fact_difference(second, first);
 }
@@ -137,8 +139,9 @@ const char *cw_report_run_other_difference(const CwReportRun *first, const CwRep
 
 /* Calls `take` with every record of a file; those that are no JSON are counted in
  * *unread or, when that is NULL, an error. */
-static gboolean for_each_record(const char *path, guint64 *unread, void (*take)(json_t *record, gpointer user_data),
-                                gpointer user_data, GError **error)
+static gboolean for_each_record(const char *path, guint64 *unread,
+                                void (*take)(json_t *record, gpointer user_data), gpointer user_data,
+                                GError **error)
 {
   CwLines *lines = cw_lines_open(path, error);
   GError *problem = NULL;
@@ -169,7 +172,8 @@ typedef struct {
 
 static void set_time(Times *times, const char *kind, Time time, gboolean repeatable)
 {
-  g_autofree char *key = g_strdup_printf("%" G_GINT64_FORMAT " %" G_GINT64_FORMAT " %s", time.stage, time.update, kind);
+  g_autofree char *key =
+      g_strdup_printf("%" G_GINT64_FORMAT " %" G_GINT64_FORMAT " %s", time.stage, time.update, kind);
   guint place = repeatable ? GPOINTER_TO_UINT(g_hash_table_lookup(times->place, key)) : 0;
   if (place > 0) {
     g_array_index(times->times, Time, place - 1) = time;
@@ -239,7 +243,8 @@ static void take_learnt(Course *course, json_t *record)
 static void take_point(Course *course, json_t *record, gint64 update)
 {
   CwReportRun *run = course->run;
-  CwReportPoint point = {run->cost, number_of(record, "evaluation/score"), number_of(record, "evaluation/success")};
+  CwReportPoint point = {run->cost, number_of(record, "evaluation/score"),
+                         number_of(record, "evaluation/success")};
   point.cost.seconds = seconds_until(course->times, course->stage, update);
   g_array_append_val(run->points, point);
   if (run->points_terms)
@@ -261,8 +266,9 @@ static void take_metrics(json_t *record, gpointer user_data)
   }
   take_learnt(course, record);
   /* A mean of whole numbers: their sum is one too. */
-  course->collected += round(number_of(record, "rollout/episodes") * number_of(record, "rollout/steps_per_episode")) +
-                       number_of(record, "generate/decisions");
+  course->collected +=
+      round(number_of(record, "rollout/episodes") * number_of(record, "rollout/steps_per_episode")) +
+      number_of(record, "generate/decisions");
   course->run->cost.updates = MAX(course->run->cost.updates, number_of(record, "step"));
   course->run->cost.collected = course->collected;
   course->run->cost.learnt = course->learnt_before + course->learnt;
@@ -274,7 +280,8 @@ static gboolean read_course(CwReportRun *run, GError **error)
 {
   g_autofree char *metrics = g_build_filename(run->directory, "metrics.jsonl", NULL);
   g_autofree char *timings = g_build_filename(run->directory, "timings.jsonl", NULL);
-  Times times = {g_array_new(FALSE, FALSE, sizeof(Time)), g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL)};
+  Times times = {g_array_new(FALSE, FALSE, sizeof(Time)),
+                 g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL)};
   Course course = {.run = run, .times = &times, .stage = -1};
   gboolean good = for_each_record(timings, &run->unread_timings, take_time, &times, error) &&
                   for_each_record(metrics, NULL, take_metrics, &course, error);
@@ -292,11 +299,12 @@ static gboolean check_terms(const CwReportRun *run, GError **error)
     const CwEvaluation *other = run->results->evaluations->pdata[i];
     if (g_str_equal(first->split, other->split) && first->n == other->n)
       continue;
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
-                "%s/evaluation.json: its agents were evaluated on different goals, %s on %u of '%s' and %s on %u of "
-                "'%s'; finish the run with 'cartwright run %s --resume'",
-                run->directory, first->agent, first->n, first->split, other->agent, other->n, other->split,
-                run->directory);
+    g_set_error(
+        error, CW_RUN_ERROR, CW_ERROR_FORMAT,
+        "%s/evaluation.json: its agents were evaluated on different goals, %s on %u of '%s' and %s on %u of "
+        "'%s'; finish the run with 'cartwright run %s --resume'",
+        run->directory, first->agent, first->n, first->split, other->agent, other->n, other->split,
+        run->directory);
     return FALSE;
   }
   return TRUE;

@@ -19,7 +19,8 @@ static void free_row(gpointer row)
 static Table *table_new(const char *title)
 {
   Table *table = g_new(Table, 1);
-  *table = (Table){g_strdup(title), g_ptr_array_new_with_free_func(g_free), g_ptr_array_new_with_free_func(free_row)};
+  *table = (Table){g_strdup(title), g_ptr_array_new_with_free_func(g_free),
+                   g_ptr_array_new_with_free_func(free_row)};
   return table;
 }
 
@@ -164,7 +165,8 @@ static Table *costs_table(const CwRunsReport *report)
     if (!is_first(report, i))
       continue;
     g_autofree char *mean = cw_format_duration(row->cost.seconds);
-    g_autofree char *low = cw_format_duration(row->seconds.low), *high = cw_format_duration(row->seconds.high);
+    g_autofree char *low = cw_format_duration(row->seconds.low),
+                    *high = cw_format_duration(row->seconds.high);
     GPtrArray *cells = g_ptr_array_new();
     cell(cells, "%s", (const char *)row->experiments->pdata[0]);
     cell(cells, "%u", row->runs->len);
@@ -230,8 +232,8 @@ static Table *parts_table(const CwRunsReport *report)
 static GPtrArray *tables_of(const CwRunsReport *report)
 {
   GPtrArray *tables = g_ptr_array_new_with_free_func(table_free);
-  Table *all[] = {results_table(report), report->against ? differences_table(report) : NULL, costs_table(report),
-                  parts_table(report)};
+  Table *all[] = {results_table(report), report->against ? differences_table(report) : NULL,
+                  costs_table(report), parts_table(report)};
   for (guint i = 0; i < G_N_ELEMENTS(all); i++) {
     if (all[i] && all[i]->rows->len > 0)
       g_ptr_array_add(tables, all[i]);
@@ -269,8 +271,9 @@ static const CwEvaluation *evaluation_of(const CwRunsReport *report)
   return results_of(report)->evaluations->pdata[0];
 }
 
-static const char about[] = "score: 100 x mean reward; intervals: bootstrap over seeds and goals; of seeds: least and "
-                            "greatest mean of a seed";
+static const char about[] =
+    "score: 100 x mean reward; intervals: bootstrap over seeds and goals; of seeds: least and "
+    "greatest mean of a seed";
 
 char *cw_report_text(const CwRunsReport *report)
 {
@@ -282,8 +285,8 @@ char *cw_report_text(const CwRunsReport *report)
   g_string_append_printf(text, "environment: %s %s\n", results->environment, results->environment_version);
   for (char **fact = results->environment_facts; fact && fact[0] && fact[1]; fact += 2)
     g_string_append_printf(text, "  %s: %s\n", fact[0], fact[1]);
-  g_string_append_printf(text, "experiments: %s\nsplit: %s, goals 0 to %u\n%s\n", experiments, evaluation->split,
-                         evaluation->n - 1, about);
+  g_string_append_printf(text, "experiments: %s\nsplit: %s, goals 0 to %u\n%s\n", experiments,
+                         evaluation->split, evaluation->n - 1, about);
   for (guint i = 0; i < report->notes->len; i++)
     g_string_append_printf(text, "note: %s\n", (const char *)report->notes->pdata[i]);
   for (guint i = 0; i < tables->len; i++) {

@@ -70,7 +70,8 @@ static gboolean is_on_terms(const CwResults *results, const CwEvaluation *evalua
          (!*evaluation->selection || !selections || g_strv_contains(selections, evaluation->selection));
 }
 
-const CwEvaluation *cw_results_find(const CwResults *results, const char *agent, const char *selection, guint64 step)
+const CwEvaluation *cw_results_find(const CwResults *results, const char *agent, const char *selection,
+                                    guint64 step)
 {
   for (guint i = 0; i < results->evaluations->len; i++) {
     const CwEvaluation *evaluation = g_ptr_array_index(results->evaluations, i);
@@ -222,14 +223,14 @@ static CwEvaluation *evaluation_from_json(json_t *object)
   json_int_t updates, episodes, decisions;
   double seconds;
   json_t *parts, *rewards, *successes, *lengths;
-  if (json_unpack(object, "{s:s, s:s, s:s, s:I, s:I, s:I, s:F, s:o, s:o, s:o, s:o}", "agent", &agent, "selection",
-                  &selection, "split", &split, "updates", &updates, "episodes", &episodes, "decisions", &decisions,
-                  "seconds", &seconds, "parts", &parts, "rewards", &rewards, "successes", &successes, "lengths",
-                  &lengths) != 0)
+  if (json_unpack(object, "{s:s, s:s, s:s, s:I, s:I, s:I, s:F, s:o, s:o, s:o, s:o}", "agent", &agent,
+                  "selection", &selection, "split", &split, "updates", &updates, "episodes", &episodes,
+                  "decisions", &decisions, "seconds", &seconds, "parts", &parts, "rewards", &rewards,
+                  "successes", &successes, "lengths", &lengths) != 0)
     return NULL;
   gsize n = json_array_size(rewards);
-  if (n == 0 || (json_int_t)n != episodes || !is_array_of_numbers(rewards, n) || !is_array_of_numbers(successes, n) ||
-      !is_array_of_numbers(lengths, n) || !json_is_object(parts))
+  if (n == 0 || (json_int_t)n != episodes || !is_array_of_numbers(rewards, n) ||
+      !is_array_of_numbers(successes, n) || !is_array_of_numbers(lengths, n) || !json_is_object(parts))
     return NULL;
   CwEvaluation *evaluation = g_new0(CwEvaluation, 1);
   evaluation->agent = g_strdup(agent);
@@ -279,8 +280,8 @@ static json_t *read_json(const char *path, GPtrArray *evaluations, const char *c
   if (good)
     return root;
   if (root)
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT, "%s: not a file of results as cartwright writes it%s%s", path,
-                *cure ? "; remove it " : "", cure);
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT, "%s: not a file of results as cartwright writes it%s%s",
+                path, *cure ? "; remove it " : "", cure);
   else
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT, "%s:%d:%d: %s%s%s", path, problem.line, problem.column,
                 problem.text, *cure ? "; remove the file " : "", cure);
@@ -335,18 +336,20 @@ CwResults *cw_results_load(const char *path, GError **error)
   const char *name;
   json_int_t seed;
   if (root && json_unpack(root, "{s:s, s:I, s:F, s?F, s:o, s:o}", "name", &name, "seed", &seed, "confidence",
-                          &results->confidence, "seconds", &results->seconds, "environment", &environment, "policy",
-                          &policy) == 0) {
+                          &results->confidence, "seconds", &results->seconds, "environment", &environment,
+                          "policy", &policy) == 0) {
     results->name = g_strdup(name);
     results->seed = (guint32)seed;
-    results->environment_facts = facts_from_json(environment, &results->environment, &results->environment_version);
+    results->environment_facts =
+        facts_from_json(environment, &results->environment, &results->environment_version);
     if (json_is_object(policy))
       results->policy_facts = facts_from_json(policy, &results->policy, &results->policy_version);
     json_decref(root);
     return results;
   }
   if (root)
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT, "%s: not a file of results as cartwright writes it", path);
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT, "%s: not a file of results as cartwright writes it",
+                path);
   json_decref(root);
   cw_results_free(results);
   return NULL;

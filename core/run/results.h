@@ -13,11 +13,11 @@ typedef struct {
   char *name; /* of the experiment */
   guint32 seed;
   double confidence;
-  char *split;                              /* that the agents are evaluated on */
-  gint64 n_goals;                           /* of that split */
-  guint64 n_episodes;                       /* the first so many of them */
-  char **selections;                        /* how policies choose; NULL: any */
-  double seconds;                           /* wall-clock time of the process that wrote the results; 0: not told */
+  char *split;        /* that the agents are evaluated on */
+  gint64 n_goals;     /* of that split */
+  guint64 n_episodes; /* the first so many of them */
+  char **selections;  /* how policies choose; NULL: any */
+  double seconds;     /* wall-clock time of the process that wrote the results; 0: not told */
   char *environment, *environment_version;  /* feature, and version of its plugin */
   char *policy, *policy_version;            /* NULL without a policy */
   char **environment_facts, **policy_facts; /* key, value, ..., NULL */
@@ -33,7 +33,8 @@ void cw_results_free(CwResults *results); /* accepts NULL */
 void cw_results_add(CwResults *results, CwEvaluation *evaluation);
 /* The evaluation of an agent after `step` updates on the results' own terms, or
  * NULL. `selection` is "" for agents without a policy. */
-const CwEvaluation *cw_results_find(const CwResults *results, const char *agent, const char *selection, guint64 step);
+const CwEvaluation *cw_results_find(const CwResults *results, const char *agent, const char *selection,
+                                    guint64 step);
 
 /* One JSON object, ending in a newline. Free with g_free. */
 char *cw_results_json(const CwResults *results);

@@ -87,7 +87,8 @@ static char *parts_table(const GPtrArray *evaluations)
   return table;
 }
 
-static void append_fact_lines(GString *text, const char *what, const char *plugin, const char *version, char **facts)
+static void append_fact_lines(GString *text, const char *what, const char *plugin, const char *version,
+                              char **facts)
 {
   g_string_append_printf(text, "%s: %s %s\n", what, plugin, version);
   for (guint i = 0; facts && facts[i] && facts[i + 1]; i += 2)
@@ -118,9 +119,9 @@ char *cw_results_table(const CwResults *results, const char *const *agents)
     append_fact_lines(text, "policy", results->policy, results->policy_version, results->policy_facts);
   if (evaluations->len > 0) {
     const CwEvaluation *first = g_ptr_array_index(evaluations, 0);
-    g_string_append_printf(text,
-                           "split: %s, goals 0 to %u of %" G_GINT64_FORMAT "; seed %u; score: 100 x mean reward\n\n",
-                           first->split, first->n - 1, results->n_goals, results->seed);
+    g_string_append_printf(
+        text, "split: %s, goals 0 to %u of %" G_GINT64_FORMAT "; seed %u; score: 100 x mean reward\n\n",
+        first->split, first->n - 1, results->n_goals, results->seed);
     char *scores = scores_table(results, evaluations);
     char *parts = parts_table(evaluations);
     g_string_append(text, scores);

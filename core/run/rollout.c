@@ -129,7 +129,8 @@ const char *cw_episode_fact(const CwEpisode *episode, const char *name)
   return NULL;
 }
 
-void cw_rollout_restart_environment(CwRandom *random, guint32 seed, const char *purpose, gint64 goal, guint64 episode)
+void cw_rollout_restart_environment(CwRandom *random, guint32 seed, const char *purpose, gint64 goal,
+                                    guint64 episode)
 {
   g_autofree char *stream = g_strconcat(purpose, ".environment", NULL);
   cw_random_restart(random, seed, stream, (guint64)goal, episode);
@@ -169,8 +170,8 @@ static gboolean check_choice(const Slot *slot, const char *script, gint chosen, 
   return FALSE;
 }
 
-/* Makes the present observation current, after asking the script, if there is one: that may end the life of an
- * observation's strings. */
+/* Makes the present observation current, after asking the script, if there is one: that may end the life of
+ * an observation's strings. */
 static gboolean observe(Slot *slot, const char *script, gint *chosen, GError **error)
 {
   if (script && (*chosen = cw_session_scripted_action(slot->session, script, error)) < 0)
@@ -234,8 +235,10 @@ static guint recorded_choice(const Rolling *rolling, const Slot *slot, guint cho
   return rolling->plan->teacher ? slot->taught : chosen;
 }
 
-/* Takes `chosen` in a slot whose observation is current. The log-probability is that of the recorded choice. */
-static gboolean act(Rolling *rolling, Slot *slot, guint chosen, float log_probability, float value, GError **error)
+/* Takes `chosen` in a slot whose observation is current. The log-probability is that of the recorded choice.
+ */
+static gboolean act(Rolling *rolling, Slot *slot, guint chosen, float log_probability, float value,
+                    GError **error)
 {
   if (slot->builder)
     cw_trajectory_builder_decide(slot->builder, &slot->observation, recorded_choice(rolling, slot, chosen),
@@ -271,7 +274,8 @@ static gboolean round_of_script(Rolling *rolling, GError **error)
   for (guint i = 0; i < rolling->running->len; i++) {
     Slot *slot = g_ptr_array_index(rolling->running, i);
     gint chosen = 0;
-    if (!observe(slot, rolling->agent->name, &chosen, error) || !act(rolling, slot, (guint)chosen, NAN, NAN, error))
+    if (!observe(slot, rolling->agent->name, &chosen, error) ||
+        !act(rolling, slot, (guint)chosen, NAN, NAN, error))
       return FALSE;
   }
   return TRUE;
@@ -350,15 +354,16 @@ static gboolean roll(Rolling *rolling, CwEpisodeFunction finished, gpointer user
   }
 }
 
-gboolean cw_rollout_run(CwRollout *rollout, const CwRolloutPlan *plan, const CwAgent *agent, CwEpisodeFunction finished,
-                        gpointer user_data, guint64 *n_decisions, GError **error)
+gboolean cw_rollout_run(CwRollout *rollout, const CwRolloutPlan *plan, const CwAgent *agent,
+                        CwEpisodeFunction finished, gpointer user_data, guint64 *n_decisions, GError **error)
 {
   Rolling rolling = {
       .rollout = rollout,
       .plan = plan,
       .agent = agent,
       .action_purpose = g_strconcat(plan->purpose, ".action", NULL),
-      .recorded_agent = plan->teacher ? g_strconcat(plan->teacher, "/", agent->name, NULL) : g_strdup(agent->name),
+      .recorded_agent =
+          plan->teacher ? g_strconcat(plan->teacher, "/", agent->name, NULL) : g_strdup(agent->name),
       .finished = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, episode_free),
       .running = g_ptr_array_new(),
       .batch = g_new0(CwDecision, rollout->n_slots),

@@ -36,9 +36,9 @@ typedef struct {
   guint64 n_episodes;
   guint group_size;    /* 0 and 1: every episode has a goal of its own */
   gboolean keep_steps; /* record trajectories; otherwise only the outcome of each episode */
-  /* A script of the environment, or NULL. With it the trajectories record what that script would have done in each
-   * state where the agent has come (DAgger: Ross, Gordon and Bagnell 2011), not what the agent did; their `agent` is
-   * "TEACHER/AGENT". Not with a SCRIPT: scripts share the session's memory. */
+  /* A script of the environment, or NULL. With it the trajectories record what that script would have done in
+   * each state where the agent has come (DAgger: Ross, Gordon and Bagnell 2011), not what the agent did;
+   * their `agent` is "TEACHER/AGENT". Not with a SCRIPT: scripts share the session's memory. */
   const char *teacher;
   gboolean stoppable; /* give up with CW_ERROR_CANCELLED when an interrupt has arrived */
 } CwRolloutPlan;
@@ -77,11 +77,12 @@ CwEnvironment *cw_rollout_environment(CwRollout *rollout);
 
 /* Moves `random` to where the environment's stream of an episode of such a plan
  * starts, so that the episode can be stepped again. */
-void cw_rollout_restart_environment(CwRandom *random, guint32 seed, const char *purpose, gint64 goal, guint64 episode);
+void cw_rollout_restart_environment(CwRandom *random, guint32 seed, const char *purpose, gint64 goal,
+                                    guint64 episode);
 
 /* Runs complete episodes to their ends. *n_decisions (may be NULL) is the number
  * of actions taken, also after a failure. */
-gboolean cw_rollout_run(CwRollout *rollout, const CwRolloutPlan *plan, const CwAgent *agent, CwEpisodeFunction finished,
-                        gpointer user_data, guint64 *n_decisions, GError **error);
+gboolean cw_rollout_run(CwRollout *rollout, const CwRolloutPlan *plan, const CwAgent *agent,
+                        CwEpisodeFunction finished, gpointer user_data, guint64 *n_decisions, GError **error);
 
 #endif

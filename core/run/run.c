@@ -36,14 +36,15 @@ static gboolean check_split(CwEnvironment *environment, const char *split, const
   return FALSE;
 }
 
-static gboolean check_teacher(const char *const *scripts, const CwGenerateOptions *options, guint i, GError **error)
+static gboolean check_teacher(const char *const *scripts, const CwGenerateOptions *options, guint i,
+                              GError **error)
 {
   if (!options->teacher || g_strv_contains(scripts, options->teacher))
     return TRUE;
   g_autofree char *known = g_strjoinv(", ", (char **)scripts);
   g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-              "stages.%u.generate.teacher: no script '%s' in the environment; there are %s", i, options->teacher,
-              *known ? known : "none");
+              "stages.%u.generate.teacher: no script '%s' in the environment; there are %s", i,
+              options->teacher, *known ? known : "none");
   return FALSE;
 }
 
@@ -86,7 +87,8 @@ static void plan(Course *course)
   for (guint i = 0; i < n_stages; i++) {
     const CwStage *stage = stage_at(run->experiment, i);
     gboolean generates = stage->kind == CW_STAGE_GENERATE;
-    gboolean searches = generates && stage->generate->perfect > 0; /* counts what it finds, not what it rolls out */
+    gboolean searches =
+        generates && stage->generate->perfect > 0; /* counts what it finds, not what it rolls out */
     g_autofree char *kind = generates && !searches ? g_strconcat("episodes of ", stage->generate->agent, NULL)
                                                    : g_strdup_printf("stage %u", i);
     run->phases[i] = cw_outlook_add(run->outlook, kind,
@@ -179,8 +181,9 @@ static gboolean run_stages(Course *course, GError **error)
 {
   CwRun *run = &course->run;
   for (guint i = course->position ? course->position->stage : 0; i < run->experiment->stages->len; i++) {
-    const CwPosition *position =
-        course->position && course->position->inside && course->position->stage == i ? course->position : NULL;
+    const CwPosition *position = course->position && course->position->inside && course->position->stage == i
+                                     ? course->position
+                                     : NULL;
     gboolean good = FALSE;
     switch (stage_at(run->experiment, i)->kind) {
     case CW_STAGE_GENERATE:
@@ -190,7 +193,8 @@ static gboolean run_stages(Course *course, GError **error)
       good = cw_stage_import(run, i, error);
       break;
     case CW_STAGE_ALGORITHM:
-      good = (position || evaluate_agent(course, "initial", error)) && cw_stage_algorithm(run, i, position, error);
+      good = (position || evaluate_agent(course, "initial", error)) &&
+             cw_stage_algorithm(run, i, position, error);
       break;
     }
     if (!good || !cw_position_save(run, i + 1, FALSE, NULL, NULL, error))
@@ -247,7 +251,8 @@ static gboolean follow_course(Course *course, const CwRunOptions *options, char 
          run_evaluations(course, summary, error);
 }
 
-gboolean cw_run_experiment(CwExperiment *experiment, const CwRunOptions *options, char **summary, GError **error)
+gboolean cw_run_experiment(CwExperiment *experiment, const CwRunOptions *options, char **summary,
+                           GError **error)
 {
   Course course = {0};
   const char *directory = options->directory ? options->directory : experiment->output;
@@ -255,8 +260,9 @@ gboolean cw_run_experiment(CwExperiment *experiment, const CwRunOptions *options
   int lock = cw_run_directory_lock(directory, options->resume, error);
   if (lock < 0)
     return FALSE;
-  gboolean good = cw_run_directory_check(directory, experiment, options->resume, options->overwrite, &problem) &&
-                  cw_run_open(&course.run, experiment, TRUE, options->quiet, &problem);
+  gboolean good =
+      cw_run_directory_check(directory, experiment, options->resume, options->overwrite, &problem) &&
+      cw_run_open(&course.run, experiment, TRUE, options->quiet, &problem);
   if (good) {
     course.run.directory = g_strdup(directory);
     good = follow_course(&course, options, summary, &problem);
@@ -270,7 +276,8 @@ gboolean cw_run_experiment(CwExperiment *experiment, const CwRunOptions *options
     return TRUE;
   /* A run that never began leaves no empty directory. */
   g_rmdir(directory);
-  if (g_error_matches(problem, CW_RUN_ERROR, CW_ERROR_CANCELLED) && g_str_equal(problem->message, "stopped on request"))
+  if (g_error_matches(problem, CW_RUN_ERROR, CW_ERROR_CANCELLED) &&
+      g_str_equal(problem->message, "stopped on request"))
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_CANCELLED, "interrupted; continue with --resume");
   else
     g_propagate_error(error, g_steal_pointer(&problem));

@@ -15,7 +15,8 @@ typedef struct {
 /* Runs everything. *summary (free with g_free) is the table of results and where
  * the files are. CW_ERROR_CANCELLED after an interrupt: what was done is kept and
  * `resume` continues it. */
-gboolean cw_run_experiment(CwExperiment *experiment, const CwRunOptions *options, char **summary, GError **error);
+gboolean cw_run_experiment(CwExperiment *experiment, const CwRunOptions *options, char **summary,
+                           GError **error);
 
 /* Asks the running experiment to stop after its present update; async-signal-safe. */
 void cw_run_interrupt(void);

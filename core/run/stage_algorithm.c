@@ -29,7 +29,8 @@ typedef struct {
   guint64 n_wanted;        /* episodes for the present update */
   GString *news;           /* for the progress line: what the last update and evaluation brought */
   double score;            /* of the last evaluation; negative: none yet */
-  const char *doing;       /* what fails if something fails now, for messages: "update", "evaluation after update" */
+  const char
+      *doing; /* what fails if something fails now, for messages: "update", "evaluation after update" */
   /* Saved in checkpoints. */
   guint64 n_updates;            /* finished */
   guint64 n_episodes, n_groups; /* collected so far */
@@ -85,7 +86,8 @@ static gboolean load(Training *training, const CwPosition *position, GError **er
   if (!problem)
     cw_refresh_load(training->refresh, state, &problem);
   if (problem) {
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT, "%s/state.ini: %s", position->directory, problem->message);
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT, "%s/state.ini: %s", position->directory,
+                problem->message);
     g_error_free(problem);
     return FALSE;
   }
@@ -159,13 +161,14 @@ static void report(Training *training, const char *activity)
 {
   guint64 expected = cw_algorithm_expected_updates(training->algorithm);
   g_autofree char *text = g_strjoin(", ", training->news->str, activity, NULL);
-  cw_outlook_report(training->run->outlook, training->n_updates, training->done ? training->n_updates : expected,
-                    *text == ',' ? text + 2 : text);
+  cw_outlook_report(training->run->outlook, training->n_updates,
+                    training->done ? training->n_updates : expected, *text == ',' ? text + 2 : text);
 }
 
 static void report_episodes(Training *training, const char *activity, guint64 done, guint64 total)
 {
-  g_autofree char *text = g_strdup_printf("%s %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT, activity, done, total);
+  g_autofree char *text =
+      g_strdup_printf("%s %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT, activity, done, total);
   report(training, text);
 }
 
@@ -200,12 +203,13 @@ static gboolean collect(Training *training, GError **error)
     return FALSE;
   if (n_goals == 0 || n_goals > G_MAXUINT32) {
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-                "algorithm '%s' collects episodes, but split 'train' has %" G_GINT64_FORMAT " goals", training->name,
-                n_goals);
+                "algorithm '%s' collects episodes, but split 'train' has %" G_GINT64_FORMAT " goals",
+                training->name, n_goals);
     return FALSE;
   }
   if (!training->goal_order)
-    training->goal_order = cw_goal_order_new((guint32)run->experiment->seed, training->index, (guint32)n_goals);
+    training->goal_order =
+        cw_goal_order_new((guint32)run->experiment->seed, training->index, (guint32)n_goals);
   gint64 *goals = g_new(gint64, n_groups);
   for (guint i = 0; i < n_groups; i++)
     goals[i] = cw_goal_order_at(training->goal_order, training->n_groups + i);
@@ -255,7 +259,8 @@ static void record_episodes(Training *training)
   cw_metrics_number(training->run->metrics, "rollout/steps_per_episode", length / n);
 }
 
-/* What the policy has done since it was opened, for timings.jsonl: how much of it was looked up, above all. */
+/* What the policy has done since it was opened, for timings.jsonl: how much of it was looked up, above all.
+ */
 static void record_counters(CwRun *run)
 {
   guint n;
@@ -293,7 +298,8 @@ static void tell_update(Training *training)
 {
   g_string_truncate(training->news, 0);
   for (guint i = 0; i < MIN(cw_update_n_metrics(training->update), 2); i++)
-    g_string_append_printf(training->news, "%s%s %.4g", i ? " " : "", cw_update_metric_name(training->update, i),
+    g_string_append_printf(training->news, "%s%s %.4g", i ? " " : "",
+                           cw_update_metric_name(training->update, i),
                            cw_update_metric_value(training->update, i));
   if (training->score >= 0)
     g_string_append_printf(training->news, "%s%s score %.1f", training->news->len ? " " : "",
@@ -344,9 +350,9 @@ static gboolean evaluate(Training *training, GError **error)
   char **selections = run->experiment->evaluate->selection;
   if (selections && selections[0])
     cw_selection_from_name(selections[0], &agent.selection);
-  CwEvaluation *evaluation =
-      cw_evaluate(run->rollout, &agent, "policy", options->evaluate_split, (guint64)options->evaluate_episodes,
-                  (guint32)run->experiment->seed, report_evaluation, training, error);
+  CwEvaluation *evaluation = cw_evaluate(run->rollout, &agent, "policy", options->evaluate_split,
+                                         (guint64)options->evaluate_episodes, (guint32)run->experiment->seed,
+                                         report_evaluation, training, error);
   if (!evaluation)
     return FALSE;
   double confidence = run->experiment->evaluate->confidence;
@@ -390,7 +396,8 @@ static void report_refresh(guint64 done, guint64 total, const char *text, gpoint
 static gboolean refresh(Training *training, GError **error)
 {
   gint64 start = g_get_monotonic_time();
-  if (!cw_refresh_run(training->refresh, report_refresh, training, error) || !read_trajectories(training, error))
+  if (!cw_refresh_run(training->refresh, report_refresh, training, error) ||
+      !read_trajectories(training, error))
     return FALSE;
   cw_update_set_generation(training->update, cw_refresh_generation(training->refresh));
   begin_record(training, training->run->timings);
@@ -398,7 +405,8 @@ static gboolean refresh(Training *training, GError **error)
   return cw_metrics_end(training->run->timings, error);
 }
 
-/* What an interrupt may break off and a resumed stage does again: FALSE, with a checkpoint written, or for good. */
+/* What an interrupt may break off and a resumed stage does again: FALSE, with a checkpoint written, or for
+ * good. */
 static gboolean interruptible(Training *training, gboolean (*work)(Training *, GError **), GError **error)
 {
   GError *problem = NULL;
@@ -446,9 +454,10 @@ static void explain(const Training *training, GError **error)
   if ((*error)->code != CW_ERROR_NUMERIC)
     return;
   char *name = cw_position_latest_name(training->run->directory);
-  char *message = name ? g_strdup_printf("%s; training has stopped, the last good checkpoint is %s/checkpoints/%s",
-                                         (*error)->message, training->run->directory, name)
-                       : g_strdup_printf("%s; training has stopped before the first checkpoint", (*error)->message);
+  char *message =
+      name ? g_strdup_printf("%s; training has stopped, the last good checkpoint is %s/checkpoints/%s",
+                             (*error)->message, training->run->directory, name)
+           : g_strdup_printf("%s; training has stopped before the first checkpoint", (*error)->message);
   g_free((*error)->message);
   (*error)->message = message;
   g_free(name);

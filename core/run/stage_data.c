@@ -38,7 +38,8 @@ static gboolean record_seconds(CwRun *run, guint index, const char *what, gint64
 CwGenerateRequest cw_stage_generate_request(const CwRun *run, const CwGenerateOptions *options)
 {
   return (CwGenerateRequest){.split = options->split,
-                             .n_episodes = (guint64)(options->episodes ? options->episodes : 100 * options->perfect),
+                             .n_episodes =
+                                 (guint64)(options->episodes ? options->episodes : 100 * options->perfect),
                              .n_perfect = (guint64)options->perfect,
                              .per_goal = (guint)options->per_goal,
                              .successful_only = options->successful_only,
@@ -71,8 +72,8 @@ static gboolean choose_agent(CwRun *run, const CwGenerateOptions *options, CwAge
   return *opened && cw_policy_load(*opened, directory, error);
 }
 
-void cw_stage_generate_tell(const CwGenerateCounts *counts, const CwGenerateRequest *request, const char *agent,
-                            const char *path)
+void cw_stage_generate_tell(const CwGenerateCounts *counts, const CwGenerateRequest *request,
+                            const char *agent, const char *path)
 {
   g_autofree char *summary = cw_generate_summary(counts, request, agent);
   g_message("%s: %s", path, summary);
@@ -119,8 +120,8 @@ gboolean cw_stage_import(CwRun *run, guint index, GError **error)
   char *path = output_path(run, stage->into);
   CwImportCounts counts;
   gint64 start = g_get_monotonic_time();
-  gboolean good = cw_import(run->environment, stage->import, purpose, (guint32)run->experiment->seed, path, TRUE,
-                            &counts, cw_run_report, run, error);
+  gboolean good = cw_import(run->environment, stage->import, purpose, (guint32)run->experiment->seed, path,
+                            TRUE, &counts, cw_run_report, run, error);
   cw_outlook_end(run->outlook);
   good = record_seconds(run, index, "import", start, good ? error : NULL) && good;
   if (good) {

@@ -15,8 +15,8 @@ gboolean cw_stage_import(CwRun *run, guint index, GError **error);
 /* What `generate:` asks for, but for purpose, order, first_group and rejected_path. */
 CwGenerateRequest cw_stage_generate_request(const CwRun *run, const CwGenerateOptions *options);
 /* Says what was written to `path`, and whether it is less than was wanted. */
-void cw_stage_generate_tell(const CwGenerateCounts *counts, const CwGenerateRequest *request, const char *agent,
-                            const char *path);
+void cw_stage_generate_tell(const CwGenerateCounts *counts, const CwGenerateRequest *request,
+                            const char *agent, const char *path);
 
 /* Collect, update, evaluate, checkpoint until the algorithm is done. `position`
  * (NULL: from the start) is a checkpoint inside this stage; the policy has been

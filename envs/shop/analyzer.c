@@ -285,20 +285,24 @@ static const char *match_script(const char *text)
 
 static gboolean is_emoji(UChar32 character)
 {
-  if (character < 0x80 || is_emoji_modifier(character) || u_hasBinaryProperty(character, UCHAR_REGIONAL_INDICATOR))
+  if (character < 0x80 || is_emoji_modifier(character) ||
+      u_hasBinaryProperty(character, UCHAR_REGIONAL_INDICATOR))
     return FALSE;
   if (character >= 0x1FB00 && character <= 0x1FBFF) /* reserved for emoji when Lucene's tables were made */
     return TRUE;
-  return u_hasBinaryProperty(character, UCHAR_EXTENDED_PICTOGRAPHIC) || u_hasBinaryProperty(character, UCHAR_EMOJI);
+  return u_hasBinaryProperty(character, UCHAR_EXTENDED_PICTOGRAPHIC) ||
+         u_hasBinaryProperty(character, UCHAR_EMOJI);
 }
 
-/* Moves past combining marks and joiners other than the presentation selectors; says whether `wanted` was among them.
+/* Moves past combining marks and joiners other than the presentation selectors; says whether `wanted` was
+ * among them.
  */
 static gboolean skip_marks(Cursor *cursor, UChar32 wanted, UChar32 *last)
 {
   gboolean found = FALSE;
   UChar32 character;
-  while ((character = peek(cursor)) != 0 && classify(character) == CLASS_EXTEND && (character & ~1) != 0xFE0E) {
+  while ((character = peek(cursor)) != 0 && classify(character) == CLASS_EXTEND &&
+         (character & ~1) != 0xFE0E) {
     found = found || character == wanted;
     *last = character;
     advance_past(cursor, character);
@@ -313,8 +317,8 @@ static void skip_extenders(Cursor *cursor)
     advance_past(cursor, character);
 }
 
-/* Moves past one emoji: a pictograph with its marks and presentation selector, or with a skin tone, or a lone skin
- * tone. `last` receives the last character. */
+/* Moves past one emoji: a pictograph with its marks and presentation selector, or with a skin tone, or a lone
+ * skin tone. `last` receives the last character. */
 static gboolean match_emoji_element(Cursor *cursor, UChar32 *last)
 {
   Cursor place = *cursor;
@@ -514,8 +518,8 @@ static void emit_unicode(const char *text, const char *end, ShopTermFunction fun
     if (!(shadow[i] & '\x80'))
       term[bytes++] = shadow[i];
     else if (units[i] >= 0xD800 && units[i] < 0xDC00) {
-      bytes +=
-          (gsize)g_unichar_to_utf8(0x10000u + ((units[i] - 0xD800u) << 10) + (units[i + 1] - 0xDC00u), term + bytes);
+      bytes += (gsize)g_unichar_to_utf8(0x10000u + ((units[i] - 0xD800u) << 10) + (units[i + 1] - 0xDC00u),
+                                        term + bytes);
       i++;
     } else
       bytes += (gsize)g_unichar_to_utf8(units[i], term + bytes);
@@ -534,8 +538,8 @@ static const char *match_ascii(const char *text, char *term)
     term[length] = g_ascii_tolower(text[length]);
   }
   char next = text[length];
-  if (length == 0 || (next & '\x80') || next == '_' || next == '.' || next == ':' || next == ',' || next == ';' ||
-      next == '\'' || next == '"')
+  if (length == 0 || (next & '\x80') || next == '_' || next == '.' || next == ':' || next == ',' ||
+      next == ';' || next == '\'' || next == '"')
     return NULL;
   return text + length;
 }

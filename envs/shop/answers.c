@@ -60,8 +60,8 @@ static gint64 read_goal(const ShopWorld *world, const char *verb, const json_t *
   }
   json_int_t index = json_integer_value(value);
   if (index < 0 || index >= world->goals->n_items) {
-    refuse(error, "%s: goal %" JSON_INTEGER_FORMAT " does not exist; there are %u goals (from 0 on)", verb, index,
-           world->goals->n_items);
+    refuse(error, "%s: goal %" JSON_INTEGER_FORMAT " does not exist; there are %u goals (from 0 on)", verb,
+           index, world->goals->n_items);
     return -1;
   }
   return index;
@@ -81,7 +81,8 @@ static char *answer_search(const ShopWorld *world, const json_t *request, GError
     refuse(error, "search: 'page' should be a number from 1 on");
     return NULL;
   }
-  json_int_t first = ((page != NULL ? MIN(json_integer_value(page), MAX_RESULTS) : 1) - 1) * SHOP_ITEMS_PER_PAGE;
+  json_int_t first =
+      ((page != NULL ? MIN(json_integer_value(page), MAX_RESULTS) : 1) - 1) * SHOP_ITEMS_PER_PAGE;
   g_autoptr(GString) lower = g_string_new(NULL);
   shop_text_append_lower(lower, json_string_value(query), json_string_length(query));
   guint32 documents[MAX_RESULTS];
@@ -92,8 +93,8 @@ static char *answer_search(const ShopWorld *world, const json_t *request, GError
   }
   json_t *asins = json_array();
   for (json_int_t i = first; i < MIN((json_int_t)n, first + SHOP_ITEMS_PER_PAGE); i++)
-    json_array_append_new(asins,
-                          json_string(shop_string(world->catalogue, world->catalogue->products[documents[i]].asin)));
+    json_array_append_new(
+        asins, json_string(shop_string(world->catalogue, world->catalogue->products[documents[i]].asin)));
   return dump(json_pack("{s:O, s:i, s:o}", "query", query, "total", (int)n, "asins", asins));
 }
 
@@ -108,7 +109,8 @@ static gboolean read_options(const json_t *options, GPtrArray *values, GError **
   gsize i;
   json_t *value;
   json_array_foreach((json_t *)options, i, value) g_ptr_array_add(values, (gpointer)json_string_value(value));
-  json_object_foreach((json_t *)options, key, value) g_ptr_array_add(values, (gpointer)json_string_value(value));
+  json_object_foreach((json_t *)options, key, value)
+      g_ptr_array_add(values, (gpointer)json_string_value(value));
   for (guint v = 0; v < values->len; v++)
     if (values->pdata[v] == NULL)
       return refuse(error, "score: option number %u should be a string", v + 1);
@@ -140,9 +142,9 @@ static gboolean score(const ShopWorld *world, const json_t *request, ShopGoalVie
   ShopVerdict verdict;
   shop_world_judge(world, goal, (guint32)product, (const char *const *)values->pdata, values->len, &verdict);
   g_autofree char *id = g_strdup_printf("%s_%u", world->prefix, goal->index);
-  *answer =
-      json_pack("{s:s, s:O, s:f, s:f, s:f, s:f, s:f}", "goal", id, "asin", asin, "reward", verdict.reward, "attributes",
-                verdict.attributes, "options", verdict.options, "type", verdict.type, "price", verdict.price);
+  *answer = json_pack("{s:s, s:O, s:f, s:f, s:f, s:f, s:f}", "goal", id, "asin", asin, "reward",
+                      verdict.reward, "attributes", verdict.attributes, "options", verdict.options, "type",
+                      verdict.type, "price", verdict.price);
   return TRUE;
 }
 
@@ -189,19 +191,20 @@ static char *answer_goal(const ShopWorld *world, const json_t *request, GError *
       json_object_set_new(options, goal->option_names->pdata[i], json_string(goal->option_values->pdata[i]));
   }
   g_autofree char *id = g_strdup_printf("%s_%u", world->prefix, goal->index);
-  json_t *answer =
-      json_pack("{s:s, s:s, s:s, s:o, s:o, s:f, s:s, s:s, s:s, s:s, s:f}", "goal", id, "asin",
-                shop_string(catalogue, product->asin), "instruction", goal->instruction->str, "attributes",
-                list_of(goal->attributes), "options", options, "price_upper", goal->price_upper, "name",
-                shop_string(catalogue, product->title), "category", shop_string(catalogue, product->category), "query",
-                shop_string(catalogue, product->query), "product_category",
-                shop_string(catalogue, product->product_category), "price", world->goals->prices[goal->product]);
+  json_t *answer = json_pack(
+      "{s:s, s:s, s:s, s:o, s:o, s:f, s:s, s:s, s:s, s:s, s:f}", "goal", id, "asin",
+      shop_string(catalogue, product->asin), "instruction", goal->instruction->str, "attributes",
+      list_of(goal->attributes), "options", options, "price_upper", goal->price_upper, "name",
+      shop_string(catalogue, product->title), "category", shop_string(catalogue, product->category), "query",
+      shop_string(catalogue, product->query), "product_category",
+      shop_string(catalogue, product->product_category), "price", world->goals->prices[goal->product]);
   shop_goal_view_free(goal);
   return dump(answer);
 }
 
 /* What the oracle reaches with one query: an object of the answer. */
-static json_t *reach_of_query(const ShopWorld *world, const ShopGoalView *goal, const char *query, const char *kind)
+static json_t *reach_of_query(const ShopWorld *world, const ShopGoalView *goal, const char *query,
+                              const char *kind)
 {
   g_autoptr(GString) lower = g_string_new(NULL);
   shop_text_append_lower(lower, query, strlen(query));
@@ -214,15 +217,16 @@ static json_t *reach_of_query(const ShopWorld *world, const ShopGoalView *goal, 
   gint rank = 0;
   for (guint i = 0; i < n && rank == 0; i++)
     rank = documents[i] == goal->product ? (gint)i + 1 : 0;
-  json_t *object = json_pack("{s:s, s:i, s:i, s:f, s:b, s:f}", "query", lower->str, "total", (int)n, "rank", rank,
-                             "reward", reach.reward, "certain", reach.is_certain, "first_page", on_page.reward);
+  json_t *object =
+      json_pack("{s:s, s:i, s:i, s:f, s:b, s:f}", "query", lower->str, "total", (int)n, "rank", rank,
+                "reward", reach.reward, "certain", reach.is_certain, "first_page", on_page.reward);
   if (kind != NULL)
     json_object_set_new(object, "kind", json_string(kind));
   return object;
 }
 
-static gboolean reach_of_queries(const ShopWorld *world, const ShopGoalView *goal, const json_t *queries, json_t *list,
-                                 GError **error)
+static gboolean reach_of_queries(const ShopWorld *world, const ShopGoalView *goal, const json_t *queries,
+                                 json_t *list, GError **error)
 {
   if (!json_is_array(queries))
     return refuse(error, "oracle: 'queries' should be a list of strings");
@@ -265,8 +269,8 @@ static char *answer_oracle(const ShopWorld *world, const json_t *request, GError
   }
   g_autofree char *id = g_strdup_printf("%s_%u", world->prefix, goal->index);
   const char *asin = shop_string(world->catalogue, world->catalogue->products[goal->product].asin);
-  json_t *answer = json_pack("{s:s, s:s, s:s, s:o}", "goal", id, "asin", asin, "instruction", goal->instruction->str,
-                             "queries", list);
+  json_t *answer = json_pack("{s:s, s:s, s:s, s:o}", "goal", id, "asin", asin, "instruction",
+                             goal->instruction->str, "queries", list);
   shop_goal_view_free(goal);
   if (good)
     return dump(answer);
@@ -302,7 +306,7 @@ char *shop_answer(const ShopWorld *world, const char *verb, const char *request,
   g_autoptr(GString) names = g_string_new(NULL);
   for (guint i = 0; i < G_N_ELEMENTS(verbs); i++)
     g_string_append_printf(names, "%s%s", i > 0 ? ", " : "", verbs[i].name);
-  g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED, "a shop knows no verb '%s'; there are %s", verb,
-              names->str);
+  g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED, "a shop knows no verb '%s'; there are %s",
+              verb, names->str);
   return NULL;
 }

@@ -32,7 +32,8 @@ void shop_bm25_fill_norms(float average, float norms[256])
 {
   for (guint byte = 0; byte < 256; byte++)
     norms[byte] =
-        1.0f / (BM25_K1 * ((1.0f - BM25_B) + BM25_B * (float)shop_bm25_decode_length((guint8)byte) / average));
+        1.0f /
+        (BM25_K1 * ((1.0f - BM25_B) + BM25_B * (float)shop_bm25_decode_length((guint8)byte) / average));
 }
 
 float shop_bm25_idf(guint32 n_documents, guint32 n_having)
@@ -40,12 +41,15 @@ float shop_bm25_idf(guint32 n_documents, guint32 n_having)
   return (float)log(1.0 + ((double)n_documents - n_having + 0.5) / (n_having + 0.5));
 }
 
-/* The margin of a thousandth covers the rounding of the single-precision score, which is below 3e-7 of the weight. */
+/* The margin of a thousandth covers the rounding of the single-precision score, which is below 3e-7 of the
+ * weight. */
 guint8 shop_bm25_code(guint32 frequency, float inverse_norm)
 {
   double x = (double)frequency * (double)inverse_norm;
   double code = ceil(255.0 * (x / (1.0 + x)) + 0.001);
-  return code >= 255.0 ? 255 : code > 1.0 ? (guint8)code : 1; /* 1 for no number, which a wrong file may give */
+  return code >= 255.0 ? 255
+         : code > 1.0  ? (guint8)code
+                       : 1; /* 1 for no number, which a wrong file may give */
 }
 
 void shop_bm25_fill_codes(const float norms[256], ShopBm25Codes codes)

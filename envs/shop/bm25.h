@@ -10,14 +10,16 @@
  * length; larger ones are kept beside the postings. */
 #define SHOP_BM25_CODED_FREQUENCIES 8
 
-/* codes[length byte][frequency]; one column more than are decoded, to see where two frequencies share a code. */
+/* codes[length byte][frequency]; one column more than are decoded, to see where two frequencies share a code.
+ */
 typedef guint8 ShopBm25Codes[256][SHOP_BM25_CODED_FREQUENCIES + 2];
 
 /* Lucene's SmallFloat.intToByte4 of a document's number of terms, and back. */
 guint8 shop_bm25_encode_length(guint32 length);
 guint32 shop_bm25_decode_length(guint8 byte);
 
-/* Fills norms[byte] = 1 / (k1 * (1 - b + b * length / average)). `average` is over the documents that have terms. */
+/* Fills norms[byte] = 1 / (k1 * (1 - b + b * length / average)). `average` is over the documents that have
+ * terms. */
 void shop_bm25_fill_norms(float average, float norms[256]);
 
 /* The weight of a term: idf over `n_documents` documents with terms, `n_having` of which have it. */

@@ -201,8 +201,8 @@ static double likeness(const guint32 *first, guint n_first, const guint32 *secon
   return n_first + n_second > 0 ? 2.0 * n_shared / (n_first + n_second) : 0;
 }
 
-/* The candidate search whose results are most like those of `query`: the first page and all of them, added up; the
- * first of equals. -1 when there is no search among the candidates. */
+/* The candidate search whose results are most like those of `query`: the first page and all of them, added
+ * up; the first of equals. -1 when there is no search among the candidates. */
 static gint find_nearest_search(ShopSession *session, const char *query, gsize length)
 {
   const ShopWorld *world = session->world;
@@ -220,8 +220,9 @@ static gint find_nearest_search(ShopSession *session, const char *query, gsize l
     g_string_assign(session->scratch, argument);
     g_string_truncate(session->scratch, session->scratch->len - strlen("]"));
     guint n_found = results_of(world, session->scratch->str, found);
-    double near = likeness(wanted, n_wanted, found, n_found) +
-                  likeness(wanted, MIN(n_wanted, SHOP_ITEMS_PER_PAGE), found, MIN(n_found, SHOP_ITEMS_PER_PAGE));
+    double near =
+        likeness(wanted, n_wanted, found, n_found) +
+        likeness(wanted, MIN(n_wanted, SHOP_ITEMS_PER_PAGE), found, MIN(n_found, SHOP_ITEMS_PER_PAGE));
     if (nearest < 0 || near > most) {
       nearest = (gint)i;
       most = near;
@@ -262,7 +263,9 @@ gint shop_session_candidate_of(ShopSession *session, const char *action, gboolea
     shop_action_parse(action, session->world->settings.mode == SHOP_MODE_FIXED, &parts);
     gboolean adds = may_add && session->world->settings.recorded_searches == SHOP_SEARCHES_ADDED;
     gint found = find_search(session, parts.argument, parts.argument_length, adds);
-    return found >= 0 || !may_add || adds ? found : find_nearest_search(session, parts.argument, parts.argument_length);
+    return found >= 0 || !may_add || adds
+               ? found
+               : find_nearest_search(session, parts.argument, parts.argument_length);
   }
   const ShopCandidate *candidates = shop_session_candidates(session, &n_candidates);
   for (guint i = 0; kind != SHOP_ACTION_NONE && i < n_candidates; i++)

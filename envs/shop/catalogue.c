@@ -45,9 +45,11 @@ gint64 shop_catalogue_find(const ShopCatalogue *catalogue, const char *asin)
 {
   gsize length = strlen(asin);
   guint32 slot = (guint32)shop_hash_bytes(0, asin, length) & catalogue->asin_table_mask;
-  for (guint32 entry; (entry = catalogue->asin_table[slot]) != 0; slot = (slot + 1) & catalogue->asin_table_mask) {
+  for (guint32 entry; (entry = catalogue->asin_table[slot]) != 0;
+       slot = (slot + 1) & catalogue->asin_table_mask) {
     ShopString known = catalogue->products[entry - 1].asin;
-    if (shop_string_length(catalogue, known) == length && memcmp(shop_string(catalogue, known), asin, length) == 0)
+    if (shop_string_length(catalogue, known) == length &&
+        memcmp(shop_string(catalogue, known), asin, length) == 0)
       return (gint64)entry - 1;
   }
   return -1;

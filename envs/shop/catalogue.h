@@ -59,9 +59,9 @@ typedef struct ShopProduct {
   ShopSpan attributes;             /* in strings; { DUMMY_ATTR } when the attribute file has no entry */
   ShopSpan instruction_attributes; /* in strings */
   ShopSpan groups;                 /* in groups */
-  ShopSpan targets;       /* in targets: each distinct value once, in page order, in the last group that has it */
-  ShopSpan shadowed;      /* in targets: the values that a plain click does not reach */
-  ShopSpan humans;        /* in humans */
+  ShopSpan targets;  /* in targets: each distinct value once, in page order, in the last group that has it */
+  ShopSpan shadowed; /* in targets: the values that a plain click does not reach */
+  ShopSpan humans;   /* in humans */
   guint32 has_attributes; /* 1 when the attribute file had an entry */
   double prices[2];       /* the one or two first prices, in the order of the page */
   guint32 n_prices;       /* 1 or 2 */
@@ -89,8 +89,8 @@ void shop_catalogue_free(ShopCatalogue *catalogue); /* accepts NULL */
 guint64 shop_catalogue_checksum(const ShopCatalogue *catalogue, gboolean with_humans);
 /* The same for `count` products from `first` on, continued from the checksum of
  * those before (0 at first). */
-guint64 shop_catalogue_checksum_part(const ShopCatalogue *catalogue, gboolean with_humans, guint64 hash, guint32 first,
-                                     guint32 count);
+guint64 shop_catalogue_checksum_part(const ShopCatalogue *catalogue, gboolean with_humans, guint64 hash,
+                                     guint32 first, guint32 count);
 
 /* The arrays of a catalogue as a shop file holds them ("catalogue/products", ...). */
 #define SHOP_CATALOGUE_N_ARRAYS 7
@@ -140,13 +140,13 @@ gboolean shop_catalogue_builder_add(ShopCatalogueBuilder *builder, const json_t 
 
 /* Attaches the entry of the attribute file (items_ins_v2) to product `asin`; an
  * ASIN that is not in the catalogue is ignored. */
-gboolean shop_catalogue_builder_add_attributes(ShopCatalogueBuilder *builder, const char *asin, const json_t *record,
-                                               const char *where, GError **error);
+gboolean shop_catalogue_builder_add_attributes(ShopCatalogueBuilder *builder, const char *asin,
+                                               const json_t *record, const char *where, GError **error);
 
 /* Attaches the list of crowd instructions (items_human_ins) to product `asin`; an
  * ASIN that is not in the catalogue is ignored. */
-gboolean shop_catalogue_builder_add_humans(ShopCatalogueBuilder *builder, const char *asin, const json_t *records,
-                                           const char *where, GError **error);
+gboolean shop_catalogue_builder_add_humans(ShopCatalogueBuilder *builder, const char *asin,
+                                           const json_t *records, const char *where, GError **error);
 
 /* Ends the building and frees the builder. NULL when there is no product, the
  * texts exceed 8 GiB, or those of a builder with a file could not be written. */

@@ -87,7 +87,8 @@ static gsize append_text(ShopTexts *texts, const char *text, gsize length)
 static void flush_texts(ShopCatalogueBuilder *builder)
 {
   if (builder->trouble == NULL)
-    shop_file_writer_append(builder->writer, builder->stored.bytes, builder->stored.length, &builder->trouble);
+    shop_file_writer_append(builder->writer, builder->stored.bytes, builder->stored.length,
+                            &builder->trouble);
   builder->n_written += builder->stored.length;
   builder->stored.length = 0;
 }
@@ -160,7 +161,8 @@ void shop_builder_grow_asins(ShopCatalogueBuilder *builder)
   builder->asins = g_new0(guint32, (gsize)builder->asins_mask + 1);
   for (guint32 i = 0; i < builder->products->len; i++) {
     guint32 length;
-    const char *asin = shop_builder_text(builder, g_array_index(builder->products, ShopProduct, i).asin, &length);
+    const char *asin =
+        shop_builder_text(builder, g_array_index(builder->products, ShopProduct, i).asin, &length);
     *shop_builder_find_asin(builder, asin, length) = i + 1;
   }
 }
@@ -186,11 +188,12 @@ const char *shop_builder_kind(const json_t *value)
   }
 }
 
-gboolean shop_builder_wrong(GError **error, const char *where, const char *asin, const char *key, const char *expected,
-                            const json_t *found)
+gboolean shop_builder_wrong(GError **error, const char *where, const char *asin, const char *key,
+                            const char *expected, const json_t *found)
 {
   g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT, "%s: %s%s: '%s' should be %s, found %s", where,
-              asin != NULL ? "product " : "product", asin != NULL ? asin : "", key, expected, shop_builder_kind(found));
+              asin != NULL ? "product " : "product", asin != NULL ? asin : "", key, expected,
+              shop_builder_kind(found));
   return FALSE;
 }
 
@@ -255,8 +258,8 @@ guint64 shop_catalogue_checksum(const ShopCatalogue *catalogue, gboolean with_hu
   return shop_catalogue_checksum_part(catalogue, with_humans, 0, 0, catalogue->n_products);
 }
 
-guint64 shop_catalogue_checksum_part(const ShopCatalogue *catalogue, gboolean with_humans, guint64 hash, guint32 first,
-                                     guint32 count)
+guint64 shop_catalogue_checksum_part(const ShopCatalogue *catalogue, gboolean with_humans, guint64 hash,
+                                     guint32 first, guint32 count)
 {
   for (guint32 i = first; i < first + count; i++) {
     const ShopProduct *p = &catalogue->products[i];
@@ -274,7 +277,8 @@ guint64 shop_catalogue_checksum_part(const ShopCatalogue *catalogue, gboolean wi
     for (guint32 h = 0; with_humans && h < p->humans.count; h++) {
       const ShopHumanRecord *human = &catalogue->humans[p->humans.first + h];
       hash = hash_strings(catalogue, hash_string(catalogue, hash, human->instruction), human->attributes);
-      hash = hash_strings(catalogue, hash_strings(catalogue, hash, human->option_names), human->option_values);
+      hash =
+          hash_strings(catalogue, hash_strings(catalogue, hash, human->option_names), human->option_values);
     }
   }
   return hash;
@@ -321,7 +325,8 @@ static char *finish_texts(ShopCatalogueBuilder *builder)
   if (builder->writer != NULL) {
     flush_texts(builder);
     if (builder->trouble == NULL)
-      shop_file_writer_append(builder->writer, builder->words.bytes, builder->words.length, &builder->trouble);
+      shop_file_writer_append(builder->writer, builder->words.bytes, builder->words.length,
+                              &builder->trouble);
     if (builder->trouble == NULL)
       shop_file_writer_end(builder->writer, &builder->trouble);
     return NULL;

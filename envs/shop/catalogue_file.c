@@ -11,7 +11,8 @@ void shop_catalogue_arrays(const ShopCatalogue *catalogue, ShopArray arrays[SHOP
   arrays[2] = (ShopArray){"catalogue/groups", c->groups, sizeof *c->groups, c->n_groups};
   arrays[3] = (ShopArray){"catalogue/targets", c->targets, sizeof *c->targets, c->n_targets};
   arrays[4] = (ShopArray){"catalogue/humans", c->humans, sizeof *c->humans, c->n_humans};
-  arrays[5] = (ShopArray){"catalogue/asins", c->asin_table, sizeof *c->asin_table, (gsize)c->asin_table_mask + 1};
+  arrays[5] =
+      (ShopArray){"catalogue/asins", c->asin_table, sizeof *c->asin_table, (gsize)c->asin_table_mask + 1};
   arrays[6] = (ShopArray){"catalogue/texts", c->arena, 1, c->arena_size};
 }
 

@@ -47,8 +47,8 @@ void shop_builder_grow_asins(ShopCatalogueBuilder *builder);
 /* "a string", "null", "nothing": for messages. */
 const char *shop_builder_kind(const json_t *value);
 /* Sets the error that `key` of product `asin` (or NULL) is not as expected; FALSE. */
-gboolean shop_builder_wrong(GError **error, const char *where, const char *asin, const char *key, const char *expected,
-                            const json_t *found);
+gboolean shop_builder_wrong(GError **error, const char *where, const char *asin, const char *key,
+                            const char *expected, const json_t *found);
 /* A required string. */
 gboolean shop_builder_take_string(ShopCatalogueBuilder *builder, const json_t *object, const char *key,
                                   gboolean interned, ShopString *out, const char *where, const char *asin,

@@ -136,11 +136,13 @@ static gboolean take_options(ShopCatalogueBuilder *builder, const json_t *object
   product->groups.first = builder->groups->len;
   const json_t *options = json_object_get(object, "customization_options");
   if (options == NULL)
-    return shop_builder_wrong(error, where, asin, "customization_options", "an object, null or \"\"", options);
+    return shop_builder_wrong(error, where, asin, "customization_options", "an object, null or \"\"",
+                              options);
   gboolean empty = json_is_null(options) || (json_is_string(options) && json_string_length(options) == 0) ||
                    (json_is_array(options) && json_array_size(options) == 0);
   if (!empty && !json_is_object(options))
-    return shop_builder_wrong(error, where, asin, "customization_options", "an object, null or \"\"", options);
+    return shop_builder_wrong(error, where, asin, "customization_options", "an object, null or \"\"",
+                              options);
   const char *name;
   json_t *contents;
   if (!empty)
@@ -155,7 +157,8 @@ static gboolean take_options(ShopCatalogueBuilder *builder, const json_t *object
       if (!take_option_values(builder, name, contents, &group.values, where, asin, error))
         return FALSE;
       guint32 g = product->groups.first;
-      while (g < builder->groups->len && g_array_index(builder->groups, ShopOptionGroup, g).name != group.name)
+      while (g < builder->groups->len &&
+             g_array_index(builder->groups, ShopOptionGroup, g).name != group.name)
         g++;
       if (g < builder->groups->len)
         g_array_index(builder->groups, ShopOptionGroup, g).values = group.values;
@@ -167,8 +170,8 @@ static gboolean take_options(ShopCatalogueBuilder *builder, const json_t *object
   return TRUE;
 }
 
-static gboolean take_price(ShopCatalogueBuilder *builder, const json_t *object, ShopProduct *product, const char *where,
-                           const char *asin, GError **error)
+static gboolean take_price(ShopCatalogueBuilder *builder, const json_t *object, ShopProduct *product,
+                           const char *where, const char *asin, GError **error)
 {
   const json_t *pricing = json_object_get(object, "pricing");
   const char *text = NULL;
@@ -177,9 +180,10 @@ static gboolean take_price(ShopCatalogueBuilder *builder, const json_t *object, 
   else if (pricing != NULL && !json_is_null(pricing))
     return shop_builder_wrong(error, where, asin, "pricing", "a string such as \"$10.99\" or null", pricing);
   if (!shop_price_parse(text, product->prices, &product->n_prices)) {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                "%s: product %s: 'pricing' should hold amounts such as \"$10.99\" or \"$5.00 - $7.50\", found \"%s\"",
-                where, asin, text);
+    g_set_error(
+        error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
+        "%s: product %s: 'pricing' should hold amounts such as \"$10.99\" or \"$5.00 - $7.50\", found \"%s\"",
+        where, asin, text);
     return FALSE;
   }
   g_string_truncate(builder->scratch, 0);
@@ -199,12 +203,14 @@ static gboolean take_bullets(ShopCatalogueBuilder *builder, const json_t *object
     return TRUE;
   }
   if (!json_is_array(bullets))
-    return shop_builder_wrong(error, where, asin, "small_description", "a string or a list of strings", bullets);
-  return shop_builder_take_strings(builder, bullets, "small_description", FALSE, &product->bullets, where, asin, error);
+    return shop_builder_wrong(error, where, asin, "small_description", "a string or a list of strings",
+                              bullets);
+  return shop_builder_take_strings(builder, bullets, "small_description", FALSE, &product->bullets, where,
+                                   asin, error);
 }
 
-static gboolean take_title(ShopCatalogueBuilder *builder, const json_t *object, ShopProduct *product, const char *where,
-                           const char *asin, GError **error)
+static gboolean take_title(ShopCatalogueBuilder *builder, const json_t *object, ShopProduct *product,
+                           const char *where, const char *asin, GError **error)
 {
   if (!shop_builder_take_string(builder, object, "name", FALSE, &product->title, where, asin, error))
     return FALSE;
@@ -216,8 +222,8 @@ static gboolean take_title(ShopCatalogueBuilder *builder, const json_t *object, 
   return TRUE;
 }
 
-static gboolean take_query(ShopCatalogueBuilder *builder, const json_t *object, ShopProduct *product, const char *where,
-                           const char *asin, GError **error)
+static gboolean take_query(ShopCatalogueBuilder *builder, const json_t *object, ShopProduct *product,
+                           const char *where, const char *asin, GError **error)
 {
   const json_t *query = json_object_get(object, "query");
   if (!json_is_string(query))
@@ -235,8 +241,8 @@ gboolean shop_catalogue_builder_add(ShopCatalogueBuilder *builder, const json_t 
                                     GError **error)
 {
   if (!json_is_object(object)) {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT, "%s: expected a product (an object), found %s", where,
-                shop_builder_kind(object));
+    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT, "%s: expected a product (an object), found %s",
+                where, shop_builder_kind(object));
     return FALSE;
   }
   const json_t *asin_value = json_object_get(object, "asin");
@@ -252,10 +258,11 @@ gboolean shop_catalogue_builder_add(ShopCatalogueBuilder *builder, const json_t 
   product.instruction = SHOP_STRING_NONE;
   if (!shop_builder_take_string(builder, object, "category", TRUE, &product.category, where, asin, error) ||
       !take_query(builder, object, &product, where, asin, error) ||
-      !shop_builder_take_string(builder, object, "product_category", TRUE, &product.product_category, where, asin,
-                                error) ||
+      !shop_builder_take_string(builder, object, "product_category", TRUE, &product.product_category, where,
+                                asin, error) ||
       !take_title(builder, object, &product, where, asin, error) ||
-      !shop_builder_take_string(builder, object, "full_description", FALSE, &product.description, where, asin, error) ||
+      !shop_builder_take_string(builder, object, "full_description", FALSE, &product.description, where, asin,
+                                error) ||
       !take_bullets(builder, object, &product, where, asin, error) ||
       !take_price(builder, object, &product, where, asin, error) ||
       !take_options(builder, object, &product, where, asin, error))

@@ -67,7 +67,8 @@ static gboolean check_running(const Slot *slot, GError **error)
   return slot->is_running;
 }
 
-gboolean shop_environment_reset(gpointer session, const char *split, gint64 goal, CwRandom *random, GError **error)
+gboolean shop_environment_reset(gpointer session, const char *split, gint64 goal, CwRandom *random,
+                                GError **error)
 {
   Slot *slot = session;
   const ShopWorld *world = shop_session_world(slot->session);
@@ -79,8 +80,8 @@ gboolean shop_environment_reset(gpointer session, const char *split, gint64 goal
   }
   if (goal < 0 || goal >= world->splits->n_goals[which]) {
     g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
-                "goal %" G_GINT64_FORMAT " of split '%s' was asked for, which has %u goals (from 0 on)", goal, split,
-                world->splits->n_goals[which]);
+                "goal %" G_GINT64_FORMAT " of split '%s' was asked for, which has %u goals (from 0 on)", goal,
+                split, world->splits->n_goals[which]);
     return FALSE;
   }
   guint32 index = shop_splits_goal(world->splits, (ShopSplit)which, (guint32)goal);
@@ -114,8 +115,8 @@ gboolean shop_environment_step(gpointer session, guint candidate, CwOutcome *out
   guint n_candidates;
   shop_session_candidates(slot->session, &n_candidates);
   if (candidate >= n_candidates) {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED, "candidate %u was taken, but the page has %u", candidate,
-                n_candidates);
+    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED, "candidate %u was taken, but the page has %u",
+                candidate, n_candidates);
     return FALSE;
   }
   shop_session_step(slot->session, candidate, outcome);
@@ -165,8 +166,8 @@ gint shop_environment_scripted_action(gpointer session, const char *script, GErr
   for (guint i = 0; i < G_N_ELEMENTS(scripts); i++)
     if (strcmp(script, scripts[i].name) == 0)
       return scripts[i].act(slot->session, error);
-  g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED, "there is no scripted agent '%s' in this shop",
-              script);
+  g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED,
+              "there is no scripted agent '%s' in this shop", script);
   return -1;
 }
 
@@ -180,7 +181,8 @@ void shop_environment_free_record(G_GNUC_UNUSED gpointer shared, CwRecord *recor
   shop_record_free(record);
 }
 
-gboolean shop_environment_reset_record(gpointer session, const CwRecord *record, CwRandom *random, GError **error)
+gboolean shop_environment_reset_record(gpointer session, const CwRecord *record, CwRandom *random,
+                                       GError **error)
 {
   Slot *slot = session;
   if (!shop_environment_reset(session, record->split, record->goal, random, error))
@@ -189,7 +191,8 @@ gboolean shop_environment_reset_record(gpointer session, const CwRecord *record,
   return TRUE;
 }
 
-gboolean shop_environment_continues_record(G_GNUC_UNUSED gpointer shared, const char *record, const char *line)
+gboolean shop_environment_continues_record(G_GNUC_UNUSED gpointer shared, const char *record,
+                                           const char *line)
 {
   return shop_site_log_continues(record, line);
 }

@@ -15,7 +15,8 @@ typedef struct {
   guint8 settling;       /* no query finds the goal's product: buy the best of the results */
   guint8 checked;        /* the product to buy was read about, or that was decided against */
   guint8 other_products; /* opened on the way */
-  guint32 clicked;       /* wanted options that are chosen on the present product, by their place among the wanted */
+  guint32
+      clicked; /* wanted options that are chosen on the present product, by their place among the wanted */
 } Memory;
 
 static gboolean strays(ShopSession *session, double detours)
@@ -95,7 +96,8 @@ static gint64 target_of(const ShopSession *session, guint32 product, guint wante
     if (strcmp(shop_string(catalogue, target->value), value) != 0)
       continue;
     const ShopOptionGroup *group = &catalogue->groups[shown->groups.first + target->group];
-    if (named && strcmp(shop_string(catalogue, group->name), g_ptr_array_index(goal->option_names, wanted)) == 0)
+    if (named &&
+        strcmp(shop_string(catalogue, group->name), g_ptr_array_index(goal->option_names, wanted)) == 0)
       return t;
     by_value = t;
   }
@@ -155,7 +157,8 @@ static gint on_results_page(ShopSession *session, Memory *memory, double detours
   guint above = (guint)rank % SHOP_ITEMS_PER_PAGE;
   if (above > 0 && memory->other_products < MAX_OTHER_PRODUCTS && strays(session, detours)) {
     guint32 other = results[(guint)rank - 1 - cw_random_below(shop_session_random(session), above)];
-    gint candidate = shop_session_visited(session, other) ? -1 : shop_script_find(session, SHOP_ACTION_ITEM, other);
+    gint candidate =
+        shop_session_visited(session, other) ? -1 : shop_script_find(session, SHOP_ACTION_ITEM, other);
     if (candidate >= 0) {
       memory->other_products++;
       return candidate;
@@ -186,7 +189,8 @@ static gint on_item_page(ShopSession *session, Memory *memory, double detours)
   if (!memory->checked) {
     memory->checked = TRUE;
     if (strays(session, detours)) {
-      ShopSubPage page = cw_random_below(shop_session_random(session), 2) ? SHOP_SUB_FEATURES : SHOP_SUB_DESCRIPTION;
+      ShopSubPage page =
+          cw_random_below(shop_session_random(session), 2) ? SHOP_SUB_FEATURES : SHOP_SUB_DESCRIPTION;
       return shop_script_find(session, SHOP_ACTION_SUB, page);
     }
   }
@@ -194,7 +198,8 @@ static gint on_item_page(ShopSession *session, Memory *memory, double detours)
   return option >= 0 ? option : shop_script_find(session, SHOP_ACTION_BUY, G_MAXUINT32);
 }
 
-/* Takes note of the last step, which need not be what the expert advised: it may be the teacher of another agent. */
+/* Takes note of the last step, which need not be what the expert advised: it may be the teacher of another
+ * agent. */
 static void follow(ShopSession *session, Memory *memory)
 {
   guint32 argument;

@@ -49,8 +49,9 @@ static gboolean read_at(const ShopFile *file, guint64 position, gpointer bytes, 
     if (n < 0 && errno == EINTR)
       continue;
     if (n <= 0)
-      return refuse(file->path, CW_ERROR_INPUT_OUTPUT, error, "cannot be read at byte %" G_GUINT64_FORMAT ": %s",
-                    position, n < 0 ? g_strerror(errno) : "the file ends there");
+      return refuse(file->path, CW_ERROR_INPUT_OUTPUT, error,
+                    "cannot be read at byte %" G_GUINT64_FORMAT ": %s", position,
+                    n < 0 ? g_strerror(errno) : "the file ends there");
     next += n;
     position += (guint64)n;
     length -= (gsize)n;
@@ -64,8 +65,10 @@ static gboolean open_descriptor(ShopFile *file, GError **error)
   if (file->descriptor < 0 || fstat(file->descriptor, &file->status) != 0)
     return refuse(file->path, CW_ERROR_INPUT_OUTPUT, error, "cannot be opened: %s", g_strerror(errno));
   if (!S_ISREG(file->status.st_mode))
-    return refuse(file->path, CW_ERROR_FORMAT, error, "expected a shop file, found something that is no regular file");
-  /* As in the writer: a verification must not leave the file in large pieces. It reads large blocks anyway. */
+    return refuse(file->path, CW_ERROR_FORMAT, error,
+                  "expected a shop file, found something that is no regular file");
+  /* As in the writer: a verification must not leave the file in large pieces. It reads large blocks anyway.
+   */
   posix_fadvise(file->descriptor, 0, 0, POSIX_FADV_RANDOM);
   return TRUE;
 }
@@ -81,24 +84,28 @@ static gboolean check_header(ShopFile *file, GError **error)
   if (!read_at(file, 0, beginning, MIN(length, sizeof beginning), error))
     return FALSE;
   if (memcmp(beginning, SHOP_FILE_MAGIC, sizeof header->magic) != 0)
-    return refuse(file->path, CW_ERROR_FORMAT, error,
-                  "expected a shop file made by 'cartwright import', found something else, or one whose import did not "
-                  "finish");
+    return refuse(
+        file->path, CW_ERROR_FORMAT, error,
+        "expected a shop file made by 'cartwright import', found something else, or one whose import did not "
+        "finish");
   if (length < sizeof *header)
     return refuse(file->path, CW_ERROR_FORMAT, error,
                   "is truncated: %" G_GUINT64_FORMAT " bytes, less than its header; " AGAIN, length);
   if (!read_at(file, 0, header, sizeof *header, error))
     return FALSE;
   if (header->order == GUINT32_SWAP_LE_BE(SHOP_FILE_ORDER))
-    return refuse(file->path, CW_ERROR_UNSUPPORTED, error,
-                  "was made on a machine of the other byte order; make it again on this one with 'cartwright import'");
+    return refuse(
+        file->path, CW_ERROR_UNSUPPORTED, error,
+        "was made on a machine of the other byte order; make it again on this one with 'cartwright import'");
   if (header->order == SHOP_FILE_ORDER && header->version != SHOP_FILE_VERSION)
-    return refuse(file->path, CW_ERROR_UNSUPPORTED, error,
-                  "is a shop file of version %u, and this Cartwright reads version %d; make it again with 'cartwright "
-                  "import'",
-                  header->version, SHOP_FILE_VERSION);
+    return refuse(
+        file->path, CW_ERROR_UNSUPPORTED, error,
+        "is a shop file of version %u, and this Cartwright reads version %d; make it again with 'cartwright "
+        "import'",
+        header->version, SHOP_FILE_VERSION);
   if (cw_crc32c(0, header, offsetof(ShopFileHeader, crc)) != header->crc)
-    return refuse(file->path, CW_ERROR_FORMAT, error, "is corrupted: the checksum of its header is wrong; " AGAIN);
+    return refuse(file->path, CW_ERROR_FORMAT, error,
+                  "is corrupted: the checksum of its header is wrong; " AGAIN);
   if (length != header->length)
     return refuse(file->path, CW_ERROR_FORMAT, error,
                   "%s: expected %" G_GUINT64_FORMAT " bytes, found %" G_GUINT64_FORMAT "; " AGAIN,
@@ -112,9 +119,10 @@ static gboolean check_table(ShopFile *file, GError **error)
   const ShopFileHeader *header = &file->header;
   guint64 entries = (guint64)header->n_arrays * sizeof(ShopFileEntry);
   guint64 crcs = (guint64)header->n_blocks * sizeof(guint32);
-  gboolean good = header->table >= sizeof *header && header->table % SHOP_FILE_ALIGNMENT == 0 &&
-                  header->table <= header->length && header->length - header->table == entries + crcs &&
-                  header->n_blocks == (shop_file_content_length(header) + SHOP_FILE_BLOCK - 1) / SHOP_FILE_BLOCK;
+  gboolean good =
+      header->table >= sizeof *header && header->table % SHOP_FILE_ALIGNMENT == 0 &&
+      header->table <= header->length && header->length - header->table == entries + crcs &&
+      header->n_blocks == (shop_file_content_length(header) + SHOP_FILE_BLOCK - 1) / SHOP_FILE_BLOCK;
   if (good) {
     file->entries = (const ShopFileEntry *)(gconstpointer)(file->bytes + header->table);
     file->crcs = (const guint32 *)(gconstpointer)(file->bytes + header->table + entries);
@@ -123,7 +131,8 @@ static gboolean check_table(ShopFile *file, GError **error)
   for (guint32 i = 0; good && i < header->n_arrays; i++) {
     const ShopFileEntry *entry = &file->entries[i];
     good = memchr(entry->name, '\0', sizeof entry->name) != NULL && entry->position >= sizeof *header &&
-           entry->position % SHOP_FILE_ALIGNMENT == 0 && entry->position <= header->table && entry->element_size > 0 &&
+           entry->position % SHOP_FILE_ALIGNMENT == 0 && entry->position <= header->table &&
+           entry->element_size > 0 &&
            entry->n_elements <= (header->table - entry->position) / entry->element_size;
   }
   if (!good)
@@ -135,7 +144,8 @@ static gboolean map(ShopFile *file, GError **error)
 {
   gpointer bytes = mmap(NULL, file->header.length, PROT_READ, MAP_SHARED, file->descriptor, 0);
   if (bytes == MAP_FAILED)
-    return refuse(file->path, CW_ERROR_INPUT_OUTPUT, error, "cannot be mapped into memory: %s", g_strerror(errno));
+    return refuse(file->path, CW_ERROR_INPUT_OUTPUT, error, "cannot be mapped into memory: %s",
+                  g_strerror(errno));
   file->bytes = bytes;
   return TRUE;
 }
@@ -145,10 +155,11 @@ ShopFile *shop_file_open(const char *path, ShopFileVerify verify, GError **error
   ShopFile *file = g_new0(ShopFile, 1);
   file->path = g_strdup(path);
   file->statm = -1;
-  gboolean good =
-      open_descriptor(file, error) && check_header(file, error) && map(file, error) && check_table(file, error);
+  gboolean good = open_descriptor(file, error) && check_header(file, error) && map(file, error) &&
+                  check_table(file, error);
   if (good && verify != SHOP_FILE_VERIFY_HEADER) {
-    gboolean known = verify == SHOP_FILE_VERIFY_ONCE && shop_file_stamp_matches(&file->status, file->header.crc);
+    gboolean known =
+        verify == SHOP_FILE_VERIFY_ONCE && shop_file_stamp_matches(&file->status, file->header.crc);
     gint64 begin = g_get_real_time();
     good = known || shop_file_verify(file, error);
     if (good && !known)
@@ -284,13 +295,14 @@ static const ShopFileEntry *find_entry(const ShopFile *file, const char *name)
   return NULL;
 }
 
-gboolean shop_file_find(gpointer source, const char *name, gsize element_size, ShopArray *array, GError **error)
+gboolean shop_file_find(gpointer source, const char *name, gsize element_size, ShopArray *array,
+                        GError **error)
 {
   const ShopFile *file = source;
   const ShopFileEntry *entry = find_entry(file, name);
   if (entry == NULL)
-    return refuse(file->path, CW_ERROR_FORMAT, error, "holds no array '%s'; make it again with 'cartwright import'",
-                  name);
+    return refuse(file->path, CW_ERROR_FORMAT, error,
+                  "holds no array '%s'; make it again with 'cartwright import'", name);
   if (entry->element_size != element_size)
     return refuse(file->path, CW_ERROR_FORMAT, error,
                   "array '%s' has elements of %" G_GUINT64_FORMAT " bytes, expected %" G_GSIZE_FORMAT

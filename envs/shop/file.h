@@ -42,7 +42,8 @@ gboolean shop_file_verify(const ShopFile *file, GError **error);
 #define SHOP_FILE_RESIDENT ((gsize)48 << 20)
 void shop_file_trim(const ShopFile *file);
 /* A ShopArrayFinder: `file` is a ShopFile. The elements live until the file is closed. */
-gboolean shop_file_find(gpointer file, const char *name, gsize element_size, ShopArray *array, GError **error);
+gboolean shop_file_find(gpointer file, const char *name, gsize element_size, ShopArray *array,
+                        GError **error);
 /* Array number `i` in the order of the file; FALSE behind the last. */
 gboolean shop_file_get(const ShopFile *file, guint32 i, ShopArray *array);
 gboolean shop_file_has(const ShopFile *file, const char *name);
@@ -61,12 +62,14 @@ gboolean shop_file_writer_append(ShopFileWriter *writer, const void *bytes, gsiz
 gboolean shop_file_writer_end(ShopFileWriter *writer, GError **error);
 /* A ShopArrayFinder over what was written so far: `writer` is a ShopFileWriter. The
  * elements live until the writer is freed. */
-gboolean shop_file_writer_find(gpointer writer, const char *name, gsize element_size, ShopArray *array, GError **error);
+gboolean shop_file_writer_find(gpointer writer, const char *name, gsize element_size, ShopArray *array,
+                               GError **error);
 /* Tells the system that found elements will not be needed soon, so that they count
  * no longer as this process's memory; they stay readable. */
 void shop_file_writer_rest(ShopFileWriter *writer);
 /* Writes the table and the header. */
 gboolean shop_file_writer_finish(ShopFileWriter *writer, GError **error);
-void shop_file_writer_free(ShopFileWriter *writer); /* accepts NULL; without finish the file is no shop file */
+void shop_file_writer_free(
+    ShopFileWriter *writer); /* accepts NULL; without finish the file is no shop file */
 
 #endif

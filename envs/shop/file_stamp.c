@@ -8,16 +8,17 @@
 
 static char *stamp_path(const struct stat *status)
 {
-  g_autofree char *name = g_strdup_printf("%" G_GINT64_MODIFIER "x-%" G_GINT64_MODIFIER "x", (guint64)status->st_dev,
-                                          (guint64)status->st_ino);
+  g_autofree char *name = g_strdup_printf("%" G_GINT64_MODIFIER "x-%" G_GINT64_MODIFIER "x",
+                                          (guint64)status->st_dev, (guint64)status->st_ino);
   return g_build_filename(g_get_user_cache_dir(), "cartwright", "verified", name, NULL);
 }
 
 static char *stamp_text(const struct stat *status, guint32 header_crc)
 {
   return g_strdup_printf("%" G_GINT64_FORMAT " %" G_GINT64_FORMAT ".%09ld %" G_GINT64_FORMAT ".%09ld %08x\n",
-                         (gint64)status->st_size, (gint64)status->st_mtim.tv_sec, (long)status->st_mtim.tv_nsec,
-                         (gint64)status->st_ctim.tv_sec, (long)status->st_ctim.tv_nsec, header_crc);
+                         (gint64)status->st_size, (gint64)status->st_mtim.tv_sec,
+                         (long)status->st_mtim.tv_nsec, (gint64)status->st_ctim.tv_sec,
+                         (long)status->st_ctim.tv_nsec, header_crc);
 }
 
 gboolean shop_file_stamp_matches(const struct stat *status, guint32 header_crc)

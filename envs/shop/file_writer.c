@@ -41,8 +41,8 @@ static gboolean write_all(ShopFileWriter *writer, const void *bytes, gsize lengt
       continue;
     if (written <= 0) {
       int code = errno;
-      g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be written: %s", writer->path,
-                  g_strerror(code));
+      g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be written: %s",
+                  writer->path, g_strerror(code));
       return FALSE;
     }
     next += written;
@@ -90,7 +90,8 @@ ShopFileWriter *shop_file_writer_new(const char *path, GError **error)
   int descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (descriptor < 0) {
     int code = errno;
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be made: %s", path, g_strerror(code));
+    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be made: %s", path,
+                g_strerror(code));
     return NULL;
   }
   ShopFileWriter *writer = g_new0(ShopFileWriter, 1);
@@ -168,7 +169,8 @@ static gboolean show_block(ShopFileWriter *writer)
   off_t start = (off_t)(writer->position - writer->block_length);
   gsize done = 0;
   while (done < writer->block_length) {
-    gssize n = pwrite(writer->descriptor, writer->block + done, writer->block_length - done, start + (off_t)done);
+    gssize n =
+        pwrite(writer->descriptor, writer->block + done, writer->block_length - done, start + (off_t)done);
     if (n < 0 && errno != EINTR)
       return FALSE;
     done += n > 0 ? (gsize)n : 0;
@@ -176,7 +178,8 @@ static gboolean show_block(ShopFileWriter *writer)
   return TRUE;
 }
 
-gboolean shop_file_writer_find(gpointer source, const char *name, gsize element_size, ShopArray *array, GError **error)
+gboolean shop_file_writer_find(gpointer source, const char *name, gsize element_size, ShopArray *array,
+                               GError **error)
 {
   ShopFileWriter *writer = source;
   const ShopFileEntry *entry = NULL;
@@ -192,12 +195,12 @@ gboolean shop_file_writer_find(gpointer source, const char *name, gsize element_
   Mapping mapping = {.length = past + entry->n_elements * element_size};
   gboolean good = show_block(writer);
   if (good)
-    mapping.bytes =
-        mmap(NULL, mapping.length, PROT_READ, MAP_SHARED, writer->descriptor, (off_t)(entry->position - past));
+    mapping.bytes = mmap(NULL, mapping.length, PROT_READ, MAP_SHARED, writer->descriptor,
+                         (off_t)(entry->position - past));
   if (!good || mapping.bytes == MAP_FAILED) {
     int code = errno;
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be read back: %s", writer->path,
-                g_strerror(code));
+    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be read back: %s",
+                writer->path, g_strerror(code));
     return FALSE;
   }
   g_array_append_val(writer->mappings, mapping);
@@ -227,7 +230,8 @@ gboolean shop_file_writer_finish(ShopFileWriter *writer, GError **error)
                            .table = writer->position,
                            .n_arrays = writer->entries->len,
                            .n_blocks = writer->crcs->len};
-  header.table_crc = cw_crc32c(cw_crc32c(0, writer->entries->data, table_length), writer->crcs->data, crcs_length);
+  header.table_crc =
+      cw_crc32c(cw_crc32c(0, writer->entries->data, table_length), writer->crcs->data, crcs_length);
   header.crc = cw_crc32c(0, &header, offsetof(ShopFileHeader, crc));
   if (!write_all(writer, writer->entries->data, table_length, error) ||
       !write_all(writer, writer->crcs->data, crcs_length, error))

@@ -12,7 +12,8 @@
 #include <emmintrin.h>
 #endif
 
-/* What a text's byte must be after `| bit` to stand for a byte of the needle: a letter of either case, or the byte. */
+/* What a text's byte must be after `| bit` to stand for a byte of the needle: a letter of either case, or the
+ * byte. */
 typedef struct {
   char value, bit;
 } Wanted;

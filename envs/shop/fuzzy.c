@@ -45,11 +45,12 @@ static gboolean is_word_character(gunichar character)
 {
   if (character < 0x80)
     return g_ascii_isalnum((char)character) || character == '_';
-  return u_isalpha((UChar32)character) || u_getIntPropertyValue((UChar32)character, UCHAR_NUMERIC_TYPE) != U_NT_NONE;
+  return u_isalpha((UChar32)character) ||
+         u_getIntPropertyValue((UChar32)character, UCHAR_NUMERIC_TYPE) != U_NT_NONE;
 }
 
-/* Writes the text without Latin-1 letters, other than word characters blanked, in lower case; `out` has room for one
- * code point per byte. FALSE, and nothing useful, when that takes more than ASCII. */
+/* Writes the text without Latin-1 letters, other than word characters blanked, in lower case; `out` has room
+ * for one code point per byte. FALSE, and nothing useful, when that takes more than ASCII. */
 static gboolean clean_ascii(const char *text, guint32 *out, gsize *length)
 {
   gsize n = 0;
@@ -85,8 +86,8 @@ static guint32 *clean_unicode(const char *text, gsize *length)
   return characters;
 }
 
-/* Cuts at blanks, sorts, and drops repetitions; `tokens` has room for all. Returns how many there are, and their
- * length when joined. */
+/* Cuts at blanks, sorts, and drops repetitions; `tokens` has room for all. Returns how many there are, and
+ * their length when joined. */
 static guint collect_tokens(const guint32 *characters, gsize length, Token *tokens, gsize *joined)
 {
   guint n = 0;
@@ -168,10 +169,10 @@ typedef struct {
   guint32 *row;    /* |b| + 1 lengths of common suffixes */
 } Matcher;
 
-/* The longest block common to a[a_low, a_high) and b[b_low, b_high): of the longest, the earliest in a, of those the
- * earliest in b. Popular characters only extend a block. */
-static guint32 find_longest(const Matcher *matcher, guint32 a_low, guint32 a_high, guint32 b_low, guint32 b_high,
-                            guint32 *best_a, guint32 *best_b)
+/* The longest block common to a[a_low, a_high) and b[b_low, b_high): of the longest, the earliest in a, of
+ * those the earliest in b. Popular characters only extend a block. */
+static guint32 find_longest(const Matcher *matcher, guint32 a_low, guint32 a_high, guint32 b_low,
+                            guint32 b_high, guint32 *best_a, guint32 *best_b)
 {
   const guint32 *a = matcher->a, *b = matcher->b;
   guint32 *row = matcher->row, best = 0;
@@ -205,7 +206,8 @@ static guint32 find_longest(const Matcher *matcher, guint32 a_low, guint32 a_hig
   return best;
 }
 
-static guint32 match_blocks(const Matcher *matcher, guint32 a_low, guint32 a_high, guint32 b_low, guint32 b_high)
+static guint32 match_blocks(const Matcher *matcher, guint32 a_low, guint32 a_high, guint32 b_low,
+                            guint32 b_high)
 {
   guint32 total = 0;
   while (a_low < a_high && b_low < b_high) {
@@ -287,10 +289,11 @@ static guint round_ratio(guint32 matched, guint32 total, ShopFuzzyVariant varian
   return (guint)rint(100.0 * ratio);
 }
 
-static guint ratio_of(const guint32 *a, guint32 a_length, const guint32 *b, guint32 b_length, ShopFuzzyVariant variant)
+static guint ratio_of(const guint32 *a, guint32 a_length, const guint32 *b, guint32 b_length,
+                      ShopFuzzyVariant variant)
 {
-  guint32 matched =
-      variant == SHOP_FUZZY_LCS ? match_lcs(a, a_length, b, b_length) : match_difflib(a, a_length, b, b_length);
+  guint32 matched = variant == SHOP_FUZZY_LCS ? match_lcs(a, a_length, b, b_length)
+                                              : match_difflib(a, a_length, b, b_length);
   return round_ratio(matched, a_length + b_length, variant);
 }
 
@@ -311,8 +314,8 @@ static guint32 append_token(guint32 *out, guint32 length, Token token)
   return length + token.length;
 }
 
-/* The three strings that are compared: the common words, and each side with the common words in front. The arrays have
- * room for the sides' own lengths. Returns FALSE if one side has no other words. */
+/* The three strings that are compared: the common words, and each side with the common words in front. The
+ * arrays have room for the sides' own lengths. Returns FALSE if one side has no other words. */
 static gboolean split_words(const ShopTokenSet *first, const ShopTokenSet *second, guint32 *a, guint32 *b,
                             guint32 *common_length)
 {

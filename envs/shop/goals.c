@@ -61,7 +61,8 @@ static void sort_groups(const ShopCatalogue *catalogue, const ShopProduct *produ
     const char *name = shop_string(catalogue, catalogue->groups[product->groups.first + i].name);
     guint32 j = i;
     for (; j > 0; j--) {
-      const char *other = shop_string(catalogue, catalogue->groups[product->groups.first + order[j - 1]].name);
+      const char *other =
+          shop_string(catalogue, catalogue->groups[product->groups.first + order[j - 1]].name);
       if (strcmp(other, name) <= 0)
         break;
       order[j] = order[j - 1];
@@ -75,10 +76,11 @@ static gboolean add_synthetic(GArray *goals, const ShopCatalogue *catalogue, gui
   const ShopProduct *product = &catalogue->products[index];
   guint64 n_combinations = shop_goals_n_combinations(catalogue, index);
   if (goals->len + n_combinations > G_MAXINT32) {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED,
-                "the option combinations up to product %s make more than %d synthetic goals; load fewer products "
-                "('products')",
-                shop_string(catalogue, product->asin), G_MAXINT32);
+    g_set_error(
+        error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED,
+        "the option combinations up to product %s make more than %d synthetic goals; load fewer products "
+        "('products')",
+        shop_string(catalogue, product->asin), G_MAXINT32);
     return FALSE;
   }
   for (guint32 c = 0; c < n_combinations; c++) {
@@ -96,7 +98,8 @@ static gboolean list_synthetic(GArray *items, const ShopCatalogue *catalogue, GE
       continue;
     if (product->instruction_attributes.count == 0) {
       g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                  "product %s has an instruction but its 'instruction_attributes' are empty: a synthetic goal needs at "
+                  "product %s has an instruction but its 'instruction_attributes' are empty: a synthetic "
+                  "goal needs at "
                   "least one",
                   shop_string(catalogue, product->asin));
       return FALSE;
@@ -140,7 +143,8 @@ static gint32 *draw_uppers(const ShopCatalogue *catalogue, ShopGoalKind kind, co
 }
 
 /* Prices and bounds, owned by the goals. */
-static void draw(ShopGoals *goals, const ShopCatalogue *catalogue, ShopPriceRule price_rule, guint64 price_seed)
+static void draw(ShopGoals *goals, const ShopCatalogue *catalogue, ShopPriceRule price_rule,
+                 guint64 price_seed)
 {
   ShopPythonRandom random;
   shop_python_random_seed(&random, price_seed);
@@ -152,12 +156,13 @@ static void draw(ShopGoals *goals, const ShopCatalogue *catalogue, ShopPriceRule
 static gboolean check_any(const ShopGoals *goals, GError **error)
 {
   if (goals->n_items == 0)
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                goals->kind == SHOP_GOALS_SYNTHETIC
-                    ? "no product of the catalogue has a synthetic instruction, so there is no goal; is "
-                      "'attributes_file' the one that belongs to the catalogue?"
-                    : "no product of the catalogue has a crowd instruction, so there is no goal; is 'human_file' the "
-                      "right one?");
+    g_set_error(
+        error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
+        goals->kind == SHOP_GOALS_SYNTHETIC
+            ? "no product of the catalogue has a synthetic instruction, so there is no goal; is "
+              "'attributes_file' the one that belongs to the catalogue?"
+            : "no product of the catalogue has a crowd instruction, so there is no goal; is 'human_file' the "
+              "right one?");
   return goals->n_items > 0;
 }
 
@@ -190,7 +195,8 @@ static const char *const array_names[][SHOP_GOALS_N_ARRAYS] = {
     [SHOP_GOALS_HUMAN] = {"goals/human/items", "goals/human/uppers", "goals/prices"},
 };
 
-void shop_goals_arrays(const ShopGoals *goals, const ShopCatalogue *catalogue, ShopArray arrays[SHOP_GOALS_N_ARRAYS])
+void shop_goals_arrays(const ShopGoals *goals, const ShopCatalogue *catalogue,
+                       ShopArray arrays[SHOP_GOALS_N_ARRAYS])
 {
   const char *const *names = array_names[goals->kind];
   gsize n_uppers = goals->kind == SHOP_GOALS_SYNTHETIC ? catalogue->n_products : catalogue->n_humans;
@@ -200,8 +206,8 @@ void shop_goals_arrays(const ShopGoals *goals, const ShopCatalogue *catalogue, S
 }
 
 ShopGoals *shop_goals_open(const ShopCatalogue *catalogue, ShopGoalKind kind, ShopPriceRule price_rule,
-                           guint64 price_seed, const ShopGoalSettings *stored, ShopArrayFinder finder, gpointer source,
-                           GError **error)
+                           guint64 price_seed, const ShopGoalSettings *stored, ShopArrayFinder finder,
+                           gpointer source, GError **error)
 {
   ShopGoals *goals = g_new0(ShopGoals, 1);
   ShopArray expected[SHOP_GOALS_N_ARRAYS], found[SHOP_GOALS_N_ARRAYS];
@@ -213,7 +219,8 @@ ShopGoals *shop_goals_open(const ShopCatalogue *catalogue, ShopGoalKind kind, Sh
     good = finder(source, expected[i].name, expected[i].element_size, &found[i], error);
     if (good && (i == 0 ? found[i].n_elements > G_MAXINT32 : found[i].n_elements != expected[i].n_elements)) {
       g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                  "array '%s' of the shop file does not belong to its catalogue; make the file again with 'cartwright "
+                  "array '%s' of the shop file does not belong to its catalogue; make the file again with "
+                  "'cartwright "
                   "import'",
                   expected[i].name);
       good = FALSE;
@@ -255,7 +262,8 @@ double *shop_goals_cumulative_weights(const ShopGoals *goals, const ShopCatalogu
     ShopSpan attributes = catalogue->products[goals->items[i].product].instruction_attributes;
     for (guint32 a = 0; a < attributes.count; a++) {
       gpointer key = GUINT_TO_POINTER(catalogue->strings[attributes.first + a]);
-      g_hash_table_insert(counts, key, GUINT_TO_POINTER(GPOINTER_TO_UINT(g_hash_table_lookup(counts, key)) + 1));
+      g_hash_table_insert(counts, key,
+                          GUINT_TO_POINTER(GPOINTER_TO_UINT(g_hash_table_lookup(counts, key)) + 1));
     }
   }
   cumulative[0] = 0;
@@ -265,8 +273,8 @@ double *shop_goals_cumulative_weights(const ShopGoals *goals, const ShopCatalogu
       ShopSpan attributes = catalogue->products[goals->items[i].product].instruction_attributes;
       weight = 0;
       for (guint32 a = 0; a < attributes.count; a++)
-        weight += 1.0 / GPOINTER_TO_UINT(
-                            g_hash_table_lookup(counts, GUINT_TO_POINTER(catalogue->strings[attributes.first + a])));
+        weight += 1.0 / GPOINTER_TO_UINT(g_hash_table_lookup(
+                            counts, GUINT_TO_POINTER(catalogue->strings[attributes.first + a])));
       weight /= attributes.count;
     }
     cumulative[i + 1] = cumulative[i] + weight;
@@ -303,8 +311,8 @@ static void add_strings(GPtrArray *array, const ShopCatalogue *catalogue, ShopSp
 }
 
 /* Combination number `choice`: the last name in order varies fastest. */
-static void set_synthetic_options(ShopGoalView *view, const ShopCatalogue *catalogue, const ShopProduct *product,
-                                  guint32 choice)
+static void set_synthetic_options(ShopGoalView *view, const ShopCatalogue *catalogue,
+                                  const ShopProduct *product, guint32 choice)
 {
   guint32 few[16], n = product->groups.count;
   guint32 *order = n <= G_N_ELEMENTS(few) ? few : g_new(guint32, n);
@@ -322,7 +330,8 @@ static void set_synthetic_options(ShopGoalView *view, const ShopCatalogue *catal
     g_free(order);
 }
 
-void shop_goal_view_set(ShopGoalView *view, const ShopCatalogue *catalogue, const ShopGoals *goals, guint32 index)
+void shop_goal_view_set(ShopGoalView *view, const ShopCatalogue *catalogue, const ShopGoals *goals,
+                        guint32 index)
 {
   const ShopGoal *goal = &goals->items[index];
   const ShopProduct *product = &catalogue->products[goal->product];
@@ -363,7 +372,8 @@ double shop_goal_view_price(const ShopGoalView *view, const ShopCatalogue *catal
 {
   const ShopProduct *bought = &catalogue->products[product];
   double low = MIN(bought->prices[0], bought->prices[1]), high = MAX(bought->prices[0], bought->prices[1]);
-  gboolean fits = bought->n_prices == 2 && view->price_paid >= low && view->price_paid <= high; /* NaN fits nowhere */
+  gboolean fits =
+      bought->n_prices == 2 && view->price_paid >= low && view->price_paid <= high; /* NaN fits nowhere */
   return fits ? view->price_paid : goals->prices[product];
 }
 

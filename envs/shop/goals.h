@@ -41,11 +41,13 @@ ShopGoals *shop_goals_new(const ShopCatalogue *catalogue, ShopGoalKind kind, Sho
 void shop_goals_free(ShopGoals *goals); /* accepts NULL */
 
 /* The bound of goal `index`. */
-static inline gint32 shop_goal_price_upper(const ShopGoals *goals, const ShopCatalogue *catalogue, guint32 index)
+static inline gint32 shop_goal_price_upper(const ShopGoals *goals, const ShopCatalogue *catalogue,
+                                           guint32 index)
 {
   const ShopGoal *goal = &goals->items[index];
   gboolean synthetic = goals->kind == SHOP_GOALS_SYNTHETIC;
-  return goals->uppers[synthetic ? goal->product : catalogue->products[goal->product].humans.first + goal->choice];
+  return goals
+      ->uppers[synthetic ? goal->product : catalogue->products[goal->product].humans.first + goal->choice];
 }
 
 /* How many combinations of option values a product has; more than G_MAXINT32 are counted only roughly. */
@@ -60,12 +62,13 @@ typedef struct ShopGoalSettings {
 /* The arrays of goals as a shop file holds them: "goals/KIND/items", "goals/KIND/uppers",
  * and the prices, "goals/prices", which both kinds share. */
 #define SHOP_GOALS_N_ARRAYS 3
-void shop_goals_arrays(const ShopGoals *goals, const ShopCatalogue *catalogue, ShopArray arrays[SHOP_GOALS_N_ARRAYS]);
+void shop_goals_arrays(const ShopGoals *goals, const ShopCatalogue *catalogue,
+                       ShopArray arrays[SHOP_GOALS_N_ARRAYS]);
 /* The goals that a file holds for this catalogue; its memory must outlive them. With
  * another price rule or seed than `stored` tells, prices and bounds are drawn anew. */
 ShopGoals *shop_goals_open(const ShopCatalogue *catalogue, ShopGoalKind kind, ShopPriceRule price_rule,
-                           guint64 price_seed, const ShopGoalSettings *stored, ShopArrayFinder finder, gpointer source,
-                           GError **error);
+                           guint64 price_seed, const ShopGoalSettings *stored, ShopArrayFinder finder,
+                           gpointer source, GError **error);
 
 /* The weights with which the original draws goals (webshop-spec 3.2, 3.3):
  * n_items + 1 cumulative sums from 0; free with g_free. */
@@ -77,19 +80,20 @@ typedef struct ShopGoalView {
   guint32 index; /* in ShopGoals.items */
   guint32 product;
   double price_upper;
-  double price_paid;          /* of a product with a range of prices, in place of the drawn one; NaN: the drawn one */
+  double price_paid; /* of a product with a range of prices, in place of the drawn one; NaN: the drawn one */
   GString *instruction;       /* with option and price clauses */
   gsize length_without_price; /* of the instruction before its price clause */
   GPtrArray *attributes;      /* const char * */
   ShopSpan attribute_strings; /* the same, in the catalogue's strings */
-  GPtrArray *option_names;    /* const char *; as long as option_values, or empty when there are only values */
-  GPtrArray *option_values;   /* const char * */
+  GPtrArray *option_names;  /* const char *; as long as option_values, or empty when there are only values */
+  GPtrArray *option_values; /* const char * */
 } ShopGoalView;
 
 ShopGoalView *shop_goal_view_new(void);
 void shop_goal_view_free(ShopGoalView *view); /* accepts NULL */
 /* Fills the view with goal `index`. */
-void shop_goal_view_set(ShopGoalView *view, const ShopCatalogue *catalogue, const ShopGoals *goals, guint32 index);
+void shop_goal_view_set(ShopGoalView *view, const ShopCatalogue *catalogue, const ShopGoals *goals,
+                        guint32 index);
 /* The price of a purchase: price_paid where it is one of the product's, else the drawn one. */
 double shop_goal_view_price(const ShopGoalView *view, const ShopCatalogue *catalogue, const ShopGoals *goals,
                             guint32 product);

@@ -164,9 +164,10 @@ ShopIndex *shop_index_open_arrays(ShopArrayFinder find, gpointer source, GError 
       return NULL;
     }
   if (!shop_index_bind(index, &wrong)) {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                "the array '%s' of the search index has a size that contradicts the others; make the shop file anew",
-                wrong);
+    g_set_error(
+        error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
+        "the array '%s' of the search index has a size that contradicts the others; make the shop file anew",
+        wrong);
     shop_index_free(index);
     return NULL;
   }

@@ -204,7 +204,8 @@ static void add_term(const char *text, gsize length, gpointer user_data)
   term->n_documents++;
 }
 
-void shop_index_builder_add(ShopIndexBuilder *builder, const char *asin, const char *group, const char *contents)
+void shop_index_builder_add(ShopIndexBuilder *builder, const char *asin, const char *group,
+                            const char *contents)
 {
   if (builder->n_documents == builder->document_room) {
     builder->document_room = MAX(1024, builder->document_room + builder->document_room / 2);

@@ -201,7 +201,8 @@ static ShopIndexTerm encode_term(Encoder *encoder, ShopBuiltTerm *built)
                         .n_documents = n,
                         .idf = shop_bm25_idf(encoder->n_filled, n),
                         .row = rare ? SHOP_NO_ROW : encoder->n_rows,
-                        .first_exception = (guint32)(encoder->exceptions.length / sizeof(ShopIndexException))};
+                        .first_exception =
+                            (guint32)(encoder->exceptions.length / sizeof(ShopIndexException))};
   shop_index_builder_read(encoder->builder, built, encoder->postings);
   for (guint32 i = 0; i < n; i++)
     encoder->postings[i].document = encoder->places[encoder->postings[i].document];

@@ -29,18 +29,18 @@
 
 /* In the order in which shop_index_arrays lists them. */
 typedef enum {
-  SHOP_INDEX_FACTS,          /* one ShopIndexFacts */
-  SHOP_INDEX_TERMS,          /* ShopIndexTerm; one more than there are, as an end mark */
-  SHOP_INDEX_TEXT,           /* bytes: all terms, one after the other */
-  SHOP_INDEX_SLOTS,          /* guint32, a power of two: hash table of term numbers plus one; 0 is empty */
-  SHOP_INDEX_RARE_PLACES,    /* guint32: postings of rare terms, ascending within a term */
-  SHOP_INDEX_RARE_CODES,     /* guint8: beside them */
-  SHOP_INDEX_ROW_MAXIMA,     /* guint8: row_stride a row; 0 where the term does not occur */
-  SHOP_INDEX_ROW_OFFSETS,    /* guint32: n_blocks + 1 a row, of the runs from the term's first */
-  SHOP_INDEX_RUNS,           /* bytes */
-  SHOP_INDEX_EXCEPTIONS,     /* ShopIndexException: frequencies that the codes do not tell, by term and place */
-  SHOP_INDEX_LENGTHS,        /* guint8 a place: length of the document as Lucene's byte */
-  SHOP_INDEX_RANKS,          /* guint32 a place */
+  SHOP_INDEX_FACTS,       /* one ShopIndexFacts */
+  SHOP_INDEX_TERMS,       /* ShopIndexTerm; one more than there are, as an end mark */
+  SHOP_INDEX_TEXT,        /* bytes: all terms, one after the other */
+  SHOP_INDEX_SLOTS,       /* guint32, a power of two: hash table of term numbers plus one; 0 is empty */
+  SHOP_INDEX_RARE_PLACES, /* guint32: postings of rare terms, ascending within a term */
+  SHOP_INDEX_RARE_CODES,  /* guint8: beside them */
+  SHOP_INDEX_ROW_MAXIMA,  /* guint8: row_stride a row; 0 where the term does not occur */
+  SHOP_INDEX_ROW_OFFSETS, /* guint32: n_blocks + 1 a row, of the runs from the term's first */
+  SHOP_INDEX_RUNS,        /* bytes */
+  SHOP_INDEX_EXCEPTIONS,  /* ShopIndexException: frequencies that the codes do not tell, by term and place */
+  SHOP_INDEX_LENGTHS,     /* guint8 a place: length of the document as Lucene's byte */
+  SHOP_INDEX_RANKS,       /* guint32 a place */
   SHOP_INDEX_RANKED_NUMBERS, /* guint32 a rank: in which number the document was added */
   SHOP_INDEX_NORMS,          /* float, 256: per length byte */
 } ShopIndexArray;
@@ -91,7 +91,8 @@ struct ShopIndex {
   ShopSmallIndex *small;     /* NULL unless there are few documents */
 };
 
-/* Sets the typed pointers from the arrays; FALSE with the name of an array whose size contradicts the others. */
+/* Sets the typed pointers from the arrays; FALSE with the name of an array whose size contradicts the others.
+ */
 gboolean shop_index_bind(ShopIndex *index, const char **wrong);
 
 static inline guint32 shop_index_row_stride(guint32 n_blocks)
@@ -111,11 +112,12 @@ static inline guint32 shop_index_hash(const char *text, gsize length)
 /* Building (index_builder.c). */
 ShopIndexBuilder *shop_index_builder_new(void);
 void shop_index_builder_free(ShopIndexBuilder *builder); /* accepts NULL */
-void shop_index_builder_add(ShopIndexBuilder *builder, const char *asin, const char *group, const char *contents);
+void shop_index_builder_add(ShopIndexBuilder *builder, const char *asin, const char *group,
+                            const char *contents);
 guint32 shop_index_builder_size(const ShopIndexBuilder *builder);
 
-/* Makes the arrays of all that was added (index_encoder.c); their elements come from g_malloc. Leaves of the builder
- * only what shop_index_builder_free wants. */
+/* Makes the arrays of all that was added (index_encoder.c); their elements come from g_malloc. Leaves of the
+ * builder only what shop_index_builder_free wants. */
 void shop_index_builder_finish(ShopIndexBuilder *builder, ShopArray arrays[SHOP_INDEX_N_ARRAYS]);
 
 /* A term of a query. */
@@ -164,16 +166,17 @@ typedef struct ShopSearchScratch {
   double *scores; /* of a small index: per rank; all 0 between searches */
 } ShopSearchScratch;
 
-/* Finds the best `limit` (> 0) documents for the scratch's terms (top_documents.c). Same result as shop_index_search.
+/* Finds the best `limit` (> 0) documents for the scratch's terms (top_documents.c). Same result as
+ * shop_index_search.
  */
-guint shop_index_top_documents(const ShopIndex *index, ShopSearchScratch *scratch, guint limit, guint32 *documents,
-                               ShopSearchWork *work);
+guint shop_index_top_documents(const ShopIndex *index, ShopSearchScratch *scratch, guint limit,
+                               guint32 *documents, ShopSearchWork *work);
 
 /* Searching without pruning (small_index.c). */
 ShopSmallIndex *shop_small_index_new(const ShopIndex *index);
 void shop_small_index_free(ShopSmallIndex *small); /* accepts NULL */
 /* The same as shop_index_top_documents. */
-guint shop_small_index_search(const ShopIndex *index, ShopSearchScratch *scratch, guint limit, guint32 *documents,
-                              ShopSearchWork *work);
+guint shop_small_index_search(const ShopIndex *index, ShopSearchScratch *scratch, guint limit,
+                              guint32 *documents, ShopSearchWork *work);
 
 #endif

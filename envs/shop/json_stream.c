@@ -64,12 +64,12 @@ G_GNUC_PRINTF(3, 4) static json_t *fail(ShopJsonStream *stream, GError **error, 
   g_autofree char *message = g_strdup_vprintf(format, arguments);
   va_end(arguments);
   if (ferror(stream->file))
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: reading failed at byte %" G_GUINT64_FORMAT,
-                stream->path, stream->byte);
+    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_INPUT_OUTPUT,
+                "%s: reading failed at byte %" G_GUINT64_FORMAT, stream->path, stream->byte);
   else
     g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                "%s:%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT ": %s (byte %" G_GUINT64_FORMAT ")", stream->path,
-                stream->line, stream->column, message, stream->byte);
+                "%s:%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT ": %s (byte %" G_GUINT64_FORMAT ")",
+                stream->path, stream->line, stream->column, message, stream->byte);
   stream->ended = TRUE;
   return NULL;
 }
@@ -86,7 +86,8 @@ ShopJsonStream *shop_json_stream_open(const char *path, ShopJsonKind kind, GErro
   FILE *file = fopen(path, "rb");
   if (file == NULL) {
     int code = errno;
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be opened: %s", path, g_strerror(code));
+    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be opened: %s", path,
+                g_strerror(code));
     return NULL;
   }
   ShopJsonStream *stream = g_new0(ShopJsonStream, 1);
@@ -104,8 +105,8 @@ ShopJsonStream *shop_json_stream_open(const char *path, ShopJsonKind kind, GErro
   int c = peek_after_space(stream);
   if (c != bracket) {
     g_autofree char *found = name_character(c);
-    fail(stream, error, "expected a JSON %s ('%c'), found %s", kind == SHOP_JSON_ARRAY ? "array" : "object", bracket,
-         found);
+    fail(stream, error, "expected a JSON %s ('%c'), found %s", kind == SHOP_JSON_ARRAY ? "array" : "object",
+         bracket, found);
     shop_json_stream_close(stream);
     return NULL;
   }
@@ -214,10 +215,12 @@ static json_t *parse_element(ShopJsonStream *stream, GError **error)
   json_t *value = json_loadb(stream->element->str, stream->element->len, JSON_DECODE_ANY, &problem);
   if (value == NULL) {
     guint64 line = stream->start_line + (guint64)problem.line - 1;
-    guint64 column = problem.line == 1 ? stream->start_column + (guint64)problem.column - 1 : (guint64)problem.column;
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                "%s:%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT ": not valid JSON: %s (byte %" G_GUINT64_FORMAT ")",
-                stream->path, line, MAX(column, 1), problem.text, stream->start_byte + (guint64)problem.position);
+    guint64 column =
+        problem.line == 1 ? stream->start_column + (guint64)problem.column - 1 : (guint64)problem.column;
+    g_set_error(
+        error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
+        "%s:%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT ": not valid JSON: %s (byte %" G_GUINT64_FORMAT ")",
+        stream->path, line, MAX(column, 1), problem.text, stream->start_byte + (guint64)problem.position);
     stream->ended = TRUE;
   }
   return value;
@@ -234,8 +237,8 @@ static void begin_element(ShopJsonStream *stream)
 static json_t *fail_truncated(ShopJsonStream *stream, GError **error)
 {
   return fail(stream, error,
-              "the file ends inside the element that starts at line %" G_GUINT64_FORMAT ", byte %" G_GUINT64_FORMAT
-              ": it is truncated",
+              "the file ends inside the element that starts at line %" G_GUINT64_FORMAT
+              ", byte %" G_GUINT64_FORMAT ": it is truncated",
               stream->start_line, stream->start_byte);
 }
 
@@ -301,14 +304,15 @@ json_t *shop_json_stream_next(ShopJsonStream *stream, const char **key, GError *
 
 const char *shop_json_stream_where(ShopJsonStream *stream)
 {
-  g_string_printf(stream->where, "%s:%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT, stream->path, stream->start_line,
-                  stream->start_column);
+  g_string_printf(stream->where, "%s:%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT, stream->path,
+                  stream->start_line, stream->start_column);
   return stream->where->str;
 }
 
 guint64 shop_json_stream_position(const ShopJsonStream *stream, guint64 *length)
 {
   struct stat status;
-  *length = fstat(fileno(stream->file), &status) == 0 && S_ISREG(status.st_mode) ? (guint64)status.st_size : 0;
+  *length =
+      fstat(fileno(stream->file), &status) == 0 && S_ISREG(status.st_mode) ? (guint64)status.st_size : 0;
   return stream->byte;
 }

@@ -45,7 +45,8 @@ static const ShopTokenSet *const *sets_of(const ShopWorld *world, ShopSpan span,
 {
   g_ptr_array_set_size(sets, 0);
   for (guint32 i = 0; i < span.count; i++)
-    g_ptr_array_add(sets, (gpointer)shop_reward_token_set(world->rewards, world->catalogue->strings[span.first + i]));
+    g_ptr_array_add(
+        sets, (gpointer)shop_reward_token_set(world->rewards, world->catalogue->strings[span.first + i]));
   return (const ShopTokenSet *const *)sets->pdata;
 }
 
@@ -88,8 +89,8 @@ static void judge_purchase(Judge *judge, const ShopWorld *world, const ShopGoalV
   ShopReward reward;
   shop_prepared_goal_set(judge->goal, &asked);
   shop_prepared_product_set(judge->product, &offered);
-  shop_reward(judge->goal, judge->product, shop_goal_view_price(goal, catalogue, world->goals, product), values,
-              n_values, world->fuzzy_variant, &judge->scratch, &reward);
+  shop_reward(judge->goal, judge->product, shop_goal_view_price(goal, catalogue, world->goals, product),
+              values, n_values, world->fuzzy_variant, &judge->scratch, &reward);
   *verdict = (ShopVerdict){.reward = reward.total,
                            .attributes = reward.r_att,
                            .options = reward.has_options ? reward.r_option : 1,
@@ -114,8 +115,8 @@ void shop_judges_free(ShopJudges *judges)
   g_free(judges);
 }
 
-void shop_world_judge(const ShopWorld *world, const ShopGoalView *goal, guint32 product, const char *const *values,
-                      guint n_values, ShopVerdict *verdict)
+void shop_world_judge(const ShopWorld *world, const ShopGoalView *goal, guint32 product,
+                      const char *const *values, guint n_values, ShopVerdict *verdict)
 {
   ShopJudges *judges = world->judges;
   Judge *judge = NULL;

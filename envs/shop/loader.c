@@ -16,7 +16,8 @@ typedef struct {
   gpointer report_data;
 } Loading;
 
-static gboolean tell(const Loading *loading, const char *doing, const ShopJsonStream *stream, guint64 n, GError **error)
+static gboolean tell(const Loading *loading, const char *doing, const ShopJsonStream *stream, guint64 n,
+                     GError **error)
 {
   guint64 length;
   if (loading->report == NULL || n % REPORT_EVERY != 0)
@@ -46,10 +47,11 @@ static gboolean load_items(const Loading *loading, const char *path, guint64 max
   return good && problem == NULL;
 }
 
-typedef gboolean (*AddRecord)(ShopCatalogueBuilder *builder, const char *asin, const json_t *record, const char *where,
-                              GError **error);
+typedef gboolean (*AddRecord)(ShopCatalogueBuilder *builder, const char *asin, const json_t *record,
+                              const char *where, GError **error);
 
-static gboolean load_records(const Loading *loading, const char *path, AddRecord add, const char *doing, GError **error)
+static gboolean load_records(const Loading *loading, const char *path, AddRecord add, const char *doing,
+                             GError **error)
 {
   ShopJsonStream *stream = shop_json_stream_open(path, SHOP_JSON_OBJECT, error);
   if (stream == NULL)
@@ -78,17 +80,20 @@ static gboolean check_attributes(const ShopCatalogue *catalogue, const char *pat
   if (n_missing == 0)
     return TRUE;
   g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-              "%s: no entry for product %s (%u of %u products have none); synthetic goals need the attribute file that "
+              "%s: no entry for product %s (%u of %u products have none); synthetic goals need the attribute "
+              "file that "
               "belongs to the catalogue: name it with 'attributes_file', or set 'goals: human'",
-              path, shop_string(catalogue, catalogue->products[first].asin), n_missing, catalogue->n_products);
+              path, shop_string(catalogue, catalogue->products[first].asin), n_missing,
+              catalogue->n_products);
   return FALSE;
 }
 
-ShopCatalogue *shop_load_catalogue(const char *items_file, const char *attributes_file, const char *human_file,
-                                   guint64 max_products, gboolean require_attributes, GError **error)
+ShopCatalogue *shop_load_catalogue(const char *items_file, const char *attributes_file,
+                                   const char *human_file, guint64 max_products, gboolean require_attributes,
+                                   GError **error)
 {
-  ShopCatalogue *catalogue = shop_load_catalogue_into(shop_catalogue_builder_new(), items_file, attributes_file,
-                                                      human_file, max_products, NULL, NULL, error);
+  ShopCatalogue *catalogue = shop_load_catalogue_into(
+      shop_catalogue_builder_new(), items_file, attributes_file, human_file, max_products, NULL, NULL, error);
   if (catalogue != NULL && require_attributes && attributes_file != NULL &&
       !check_attributes(catalogue, attributes_file, error)) {
     shop_catalogue_free(catalogue);
@@ -98,13 +103,15 @@ ShopCatalogue *shop_load_catalogue(const char *items_file, const char *attribute
 }
 
 ShopCatalogue *shop_load_catalogue_into(ShopCatalogueBuilder *builder, const char *items_file,
-                                        const char *attributes_file, const char *human_file, guint64 max_products,
-                                        CwReport report, gpointer report_data, GError **error)
+                                        const char *attributes_file, const char *human_file,
+                                        guint64 max_products, CwReport report, gpointer report_data,
+                                        GError **error)
 {
   Loading loading = {builder, report, report_data};
   if (!load_items(&loading, items_file, max_products, error) ||
       (attributes_file != NULL &&
-       !load_records(&loading, attributes_file, shop_catalogue_builder_add_attributes, "attributes", error)) ||
+       !load_records(&loading, attributes_file, shop_catalogue_builder_add_attributes, "attributes",
+                     error)) ||
       (human_file != NULL &&
        !load_records(&loading, human_file, shop_catalogue_builder_add_humans, "instructions", error))) {
     shop_catalogue_builder_free(builder);

@@ -14,8 +14,8 @@ static ShopNounSet *read_entry(const char *path, ShopNounWords *words, const cha
 {
   if (!json_is_array(list)) {
     g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                "%s: entry \"%s\": expected a list of nouns; write {\"ASIN or title\": [\"noun\", ...], ...}", path,
-                key);
+                "%s: entry \"%s\": expected a list of nouns; write {\"ASIN or title\": [\"noun\", ...], ...}",
+                path, key);
     return NULL;
   }
   const char **nouns = g_new(const char *, json_array_size(list) + 1);
@@ -25,8 +25,8 @@ static ShopNounSet *read_entry(const char *path, ShopNounWords *words, const cha
     nouns[i] = json_string_value(json_array_get(list, i));
     if (!nouns[i]) {
       g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                  "%s: entry \"%s\": element %" G_GSIZE_FORMAT " is not a string; write the noun in quotes", path, key,
-                  i + 1);
+                  "%s: entry \"%s\": element %" G_GSIZE_FORMAT " is not a string; write the noun in quotes",
+                  path, key, i + 1);
       break;
     }
   }
@@ -52,8 +52,8 @@ ShopNounFile *shop_noun_file_load(const char *path, ShopNounWords *words, GError
   g_free(text);
   if (!root) {
     g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                "%s:%d:%d: not JSON: %s; expected {\"ASIN or title\": [\"noun\", ...], ...}", path, problem.line,
-                problem.column, problem.text);
+                "%s:%d:%d: not JSON: %s; expected {\"ASIN or title\": [\"noun\", ...], ...}", path,
+                problem.line, problem.column, problem.text);
     return NULL;
   }
   if (!json_is_object(root)) {

@@ -13,9 +13,10 @@
 #define MAX_LABELS 64
 #define BLOCK      16 /* the outputs of every dense layer are a multiple of this */
 
-/* The weight file: this header, then per embedding table a scale and the rows; per dense layer the scales of its
- * outputs, the weights input by input, and the biases; after each hidden layer the gain and offset of its layer
- * normalisation. Floats and integers in the machine's little-endian order; every part padded to four bytes. */
+/* The weight file: this header, then per embedding table a scale and the rows; per dense layer the scales of
+ * its outputs, the weights input by input, and the biases; after each hidden layer the gain and offset of its
+ * layer normalisation. Floats and integers in the machine's little-endian order; every part padded to four
+ * bytes. */
 typedef struct {
   char magic[8]; /* "CWNOUN1" */
   guint32 rows[N_TABLES], dimensions[N_TABLES];
@@ -208,7 +209,8 @@ typedef float Eight __attribute__((vector_size(32)));
 
 /* The same sums in the same order as below, hence the same results; twice as many at a time. Where
  * a last block would reach too far it begins earlier and computes some outputs again. */
-__attribute__((target("avx"))) static void run_dense_avx(const Dense *dense, const float *input, float *output)
+__attribute__((target("avx"))) static void run_dense_avx(const Dense *dense, const float *input,
+                                                         float *output)
 {
   guint32 wide = 2 * BLOCK;
   for (guint32 next = 0; next < dense->outputs; next += wide) {

@@ -43,7 +43,8 @@ static double reward_of(const Choice *choice)
   return verdict.reward;
 }
 
-/* In faithful mode a click on a value that reads like a button, or that its action text garbles, does something else.
+/* In faithful mode a click on a value that reads like a button, or that its action text garbles, does
+ * something else.
  */
 static gboolean can_be_chosen(const ShopWorld *world, guint32 target)
 {
@@ -51,7 +52,8 @@ static gboolean can_be_chosen(const ShopWorld *world, guint32 target)
 }
 
 /* The reward if all values could be chosen at once. */
-static double bound_of(const ShopWorld *world, const ShopGoalView *goal, const ShopProduct *product, guint32 index)
+static double bound_of(const ShopWorld *world, const ShopGoalView *goal, const ShopProduct *product,
+                       guint32 index)
 {
   const char **values = g_new(const char *, (gsize)product->targets.count + 1);
   guint n_values = 0;
@@ -99,8 +101,8 @@ void shop_oracle_product(const ShopWorld *world, const ShopGoalView *goal, guint
   }
 }
 
-void shop_oracle_products(const ShopWorld *world, const ShopGoalView *goal, const guint32 *products, guint n_products,
-                          guint32 *best, ShopReach *reach)
+void shop_oracle_products(const ShopWorld *world, const ShopGoalView *goal, const guint32 *products,
+                          guint n_products, guint32 *best, ShopReach *reach)
 {
   *best = G_MAXUINT32;
   *reach = (ShopReach){.reward = -1, .is_certain = TRUE};

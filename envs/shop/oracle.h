@@ -14,23 +14,23 @@ typedef struct ShopReach {
   double reward;
   guint n_targets;                         /* the options to choose for it, in page order */
   guint32 targets[SHOP_ORACLE_MAX_GROUPS]; /* indices in the catalogue's targets */
-  gboolean is_certain;                     /* no choice of options can do better; else none was found that does */
+  gboolean is_certain; /* no choice of options can do better; else none was found that does */
 } ShopReach;
 
-/* The best over the options that clicks reach, one value of a group. Options are chosen group after group, each time
- * the value that brings most, twice over; that is certainly the best when it equals the reward of all values together,
- * which nothing exceeds. A product whose bound is not above `at_least` is left with reward 0 (pass -1 to have it
- * searched). */
+/* The best over the options that clicks reach, one value of a group. Options are chosen group after group,
+ * each time the value that brings most, twice over; that is certainly the best when it equals the reward of
+ * all values together, which nothing exceeds. A product whose bound is not above `at_least` is left with
+ * reward 0 (pass -1 to have it searched). */
 void shop_oracle_product(const ShopWorld *world, const ShopGoalView *goal, guint32 product, double at_least,
                          ShopReach *reach);
 
 /* The best of a list of products; the first of equals. *best is G_MAXUINT32 for an empty list. */
-void shop_oracle_products(const ShopWorld *world, const ShopGoalView *goal, const guint32 *products, guint n_products,
-                          guint32 *best, ShopReach *reach);
+void shop_oracle_products(const ShopWorld *world, const ShopGoalView *goal, const guint32 *products,
+                          guint n_products, guint32 *best, ShopReach *reach);
 
-/* The scripted agent "oracle": takes the candidate query whose results hold the best reward, the earliest page of
- * equals; opens that product, chooses those options and buys. It takes only candidates. Called once per step; -1 with
- * CW_ENVIRONMENT_ERROR when the page has no candidate to go on with. */
+/* The scripted agent "oracle": takes the candidate query whose results hold the best reward, the earliest
+ * page of equals; opens that product, chooses those options and buys. It takes only candidates. Called once
+ * per step; -1 with CW_ENVIRONMENT_ERROR when the page has no candidate to go on with. */
 gint shop_oracle_action(ShopSession *session, GError **error);
 
 #endif

@@ -15,8 +15,8 @@ typedef struct {
   gsize length;
 } Piece;
 
-/* The room of a page longer than this is given back with the next page: there are few, and every session would keep the
- * longest that it ever saw. */
+/* The room of a page longer than this is given back with the next page: there are few, and every session
+ * would keep the longest that it ever saw. */
 #define LARGE_PAGE 8192
 
 #define PIECE(literal) ((Piece){literal, sizeof(literal) - 1})
@@ -36,9 +36,9 @@ typedef struct {
   gsize length;
 } Mark;
 
-#define MARK(literal)                                                                                                  \
-  {                                                                                                                    \
-    literal, sizeof(literal) - 1                                                                                       \
+#define MARK(literal)                                                                                        \
+  {                                                                                                          \
+    literal, sizeof(literal) - 1                                                                             \
   }
 
 /* Room for `length` bytes, two marks and a NUL. */
@@ -120,7 +120,8 @@ static inline Piece piece_of(const ShopCatalogue *catalogue, ShopString string)
   return (Piece){shop_string(catalogue, string), shop_string_length(catalogue, string)};
 }
 
-static inline void node_string(Writer *writer, NodeKind kind, const ShopCatalogue *catalogue, ShopString string)
+static inline void node_string(Writer *writer, NodeKind kind, const ShopCatalogue *catalogue,
+                               ShopString string)
 {
   node(writer, kind, piece_of(catalogue, string));
 }
@@ -192,9 +193,9 @@ static gboolean is_plain(const ShopCatalogue *catalogue, ShopString string)
   return *text == '\0';
 }
 
-/* Usually the address holds, in double quotes, the names and values of the chosen options and nothing else that a label
- * could equal (labels are trimmed). Equal names and values are one ShopString, so their places decide. FALSE where it
- * is not so simple. */
+/* Usually the address holds, in double quotes, the names and values of the chosen options and nothing else
+ * that a label could equal (labels are trimmed). Equal names and values are one ShopString, so their places
+ * decide. FALSE where it is not so simple. */
 static gboolean find_chosen(ShopSession *session)
 {
   const ShopCatalogue *catalogue = session->world->catalogue;
@@ -205,7 +206,8 @@ static gboolean find_chosen(ShopSession *session)
     return FALSE;
   for (guint i = 0; i < session->selections->len; i++) {
     const ShopSelection *selection = &g_array_index(session->selections, ShopSelection, i);
-    ShopString strings[] = {catalogue->groups[product->groups.first + selection->group].name, selection->value};
+    ShopString strings[] = {catalogue->groups[product->groups.first + selection->group].name,
+                            selection->value};
     for (guint s = 0; s < G_N_ELEMENTS(strings); s++) {
       if (!is_plain(catalogue, strings[s]))
         return FALSE;
@@ -354,7 +356,8 @@ static gboolean comes_before(const ShopSession *session, const ShopSelection *a,
 {
   const ShopCatalogue *catalogue = session->world->catalogue;
   const ShopOptionGroup *groups = catalogue->groups + catalogue->products[session->product].groups.first;
-  return strcmp(shop_string(catalogue, groups[a->group].name), shop_string(catalogue, groups[b->group].name)) < 0;
+  return strcmp(shop_string(catalogue, groups[a->group].name),
+                shop_string(catalogue, groups[b->group].name)) < 0;
 }
 
 /* Number `rank` in that order; no two groups of a product share a name. */
@@ -410,9 +413,9 @@ static void write_done(Writer *writer, ShopSession *session)
     const ShopSelection *selection = selection_of_rank(session, i);
     if (i > 0)
       g_string_append(session->scratch, ", ");
-    shop_text_append_json(session->scratch,
-                          shop_string(catalogue, catalogue->groups[product->groups.first + selection->group].name),
-                          TRUE);
+    shop_text_append_json(
+        session->scratch,
+        shop_string(catalogue, catalogue->groups[product->groups.first + selection->group].name), TRUE);
     g_string_append(session->scratch, ": ");
     shop_text_append_json(session->scratch, shop_string(catalogue, selection->value), TRUE);
   }

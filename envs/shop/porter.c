@@ -50,7 +50,8 @@ static gboolean has_vowel(const Word *word, gsize length)
 
 static gboolean ends_in_double_consonant(const Word *word, gsize length)
 {
-  return length >= 2 && word->letters[length - 1] == word->letters[length - 2] && is_consonant(word, length - 1);
+  return length >= 2 && word->letters[length - 1] == word->letters[length - 2] &&
+         is_consonant(word, length - 1);
 }
 
 /* The first `length` letters end consonant-vowel-consonant, and the last is not w, x or y. */
@@ -68,9 +69,9 @@ typedef struct {
   const char *suffix, *replacement;
   guint8 suffix_length, replacement_length;
 } Rule;
-#define RULE(suffix, replacement)                                                                                      \
-  {                                                                                                                    \
-    suffix, replacement, sizeof(suffix) - 1, sizeof(replacement) - 1                                                   \
+#define RULE(suffix, replacement)                                                                            \
+  {                                                                                                          \
+    suffix, replacement, sizeof(suffix) - 1, sizeof(replacement) - 1                                         \
   }
 
 /* Compared from the end, where most suffixes already differ. */
@@ -178,8 +179,8 @@ static void step_2(Word *word)
       RULE("logi", "log"),
   };
   if (may_end(word, LETTER('i') | LETTER('l') | LETTER('m') | LETTER('n') | LETTER('r') | LETTER('s'),
-              LETTER('a') | LETTER('c') | LETTER('e') | LETTER('g') | LETTER('l') | LETTER('o') | LETTER('s') |
-                  LETTER('t')))
+              LETTER('a') | LETTER('c') | LETTER('e') | LETTER('g') | LETTER('l') | LETTER('o') |
+                  LETTER('s') | LETTER('t')))
     apply_rules(word, rules, G_N_ELEMENTS(rules));
 }
 
@@ -203,10 +204,10 @@ static void step_4(Word *word)
       RULE("ate", ""),  RULE("iti", ""),   RULE("ous", ""),   RULE("ive", ""),   RULE("ize", ""),
   };
   if (!may_end(word,
-               LETTER('c') | LETTER('e') | LETTER('i') | LETTER('l') | LETTER('m') | LETTER('n') | LETTER('r') |
-                   LETTER('s') | LETTER('t') | LETTER('u'),
-               LETTER('a') | LETTER('c') | LETTER('e') | LETTER('i') | LETTER('l') | LETTER('n') | LETTER('o') |
-                   LETTER('s') | LETTER('t') | LETTER('u') | LETTER('v') | LETTER('z')))
+               LETTER('c') | LETTER('e') | LETTER('i') | LETTER('l') | LETTER('m') | LETTER('n') |
+                   LETTER('r') | LETTER('s') | LETTER('t') | LETTER('u'),
+               LETTER('a') | LETTER('c') | LETTER('e') | LETTER('i') | LETTER('l') | LETTER('n') |
+                   LETTER('o') | LETTER('s') | LETTER('t') | LETTER('u') | LETTER('v') | LETTER('z')))
     return;
   for (gsize i = 0; i < G_N_ELEMENTS(rules); i++) {
     if (!has_suffix(word, rules[i].suffix, rules[i].suffix_length))

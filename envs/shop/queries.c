@@ -117,7 +117,8 @@ static const char *skip_lead(const char *start, const char *end)
 /* Where " with name: value, and name: value" begins, or `end`. */
 static const char *find_options(const char *start, const char *end)
 {
-  for (const char *with = find_in(start, end, " with "); with != NULL; with = find_in(with + 1, end, " with ")) {
+  for (const char *with = find_in(start, end, " with "); with != NULL;
+       with = find_in(with + 1, end, " with ")) {
     const char *next = find_in(with + 1, end, " with ");
     const char *colon = find_in(with, next != NULL ? next : end, ": ");
     const char *comma = find_in(with, end, ", ");
@@ -131,11 +132,12 @@ static const char *find_options(const char *start, const char *end)
 static gboolean is_filler(const char *word, gsize length)
 {
   static const char fillers[][8] = {
-      "a",    "an",     "am",     "and",  "are",  "as",      "at",   "be",   "but",   "by",   "can",   "could",
-      "do",   "for",    "from",   "get",  "had",  "has",     "have", "i",    "i'd",   "i'm",  "if",    "in",
-      "into", "is",     "it",     "like", "look", "looking", "made", "me",   "my",    "need", "of",    "on",
-      "or",   "please", "should", "so",   "some", "such",    "that", "the",  "their", "them", "there", "these",
-      "they", "this",   "to",     "want", "was",  "which",   "will", "with", "would", "you",  "your",  "find"};
+      "a",    "an",    "am",   "and",   "are",   "as",   "at",    "be",     "but",    "by",
+      "can",  "could", "do",   "for",   "from",  "get",  "had",   "has",    "have",   "i",
+      "i'd",  "i'm",   "if",   "in",    "into",  "is",   "it",    "like",   "look",   "looking",
+      "made", "me",    "my",   "need",  "of",    "on",   "or",    "please", "should", "so",
+      "some", "such",  "that", "the",   "their", "them", "there", "these",  "they",   "this",
+      "to",   "want",  "was",  "which", "will",  "with", "would", "you",    "your",   "find"};
   char key[sizeof fillers[0]] = {0};
   if (length >= sizeof key)
     return FALSE;

@@ -11,8 +11,10 @@ typedef enum ShopQueryKind {
   SHOP_QUERY_WHOLE,           /* the instruction as it stands */
   SHOP_QUERY_WITHOUT_PRICE,   /* without its introduction and its price clause */
   SHOP_QUERY_OPTIONS_DOUBLED, /* its keywords, and the option values twice: they tell products apart best */
-  SHOP_QUERY_KIND_OPTIONS,    /* the last two keywords of the head, which name the kind of product, and the options */
-  SHOP_QUERY_HEAD_OPTIONS,    /* the keywords of the head, the part before the first " with ", and the option values */
+  SHOP_QUERY_KIND_OPTIONS,    /* the last two keywords of the head, which name the kind of product, and the
+                                 options */
+  SHOP_QUERY_HEAD_OPTIONS,    /* the keywords of the head, the part before the first " with ", and the option
+                                 values */
   SHOP_QUERY_OPTIONS,         /* the option values alone */
   SHOP_QUERY_HEAD,            /* without option clause: the head */
   SHOP_QUERY_FIRST_KEYWORDS   /* without option clause: the first six keywords */
@@ -27,8 +29,8 @@ extern const char *const shop_query_kind_names[];
  * `kinds` (room for SHOP_MAX_QUERIES, or NULL) gets the ShopQueryKind of each. */
 void shop_queries_make(const char *instruction, GPtrArray *actions, guint *n_actions, guint *kinds);
 
-/* The option clause of an instruction in lower case, "name: value, and name: value" without its " with ", from *start
- * to before *end; they are equal when there is none. */
+/* The option clause of an instruction in lower case, "name: value, and name: value" without its " with ",
+ * from *start to before *end; they are equal when there is none. */
 void shop_queries_find_options(const char *instruction, const char **start, const char **end);
 
 /* Frees a GString of such an array: its GDestroyNotify. */

@@ -1,8 +1,8 @@
 /* Selecting and sorting keys without branches that depend on them, since those could not be predicted. */
 #include "envs/shop/ranking.h"
 
-/* Each pass splits the keys around one of them into the other of two areas, and goes on in the part that holds the
- * wanted one. */
+/* Each pass splits the keys around one of them into the other of two areas, and goes on in the part that
+ * holds the wanted one. */
 guint64 shop_find_ranked(guint64 *keys, guint64 *other, gsize n, gsize rank)
 {
   for (;;) {

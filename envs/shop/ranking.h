@@ -24,16 +24,16 @@ static inline guint64 *shop_keys_reserve(ShopKeys *keys, gsize n)
 /* The `rank`-th largest (from 1) of n keys (rank <= n). Overwrites them and `other`, which is as large. */
 guint64 shop_find_ranked(guint64 *keys, guint64 *other, gsize n, gsize rank);
 
-/* Drops all of n distinct keys but the `wanted` (<= n) largest, which stay in their order; returns how many are left.
- * `other` lends its room. */
+/* Drops all of n distinct keys but the `wanted` (<= n) largest, which stay in their order; returns how many
+ * are left. `other` lends its room. */
 gsize shop_keep_largest(guint64 *keys, gsize n, gsize wanted, ShopKeys *other);
 
-/* Sorts the `wanted` largest of n distinct keys to the front, largest first; returns how many there are. `other` lends
- * its room. */
+/* Sorts the `wanted` largest of n distinct keys to the front, largest first; returns how many there are.
+ * `other` lends its room. */
 gsize shop_rank_keys(guint64 *keys, gsize n, gsize wanted, ShopKeys *other);
 
-/* A document as one key: the better score is the larger, and of equal scores the smaller ASIN. Positive floats order as
- * their bits do. */
+/* A document as one key: the better score is the larger, and of equal scores the smaller ASIN. Positive
+ * floats order as their bits do. */
 static inline guint64 shop_make_hit(float score, guint32 rank)
 {
   guint32 bits;

@@ -9,12 +9,13 @@
 
 #include <string.h>
 
-/* So many products are looked at; when none fits, the first is bought after all. With the search and four steps to
- * choose two options and to buy, that stays within fifteen steps. */
+/* So many products are looked at; when none fits, the first is bought after all. With the search and four
+ * steps to choose two options and to buy, that stays within fifteen steps. */
 #define MOST_LOOKS 5
 
-/* The place, among those made from an instruction, of the query that names the wanted options twice. On train goals of
- * the 1,000-product shop it serves the reader better than the two before it (docs/results-beyond.md). */
+/* The place, among those made from an instruction, of the query that names the wanted options twice. On train
+ * goals of the 1,000-product shop it serves the reader better than the two before it
+ * (docs/results-beyond.md). */
 #define BEST_QUERY 2
 
 typedef struct {
@@ -30,7 +31,8 @@ typedef struct {
 
 static gboolean is_text(const ShopCatalogue *catalogue, ShopString string, const char *text, gsize length)
 {
-  return shop_string_length(catalogue, string) == length && memcmp(shop_string(catalogue, string), text, length) == 0;
+  return shop_string_length(catalogue, string) == length &&
+         memcmp(shop_string(catalogue, string), text, length) == 0;
 }
 
 /* Takes the first "name: value" off *rest, which ends at `end`. */
@@ -50,8 +52,8 @@ static gboolean next_wanted(const char **rest, const char *end, Wanted *wanted)
   return TRUE;
 }
 
-/* The candidate that chooses a wanted option, of the group of that name if there are several; -1 when the page has
- * none. *clicked tells whether it is chosen already. */
+/* The candidate that chooses a wanted option, of the group of that name if there are several; -1 when the
+ * page has none. *clicked tells whether it is chosen already. */
 static gint find_option(ShopSession *session, const Wanted *wanted, gboolean *clicked)
 {
   const ShopCatalogue *catalogue = shop_session_world(session)->catalogue;
@@ -88,7 +90,8 @@ static gint choose_query(ShopSession *session)
 
 static gboolean is_affordable(const ShopSession *session, guint32 product)
 {
-  return shop_session_world(session)->catalogue->products[product].prices[0] <= shop_session_goal(session)->price_upper;
+  return shop_session_world(session)->catalogue->products[product].prices[0] <=
+         shop_session_goal(session)->price_upper;
 }
 
 static gint on_results_page(ShopSession *session, Memory *memory)
@@ -131,8 +134,9 @@ static gint on_item_page(ShopSession *session, Memory *memory)
   if (!fits && !is_last_resort)
     return shop_script_find(session, SHOP_ACTION_PREVIOUS, G_MAXUINT32);
   /* A click that a quirk of the site swallows is not made for ever. */
-  return open >= 0 && memory->n_clicks++ < 2 * MOST_LOOKS ? open
-                                                          : shop_script_find(session, SHOP_ACTION_BUY, G_MAXUINT32);
+  return open >= 0 && memory->n_clicks++ < 2 * MOST_LOOKS
+             ? open
+             : shop_script_find(session, SHOP_ACTION_BUY, G_MAXUINT32);
 }
 
 gint shop_reader_action(ShopSession *session, GError **error)

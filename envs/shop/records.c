@@ -17,13 +17,14 @@ gint64 shop_goal_index(const ShopWorld *world, const char *goal_id, GError **err
   guint64 index;
   if (strncmp(goal_id, world->prefix, length) != 0 || goal_id[length] != '_' ||
       !g_ascii_string_to_unsigned(goal_id + length + 1, 10, 0, G_MAXUINT32, &index, NULL)) {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT, "goal id \"%s\" should be \"%s_N\" with a goal number N",
-                goal_id, world->prefix);
+    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
+                "goal id \"%s\" should be \"%s_N\" with a goal number N", goal_id, world->prefix);
     return -1;
   }
   if (index >= world->goals->n_items) {
     g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                "goal id \"%s\" is beyond the last of this shop's %u %s goals; do catalogue and 'goals' agree with the "
+                "goal id \"%s\" is beyond the last of this shop's %u %s goals; do catalogue and 'goals' "
+                "agree with the "
                 "recording?",
                 goal_id, world->goals->n_items, shop_goal_kind_names[world->goals->kind]);
     return -1;
@@ -79,10 +80,11 @@ static gboolean read_turns(const json_t *turns, ShopRecordTexts *texts, GError *
     const char *text = json_string_value(json_object_get(turn, "text"));
     const char *expected = i % 2 == 0 ? "site" : "agent";
     if (text == NULL || g_strcmp0(from, expected) != 0) {
-      g_set_error(
-          error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-          "turn %" G_GSIZE_FORMAT " should be {\"from\": \"%s\", \"text\": ...}: site and agent alternate%s%s%s", i,
-          expected, from != NULL ? ", found from \"" : "", from != NULL ? from : "", from != NULL ? "\"" : "");
+      g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
+                  "turn %" G_GSIZE_FORMAT
+                  " should be {\"from\": \"%s\", \"text\": ...}: site and agent alternate%s%s%s",
+                  i, expected, from != NULL ? ", found from \"" : "", from != NULL ? from : "",
+                  from != NULL ? "\"" : "");
       return FALSE;
     }
     if (i % 2 == 0)
@@ -171,10 +173,11 @@ static gboolean fill_states_and_actions(const ShopWorld *world, const json_t *st
 {
   gsize n_states = json_array_size(states), n_actions = json_array_size(actions);
   if (n_states == 0 || n_actions > n_states || n_actions + 1 < n_states) {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                "'states' and 'actions' should be lists of equal length (or one more state), found %" G_GSIZE_FORMAT
-                " and %" G_GSIZE_FORMAT " elements",
-                n_states, n_actions);
+    g_set_error(
+        error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
+        "'states' and 'actions' should be lists of equal length (or one more state), found %" G_GSIZE_FORMAT
+        " and %" G_GSIZE_FORMAT " elements",
+        n_states, n_actions);
     return FALSE;
   }
   for (gsize i = 0; i < n_states; i++) {
@@ -192,7 +195,8 @@ static gboolean fill_states_and_actions(const ShopWorld *world, const json_t *st
   g_autofree char *instruction = extract_instruction(texts->observations->pdata[0]);
   *goal = instruction != NULL ? find_goal(world, instruction) : -1;
   if (instruction == NULL)
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT, "states[0] should be a search page with an instruction");
+    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
+                "states[0] should be a search page with an instruction");
   else if (*goal < 0)
     g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT, "no %s goal of this shop reads \"%s\"",
                 shop_goal_kind_names[world->goals->kind], instruction);
@@ -200,13 +204,13 @@ static gboolean fill_states_and_actions(const ShopWorld *world, const json_t *st
   return *goal >= 0;
 }
 
-static gboolean fill_states(const ShopWorld *world, const json_t *object, ShopRecordTexts *texts, gint64 *goal,
-                            GError **error)
+static gboolean fill_states(const ShopWorld *world, const json_t *object, ShopRecordTexts *texts,
+                            gint64 *goal, GError **error)
 {
   GError *problem = NULL;
   json_t *actions = find_actions(object, &problem);
-  gboolean good =
-      problem == NULL && fill_states_and_actions(world, json_object_get(object, "states"), actions, texts, goal, error);
+  gboolean good = problem == NULL && fill_states_and_actions(world, json_object_get(object, "states"),
+                                                             actions, texts, goal, error);
   json_decref(actions);
   if (problem != NULL)
     g_propagate_error(error, problem);
@@ -230,9 +234,10 @@ static gboolean fill(const ShopWorld *world, const json_t *object, CwRecord *rec
   } else if (json_is_array(json_object_get(object, "states"))) {
     good = fill_states(world, object, texts, &record->goal, error);
   } else {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                "expected an object with \"goal_id\" (\"%s_N\") and \"turns\", or with \"states\" and \"actions\"",
-                world->prefix);
+    g_set_error(
+        error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
+        "expected an object with \"goal_id\" (\"%s_N\") and \"turns\", or with \"states\" and \"actions\"",
+        world->prefix);
     good = FALSE;
   }
   if (good) {
@@ -246,7 +251,8 @@ static void finish(const ShopWorld *world, CwRecord *record)
 {
   ShopRecordTexts *texts = record->reserved;
   char bound[G_ASCII_DTOSTR_BUF_SIZE];
-  texts->overrides = g_strconcat("price_upper=", g_ascii_dtostr(bound, sizeof bound, texts->price_upper), NULL);
+  texts->overrides =
+      g_strconcat("price_upper=", g_ascii_dtostr(bound, sizeof bound, texts->price_upper), NULL);
   record->id = texts->id;
   record->split = shop_split_name(SHOP_SPLIT_ALL);
   record->home_split = shop_split_name(shop_split_of_goal(
@@ -259,14 +265,15 @@ static void finish(const ShopWorld *world, CwRecord *record)
 }
 
 /* One line that is no event of a site log. */
-static gboolean read_line(const ShopWorld *world, const char *line, const char *where, CwRecord *record, GError **error)
+static gboolean read_line(const ShopWorld *world, const char *line, const char *where, CwRecord *record,
+                          GError **error)
 {
   json_error_t problem;
   json_t *object = json_loads(line, 0, &problem);
   gboolean good = object != NULL && fill(world, object, record, error);
   if (object == NULL)
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT, "%s: not valid JSON: %s (byte %d of the line)", where,
-                problem.text, problem.position);
+    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT, "%s: not valid JSON: %s (byte %d of the line)",
+                where, problem.text, problem.position);
   else if (!good)
     g_prefix_error(error, "%s: ", where);
   json_decref(object);
@@ -313,8 +320,8 @@ void shop_record_apply(const CwRecord *record, ShopSession *session)
   if (record->as_recorded && texts->has_events)
     shop_session_set_form(session, SHOP_FORM_EVENT);
   else if (record->as_recorded && texts->observation >= 0)
-    shop_session_set_form(session,
-                          texts->observation == SHOP_OBSERVATION_TEXT_RICH ? SHOP_FORM_TEXT_RICH : SHOP_FORM_TEXT);
+    shop_session_set_form(session, texts->observation == SHOP_OBSERVATION_TEXT_RICH ? SHOP_FORM_TEXT_RICH
+                                                                                    : SHOP_FORM_TEXT);
 }
 
 gboolean shop_record_price_upper(const CwRecord *record, double *price_upper)

@@ -69,8 +69,8 @@ static void set_all(TokenSets *sets, const ShopTokenSet *const *given, const cha
     add_set(sets, texts[i]);
 }
 
-/* A goal's option as it is compared: its colour word if it has one; a pair otherwise in the source notation of the
- * original's language, ('size', 'xl'), of which cleaning leaves the words of name and value. */
+/* A goal's option as it is compared: its colour word if it has one; a pair otherwise in the source notation
+ * of the original's language, ('size', 'xl'), of which cleaning leaves the words of name and value. */
 static void add_goal_option(ShopPreparedGoal *goal, const char *name, const char *value)
 {
   TokenSets *sets = &goal->options;
@@ -192,7 +192,8 @@ static guint split_category(const char *path, Part *parts)
 static gboolean categories_match(const char *first, const char *second)
 {
   Part first_parts[MAX_PARTS], second_parts[MAX_PARTS];
-  guint n_first = split_category(first, first_parts), n_second = split_category(second, second_parts), n_common = 0;
+  guint n_first = split_category(first, first_parts), n_second = split_category(second, second_parts),
+        n_common = 0;
   for (guint i = 0; i < n_first; i++)
     n_common += has_part(second_parts, n_second, first_parts[i]);
   return n_common >= 2;
@@ -202,9 +203,9 @@ static void reward_type(const ShopGoalFacts *goal, const ShopProductFacts *produ
 {
   reward->query_match = g_str_equal(goal->query, product->query);
   reward->category_match = categories_match(goal->product_category, product->product_category);
-  reward->title_score = goal->nouns->count == 0
-                            ? 0.2
-                            : (double)shop_noun_set_common(goal->nouns, product->nouns) / (double)goal->nouns->count;
+  reward->title_score = goal->nouns->count == 0 ? 0.2
+                                                : (double)shop_noun_set_common(goal->nouns, product->nouns) /
+                                                      (double)goal->nouns->count;
   reward->r_type = 1.0;
   if (!(reward->query_match || reward->category_match || reward->title_score > 0.2))
     reward->r_type = 0.5;
@@ -275,8 +276,8 @@ static guint match_options(const ShopPreparedGoal *goal, const char *const *opti
 }
 
 void shop_reward(const ShopPreparedGoal *goal, const ShopPreparedProduct *product, double price,
-                 const char *const *options, guint n_options, ShopFuzzyVariant variant, ShopRewardScratch *scratch,
-                 ShopReward *reward)
+                 const char *const *options, guint n_options, ShopFuzzyVariant variant,
+                 ShopRewardScratch *scratch, ShopReward *reward)
 {
   guint n_attributes = goal->attributes.n, n_goal_options = goal->options.n;
   double denominator = (double)(n_attributes + n_goal_options + 1);
@@ -291,6 +292,7 @@ void shop_reward(const ShopPreparedGoal *goal, const ShopPreparedProduct *produc
   reward->w_att = n_attributes / denominator;
   reward->w_option = n_goal_options / denominator;
   reward->w_price = 1.0 / denominator;
-  reward->total = (reward->n_matched_attributes + reward->n_matched_options + (reward->r_price ? 1 : 0)) / denominator;
+  reward->total =
+      (reward->n_matched_attributes + reward->n_matched_options + (reward->r_price ? 1 : 0)) / denominator;
   reward->total *= reward->r_type;
 }

@@ -83,8 +83,8 @@ void shop_reward_scratch_clear(ShopRewardScratch *scratch);
 /* The reward of buying `product` at `price` with these option values (not names)
  * selected. */
 void shop_reward(const ShopPreparedGoal *goal, const ShopPreparedProduct *product, double price,
-                 const char *const *options, guint n_options, ShopFuzzyVariant variant, ShopRewardScratch *scratch,
-                 ShopReward *reward);
+                 const char *const *options, guint n_options, ShopFuzzyVariant variant,
+                 ShopRewardScratch *scratch, ShopReward *reward);
 
 G_END_DECLS
 

@@ -49,8 +49,8 @@ static gpointer tag_titles(gpointer data)
   Batch *batch = data;
   for (gint i; (i = g_atomic_int_add(&batch->next, 1)) < (gint)batch->n;)
     if (batch->known[i] == NULL)
-      batch->tagged[i] =
-          shop_nouns_tag(shop_string(batch->catalogue, batch->catalogue->products[batch->first + (guint)i].title));
+      batch->tagged[i] = shop_nouns_tag(
+          shop_string(batch->catalogue, batch->catalogue->products[batch->first + (guint)i].title));
   return NULL;
 }
 
@@ -109,7 +109,8 @@ static gboolean find_nouns(ShopRewardTables *tables, const ShopCatalogue *catalo
       g_free(made);
       g_clear_pointer(&batch->tagged[i], g_ptr_array_unref);
     }
-    good = report == NULL || report(report_data, "nouns", batch->first + batch->n, catalogue->n_products, error);
+    good =
+        report == NULL || report(report_data, "nouns", batch->first + batch->n, catalogue->n_products, error);
   }
   guint32 n_hashes;
   const guint64 *hashes = shop_noun_words_hashes(words, &n_hashes);
@@ -181,7 +182,8 @@ static void find_attributes(ShopRewardTables *tables, const ShopCatalogue *catal
   own(tables, SHOP_REWARD_TOKEN_SETS, g_byte_array_free(attributes.sets, FALSE), n_words);
 }
 
-ShopRewardTables *shop_reward_tables_new(const ShopCatalogue *catalogue, const char *nouns_file, GError **error)
+ShopRewardTables *shop_reward_tables_new(const ShopCatalogue *catalogue, const char *nouns_file,
+                                         GError **error)
 {
   return shop_reward_tables_new_reporting(catalogue, nouns_file, NULL, NULL, error);
 }
@@ -205,13 +207,14 @@ static gboolean check(const ShopRewardTables *tables, const ShopCatalogue *catal
   const ShopArray *slots = &tables->arrays[SHOP_REWARD_ATTRIBUTES];
   if (starts->n_elements != catalogue->n_products) {
     g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                "array '%s' has %" G_GSIZE_FORMAT " elements for %u products; make the shop file again", starts->name,
-                starts->n_elements, catalogue->n_products);
+                "array '%s' has %" G_GSIZE_FORMAT " elements for %u products; make the shop file again",
+                starts->name, starts->n_elements, catalogue->n_products);
     return FALSE;
   }
   if (slots->n_elements == 0 || (slots->n_elements & (slots->n_elements - 1)) != 0) {
     g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                "array '%s' has %" G_GSIZE_FORMAT " elements, expected a power of two; make the shop file again",
+                "array '%s' has %" G_GSIZE_FORMAT
+                " elements, expected a power of two; make the shop file again",
                 slots->name, slots->n_elements);
     return FALSE;
   }

@@ -23,8 +23,10 @@ typedef enum {
   SHOP_REWARD_NOUN_STARTS, /* "reward/noun_starts": guint32 per product, positions in nouns */
   SHOP_REWARD_NOUNS,       /* "reward/nouns": guint32, ShopNounSets one after the other */
   SHOP_REWARD_NOUN_HASHES, /* "reward/noun_hashes": guint64 per different noun (shop_noun_words_hashes) */
-  SHOP_REWARD_ATTRIBUTES,  /* "reward/attributes": ShopAttributeSlot, a power of two: open addressing by ShopString */
-  SHOP_REWARD_TOKEN_SETS,  /* "reward/token_sets": guint32, ShopTokenSets one after the other; first that of "" */
+  SHOP_REWARD_ATTRIBUTES,  /* "reward/attributes": ShopAttributeSlot, a power of two: open addressing by
+                              ShopString */
+  SHOP_REWARD_TOKEN_SETS, /* "reward/token_sets": guint32, ShopTokenSets one after the other; first that of ""
+                           */
   SHOP_REWARD_N_ARRAYS
 } ShopRewardArray;
 
@@ -35,7 +37,8 @@ typedef struct ShopRewardTables {
 
 /* Makes the tables of a catalogue. `nouns_file` (a path, or NULL) is asked for the
  * nouns of a title before the built-in tagger, which takes some 0.1 ms a title. */
-ShopRewardTables *shop_reward_tables_new(const ShopCatalogue *catalogue, const char *nouns_file, GError **error);
+ShopRewardTables *shop_reward_tables_new(const ShopCatalogue *catalogue, const char *nouns_file,
+                                         GError **error);
 
 /* The same with progress, in titles; `report` as in CwConversion. The titles are
  * tagged by as many threads as there are processors; the tables do not depend on

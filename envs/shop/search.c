@@ -43,8 +43,8 @@ static const ShopIndexTerm *find_term(const ShopIndex *index, const char *text, 
       return NULL;
     const ShopIndexTerm *term = &index->terms[number];
     guint64 offset = term->text >> 16;
-    if ((term->text & 0xFFFF) == length && offset <= index->text_size && length <= index->text_size - offset &&
-        memcmp(index->text + offset, text, length) == 0)
+    if ((term->text & 0xFFFF) == length && offset <= index->text_size &&
+        length <= index->text_size - offset && memcmp(index->text + offset, text, length) == 0)
       return term;
     slot = (slot + 1) & index->slot_mask;
   }

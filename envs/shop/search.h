@@ -38,7 +38,8 @@ void shop_index_finish(ShopIndex *index);
 /* The number of documents added. */
 guint32 shop_index_size(const ShopIndex *index);
 
-/* Lists what a finished index consists of, for writing it to a shop file. The elements belong to the index. */
+/* Lists what a finished index consists of, for writing it to a shop file. The elements belong to the index.
+ */
 void shop_index_arrays(const ShopIndex *index, ShopArray arrays[SHOP_INDEX_N_ARRAYS]);
 
 /* An index over arrays found by their names, whose elements must outlive it. It takes constant time:

@@ -80,8 +80,8 @@ void shop_session_reset(ShopSession *session, guint32 index, CwRandom *random)
   if (session->world->file != NULL)
     shop_file_trim(session->world->file);
   session->random = random;
-  session->form =
-      session->world->settings.observation == SHOP_OBSERVATION_TEXT_RICH ? SHOP_FORM_TEXT_RICH : SHOP_FORM_TEXT;
+  session->form = session->world->settings.observation == SHOP_OBSERVATION_TEXT_RICH ? SHOP_FORM_TEXT_RICH
+                                                                                     : SHOP_FORM_TEXT;
   session->n_steps = 0;
   session->taken = SHOP_ACTION_NONE;
   memset(&session->verdict, 0, sizeof session->verdict);
@@ -242,10 +242,11 @@ static void buy(ShopSession *session)
   const ShopCatalogue *catalogue = session->world->catalogue;
   g_ptr_array_set_size(session->values, 0);
   for (guint i = 0; i < session->selections->len; i++)
-    g_ptr_array_add(session->values,
-                    (gpointer)shop_string(catalogue, g_array_index(session->selections, ShopSelection, i).value));
-  shop_world_judge(session->world, session->goal, session->product, (const char *const *)session->values->pdata,
-                   session->values->len, &session->verdict);
+    g_ptr_array_add(
+        session->values,
+        (gpointer)shop_string(catalogue, g_array_index(session->selections, ShopSelection, i).value));
+  shop_world_judge(session->world, session->goal, session->product,
+                   (const char *const *)session->values->pdata, session->values->len, &session->verdict);
   show(session, SHOP_PAGE_DONE);
 }
 
@@ -296,7 +297,8 @@ static void report_facts(ShopSession *session, gboolean was_bought, CwOutcome *o
   session->facts[n++] = (CwNamedText){"category", shop_string(catalogue, wanted->category)};
   session->facts[n++] = (CwNamedText){"target", shop_string(catalogue, wanted->asin)};
   if (was_bought)
-    session->facts[n++] = (CwNamedText){"item", shop_string(catalogue, catalogue->products[session->product].asin)};
+    session->facts[n++] =
+        (CwNamedText){"item", shop_string(catalogue, catalogue->products[session->product].asin)};
   outcome->facts = session->facts;
   outcome->n_facts = n;
 }
@@ -342,7 +344,8 @@ void shop_session_step(ShopSession *session, guint candidate, CwOutcome *outcome
   ShopActionText parts;
   if (!sticky && chosen.kind == SHOP_ACTION_SEARCH) {
     /* Through the grammar, which has its say about brackets in a query. */
-    if (shop_action_parse(chosen.text, shop_session_is_fixed(session), &parts) && parts.name_length == strlen("search"))
+    if (shop_action_parse(chosen.text, shop_session_is_fixed(session), &parts) &&
+        parts.name_length == strlen("search"))
       search(session, parts.argument, parts.argument_length);
   } else if (!sticky)
     apply(session, chosen.kind, chosen.argument);
@@ -355,7 +358,8 @@ void shop_session_step_text(ShopSession *session, const char *action, CwOutcome 
   ShopActionText parts;
   begin_step(session);
   gboolean sticky = shop_session_is_fixed(session) && session->page == SHOP_PAGE_DONE;
-  ShopActionKind kind = sticky ? SHOP_ACTION_NONE : shop_session_read_action(session, action, &argument, &parts);
+  ShopActionKind kind =
+      sticky ? SHOP_ACTION_NONE : shop_session_read_action(session, action, &argument, &parts);
   if (kind == SHOP_ACTION_SEARCH)
     search(session, parts.argument, parts.argument_length);
   else if (kind != SHOP_ACTION_NONE)

@@ -57,7 +57,8 @@ struct ShopSession {
   GPtrArray *values; /* const char *: what is bought */
   GString *scratch, *url;
   GArray *segments;      /* offset and length of what stands between double quotes in url */
-  ShopString chosen[16]; /* n_chosen names and values of the chosen options, where they decide about clicked labels */
+  ShopString chosen[16]; /* n_chosen names and values of the chosen options, where they decide about clicked
+                            labels */
   guint n_chosen;
   guint64 memory[SHOP_SCRIPT_MEMORY / sizeof(guint64)];
 };

@@ -33,7 +33,8 @@ static void append_keywords(const ShopSession *session, GString *url)
 static const char *group_name(const ShopSession *session, guint32 group)
 {
   const ShopCatalogue *catalogue = session->world->catalogue;
-  return shop_string(catalogue, catalogue->groups[catalogue->products[session->product].groups.first + group].name);
+  return shop_string(catalogue,
+                     catalogue->groups[catalogue->products[session->product].groups.first + group].name);
 }
 
 /* The chosen options as JSON, or in the source notation of the original. */

@@ -90,15 +90,17 @@ void shop_session_append_event(const ShopSession *session, GString *out)
     guint first, end;
     shop_session_shown(session, &first, &end);
     for (guint i = first; i < end; i++)
-      g_ptr_array_add(asins, (gpointer)shop_string(
-                                 catalogue, catalogue->products[g_array_index(session->results, guint32, i)].asin));
+      g_ptr_array_add(asins,
+                      (gpointer)shop_string(
+                          catalogue, catalogue->products[g_array_index(session->results, guint32, i)].asin));
     event.asins = asins;
   }
   if (session->page >= SHOP_PAGE_ITEM) {
     for (guint i = 0; i < session->selections->len; i++) {
       const ShopSelection *selection = &g_array_index(session->selections, ShopSelection, i);
       g_ptr_array_add(
-          options, (gpointer)shop_string(catalogue, catalogue->groups[product->groups.first + selection->group].name));
+          options,
+          (gpointer)shop_string(catalogue, catalogue->groups[product->groups.first + selection->group].name));
       g_ptr_array_add(options, (gpointer)shop_string(catalogue, selection->value));
     }
     event.asin = shop_string(catalogue, product->asin);

@@ -15,7 +15,8 @@
 
 typedef enum { PAGE_INDEX, PAGE_RESULTS, PAGE_ITEM, PAGE_SUB, PAGE_DONE, N_PAGES } Page;
 
-static const char *const page_names[N_PAGES] = {"index", "search_results", "item_page", "item_sub_page", "done"};
+static const char *const page_names[N_PAGES] = {"index", "search_results", "item_page", "item_sub_page",
+                                                "done"};
 static const char *const sub_page_names[] = {"Description", "Features", "Reviews", "Attributes"};
 
 /* One line. Strings belong to the JSON object or to the arrays. */
@@ -51,7 +52,8 @@ G_GNUC_PRINTF(2, 3) static gboolean refuse(GError **error, const char *format, .
   return FALSE;
 }
 
-/* Part number `index` of the address's path, as it stands there; free with g_free. NULL: there are not so many. */
+/* Part number `index` of the address's path, as it stands there; free with g_free. NULL: there are not so
+ * many. */
 static char *path_part(const char *url, guint index)
 {
   const char *host = strstr(url, "://");
@@ -195,7 +197,8 @@ static gboolean read_real(const json_t *object, const char *key, double *value, 
 
 static gboolean read_done(const json_t *content, Event *event, GError **error)
 {
-  const json_t *parts = json_object_get(event->object, "reward_info"), *within = json_object_get(parts, "r_price");
+  const json_t *parts = json_object_get(event->object, "reward_info"),
+               *within = json_object_get(parts, "r_price");
   if (!read_item(content, event, error) || !read_real(content, "price", &event->price, error) ||
       !read_real(event->object, "reward", &event->reward, error))
     return FALSE;
@@ -204,7 +207,8 @@ static gboolean read_done(const json_t *content, Event *event, GError **error)
   event->has_options = json_is_number(json_object_get(parts, "r_option"));
   event->r_option = json_number_value(json_object_get(parts, "r_option"));
   event->r_price = json_is_true(within);
-  return read_real(parts, "r_type", &event->r_type, error) && read_real(parts, "r_att", &event->r_att, error) &&
+  return read_real(parts, "r_type", &event->r_type, error) &&
+         read_real(parts, "r_att", &event->r_att, error) &&
          (json_is_boolean(within) || refuse(error, "'reward_info.r_price' should be true or false"));
 }
 
@@ -217,7 +221,9 @@ static gboolean read_event(Event *event, GError **error)
       break;
   if (event->page == N_PAGES)
     return refuse(
-        error, "there is no page '%s'; a site log has index, search_results, item_page, item_sub_page and done", name);
+        error,
+        "there is no page '%s'; a site log has index, search_results, item_page, item_sub_page and done",
+        name);
   if (event->page != PAGE_INDEX && !json_is_object(content))
     return refuse(error, "'content' should be an object on a page '%s'", name);
   switch (event->page) {
@@ -256,17 +262,18 @@ static gboolean options_equal(const json_t *options, const ShopGoalView *goal)
   return equal || (json_object_size(options) == 0 && goal->option_values->len == 0);
 }
 
-/* The goal of the first event: an object with "instruction_text", of which "asin", "attributes" and "goal_options" are
- * compared where they are there; or the instruction alone. */
-static gboolean find_goal(const ShopWorld *world, const json_t *recorded, ShopRecordTexts *texts, gint64 *index,
-                          GError **error)
+/* The goal of the first event: an object with "instruction_text", of which "asin", "attributes" and
+ * "goal_options" are compared where they are there; or the instruction alone. */
+static gboolean find_goal(const ShopWorld *world, const json_t *recorded, ShopRecordTexts *texts,
+                          gint64 *index, GError **error)
 {
   const json_t *bound = json_object_get(recorded, "price_upper");
   const json_t *attributes = json_object_get(recorded, "attributes");
   const json_t *options = json_object_get(recorded, "goal_options");
   const char *asin = json_string_value(json_object_get(recorded, "asin"));
-  const char *instruction = json_is_string(recorded) ? json_string_value(recorded)
-                                                     : json_string_value(json_object_get(recorded, "instruction_text"));
+  const char *instruction = json_is_string(recorded)
+                                ? json_string_value(recorded)
+                                : json_string_value(json_object_get(recorded, "instruction_text"));
   if (instruction == NULL)
     return refuse(error, "'goal' should be an object with 'instruction_text', or the instruction");
   g_autoptr(GString) wanted = g_string_new(NULL), form = g_string_new(NULL);
@@ -289,9 +296,10 @@ static gboolean find_goal(const ShopWorld *world, const json_t *recorded, ShopRe
   }
   shop_goal_view_free(view);
   if (*index < 0)
-    return refuse(error, "no %s goal of this shop reads \"%s\"%s; do catalogue and 'goals' agree with the recording?",
-                  shop_goal_kind_names[world->goals->kind], wanted->str,
-                  reads_so ? " and has the recorded 'asin', 'attributes' and 'goal_options'" : "");
+    return refuse(
+        error, "no %s goal of this shop reads \"%s\"%s; do catalogue and 'goals' agree with the recording?",
+        shop_goal_kind_names[world->goals->kind], wanted->str,
+        reads_so ? " and has the recorded 'asin', 'attributes' and 'goal_options'" : "");
   texts->price_upper = json_is_number(bound) ? json_number_value(bound) : shop_record_read_bound(instruction);
   return TRUE;
 }
@@ -357,13 +365,14 @@ static gboolean only_adds_options(const Plan *plan, const Event *event)
 
 static gboolean go_to_item(Plan *plan, const Event *event, GError **error)
 {
-  gboolean same =
-      (plan->page == PAGE_ITEM || plan->page == PAGE_SUB) && strcmp(plan->item->asin, event->asin) == 0 &&
-      (event->keywords == NULL || (strcmp(plan->keywords, event->keywords) == 0 && plan->number == event->number)) &&
-      only_adds_options(plan, event);
+  gboolean same = (plan->page == PAGE_ITEM || plan->page == PAGE_SUB) &&
+                  strcmp(plan->item->asin, event->asin) == 0 &&
+                  (event->keywords == NULL ||
+                   (strcmp(plan->keywords, event->keywords) == 0 && plan->number == event->number)) &&
+                  only_adds_options(plan, event);
   if (!same && event->keywords == NULL)
-    return refuse(error, "the page '%s' of product %s does not follow a page of that product", page_names[event->page],
-                  event->asin);
+    return refuse(error, "the page '%s' of product %s does not follow a page of that product",
+                  page_names[event->page], event->asin);
   if (same && plan->page == PAGE_SUB) {
     act(plan, "click[< prev]");
   } else if (!same) {
@@ -482,13 +491,15 @@ static gboolean read_lines(const ShopWorld *world, char **lines, const char *whe
     if (good)
       g_ptr_array_add(events, event);
     if (good && i == 0 && event->page != PAGE_INDEX)
-      good = refuse(error, "a session should begin with the page 'index', found '%s'", page_names[event->page]);
+      good =
+          refuse(error, "a session should begin with the page 'index', found '%s'", page_names[event->page]);
     if (good && i == 0) {
       texts->id = session_of(event->object);
       g_ptr_array_add(texts->observations, NULL);
       good = find_goal(world, json_object_get(event->object, "goal"), texts, goal, error);
     } else if (good) {
-      good = plan->page != PAGE_DONE || refuse(error, "a page follows the page 'done', which ends a session's log");
+      good = plan->page != PAGE_DONE ||
+             refuse(error, "a page follows the page 'done', which ends a session's log");
       good = good && go_to(plan, event, error);
     }
     if (!good) {
@@ -502,8 +513,8 @@ static gboolean read_lines(const ShopWorld *world, char **lines, const char *whe
   return TRUE;
 }
 
-gboolean shop_site_log_read(const ShopWorld *world, const char *record, const char *where, ShopRecordTexts *texts,
-                            gint64 *goal, GError **error)
+gboolean shop_site_log_read(const ShopWorld *world, const char *record, const char *where,
+                            ShopRecordTexts *texts, gint64 *goal, GError **error)
 {
   g_auto(GStrv) lines = g_strsplit(record, "\n", -1);
   GPtrArray *events = g_ptr_array_new_with_free_func(event_free);

@@ -27,8 +27,8 @@ gboolean shop_site_log_continues(const char *record, const char *line);
 
 /* Reads the events of one session, a line each; `where` is the place of the first.
  * Fills texts and *goal. Errors name the place of the line. */
-gboolean shop_site_log_read(const ShopWorld *world, const char *record, const char *where, ShopRecordTexts *texts,
-                            gint64 *goal, GError **error);
+gboolean shop_site_log_read(const ShopWorld *world, const char *record, const char *where,
+                            ShopRecordTexts *texts, gint64 *goal, GError **error);
 
 /* One event in the form in which recorded and present ones are compared: a line of
  * JSON. Members that a page does not have are not written. */

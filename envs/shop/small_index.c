@@ -1,6 +1,6 @@
-/* Searching a catalogue of thousands. There, adding up the scores of all postings costs less than pruning, if they
- * are at hand: so an index of that size keeps, beside its arrays, every posting with its score for a term
- * that the query has once. They are made from the arrays when the index is opened. */
+/* Searching a catalogue of thousands. There, adding up the scores of all postings costs less than pruning, if
+ * they are at hand: so an index of that size keeps, beside its arrays, every posting with its score for a
+ * term that the query has once. They are made from the arrays when the index is opened. */
 #include "envs/shop/index_private.h"
 
 #include <string.h>
@@ -25,8 +25,8 @@ void shop_small_index_free(ShopSmallIndex *small)
   g_free(small);
 }
 
-static void add_posting(const ShopIndex *index, ShopSmallIndex *small, const ShopQueryTerm *term, guint32 place,
-                        guint8 code, guint32 *n)
+static void add_posting(const ShopIndex *index, ShopSmallIndex *small, const ShopQueryTerm *term,
+                        guint32 place, guint8 code, guint32 *n)
 {
   if (code == 0 || place >= index->n_documents || index->ranks[place] >= index->n_documents)
     return;
@@ -63,7 +63,9 @@ ShopSmallIndex *shop_small_index_new(const ShopIndex *index)
     for (guint32 block = 0; block < index->n_blocks; block++) {
       shop_index_open_block(index, &term, block);
       for (guint32 k = 0; k < term.n; k++) {
-        guint32 low = term.places ? term.places[k] & (SHOP_BLOCK_SIZE - 1) : shop_is_dense(&term) ? k : term.low[k];
+        guint32 low = term.places            ? term.places[k] & (SHOP_BLOCK_SIZE - 1)
+                      : shop_is_dense(&term) ? k
+                                             : term.low[k];
         add_posting(index, small, &term, block << SHOP_BLOCK_BITS | low, term.codes[k], &n);
       }
     }
@@ -89,8 +91,8 @@ static void add_scores(const ShopSmallIndex *small, const ShopQueryTerm *term, g
     scores[ranks[i]] += (double)shop_bm25_score(weight, small->frequencies[i], small->norms[ranks[i]]);
 }
 
-/* Moves the scores of matching documents to the scratch's hits, leaving zeros. When four times the limit have gathered,
- * they are cut to the best; from then on a document must beat the worst of those. */
+/* Moves the scores of matching documents to the scratch's hits, leaving zeros. When four times the limit have
+ * gathered, they are cut to the best; from then on a document must beat the worst of those. */
 static gsize collect_hits(ShopSearchScratch *scratch, guint32 n_documents, guint limit)
 {
   gsize room = 4 * (gsize)limit, n = 0;
@@ -112,13 +114,14 @@ static gsize collect_hits(ShopSearchScratch *scratch, guint32 n_documents, guint
   return n;
 }
 
-guint shop_small_index_search(const ShopIndex *index, ShopSearchScratch *scratch, guint limit, guint32 *documents,
-                              ShopSearchWork *work)
+guint shop_small_index_search(const ShopIndex *index, ShopSearchScratch *scratch, guint limit,
+                              guint32 *documents, ShopSearchWork *work)
 {
   if (scratch->scores == NULL)
     scratch->scores = g_new0(double, index->n_documents);
   for (guint i = 0; i < scratch->n_terms; i++)
-    add_scores(index->small, &scratch->terms[i], (guint32)(scratch->terms[i].term - index->terms), scratch->scores);
+    add_scores(index->small, &scratch->terms[i], (guint32)(scratch->terms[i].term - index->terms),
+               scratch->scores);
   gsize n = collect_hits(scratch, index->n_documents, limit);
   n = shop_rank_keys(scratch->hits.keys, n, limit, &scratch->keys);
   work->n_bounded += index->n_documents;

@@ -20,11 +20,14 @@ ShopSplit shop_split_of_asin(const char *asin)
   return percent < 70 ? SHOP_SPLIT_TRAIN : percent < 80 ? SHOP_SPLIT_DEV : SHOP_SPLIT_TEST;
 }
 
-ShopSplit shop_split_of_goal(const ShopCatalogue *catalogue, const ShopGoals *goals, ShopSplitRule rule, guint32 index)
+ShopSplit shop_split_of_goal(const ShopCatalogue *catalogue, const ShopGoals *goals, ShopSplitRule rule,
+                             guint32 index)
 {
   if (rule == SHOP_SPLIT_BY_PRODUCT)
     return shop_split_of_asin(shop_string(catalogue, catalogue->products[goals->items[index].product].asin));
-  return index < UPSTREAM_TEST_END ? SHOP_SPLIT_TEST : index < UPSTREAM_DEV_END ? SHOP_SPLIT_DEV : SHOP_SPLIT_TRAIN;
+  return index < UPSTREAM_TEST_END  ? SHOP_SPLIT_TEST
+         : index < UPSTREAM_DEV_END ? SHOP_SPLIT_DEV
+                                    : SHOP_SPLIT_TRAIN;
 }
 
 typedef struct {
@@ -139,8 +142,8 @@ void shop_splits_arrays(const ShopSplits *splits, ShopGoalKind kind, ShopArray a
 }
 
 ShopSplits *shop_splits_open(const ShopCatalogue *catalogue, const ShopGoals *goals, ShopSplitRule rule,
-                             guint64 goals_per_product, const ShopGoalSettings *stored, ShopArrayFinder finder,
-                             gpointer source, GError **error)
+                             guint64 goals_per_product, const ShopGoalSettings *stored,
+                             ShopArrayFinder finder, gpointer source, GError **error)
 {
   if (rule == SHOP_SPLIT_UPSTREAM || stored->goals_per_product != goals_per_product)
     return shop_splits_new(catalogue, goals, rule, goals_per_product);
@@ -167,8 +170,10 @@ void shop_splits_free(ShopSplits *splits)
   g_free(splits);
 }
 
-static const char *const names[SHOP_N_SPLITS] = {
-    [SHOP_SPLIT_TRAIN] = "train", [SHOP_SPLIT_DEV] = "dev", [SHOP_SPLIT_TEST] = "test", [SHOP_SPLIT_ALL] = "all"};
+static const char *const names[SHOP_N_SPLITS] = {[SHOP_SPLIT_TRAIN] = "train",
+                                                 [SHOP_SPLIT_DEV] = "dev",
+                                                 [SHOP_SPLIT_TEST] = "test",
+                                                 [SHOP_SPLIT_ALL] = "all"};
 
 gint shop_split_from_name(const char *name)
 {

@@ -29,11 +29,11 @@ void shop_splits_free(ShopSplits *splits);              /* accepts NULL */
 /* The arrays of a by_product split as a shop file holds them: "splits/KIND/train", ... */
 #define SHOP_SPLITS_N_ARRAYS 3
 void shop_splits_arrays(const ShopSplits *splits, ShopGoalKind kind, ShopArray arrays[SHOP_SPLITS_N_ARRAYS]);
-/* The splits of goals from a shop file, whose memory must outlive them: those that it holds when they were made with
- * the same `goals_per_product`, otherwise new ones. */
+/* The splits of goals from a shop file, whose memory must outlive them: those that it holds when they were
+ * made with the same `goals_per_product`, otherwise new ones. */
 ShopSplits *shop_splits_open(const ShopCatalogue *catalogue, const ShopGoals *goals, ShopSplitRule rule,
-                             guint64 goals_per_product, const ShopGoalSettings *stored, ShopArrayFinder finder,
-                             gpointer source, GError **error);
+                             guint64 goals_per_product, const ShopGoalSettings *stored,
+                             ShopArrayFinder finder, gpointer source, GError **error);
 
 /* "train", "dev", "test", "all"; -1 for anything else. */
 gint shop_split_from_name(const char *name);
@@ -44,7 +44,8 @@ ShopSplit shop_split_of_asin(const char *asin);
 
 /* The split that goal `index` of ShopGoals.items belongs to under a rule, whether or
  * not goals_per_product left it in. */
-ShopSplit shop_split_of_goal(const ShopCatalogue *catalogue, const ShopGoals *goals, ShopSplitRule rule, guint32 index);
+ShopSplit shop_split_of_goal(const ShopCatalogue *catalogue, const ShopGoals *goals, ShopSplitRule rule,
+                             guint32 index);
 
 /* The index in ShopGoals.items of goal `n` of a split, n < n_goals[split]. */
 guint32 shop_splits_goal(const ShopSplits *splits, ShopSplit split, guint32 n);

@@ -51,8 +51,8 @@ static gboolean append_lower_by_icu(GString *out, const char *text, gsize length
 #define CAPITAL_SIGMA       0x3a3 /* the only one whose lower case depends on its neighbours */
 #define MAX_BYTES_CHARACTER 4
 
-/* Character by character, without allocation once `out` has grown. FALSE, with nothing appended, when the text has one
- * of the two capitals above or is not UTF-8. */
+/* Character by character, without allocation once `out` has grown. FALSE, with nothing appended, when the
+ * text has one of the two capitals above or is not UTF-8. */
 static gboolean append_lower_by_character(GString *out, const char *text, gsize length)
 {
   gsize start = out->len;
@@ -96,7 +96,8 @@ void shop_text_append_lower(GString *out, const char *text, gsize length)
 static gboolean is_space(gunichar c)
 {
   return (c >= 0x09 && c <= 0x0d) || (c >= 0x1c && c <= 0x20) || c == 0x85 || c == 0xa0 || c == 0x1680 ||
-         (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
+         (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f ||
+         c == 0x3000;
 }
 
 void shop_text_trim(const char **text, gsize *length)

@@ -52,9 +52,9 @@ static gboolean is_lower(gunichar character)
 
 static gboolean is_upper(gunichar character)
 {
-  return character < 0x80
-             ? g_ascii_isupper((char)character)
-             : u_isalpha((UChar32)character) && (u_isupper((UChar32)character) || !u_islower((UChar32)character));
+  return character < 0x80 ? g_ascii_isupper((char)character)
+                          : u_isalpha((UChar32)character) &&
+                                (u_isupper((UChar32)character) || !u_islower((UChar32)character));
 }
 
 static gboolean is_quote(gunichar character)
@@ -89,8 +89,8 @@ static gboolean is_space(gunichar character)
 
 /* ------------------------------------------------------------------- exceptions */
 
-/* Fills `ascii` with the piece, curly apostrophes made straight; FALSE when it is longer than `room` - 1 or has other
- * non-ASCII characters. */
+/* Fills `ascii` with the piece, curly apostrophes made straight; FALSE when it is longer than `room` - 1 or
+ * has other non-ASCII characters. */
 static gboolean to_ascii(const Piece *piece, char *ascii, gsize room)
 {
   guint32 length = piece_length(piece);
@@ -126,28 +126,30 @@ static int compare_words(const void *a, const void *b)
 static gboolean is_abbreviation(const char *word)
 {
   static const char *const words[] = {
-      "''",    "'Cause", "'cause", "'em",     "(-:",   "(:",   "(;",    ")-:",     "):",   "):(",   "-_-",    "0.0",
-      "8)",    "8-)",    "8D",     ":(",      ":)",    ":))",  ":*",    ":-(",     ":-)",  ":-/",   ":-D",    ":/",
-      ":0",    ":1",     ":3",     ":>",      ":D",    ":O",   ":P",    ":X",      ":[",   ":]",    ":o",     ":p",
-      ":x",    ":|",     ";)",     ";-)",     ";D",    "<3",   "=(",    "=)",      "=/",   "=3",    "=D",     "=[",
-      "=]",    "=|",     "Adm.",   "Ak.",     "Ala.",  "Apr.", "Ariz.", "Ark.",    "Aug.", "Bros.", "C++",    "Calif.",
-      "Co.",   "Colo.",  "Conn.",  "Corp.",   "D.C.",  "Dec.", "Del.",  "Dr.",     "E.G.", "E.g.",  "Feb.",   "Fla.",
-      "Ga.",   "Gen.",   "Gov.",   "I.E.",    "I.e.",  "Ia.",  "Id.",   "Ill.",    "Inc.", "Ind.",  "Jan.",   "Jr.",
-      "Jul.",  "Jun.",   "Kan.",   "Kans.",   "Ky.",   "La.",  "Ltd.",  "Ma'am",   "Mar.", "Mass.", "Md.",    "Messrs.",
-      "Mich.", "Minn.",  "Miss.",  "Mo.",     "Mont.", "Mr.",  "Mrs.",  "Ms.",     "Mt.",  "N.C.",  "N.D.",   "N.H.",
-      "N.J.",  "N.M.",   "N.Y.",   "Neb.",    "Nebr.", "Nev.", "Nov.",  "O'clock", "O.o",  "Oct.",  "Okla.",  "Ol'",
-      "Ore.",  "Pa.",    "Ph.D.",  "Prof.",   "Rep.",  "Rev.", "S.C.",  "Sen.",    "Sep.", "Sept.", "St.",    "Tenn.",
-      "V.V",   "Va.",    "Wash.",  "Wis.",    "XD",    "[:",   "[=",    "]=",      "^_^",  "a.m.",  "and/or", "co.",
-      "e.g.",  "i.e.",   "ma'am",  "o'clock", "o.O",   "o.o",  "ol'",   "p.m.",    "v.s.", "v.v",   "vs.",    "w/o",
-      "xD"};
+      "''",    "'Cause", "'cause", "'em",   "(-:",   "(:",      "(;",    ")-:",     "):",    "):(",
+      "-_-",   "0.0",    "8)",     "8-)",   "8D",    ":(",      ":)",    ":))",     ":*",    ":-(",
+      ":-)",   ":-/",    ":-D",    ":/",    ":0",    ":1",      ":3",    ":>",      ":D",    ":O",
+      ":P",    ":X",     ":[",     ":]",    ":o",    ":p",      ":x",    ":|",      ";)",    ";-)",
+      ";D",    "<3",     "=(",     "=)",    "=/",    "=3",      "=D",    "=[",      "=]",    "=|",
+      "Adm.",  "Ak.",    "Ala.",   "Apr.",  "Ariz.", "Ark.",    "Aug.",  "Bros.",   "C++",   "Calif.",
+      "Co.",   "Colo.",  "Conn.",  "Corp.", "D.C.",  "Dec.",    "Del.",  "Dr.",     "E.G.",  "E.g.",
+      "Feb.",  "Fla.",   "Ga.",    "Gen.",  "Gov.",  "I.E.",    "I.e.",  "Ia.",     "Id.",   "Ill.",
+      "Inc.",  "Ind.",   "Jan.",   "Jr.",   "Jul.",  "Jun.",    "Kan.",  "Kans.",   "Ky.",   "La.",
+      "Ltd.",  "Ma'am",  "Mar.",   "Mass.", "Md.",   "Messrs.", "Mich.", "Minn.",   "Miss.", "Mo.",
+      "Mont.", "Mr.",    "Mrs.",   "Ms.",   "Mt.",   "N.C.",    "N.D.",  "N.H.",    "N.J.",  "N.M.",
+      "N.Y.",  "Neb.",   "Nebr.",  "Nev.",  "Nov.",  "O'clock", "O.o",   "Oct.",    "Okla.", "Ol'",
+      "Ore.",  "Pa.",    "Ph.D.",  "Prof.", "Rep.",  "Rev.",    "S.C.",  "Sen.",    "Sep.",  "Sept.",
+      "St.",   "Tenn.",  "V.V",    "Va.",   "Wash.", "Wis.",    "XD",    "[:",      "[=",    "]=",
+      "^_^",   "a.m.",   "and/or", "co.",   "e.g.",  "i.e.",    "ma'am", "o'clock", "o.O",   "o.o",
+      "ol'",   "p.m.",   "v.s.",   "v.v",   "vs.",   "w/o",     "xD"};
   /* A single letter and its point. */
   if (g_ascii_islower(word[0]) && word[1] == '.' && word[2] == '\0')
     return TRUE;
   return bsearch(word, words, G_N_ELEMENTS(words), sizeof words[0], compare_words) != NULL;
 }
 
-/* Splits a contraction: sets the lengths of its parts and returns their number, or 0. "don't" is do + n't, "I'll" is
- * I + 'll; the forms without apostrophe are split in the same places. */
+/* Splits a contraction: sets the lengths of its parts and returns their number, or 0. "don't" is do + n't,
+ * "I'll" is I + 'll; the forms without apostrophe are split in the same places. */
 static guint split_contraction(const char *word, guint32 lengths[3])
 {
   /* Who may be followed by which of 'd 'll 've 're 's 'm. */
@@ -229,7 +231,8 @@ static guint32 split_hour(const char *word)
   if (digits == 0 || word[0] == '0' || hour < 1 || hour > 12)
     return 0;
   const char *rest = word + digits;
-  return g_str_equal(rest, "am") || g_str_equal(rest, "pm") || g_str_equal(rest, "a.m.") || g_str_equal(rest, "p.m.")
+  return g_str_equal(rest, "am") || g_str_equal(rest, "pm") || g_str_equal(rest, "a.m.") ||
+                 g_str_equal(rest, "p.m.")
              ? digits
              : 0;
 }
@@ -273,16 +276,18 @@ static guint32 prefix_length(const Piece *piece)
     return 2;
   if (first == 'U' && second == 'S' && at(piece, piece->start + 2) == '$')
     return 3;
-  return is_one_of(first, "§%=—–") || is_punctuation(first) || is_quote(first) || is_currency(first) || is_icon(first);
+  return is_one_of(first, "§%=—–") || is_punctuation(first) || is_quote(first) || is_currency(first) ||
+         is_icon(first);
 }
 
 /* The length of the unit of measure that ends the piece after a digit, or 0. */
 static guint32 unit_length(const Piece *piece)
 {
-  static const char *const units[] = {
-      "km/h", "mbar", "km²", "km³", "dm²", "dm³", "cm²", "cm³", "mm²", "mm³", "kmh", "mph", "hPa", "m/s", "km", "m²",
-      "m³",   "dm",   "cm",  "mm",  "ha",  "µm",  "nm",  "yd",  "in",  "ft",  "kg",  "mg",  "µg",  "lb",  "oz", "Pa",
-      "mb",   "MB",   "kb",  "KB",  "gb",  "GB",  "tb",  "TB",  "m",   "g",   "t",   "T",   "G",   "M",   "K",  "%"};
+  static const char *const units[] = {"km/h", "mbar", "km²", "km³", "dm²", "dm³", "cm²", "cm³", "mm²", "mm³",
+                                      "kmh",  "mph",  "hPa", "m/s", "km",  "m²",  "m³",  "dm",  "cm",  "mm",
+                                      "ha",   "µm",   "nm",  "yd",  "in",  "ft",  "kg",  "mg",  "µg",  "lb",
+                                      "oz",   "Pa",   "mb",  "MB",  "kb",  "KB",  "gb",  "GB",  "tb",  "TB",
+                                      "m",    "g",    "t",   "T",   "G",   "M",   "K",   "%"};
   for (gsize i = 0; i < G_N_ELEMENTS(units); i++) {
     guint32 length = (guint32)g_utf8_strlen(units[i], -1);
     if (length >= piece_length(piece) || !is_digit(piece->text[piece->end - length - 1]))
@@ -383,7 +388,8 @@ static gboolean is_address(const Piece *piece)
       label = end + 1;
       lower = TRUE;
       n_labels++;
-    } else if (!(character >= 0xA1 || g_ascii_isalnum((char)character) || (end > label && is_one_of(character, "-_"))))
+    } else if (!(character >= 0xA1 || g_ascii_isalnum((char)character) ||
+                 (end > label && is_one_of(character, "-_"))))
       return FALSE;
     else
       lower = lower && is_lower(character);

@@ -3,8 +3,9 @@
  * `slack`. First every block of places gets a bound from its terms' largest codes. Blocks are
  * then visited by falling bound, and bounds added up for their documents, until no block
  * can hold one of the best. A document is a candidate while its bound, less the slack, could
- * reach the limit-th largest bound seen; it may turn out to have none of the terms. Only the candidates, few more than
- * the limit, are scored as Lucene scores: single precision per term, summed in double precision in the query's order.
+ * reach the limit-th largest bound seen; it may turn out to have none of the terms. Only the candidates, few
+ * more than the limit, are scored as Lucene scores: single precision per term, summed in double precision in
+ * the query's order.
  */
 #include "envs/shop/index_private.h"
 
@@ -58,11 +59,11 @@ static void set_scales(Search *search)
   }
 }
 
-/* Adds what `n` codes (a multiple of SHOP_ROW_UNIT) add to bounds, but for the 1 that each adds: those are added at
- * once for all terms. Not inlined, because only with an argument of 16 bits does the compiler use the vector
- * instruction for the high half of a product. */
-static __attribute__((noinline)) void add_codes(guint16 *restrict bounds, const guint8 *restrict codes, gsize n,
-                                                guint16 scale)
+/* Adds what `n` codes (a multiple of SHOP_ROW_UNIT) add to bounds, but for the 1 that each adds: those are
+ * added at once for all terms. Not inlined, because only with an argument of 16 bits does the compiler use
+ * the vector instruction for the high half of a product. */
+static __attribute__((noinline)) void add_codes(guint16 *restrict bounds, const guint8 *restrict codes,
+                                                gsize n, guint16 scale)
 {
   for (; n > 0; n -= SHOP_ROW_UNIT, bounds += SHOP_ROW_UNIT, codes += SHOP_ROW_UNIT)
     for (guint i = 0; i < SHOP_ROW_UNIT; i++) {
@@ -279,7 +280,8 @@ static void score_block(Search *search, guint32 block, const guint64 *candidates
   for (guint i = 0; i < n; i++) {
     guint32 place = (guint32)candidates[i];
     if (place < index->n_documents && scoring.scores[i] > 0.0)
-      search->scratch->hits.keys[search->n_hits++] = shop_make_hit((float)scoring.scores[i], index->ranks[place]);
+      search->scratch->hits.keys[search->n_hits++] =
+          shop_make_hit((float)scoring.scores[i], index->ranks[place]);
   }
 }
 
@@ -309,8 +311,8 @@ static double bound_of_worst_hit(const Search *search)
   return search->unit * (double)shop_hit_score(worst) * (1.0 - 1e-6);
 }
 
-/* Scores all candidates that may be among the best. When there are many, because of many alike, the most promising come
- * first: their scores are a sharper threshold for the others. */
+/* Scores all candidates that may be among the best. When there are many, because of many alike, the most
+ * promising come first: their scores are a sharper threshold for the others. */
 static void score_all(Search *search)
 {
   shop_keys_reserve(&search->scratch->hits, search->n_candidates);
@@ -323,8 +325,8 @@ static void score_all(Search *search)
   score_candidates(search, least, search->ranked_bound);
 }
 
-guint shop_index_top_documents(const ShopIndex *index, ShopSearchScratch *scratch, guint limit, guint32 *documents,
-                               ShopSearchWork *work)
+guint shop_index_top_documents(const ShopIndex *index, ShopSearchScratch *scratch, guint limit,
+                               guint32 *documents, ShopSearchWork *work)
 {
   Search search = {.index = index, .scratch = scratch, .limit = limit, .threshold = 1};
   set_scales(&search);

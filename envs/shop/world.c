@@ -38,7 +38,8 @@ guint32 *shop_world_find_title_owners(const ShopCatalogue *catalogue)
     g_hash_table_insert(last, (gpointer)shop_string(catalogue, catalogue->products[i].item_action),
                         GUINT_TO_POINTER(i));
   for (guint32 i = 0; i < catalogue->n_products; i++)
-    owners[i] = GPOINTER_TO_UINT(g_hash_table_lookup(last, shop_string(catalogue, catalogue->products[i].item_action)));
+    owners[i] = GPOINTER_TO_UINT(
+        g_hash_table_lookup(last, shop_string(catalogue, catalogue->products[i].item_action)));
   return owners;
 }
 
@@ -54,7 +55,8 @@ static char **collect_facts(const ShopWorld *world)
   GPtrArray *facts = g_ptr_array_new();
   add_fact(facts, "catalogue", g_strdup(world->name));
   add_fact(facts, "products", g_strdup_printf("%u", world->catalogue->n_products));
-  add_fact(facts, "catalogue_checksum", g_strdup_printf("%016" G_GINT64_MODIFIER "x", world->catalogue->checksum));
+  add_fact(facts, "catalogue_checksum",
+           g_strdup_printf("%016" G_GINT64_MODIFIER "x", world->catalogue->checksum));
   add_fact(facts, "goals", g_strdup(shop_goal_kind_names[s->goals]));
   add_fact(facts, "n_goals", g_strdup_printf("%u", world->goals->n_items));
   add_fact(facts, "split_rule", g_strdup(shop_split_rule_names[s->split_rule]));
@@ -74,7 +76,8 @@ static char **collect_facts(const ShopWorld *world)
   add_fact(facts, "prices", g_strdup(shop_price_rule_names[s->prices]));
   add_fact(facts, "price_seed", g_strdup_printf("%" G_GINT64_FORMAT, s->price_seed));
   add_fact(facts, "similarity", g_strdup(world->fuzzy_variant == SHOP_FUZZY_LCS ? "lcs" : "difflib"));
-  add_fact(facts, "nouns", g_strdup(s->nouns_file != NULL || world->nouns_are_given ? "file" : "built-in tagger"));
+  add_fact(facts, "nouns",
+           g_strdup(s->nouns_file != NULL || world->nouns_are_given ? "file" : "built-in tagger"));
   g_ptr_array_add(facts, NULL);
   return (char **)g_ptr_array_free(facts, FALSE);
 }
@@ -83,8 +86,9 @@ ShopWorld *shop_world_begin(ShopCatalogue *catalogue, const char *prefix, const 
                             const ShopSettings *settings)
 {
   ShopWorld *world = g_new0(ShopWorld, 1);
-  gboolean lcs = settings->similarity == SHOP_SIMILARITY_BY_MODE ? settings->mode == SHOP_MODE_FIXED
-                                                                 : settings->similarity == SHOP_SIMILARITY_LCS;
+  gboolean lcs = settings->similarity == SHOP_SIMILARITY_BY_MODE
+                     ? settings->mode == SHOP_MODE_FIXED
+                     : settings->similarity == SHOP_SIMILARITY_LCS;
   world->prefix = g_strdup(prefix);
   world->name = g_strdup(name);
   world->settings = *settings;
@@ -104,8 +108,8 @@ ShopWorld *shop_world_end(ShopWorld *world, gboolean good)
   return NULL;
 }
 
-ShopWorld *shop_world_new(ShopCatalogue *catalogue, const char *prefix, const char *name, const ShopSettings *settings,
-                          GError **error)
+ShopWorld *shop_world_new(ShopCatalogue *catalogue, const char *prefix, const char *name,
+                          const ShopSettings *settings, GError **error)
 {
   ShopWorld *world = shop_world_begin(catalogue, prefix, name, settings);
   world->goals = shop_goals_new(catalogue, (ShopGoalKind)settings->goals, (ShopPriceRule)settings->prices,

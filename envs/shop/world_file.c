@@ -13,7 +13,8 @@ static gboolean find_facts(ShopFile *file, ShopWorldFacts *facts, const char **n
   const char *text = names.elements;
   if (found.n_elements != 1 || names.n_elements == 0 || text[names.n_elements - 1] != '\0') {
     g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                "%s: its description cannot be read; make it again with 'cartwright import'", shop_file_path(file));
+                "%s: its description cannot be read; make it again with 'cartwright import'",
+                shop_file_path(file));
     return FALSE;
   }
   *facts = *(const ShopWorldFacts *)found.elements;
@@ -22,23 +23,26 @@ static gboolean find_facts(ShopFile *file, ShopWorldFacts *facts, const char **n
 }
 
 /* Whether the sources of the file allow the goals that are wanted. */
-static gboolean check_sources(const ShopFile *file, const ShopCatalogue *catalogue, const ShopWorldFacts *facts,
-                              ShopGoalKind kind, GError **error)
+static gboolean check_sources(const ShopFile *file, const ShopCatalogue *catalogue,
+                              const ShopWorldFacts *facts, ShopGoalKind kind, GError **error)
 {
   if (kind == SHOP_GOALS_HUMAN && !facts->has_humans) {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
-                "%s: was made without crowd-written instructions, which goals: human needs; import again with "
-                "'human_file', or set 'goals: synthetic'",
-                shop_file_path(file));
+    g_set_error(
+        error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
+        "%s: was made without crowd-written instructions, which goals: human needs; import again with "
+        "'human_file', or set 'goals: synthetic'",
+        shop_file_path(file));
     return FALSE;
   }
   if (kind == SHOP_GOALS_SYNTHETIC && facts->n_without_attributes > 0) {
     guint32 first = MIN(facts->first_without_attributes, catalogue->n_products - 1);
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                "%s: no attributes for product %s (%u of %u products have none); synthetic goals need the attribute "
-                "file that belongs to the catalogue: import again with it as 'attributes_file', or set 'goals: human'",
-                shop_file_path(file), shop_string(catalogue, catalogue->products[first].asin),
-                facts->n_without_attributes, catalogue->n_products);
+    g_set_error(
+        error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
+        "%s: no attributes for product %s (%u of %u products have none); synthetic goals need the attribute "
+        "file that belongs to the catalogue: import again with it as 'attributes_file', or set 'goals: "
+        "human'",
+        shop_file_path(file), shop_string(catalogue, catalogue->products[first].asin),
+        facts->n_without_attributes, catalogue->n_products);
     return FALSE;
   }
   return TRUE;
@@ -53,7 +57,8 @@ static ShopGoals *open_goals(ShopWorld *world, const ShopWorldFacts *facts, GErr
   guint64 seed = (guint64)s->price_seed;
   if (!shop_file_has(world->file, shop_world_goals_array(kind)))
     return shop_goals_new(world->catalogue, kind, prices, seed, error);
-  return shop_goals_open(world->catalogue, kind, prices, seed, &facts->goals, shop_file_find, world->file, error);
+  return shop_goals_open(world->catalogue, kind, prices, seed, &facts->goals, shop_file_find, world->file,
+                         error);
 }
 
 static gboolean open_parts(ShopWorld *world, const ShopWorldFacts *facts, GError **error)
@@ -63,15 +68,18 @@ static gboolean open_parts(ShopWorld *world, const ShopWorldFacts *facts, GError
   world->goals = open_goals(world, facts, error);
   if (world->goals == NULL)
     return FALSE;
-  world->splits = shop_splits_open(world->catalogue, world->goals, (ShopSplitRule)s->split_rule,
-                                   (guint64)s->goals_per_product, &facts->goals, shop_file_find, world->file, error);
+  world->splits =
+      shop_splits_open(world->catalogue, world->goals, (ShopSplitRule)s->split_rule,
+                       (guint64)s->goals_per_product, &facts->goals, shop_file_find, world->file, error);
   if (world->splits == NULL)
     return FALSE;
-  world->rewards = shop_reward_tables_open(world->catalogue, s->nouns_file, shop_file_find, world->file, error);
+  world->rewards =
+      shop_reward_tables_open(world->catalogue, s->nouns_file, shop_file_find, world->file, error);
   if (world->rewards == NULL)
     return FALSE;
   world->index = shop_index_open_arrays(shop_file_find, world->file, error);
-  if (world->index == NULL || !shop_file_find(world->file, SHOP_WORLD_TITLE_OWNERS, sizeof(guint32), &owners, error))
+  if (world->index == NULL ||
+      !shop_file_find(world->file, SHOP_WORLD_TITLE_OWNERS, sizeof(guint32), &owners, error))
     return FALSE;
   if (shop_index_size(world->index) != world->catalogue->n_products ||
       owners.n_elements != world->catalogue->n_products) {
@@ -85,8 +93,8 @@ static gboolean open_parts(ShopWorld *world, const ShopWorldFacts *facts, GError
   return TRUE;
 }
 
-static ShopWorld *open_world(const char *path, ShopFileVerify verify, const char *prefix, const ShopSettings *settings,
-                             GError **error)
+static ShopWorld *open_world(const char *path, ShopFileVerify verify, const char *prefix,
+                             const ShopSettings *settings, GError **error)
 {
   ShopFile *file = shop_file_open(path, verify, error);
   if (file == NULL)
@@ -109,8 +117,8 @@ static ShopWorld *open_world(const char *path, ShopFileVerify verify, const char
   return shop_world_end(world, open_parts(world, &facts, error));
 }
 
-ShopWorld *shop_world_open(const char *path, ShopFileVerify verify, const char *prefix, const ShopSettings *settings,
-                           GError **error)
+ShopWorld *shop_world_open(const char *path, ShopFileVerify verify, const char *prefix,
+                           const ShopSettings *settings, GError **error)
 {
   GError *problem = NULL;
   ShopWorld *world = open_world(path, verify, prefix, settings, &problem);

@@ -20,11 +20,11 @@ typedef struct ShopSources {
 /* Reads the sources and writes the shop file `into`, which must not exist. Of a
  * file that fails something may be left; it is no shop file. `report` as in
  * CwConversion. */
-gboolean shop_world_import(const ShopSources *sources, const char *into, CwReport report, gpointer report_data,
-                           GError **error);
+gboolean shop_world_import(const ShopSources *sources, const char *into, CwReport report,
+                           gpointer report_data, GError **error);
 
 /* The world in a shop file: the same as one built from the same sources. */
-ShopWorld *shop_world_open(const char *path, ShopFileVerify verify, const char *prefix, const ShopSettings *settings,
-                           GError **error);
+ShopWorld *shop_world_open(const char *path, ShopFileVerify verify, const char *prefix,
+                           const ShopSettings *settings, GError **error);
 
 #endif

@@ -72,8 +72,8 @@ static gboolean write_catalogue(Import *import, GError **error)
   const ShopSources *sources = import->sources;
   ShopArray arrays[SHOP_CATALOGUE_N_ARRAYS];
   ShopCatalogue *catalogue = shop_load_catalogue_into(
-      shop_catalogue_builder_new_to(import->writer), sources->items_file, sources->attributes_file, sources->human_file,
-      sources->max_products, report, import, error);
+      shop_catalogue_builder_new_to(import->writer), sources->items_file, sources->attributes_file,
+      sources->human_file, sources->max_products, report, import, error);
   if (catalogue == NULL)
     return FALSE;
   take_facts(import, catalogue);
@@ -86,11 +86,13 @@ static gboolean write_catalogue(Import *import, GError **error)
 }
 
 /* Goals and splits of one kind; what keeps them from being made goes to *reason. */
-static gboolean write_goals(Import *import, ShopGoalKind kind, gboolean with_prices, GError **reason, GError **error)
+static gboolean write_goals(Import *import, ShopGoalKind kind, gboolean with_prices, GError **reason,
+                            GError **error)
 {
   const ShopGoalSettings *s = &import->facts.goals;
   ShopArray arrays[SHOP_GOALS_N_ARRAYS + SHOP_SPLITS_N_ARRAYS];
-  ShopGoals *goals = shop_goals_new(import->catalogue, kind, (ShopPriceRule)s->price_rule, s->price_seed, reason);
+  ShopGoals *goals =
+      shop_goals_new(import->catalogue, kind, (ShopPriceRule)s->price_rule, s->price_seed, reason);
   if (goals == NULL)
     return TRUE;
   ShopSplits *splits = shop_splits_new(import->catalogue, goals, SHOP_SPLIT_BY_PRODUCT, s->goals_per_product);
@@ -108,7 +110,8 @@ static gboolean write_goals(Import *import, ShopGoalKind kind, gboolean with_pri
 static gboolean write_all_goals(Import *import, GError **error)
 {
   GError *synthetic = NULL, *human = NULL;
-  if (import->facts.n_without_attributes == 0 && !write_goals(import, SHOP_GOALS_SYNTHETIC, TRUE, &synthetic, error))
+  if (import->facts.n_without_attributes == 0 &&
+      !write_goals(import, SHOP_GOALS_SYNTHETIC, TRUE, &synthetic, error))
     return FALSE;
   gboolean any = import->facts.n_without_attributes == 0 && synthetic == NULL;
   if (import->facts.has_humans && !write_goals(import, SHOP_GOALS_HUMAN, !any, &human, error)) {
@@ -121,10 +124,12 @@ static gboolean write_all_goals(Import *import, GError **error)
   else if (!any)
     g_set_error(
         error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-        "%s: no entry for product %s (%u of %u products have none), and there are no crowd-written instructions: "
+        "%s: no entry for product %s (%u of %u products have none), and there are no crowd-written "
+        "instructions: "
         "goals need the attribute file that belongs to the catalogue ('attributes_file'), or 'human_file'",
         import->sources->attributes_file,
-        shop_string(import->catalogue, import->catalogue->products[import->facts.first_without_attributes].asin),
+        shop_string(import->catalogue,
+                    import->catalogue->products[import->facts.first_without_attributes].asin),
         import->facts.n_without_attributes, import->catalogue->n_products);
   g_clear_error(&synthetic);
   g_clear_error(&human);
@@ -168,8 +173,8 @@ static gboolean write_rest(Import *import, GError **error)
   return add_arrays(import, arrays, G_N_ELEMENTS(arrays), error);
 }
 
-gboolean shop_world_import(const ShopSources *sources, const char *into, CwReport reporter, gpointer report_data,
-                           GError **error)
+gboolean shop_world_import(const ShopSources *sources, const char *into, CwReport reporter,
+                           gpointer report_data, GError **error)
 {
   Import import = {.sources = sources, .report = reporter, .report_data = report_data};
   import.writer = shop_file_writer_new(into, error);

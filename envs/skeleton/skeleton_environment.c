@@ -141,7 +141,8 @@ static gint scripted_action(gpointer data, const char *script, GError **error)
 
   (void)script, (void)error;
   for (i = 0; i < session->shared->n_colours; i++) {
-    if (session->n_candidates == session->shared->n_colours && session->candidates[i] == guesses[session->ball])
+    if (session->n_candidates == session->shared->n_colours &&
+        session->candidates[i] == guesses[session->ball])
       break;
   }
   return (gint)i; /* the guess when the ball was named, "ask" before */

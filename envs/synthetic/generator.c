@@ -84,7 +84,8 @@ static void make_family(const SyntheticShop *shop, guint64 number, Family *famil
     family->n_chosen[g] = MIN(family->n_chosen[g], n);
   }
   family->brand = make_brand(random);
-  family->price = kind->lowest_price + cw_random_uniform(random) * (kind->highest_price - kind->lowest_price) * 0.6;
+  family->price =
+      kind->lowest_price + cw_random_uniform(random) * (kind->highest_price - kind->lowest_price) * 0.6;
   family->ranged = cw_random_below(random, 5) == 0;
   cw_random_free(random);
 }
@@ -128,7 +129,8 @@ static json_t *member_options(const Family *family, guint member)
     for (guint v = 0; v < family->n_values[g]; v++) {
       for (guint i = first; i < end; i++) {
         if (family->option_order[g][i] == v)
-          json_array_append_new(values, json_pack("{s:s, s:n}", "value", family->kind->options[g].values[v], "image"));
+          json_array_append_new(
+              values, json_pack("{s:s, s:n}", "value", family->kind->options[g].values[v], "image"));
       }
     }
     json_object_set_new(options, family->kind->options[g].name, values);
@@ -153,8 +155,8 @@ static char *member_price(const Family *family, guint member, CwRandom *random)
   return g_strdup_printf("$%s - $%s", low, high);
 }
 
-static char *member_title(const Family *family, guint member, const char *const *attributes, const char *brand,
-                          CwRandom *random)
+static char *member_title(const Family *family, guint member, const char *const *attributes,
+                          const char *brand, CwRandom *random)
 {
   if (member == ACCESSORY) {
     char *first = title_case(attributes[0]);
@@ -196,8 +198,8 @@ static json_t *member_bullets(const char *const *attributes, guint n_attributes,
   return bullets;
 }
 
-static char *member_description(const Family *family, guint member, const char *const *attributes, guint n_attributes,
-                                const char *brand, CwRandom *random)
+static char *member_description(const Family *family, guint member, const char *const *attributes,
+                                guint n_attributes, const char *brand, CwRandom *random)
 {
   if (member == ACCESSORY)
     return g_strdup_printf("%s by %s. It fits most models.", family->kind->accessory, brand);
@@ -225,8 +227,8 @@ static void make_asin(guint64 index, char asin[11])
 
 /* Two or three attributes and the kind, as WebShop's own synthetic instructions are
  * worded; the last attribute comes after "with". */
-static char *make_instruction(const Family *family, const char *const *attributes, guint n_attributes, CwRandom *random,
-                              json_t *chosen)
+static char *make_instruction(const Family *family, const char *const *attributes, guint n_attributes,
+                              CwRandom *random, json_t *chosen)
 {
   guint32 order[MAX_ATTRIBUTES];
   for (guint i = 0; i < n_attributes; i++)
@@ -236,9 +238,10 @@ static char *make_instruction(const Family *family, const char *const *attribute
   for (guint i = 0; i < n; i++)
     json_array_append_new(chosen, json_string(attributes[order[i]]));
   if (n == 2)
-    return g_strdup_printf("Find me %s %s with %s", attributes[order[0]], family->kind->query, attributes[order[1]]);
-  return g_strdup_printf("Find me %s, %s %s with %s", attributes[order[0]], attributes[order[1]], family->kind->query,
-                         attributes[order[2]]);
+    return g_strdup_printf("Find me %s %s with %s", attributes[order[0]], family->kind->query,
+                           attributes[order[1]]);
+  return g_strdup_printf("Find me %s, %s %s with %s", attributes[order[0]], attributes[order[1]],
+                         family->kind->query, attributes[order[2]]);
 }
 
 static guint64 greatest_common_divisor(guint64 a, guint64 b)

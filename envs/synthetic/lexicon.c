@@ -21,9 +21,13 @@ static const char *const fabric_attributes[] = {"machine washable",
                                                 "soft fleece",
                                                 NULL};
 
-static const char *const shoe_attributes[] = {
-    "non slip",        "rubber sole",   "arch support", "memory foam", "water resistant", "lace up",      "slip on",
-    "breathable mesh", "ankle support", "faux leather", "wide toe",    "shock absorbing", "light weight", NULL};
+static const char *const shoe_attributes[] = {"non slip",        "rubber sole",
+                                              "arch support",    "memory foam",
+                                              "water resistant", "lace up",
+                                              "slip on",         "breathable mesh",
+                                              "ankle support",   "faux leather",
+                                              "wide toe",        "shock absorbing",
+                                              "light weight",    NULL};
 
 static const char *const skin_attributes[] = {"cruelty free",
                                               "paraben free",
@@ -88,25 +92,29 @@ static const char *const device_attributes[] = {"fast charging",   "noise cancel
                                                 "usb c",           "wall mountable",   "motion activated",
                                                 "night vision",    "dual band",        NULL};
 
-static const char *const values_0[] = {"Black",          "White",      "Navy Blue", "Heather Gray", "Burgundy",
-                                       "Olive Green",    "Royal Blue", "Charcoal",  "Khaki",        "Dusty Pink",
-                                       "Mustard Yellow", "Teal",       NULL};
+static const char *const values_0[] = {
+    "Black",    "White", "Navy Blue",  "Heather Gray",   "Burgundy", "Olive Green", "Royal Blue",
+    "Charcoal", "Khaki", "Dusty Pink", "Mustard Yellow", "Teal",     NULL};
 
 static const char *const values_1[] = {"Small", "Medium", "Large", "X-Large", "XX-Large", "3X-Large", NULL};
 
 static const char *const values_2[] = {"Regular", "Slim", "Relaxed", "Tall", NULL};
 
-static const char *const values_3[] = {"6", "6.5", "7", "7.5", "8", "8.5", "9", "9.5", "10", "11", "12", NULL};
+static const char *const values_3[] = {"6", "6.5", "7",  "7.5", "8",  "8.5",
+                                       "9", "9.5", "10", "11",  "12", NULL};
 
 static const char *const values_4[] = {"Lavender",   "Vanilla", "Eucalyptus Mint", "Citrus", "Unscented",
                                        "Cedar Wood", "Coconut", "Rose Petal",      NULL};
 
-static const char *const values_5[] = {"2 Ounce", "4 Ounce", "8 Ounce", "12 Ounce", "16 Ounce", "32 Ounce", NULL};
+static const char *const values_5[] = {"2 Ounce",  "4 Ounce",  "8 Ounce", "12 Ounce",
+                                       "16 Ounce", "32 Ounce", NULL};
 
-static const char *const values_6[] = {"Ruby Red",      "Nude Beige",  "Coral Peach",   "Plum Berry", "Soft Pink",
-                                       "Caramel Brown", "Dark Cherry", "Golden Bronze", NULL};
+static const char *const values_6[] = {"Ruby Red",    "Nude Beige",    "Coral Peach",
+                                       "Plum Berry",  "Soft Pink",     "Caramel Brown",
+                                       "Dark Cherry", "Golden Bronze", NULL};
 
-static const char *const values_7[] = {"Pack of 1", "Pack of 2", "Pack of 4", "Pack of 6", "Pack of 12", NULL};
+static const char *const values_7[] = {"Pack of 1", "Pack of 2",  "Pack of 4",
+                                       "Pack of 6", "Pack of 12", NULL};
 
 static const char *const values_8[] = {"Chocolate",     "Vanilla",  "Strawberry",  "Salted Caramel",
                                        "Peanut Butter", "Original", "Honey Lemon", "Mango",
@@ -118,7 +126,8 @@ static const char *const values_9[] = {"Espresso",    "Walnut",        "White", 
 
 static const char *const values_10[] = {"Round", "Oval", "Square", "Octagon", NULL};
 
-static const char *const values_11[] = {"24 in Height", "26 in Height", "30 in Height", "Set of 2", "Set of 4", NULL};
+static const char *const values_11[] = {"24 in Height", "26 in Height", "30 in Height",
+                                        "Set of 2",     "Set of 4",     NULL};
 
 static const char *const values_12[] = {"3 Tier", "4 Tier", "5 Tier", "6 Tier", NULL};
 
@@ -132,12 +141,14 @@ static const char *const values_15[] = {"42 in x 63 in", "52 in x 63 in",  "52 i
 
 static const char *const values_16[] = {"Twin", "Full", "Queen", "King", "California King", NULL};
 
-static const char *const values_17[] = {"16 in x 16 in", "18 in x 18 in", "20 in x 20 in", "12 in x 20 in", NULL};
+static const char *const values_17[] = {"16 in x 16 in", "18 in x 18 in", "20 in x 20 in", "12 in x 20 in",
+                                        NULL};
 
 static const char *const values_18[] = {"Black",     "Silver",     "Rose Gold",   "Space Gray", "White",
                                         "Coral Red", "Mint Green", "Deep Purple", NULL};
 
-static const char *const values_19[] = {"Basic Kit", "With Carrying Case", "With Charger", "Two Year Warranty", NULL};
+static const char *const values_19[] = {"Basic Kit", "With Carrying Case", "With Charger",
+                                        "Two Year Warranty", NULL};
 
 static const char *const values_20[] = {"3 Feet", "6 Feet", "10 Feet", "15 Feet", "25 Feet", "50 Feet", NULL};
 
@@ -200,28 +211,34 @@ const SyntheticKind synthetic_kinds[] = {
     {"fashion", "men's dress shirts", "Men's Dress Shirt",
      "Clothing, Shoes & Jewelry › Men › Clothing › Shirts › Dress Shirts", "Collar Stay Set for Dress Shirts",
      fabric_attributes, options_0, 18, 70},
-    {"fashion", "men's shorts", "Men's Athletic Shorts", "Clothing, Shoes & Jewelry › Men › Clothing › Shorts",
-     "Drawstring Cord Replacement for Shorts", fabric_attributes, options_0, 12, 45},
-    {"fashion", "women's dresses", "Women's Midi Dress", "Clothing, Shoes & Jewelry › Women › Clothing › Dresses",
-     "Garment Bag for Dresses", fabric_attributes, options_0, 20, 90},
-    {"fashion", "women's sweaters", "Women's Knit Sweater", "Clothing, Shoes & Jewelry › Women › Clothing › Sweaters",
-     "Sweater Shaver for Knit Sweaters", fabric_attributes, options_0, 19, 80},
-    {"fashion", "men's jackets", "Men's Hooded Jacket", "Clothing, Shoes & Jewelry › Men › Clothing › Jackets & Coats",
-     "Zipper Pull Set for Jackets", fabric_attributes, options_1, 35, 160},
-    {"fashion", "running shoes", "Running Shoes", "Clothing, Shoes & Jewelry › Unisex › Shoes › Athletic › Running",
-     "Shoe Laces for Running Shoes", shoe_attributes, options_2, 30, 130},
-    {"fashion", "women's sandals", "Women's Strap Sandals", "Clothing, Shoes & Jewelry › Women › Shoes › Sandals",
-     "Heel Cushions for Sandals", shoe_attributes, options_2, 15, 75},
+    {"fashion", "men's shorts", "Men's Athletic Shorts",
+     "Clothing, Shoes & Jewelry › Men › Clothing › Shorts", "Drawstring Cord Replacement for Shorts",
+     fabric_attributes, options_0, 12, 45},
+    {"fashion", "women's dresses", "Women's Midi Dress",
+     "Clothing, Shoes & Jewelry › Women › Clothing › Dresses", "Garment Bag for Dresses", fabric_attributes,
+     options_0, 20, 90},
+    {"fashion", "women's sweaters", "Women's Knit Sweater",
+     "Clothing, Shoes & Jewelry › Women › Clothing › Sweaters", "Sweater Shaver for Knit Sweaters",
+     fabric_attributes, options_0, 19, 80},
+    {"fashion", "men's jackets", "Men's Hooded Jacket",
+     "Clothing, Shoes & Jewelry › Men › Clothing › Jackets & Coats", "Zipper Pull Set for Jackets",
+     fabric_attributes, options_1, 35, 160},
+    {"fashion", "running shoes", "Running Shoes",
+     "Clothing, Shoes & Jewelry › Unisex › Shoes › Athletic › Running", "Shoe Laces for Running Shoes",
+     shoe_attributes, options_2, 30, 130},
+    {"fashion", "women's sandals", "Women's Strap Sandals",
+     "Clothing, Shoes & Jewelry › Women › Shoes › Sandals", "Heel Cushions for Sandals", shoe_attributes,
+     options_2, 15, 75},
     {"fashion", "work boots", "Work Boots", "Clothing, Shoes & Jewelry › Men › Shoes › Boots › Work & Safety",
      "Boot Brush for Work Boots", shoe_attributes, options_2, 45, 180},
     {"fashion", "house slippers", "House Slippers", "Clothing, Shoes & Jewelry › Unisex › Shoes › Slippers",
      "Slipper Insoles for House Slippers", shoe_attributes, options_2, 10, 45},
     {"fashion", "yoga pants", "High Waist Yoga Pants",
-     "Clothing, Shoes & Jewelry › Women › Clothing › Active › Leggings", "Yoga Mat Strap for Yoga Pants Wearers",
-     fabric_attributes, options_0, 15, 60},
+     "Clothing, Shoes & Jewelry › Women › Clothing › Active › Leggings",
+     "Yoga Mat Strap for Yoga Pants Wearers", fabric_attributes, options_0, 15, 60},
     {"beauty", "face moisturizers", "Face Moisturizer Cream",
-     "Beauty & Personal Care › Skin Care › Face › Creams & Moisturizers", "Spatula Set for Face Moisturizer Jars",
-     skin_attributes, options_3, 8, 60},
+     "Beauty & Personal Care › Skin Care › Face › Creams & Moisturizers",
+     "Spatula Set for Face Moisturizer Jars", skin_attributes, options_3, 8, 60},
     {"beauty", "face serums", "Brightening Face Serum", "Beauty & Personal Care › Skin Care › Face › Serums",
      "Dropper Bottles for Face Serum", skin_attributes, options_4, 10, 70},
     {"beauty", "body lotions", "Body Lotion", "Beauty & Personal Care › Skin Care › Body › Lotions",
@@ -246,13 +263,13 @@ const SyntheticKind synthetic_kinds[] = {
      "Tea Infuser for Herbal Tea", food_attributes, options_7, 5, 35},
     {"grocery", "ground coffees", "Ground Coffee", "Grocery & Gourmet Food › Beverages › Coffee › Ground",
      "Coffee Scoop for Ground Coffee", food_attributes, options_8, 8, 45},
-    {"grocery", "crackers", "Baked Crackers", "Grocery & Gourmet Food › Snacks › Crackers", "Serving Tray for Crackers",
-     food_attributes, options_7, 5, 30},
+    {"grocery", "crackers", "Baked Crackers", "Grocery & Gourmet Food › Snacks › Crackers",
+     "Serving Tray for Crackers", food_attributes, options_7, 5, 30},
     {"grocery", "granola cereals", "Granola Cereal", "Grocery & Gourmet Food › Breakfast › Granola",
      "Cereal Container for Granola", food_attributes, options_8, 6, 38},
     {"garden", "coffee tables", "Coffee Table",
-     "Home & Kitchen › Furniture › Living Room Furniture › Tables › Coffee Tables", "Table Coasters for Coffee Table",
-     furniture_attributes, options_9, 70, 400},
+     "Home & Kitchen › Furniture › Living Room Furniture › Tables › Coffee Tables",
+     "Table Coasters for Coffee Table", furniture_attributes, options_9, 70, 400},
     {"garden", "bar stools", "Bar Stool", "Home & Kitchen › Furniture › Kitchen & Dining › Bar Stools",
      "Foot Pads for Bar Stool", furniture_attributes, options_10, 50, 320},
     {"garden", "bookcases", "Open Bookcase", "Home & Kitchen › Furniture › Home Office › Bookcases",
@@ -261,10 +278,11 @@ const SyntheticKind synthetic_kinds[] = {
      "Drawer Liner for Nightstand", furniture_attributes, options_12, 40, 210},
     {"garden", "area rugs", "Area Rug", "Home & Kitchen › Home Decor › Rugs › Area Rugs",
      "Rug Gripper Pads for Area Rug", textile_attributes, options_13, 25, 240},
-    {"garden", "window curtains", "Window Curtains", "Home & Kitchen › Home Decor › Window Treatments › Curtains",
-     "Curtain Rings for Window Curtains", textile_attributes, options_14, 15, 95},
-    {"garden", "bed sheets", "Bed Sheet Set", "Home & Kitchen › Bedding › Sheets", "Sheet Straps for Bed Sheet Set",
-     textile_attributes, options_15, 20, 110},
+    {"garden", "window curtains", "Window Curtains",
+     "Home & Kitchen › Home Decor › Window Treatments › Curtains", "Curtain Rings for Window Curtains",
+     textile_attributes, options_14, 15, 95},
+    {"garden", "bed sheets", "Bed Sheet Set", "Home & Kitchen › Bedding › Sheets",
+     "Sheet Straps for Bed Sheet Set", textile_attributes, options_15, 20, 110},
     {"garden", "throw pillows", "Throw Pillow Cover", "Home & Kitchen › Bedding › Decorative Pillows",
      "Pillow Insert for Throw Pillow Cover", textile_attributes, options_16, 8, 45},
     {"garden", "comforters", "Quilted Comforter", "Home & Kitchen › Bedding › Comforters",
@@ -293,13 +311,14 @@ const SyntheticKind synthetic_kinds[] = {
 
 const guint synthetic_n_kinds = G_N_ELEMENTS(synthetic_kinds);
 
-const char *const synthetic_brand_heads[] = {
-    "Nor", "Vel", "Kas", "Tor", "Lum", "Bri", "Quin", "Dal", "Fen", "Har", "Mira", "Oak", "Pax", "Rin", "Sol", "Tal",
-    "Ulm", "Wex", "Yor", "Zan", "Ash", "Bel", "Cor",  "Dun", "Elm", "Fal", "Gar",  "Hol", "Ivo", "Jun", NULL};
+const char *const synthetic_brand_heads[] = {"Nor", "Vel", "Kas",  "Tor", "Lum", "Bri", "Quin", "Dal",
+                                             "Fen", "Har", "Mira", "Oak", "Pax", "Rin", "Sol",  "Tal",
+                                             "Ulm", "Wex", "Yor",  "Zan", "Ash", "Bel", "Cor",  "Dun",
+                                             "Elm", "Fal", "Gar",  "Hol", "Ivo", "Jun", NULL};
 
-const char *const synthetic_brand_tails[] = {"vale", "ton",   "more", "dex", "wyn", "field", "son",  "mark", "lane",
-                                             "ford", "ell",   "ira",  "ova", "est", "and",   "wood", "ley",  "hart",
-                                             "gate", "crest", "dale", "ium", "ora", "ex",    NULL};
+const char *const synthetic_brand_tails[] = {
+    "vale", "ton", "more", "dex", "wyn",  "field", "son",   "mark", "lane", "ford", "ell", "ira", "ova",
+    "est",  "and", "wood", "ley", "hart", "gate",  "crest", "dale", "ium",  "ora",  "ex",  NULL};
 
 const char *const synthetic_bullet_patterns[] = {"%s: made to last through daily use",
                                                  "Designed to be %s, so you can rely on it",

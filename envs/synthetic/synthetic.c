@@ -17,26 +17,26 @@ typedef struct {
   double instructed;
 } Shop;
 
-#define SHOP_ROWS(Options, shop)                                                                                       \
-  {.name = "products",                                                                                                 \
-   .type = CW_OPTION_INTEGER,                                                                                          \
-   .offset = offsetof(Options, shop.products),                                                                         \
-   .default_value = "1000",                                                                                            \
-   .minimum = 5,                                                                                                       \
-   .maximum = 4294967295.0,                                                                                            \
-   .unit = "products",                                                                                                 \
-   .help = "how many products to make up"},                                                                            \
-      {.name = "shop_seed",                                                                                            \
-       .type = CW_OPTION_INTEGER,                                                                                      \
-       .offset = offsetof(Options, shop.shop_seed),                                                                    \
-       .default_value = "1",                                                                                           \
-       .minimum = 0,                                                                                                   \
-       .maximum = 4294967295.0,                                                                                        \
-       .help = "which shop; independent of the experiment's seed"},                                                    \
-  {                                                                                                                    \
-    .name = "instructed", .type = CW_OPTION_NUMBER, .offset = offsetof(Options, shop.instructed),                      \
-    .default_value = "0.5", .minimum = 0.001, .maximum = 1,                                                            \
-    .help = "share of the products, accessories aside, that somebody wants to buy"                                     \
+#define SHOP_ROWS(Options, shop)                                                                             \
+  {.name = "products",                                                                                       \
+   .type = CW_OPTION_INTEGER,                                                                                \
+   .offset = offsetof(Options, shop.products),                                                               \
+   .default_value = "1000",                                                                                  \
+   .minimum = 5,                                                                                             \
+   .maximum = 4294967295.0,                                                                                  \
+   .unit = "products",                                                                                       \
+   .help = "how many products to make up"},                                                                  \
+      {.name = "shop_seed",                                                                                  \
+       .type = CW_OPTION_INTEGER,                                                                            \
+       .offset = offsetof(Options, shop.shop_seed),                                                          \
+       .default_value = "1",                                                                                 \
+       .minimum = 0,                                                                                         \
+       .maximum = 4294967295.0,                                                                              \
+       .help = "which shop; independent of the experiment's seed"},                                          \
+  {                                                                                                          \
+    .name = "instructed", .type = CW_OPTION_NUMBER, .offset = offsetof(Options, shop.instructed),            \
+    .default_value = "0.5", .minimum = 0.001, .maximum = 1,                                                  \
+    .help = "share of the products, accessories aside, that somebody wants to buy"                           \
   }
 
 typedef struct {
@@ -51,17 +51,19 @@ static const CwOption options[] = {
 
 static SyntheticShop shop_of(const Shop *chosen)
 {
-  return (SyntheticShop){
-      .n_products = (guint64)chosen->products, .seed = (guint32)chosen->shop_seed, .instructed = chosen->instructed};
+  return (SyntheticShop){.n_products = (guint64)chosen->products,
+                         .seed = (guint32)chosen->shop_seed,
+                         .instructed = chosen->instructed};
 }
 
 static gpointer open_synthetic(gconstpointer options_struct, G_GNUC_UNUSED guint32 seed, GError **error)
 {
   const Options *chosen = options_struct;
   if (chosen->settings.goals == SHOP_GOALS_HUMAN) {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
-                "goals: human was asked for, but the generated shop has no crowd-written instructions; use goals: "
-                "synthetic, or the environment 'webshop'");
+    g_set_error(
+        error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
+        "goals: human was asked for, but the generated shop has no crowd-written instructions; use goals: "
+        "synthetic, or the environment 'webshop'");
     return NULL;
   }
   SyntheticShop shop = shop_of(&chosen->shop);
@@ -72,8 +74,8 @@ static gpointer open_synthetic(gconstpointer options_struct, G_GNUC_UNUSED guint
     synthetic_product(&shop, i, &product, &record);
     g_autofree char *where = g_strdup_printf("generated product %" G_GUINT64_FORMAT, i);
     ok = shop_catalogue_builder_add(builder, product, where, error) &&
-         shop_catalogue_builder_add_attributes(builder, json_string_value(json_object_get(product, "asin")), record,
-                                               where, error);
+         shop_catalogue_builder_add_attributes(builder, json_string_value(json_object_get(product, "asin")),
+                                               record, where, error);
     json_decref(product);
     json_decref(record);
   }
@@ -103,7 +105,8 @@ typedef struct {
 static gboolean fail_to_write(const char *path, GError **error)
 {
   int code = errno;
-  g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be written: %s", path, g_strerror(code));
+  g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be written: %s", path,
+              g_strerror(code));
   return FALSE;
 }
 
@@ -122,8 +125,8 @@ static gboolean write_product(const Files *files, const SyntheticShop *shop, gui
   return good;
 }
 
-static gboolean write_products(const Files *files, const SyntheticShop *shop, const char *into, CwReport report,
-                               gpointer report_data, GError **error)
+static gboolean write_products(const Files *files, const SyntheticShop *shop, const char *into,
+                               CwReport report, gpointer report_data, GError **error)
 {
   gboolean good = fputs("[\n", files->items) >= 0 && fputs("{\n", files->records) >= 0;
   for (guint64 i = 0; good && i < shop->n_products; i++) {
@@ -136,8 +139,8 @@ static gboolean write_products(const Files *files, const SyntheticShop *shop, co
   return good || fail_to_write(into, error);
 }
 
-static gboolean export_synthetic(gconstpointer options_struct, const char *into, CwReport report, gpointer report_data,
-                                 GError **error)
+static gboolean export_synthetic(gconstpointer options_struct, const char *into, CwReport report,
+                                 gpointer report_data, GError **error)
 {
   const ExportOptions *chosen = options_struct;
   SyntheticShop shop = shop_of(&chosen->shop);

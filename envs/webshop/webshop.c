@@ -1,6 +1,6 @@
 /* The `webshop` environment: a shop loaded from WebShop's own JSON files, or from
- * one shop file that was imported from them. It finds the files; everything else is the shop's (envs/shop). The
- * shared part that `open` returns is a ShopWorld. */
+ * one shop file that was imported from them. It finds the files; everything else is the shop's (envs/shop).
+ * The shared part that `open` returns is a ShopWorld. */
 #include "envs/shop/environment.h"
 #include "envs/shop/loader.h"
 #include "envs/shop/world_file.h"
@@ -18,31 +18,31 @@ typedef struct {
   gint64 products;
 } Files;
 
-#define FILE_ROWS(Options, files, shop_help, human_help)                                                               \
-  {.name = "shop",                                                                                                     \
-   .type = CW_OPTION_PATH,                                                                                             \
-   .offset = offsetof(Options, files.shop),                                                                            \
-   .flags = CW_OPTION_REQUIRED,                                                                                        \
-   .help = shop_help},                                                                                                 \
-      {.name = "items_file",                                                                                           \
-       .type = CW_OPTION_STRING,                                                                                       \
-       .offset = offsetof(Options, files.items_file),                                                                  \
-       .default_value = ITEMS_FILE,                                                                                    \
-       .help = "the products, a file in that folder (or an absolute path)"},                                           \
-      {.name = "attributes_file",                                                                                      \
-       .type = CW_OPTION_STRING,                                                                                       \
-       .offset = offsetof(Options, files.attributes_file),                                                             \
-       .default_value = ATTRIBUTES_FILE,                                                                               \
-       .help = "attributes and synthetic instructions of the products"},                                               \
-      {.name = "human_file",                                                                                           \
-       .type = CW_OPTION_STRING,                                                                                       \
-       .offset = offsetof(Options, files.human_file),                                                                  \
-       .default_value = HUMAN_FILE,                                                                                    \
-       .help = human_help},                                                                                            \
-  {                                                                                                                    \
-    .name = "products", .type = CW_OPTION_INTEGER, .offset = offsetof(Options, files.products), .default_value = "0",  \
-    .minimum = 0, .maximum = 1e9, .unit = "products",                                                                  \
-    .help = "how many entries of items_file to load, from the first on; 0: all"                                        \
+#define FILE_ROWS(Options, files, shop_help, human_help)                                                     \
+  {.name = "shop",                                                                                           \
+   .type = CW_OPTION_PATH,                                                                                   \
+   .offset = offsetof(Options, files.shop),                                                                  \
+   .flags = CW_OPTION_REQUIRED,                                                                              \
+   .help = shop_help},                                                                                       \
+      {.name = "items_file",                                                                                 \
+       .type = CW_OPTION_STRING,                                                                             \
+       .offset = offsetof(Options, files.items_file),                                                        \
+       .default_value = ITEMS_FILE,                                                                          \
+       .help = "the products, a file in that folder (or an absolute path)"},                                 \
+      {.name = "attributes_file",                                                                            \
+       .type = CW_OPTION_STRING,                                                                             \
+       .offset = offsetof(Options, files.attributes_file),                                                   \
+       .default_value = ATTRIBUTES_FILE,                                                                     \
+       .help = "attributes and synthetic instructions of the products"},                                     \
+      {.name = "human_file",                                                                                 \
+       .type = CW_OPTION_STRING,                                                                             \
+       .offset = offsetof(Options, files.human_file),                                                        \
+       .default_value = HUMAN_FILE,                                                                          \
+       .help = human_help},                                                                                  \
+  {                                                                                                          \
+    .name = "products", .type = CW_OPTION_INTEGER, .offset = offsetof(Options, files.products),              \
+    .default_value = "0", .minimum = 0, .maximum = 1e9, .unit = "products",                                  \
+    .help = "how many entries of items_file to load, from the first on; 0: all"                              \
   }
 
 typedef struct {
@@ -59,7 +59,8 @@ static const CwOption options[] = {
      .offset = offsetof(Options, verify),
      .default_value = "once",
      .values = shop_file_verify_names,
-     .help = "of a shop file, read all contents and compare their checksums: once (unless this user has verified the "
+     .help = "of a shop file, read all contents and compare their checksums: once (unless this user has "
+             "verified the "
              "unchanged file before), always, or header (never; only header and table)"},
     SHOP_SETTING_ROWS(Options, settings),
 };
@@ -68,17 +69,19 @@ static const CwOption options[] = {
 static char *find_file(const Files *files, const char *name, const char *option, GError **error)
 {
   if (!g_file_test(files->shop, G_FILE_TEST_IS_DIR)) {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
-                "shop folder '%s' does not exist; set 'shop' to the folder that holds %s, %s and %s, or use the "
-                "environment 'synthetic', which needs no files",
-                files->shop, files->items_file, files->attributes_file, files->human_file);
+    g_set_error(
+        error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
+        "shop folder '%s' does not exist; set 'shop' to the folder that holds %s, %s and %s, or use the "
+        "environment 'synthetic', which needs no files",
+        files->shop, files->items_file, files->attributes_file, files->human_file);
     return NULL;
   }
   char *path = g_path_is_absolute(name) ? g_strdup(name) : g_build_filename(files->shop, name, NULL);
   if (g_file_test(path, G_FILE_TEST_IS_REGULAR))
     return path;
   g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
-              "'%s' is not there; copy it into the shop folder, or name the file to read with '%s'", path, option);
+              "'%s' is not there; copy it into the shop folder, or name the file to read with '%s'", path,
+              option);
   g_free(path);
   return NULL;
 }
@@ -96,14 +99,16 @@ static ShopWorld *open_folder(const Options *chosen, GError **error)
   g_autofree char *crowd = human ? find_file(files, files->human_file, "human_file", error) : NULL;
   if (human && crowd == NULL)
     return NULL;
-  ShopCatalogue *catalogue = shop_load_catalogue(items, attributes, crowd, (guint64)files->products, !human, error);
+  ShopCatalogue *catalogue =
+      shop_load_catalogue(items, attributes, crowd, (guint64)files->products, !human, error);
   if (catalogue == NULL)
     return NULL;
   g_autofree char *name = g_path_get_basename(items);
   return shop_world_new(catalogue, "webshop", name, &chosen->settings, error);
 }
 
-/* Options about the files of a folder have no meaning for a shop file, which was made of some; they are not overheard.
+/* Options about the files of a folder have no meaning for a shop file, which was made of some; they are not
+ * overheard.
  */
 static gboolean check_no_folder_options(const Files *files, GError **error)
 {
@@ -115,7 +120,8 @@ static gboolean check_no_folder_options(const Files *files, GError **error)
   if (given == NULL)
     return TRUE;
   g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
-              "'%s' was given, but '%s' is a file and not a folder: a shop file holds what it was imported from; give "
+              "'%s' was given, but '%s' is a file and not a folder: a shop file holds what it was imported "
+              "from; give "
               "'%s' to 'cartwright import webshop' instead",
               given, files->shop, given);
   return FALSE;
@@ -142,12 +148,14 @@ typedef struct {
 
 static const CwOption import_options[] = {
     FILE_ROWS(ImportOptions, files, "the folder of WebShop's files",
-              "crowd-written instructions; when it is not there the shop file has none, and goals: human is refused"),
+              "crowd-written instructions; when it is not there the shop file has none, and goals: human is "
+              "refused"),
     {.name = "nouns_file",
      .type = CW_OPTION_PATH,
      .offset = offsetof(ImportOptions, nouns_file),
-     .help = "nouns of the titles as a tagger of yours found them: a JSON object from ASIN or title to a list; "
-             "without it the built-in tagger finds them"},
+     .help =
+         "nouns of the titles as a tagger of yours found them: a JSON object from ASIN or title to a list; "
+         "without it the built-in tagger finds them"},
     {.name = "prices",
      .type = CW_OPTION_ENUM,
      .offset = offsetof(ImportOptions, prices),
@@ -171,8 +179,8 @@ static const CwOption import_options[] = {
      .help = "the by_product splits to store; an experiment with another number makes its own on opening"},
 };
 
-static gboolean import_webshop(gconstpointer options_struct, const char *into, CwReport report, gpointer report_data,
-                               GError **error)
+static gboolean import_webshop(gconstpointer options_struct, const char *into, CwReport report,
+                               gpointer report_data, GError **error)
 {
   const ImportOptions *chosen = options_struct;
   const Files *files = &chosen->files;

@@ -3,7 +3,8 @@
 #include "batch.h"
 #include <string.h>
 
-/* Beyond this many bytes the cache starts anew: enough for every title and button of a large shop's sessions. */
+/* Beyond this many bytes the cache starts anew: enough for every title and button of a large shop's sessions.
+ */
 #define CACHE_BYTES ((gsize)64 << 20)
 
 #define FEWEST_SLOTS 64
@@ -231,7 +232,8 @@ static guint32 *sort_texts(BertBatchBuilder *builder)
   const guint32 *start = (const guint32 *)(gpointer)builder->text_start->data;
   g_array_set_size(builder->counts, builder->longest + 1);
   g_array_set_size(builder->text_order, n_texts);
-  guint32 *counts = (guint32 *)(gpointer)builder->counts->data, *order = (guint32 *)(gpointer)builder->text_order->data;
+  guint32 *counts = (guint32 *)(gpointer)builder->counts->data,
+          *order = (guint32 *)(gpointer)builder->text_order->data;
   memset(counts, 0, (builder->longest + 1) * sizeof *counts);
   for (guint i = 0; i < n_texts; i++)
     counts[start[i + 1] - start[i]]++;
@@ -270,7 +272,8 @@ const BertBatch *bert_batch_builder_finish(BertBatchBuilder *builder)
   return &builder->batch;
 }
 
-const BertBatch *bert_batch_builder_select(BertBatchBuilder *builder, const BertBatch *batch, const guint8 *wanted)
+const BertBatch *bert_batch_builder_select(BertBatchBuilder *builder, const BertBatch *batch,
+                                           const guint8 *wanted)
 {
   bert_batch_builder_clear(builder);
   for (guint i = 0; i < batch->n_texts; i++)

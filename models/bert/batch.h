@@ -35,7 +35,8 @@ const BertTokens *bert_token_cache_action(BertTokenCache *cache, const char *tex
 void bert_token_cache_trim(BertTokenCache *cache);
 
 /* A (decision, candidate) pair has the logit of its own index. Rows are tokens: text t has rows
- * text_start[t] .. text_start[t+1]-1 of the stream, and pair p has rows pair_start[p] .. of the action rows. */
+ * text_start[t] .. text_start[t+1]-1 of the stream, and pair p has rows pair_start[p] .. of the action rows.
+ */
 typedef struct BertBatch {
   guint n_texts, n_rows, n_pairs, n_action_rows, n_decisions, longest;
   guint32 *ids;            /* n_rows */
@@ -62,9 +63,10 @@ guint bert_batch_builder_n_action_rows(const BertBatchBuilder *builder);
 /* A view of what was added; valid until the next clear or add. */
 const BertBatch *bert_batch_builder_finish(BertBatchBuilder *builder);
 
-/* A batch of nothing but the texts of another one that are `wanted` (n_texts flags), in the same order. Clears the
- * builder first; valid until its next clear or add. */
-const BertBatch *bert_batch_builder_select(BertBatchBuilder *builder, const BertBatch *batch, const guint8 *wanted);
+/* A batch of nothing but the texts of another one that are `wanted` (n_texts flags), in the same order.
+ * Clears the builder first; valid until its next clear or add. */
+const BertBatch *bert_batch_builder_select(BertBatchBuilder *builder, const BertBatch *batch,
+                                           const guint8 *wanted);
 
 G_END_DECLS
 

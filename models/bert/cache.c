@@ -120,7 +120,8 @@ float *bert_cache_add(BertCache *cache, gconstpointer key, gsize key_size, gsize
     }
   }
   entry = g_malloc(sizeof *entry + n * sizeof(float) + key_size);
-  *entry = (Entry){.hash = bert_hash_bytes(key, key_size), .key = entry->floats + n, .key_size = key_size, .n = n};
+  *entry =
+      (Entry){.hash = bert_hash_bytes(key, key_size), .key = entry->floats + n, .key_size = key_size, .n = n};
   entry->link.data = entry;
   memcpy(entry->floats + n, key, key_size);
   g_hash_table_add(cache->entries, entry);

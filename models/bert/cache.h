@@ -17,11 +17,11 @@ BertCache *bert_cache_new(gsize limit);
 void bert_cache_free(BertCache *cache); /* accepts NULL */
 void bert_cache_clear(BertCache *cache);
 
-/* The floats kept under the key, or NULL. They stay valid until the next add or clear. `n` (may be NULL) gets their
- * number. */
+/* The floats kept under the key, or NULL. They stay valid until the next add or clear. `n` (may be NULL) gets
+ * their number. */
 const float *bert_cache_find(BertCache *cache, gconstpointer key, gsize key_size, gsize *n);
-/* Room for n floats under the key, to be filled in before the next call; NULL where the cache is off or they would
- * take more than an eighth of it. An entry of the same key is replaced. */
+/* Room for n floats under the key, to be filled in before the next call; NULL where the cache is off or they
+ * would take more than an eighth of it. An entry of the same key is replaced. */
 float *bert_cache_add(BertCache *cache, gconstpointer key, gsize key_size, gsize n);
 
 /* A good mixture of the bytes: eight at a time, then the finaliser of MurmurHash3. */

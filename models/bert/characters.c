@@ -79,7 +79,8 @@ gboolean bert_decomposition_init(BertDecomposition *decomposition, GError **erro
   }
   if (U_FAILURE(code)) {
     g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FAILED,
-                "ICU has no data for NFD normalisation (%s); install the ICU library with its data", u_errorName(code));
+                "ICU has no data for NFD normalisation (%s); install the ICU library with its data",
+                u_errorName(code));
     bert_decomposition_clear(decomposition);
     return FALSE;
   }

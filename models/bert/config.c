@@ -56,16 +56,16 @@ static gboolean read_size(const ConfigReader *reader, const char *key, guint *ou
     return FALSE;
   }
   if (!json_is_integer(value)) {
-    g_set_error(reader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT, "%s: key '%s': expected an integer, found %s",
-                reader->file, key, json_type_name(value));
+    g_set_error(reader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
+                "%s: key '%s': expected an integer, found %s", reader->file, key, json_type_name(value));
     return FALSE;
   }
   /* The limit keeps every product of two sizes far from overflowing. */
   json_int_t size = json_integer_value(value);
   if (size < 1 || size > (1 << 24)) {
     g_set_error(reader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                "%s: key '%s': expected an integer from 1 to %d, found %" JSON_INTEGER_FORMAT, reader->file, key,
-                1 << 24, size);
+                "%s: key '%s': expected an integer from 1 to %d, found %" JSON_INTEGER_FORMAT, reader->file,
+                key, 1 << 24, size);
     return FALSE;
   }
   *out = (guint)size;
@@ -142,7 +142,8 @@ static gboolean require_word(const ConfigReader *reader, const char *key, const 
   }
   if (strcmp(word, supported) != 0) {
     g_set_error(reader->error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
-                "%s: key '%s': '%s' is not supported; use a model with '%s'", reader->file, key, word, supported);
+                "%s: key '%s': '%s' is not supported; use a model with '%s'", reader->file, key, word,
+                supported);
     return FALSE;
   }
   return TRUE;
@@ -150,7 +151,8 @@ static gboolean require_word(const ConfigReader *reader, const char *key, const 
 
 static gboolean read_keys(const ConfigReader *reader, BertConfig *config)
 {
-  if (!require_word(reader, "model_type", "bert") || !require_word(reader, "position_embedding_type", "absolute") ||
+  if (!require_word(reader, "model_type", "bert") ||
+      !require_word(reader, "position_embedding_type", "absolute") ||
       !read_size(reader, "vocab_size", &config->vocabulary_size) ||
       !read_size(reader, "hidden_size", &config->hidden_size) ||
       !read_size(reader, "num_hidden_layers", &config->n_layers) ||
@@ -167,8 +169,8 @@ static gboolean read_keys(const ConfigReader *reader, BertConfig *config)
   }
   if (config->hidden_size % config->n_heads != 0) {
     g_set_error(reader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                "%s: key 'hidden_size': %u is not a multiple of num_attention_heads, which is %u", reader->file,
-                config->hidden_size, config->n_heads);
+                "%s: key 'hidden_size': %u is not a multiple of num_attention_heads, which is %u",
+                reader->file, config->hidden_size, config->n_heads);
     return FALSE;
   }
   if (config->max_positions < 3) {
@@ -187,7 +189,8 @@ gboolean bert_config_read(const char *file, BertConfig *config, GError **error)
   if (reader.root == NULL) {
     return FALSE;
   }
-  BertConfig read = {.n_token_types = 2, .layer_norm_epsilon = 1e-12, .hidden_dropout = 0.1, .attention_dropout = 0.1};
+  BertConfig read = {
+      .n_token_types = 2, .layer_norm_epsilon = 1e-12, .hidden_dropout = 0.1, .attention_dropout = 0.1};
   gboolean ok = read_keys(&reader, &read);
   if (ok) {
     *config = read;
@@ -204,13 +207,14 @@ const char *bert_activation_name(BertActivation activation)
 gboolean bert_config_write(const BertConfig *config, const char *file, GError **error)
 {
   json_t *root = json_pack(
-      "{s:[s], s:f, s:s, s:f, s:i, s:f, s:i, s:s, s:i, s:i, s:i, s:s, s:i, s:i}", "architectures", "BertModel",
-      "attention_probs_dropout_prob", config->attention_dropout, "hidden_act", bert_activation_name(config->activation),
-      "hidden_dropout_prob", config->hidden_dropout, "intermediate_size", (int)config->intermediate_size,
-      "layer_norm_eps", config->layer_norm_epsilon, "max_position_embeddings", (int)config->max_positions, "model_type",
-      "bert", "num_attention_heads", (int)config->n_heads, "num_hidden_layers", (int)config->n_layers, "hidden_size",
-      (int)config->hidden_size, "position_embedding_type", "absolute", "type_vocab_size", (int)config->n_token_types,
-      "vocab_size", (int)config->vocabulary_size);
+      "{s:[s], s:f, s:s, s:f, s:i, s:f, s:i, s:s, s:i, s:i, s:i, s:s, s:i, s:i}", "architectures",
+      "BertModel", "attention_probs_dropout_prob", config->attention_dropout, "hidden_act",
+      bert_activation_name(config->activation), "hidden_dropout_prob", config->hidden_dropout,
+      "intermediate_size", (int)config->intermediate_size, "layer_norm_eps", config->layer_norm_epsilon,
+      "max_position_embeddings", (int)config->max_positions, "model_type", "bert", "num_attention_heads",
+      (int)config->n_heads, "num_hidden_layers", (int)config->n_layers, "hidden_size",
+      (int)config->hidden_size, "position_embedding_type", "absolute", "type_vocab_size",
+      (int)config->n_token_types, "vocab_size", (int)config->vocabulary_size);
   char *text = json_dumps(root, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_REAL_PRECISION(15));
   json_decref(root);
   char *line = g_strconcat(text, "\n", NULL);

@@ -9,7 +9,8 @@ G_BEGIN_DECLS
 /* The feed-forward layer's activation. */
 typedef enum {
   BERT_ACTIVATION_GELU,    /* "gelu": x/2 (1 + erf(x / sqrt 2)) */
-  BERT_ACTIVATION_GELU_NEW /* "gelu_new" and "gelu_pytorch_tanh": x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) */
+  BERT_ACTIVATION_GELU_NEW /* "gelu_new" and "gelu_pytorch_tanh": x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715
+                              x^3))) */
 } BertActivation;
 
 /* All sizes are at least 1 and hidden_size is a multiple of n_heads. In brackets: the key in config.json. */

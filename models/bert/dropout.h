@@ -17,13 +17,13 @@ typedef struct BertDropout {
   float scale;       /* of kept elements: 65536 / (65536 - threshold) */
 } BertDropout;
 
-/* Elements are numbered within (text, place). 128 of them share 16 Philox blocks: the two halves of word w of block 16
- * g + i (low half first) belong to elements 128 g + 32 w + 2 i and the next. */
+/* Elements are numbered within (text, place). 128 of them share 16 Philox blocks: the two halves of word w of
+ * block 16 g + i (low half first) belong to elements 128 g + 32 w + 2 i and the next. */
 #define BERT_DROPOUT_GROUP 128
 
-/* A row of attention scores (one query's) counts as this multiple of elements, whatever the text's length: elements of
- * query q and key k are numbered q * bert_padded(length) + k. On the CPU it is also how scores lie in memory, for whole
- * vectors of any width. */
+/* A row of attention scores (one query's) counts as this multiple of elements, whatever the text's length:
+ * elements of query q and key k are numbered q * bert_padded(length) + k. On the CPU it is also how scores
+ * lie in memory, for whole vectors of any width. */
 #define BERT_ROW_PADDING 16
 
 static inline guint bert_padded(guint length)
@@ -31,9 +31,15 @@ static inline guint bert_padded(guint length)
   return (length + BERT_ROW_PADDING - 1) / BERT_ROW_PADDING * BERT_ROW_PADDING;
 }
 
-/* What is dropped: hidden states after the embeddings' LayerNorm, attention probabilities, hidden states before the two
- * LayerNorms of a layer. Elements of hidden states are numbered row of the text * h + column. */
-typedef enum { BERT_SITE_EMBEDDINGS, BERT_SITE_ATTENTION, BERT_SITE_ATTENTION_OUTPUT, BERT_SITE_OUTPUT } BertSite;
+/* What is dropped: hidden states after the embeddings' LayerNorm, attention probabilities, hidden states
+ * before the two LayerNorms of a layer. Elements of hidden states are numbered row of the text * h + column.
+ */
+typedef enum {
+  BERT_SITE_EMBEDDINGS,
+  BERT_SITE_ATTENTION,
+  BERT_SITE_ATTENTION_OUTPUT,
+  BERT_SITE_OUTPUT
+} BertSite;
 
 /* `place` of BertDropout: layer -1 is the embeddings; head is 0 but for attention. */
 static inline guint32 bert_dropout_place(gint layer, BertSite site, guint head)

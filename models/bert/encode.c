@@ -241,8 +241,8 @@ static void encode_text(Encoder *encoder, const char *text, guint enough)
   end_word(encoder);
 }
 
-guint bert_tokenizer_encode(const BertTokenizer *tokenizer, const char *text, guint max_tokens, BertTruncation side,
-                            GArray *ids)
+guint bert_tokenizer_encode(const BertTokenizer *tokenizer, const char *text, guint max_tokens,
+                            BertTruncation side, GArray *ids)
 {
   g_return_val_if_fail(max_tokens >= 2, 0);
   Encoder encoder = {.tokenizer = tokenizer, .ids = ids};

@@ -16,7 +16,8 @@ char *bert_file_read(const char *file, gsize *length, GError **error)
       g_set_error(error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT,
                   "%s: no such file; a model folder has config.json, vocab.txt and model.safetensors", file);
     } else {
-      g_set_error(error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be read: %s", file, cause->message);
+      g_set_error(error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be read: %s", file,
+                  cause->message);
     }
     g_error_free(cause);
     return NULL;
@@ -35,8 +36,8 @@ json_t *bert_file_read_json(const char *file, GError **error)
   json_t *root = json_loadb(content, length, JSON_REJECT_DUPLICATES, &where);
   g_free(content);
   if (root == NULL) {
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT, "%s:%d:%d: not valid JSON: %s", file, where.line, where.column,
-                where.text);
+    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT, "%s:%d:%d: not valid JSON: %s", file, where.line,
+                where.column, where.text);
     return NULL;
   }
   if (!json_is_object(root)) {
@@ -52,7 +53,8 @@ gboolean bert_file_write(const char *file, const char *content, gsize length, GE
   GError *cause = NULL;
   if (!g_file_set_contents_full(file, content, (gssize)length,
                                 G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0644, &cause)) {
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be written: %s", file, cause->message);
+    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be written: %s", file,
+                cause->message);
     g_error_free(cause);
     return FALSE;
   }

@@ -27,7 +27,8 @@ static const CwOption rows[] = {
 };
 
 /* Do they make a policy of that shape? */
-static gboolean check(const BertTensor *tensors, guint n, const char *file, const BertConfig *config, GError **error)
+static gboolean check(const BertTensor *tensors, guint n, const char *file, const BertConfig *config,
+                      GError **error)
 {
   BertLayout *layout = bert_layout_new(config);
   BertParameters *weights = bert_parameters_new(layout);
@@ -39,8 +40,8 @@ static gboolean check(const BertTensor *tensors, guint n, const char *file, cons
   return good;
 }
 
-static gboolean write_folder(const BertTensor *tensors, guint n, const BertModelFolder *base, const char *into,
-                             GError **error)
+static gboolean write_folder(const BertTensor *tensors, guint n, const BertModelFolder *base,
+                             const char *into, GError **error)
 {
   if (g_mkdir(into, 0777) != 0) {
     g_set_error(error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: %s", into, g_strerror(errno));
@@ -53,14 +54,16 @@ static gboolean write_folder(const BertTensor *tensors, guint n, const BertModel
     }
   }
   char *weights = g_build_filename(into, "model.safetensors", NULL);
-  gboolean good = bert_model_folder_write(&base->config, base->tokenizer, into, error) &&
-                  bert_safetensors_write(weights, (const BertTensor *)(gpointer)kept->data, kept->len, NULL, error);
+  gboolean good =
+      bert_model_folder_write(&base->config, base->tokenizer, into, error) &&
+      bert_safetensors_write(weights, (const BertTensor *)(gpointer)kept->data, kept->len, NULL, error);
   g_free(weights);
   g_array_free(kept, TRUE);
   return good;
 }
 
-static gboolean import(gconstpointer data, const char *into, CwReport report, gpointer report_data, GError **error)
+static gboolean import(gconstpointer data, const char *into, CwReport report, gpointer report_data,
+                       GError **error)
 {
   const ImportOptions *options = data;
   BertModelFolder base;

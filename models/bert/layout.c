@@ -183,7 +183,8 @@ BertParameters *bert_parameters_new(const BertLayout *layout)
 {
   BertParameters *parameters = g_new0(BertParameters, 1);
   parameters->layout = layout;
-  /* Zeros from the system cost no memory until they are written: gradients and moments of frozen tensors never are. */
+  /* Zeros from the system cost no memory until they are written: gradients and moments of frozen tensors
+   * never are. */
   parameters->allocated = g_new0(float, layout->n_floats + ALIGNMENT_FLOATS);
   gsize misplaced = (guintptr)parameters->allocated / sizeof(float) % ALIGNMENT_FLOATS;
   parameters->block = parameters->allocated + (ALIGNMENT_FLOATS - misplaced) % ALIGNMENT_FLOATS;

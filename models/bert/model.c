@@ -26,8 +26,8 @@ BertShared *bert_shared_open(const BertOptions *options, GError **error)
   const BertConfig *config = &shared->layout->config;
   if (options->freeze_layers > (gint64)config->n_layers) {
     g_set_error(error, CW_POLICY_ERROR, CW_ERROR_CONFIGURATION,
-                "'freeze_layers: %" G_GINT64_FORMAT "' is more than the %u layers of %s", options->freeze_layers,
-                config->n_layers, options->model);
+                "'freeze_layers: %" G_GINT64_FORMAT "' is more than the %u layers of %s",
+                options->freeze_layers, config->n_layers, options->model);
     bert_shared_release(shared);
     return NULL;
   }
@@ -49,7 +49,8 @@ gboolean bert_shared_load_weights(const BertShared *shared, const BertOptions *o
   }
   if (!shared->folder.weights_file) {
     g_set_error(error, CW_POLICY_ERROR, CW_ERROR_CONFIGURATION,
-                "%s: has no model.safetensors; put pre-trained weights there, or train from scratch with 'initialize: "
+                "%s: has no model.safetensors; put pre-trained weights there, or train from scratch with "
+                "'initialize: "
                 "random'",
                 options->model);
     return FALSE;
@@ -60,13 +61,14 @@ gboolean bert_shared_load_weights(const BertShared *shared, const BertOptions *o
 BertTextRules bert_text_rules(const BertShared *shared, const BertOptions *options)
 {
   gint64 most = (gint64)shared->layout->config.max_positions;
-  return (BertTextRules){
-      .tokenizer = shared->folder.tokenizer,
-      .normalises = options->normalize_text,
-      .max_state_tokens = (guint)MIN(options->max_state_tokens, most),
-      .max_action_tokens = (guint)MIN(options->max_action_tokens, most),
-      .truncate_state = options->truncate_state == BERT_SIDE_LEFT ? BERT_TRUNCATE_LEFT : BERT_TRUNCATE_RIGHT,
-      .truncate_action = options->truncate_action == BERT_SIDE_LEFT ? BERT_TRUNCATE_LEFT : BERT_TRUNCATE_RIGHT};
+  return (BertTextRules){.tokenizer = shared->folder.tokenizer,
+                         .normalises = options->normalize_text,
+                         .max_state_tokens = (guint)MIN(options->max_state_tokens, most),
+                         .max_action_tokens = (guint)MIN(options->max_action_tokens, most),
+                         .truncate_state = options->truncate_state == BERT_SIDE_LEFT ? BERT_TRUNCATE_LEFT
+                                                                                     : BERT_TRUNCATE_RIGHT,
+                         .truncate_action = options->truncate_action == BERT_SIDE_LEFT ? BERT_TRUNCATE_LEFT
+                                                                                       : BERT_TRUNCATE_RIGHT};
 }
 
 double bert_hidden_dropout(const BertShared *shared, const BertOptions *options)
@@ -93,7 +95,8 @@ const BertTensorInfo *bert_find_bad_tensor(const BertParameters *parameters, gsi
   return NULL;
 }
 
-gboolean bert_fail_not_finite(const BertParameters *weights, const char *what, guint index, float value, GError **error)
+gboolean bert_fail_not_finite(const BertParameters *weights, const char *what, guint index, float value,
+                              GError **error)
 {
   gsize element = 0;
   const BertTensorInfo *tensor = bert_find_bad_tensor(weights, &element);

@@ -17,12 +17,13 @@ gboolean bert_model_folder_open(const char *path, BertModelFolder *folder, GErro
   }
   if (ok && bert_tokenizer_vocabulary_size(folder->tokenizer) > folder->config.vocabulary_size) {
     g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                "%s: key 'vocab_size' is %u, but vocab.txt has %u tokens; the two belong to different models", file,
-                folder->config.vocabulary_size, bert_tokenizer_vocabulary_size(folder->tokenizer));
+                "%s: key 'vocab_size' is %u, but vocab.txt has %u tokens; the two belong to different models",
+                file, folder->config.vocabulary_size, bert_tokenizer_vocabulary_size(folder->tokenizer));
     ok = FALSE;
   }
   if (ok) {
-    folder->config.vocabulary_size = MAX(folder->config.vocabulary_size, bert_tokenizer_n_tokens(folder->tokenizer));
+    folder->config.vocabulary_size =
+        MAX(folder->config.vocabulary_size, bert_tokenizer_n_tokens(folder->tokenizer));
     folder->weights_file = g_build_filename(path, "model.safetensors", NULL);
     if (!g_file_test(folder->weights_file, G_FILE_TEST_EXISTS)) {
       g_clear_pointer(&folder->weights_file, g_free);

@@ -30,7 +30,8 @@ static void append_lower(GString *out, const char *text)
   if (capacity > G_MAXINT32) {
     code = U_INDEX_OUTOFBOUNDS_ERROR;
   }
-  gint32 written = ucasemap_utf8ToLower(map, out->str + start, (gint32)capacity, valid, (gint32)length, &code);
+  gint32 written =
+      ucasemap_utf8ToLower(map, out->str + start, (gint32)capacity, valid, (gint32)length, &code);
   ucasemap_close(map);
   if (U_SUCCESS(code)) {
     g_string_set_size(out, start + (gsize)written);
@@ -45,7 +46,8 @@ static void append_lower(GString *out, const char *text)
 static gboolean is_python_space(UChar32 c)
 {
   return (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x20) || c == 0x85 || c == 0xA0 || c == 0x1680 ||
-         (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+         (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F ||
+         c == 0x3000;
 }
 
 static void strip(GString *text)

@@ -1,8 +1,9 @@
-/* The options that every BERT backend has, as members of a struct and as rows. A backend's options struct begins with
- * them and goes on with its own:
+/* The options that every BERT backend has, as members of a struct and as rows. A backend's options struct
+ * begins with them and goes on with its own:
  *
- *   typedef struct { union { struct { BERT_OPTION_MEMBERS }; BertOptions bert; }; gint64 threads; } BertCpuOptions;
- *   static const CwOption rows[] = {BERT_OPTION_ROWS(BertCpuOptions), {BERT_OPTION(BertCpuOptions, threads), ...}};
+ *   typedef struct { union { struct { BERT_OPTION_MEMBERS }; BertOptions bert; }; gint64 threads; }
+ * BertCpuOptions; static const CwOption rows[] = {BERT_OPTION_ROWS(BertCpuOptions),
+ * {BERT_OPTION(BertCpuOptions, threads), ...}};
  */
 #ifndef BERT_OPTIONS_H
 #define BERT_OPTIONS_H
@@ -14,14 +15,14 @@ G_BEGIN_DECLS
 typedef enum { BERT_INITIALIZE_PRETRAINED, BERT_INITIALIZE_RANDOM } BertInitialize;
 typedef enum { BERT_SIDE_RIGHT, BERT_SIDE_LEFT } BertSide;
 
-#define BERT_OPTION_MEMBERS                                                                                            \
-  char *model;                                                                                                         \
-  gint initialize;                                                                                                     \
-  gint64 max_state_tokens, max_action_tokens;                                                                          \
-  gint truncate_state, truncate_action;                                                                                \
-  gboolean normalize_text;                                                                                             \
-  double dropout, weight_decay, beta1, beta2, epsilon, head_learning_rate_scale, ema_decay;                            \
-  gboolean sparse_embeddings;                                                                                          \
+#define BERT_OPTION_MEMBERS                                                                                  \
+  char *model;                                                                                               \
+  gint initialize;                                                                                           \
+  gint64 max_state_tokens, max_action_tokens;                                                                \
+  gint truncate_state, truncate_action;                                                                      \
+  gboolean normalize_text;                                                                                   \
+  double dropout, weight_decay, beta1, beta2, epsilon, head_learning_rate_scale, ema_decay;                  \
+  gboolean sparse_embeddings;                                                                                \
   gint64 freeze_layers, score_batch_tokens;
 
 typedef struct BertOptions {

@@ -29,11 +29,12 @@ static const gsize element_sizes[] = {4, 8, 2, 2, 8, 4, 2, 1, 1, 1};
 static const struct {
   const char *name;
   BertElement element;
-} storage_types[] = {{"torch.FloatStorage", BERT_ELEMENT_FLOAT}, {"torch.DoubleStorage", BERT_ELEMENT_DOUBLE},
-                     {"torch.HalfStorage", BERT_ELEMENT_HALF},   {"torch.BFloat16Storage", BERT_ELEMENT_BFLOAT16},
-                     {"torch.LongStorage", BERT_ELEMENT_LONG},   {"torch.IntStorage", BERT_ELEMENT_INT},
-                     {"torch.ShortStorage", BERT_ELEMENT_SHORT}, {"torch.CharStorage", BERT_ELEMENT_CHAR},
-                     {"torch.ByteStorage", BERT_ELEMENT_BYTE},   {"torch.BoolStorage", BERT_ELEMENT_BOOL}};
+} storage_types[] = {
+    {"torch.FloatStorage", BERT_ELEMENT_FLOAT}, {"torch.DoubleStorage", BERT_ELEMENT_DOUBLE},
+    {"torch.HalfStorage", BERT_ELEMENT_HALF},   {"torch.BFloat16Storage", BERT_ELEMENT_BFLOAT16},
+    {"torch.LongStorage", BERT_ELEMENT_LONG},   {"torch.IntStorage", BERT_ELEMENT_INT},
+    {"torch.ShortStorage", BERT_ELEMENT_SHORT}, {"torch.CharStorage", BERT_ELEMENT_CHAR},
+    {"torch.ByteStorage", BERT_ELEMENT_BYTE},   {"torch.BoolStorage", BERT_ELEMENT_BOOL}};
 
 static const char *const functions[] = {"collections.OrderedDict", "torch._utils._rebuild_tensor",
                                         "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter"};
@@ -78,8 +79,8 @@ static gboolean fail(const Machine *machine, const char *format, ...)
   va_start(arguments, format);
   char *text = g_strdup_vprintf(format, arguments);
   va_end(arguments);
-  g_set_error(machine->error, CW_POLICY_ERROR, CW_ERROR_FORMAT, "%s: byte %" G_GSIZE_FORMAT ": %s", machine->where,
-              machine->start, text);
+  g_set_error(machine->error, CW_POLICY_ERROR, CW_ERROR_FORMAT, "%s: byte %" G_GSIZE_FORMAT ": %s",
+              machine->where, machine->start, text);
   g_free(text);
   return FALSE;
 }
@@ -207,7 +208,8 @@ static gboolean make_tuple(Machine *machine, guint n)
 {
   guint len = machine->stack->len;
   for (guint i = 0; i < n; i++)
-    if (i >= len || ((const BertPickleValue *)g_ptr_array_index(machine->stack, len - 1 - i))->kind == BERT_PICKLE_MARK)
+    if (i >= len ||
+        ((const BertPickleValue *)g_ptr_array_index(machine->stack, len - 1 - i))->kind == BERT_PICKLE_MARK)
       return fail(machine, "the pickle takes a value that is not there");
   BertPickleValue *tuple = push(machine, BERT_PICKLE_TUPLE);
   if (!tuple)
@@ -278,7 +280,8 @@ static gboolean recall(Machine *machine, guint64 index)
 static gboolean push_name(Machine *machine, const char *module, gsize module_length, const char *name,
                           gsize name_length)
 {
-  char *text = g_strdup_printf("%.*s.%.*s", (int)MIN(module_length, 200), module, (int)MIN(name_length, 200), name);
+  char *text =
+      g_strdup_printf("%.*s.%.*s", (int)MIN(module_length, 200), module, (int)MIN(name_length, 200), name);
   gboolean known = FALSE;
   for (guint i = 0; i < G_N_ELEMENTS(functions); i++)
     known |= g_str_equal(text, functions[i]);
@@ -318,7 +321,8 @@ static const BertPickleValue *item(const BertPickleValue *value, guint index)
   return value->items && index < value->items->len ? g_ptr_array_index(value->items, index) : NULL;
 }
 
-/* ('storage', type, key, place, elements) and in the old format a sixth, a view, which was always None since 0.4. */
+/* ('storage', type, key, place, elements) and in the old format a sixth, a view, which was always None since
+ * 0.4. */
 static gboolean load_persistent(Machine *machine)
 {
   BertPickleValue *id = pop(machine);
@@ -328,9 +332,11 @@ static gboolean load_persistent(Machine *machine)
   if (id->kind != BERT_PICKLE_TUPLE || !is_a(tag, BERT_PICKLE_STRING) || !g_str_equal(tag->text, "storage") ||
       !is_a(type, BERT_PICKLE_NAME) || !is_a(key, BERT_PICKLE_STRING) || strlen(key->text) != key->length ||
       !is_a(count, BERT_PICKLE_INTEGER) || count->integer < 0)
-    return fail(machine, "expected a storage ('storage', type, key, place, number of elements), found something else");
+    return fail(machine,
+                "expected a storage ('storage', type, key, place, number of elements), found something else");
   if (item(id, 5) && item(id, 5)->kind != BERT_PICKLE_NONE)
-    return fail(machine, "storage '%s' is a view of another one; save the file with a newer PyTorch", key->text);
+    return fail(machine, "storage '%s' is a view of another one; save the file with a newer PyTorch",
+                key->text);
   for (guint i = 0; i < G_N_ELEMENTS(storage_types); i++) {
     if (!g_str_equal(type->text, storage_types[i].name))
       continue;
@@ -345,7 +351,8 @@ static gboolean load_persistent(Machine *machine)
   return fail(machine, "'%s' is no type of a storage", type->text);
 }
 
-static gboolean read_extents(Machine *machine, const BertPickleValue *tuple, const char *what, guint64 *extents)
+static gboolean read_extents(Machine *machine, const BertPickleValue *tuple, const char *what,
+                             guint64 *extents)
 {
   for (guint i = 0; i < tuple->items->len; i++) {
     const BertPickleValue *value = item(tuple, i);
@@ -359,13 +366,15 @@ static gboolean read_extents(Machine *machine, const BertPickleValue *tuple, con
 /* (storage, offset, shape, strides, ...) */
 static gboolean rebuild_tensor(Machine *machine, const BertPickleValue *arguments)
 {
-  const BertPickleValue *storage = item(arguments, 0), *offset = item(arguments, 1), *shape = item(arguments, 2),
-                        *strides = item(arguments, 3);
+  const BertPickleValue *storage = item(arguments, 0), *offset = item(arguments, 1),
+                        *shape = item(arguments, 2), *strides = item(arguments, 3);
   if (!is_a(storage, BERT_PICKLE_STORAGE) || !is_a(offset, BERT_PICKLE_INTEGER) || offset->integer < 0 ||
-      !is_a(shape, BERT_PICKLE_TUPLE) || !is_a(strides, BERT_PICKLE_TUPLE) || shape->items->len != strides->items->len)
+      !is_a(shape, BERT_PICKLE_TUPLE) || !is_a(strides, BERT_PICKLE_TUPLE) ||
+      shape->items->len != strides->items->len)
     return fail(machine, "expected a tensor (storage, offset, shape, strides), found something else");
   if (shape->items->len > BERT_MAX_STRIDES)
-    return fail(machine, "a tensor has %u dimensions; at most %d are supported", shape->items->len, BERT_MAX_STRIDES);
+    return fail(machine, "a tensor has %u dimensions; at most %d are supported", shape->items->len,
+                BERT_MAX_STRIDES);
   BertPickleValue *tensor = push(machine, BERT_PICKLE_TENSOR);
   if (!tensor)
     return FALSE;
@@ -391,7 +400,8 @@ static gboolean reduce(Machine *machine)
   }
   if (g_str_has_prefix(name->text, "torch._utils._rebuild_tensor"))
     return rebuild_tensor(machine, arguments);
-  if (g_str_equal(name->text, "torch._utils._rebuild_parameter") && is_a(item(arguments, 0), BERT_PICKLE_TENSOR)) {
+  if (g_str_equal(name->text, "torch._utils._rebuild_parameter") &&
+      is_a(item(arguments, 0), BERT_PICKLE_TENSOR)) {
     g_ptr_array_add(machine->stack, (gpointer)item(arguments, 0));
     return TRUE;
   }
@@ -460,7 +470,8 @@ static gboolean take_protocol(Machine *machine)
   guint64 protocol = 0;
   if (!take_number(machine, 1, &protocol))
     return FALSE;
-  return protocol >= 2 && protocol <= 5 ? TRUE : fail(machine, "pickle protocol %u is not known", (guint)protocol);
+  return protocol >= 2 && protocol <= 5 ? TRUE
+                                        : fail(machine, "pickle protocol %u is not known", (guint)protocol);
 }
 
 /* `opcode` is neither the end nor a number's. */

@@ -63,8 +63,8 @@ struct BertPickleValue {
 
 typedef struct BertPickle BertPickle;
 
-/* Reads one pickle from the first of `length` bytes on; *used gets the number of bytes up to its end. `where` names it
- * in messages ("model.pth: data.pkl"). */
+/* Reads one pickle from the first of `length` bytes on; *used gets the number of bytes up to its end. `where`
+ * names it in messages ("model.pth: data.pkl"). */
 BertPickle *bert_pickle_read(const char *bytes, gsize length, const char *where, gsize *used, GError **error);
 void bert_pickle_free(BertPickle *pickle); /* accepts NULL */
 /* What the pickle is. Owned by the pickle. */

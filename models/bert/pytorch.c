@@ -10,7 +10,8 @@
 /* No dictionary of tensors needs a larger pickle. */
 #define MOST_PICKLE    ((gsize)64 << 20)
 #define LEGACY_VERSION 1001
-/* What tensors may take that are not in the file as they are wanted, in sizes of the file: a byte becomes eight. */
+/* What tensors may take that are not in the file as they are wanted, in sizes of the file: a byte becomes
+ * eight. */
 #define MOST_COPIES 16
 
 struct BertPytorch {
@@ -84,7 +85,8 @@ static void convert(BertElement element, const char *from, char *to)
   }
 }
 
-/* Elements from the first to the last that the view reaches; FALSE if that is more than there are in the storage. */
+/* Elements from the first to the last that the view reaches; FALSE if that is more than there are in the
+ * storage. */
 static gboolean fits(const BertPickleValue *view, const Place *place, gsize n_elements)
 {
   guint64 last = view->offset;
@@ -92,7 +94,8 @@ static gboolean fits(const BertPickleValue *view, const Place *place, gsize n_el
     return FALSE;
   for (guint i = 0; n_elements > 0 && i < view->n_dimensions; i++) {
     guint64 step;
-    if (!g_uint64_checked_mul(&step, view->shape[i] - 1, view->strides[i]) || !g_uint64_checked_add(&last, last, step))
+    if (!g_uint64_checked_mul(&step, view->shape[i] - 1, view->strides[i]) ||
+        !g_uint64_checked_add(&last, last, step))
       return FALSE;
   }
   return n_elements == 0 || last < place->n_elements;
@@ -137,7 +140,8 @@ static gboolean add_tensor(Reader *reader, const char *name, const BertPickleVal
   }
   if (!fits(view, place, tensor.n_elements))
     return fail(reader,
-                "tensor '%s' reaches beyond its storage '%s' of %" G_GUINT64_FORMAT " elements; the file is damaged",
+                "tensor '%s' reaches beyond its storage '%s' of %" G_GUINT64_FORMAT
+                " elements; the file is damaged",
                 name, view->storage->text, place->n_elements);
   if (tensor.n_elements > place->n_elements)
     return fail(reader, "tensor '%s' overlaps itself; save it after .contiguous()", name);
@@ -150,7 +154,8 @@ static gboolean add_tensor(Reader *reader, const char *name, const BertPickleVal
     gsize size = MAX(tensor.n_elements, 1) * bert_type_size(tensor.type);
     reader->n_copied += size;
     if (reader->n_copied > MOST_COPIES * reader->length)
-      return fail(reader, "its tensors are views that would take more than %d times the file's size", MOST_COPIES);
+      return fail(reader, "its tensors are views that would take more than %d times the file's size",
+                  MOST_COPIES);
     char *copy = g_malloc(size);
     g_ptr_array_add(reader->checkpoint->memory, copy);
     gather(view, place, tensor.n_elements, copy);
@@ -207,7 +212,8 @@ static gboolean add_tensors(Reader *reader, const BertPickle *pickle)
 /* ---- storages ---- */
 
 /* Notes where a storage lies. It may be named more than once, always alike. */
-static gboolean place_storage(Reader *reader, const BertPickleValue *storage, const char *data, guint64 n_bytes)
+static gboolean place_storage(Reader *reader, const BertPickleValue *storage, const char *data,
+                              guint64 n_bytes)
 {
   const Place *known = g_hash_table_lookup(reader->places, storage->text);
   if (known) {
@@ -217,7 +223,8 @@ static gboolean place_storage(Reader *reader, const BertPickleValue *storage, co
   }
   if (storage->n_elements > n_bytes / bert_element_size(storage->element))
     return fail(reader,
-                "storage '%s' should have %" G_GUINT64_FORMAT " elements and has %" G_GUINT64_FORMAT " bytes; "
+                "storage '%s' should have %" G_GUINT64_FORMAT " elements and has %" G_GUINT64_FORMAT
+                " bytes; "
                 "the file is damaged",
                 storage->text, storage->n_elements, n_bytes);
   Place *place = g_new(Place, 1);
@@ -239,7 +246,8 @@ static const BertZipRecord *find_pickle(const BertZip *zip)
   return NULL;
 }
 
-static gboolean place_record(Reader *reader, const BertZip *zip, const char *folder, const BertPickleValue *storage)
+static gboolean place_record(Reader *reader, const BertZip *zip, const char *folder,
+                             const BertPickleValue *storage)
 {
   g_autofree char *name = g_strdup_printf("%s/data/%s", folder, storage->text);
   const BertZipRecord *record = bert_zip_find(zip, name);
@@ -281,15 +289,15 @@ static gboolean read_zip(Reader *reader)
   return good;
 }
 
-/* ---- the older format: pickles of a magic number, a version, the machine, the dictionary, the list of the storages'
- * keys, and then their bytes in that order, each after the number of its elements ---- */
+/* ---- the older format: pickles of a magic number, a version, the machine, the dictionary, the list of the
+ * storages' keys, and then their bytes in that order, each after the number of its elements ---- */
 
 static BertPickle *next_pickle(Reader *reader, gsize *position, const char *what)
 {
   gsize used = 0;
   g_autofree char *where = g_strdup_printf("%s: %s", reader->checkpoint->file, what);
-  BertPickle *pickle = bert_pickle_read(reader->bytes + *position, MIN(reader->length - *position, MOST_PICKLE), where,
-                                        &used, reader->error);
+  BertPickle *pickle = bert_pickle_read(
+      reader->bytes + *position, MIN(reader->length - *position, MOST_PICKLE), where, &used, reader->error);
   *position += used;
   return pickle;
 }
@@ -317,13 +325,15 @@ static const BertPickleValue *storage_of(const BertPickle *pickle, const char *k
   return NULL;
 }
 
-static gboolean place_bytes(Reader *reader, gsize *position, const BertPickle *pickle, const BertPickleValue *key)
+static gboolean place_bytes(Reader *reader, gsize *position, const BertPickle *pickle,
+                            const BertPickleValue *key)
 {
   const BertPickleValue *storage = key->kind == BERT_PICKLE_STRING ? storage_of(pickle, key->text) : NULL;
   if (!storage)
     return fail(reader, "the list of storages names one that no tensor uses; the file is damaged");
   if (reader->length - *position < sizeof(guint64))
-    return fail(reader, "storage '%s' reaches beyond the end of the file; the file is cut off", storage->text);
+    return fail(reader, "storage '%s' reaches beyond the end of the file; the file is cut off",
+                storage->text);
   guint64 n_elements;
   memcpy(&n_elements, reader->bytes + *position, sizeof n_elements);
   n_elements = GUINT64_FROM_LE(n_elements);
@@ -335,7 +345,8 @@ static gboolean place_bytes(Reader *reader, gsize *position, const BertPickle *p
                 "; the file is damaged",
                 storage->text, storage->n_elements, n_elements);
   if (n_elements > (reader->length - *position) / size)
-    return fail(reader, "storage '%s' reaches beyond the end of the file; the file is cut off", storage->text);
+    return fail(reader, "storage '%s' reaches beyond the end of the file; the file is cut off",
+                storage->text);
   if (!place_storage(reader, storage, reader->bytes + *position, n_elements * size))
     return FALSE;
   *position += (gsize)n_elements * size;
@@ -362,7 +373,8 @@ static gboolean read_legacy(Reader *reader)
     if (!place)
       good = fail(reader, "storage '%s' is missing; the file is damaged", storage->text);
     else
-      good = place_storage(reader, storage, place->data, place->n_elements * bert_element_size(place->element));
+      good =
+          place_storage(reader, storage, place->data, place->n_elements * bert_element_size(place->element));
   }
   good = good && add_tensors(reader, pickle);
   bert_pickle_free(keys);
@@ -374,7 +386,8 @@ static gboolean read_legacy(Reader *reader)
 static gboolean is_legacy(const char *bytes, gsize length)
 {
   static const char magic[] = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
-  return length >= 2 + sizeof magic - 1 && bytes[0] == '\x80' && memcmp(bytes + 2, magic, sizeof magic - 1) == 0;
+  return length >= 2 + sizeof magic - 1 && bytes[0] == '\x80' &&
+         memcmp(bytes + 2, magic, sizeof magic - 1) == 0;
 }
 
 BertPytorch *bert_pytorch_open(const char *file, GError **error)
@@ -382,7 +395,8 @@ BertPytorch *bert_pytorch_open(const char *file, GError **error)
   GError *problem = NULL;
   GMappedFile *mapping = g_mapped_file_new(file, FALSE, &problem);
   if (!mapping) {
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be opened: %s", file, problem->message);
+    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be opened: %s", file,
+                problem->message);
     g_error_free(problem);
     return NULL;
   }

@@ -11,9 +11,9 @@ G_BEGIN_DECLS
 
 typedef struct BertPytorch BertPytorch;
 
-/* Reads the whole dictionary: torch.save(model.state_dict(), ...), or one whose entry 'state_dict' is that. Float,
- * half and bfloat16 tensors keep their type, double ones become F32, whole numbers I64. "module." before every name
- * (DataParallel) is left out. Errors are in CW_POLICY_ERROR. */
+/* Reads the whole dictionary: torch.save(model.state_dict(), ...), or one whose entry 'state_dict' is that.
+ * Float, half and bfloat16 tensors keep their type, double ones become F32, whole numbers I64. "module."
+ * before every name (DataParallel) is left out. Errors are in CW_POLICY_ERROR. */
 BertPytorch *bert_pytorch_open(const char *file, GError **error);
 void bert_pytorch_close(BertPytorch *checkpoint); /* accepts NULL */
 /* In the order of the dictionary; names and data belong to the checkpoint. */

@@ -59,7 +59,8 @@ static gboolean fail(const BertSafetensors *file, GError **error, const char *fo
 
 /* ---- the header ---- */
 
-static gboolean read_type(const BertSafetensors *file, const json_t *entry, BertTensor *tensor, GError **error)
+static gboolean read_type(const BertSafetensors *file, const json_t *entry, BertTensor *tensor,
+                          GError **error)
 {
   const json_t *value = json_object_get(entry, "dtype");
   if (!json_is_string(value)) {
@@ -71,11 +72,12 @@ static gboolean read_type(const BertSafetensors *file, const json_t *entry, Bert
       return TRUE;
     }
   }
-  return fail(file, error, "tensor '%s': type '%s' is not supported; convert it to F32, F16, BF16 or I64", tensor->name,
-              json_string_value(value));
+  return fail(file, error, "tensor '%s': type '%s' is not supported; convert it to F32, F16, BF16 or I64",
+              tensor->name, json_string_value(value));
 }
 
-static gboolean read_shape(const BertSafetensors *file, const json_t *entry, BertTensor *tensor, GError **error)
+static gboolean read_shape(const BertSafetensors *file, const json_t *entry, BertTensor *tensor,
+                           GError **error)
 {
   const json_t *shape = json_object_get(entry, "shape");
   if (!json_is_array(shape)) {
@@ -90,22 +92,26 @@ static gboolean read_shape(const BertSafetensors *file, const json_t *entry, Ber
   for (guint i = 0; i < tensor->n_dimensions; i++) {
     const json_t *size = json_array_get(shape, i);
     if (!json_is_integer(size) || json_integer_value(size) < 0) {
-      return fail(file, error, "tensor '%s': dimension %u of 'shape' is not a number of elements", tensor->name, i);
+      return fail(file, error, "tensor '%s': dimension %u of 'shape' is not a number of elements",
+                  tensor->name, i);
     }
     tensor->shape[i] = json_integer_value(size);
     if (!g_size_checked_mul(&tensor->n_elements, tensor->n_elements, (gsize)tensor->shape[i])) {
-      return fail(file, error, "tensor '%s': its shape has more elements than memory has bytes", tensor->name);
+      return fail(file, error, "tensor '%s': its shape has more elements than memory has bytes",
+                  tensor->name);
     }
   }
   return TRUE;
 }
 
-static gboolean read_range(const BertSafetensors *file, const json_t *entry, BertTensor *tensor, GError **error)
+static gboolean read_range(const BertSafetensors *file, const json_t *entry, BertTensor *tensor,
+                           GError **error)
 {
   const json_t *range = json_object_get(entry, "data_offsets");
   const json_t *begin = json_array_get(range, 0), *end = json_array_get(range, 1);
   if (json_array_size(range) != 2 || !json_is_integer(begin) || !json_is_integer(end)) {
-    return fail(file, error, "tensor '%s': 'data_offsets' is missing or not a list of two integers", tensor->name);
+    return fail(file, error, "tensor '%s': 'data_offsets' is missing or not a list of two integers",
+                tensor->name);
   }
   json_int_t first = json_integer_value(begin), past = json_integer_value(end);
   if (first < 0 || past < first || (guint64)past > file->n_bytes) {
@@ -118,7 +124,8 @@ static gboolean read_range(const BertSafetensors *file, const json_t *entry, Ber
   if (!g_size_checked_mul(&expected, tensor->n_elements, types[tensor->type].size) ||
       expected != (gsize)(past - first)) {
     return fail(file, error,
-                "tensor '%s': %" JSON_INTEGER_FORMAT " bytes of data, but %zu elements of type %s were expected",
+                "tensor '%s': %" JSON_INTEGER_FORMAT
+                " bytes of data, but %zu elements of type %s were expected",
                 tensor->name, past - first, tensor->n_elements, types[tensor->type].name);
   }
   tensor->data = file->bytes + first;
@@ -143,8 +150,10 @@ static gboolean check_overlaps(const BertSafetensors *file, GError **error)
   for (guint i = 1; i < file->tensors->len; i++) {
     const BertTensor *before = &g_array_index(file->tensors, BertTensor, i - 1);
     const BertTensor *tensor = &g_array_index(file->tensors, BertTensor, i);
-    if ((const char *)before->data + before->n_elements * types[before->type].size > (const char *)tensor->data) {
-      return fail(file, error, "tensors '%s' and '%s' share bytes; the file is damaged", before->name, tensor->name);
+    if ((const char *)before->data + before->n_elements * types[before->type].size >
+        (const char *)tensor->data) {
+      return fail(file, error, "tensors '%s' and '%s' share bytes; the file is damaged", before->name,
+                  tensor->name);
     }
   }
   return TRUE;
@@ -201,7 +210,8 @@ static gboolean read_header(BertSafetensors *file, GError **error)
   gsize size = g_mapped_file_get_length(file->mapping);
   const char *content = g_mapped_file_get_contents(file->mapping);
   if (size < 8) {
-    return fail(file, error, "%zu bytes are too few for a safetensors file, which starts with 8 bytes of header length",
+    return fail(file, error,
+                "%zu bytes are too few for a safetensors file, which starts with 8 bytes of header length",
                 size);
   }
   guint64 length;
@@ -209,7 +219,8 @@ static gboolean read_header(BertSafetensors *file, GError **error)
   length = GUINT64_FROM_LE(length);
   if (length > size - 8 || length > MAX_HEADER_BYTES) {
     return fail(file, error,
-                "the header length says %" PRIu64 " bytes, but %zu follow; not a safetensors file, or truncated",
+                "the header length says %" PRIu64
+                " bytes, but %zu follow; not a safetensors file, or truncated",
                 length, size - 8);
   }
   json_error_t where;
@@ -234,7 +245,8 @@ BertSafetensors *bert_safetensors_open(const char *path, GError **error)
     close(descriptor);
   }
   if (mapping == NULL) {
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be opened: %s", path, g_strerror(cause));
+    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be opened: %s", path,
+                g_strerror(cause));
     return NULL;
   }
   BertSafetensors *file = g_new0(BertSafetensors, 1);

@@ -30,8 +30,8 @@ typedef struct BertTensor {
 typedef struct BertSafetensors BertSafetensors;
 
 BertSafetensors *bert_safetensors_open(const char *file, GError **error);
-/* Tensors from elsewhere as if they were an open file, called `file` in messages. Names and data are borrowed; of equal
- * names the last one is found. */
+/* Tensors from elsewhere as if they were an open file, called `file` in messages. Names and data are
+ * borrowed; of equal names the last one is found. */
 BertSafetensors *bert_safetensors_wrap(const char *file, const BertTensor *tensors, guint n_tensors);
 void bert_safetensors_close(BertSafetensors *tensors); /* accepts NULL */
 

@@ -40,8 +40,8 @@ static GString *make_header(const BertTensor *tensors, guint n_tensors, const ch
       json_array_append_new(shape, json_integer(tensor->shape[d]));
     }
     json_object_set_new(root, tensor->name,
-                        json_pack("{s:s, s:o, s:[I, I]}", "dtype", bert_type_name(tensor->type), "shape", shape,
-                                  "data_offsets", (json_int_t)offset, (json_int_t)end));
+                        json_pack("{s:s, s:o, s:[I, I]}", "dtype", bert_type_name(tensor->type), "shape",
+                                  shape, "data_offsets", (json_int_t)offset, (json_int_t)end));
     offset = end;
   }
   char *text = json_dumps(root, JSON_COMPACT);
@@ -77,7 +77,8 @@ static gboolean write_tensors(int descriptor, const BertTensor *tensors, guint n
 #error "tensor files are little-endian; writing on this machine would need byte swapping"
 #endif
   for (guint i = 0; i < n_tensors; i++) {
-    if (!write_bytes(descriptor, tensors[i].data, n_elements(&tensors[i]) * bert_type_size(tensors[i].type))) {
+    if (!write_bytes(descriptor, tensors[i].data,
+                     n_elements(&tensors[i]) * bert_type_size(tensors[i].type))) {
       return FALSE;
     }
   }
@@ -97,11 +98,13 @@ static void sync_folder(const char *file)
 }
 
 /* FALSE with errno. */
-static gboolean write_content(int descriptor, const BertTensor *tensors, guint n_tensors, const char *const *metadata)
+static gboolean write_content(int descriptor, const BertTensor *tensors, guint n_tensors,
+                              const char *const *metadata)
 {
   GString *header = make_header(tensors, n_tensors, metadata);
   guint64 length = GUINT64_TO_LE((guint64)header->len);
-  gboolean ok = write_bytes(descriptor, &length, sizeof length) && write_bytes(descriptor, header->str, header->len) &&
+  gboolean ok = write_bytes(descriptor, &length, sizeof length) &&
+                write_bytes(descriptor, header->str, header->len) &&
                 write_tensors(descriptor, tensors, n_tensors) && fsync(descriptor) == 0;
   int cause = errno;
   g_string_free(header, TRUE);
@@ -134,7 +137,8 @@ gboolean bert_safetensors_write(const char *file, const BertTensor *tensors, gui
   if (ok) {
     sync_folder(file);
   } else {
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be written: %s", file, g_strerror(cause));
+    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be written: %s", file,
+                g_strerror(cause));
   }
   g_free(aside);
   return ok;

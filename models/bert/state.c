@@ -1,4 +1,5 @@
-/* Saving and loading of policies, the same for every backend. Blocks are on the host and belong to the caller. */
+/* Saving and loading of policies, the same for every backend. Blocks are on the host and belong to the
+ * caller. */
 #include "state.h"
 #include "safetensors.h"
 #include <cartwright/cartwright.h>
@@ -26,8 +27,8 @@ static guint parts_of(const BertTrainingState *state, gboolean with_gradient, Pa
   return with_gradient ? 3 : 2;
 }
 
-static gboolean save_optimizer(const BertLayout *layout, const BertTrainingState *state, const char *directory,
-                               GError **error)
+static gboolean save_optimizer(const BertLayout *layout, const BertTrainingState *state,
+                               const char *directory, GError **error)
 {
   GArray *tensors = g_array_new(FALSE, TRUE, sizeof(BertTensor));
   GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
@@ -64,10 +65,12 @@ static gboolean save_counters(const BertTrainingState *counters, const char *dir
   g_key_file_set_uint64(state, STATE_GROUP, "forwards", counters->n_forwards);
   g_key_file_set_uint64(state, STATE_GROUP, "steps", counters->n_steps);
   gsize length;
-  char *text = g_key_file_to_data(state, &length, NULL), *file = g_build_filename(directory, STATE_FILE, NULL);
+  char *text = g_key_file_to_data(state, &length, NULL),
+       *file = g_build_filename(directory, STATE_FILE, NULL);
   GError *problem = NULL;
-  gboolean written = g_file_set_contents_full(
-      file, text, (gssize)length, G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0644, &problem);
+  gboolean written =
+      g_file_set_contents_full(file, text, (gssize)length,
+                               G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0644, &problem);
   if (!written) {
     g_set_error(error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: %s", file, problem->message);
     g_error_free(problem);
@@ -82,8 +85,9 @@ static gboolean save_model(const BertShared *shared, const BertParameters *weigh
                            GError **error)
 {
   char *file = g_build_filename(directory, WEIGHTS_FILE, NULL);
-  gboolean saved = bert_model_folder_write(&shared->layout->config, shared->folder.tokenizer, directory, error) &&
-                   bert_weights_save(weights, file, error);
+  gboolean saved =
+      bert_model_folder_write(&shared->layout->config, shared->folder.tokenizer, directory, error) &&
+      bert_weights_save(weights, file, error);
   g_free(file);
   return saved;
 }
@@ -94,14 +98,15 @@ static gboolean save_averaged(const BertShared *shared, const BertParameters *av
   char *folder = g_build_filename(directory, AVERAGED, NULL);
   gboolean saved = g_mkdir_with_parents(folder, 0777) == 0;
   if (!saved)
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be created: %s", folder, g_strerror(errno));
+    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be created: %s", folder,
+                g_strerror(errno));
   saved = saved && save_model(shared, averaged, folder, error);
   g_free(folder);
   return saved;
 }
 
-gboolean bert_state_save(const BertShared *shared, const BertParameters *weights, const BertTrainingState *state,
-                         const char *directory, GError **error)
+gboolean bert_state_save(const BertShared *shared, const BertParameters *weights,
+                         const BertTrainingState *state, const char *directory, GError **error)
 {
   return save_model(shared, weights, directory, error) &&
          (!state || (save_optimizer(shared->layout, state, directory, error) &&
@@ -109,8 +114,8 @@ gboolean bert_state_save(const BertShared *shared, const BertParameters *weights
                      save_counters(state, directory, error)));
 }
 
-static gboolean read_tensor(const BertSafetensors *file, const char *prefix, const BertTensorInfo *info, float *to,
-                            GError **error)
+static gboolean read_tensor(const BertSafetensors *file, const char *prefix, const BertTensorInfo *info,
+                            float *to, GError **error)
 {
   char *name = g_strconcat(prefix, info->name, NULL);
   const BertTensor *tensor = bert_safetensors_find(file, name);
@@ -120,9 +125,10 @@ static gboolean read_tensor(const BertSafetensors *file, const char *prefix, con
   if (fits)
     bert_tensor_read_floats(tensor, 0, info->n_elements, to);
   else
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                "%s: tensor '%s' is %s; the folder was saved by a policy with another model or other frozen layers",
-                bert_safetensors_file(file), name, tensor ? "of another shape or type" : "missing");
+    g_set_error(
+        error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
+        "%s: tensor '%s' is %s; the folder was saved by a policy with another model or other frozen layers",
+        bert_safetensors_file(file), name, tensor ? "of another shape or type" : "missing");
   g_free(name);
   return fits;
 }
@@ -175,9 +181,10 @@ static gboolean load_counters(const char *directory, const char *const *keys, gu
 
 static gboolean same_shape(const BertConfig *a, const BertConfig *b)
 {
-  return a->vocabulary_size == b->vocabulary_size && a->hidden_size == b->hidden_size && a->n_layers == b->n_layers &&
-         a->n_heads == b->n_heads && a->intermediate_size == b->intermediate_size &&
-         a->max_positions == b->max_positions && a->n_token_types == b->n_token_types;
+  return a->vocabulary_size == b->vocabulary_size && a->hidden_size == b->hidden_size &&
+         a->n_layers == b->n_layers && a->n_heads == b->n_heads &&
+         a->intermediate_size == b->intermediate_size && a->max_positions == b->max_positions &&
+         a->n_token_types == b->n_token_types;
 }
 
 static gboolean check_config(const BertShared *shared, const char *directory, GError **error)
@@ -186,8 +193,8 @@ static gboolean check_config(const BertShared *shared, const char *directory, GE
   BertConfig config;
   gboolean good = bert_config_read(file, &config, error);
   if (good && !same_shape(&config, &shared->layout->config)) {
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT, "%s: describes a model of another shape than %s", file,
-                shared->model);
+    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT, "%s: describes a model of another shape than %s",
+                file, shared->model);
     good = FALSE;
   }
   g_free(file);
@@ -204,8 +211,8 @@ static gboolean load_averaged(BertTrainingState *state, guint32 seed, const char
   return loaded;
 }
 
-gboolean bert_state_load(const BertShared *shared, BertParameters *weights, BertTrainingState *state, guint32 seed,
-                         const char *directory, GError **error)
+gboolean bert_state_load(const BertShared *shared, BertParameters *weights, BertTrainingState *state,
+                         guint32 seed, const char *directory, GError **error)
 {
   static const char *const keys[] = {"seed", "forwards", "steps"};
   guint64 counters[G_N_ELEMENTS(keys)];
@@ -217,7 +224,8 @@ gboolean bert_state_load(const BertShared *shared, BertParameters *weights, Bert
   if (!loaded || !state)
     return loaded;
   if (!load_counters(directory, keys, counters, G_N_ELEMENTS(keys), error) ||
-      !load_optimizer(shared->layout, state, directory, error) || !load_averaged(state, seed, directory, error))
+      !load_optimizer(shared->layout, state, directory, error) ||
+      !load_averaged(state, seed, directory, error))
     return FALSE;
   state->seed = (guint32)counters[0];
   state->n_forwards = counters[1];

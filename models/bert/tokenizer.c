@@ -19,8 +19,8 @@ static gboolean split_vocabulary(BertTokenizer *tokenizer, const char *file, GEr
   const char *bad = NULL;
   gsize length = tokenizer->content_length;
   if (length == 0) {
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT, "%s: the vocabulary is empty; expected one token per line",
-                file);
+    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
+                "%s: the vocabulary is empty; expected one token per line", file);
     return FALSE;
   }
   tokenizer->lines = g_memdup2(tokenizer->content, length + 1);
@@ -30,9 +30,10 @@ static gboolean split_vocabulary(BertTokenizer *tokenizer, const char *file, GEr
     char *end = memchr(start, '\n', (gsize)(content_end - start));
     char *next = end != NULL ? end + 1 : content_end;
     if (!valid && bad < tokenizer->content + (next - tokenizer->lines)) {
-      g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                  "%s:%u: byte 0x%02x is not UTF-8 or is NUL; a vocabulary is UTF-8 text with one token per line", file,
-                  line, (guint8)*bad);
+      g_set_error(
+          error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
+          "%s:%u: byte 0x%02x is not UTF-8 or is NUL; a vocabulary is UTF-8 text with one token per line",
+          file, line, (guint8)*bad);
       return FALSE;
     }
     if (end == NULL) {
@@ -43,15 +44,15 @@ static gboolean split_vocabulary(BertTokenizer *tokenizer, const char *file, GEr
       end[-1] = '\0';
     }
     if (*start == '\0') {
-      g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT, "%s:%u: empty line; expected one token per line", file,
-                  line);
+      g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT, "%s:%u: empty line; expected one token per line",
+                  file, line);
       return FALSE;
     }
     guint first_line = GPOINTER_TO_UINT(g_hash_table_lookup(tokenizer->ids, start));
     if (first_line != 0) {
       g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                  "%s:%u: token '%s' is already on line %u; every token must be listed once", file, line, start,
-                  first_line);
+                  "%s:%u: token '%s' is already on line %u; every token must be listed once", file, line,
+                  start, first_line);
       return FALSE;
     }
     /* id + 1 is the line number. */
@@ -84,7 +85,8 @@ static gboolean find_special_tokens(BertTokenizer *tokenizer, const char *file, 
     if (!bert_tokenizer_id(tokenizer, standard[i].token, &id)) {
       if (standard[i].required) {
         g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                    "%s: token '%s' is missing among %u tokens; a BERT vocabulary lists [PAD], [UNK], [CLS] and [SEP]",
+                    "%s: token '%s' is missing among %u tokens; a BERT vocabulary lists [PAD], [UNK], [CLS] "
+                    "and [SEP]",
                     file, standard[i].token, tokenizer->vocabulary_size);
         return FALSE;
       }
@@ -124,7 +126,8 @@ static void fill_character_table(BertTokenizer *tokenizer)
 }
 
 /* Reads a boolean; a missing key and null leave *out alone. */
-static gboolean read_boolean(const json_t *root, const char *file, const char *key, gboolean *out, GError **error)
+static gboolean read_boolean(const json_t *root, const char *file, const char *key, gboolean *out,
+                             GError **error)
 {
   const json_t *value = json_object_get(root, key);
   if (value == NULL || json_is_null(value)) {
@@ -168,7 +171,8 @@ static gboolean read_vocabulary(BertTokenizer *tokenizer, const char *folder, GE
   if (!ok) {
     return FALSE;
   }
-  bert_trie_build(&tokenizer->trie, (const char *const *)tokenizer->tokens->pdata, tokenizer->vocabulary_size);
+  bert_trie_build(&tokenizer->trie, (const char *const *)tokenizer->tokens->pdata,
+                  tokenizer->vocabulary_size);
   tokenizer->continuation = bert_trie_walk(&tokenizer->trie, "##");
   return TRUE;
 }
@@ -205,10 +209,11 @@ gboolean bert_tokenizer_write(const BertTokenizer *tokenizer, const char *folder
 {
   char *vocabulary = g_build_filename(folder, "vocab.txt", NULL);
   char *settings = g_build_filename(folder, "tokenizer_config.json", NULL);
-  char *text = g_strdup_printf("{\n  \"do_lower_case\": %s,\n  \"strip_accents\": %s,\n"
-                               "  \"tokenize_chinese_chars\": %s,\n  \"tokenizer_class\": \"BertTokenizer\"\n}\n",
-                               tokenizer->lower_case ? "true" : "false", tokenizer->strip_accents ? "true" : "false",
-                               tokenizer->set_ideographs_apart ? "true" : "false");
+  char *text =
+      g_strdup_printf("{\n  \"do_lower_case\": %s,\n  \"strip_accents\": %s,\n"
+                      "  \"tokenize_chinese_chars\": %s,\n  \"tokenizer_class\": \"BertTokenizer\"\n}\n",
+                      tokenizer->lower_case ? "true" : "false", tokenizer->strip_accents ? "true" : "false",
+                      tokenizer->set_ideographs_apart ? "true" : "false");
   gboolean ok = bert_file_write(vocabulary, tokenizer->content, tokenizer->content_length, error) &&
                 bert_file_write(settings, text, strlen(text), error);
   g_free(text);

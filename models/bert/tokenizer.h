@@ -54,8 +54,8 @@ gboolean bert_tokenizer_id(const BertTokenizer *tokenizer, const char *token, gu
  * max_tokens (>= 2) of them in all: a longer text loses tokens on `side`.
  * Returns how many were appended. Never fails: bytes that are not UTF-8 count as
  * U+FFFD, which BERT drops. */
-guint bert_tokenizer_encode(const BertTokenizer *tokenizer, const char *text, guint max_tokens, BertTruncation side,
-                            GArray *ids);
+guint bert_tokenizer_encode(const BertTokenizer *tokenizer, const char *text, guint max_tokens,
+                            BertTruncation side, GArray *ids);
 
 /* Spec §7.3, state and action text: lower-case (as Python's str.lower does it),
  * delete " and ', trim white space at both ends, then [sep] becomes [SEP].

@@ -116,7 +116,8 @@ static const BertTensor *find_spelling(const BertSafetensors *file, const char *
   const BertTensor *tensor = bert_safetensors_find(file, name);
   gboolean is_weight = g_str_has_suffix(name, "LayerNorm.weight");
   if (tensor == NULL && (is_weight || g_str_has_suffix(name, "LayerNorm.bias"))) {
-    char *old = g_strdup_printf("%.*s%s", (int)(strrchr(name, '.') + 1 - name), name, is_weight ? "gamma" : "beta");
+    char *old =
+        g_strdup_printf("%.*s%s", (int)(strrchr(name, '.') + 1 - name), name, is_weight ? "gamma" : "beta");
     tensor = bert_safetensors_find(file, old);
     g_free(old);
   }
@@ -145,9 +146,10 @@ static gboolean fail_shape(const Loader *loader, const BertTensorInfo *expected,
 {
   char *expected_shape = shape_text(expected->shape, expected->n_dimensions);
   char *found_shape = shape_text(found->shape, found->n_dimensions);
-  g_set_error(loader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-              "%s: tensor '%s': expected shape %s, found %s; config.json and the weights belong to different models",
-              bert_safetensors_file(loader->file), found->name, expected_shape, found_shape);
+  g_set_error(
+      loader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
+      "%s: tensor '%s': expected shape %s, found %s; config.json and the weights belong to different models",
+      bert_safetensors_file(loader->file), found->name, expected_shape, found_shape);
   g_free(expected_shape);
   g_free(found_shape);
   return FALSE;
@@ -172,14 +174,15 @@ static gboolean load_tensor(Loader *loader, const BertTensorInfo *tensor, const 
   float *out = loader->weights->block + tensor->offset;
   gboolean is_words = out == loader->weights->word_embeddings;
   gboolean lacks_rows = is_words && found->n_dimensions == 2 && found->shape[1] == tensor->shape[1] &&
-                        found->shape[0] < tensor->shape[0] && found->shape[0] + BERT_N_EXTRA_TOKENS >= tensor->shape[0];
+                        found->shape[0] < tensor->shape[0] &&
+                        found->shape[0] + BERT_N_EXTRA_TOKENS >= tensor->shape[0];
   if (!same && !lacks_rows) {
     return fail_shape(loader, tensor, found);
   }
   if (found->type == BERT_TYPE_I64) {
     g_set_error(loader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                "%s: tensor '%s': expected type F32, F16 or BF16, found I64", bert_safetensors_file(loader->file),
-                found->name);
+                "%s: tensor '%s': expected type F32, F16 or BF16, found I64",
+                bert_safetensors_file(loader->file), found->name);
     return FALSE;
   }
   bert_tensor_read_floats(found, 0, found->n_elements, out);
@@ -201,7 +204,8 @@ static gboolean load_encoder(Loader *loader)
     const BertTensor *found = find_in_file(loader, tensor);
     if (found == NULL) {
       g_set_error(loader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                  "%s: tensor '%s' is missing (with and without 'bert.'); the file has to hold the whole encoder that "
+                  "%s: tensor '%s' is missing (with and without 'bert.'); the file has to hold the whole "
+                  "encoder that "
                   "config.json describes",
                   bert_safetensors_file(loader->file), tensor->name);
       return FALSE;
@@ -237,7 +241,8 @@ static gboolean load_head(Loader *loader, gboolean value_head, gboolean *loaded)
   if (present != NULL && missing != NULL) {
     g_set_error(loader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
                 "%s: tensor '%s' is missing although '%s' is there; a %s is loaded whole or not at all",
-                bert_safetensors_file(loader->file), missing, present, value_head ? "value head" : "choice head");
+                bert_safetensors_file(loader->file), missing, present,
+                value_head ? "value head" : "choice head");
     return FALSE;
   }
   *loaded = present != NULL;
@@ -262,7 +267,8 @@ static gboolean check_rest(Loader *loader)
     if (!bert_weights_may_ignore(tensor->name)) {
       g_set_error(loader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
                   "%s: tensor '%s' has no place in a BERT encoder of %u layers with a choice head",
-                  bert_safetensors_file(loader->file), tensor->name, loader->weights->layout->config.n_layers);
+                  bert_safetensors_file(loader->file), tensor->name,
+                  loader->weights->layout->config.n_layers);
       return FALSE;
     }
     loader->summary.n_ignored++;

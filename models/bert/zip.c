@@ -60,7 +60,8 @@ typedef struct {
 
 static gboolean find_directory(const BertZip *zip, Directory *directory, GError **error)
 {
-  gsize least = zip->length > END_SIZE + MOST_COMMENT ? zip->length - END_SIZE - MOST_COMMENT : 0, end = zip->length;
+  gsize least = zip->length > END_SIZE + MOST_COMMENT ? zip->length - END_SIZE - MOST_COMMENT : 0,
+        end = zip->length;
   gboolean found = FALSE;
   if (zip->length >= END_SIZE)
     for (end = zip->length - END_SIZE; !(found = number(zip, end, 4) == END) && end > least; end--)
@@ -75,13 +76,14 @@ static gboolean find_directory(const BertZip *zip, Directory *directory, GError 
     *directory = (Directory){number(zip, (gsize)end_64 + 32, 8), number(zip, (gsize)end_64 + 48, 8),
                              number(zip, (gsize)end_64 + 40, 8)};
   }
-  return inside(zip, directory->position, directory->size) ? TRUE
-                                                           : fail(zip, error, "the zip archive's directory is damaged");
+  return inside(zip, directory->position, directory->size)
+             ? TRUE
+             : fail(zip, error, "the zip archive's directory is damaged");
 }
 
 /* Sizes and offset that do not fit into 32 bits are in the extra field of kind 1, in this order. */
-static void read_extra(const BertZip *zip, gsize position, gsize size, guint64 *full_size, guint64 *stored_size,
-                       guint64 *offset)
+static void read_extra(const BertZip *zip, gsize position, gsize size, guint64 *full_size,
+                       guint64 *stored_size, guint64 *offset)
 {
   gsize end = position + size;
   while (position + 4 <= end) {
@@ -117,7 +119,8 @@ static gboolean read_record(BertZip *zip, gsize *position, gsize end, GError **e
   if (flags & 1)
     fail(zip, error, "record '%s' is encrypted", valid);
   else if (method != 0 || stored != full)
-    fail(zip, error, "record '%s' is compressed; expected an archive as torch.save writes it, with everything stored",
+    fail(zip, error,
+         "record '%s' is compressed; expected an archive as torch.save writes it, with everything stored",
          valid);
   else if (!inside(zip, offset, 30) || number(zip, (gsize)offset, 4) != LOCAL_HEADER)
     fail(zip, error, "record '%s' is not where the zip archive's directory says", valid);

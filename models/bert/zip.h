@@ -18,7 +18,8 @@ typedef struct BertZip BertZip;
 
 /* Whether the bytes begin as a zip archive does. */
 gboolean bert_zip_is(const char *bytes, gsize length);
-/* Reads the directory of an archive in memory, which must outlive it. `where` is the file's name, for messages. */
+/* Reads the directory of an archive in memory, which must outlive it. `where` is the file's name, for
+ * messages. */
 BertZip *bert_zip_open(const char *bytes, gsize length, const char *where, GError **error);
 void bert_zip_close(BertZip *zip); /* accepts NULL */
 guint bert_zip_n_records(const BertZip *zip);

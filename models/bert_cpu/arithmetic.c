@@ -15,7 +15,8 @@ const BertKernels *bert_kernels_named(const char *name)
 #if BERT_HAS_X86_KERNELS
   __builtin_cpu_init();
   if (g_str_equal(name, "avx512_bf16"))
-    return bert_kernels_named("avx512") && __builtin_cpu_supports("avx512bf16") ? &bert_kernels_avx512_bf16 : NULL;
+    return bert_kernels_named("avx512") && __builtin_cpu_supports("avx512bf16") ? &bert_kernels_avx512_bf16
+                                                                                : NULL;
   if (g_str_equal(name, "avx512"))
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                    __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&

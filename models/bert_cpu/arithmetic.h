@@ -55,10 +55,11 @@ static inline BertHalfView bert_half_transposed(const BertHalf *data, gsize stri
 /* What the AdamW update needs besides the arrays (Loshchilov and Hutter 2019, as PyTorch computes it). */
 typedef struct BertAdamW {
   float learning_rate, epsilon, weight_decay;
-  float beta1, rest1, beta2, rest2; /* rest = 1 - beta, rounded once: 1 - (float)0.999 is off by 5e-5 of itself */
-  float gradient_scale;             /* from clipping */
-  float correction1;                /* 1 - beta1^t */
-  float root_of_correction2;        /* sqrt(1 - beta2^t) */
+  float beta1, rest1, beta2,
+      rest2;                 /* rest = 1 - beta, rounded once: 1 - (float)0.999 is off by 5e-5 of itself */
+  float gradient_scale;      /* from clipping */
+  float correction1;         /* 1 - beta1^t */
+  float root_of_correction2; /* sqrt(1 - beta2^t) */
 } BertAdamW;
 
 typedef struct BertKernels {
@@ -80,25 +81,27 @@ typedef struct BertKernels {
   void (*gemm_packed)(gsize m, gsize n, gsize k, BertView a, const float *packed, float *c, gsize c_stride,
                       const float *bias, gboolean accumulate, float *scratch);
 
-  /* The same of bf16 matrices, added up in floats; packing rounds. Without has_bf16 the numbers are widened on the way
-   * and multiplied as floats: the bits are those of gemm on the same numbers. VDPBF16PS adds two products at a time
-   * into each sum (odd k, then even k, each rounded to nearest even) and takes subnormal numbers for 0 on the way in
-   * and out, so results differ in the last bits, and below 1.2e-38. Packed sizes are in halves. */
+  /* The same of bf16 matrices, added up in floats; packing rounds. Without has_bf16 the numbers are widened
+   * on the way and multiplied as floats: the bits are those of gemm on the same numbers. VDPBF16PS adds two
+   * products at a time into each sum (odd k, then even k, each rounded to nearest even) and takes subnormal
+   * numbers for 0 on the way in and out, so results differ in the last bits, and below 1.2e-38. Packed sizes
+   * are in halves. */
   gsize (*packed_half_size)(gsize k, gsize n);
   void (*pack_half)(gsize k, gsize n, BertView b, gsize first, gsize last, BertHalf *packed);
-  void (*pack_halves)(gsize k, gsize n, BertHalfView b, gsize first, gsize last, BertHalf *packed); /* bf16 already */
+  void (*pack_halves)(gsize k, gsize n, BertHalfView b, gsize first, gsize last,
+                      BertHalf *packed); /* bf16 already */
   void (*gemm_half)(gsize m, gsize n, gsize k, BertHalfView a, BertHalfView b, float *c, gsize c_stride,
                     const float *bias, gboolean accumulate, float *scratch);
-  void (*gemm_half_packed)(gsize m, gsize n, gsize k, BertHalfView a, const BertHalf *packed, float *c, gsize c_stride,
-                           const float *bias, gboolean accumulate, float *scratch);
+  void (*gemm_half_packed)(gsize m, gsize n, gsize k, BertHalfView a, const BertHalf *packed, float *c,
+                           gsize c_stride, const float *bias, gboolean accumulate, float *scratch);
   void (*to_halves)(gsize n, const float *x, BertHalf *halves); /* rounds */
   void (*from_halves)(gsize n, const BertHalf *halves, float *x);
 
   /* output = x * weight + bias: a LayerNorm's output from its normalised row, to the bit. */
   void (*affine)(gsize n, const float *x, const float *weight, const float *bias, float *output);
-  /* One row of n: sum = x + residual (residual may be NULL); normalised = (sum - mean) / sqrt(variance + epsilon);
-   * output = normalised * weight + bias. Returns 1 / sqrt(variance + epsilon). `normalised` may be NULL; outputs may be
-   * x. */
+  /* One row of n: sum = x + residual (residual may be NULL); normalised = (sum - mean) / sqrt(variance +
+   * epsilon); output = normalised * weight + bias. Returns 1 / sqrt(variance + epsilon). `normalised` may be
+   * NULL; outputs may be x. */
   float (*layer_norm)(gsize n, const float *x, const float *residual, const float *weight, const float *bias,
                       float epsilon, float *normalised, float *output);
   /* Its gradient: d_x from d_output; adds to d_weight and d_bias. d_x may be d_output. */
@@ -113,17 +116,18 @@ typedef struct BertKernels {
   void (*softmax)(gsize n, float scale, float *x);
   /* d_x = scale * p (d_p - sum p d_p), in place of d_p. */
   void (*softmax_backward)(gsize n, float scale, const float *p, float *d_p);
-  /* The same on n_rows rows that are `stride` apart, a multiple of BERT_ROW_PADDING not less than n. Numbers after the
-   * first n of a row are not looked at (in p they are 0) and become 0. */
+  /* The same on n_rows rows that are `stride` apart, a multiple of BERT_ROW_PADDING not less than n. Numbers
+   * after the first n of a row are not looked at (in p they are 0) and become 0. */
   void (*softmax_rows)(gsize n_rows, gsize n, gsize stride, float scale, float *x);
   void (*softmax_rows_backward)(gsize n_rows, gsize n, gsize stride, float scale, const float *p, float *d_p);
 
-  /* 16 random bits for elements first .. first+n-1 of (place, text). Returns a pointer into `buffer`, which has room
-   * for n + 2 * BERT_DROPOUT_GROUP. */
-  const guint16 *(*dropout_bits)(const BertDropout *dropout, guint32 place, guint64 text, gsize first, gsize n,
-                                 guint16 *buffer);
+  /* 16 random bits for elements first .. first+n-1 of (place, text). Returns a pointer into `buffer`, which
+   * has room for n + 2 * BERT_DROPOUT_GROUP. */
+  const guint16 *(*dropout_bits)(const BertDropout *dropout, guint32 place, guint64 text, gsize first,
+                                 gsize n, guint16 *buffer);
   /* output = x where bits say keep, scaled; 0 elsewhere. In place is allowed. */
-  void (*dropout_apply)(gsize n, const BertDropout *dropout, const guint16 *bits, const float *x, float *output);
+  void (*dropout_apply)(gsize n, const BertDropout *dropout, const guint16 *bits, const float *x,
+                        float *output);
 
   void (*add)(gsize n, const float *x, float *y);                          /* y += x */
   void (*add_scaled)(gsize n, float a, const float *x, float *y);          /* y += a x */
@@ -135,7 +139,8 @@ typedef struct BertKernels {
   double (*sum_of_squares)(gsize n, const float *x);
 
   /* One optimiser step on n parameters; clears the gradient. */
-  void (*adamw)(gsize n, const BertAdamW *step, float *weights, float *gradient, float *moment1, float *moment2);
+  void (*adamw)(gsize n, const BertAdamW *step, float *weights, float *gradient, float *moment1,
+                float *moment2);
 } BertKernels;
 
 /* The best table this processor can run. */

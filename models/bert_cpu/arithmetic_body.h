@@ -1,9 +1,9 @@
 /* The kernels of arithmetic.h, written once. A file that includes this defines
  * BERT_ISA (a name), BERT_LANES (floats in a vector register) and BERT_TILE (rows of the
- * register tile), after choosing the instruction set; with BERT_PORTABLE no instruction is named; with BERT_PAIRS
- * products of bf16 numbers go by pairs of k. Compiled with -O3 and
- * floating-point rules relaxed so that sums vectorise; but NaN and infinity keep their meaning: what is not finite
- * must reach the logits or the gradients, where others look for it. */
+ * register tile), after choosing the instruction set; with BERT_PORTABLE no instruction is named; with
+ * BERT_PAIRS products of bf16 numbers go by pairs of k. Compiled with -O3 and floating-point rules relaxed so
+ * that sums vectorise; but NaN and infinity keep their meaning: what is not finite must reach the logits or
+ * the gradients, where others look for it. */
 #include "arithmetic.h"
 #include <math.h>
 #include <string.h>
@@ -90,10 +90,12 @@ static double sum_of_squares(gsize n, const float *x)
   return total;
 }
 
-static void adamw(gsize n, const BertAdamW *step, float *weights, float *gradient, float *moment1, float *moment2)
+static void adamw(gsize n, const BertAdamW *step, float *weights, float *gradient, float *moment1,
+                  float *moment2)
 {
   float keep1 = step->beta1, keep2 = step->beta2, take1 = step->rest1, take2 = step->rest2;
-  float shrink = 1.0f - step->learning_rate * step->weight_decay, rate = step->learning_rate / step->correction1;
+  float shrink = 1.0f - step->learning_rate * step->weight_decay,
+        rate = step->learning_rate / step->correction1;
   float root = 1.0f / step->root_of_correction2, epsilon = step->epsilon, scale = step->gradient_scale;
   for (gsize i = 0; i < n; i++) {
     float g = gradient[i] * scale;

@@ -2,7 +2,8 @@
 
 /* Sixteen Philox blocks, first_block and on: word w of block i goes to words[w][i]. */
 #if LANES == 8 && !defined(BERT_PORTABLE)
-/* Numbers lie in 64-bit lanes, whose upper halves may hold anything: the multiplication reads the lower ones. */
+/* Numbers lie in 64-bit lanes, whose upper halves may hold anything: the multiplication reads the lower ones.
+ */
 static inline void philox(guint32 key0, guint32 key1, guint32 first_block, guint32 place, guint64 text,
                           guint32 words[4][16])
 {
@@ -14,7 +15,8 @@ static inline void philox(guint32 key0, guint32 key1, guint32 first_block, guint
     __m256i c0[2], c1[2], c2[2], c3[2];
 #pragma GCC unroll 2
     for (int i = 0; i < 2; i++) {
-      c0[i] = _mm256_add_epi32(_mm256_set1_epi64x(first_block + half + 4 * (guint32)i), _mm256_set_epi64x(3, 2, 1, 0));
+      c0[i] = _mm256_add_epi32(_mm256_set1_epi64x(first_block + half + 4 * (guint32)i),
+                               _mm256_set_epi64x(3, 2, 1, 0));
       c1[i] = _mm256_set1_epi64x(place);
       c2[i] = _mm256_set1_epi64x((guint32)text);
       c3[i] = _mm256_set1_epi64x((gint64)(text >> 32));
@@ -24,7 +26,8 @@ static inline void philox(guint32 key0, guint32 key1, guint32 first_block, guint
       __m256i wide_key0 = _mm256_set1_epi64x(round_key0), wide_key1 = _mm256_set1_epi64x(round_key1);
 #pragma GCC unroll 2
       for (int i = 0; i < 2; i++) {
-        __m256i product0 = _mm256_mul_epu32(c0[i], multiplier0), product1 = _mm256_mul_epu32(c2[i], multiplier1);
+        __m256i product0 = _mm256_mul_epu32(c0[i], multiplier0),
+                product1 = _mm256_mul_epu32(c2[i], multiplier1);
         c0[i] = _mm256_xor_si256(_mm256_srli_epi64(product1, 32), _mm256_xor_si256(c1[i], wide_key0));
         c2[i] = _mm256_xor_si256(_mm256_srli_epi64(product0, 32), _mm256_xor_si256(c3[i], wide_key1));
         c1[i] = product1;
@@ -36,10 +39,14 @@ static inline void philox(guint32 key0, guint32 key1, guint32 first_block, guint
 #pragma GCC unroll 2
     for (guint32 i = 0; i < 2; i++) {
       guint32 at = half + 4 * i;
-      _mm_storeu_si128((void *)&words[0][at], _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(c0[i], lower)));
-      _mm_storeu_si128((void *)&words[1][at], _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(c1[i], lower)));
-      _mm_storeu_si128((void *)&words[2][at], _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(c2[i], lower)));
-      _mm_storeu_si128((void *)&words[3][at], _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(c3[i], lower)));
+      _mm_storeu_si128((void *)&words[0][at],
+                       _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(c0[i], lower)));
+      _mm_storeu_si128((void *)&words[1][at],
+                       _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(c1[i], lower)));
+      _mm_storeu_si128((void *)&words[2][at],
+                       _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(c2[i], lower)));
+      _mm_storeu_si128((void *)&words[3][at],
+                       _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(c3[i], lower)));
     }
   }
 }
@@ -51,7 +58,8 @@ static inline void philox(guint32 key0, guint32 key1, guint32 first_block, guint
   const __m512i multiplier0 = _mm512_set1_epi64(0xD2511F53), multiplier1 = _mm512_set1_epi64(0xCD9E8D57);
 #pragma GCC unroll 2
   for (int i = 0; i < 2; i++) {
-    c0[i] = _mm512_add_epi32(_mm512_set1_epi64(first_block + 8 * (guint32)i), _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0));
+    c0[i] = _mm512_add_epi32(_mm512_set1_epi64(first_block + 8 * (guint32)i),
+                             _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0));
     c1[i] = _mm512_set1_epi64(place);
     c2[i] = _mm512_set1_epi64((guint32)text);
     c3[i] = _mm512_set1_epi64((gint64)(text >> 32));
@@ -60,7 +68,8 @@ static inline void philox(guint32 key0, guint32 key1, guint32 first_block, guint
     __m512i round_key0 = _mm512_set1_epi64(key0), round_key1 = _mm512_set1_epi64(key1);
 #pragma GCC unroll 2
     for (int i = 0; i < 2; i++) {
-      __m512i product0 = _mm512_mul_epu32(c0[i], multiplier0), product1 = _mm512_mul_epu32(c2[i], multiplier1);
+      __m512i product0 = _mm512_mul_epu32(c0[i], multiplier0),
+              product1 = _mm512_mul_epu32(c2[i], multiplier1);
       c0[i] = _mm512_xor_si512(_mm512_xor_si512(_mm512_srli_epi64(product1, 32), c1[i]), round_key0);
       c2[i] = _mm512_xor_si512(_mm512_xor_si512(_mm512_srli_epi64(product0, 32), c3[i]), round_key1);
       c1[i] = product1;
@@ -102,8 +111,8 @@ static inline void philox(guint32 key0, guint32 key1, guint32 first_block, guint
 }
 #endif
 
-static const guint16 *dropout_bits(const BertDropout *dropout, guint32 place, guint64 text, gsize first, gsize n,
-                                   guint16 *buffer)
+static const guint16 *dropout_bits(const BertDropout *dropout, guint32 place, guint64 text, gsize first,
+                                   gsize n, guint16 *buffer)
 {
   gsize group = first / BERT_DROPOUT_GROUP, last = (first + n + BERT_DROPOUT_GROUP - 1) / BERT_DROPOUT_GROUP;
   for (gsize g = group; g < last; g++) {
@@ -123,7 +132,8 @@ static const guint16 *dropout_bits(const BertDropout *dropout, guint32 place, gu
   return buffer + first % BERT_DROPOUT_GROUP;
 }
 
-static void dropout_apply(gsize n, const BertDropout *dropout, const guint16 *bits, const float *x, float *output)
+static void dropout_apply(gsize n, const BertDropout *dropout, const guint16 *bits, const float *x,
+                          float *output)
 {
   gint32 threshold = (gint32)dropout->threshold;
   float scale = dropout->scale;

@@ -1,9 +1,10 @@
 /* The matrix product: part of arithmetic_body.h. The right-hand matrix is read
- * as panels of PANEL columns, packed beforehand or on the way; a tile of TILE rows and PANEL columns of the result
- * stays in registers while a block of k passes by. */
+ * as panels of PANEL columns, packed beforehand or on the way; a tile of TILE rows and PANEL columns of the
+ * result stays in registers while a block of k passes by. */
 #define TILE  BERT_TILE
 #define PANEL (2 * LANES)
-/* PANEL * BLOCK_K floats of a panel stay in the first-level cache, BLOCK_M * BLOCK_K of the rows in the second. */
+/* PANEL * BLOCK_K floats of a panel stay in the first-level cache, BLOCK_M * BLOCK_K of the rows in the
+ * second. */
 #define BLOCK_K 256
 #define BLOCK_M 192
 
@@ -26,7 +27,8 @@ static gsize packed_size(gsize k, gsize n)
 #endif
 
 #ifdef HAS_SHUFFLES
-/* Four rows of k floats (or other numbers of that size), `stride` apart, become four columns of a panel whose rows are `width` floats. */
+/* Four rows of k floats (or other numbers of that size), `stride` apart, become four columns of a panel whose
+ * rows are `width` floats. */
 static inline void transpose_four(gsize k, const float *rows, ptrdiff_t stride, gsize width, float *panel)
 {
   typedef float Four __attribute__((vector_size(16)));
@@ -35,9 +37,12 @@ static inline void transpose_four(gsize k, const float *rows, ptrdiff_t stride, 
   gsize p = 0;
   for (; p + 4 <= k; p += 4) {
     Four a = *(const UnalignedFour *)(rows + p), b = *(const UnalignedFour *)(rows + stride + p);
-    Four c = *(const UnalignedFour *)(rows + 2 * stride + p), d = *(const UnalignedFour *)(rows + 3 * stride + p);
-    Four ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-    Four cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    Four c = *(const UnalignedFour *)(rows + 2 * stride + p),
+         d = *(const UnalignedFour *)(rows + 3 * stride + p);
+    Four ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5),
+         ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    Four cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5),
+         cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
     *(UnalignedFour *)(panel + p * width) = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
     *(UnalignedFour *)(panel + (p + 1) * width) = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
     *(UnalignedFour *)(panel + (p + 2) * width) = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
@@ -109,8 +114,9 @@ static inline void pack_rows(gsize k, gsize count, const float *a, BertView view
       packed[p * TILE + i] = a[(ptrdiff_t)i * view.row_stride + (ptrdiff_t)p * view.column_stride];
 }
 
-/* The panel that comes after the present one, two cache lines for every step of k: they lie `second` bytes apart, and
- * `step` bytes from those of the step before. Without `from` there is none, or none that can be had so. */
+/* The panel that comes after the present one, two cache lines for every step of k: they lie `second` bytes
+ * apart, and `step` bytes from those of the step before. Without `from` there is none, or none that can be
+ * had so. */
 typedef struct {
   const char *from;
   ptrdiff_t second, step;
@@ -131,9 +137,10 @@ static inline Ahead ahead_of(gsize first_row, NextPanel next, gconstpointer pres
 }
 
 /* c (rows x PANEL) = start + a (rows x k) panel (k x PANEL); start is c, the bias or zero. */
-static inline __attribute__((always_inline)) void tile_of(const int rows, gsize k, const float *a, ptrdiff_t row_stride,
-                                                          ptrdiff_t column_stride, const float *panel, float *c,
-                                                          gsize c_stride, const float *bias, gboolean accumulate,
+static inline __attribute__((always_inline)) void tile_of(const int rows, gsize k, const float *a,
+                                                          ptrdiff_t row_stride, ptrdiff_t column_stride,
+                                                          const float *panel, float *c, gsize c_stride,
+                                                          const float *bias, gboolean accumulate,
                                                           const Ahead *ahead)
 {
   Vector sum[TILE][2];
@@ -166,17 +173,18 @@ static inline __attribute__((always_inline)) void tile_of(const int rows, gsize 
   }
 }
 
-/* Rows of a either have their k side by side or are side by side: addresses then take few registers. Only the second
- * kind, which packed rows are, looks ahead. */
-static void tile(gsize rows, gsize k, const float *a, ptrdiff_t row_stride, ptrdiff_t column_stride, const float *panel,
-                 float *c, gsize c_stride, const float *bias, gboolean accumulate, Ahead ahead)
+/* Rows of a either have their k side by side or are side by side: addresses then take few registers. Only the
+ * second kind, which packed rows are, looks ahead. */
+static void tile(gsize rows, gsize k, const float *a, ptrdiff_t row_stride, ptrdiff_t column_stride,
+                 const float *panel, float *c, gsize c_stride, const float *bias, gboolean accumulate,
+                 Ahead ahead)
 {
-#define CASE(n)                                                                                                        \
-  case n:                                                                                                              \
-    if (column_stride == 1)                                                                                            \
-      tile_of(n, k, a, row_stride, 1, panel, c, c_stride, bias, accumulate, NULL);                                     \
-    else                                                                                                               \
-      tile_of(n, k, a, 1, column_stride, panel, c, c_stride, bias, accumulate, &ahead);                                \
+#define CASE(n)                                                                                              \
+  case n:                                                                                                    \
+    if (column_stride == 1)                                                                                  \
+      tile_of(n, k, a, row_stride, 1, panel, c, c_stride, bias, accumulate, NULL);                           \
+    else                                                                                                     \
+      tile_of(n, k, a, 1, column_stride, panel, c, c_stride, bias, accumulate, &ahead);                      \
     break;
   switch (rows) {
     CASE(1)
@@ -200,8 +208,9 @@ static void tile(gsize rows, gsize k, const float *a, ptrdiff_t row_stride, ptrd
 }
 
 /* A tile at the right edge, where only `width` columns of c exist. */
-static void edge_tile(gsize rows, gsize width, gsize k, const float *a, ptrdiff_t row_stride, ptrdiff_t column_stride,
-                      const float *panel, float *c, gsize c_stride, const float *bias, gboolean accumulate, Ahead ahead)
+static void edge_tile(gsize rows, gsize width, gsize k, const float *a, ptrdiff_t row_stride,
+                      ptrdiff_t column_stride, const float *panel, float *c, gsize c_stride,
+                      const float *bias, gboolean accumulate, Ahead ahead)
 {
   float whole[TILE * PANEL], wide_bias[PANEL] = {0};
   if (bias)
@@ -217,17 +226,17 @@ static void edge_tile(gsize rows, gsize width, gsize k, const float *a, ptrdiff_
     memcpy(c + i * c_stride, whole + i * PANEL, width * sizeof *c);
 }
 
-/* Whether to pack rows whose k lie side by side, `stride` elements apart, once per block of k rather than to read them
- * in place: when they pass by many panels, or by some and fall on at most two of the places that 4096 bytes have in the
- * first-level cache. */
+/* Whether to pack rows whose k lie side by side, `stride` elements apart, once per block of k rather than to
+ * read them in place: when they pass by many panels, or by some and fall on at most two of the places that
+ * 4096 bytes have in the first-level cache. */
 static inline gboolean packing_pays(gsize n_panels, ptrdiff_t stride, gsize size)
 {
   return n_panels >= 16 || (n_panels >= 4 && stride * (ptrdiff_t)size % 2048 == 0);
 }
 
 /* b is `packed` if that is not NULL, else `view`. */
-static inline void product(gsize m, gsize n, gsize k, BertView a, BertView view, const float *packed, float *c,
-                           gsize c_stride, const float *bias, gboolean accumulate, float *scratch)
+static inline void product(gsize m, gsize n, gsize k, BertView a, BertView view, const float *packed,
+                           float *c, gsize c_stride, const float *bias, gboolean accumulate, float *scratch)
 {
   gsize block = block_of(k), n_panels = (n + PANEL - 1) / PANEL;
   float *panel_scratch = scratch, *row_scratch = scratch + BLOCK_K * PANEL;
@@ -258,29 +267,31 @@ static inline void product(gsize m, gsize n, gsize k, BertView a, BertView view,
           pack_panel(depth, width, view, k0, j * PANEL, panel_scratch);
           panel = panel_scratch;
           if (j + 1 < n_panels && view.column_stride == 1)
-            next.from = (const char *)(view.data + (ptrdiff_t)k0 * view.row_stride + (ptrdiff_t)((j + 1) * PANEL));
+            next.from =
+                (const char *)(view.data + (ptrdiff_t)k0 * view.row_stride + (ptrdiff_t)((j + 1) * PANEL));
           next.step = view.row_stride * (ptrdiff_t)sizeof(float);
         }
         for (gsize i = 0; i < count; i += TILE) {
           gsize rows = MIN((gsize)TILE, count - i);
           const float *left = copies_rows ? row_scratch + i * depth : first_row + (ptrdiff_t)i * a.row_stride;
-          ptrdiff_t row_stride = copies_rows ? 1 : a.row_stride, column_stride = copies_rows ? TILE : a.column_stride;
+          ptrdiff_t row_stride = copies_rows ? 1 : a.row_stride,
+                    column_stride = copies_rows ? TILE : a.column_stride;
           float *corner = c + (i0 + i) * c_stride + j * PANEL;
           const float *start = bias ? bias + j * PANEL : NULL;
           Ahead ahead = ahead_of(i, next, panel);
           if (width == PANEL)
             tile(rows, depth, left, row_stride, column_stride, panel, corner, c_stride, start, adds, ahead);
           else
-            edge_tile(rows, width, depth, left, row_stride, column_stride, panel, corner, c_stride, start, adds,
-                      ahead);
+            edge_tile(rows, width, depth, left, row_stride, column_stride, panel, corner, c_stride, start,
+                      adds, ahead);
         }
       }
     }
   }
 }
 
-static void gemm(gsize m, gsize n, gsize k, BertView a, BertView b, float *c, gsize c_stride, const float *bias,
-                 gboolean accumulate, float *scratch)
+static void gemm(gsize m, gsize n, gsize k, BertView a, BertView b, float *c, gsize c_stride,
+                 const float *bias, gboolean accumulate, float *scratch)
 {
   product(m, n, k, a, b, NULL, c, c_stride, bias, accumulate, scratch);
 }

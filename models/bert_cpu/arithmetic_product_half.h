@@ -1,7 +1,7 @@
-/* bf16 numbers and the products of matrices of them. Part of arithmetic_body.h. The products follow `product` of
- * arithmetic_product.h block by block; what differs is how the two sides come into scratch memory: widened to floats
- * for the same register tile, or, with BERT_PAIRS, as pairs of consecutive k for an instruction that multiplies and
- * adds two at a time. */
+/* bf16 numbers and the products of matrices of them. Part of arithmetic_body.h. The products follow `product`
+ * of arithmetic_product.h block by block; what differs is how the two sides come into scratch memory: widened
+ * to floats for the same register tile, or, with BERT_PAIRS, as pairs of consecutive k for an instruction
+ * that multiplies and adds two at a time. */
 
 /* Bits are rounded as whole numbers, so it is the same on every processor and flushes nothing. */
 static inline BertHalf half_of(float x)
@@ -111,8 +111,8 @@ static inline gboolean lies_in_pairs(const BertHalf *halves, ptrdiff_t stride)
 }
 
 /* `width` columns of k rows of b (row_stride apart) as pairs, zero filled. */
-static inline void pair_panel(gsize k, gsize width, const BertHalf *b, ptrdiff_t row_stride, ptrdiff_t column_stride,
-                              Pair *panel)
+static inline void pair_panel(gsize k, gsize width, const BertHalf *b, ptrdiff_t row_stride,
+                              ptrdiff_t column_stride, Pair *panel)
 {
   gsize p = 0;
   if (width == PANEL && column_stride == 1)
@@ -123,8 +123,8 @@ static inline void pair_panel(gsize k, gsize width, const BertHalf *b, ptrdiff_t
 #ifdef HAS_SHUFFLES
   if (width == PANEL && row_stride == 1 && lies_in_pairs(b, column_stride)) {
     for (gsize j = 0; j < PANEL; j += 4)
-      transpose_four(k / 2, (const float *)(gconstpointer)(b + (ptrdiff_t)j * column_stride), column_stride / 2, PANEL,
-                     (float *)(gpointer)(panel + j));
+      transpose_four(k / 2, (const float *)(gconstpointer)(b + (ptrdiff_t)j * column_stride),
+                     column_stride / 2, PANEL, (float *)(gpointer)(panel + j));
     p = k / 2 * 2;
   }
 #endif
@@ -133,7 +133,8 @@ static inline void pair_panel(gsize k, gsize width, const BertHalf *b, ptrdiff_t
     Pair *to = panel + p / 2 * PANEL;
     gboolean both = p + 1 < k;
     for (gsize j = 0; j < width; j++)
-      to[j] = low[(ptrdiff_t)j * column_stride] | (both ? (guint32)high[(ptrdiff_t)j * column_stride] << 16 : 0);
+      to[j] =
+          low[(ptrdiff_t)j * column_stride] | (both ? (guint32)high[(ptrdiff_t)j * column_stride] << 16 : 0);
     for (gsize j = width; j < PANEL; j++)
       to[j] = 0;
   }
@@ -156,7 +157,8 @@ static inline void round_panel(gsize k, const float *b, ptrdiff_t stride, gboole
         to_halves(count, b + (ptrdiff_t)(j + i) * stride + (ptrdiff_t)p0, rows[i]);
       Pair *to = panel + p0 / 2 * PANEL + j;
 #ifdef HAS_SHUFFLES
-      transpose_four(count / 2, (const float *)(gconstpointer)rows, ROUNDED / 2, PANEL, (float *)(gpointer)to);
+      transpose_four(count / 2, (const float *)(gconstpointer)rows, ROUNDED / 2, PANEL,
+                     (float *)(gpointer)to);
 #else
       for (gsize p = 0; p < count; p += 2)
         for (gsize i = 0; i < 4; i++)
@@ -166,8 +168,8 @@ static inline void round_panel(gsize k, const float *b, ptrdiff_t stride, gboole
 }
 
 /* `count` rows of a as k/2 columns of TILE pairs. */
-static inline void pair_rows(gsize k, gsize count, const BertHalf *a, ptrdiff_t row_stride, ptrdiff_t column_stride,
-                             Pair *packed)
+static inline void pair_rows(gsize k, gsize count, const BertHalf *a, ptrdiff_t row_stride,
+                             ptrdiff_t column_stride, Pair *packed)
 {
   gsize p = 0, first = 0;
   if (row_stride == 1 && count == TILE && TILE == 12)
@@ -179,8 +181,8 @@ static inline void pair_rows(gsize k, gsize count, const BertHalf *a, ptrdiff_t 
 #ifdef HAS_SHUFFLES
   if (column_stride == 1 && k % 2 == 0 && lies_in_pairs(a, row_stride))
     for (; first + 4 <= count; first += 4)
-      transpose_four(k / 2, (const float *)(gconstpointer)(a + (ptrdiff_t)first * row_stride), row_stride / 2, TILE,
-                     (float *)(gpointer)(packed + first));
+      transpose_four(k / 2, (const float *)(gconstpointer)(a + (ptrdiff_t)first * row_stride), row_stride / 2,
+                     TILE, (float *)(gpointer)(packed + first));
 #endif
   for (; p < k; p += 2)
     for (gsize i = first; i < count; i++) {
@@ -190,9 +192,11 @@ static inline void pair_rows(gsize k, gsize count, const BertHalf *a, ptrdiff_t 
 }
 
 /* As tile_of: pair p of row i is at a[i * row_stride + p * pair_stride]. */
-static inline __attribute__((always_inline)) void
-pair_tile_of(const int rows, gsize n_pairs, const BertHalf *a, ptrdiff_t row_stride, ptrdiff_t pair_stride,
-             const Pair *panel, float *c, gsize c_stride, const float *bias, gboolean accumulate, const Ahead *ahead)
+static inline __attribute__((always_inline)) void pair_tile_of(const int rows, gsize n_pairs,
+                                                               const BertHalf *a, ptrdiff_t row_stride,
+                                                               ptrdiff_t pair_stride, const Pair *panel,
+                                                               float *c, gsize c_stride, const float *bias,
+                                                               gboolean accumulate, const Ahead *ahead)
 {
   Vector sum[TILE][2];
 #pragma GCC unroll 16
@@ -213,7 +217,8 @@ pair_tile_of(const int rows, gsize n_pairs, const BertHalf *a, ptrdiff_t row_str
       __builtin_prefetch(ahead->from + (ptrdiff_t)p * ahead->step, 0, 2);
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++) {
-      PairVector x = (PairVector){0} + *(const UnalignedPair *)(a + i * row_stride + (ptrdiff_t)p * pair_stride);
+      PairVector x =
+          (PairVector){0} + *(const UnalignedPair *)(a + i * row_stride + (ptrdiff_t)p * pair_stride);
       sum[i][0] = multiply_pairs(sum[i][0], x, left);
       sum[i][1] = multiply_pairs(sum[i][1], x, right);
     }
@@ -225,15 +230,16 @@ pair_tile_of(const int rows, gsize n_pairs, const BertHalf *a, ptrdiff_t row_str
   }
 }
 
-static void pair_tile(gsize rows, gsize n_pairs, const BertHalf *a, ptrdiff_t row_stride, ptrdiff_t pair_stride,
-                      const Pair *panel, float *c, gsize c_stride, const float *bias, gboolean accumulate, Ahead ahead)
+static void pair_tile(gsize rows, gsize n_pairs, const BertHalf *a, ptrdiff_t row_stride,
+                      ptrdiff_t pair_stride, const Pair *panel, float *c, gsize c_stride, const float *bias,
+                      gboolean accumulate, Ahead ahead)
 {
-#define CASE(n)                                                                                                        \
-  case n:                                                                                                              \
-    if (pair_stride == 2)                                                                                              \
-      pair_tile_of(n, n_pairs, a, row_stride, 2, panel, c, c_stride, bias, accumulate, NULL);                          \
-    else                                                                                                               \
-      pair_tile_of(n, n_pairs, a, 2, 2 * TILE, panel, c, c_stride, bias, accumulate, &ahead);                          \
+#define CASE(n)                                                                                              \
+  case n:                                                                                                    \
+    if (pair_stride == 2)                                                                                    \
+      pair_tile_of(n, n_pairs, a, row_stride, 2, panel, c, c_stride, bias, accumulate, NULL);                \
+    else                                                                                                     \
+      pair_tile_of(n, n_pairs, a, 2, 2 * TILE, panel, c, c_stride, bias, accumulate, &ahead);                \
     break;
   switch (rows) {
     CASE(1)
@@ -259,8 +265,8 @@ static inline gsize place_in_panel(gsize p, gsize j)
 }
 
 /* `width` columns of k rows of b as floats, zero filled. */
-static inline void widen_panel(gsize k, gsize width, const BertHalf *b, ptrdiff_t row_stride, ptrdiff_t column_stride,
-                               float *panel)
+static inline void widen_panel(gsize k, gsize width, const BertHalf *b, ptrdiff_t row_stride,
+                               ptrdiff_t column_stride, float *panel)
 {
   for (gsize p = 0; p < k; p++) {
     const BertHalf *from = b + (ptrdiff_t)p * row_stride;
@@ -275,8 +281,8 @@ static inline void widen_panel(gsize k, gsize width, const BertHalf *b, ptrdiff_
 }
 
 /* `count` rows of a as floats: rows of k where a has them so, else k columns of TILE. */
-static inline void widen_rows(gsize k, gsize count, const BertHalf *a, ptrdiff_t row_stride, ptrdiff_t column_stride,
-                              float *wide)
+static inline void widen_rows(gsize k, gsize count, const BertHalf *a, ptrdiff_t row_stride,
+                              ptrdiff_t column_stride, float *wide)
 {
   if (column_stride == 1) {
     for (gsize i = 0; i < count; i++)
@@ -299,11 +305,12 @@ static void pack_half(gsize k, gsize n, BertView b, gsize first, gsize last, Ber
       gsize width = MIN((gsize)PANEL, n - panel * PANEL);
       if (width < PANEL || whole > depth)
         memset(to, 0, whole * PANEL * sizeof *to);
-      const float *source = b.data + (ptrdiff_t)k0 * b.row_stride + (ptrdiff_t)(panel * PANEL) * b.column_stride;
+      const float *source =
+          b.data + (ptrdiff_t)k0 * b.row_stride + (ptrdiff_t)(panel * PANEL) * b.column_stride;
 #ifdef BERT_PAIRS
       if (width == PANEL && depth % 2 == 0 && (b.column_stride == 1 || b.row_stride == 1)) {
-        round_panel(depth, source, b.column_stride == 1 ? b.row_stride : b.column_stride, b.column_stride != 1,
-                    (Pair *)(gpointer)to);
+        round_panel(depth, source, b.column_stride == 1 ? b.row_stride : b.column_stride,
+                    b.column_stride != 1, (Pair *)(gpointer)to);
         continue;
       }
 #endif
@@ -314,7 +321,8 @@ static void pack_half(gsize k, gsize n, BertView b, gsize first, gsize last, Ber
       else
         for (gsize j = 0; j < width; j++)
           for (gsize p = 0; p < depth; p++)
-            to[place_in_panel(p, j)] = half_of(source[(ptrdiff_t)p * b.row_stride + (ptrdiff_t)j * b.column_stride]);
+            to[place_in_panel(p, j)] =
+                half_of(source[(ptrdiff_t)p * b.row_stride + (ptrdiff_t)j * b.column_stride]);
     }
   }
 }
@@ -327,7 +335,8 @@ static void pack_halves(gsize k, gsize n, BertHalfView b, gsize first, gsize las
     for (gsize panel = first; panel < last; panel++) {
       BertHalf *to = packed + k0 * n_panels * PANEL + panel * whole * PANEL;
       gsize width = MIN((gsize)PANEL, n - panel * PANEL);
-      const BertHalf *source = b.data + (ptrdiff_t)k0 * b.row_stride + (ptrdiff_t)(panel * PANEL) * b.column_stride;
+      const BertHalf *source =
+          b.data + (ptrdiff_t)k0 * b.row_stride + (ptrdiff_t)(panel * PANEL) * b.column_stride;
 #ifdef BERT_PAIRS
       pair_panel(depth, width, source, b.row_stride, b.column_stride, (Pair *)(gpointer)to);
 #else
@@ -341,16 +350,17 @@ static void pack_halves(gsize k, gsize n, BertHalfView b, gsize first, gsize las
   }
 }
 
-/* Rows of the left side for the tiles, in elements of halves (pairs) or floats: a tile's rows are `row_stride` apart,
- * `step` leads from one k or pair to the next, and row i begins a tile at i * tile_stride. */
+/* Rows of the left side for the tiles, in elements of halves (pairs) or floats: a tile's rows are
+ * `row_stride` apart, `step` leads from one k or pair to the next, and row i begins a tile at i *
+ * tile_stride. */
 typedef struct {
   gconstpointer data;
   ptrdiff_t tile_stride, row_stride, step;
 } Rows;
 
 /* `count` rows of a block of k: where they lie, or in scratch memory. */
-static inline Rows rows_of(gsize depth, gsize count, const BertHalf *a, ptrdiff_t row_stride, ptrdiff_t column_stride,
-                           gsize n_panels, float *scratch)
+static inline Rows rows_of(gsize depth, gsize count, const BertHalf *a, ptrdiff_t row_stride,
+                           ptrdiff_t column_stride, gsize n_panels, float *scratch)
 {
 #ifdef BERT_PAIRS
   if (column_stride == 1 && depth % 2 == 0 && !packing_pays(n_panels, row_stride, sizeof(BertHalf)))
@@ -371,8 +381,9 @@ static inline Rows rows_of(gsize depth, gsize count, const BertHalf *a, ptrdiff_
 }
 
 /* The tiles of `count` rows and one panel: all columns exist, or `width` of them. */
-static inline void half_tiles(Rows rows, gsize count, gsize width, gsize depth, const float *panel, float *corner,
-                              gsize c_stride, const float *bias, gboolean accumulate, NextPanel next)
+static inline void half_tiles(Rows rows, gsize count, gsize width, gsize depth, const float *panel,
+                              float *corner, gsize c_stride, const float *bias, gboolean accumulate,
+                              NextPanel next)
 {
   for (gsize i = 0; i < count; i += TILE) {
     gsize n = MIN((gsize)TILE, count - i);
@@ -393,11 +404,11 @@ static inline void half_tiles(Rows rows, gsize count, gsize width, gsize depth, 
     Ahead ahead = ahead_of(i, next, panel);
     ptrdiff_t first = (ptrdiff_t)i * rows.tile_stride;
 #ifdef BERT_PAIRS
-    pair_tile(n, depth / 2, (const BertHalf *)rows.data + first, rows.row_stride, rows.step, (const Pair *)panel, to,
-              stride, start, accumulate, ahead);
+    pair_tile(n, depth / 2, (const BertHalf *)rows.data + first, rows.row_stride, rows.step,
+              (const Pair *)panel, to, stride, start, accumulate, ahead);
 #else
-    tile(n, depth, (const float *)rows.data + first, rows.row_stride, rows.step, panel, to, stride, start, accumulate,
-         ahead);
+    tile(n, depth, (const float *)rows.data + first, rows.row_stride, rows.step, panel, to, stride, start,
+         accumulate, ahead);
 #endif
     if (width < PANEL)
       for (gsize r = 0; r < n; r++)
@@ -406,8 +417,9 @@ static inline void half_tiles(Rows rows, gsize count, gsize width, gsize depth, 
 }
 
 /* b is `packed` if that is not NULL, else `view`. */
-static inline void half_product(gsize m, gsize n, gsize k, BertHalfView a, BertHalfView view, const BertHalf *packed,
-                                float *c, gsize c_stride, const float *bias, gboolean accumulate, float *scratch)
+static inline void half_product(gsize m, gsize n, gsize k, BertHalfView a, BertHalfView view,
+                                const BertHalf *packed, float *c, gsize c_stride, const float *bias,
+                                gboolean accumulate, float *scratch)
 {
   gsize block = half_block_of(k), n_panels = (n + PANEL - 1) / PANEL;
   float *panel_scratch = scratch, *row_scratch = scratch + BLOCK_K * PANEL;
@@ -423,16 +435,17 @@ static inline void half_product(gsize m, gsize n, gsize k, BertHalfView a, BertH
       Rows rows = rows_of(depth, count, corner, a.row_stride, a.column_stride, n_panels, row_scratch);
       for (gsize j = 0; j < n_panels; j++) {
         gsize width = MIN((gsize)PANEL, n - j * PANEL);
-        const BertHalf *halves =
-            packed ? packed + k0 * n_panels * PANEL + j * whole * PANEL
-                   : view.data + (ptrdiff_t)k0 * view.row_stride + (ptrdiff_t)(j * PANEL) * view.column_stride;
+        const BertHalf *halves = packed ? packed + k0 * n_panels * PANEL + j * whole * PANEL
+                                        : view.data + (ptrdiff_t)k0 * view.row_stride +
+                                              (ptrdiff_t)(j * PANEL) * view.column_stride;
         const float *panel = panel_scratch;
         NextPanel next = {0};
 #ifdef BERT_PAIRS
         gsize steps = whole;
         if (packed) {
           panel = (const float *)(gconstpointer)halves;
-          next = (NextPanel){(const char *)(halves + whole * PANEL), LANES * sizeof(Pair), PANEL * sizeof(Pair)};
+          next =
+              (NextPanel){(const char *)(halves + whole * PANEL), LANES * sizeof(Pair), PANEL * sizeof(Pair)};
         } else {
           pair_panel(depth, width, halves, view.row_stride, view.column_stride, (Pair *)panel_scratch);
           ptrdiff_t row = view.row_stride * (ptrdiff_t)sizeof(BertHalf);

@@ -6,8 +6,8 @@ static void affine(gsize n, const float *x, const float *weight, const float *bi
     output[i] = x[i] * weight[i] + bias[i];
 }
 
-static float layer_norm(gsize n, const float *x, const float *residual, const float *weight, const float *bias,
-                        float epsilon, float *normalised, float *output)
+static float layer_norm(gsize n, const float *x, const float *residual, const float *weight,
+                        const float *bias, float epsilon, float *normalised, float *output)
 {
   float total = 0, squares = 0;
   if (residual) {
@@ -52,8 +52,9 @@ static void layer_norm_backward(gsize n, const float *d_output, const float *nor
     d_x[i] = inverse_deviation * (d_output[i] * weight[i] - total - normalised[i] * projection);
 }
 
-/* e^x for x <= 0 to a relative error of 2e-7, and 0 below -87.3: x = n ln 2 + r with |r| <= ln 2 / 2, a polynomial in r
- * (Cephes' expf), and n put into the exponent. The limit is a matter of n and not of x, so that NaN passes through. */
+/* e^x for x <= 0 to a relative error of 2e-7, and 0 below -87.3: x = n ln 2 + r with |r| <= ln 2 / 2, a
+ * polynomial in r (Cephes' expf), and n put into the exponent. The limit is a matter of n and not of x, so
+ * that NaN passes through. */
 static inline float exponential(float x)
 {
   gint32 whole = (gint32)(x * 1.44269504f - 0.5f);
@@ -74,8 +75,8 @@ static inline float exponential(float x)
   return y * power.value;
 }
 
-/* Activations are made in stretches: first what output and derivative share, then each of them in a loop of its
- * own, so that the output does not depend on whether the derivative is wanted. */
+/* Activations are made in stretches: first what output and derivative share, then each of them in a loop of
+ * its own, so that the output does not depend on whether the derivative is wanted. */
 #define STRETCH 256
 
 /* The normal distribution function and density. The upper tail of erf is
@@ -86,7 +87,8 @@ static inline void normal(gsize n, const float *x, float *distribution, float *d
     float value = x[i], size = fabsf(value) * 0.70710678f;
     float t = 1.0f / (1.0f + 0.3275911f * size);
     float e = exponential(-size * size);
-    float tail = ((((1.061405429f * t - 1.453152027f) * t + 1.421413741f) * t - 0.284496736f) * t + 0.254829592f) * t;
+    float tail =
+        ((((1.061405429f * t - 1.453152027f) * t + 1.421413741f) * t - 0.284496736f) * t + 0.254829592f) * t;
     float half = 0.5f * tail * e;
     distribution[i] = value < 0 ? half : 1.0f - half;
     density[i] = 0.39894228f * e;
@@ -246,7 +248,8 @@ static void softmax_rows(gsize n_rows, gsize n, gsize stride, float scale, float
   }
 }
 
-static void softmax_rows_backward(gsize n_rows, gsize n, gsize stride, float scale, const float *p, float *d_p)
+static void softmax_rows_backward(gsize n_rows, gsize n, gsize stride, float scale, const float *p,
+                                  float *d_p)
 {
   gsize last = (n - 1) / LANES * LANES;
   IntegerVector inside = first_lanes((gint32)(n - last));

@@ -1,8 +1,9 @@
-/* Multi-head attention, a task per text and head: no token is padded and no score masked away. Scores of a few query
- * rows at a time stay in the cache between product, softmax and product; their rows are `stride` floats apart, which is
- * the text's length filled up to whole vectors. Backward makes the scores again from query and key: that costs one
- * product more, and as much time as reading them back would. With halves the products are of halves: probabilities and
- * the gradients of scores are rounded for the products they enter, softmax and sums stay floats. */
+/* Multi-head attention, a task per text and head: no token is padded and no score masked away. Scores of a
+ * few query rows at a time stay in the cache between product, softmax and product; their rows are `stride`
+ * floats apart, which is the text's length filled up to whole vectors. Backward makes the scores again from
+ * query and key: that costs one product more, and as much time as reading them back would. With halves the
+ * products are of halves: probabilities and the gradients of scores are rounded for the products they enter,
+ * softmax and sums stay floats. */
 #include "network.h"
 #include <math.h>
 
@@ -21,7 +22,8 @@ typedef struct {
   guint first_row, length, head, padded; /* padded: stride of scores */
   guint64 hash;
   gsize h, width; /* hidden size; of a head */
-  gsize at;      /* of the first query number in query_key_value, whose rows are 3h; key and value follow at h and 2h */
+  gsize at; /* of the first query number in query_key_value, whose rows are 3h; key and value follow at h and
+               2h */
   gsize context; /* of the first number in context */
 } Item;
 
@@ -42,8 +44,8 @@ static Item item_of(const AttentionRun *run, guint task)
   return item;
 }
 
-/* A thread's memory: three packed matrices of stored numbers, three blocks of scores, dropout bits; with halves also
- * a block of rounded scores, and a head's results before they are rounded. */
+/* A thread's memory: three packed matrices of stored numbers, three blocks of scores, dropout bits; with
+ * halves also a block of rounded scores, and a head's results before they are rounded. */
 typedef struct {
   float *gemm;
   gpointer packed1, packed2, packed3;
@@ -66,9 +68,10 @@ static gsize lay_out(const BertNetwork *network, guint longest_text, float *star
   const BertKernels *kernels = network->kernels;
   gsize longest = bert_padded(longest_text), width = network->config->hidden_size / network->config->n_heads;
   gsize scores = (gsize)QUERY_ROWS * longest, at = 0;
-  gsize packed = network->rules.halves ? MAX(kernels->packed_half_size(width, longest),
-                                             kernels->packed_half_size(longest, width)) / 2 + 1
-                                       : MAX(kernels->packed_size(width, longest), kernels->packed_size(longest, width));
+  gsize packed =
+      network->rules.halves
+          ? MAX(kernels->packed_half_size(width, longest), kernels->packed_half_size(longest, width)) / 2 + 1
+          : MAX(kernels->packed_size(width, longest), kernels->packed_size(longest, width));
   *scratch = (Scratch){.gemm = next(start, &at, kernels->gemm_scratch)};
   scratch->packed1 = next(start, &at, packed);
   scratch->packed2 = next(start, &at, packed);
@@ -109,42 +112,45 @@ static void pack(const AttentionRun *run, gsize k, gsize n, Matrix b, gboolean t
   const BertKernels *kernels = run->pass->network->kernels;
   gsize n_panels = (n + kernels->panel_columns - 1) / kernels->panel_columns;
   if (run->pass->network->rules.halves)
-    kernels->pack_halves(k, n,
-                         transposed ? bert_half_transposed(b.data, b.stride) : bert_half_rows(b.data, b.stride), 0,
-                         n_panels, packed);
+    kernels->pack_halves(
+        k, n, transposed ? bert_half_transposed(b.data, b.stride) : bert_half_rows(b.data, b.stride), 0,
+        n_panels, packed);
   else
-    kernels->pack(k, n, transposed ? bert_transposed(b.data, b.stride) : bert_rows(b.data, b.stride), 0, n_panels,
-                  packed);
+    kernels->pack(k, n, transposed ? bert_transposed(b.data, b.stride) : bert_rows(b.data, b.stride), 0,
+                  n_panels, packed);
 }
 
 /* c = a packed: m x n, c_stride from row to row. */
-static void multiply(const AttentionRun *run, gsize m, gsize n, gsize k, Matrix a, gconstpointer packed, float *c,
-                     gsize c_stride, float *gemm)
+static void multiply(const AttentionRun *run, gsize m, gsize n, gsize k, Matrix a, gconstpointer packed,
+                     float *c, gsize c_stride, float *gemm)
 {
   const BertKernels *kernels = run->pass->network->kernels;
   if (run->pass->network->rules.halves)
-    kernels->gemm_half_packed(m, n, k, bert_half_rows(a.data, a.stride), packed, c, c_stride, NULL, FALSE, gemm);
+    kernels->gemm_half_packed(m, n, k, bert_half_rows(a.data, a.stride), packed, c, c_stride, NULL, FALSE,
+                              gemm);
   else
     kernels->gemm_packed(m, n, k, bert_rows(a.data, a.stride), packed, c, c_stride, NULL, FALSE, gemm);
 }
 
 /* c (m x n) = a^T b, or += with `adds`; a is k x m, b k x n. */
-static void multiply_transposed(const AttentionRun *run, gsize m, gsize n, gsize k, Matrix a, Matrix b, float *c,
-                                gsize c_stride, gboolean adds, float *gemm)
+static void multiply_transposed(const AttentionRun *run, gsize m, gsize n, gsize k, Matrix a, Matrix b,
+                                float *c, gsize c_stride, gboolean adds, float *gemm)
 {
   const BertKernels *kernels = run->pass->network->kernels;
   if (run->pass->network->rules.halves)
-    kernels->gemm_half(m, n, k, bert_half_transposed(a.data, a.stride), bert_half_rows(b.data, b.stride), c, c_stride,
-                       NULL, adds, gemm);
+    kernels->gemm_half(m, n, k, bert_half_transposed(a.data, a.stride), bert_half_rows(b.data, b.stride), c,
+                       c_stride, NULL, adds, gemm);
   else
-    kernels->gemm(m, n, k, bert_transposed(a.data, a.stride), bert_rows(b.data, b.stride), c, c_stride, NULL, adds,
-                  gemm);
+    kernels->gemm(m, n, k, bert_transposed(a.data, a.stride), bert_rows(b.data, b.stride), c, c_stride, NULL,
+                  adds, gemm);
 }
 
 /* `count` rows of scores as a product takes them. */
-static Matrix as_stored(const AttentionRun *run, const Item *item, guint count, float *scores, const Scratch *scratch)
+static Matrix as_stored(const AttentionRun *run, const Item *item, guint count, float *scores,
+                        const Scratch *scratch)
 {
-  gpointer data = (gpointer)bert_as_stored(run->pass->network, (gsize)count * item->padded, scores, scratch->rounded);
+  gpointer data =
+      (gpointer)bert_as_stored(run->pass->network, (gsize)count * item->padded, scores, scratch->rounded);
   return (Matrix){data, item->padded};
 }
 
@@ -154,7 +160,8 @@ static gsize depth_of(const AttentionRun *run, const Item *item)
   return run->pass->network->rules.halves ? (item->length + 1) / 2 * 2 : item->length;
 }
 
-/* Where to compute rows of a matrix: there, or with halves in `spare`, densely; store_rows puts them into their place. */
+/* Where to compute rows of a matrix: there, or with halves in `spare`, densely; store_rows puts them into
+ * their place. */
 static Matrix open_rows(const AttentionRun *run, const Item *item, Matrix matrix, float *spare)
 {
   return run->pass->network->rules.halves ? (Matrix){spare, item->width} : matrix;
@@ -168,7 +175,8 @@ static void store_rows(const AttentionRun *run, const Item *item, guint n_rows, 
                                 (BertHalf *)matrix.data + row * matrix.stride);
 }
 
-/* Products write whole panels of scores where rows are wide enough, because the edge of a panel costs more. */
+/* Products write whole panels of scores where rows are wide enough, because the edge of a panel costs more.
+ */
 static gsize whole_columns(const BertKernels *kernels, const Item *item)
 {
   gsize panel = kernels->panel_columns;
@@ -176,19 +184,20 @@ static gsize whole_columns(const BertKernels *kernels, const Item *item)
 }
 
 /* Probabilities of `count` queries, before dropout; key is packed. */
-static void probabilities_of(const AttentionRun *run, const Item *item, Matrix query, gconstpointer key, guint count,
-                             float *scores, float *gemm)
+static void probabilities_of(const AttentionRun *run, const Item *item, Matrix query, gconstpointer key,
+                             guint count, float *scores, float *gemm)
 {
   const BertKernels *kernels = run->pass->network->kernels;
   multiply(run, count, whole_columns(kernels, item), item->width, query, key, scores, item->padded, gemm);
   kernels->softmax_rows(count, item->length, item->padded, 1.0f / sqrtf((float)item->width), scores);
 }
 
-static const guint16 *bits_of(const AttentionRun *run, const Item *item, guint first, guint count, guint16 *buffer)
+static const guint16 *bits_of(const AttentionRun *run, const Item *item, guint first, guint count,
+                              guint16 *buffer)
 {
   return run->pass->network->kernels->dropout_bits(
-      &run->pass->attention_dropout, bert_dropout_place(run->layer, BERT_SITE_ATTENTION, item->head), item->hash,
-      (gsize)first * item->padded, (gsize)count * item->padded, buffer);
+      &run->pass->attention_dropout, bert_dropout_place(run->layer, BERT_SITE_ATTENTION, item->head),
+      item->hash, (gsize)first * item->padded, (gsize)count * item->padded, buffer);
 }
 
 static void forward_task(gpointer data, guint task, guint thread)
@@ -248,7 +257,8 @@ static void backward_task(gpointer data, guint task, guint thread)
   Item item = item_of(run, task);
   Scratch scratch;
   lay_out(run->pass->network, run->pass->batch->longest, run->pass->scratch[thread], &scratch);
-  gsize length = item.length, padded = item.padded, columns = whole_columns(kernels, &item), wide = 3 * item.h;
+  gsize length = item.length, padded = item.padded, columns = whole_columns(kernels, &item),
+        wide = 3 * item.h;
   gsize at_key = item.at + item.h, at_value = item.at + 2 * item.h;
   float scale = 1.0f / sqrtf((float)item.width);
   Matrix query = matrix_of(run, run->query_key_value, item.at, wide);
@@ -258,7 +268,8 @@ static void backward_task(gpointer data, guint task, guint thread)
   Matrix to_query = matrix_of(run, run->d_query_key_value, item.at, wide);
   Matrix to_key = matrix_of(run, run->d_query_key_value, at_key, wide);
   Matrix to_value = matrix_of(run, run->d_query_key_value, at_value, wide);
-  Matrix d_key = open_rows(run, &item, to_key, scratch.sums1), d_value = open_rows(run, &item, to_value, scratch.sums2);
+  Matrix d_key = open_rows(run, &item, to_key, scratch.sums1),
+         d_value = open_rows(run, &item, to_value, scratch.sums2);
   pack(run, item.width, length, key, TRUE, scratch.packed1);
   pack(run, item.width, length, value, TRUE, scratch.packed2);
   pack(run, length, item.width, key, FALSE, scratch.packed3);
@@ -274,23 +285,23 @@ static void backward_task(gpointer data, guint task, guint thread)
       kernels->dropout_apply(count * padded, dropout, bits, p, dropped);
       kernels->dropout_apply(count * padded, dropout, bits, d_scores, d_scores);
     }
-    multiply_transposed(run, length, item.width, count, as_stored(run, &item, count, dropped, &scratch), d_rows,
-                        d_value.data, d_value.stride, first > 0, scratch.gemm);
+    multiply_transposed(run, length, item.width, count, as_stored(run, &item, count, dropped, &scratch),
+                        d_rows, d_value.data, d_value.stride, first > 0, scratch.gemm);
     kernels->softmax_rows_backward(count, length, padded, scale, p, d_scores);
     Matrix d_stored = as_stored(run, &item, count, d_scores, &scratch);
     Matrix to = rows_from(run, to_query, first), block = open_rows(run, &item, to, scratch.block);
-    multiply(run, count, item.width, depth_of(run, &item), d_stored, scratch.packed3, block.data, block.stride,
-             scratch.gemm);
+    multiply(run, count, item.width, depth_of(run, &item), d_stored, scratch.packed3, block.data,
+             block.stride, scratch.gemm);
     store_rows(run, &item, count, block, to);
-    multiply_transposed(run, length, item.width, count, d_stored, queries, d_key.data, d_key.stride, first > 0,
-                        scratch.gemm);
+    multiply_transposed(run, length, item.width, count, d_stored, queries, d_key.data, d_key.stride,
+                        first > 0, scratch.gemm);
   }
   store_rows(run, &item, (guint)length, d_key, to_key);
   store_rows(run, &item, (guint)length, d_value, to_value);
 }
 
-void bert_attention_backward(BertPass *pass, gint layer, gconstpointer query_key_value, gconstpointer d_context,
-                             gpointer d_query_key_value)
+void bert_attention_backward(BertPass *pass, gint layer, gconstpointer query_key_value,
+                             gconstpointer d_context, gpointer d_query_key_value)
 {
   AttentionRun run = {.pass = pass,
                       .layer = layer,

@@ -11,22 +11,27 @@ static const char *const recompute_names[] = {"none", "layer", NULL};
 
 static const CwOption option_rows[] = {
     BERT_OPTION_ROWS(BertCpuOptions),
-    {ROW(threads), .type = CW_OPTION_INTEGER, .flags = CW_OPTION_RESUME_SAFE, .default_value = "0", .minimum = 0,
-     .maximum = 1024, .help = "threads to compute with, results do not depend on it; 0: one per processor"},
-    {ROW(score_cache), .type = CW_OPTION_INTEGER, .flags = CW_OPTION_RESUME_SAFE, .default_value = "256", .minimum = 0,
-     .maximum = 1048576, .unit = "MiB",
-     .help = "score remembers encodings of candidates and whole decisions until the weights change, in so much memory; "
+    {ROW(threads), .type = CW_OPTION_INTEGER, .flags = CW_OPTION_RESUME_SAFE, .default_value = "0",
+     .minimum = 0, .maximum = 1024,
+     .help = "threads to compute with, results do not depend on it; 0: one per processor"},
+    {ROW(score_cache), .type = CW_OPTION_INTEGER, .flags = CW_OPTION_RESUME_SAFE, .default_value = "256",
+     .minimum = 0, .maximum = 1048576, .unit = "MiB",
+     .help = "score remembers encodings of candidates and whole decisions until the weights change, in so "
+             "much memory; "
              "results do not depend on it"},
-    {ROW(frozen_cache), .type = CW_OPTION_INTEGER, .flags = CW_OPTION_RESUME_SAFE, .default_value = "256", .minimum = 0,
-     .maximum = 1048576, .unit = "MiB",
-     .help = "with freeze_layers, remember what the frozen layers made of texts, in so much memory: for scoring, and for "
+    {ROW(frozen_cache), .type = CW_OPTION_INTEGER, .flags = CW_OPTION_RESUME_SAFE, .default_value = "256",
+     .minimum = 0, .maximum = 1048576, .unit = "MiB",
+     .help = "with freeze_layers, remember what the frozen layers made of texts, in so much memory: for "
+             "scoring, and for "
              "training without dropout; results do not depend on it"},
     {ROW(precision), .type = CW_OPTION_ENUM, .default_value = "f32", .values = precision_names,
-     .help = "of the encoder's weights and activations in products: f32, or bf16 with sums, gradients and optimiser in "
+     .help = "of the encoder's weights and activations in products: f32, or bf16 with sums, gradients and "
+             "optimiser in "
              "f32; auto: bf16 where the processor has instructions for it"},
     {ROW(recompute), .type = CW_OPTION_ENUM, .flags = CW_OPTION_RESUME_SAFE, .default_value = "none",
      .values = recompute_names,
-     .help = "layer: keep only each layer's output for backward and compute the rest again, for less memory and the "
+     .help = "layer: keep only each layer's output for backward and compute the rest again, for less memory "
+             "and the "
              "same gradients"},
     {ROW(instruction_set), .type = CW_OPTION_ENUM, .flags = CW_OPTION_RESUME_SAFE, .default_value = "auto",
      .values = instruction_set_names, .help = "vector instructions to use; auto: the best the processor has"},
@@ -64,7 +69,8 @@ static gboolean backward(gpointer policy, const float *d_logits, const float *d_
   return bert_cpu_backward(policy, d_logits, d_values, error);
 }
 
-static gboolean step(gpointer policy, double learning_rate, double max_norm, double *gradient_norm, GError **error)
+static gboolean step(gpointer policy, double learning_rate, double max_norm, double *gradient_norm,
+                     GError **error)
 {
   return bert_cpu_step(policy, learning_rate, max_norm, gradient_norm, error);
 }

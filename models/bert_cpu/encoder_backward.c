@@ -1,8 +1,7 @@
 /* The encoder's backward pass. Going down, a block of rows passes from the
- * projections of the layer above through the feed-forward network to the attention's context in one task; attention's
- * own gradient follows per text and head, and then all weight gradients of the
- * layer at once. What is cheap to make again is made again: dropout masks, activations, the inputs that
- * LayerNorms gave. */
+ * projections of the layer above through the feed-forward network to the attention's context in one task;
+ * attention's own gradient follows per text and head, and then all weight gradients of the layer at once.
+ * What is cheap to make again is made again: dropout masks, activations, the inputs that LayerNorms gave. */
 #include "network.h"
 #include <string.h>
 
@@ -11,15 +10,15 @@ typedef struct {
   BertPass *pass;
   BertParameters *gradient;
   gint layer;
-  gboolean top;                             /* the layer above is the head: d_output is d_hidden_states */
-  float *d_hidden;                          /* T x h: gradient of the residual stream */
-  gpointer d_projections;                   /* T x 3h: query, key and value of the layer above, then of this one */
-  gpointer d_output;                        /* T x h: of linear layer `output`, after dropout */
-  gpointer d_intermediate;                  /* T x f: before the activation */
-  gpointer d_attention;                     /* T x h: of attention.output.dense, after dropout */
-  gpointer d_context;                       /* T x h */
+  gboolean top;            /* the layer above is the head: d_output is d_hidden_states */
+  float *d_hidden;         /* T x h: gradient of the residual stream */
+  gpointer d_projections;  /* T x 3h: query, key and value of the layer above, then of this one */
+  gpointer d_output;       /* T x h: of linear layer `output`, after dropout */
+  gpointer d_intermediate; /* T x f: before the activation */
+  gpointer d_attention;    /* T x h: of attention.output.dense, after dropout */
+  gpointer d_context;      /* T x h */
   gpointer input, attention_out, activated; /* T x h, T x h, T x f: what the weights were multiplied with */
-  float *partials;                          /* units x 4h: output_norm weight, bias, attention_norm weight, bias */
+  float *partials; /* units x 4h: output_norm weight, bias, attention_norm weight, bias */
 } BackwardRun;
 
 /* A thread's memory: products, rows x f, four rows of max(f, h), dropout bits. */
@@ -54,7 +53,8 @@ static Scratch scratch_of(const BertPass *pass, guint thread)
   return scratch;
 }
 
-/* d (rows first .. last-1 of h; begins at `first`) through a LayerNorm, in place; sums go to the rows' units. */
+/* d (rows first .. last-1 of h; begins at `first`) through a LayerNorm, in place; sums go to the rows' units.
+ */
 static void norm_rows(const BackwardRun *run, guint first, guint last, float *d, const float *normalised,
                       const float *inverse, const float *weight, gsize part)
 {
@@ -62,8 +62,8 @@ static void norm_rows(const BackwardRun *run, guint first, guint last, float *d,
   for (guint row = first; row < last; row++) {
     float *sums = run->partials + (gsize)(row / BERT_ROW_UNIT) * 4 * h + part * h;
     float *d_row = d + (row - first) * h;
-    run->pass->network->kernels->layer_norm_backward(h, d_row, normalised + row * h, weight, inverse[row], d_row, sums,
-                                                     sums + h);
+    run->pass->network->kernels->layer_norm_backward(h, d_row, normalised + row * h, weight, inverse[row],
+                                                     d_row, sums, sums + h);
   }
 }
 
@@ -156,17 +156,17 @@ static void layer_task(gpointer data, guint task, guint thread)
     from_projections(run, run->layer + 1, first, last, scratch.gemm);
   norm_rows(run, first, last, d_hidden, memory->normalised, memory->inverse, weights->output_norm_weight, 0);
   drop_rows(run, BERT_SITE_OUTPUT, first, last, run->d_output, &scratch);
-  bert_product(network, n, f, h, bert_stored(network, run->d_output, first * h), packed->output.backward, scratch.wide,
-               NULL, FALSE, scratch.gemm);
+  bert_product(network, n, f, h, bert_stored(network, run->d_output, first * h), packed->output.backward,
+               scratch.wide, NULL, FALSE, scratch.gemm);
   activation_rows(run, first, last, &scratch);
-  bert_product(network, n, h, f, bert_stored(network, run->d_intermediate, first * f), packed->intermediate.backward,
-               d_hidden, NULL, TRUE, scratch.gemm);
+  bert_product(network, n, h, f, bert_stored(network, run->d_intermediate, first * f),
+               packed->intermediate.backward, d_hidden, NULL, TRUE, scratch.gemm);
   norm_rows(run, first, last, d_hidden, memory->attention_normalised, memory->attention_inverse,
             weights->attention_norm_weight, 2);
   drop_rows(run, BERT_SITE_ATTENTION_OUTPUT, first, last, run->d_attention, &scratch);
   float *d_context = bert_open_stored(network, run->d_context, first * h, scratch.wide);
-  bert_product(network, n, h, h, bert_stored(network, run->d_attention, first * h), packed->attention_output.backward,
-               d_context, NULL, FALSE, scratch.gemm);
+  bert_product(network, n, h, h, bert_stored(network, run->d_attention, first * h),
+               packed->attention_output.backward, d_context, NULL, FALSE, scratch.gemm);
   bert_store(network, n * h, d_context, run->d_context, first * h);
   operand_rows(run, first, last, &scratch);
 }
@@ -179,17 +179,19 @@ static void layer_gradients(BackwardRun *run)
   gboolean halves = pass->network->rules.halves;
   guint rows = pass->batch->n_rows, h = pass->network->config->hidden_size,
         f = pass->network->config->intermediate_size;
-  BertWeightProduct products[] = {
-      {rows, h, f, run->d_output, h, run->activated, f, gradient->output_weight, gradient->output_bias, halves},
-      {rows, f, h, run->d_intermediate, f, run->attention_out, h, gradient->intermediate_weight,
-       gradient->intermediate_bias, halves},
-      {rows, 3 * h, h, run->d_projections, 3 * h, run->input, h, gradient->query_weight, gradient->query_bias, halves},
-      {rows, h, h, run->d_attention, h, memory->context, h, gradient->attention_output_weight,
-       gradient->attention_output_bias, halves}};
+  BertWeightProduct products[] = {{rows, h, f, run->d_output, h, run->activated, f, gradient->output_weight,
+                                   gradient->output_bias, halves},
+                                  {rows, f, h, run->d_intermediate, f, run->attention_out, h,
+                                   gradient->intermediate_weight, gradient->intermediate_bias, halves},
+                                  {rows, 3 * h, h, run->d_projections, 3 * h, run->input, h,
+                                   gradient->query_weight, gradient->query_bias, halves},
+                                  {rows, h, h, run->d_attention, h, memory->context, h,
+                                   gradient->attention_output_weight, gradient->attention_output_bias,
+                                   halves}};
   bert_weight_products(pass, products, G_N_ELEMENTS(products));
   guint n_units = bert_row_units(rows);
-  float *const sums[] = {gradient->output_norm_weight, gradient->output_norm_bias, gradient->attention_norm_weight,
-                         gradient->attention_norm_bias};
+  float *const sums[] = {gradient->output_norm_weight, gradient->output_norm_bias,
+                         gradient->attention_norm_weight, gradient->attention_norm_bias};
   for (guint i = 0; i < G_N_ELEMENTS(sums); i++)
     bert_add_partials(pass->network, n_units, 4 * (gsize)h, run->partials + i * h, h, sums[i]);
 }
@@ -210,12 +212,12 @@ static void embeddings_task(gpointer data, guint task, guint thread)
   for (guint row = first; pass->hidden_dropout.threshold > 0 && row < last; row++)
     bert_dropout_row(pass, BERT_LAYER_EMBEDDINGS, BERT_SITE_EMBEDDINGS, row, run->d_hidden + row * h,
                      run->d_hidden + row * h, scratch.bits);
-  norm_rows(run, first, last, run->d_hidden + first * h, pass->embeddings_normalised, pass->embeddings_inverse,
-            network->weights->embeddings_norm_weight, 0);
+  norm_rows(run, first, last, run->d_hidden + first * h, pass->embeddings_normalised,
+            pass->embeddings_inverse, network->weights->embeddings_norm_weight, 0);
 }
 
-/* Tasks that share the rows of the embedding tables: a table row belongs to one of them, and batch rows are added in
- * order. */
+/* Tasks that share the rows of the embedding tables: a table row belongs to one of them, and batch rows are
+ * added in order. */
 #define SCATTER_TASKS 16
 
 static void scatter_task(gpointer data, guint task, guint thread)

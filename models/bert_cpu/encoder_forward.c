@@ -29,7 +29,8 @@ static gsize row_scratch(const BertNetwork *network)
 {
   gsize h = network->config->hidden_size, wide = widest(network->config);
   gsize rows = BERT_ROW_UNIT * BERT_ROW_BLOCK_UNITS;
-  return network->kernels->gemm_scratch + rows * (2 * h + wide + (network->rules.halves ? (wide + 1) / 2 : 0)) +
+  return network->kernels->gemm_scratch +
+         rows * (2 * h + wide + (network->rules.halves ? (wide + 1) / 2 : 0)) +
          (h + 2 * BERT_DROPOUT_GROUP) / 2 + 16;
 }
 
@@ -70,9 +71,9 @@ static void embed(const BertPass *pass, guint first, guint last, guint16 *bits)
     const float *place = weights->position_embeddings + position * h;
     for (gsize i = 0; i < h; i++)
       x[i] = place[i] + weights->token_type_embeddings[i];
-    float inverse =
-        kernels->layer_norm(h, x, word, weights->embeddings_norm_weight, weights->embeddings_norm_bias, epsilon,
-                            pass->embeddings_normalised ? pass->embeddings_normalised + row * h : NULL, x);
+    float inverse = kernels->layer_norm(
+        h, x, word, weights->embeddings_norm_weight, weights->embeddings_norm_bias, epsilon,
+        pass->embeddings_normalised ? pass->embeddings_normalised + row * h : NULL, x);
     if (pass->embeddings_inverse)
       pass->embeddings_inverse[row] = inverse;
     if (pass->hidden_dropout.threshold > 0)
@@ -97,8 +98,8 @@ static guint end_layer(const BertPass *pass)
   return pass->end_layer > 0 ? pass->end_layer : pass->network->config->n_layers;
 }
 
-/* x (rows first .. last-1; x begins at row `first`, as all here do) is dropped, added to the residual and normalised
- * into `output`. The three are apart, so that the loops vectorise. */
+/* x (rows first .. last-1; x begins at row `first`, as all here do) is dropped, added to the residual and
+ * normalised into `output`. The three are apart, so that the loops vectorise. */
 static void finish_rows(const BertPass *pass, gint layer, BertSite site, guint first, guint last, float *x,
                         const float *residual, const float *weight, const float *bias, float *normalised,
                         float *inverse, float *output, guint16 *bits)
@@ -109,8 +110,9 @@ static void finish_rows(const BertPass *pass, gint layer, BertSite site, guint f
     gsize offset = (row - first) * h;
     if (pass->hidden_dropout.threshold > 0)
       bert_dropout_row(pass, layer, site, row, x + offset, x + offset, bits);
-    float scale = pass->network->kernels->layer_norm(h, x + offset, residual + offset, weight, bias, epsilon,
-                                                     normalised ? normalised + offset : NULL, output + offset);
+    float scale =
+        pass->network->kernels->layer_norm(h, x + offset, residual + offset, weight, bias, epsilon,
+                                           normalised ? normalised + offset : NULL, output + offset);
     if (inverse)
       inverse[row - first] = scale;
   }
@@ -125,13 +127,13 @@ static void project_rows(const BertPass *pass, gint layer, guint first, guint la
   gpointer to = pass->layers[layer].query_key_value;
   float *output = bert_open_stored(network, to, first * 3 * h, scratch->wide);
   bert_product(network, n, 3 * h, h, bert_as_stored(network, n * h, input, scratch->halves),
-               network->layers[layer].query_key_value.forward, output, network->weights->layers[layer].query_bias,
-               FALSE, scratch->gemm);
+               network->layers[layer].query_key_value.forward, output,
+               network->weights->layers[layer].query_bias, FALSE, scratch->gemm);
   bert_store(network, n * 3 * h, output, to, first * 3 * h);
 }
 
-/* From the context to the activation: scratch->between gets the rows after attention's LayerNorm. Returns the rows
- * before the activation, as they were stored. */
+/* From the context to the activation: scratch->between gets the rows after attention's LayerNorm. Returns the
+ * rows before the activation, as they were stored. */
 static const float *inner_rows(const BertPass *pass, gint layer, guint first, guint last, const float *input,
                                gboolean keeps, const Scratch *scratch)
 {
@@ -140,12 +142,15 @@ static const float *inner_rows(const BertPass *pass, gint layer, guint first, gu
   const BertPackedLayer *packed = &network->layers[layer];
   const BertLayerMemory *memory = &pass->layers[layer];
   gsize h = network->config->hidden_size, f = network->config->intermediate_size, n = last - first;
-  bert_product(network, n, h, h, bert_stored(network, memory->context, first * h), packed->attention_output.forward,
-               scratch->x, weights->attention_output_bias, FALSE, scratch->gemm);
-  finish_rows(pass, layer, BERT_SITE_ATTENTION_OUTPUT, first, last, scratch->x, input, weights->attention_norm_weight,
-              weights->attention_norm_bias, keeps ? memory->attention_normalised + first * h : NULL,
+  bert_product(network, n, h, h, bert_stored(network, memory->context, first * h),
+               packed->attention_output.forward, scratch->x, weights->attention_output_bias, FALSE,
+               scratch->gemm);
+  finish_rows(pass, layer, BERT_SITE_ATTENTION_OUTPUT, first, last, scratch->x, input,
+              weights->attention_norm_weight, weights->attention_norm_bias,
+              keeps ? memory->attention_normalised + first * h : NULL,
               keeps ? memory->attention_inverse + first : NULL, scratch->between, scratch->bits);
-  float *before = keeps ? bert_open_stored(network, memory->intermediate, first * f, scratch->wide) : scratch->wide;
+  float *before =
+      keeps ? bert_open_stored(network, memory->intermediate, first * f, scratch->wide) : scratch->wide;
   bert_product(network, n, f, h, bert_as_stored(network, n * h, scratch->between, scratch->halves),
                packed->intermediate.forward, before, weights->intermediate_bias, FALSE, scratch->gemm);
   if (!network->rules.halves)
@@ -168,8 +173,9 @@ static void layer_rows(const BertPass *pass, gint layer, guint first, guint last
   activate(pass, n * f, before, scratch->wide);
   bert_product(network, n, h, f, bert_as_stored(network, n * f, scratch->wide, scratch->halves),
                network->layers[layer].output.forward, scratch->x, weights->output_bias, FALSE, scratch->gemm);
-  finish_rows(pass, layer, BERT_SITE_OUTPUT, first, last, scratch->x, scratch->between, weights->output_norm_weight,
-              weights->output_norm_bias, memory->normalised ? memory->normalised + first * h : NULL,
+  finish_rows(pass, layer, BERT_SITE_OUTPUT, first, last, scratch->x, scratch->between,
+              weights->output_norm_weight, weights->output_norm_bias,
+              memory->normalised ? memory->normalised + first * h : NULL,
               memory->inverse ? memory->inverse + first : NULL, states, scratch->bits);
 }
 

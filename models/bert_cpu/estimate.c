@@ -1,5 +1,5 @@
-/* What a training pass will take from its workspace, added up without computing anything: the same pieces that the
- * passes take, in the same order. tests/bert_cpu/test_memory.c compares it with what they took. */
+/* What a training pass will take from its workspace, added up without computing anything: the same pieces
+ * that the passes take, in the same order. tests/bert_cpu/test_memory.c compares it with what they took. */
 #include "network.h"
 
 #define ALIGNMENT 64
@@ -110,20 +110,23 @@ static void head(Estimate *estimate)
   for (guint d = 0; d < batch->n_decisions; d++) {
     guint state = batch->decision_state[d];
     gsize length = batch->text_start[state + 1] - batch->text_start[state];
-    gsize actions = batch->pair_start[batch->decision_pair[d + 1]] - batch->pair_start[batch->decision_pair[d]];
+    gsize actions =
+        batch->pair_start[batch->decision_pair[d + 1]] - batch->pair_start[batch->decision_pair[d]];
     attention += actions * length;
     states += length;
     n_parts += (length + STATE_ROWS - 1) / STATE_ROWS;
   }
   take(estimate, pairs, sizeof(BertHeadGroup));
   take(estimate, batch->n_decisions + 1, sizeof(gsize));
-  take_floats(estimate, rows * (1 + 1 + 4 + 1) * h + 2 * rows + 2 * pairs * h); /* actions, read, features, hidden; q,
-                                                                                   where; summary, mean */
+  take_floats(estimate,
+              rows * (1 + 1 + 4 + 1) * h + 2 * rows + 2 * pairs * h); /* actions, read, features, hidden; q,
+                                                                         where; summary, mean */
   take_floats(estimate, attention);
   take_scratch(estimate, kernels->gemm_scratch + largest * (8 * h + longest + 2) + 2 * h + longest + 64);
   take_floats(estimate, batch->n_decisions * (h + BERT_VALUE_HIDDEN));
 
-  take(estimate, 2 * batch->n_decisions + pairs + 2 * batch->n_texts, sizeof(guint64)); /* starts, parts, uses */
+  take(estimate, 2 * batch->n_decisions + pairs + 2 * batch->n_texts,
+       sizeof(guint64)); /* starts, parts, uses */
   take_floats(estimate, rows * 3 * h);
   take_floats(estimate, attention);
   take_floats(estimate, n_groups * 3 * h + n_parts * h);
@@ -142,8 +145,8 @@ static void backward(Estimate *estimate)
     return;
   take(estimate, rows * (3 * h + 5 * h + 2 * f), estimate->stored);
   take_floats(estimate, (gsize)bert_row_units((guint)rows) * 4 * h);
-  take_scratch(estimate,
-               network->kernels->gemm_scratch + (BERT_ROW_UNIT * BERT_ROW_BLOCK_UNITS + 4) * MAX(f, h) + h / 2);
+  take_scratch(estimate, network->kernels->gemm_scratch +
+                             (BERT_ROW_UNIT * BERT_ROW_BLOCK_UNITS + 4) * MAX(f, h) + h / 2);
 }
 
 gsize bert_pass_bytes(const BertNetwork *network, const BertBatch *batch, BertRecompute recompute,

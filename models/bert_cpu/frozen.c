@@ -1,5 +1,6 @@
-/* Texts that are not remembered go through the frozen layers in a pass of their own; then all go on together from
- * the first trained layer. What was computed is kept after that, because keeping may drop what was found. */
+/* Texts that are not remembered go through the frozen layers in a pass of their own; then all go on together
+ * from the first trained layer. What was computed is kept after that, because keeping may drop what was
+ * found. */
 #include "frozen.h"
 #include "bert/cache.h"
 #include <string.h>
@@ -49,7 +50,8 @@ void bert_frozen_check(BertFrozen *frozen, const BertNetwork *network)
 gboolean bert_frozen_serves(const BertFrozen *frozen, const BertNetwork *network, const BertDropout *hidden,
                             const BertDropout *attention)
 {
-  return frozen->limit > 0 && network->rules.first_trained > 0 && hidden->threshold == 0 && attention->threshold == 0;
+  return frozen->limit > 0 && network->rules.first_trained > 0 && hidden->threshold == 0 &&
+         attention->threshold == 0;
 }
 
 static gsize length_of(const BertBatch *batch, guint text)
@@ -65,7 +67,8 @@ static void remember(BertFrozen *frozen, const BertPass *lower)
     frozen->hash = hash_of(lower->network);
   for (guint i = 0; i < batch->n_texts; i++) {
     gsize n = length_of(batch, i);
-    float *kept = bert_cache_add(frozen->states, batch->ids + batch->text_start[i], n * sizeof *batch->ids, n * h);
+    float *kept =
+        bert_cache_add(frozen->states, batch->ids + batch->text_start[i], n * sizeof *batch->ids, n * h);
     if (kept)
       memcpy(kept, lower->hidden_states + batch->text_start[i] * h, n * h * sizeof *kept);
   }
@@ -86,7 +89,8 @@ double bert_frozen_forward(BertFrozen *frozen, BertPass *pass)
   guint8 *wanted = bert_take(pass->workspace, guint8, batch->n_texts);
   for (guint i = 0; i < batch->n_texts; i++) {
     gsize n = length_of(batch, i);
-    inputs[i] = bert_cache_find(frozen->states, batch->ids + batch->text_start[i], n * sizeof *batch->ids, NULL);
+    inputs[i] =
+        bert_cache_find(frozen->states, batch->ids + batch->text_start[i], n * sizeof *batch->ids, NULL);
     wanted[i] = inputs[i] == NULL;
     frozen->counts.n_texts_found += !wanted[i];
     frozen->counts.n_tokens_found += wanted[i] ? 0 : n;
@@ -108,7 +112,8 @@ double bert_frozen_forward(BertFrozen *frozen, BertPass *pass)
   bert_encoder_forward(pass);
   if (lower.batch->n_texts > 0)
     remember(frozen, &lower);
-  return (all_layers * (n_layers - n_frozen) + bert_encoder_operations(network, lower.batch) * n_frozen) / n_layers;
+  return (all_layers * (n_layers - n_frozen) + bert_encoder_operations(network, lower.batch) * n_frozen) /
+         n_layers;
 }
 
 const BertFrozenCounts *bert_frozen_counts(const BertFrozen *frozen)

@@ -1,7 +1,7 @@
 /* A memory of what the frozen layers made of texts. Those layers never change, so the input of the first
  * trained layer is looked up, in scoring and in training without dropout, however often the weights above it
- * have changed. The encoder treats every text as if it were alone: what is remembered is bit for bit what would be
- * computed. */
+ * have changed. The encoder treats every text as if it were alone: what is remembered is bit for bit what
+ * would be computed. */
 #ifndef BERT_CPU_FROZEN_H
 #define BERT_CPU_FROZEN_H
 
@@ -17,7 +17,8 @@ void bert_frozen_free(BertFrozen *frozen); /* accepts NULL */
 /* To be called after weights were written from outside: forgets everything if frozen ones have changed. */
 void bert_frozen_check(BertFrozen *frozen, const BertNetwork *network);
 
-/* Whether passes of the network with this dropout are helped: there are frozen layers, and no dropout in them. */
+/* Whether passes of the network with this dropout are helped: there are frozen layers, and no dropout in
+ * them. */
 gboolean bert_frozen_serves(const BertFrozen *frozen, const BertNetwork *network, const BertDropout *hidden,
                             const BertDropout *attention);
 /* As bert_encoder_forward; returns the operations that were done. */

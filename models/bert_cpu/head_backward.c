@@ -59,7 +59,8 @@ static void group_task(gpointer data, guint task, guint thread)
   float *d_attention = run->d_attention + attention_offset, *d_actions = run->d_actions + start * h;
   float *d_input_weight = run->group_partials + (gsize)task * 3 * h, *d_scale = d_input_weight + h,
         *d_linear_2 = d_scale + h;
-  float *gemm = pass->scratch[thread], *d_features = gemm + kernels->gemm_scratch, *through = d_features + 4 * n * h;
+  float *gemm = pass->scratch[thread], *d_features = gemm + kernels->gemm_scratch,
+        *through = d_features + 4 * n * h;
   float *d_largest = through + n * h, *d_summary = d_largest + n;
 
   memset(d_input_weight, 0, 3 * h * sizeof(float));
@@ -72,8 +73,8 @@ static void group_task(gpointer data, guint task, guint thread)
       for (gsize c = 0; c < h; c++)
         d_linear_1[i * h + c] = hidden[i * h + c] > 0 ? share * weights->linear_2_weight[c] : 0;
   }
-  kernels->gemm_packed(n, 4 * h, h, bert_rows(d_linear_1, h), network->linear_1.backward, d_features, 4 * h, NULL,
-                       FALSE, gemm);
+  kernels->gemm_packed(n, 4 * h, h, bert_rows(d_linear_1, h), network->linear_1.backward, d_features, 4 * h,
+                       NULL, FALSE, gemm);
   for (guint pair = group->first_pair; pair < group->last_pair; pair++) {
     gsize first = batch->pair_start[pair] - start, last = batch->pair_start[pair + 1] - start;
     const float *v = head->summary + pair * h;
@@ -97,12 +98,14 @@ static void group_task(gpointer data, guint task, guint thread)
     for (gsize i = first; i < last; i++)
       d_largest[i] = q[i] * (d_largest[i] - total);
   }
-  kernels->gemm(n, length, h, bert_rows(d_read, h), bert_transposed(states, h), d_attention, length, NULL, FALSE, gemm);
+  kernels->gemm(n, length, h, bert_rows(d_read, h), bert_transposed(states, h), d_attention, length, NULL,
+                FALSE, gemm);
   for (gsize i = 0; i < n; i++) {
     kernels->softmax_backward(length, 1, attention + i * length, d_attention + i * length);
     d_attention[i * length + head->where[start + i]] += d_largest[i];
   }
-  kernels->gemm(n, h, length, bert_rows(d_attention, length), bert_rows(states, h), through, h, NULL, FALSE, gemm);
+  kernels->gemm(n, h, length, bert_rows(d_attention, length), bert_rows(states, h), through, h, NULL, FALSE,
+                gemm);
   /* The softmax's part of a row of d a_ij sums to zero: what wc receives is d_largest. */
   for (gsize i = 0; i < n; i++) {
     float *c = actions + i * h, *d_c = d_actions + i * h;
@@ -134,8 +137,8 @@ static void state_task(gpointer data, guint task, guint thread)
   float *to = run->d_states + (run->state_start[d] + part->first_row) * h, *gemm = pass->scratch[thread];
   float *d_memory_weight = run->part_partials + (gsize)task * h, totals[STATE_ROWS] = {0};
 
-  kernels->gemm(count, h, n_actions, bert_transposed(attention, length), bert_rows(run->d_read + first_action * h, h),
-                to, h, NULL, FALSE, gemm);
+  kernels->gemm(count, h, n_actions, bert_transposed(attention, length),
+                bert_rows(run->d_read + first_action * h, h), to, h, NULL, FALSE, gemm);
   kernels->gemm(count, h, n_actions, bert_transposed(d_attention, length),
                 bert_rows(head->actions + first_action * h, h), to, h, NULL, TRUE, gemm);
   for (gsize i = 0; i < n_actions; i++)
@@ -233,7 +236,8 @@ static void value_backward(HeadRun *run, const float *d_values, BertParameters *
     gradient->value_output_bias[0] += d_values[d];
   }
   kernels->gemm(n, h, BERT_VALUE_HIDDEN, bert_rows(d_hidden, BERT_VALUE_HIDDEN),
-                bert_rows(weights->value_hidden_weight, h), run->d_value_input, h, NULL, FALSE, pass->scratch[0]);
+                bert_rows(weights->value_hidden_weight, h), run->d_value_input, h, NULL, FALSE,
+                pass->scratch[0]);
   BertWeightProduct product = {n,
                                BERT_VALUE_HIDDEN,
                                (guint)h,
@@ -247,7 +251,8 @@ static void value_backward(HeadRun *run, const float *d_values, BertParameters *
   bert_weight_products(pass, &product, 1);
 }
 
-float *bert_head_backward(BertPass *pass, const float *d_logits, const float *d_values, BertParameters *gradient)
+float *bert_head_backward(BertPass *pass, const float *d_logits, const float *d_values,
+                          BertParameters *gradient)
 {
   const BertNetwork *network = pass->network;
   const BertBatch *batch = pass->batch;

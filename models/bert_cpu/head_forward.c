@@ -1,7 +1,6 @@
 /* The choice head (symbols as in bert/weights.h) and the value head, forward.
- * A task takes some candidates of one decision, about as many rows as a block of the encoder, from the gathered
- * action tokens to the logits. Without backward everything stays in the
- * thread's scratch memory. */
+ * A task takes some candidates of one decision, about as many rows as a block of the encoder, from the
+ * gathered action tokens to the logits. Without backward everything stays in the thread's scratch memory. */
 #include "network.h"
 #include <string.h>
 
@@ -48,7 +47,8 @@ static void take_memory(BertPass *pass)
   for (guint d = 0; d < batch->n_decisions; d++) {
     guint state = batch->decision_state[d];
     gsize length = batch->text_start[state + 1] - batch->text_start[state];
-    gsize n_rows = batch->pair_start[batch->decision_pair[d + 1]] - batch->pair_start[batch->decision_pair[d]];
+    gsize n_rows =
+        batch->pair_start[batch->decision_pair[d + 1]] - batch->pair_start[batch->decision_pair[d]];
     head->attention_start[d + 1] = head->attention_start[d] + n_rows * length;
   }
   head->actions = bert_take(pass->workspace, float, rows *h);
@@ -64,7 +64,8 @@ static void take_memory(BertPass *pass)
 
 static gsize scratch_size(const BertPass *pass)
 {
-  gsize h = pass->network->config->hidden_size, rows = pass->head.largest_group, longest = pass->batch->longest;
+  gsize h = pass->network->config->hidden_size, rows = pass->head.largest_group,
+        longest = pass->batch->longest;
   return pass->network->kernels->gemm_scratch + rows * (8 * h + longest + 2) + 2 * h + longest + 64;
 }
 
@@ -85,7 +86,8 @@ static void group_task(gpointer data, guint task, guint thread)
   const float *states = bert_text_states(pass, state);
 
   float *gemm = pass->scratch[thread], *next = gemm + kernels->gemm_scratch;
-  float *scaled = next, *memory_scores = scaled + n * h, *largest = memory_scores + length, *spare = largest + n;
+  float *scaled = next, *memory_scores = scaled + n * h, *largest = memory_scores + length,
+        *spare = largest + n;
   float *actions = spare, *read = actions + n * h, *features = read + n * h, *hidden = features + 4 * n * h;
   float *attention = hidden + n * h, *q = attention + n * length, *summary = q + n, *mean = summary + h;
   if (pass->keeps) {
@@ -107,8 +109,8 @@ static void group_task(gpointer data, guint task, guint thread)
     memory_scores[j] = kernels->dot(h, weights->attention_memory_weight, states + j * h);
   for (gsize i = 0; i < n; i++)
     kernels->multiply(h, actions + i * h, weights->attention_dot_scale, scaled + i * h);
-  kernels->gemm(n, length, h, bert_rows(scaled, h), bert_transposed(states, h), attention, length, memory_scores, FALSE,
-                gemm);
+  kernels->gemm(n, length, h, bert_rows(scaled, h), bert_transposed(states, h), attention, length,
+                memory_scores, FALSE, gemm);
   /* wc.C_i is the same for all j: it moves the maximum and leaves the softmax over j alone. */
   for (gsize i = 0; i < n; i++) {
     gsize where;
@@ -169,7 +171,8 @@ static void value_forward(BertPass *pass, float *values)
     float *hidden = head->value_hidden + (gsize)d * BERT_VALUE_HIDDEN;
     for (guint i = 0; i < BERT_VALUE_HIDDEN; i++)
       hidden[i] = hidden[i] < 0 ? LEAKY_SLOPE * hidden[i] : hidden[i];
-    values[d] = kernels->dot(BERT_VALUE_HIDDEN, hidden, weights->value_output_weight) + weights->value_output_bias[0];
+    values[d] =
+        kernels->dot(BERT_VALUE_HIDDEN, hidden, weights->value_output_weight) + weights->value_output_bias[0];
   }
 }
 

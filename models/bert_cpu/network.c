@@ -5,8 +5,8 @@
 
 /* Panels packed by one task. */
 #define PACK_PANELS 8
-/* Outputs of a weight gradient that one task computes: many, because x is packed once per task, unless that leaves
- * too few tasks for the threads. */
+/* Outputs of a weight gradient that one task computes: many, because x is packed once per task, unless that
+ * leaves too few tasks for the threads. */
 #define MOST_PRODUCT_ROWS  192
 #define LEAST_PRODUCT_ROWS 48
 #define TASKS_PER_THREAD   6
@@ -15,12 +15,13 @@
 
 static gpointer take_packed(BertNetwork *network, gsize k, gsize n, gboolean halves)
 {
-  return halves ? (gpointer)bert_take(network->packed_memory, BertHalf, network->kernels->packed_half_size(k, n))
-                : (gpointer)bert_take(network->packed_memory, float, network->kernels->packed_size(k, n));
+  return halves
+             ? (gpointer)bert_take(network->packed_memory, BertHalf, network->kernels->packed_half_size(k, n))
+             : (gpointer)bert_take(network->packed_memory, float, network->kernels->packed_size(k, n));
 }
 
-static void add_job(BertNetwork *network, const float *weight, gpointer to, gsize k, gsize n, gboolean transposed,
-                    gboolean halves)
+static void add_job(BertNetwork *network, const float *weight, gpointer to, gsize k, gsize n,
+                    gboolean transposed, gboolean halves)
 {
   gsize columns = (gsize)PACK_PANELS * network->kernels->panel_columns;
   network->pack_jobs[network->n_pack_jobs++] =
@@ -28,8 +29,8 @@ static void add_job(BertNetwork *network, const float *weight, gpointer to, gsiz
   network->n_pack_tasks += (guint)((n + columns - 1) / columns);
 }
 
-static void add_matrix(BertNetwork *network, BertPackedMatrix *matrix, const float *weight, gsize outputs, gsize inputs,
-                       gboolean both, gboolean halves)
+static void add_matrix(BertNetwork *network, BertPackedMatrix *matrix, const float *weight, gsize outputs,
+                       gsize inputs, gboolean both, gboolean halves)
 {
   matrix->forward = take_packed(network, inputs, outputs, halves);
   matrix->backward = both ? take_packed(network, outputs, inputs, halves) : NULL;
@@ -38,8 +39,8 @@ static void add_matrix(BertNetwork *network, BertPackedMatrix *matrix, const flo
     add_job(network, weight, matrix->backward, outputs, inputs, FALSE, halves);
 }
 
-void bert_network_init(BertNetwork *network, const BertKernels *kernels, BertPool *pool, BertParameters *weights,
-                       const BertNetworkRules *rules)
+void bert_network_init(BertNetwork *network, const BertKernels *kernels, BertPool *pool,
+                       BertParameters *weights, const BertNetworkRules *rules)
 {
   const BertConfig *config = &weights->layout->config;
   gsize h = config->hidden_size, f = config->intermediate_size;
@@ -147,11 +148,13 @@ static void product_task(gpointer data, guint task, guint thread)
   while (task >= product_tasks(product, run->n_rows))
     task -= product_tasks(product++, run->n_rows);
   guint first = task * run->n_rows, count = MIN(run->n_rows, product->n_outputs - first);
-  float *gradient = product->gradient + (gsize)first * product->n_inputs, *scratch = run->pass->scratch[thread];
+  float *gradient = product->gradient + (gsize)first * product->n_inputs,
+        *scratch = run->pass->scratch[thread];
   if (product->halves) {
     const BertHalf *d_y = (const BertHalf *)product->d_y + first;
-    kernels->gemm_half(count, product->n_inputs, product->n_rows, bert_half_transposed(d_y, product->d_y_stride),
-                       bert_half_rows(product->x, product->x_stride), gradient, product->n_inputs, NULL, TRUE, scratch);
+    kernels->gemm_half(
+        count, product->n_inputs, product->n_rows, bert_half_transposed(d_y, product->d_y_stride),
+        bert_half_rows(product->x, product->x_stride), gradient, product->n_inputs, NULL, TRUE, scratch);
     for (guint row = 0; product->bias && row < product->n_rows; row++) {
       kernels->from_halves(count, d_y + (gsize)row * product->d_y_stride, scratch);
       kernels->add(count, scratch, product->bias + first);
@@ -197,15 +200,15 @@ static void partial_task(gpointer data, guint task, guint thread)
     run->kernels->add(count, run->partials + i * run->stride + first, run->y + first);
 }
 
-void bert_add_partials(const BertNetwork *network, guint n_partials, gsize stride, const float *partials, gsize n,
-                       float *y)
+void bert_add_partials(const BertNetwork *network, guint n_partials, gsize stride, const float *partials,
+                       gsize n, float *y)
 {
   PartialRun run = {network->kernels, n_partials, stride, n, partials, y};
   bert_pool_run(network->pool, (guint)((n + SUM_COLUMNS - 1) / SUM_COLUMNS), partial_task, &run);
 }
 
-void bert_dropout_row(const BertPass *pass, gint layer, BertSite site, guint row, const float *x, float *output,
-                      guint16 *bits)
+void bert_dropout_row(const BertPass *pass, gint layer, BertSite site, guint row, const float *x,
+                      float *output, guint16 *bits)
 {
   const BertKernels *kernels = pass->network->kernels;
   guint text = pass->batch->row_text[row];

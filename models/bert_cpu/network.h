@@ -14,7 +14,8 @@ G_BEGIN_DECLS
 
 /* What to keep of a layer between forward and backward. */
 typedef enum {
-  BERT_RECOMPUTE_NONE, /* what every product read or needs again; attention scores and activations are made anew */
+  BERT_RECOMPUTE_NONE, /* what every product read or needs again; attention scores and activations are made
+                          anew */
   BERT_RECOMPUTE_LAYER /* the layer's output; backward computes the rest of the layer again */
 } BertRecompute;
 
@@ -26,8 +27,8 @@ typedef struct BertNetworkRules {
   BertRecompute recompute;
 } BertNetworkRules;
 
-/* A weight matrix (outputs x inputs) in the forms the products read: for x W^T and for d_y W. Stored numbers, see
- * bert_stored. */
+/* A weight matrix (outputs x inputs) in the forms the products read: for x W^T and for d_y W. Stored numbers,
+ * see bert_stored. */
 typedef struct BertPackedMatrix {
   gpointer forward, backward; /* backward is NULL in a network that only scores */
 } BertPackedMatrix;
@@ -60,15 +61,15 @@ typedef struct BertNetwork {
   guint n_pack_jobs, n_pack_tasks;
 } BertNetwork;
 
-void bert_network_init(BertNetwork *network, const BertKernels *kernels, BertPool *pool, BertParameters *weights,
-                       const BertNetworkRules *rules);
+void bert_network_init(BertNetwork *network, const BertKernels *kernels, BertPool *pool,
+                       BertParameters *weights, const BertNetworkRules *rules);
 void bert_network_clear(BertNetwork *network);
 /* Packs all matrices anew, after any change of the weights. */
 void bert_network_refresh(BertNetwork *network);
 
-/* What a layer's backward pass needs. NULL where it was not kept. Stored numbers are floats or halves as the network's
- * rules say; what LayerNorm made is always float, so that a layer's output, and with it the input of the next, comes
- * back to the bit. */
+/* What a layer's backward pass needs. NULL where it was not kept. Stored numbers are floats or halves as the
+ * network's rules say; what LayerNorm made is always float, so that a layer's output, and with it the input
+ * of the next, comes back to the bit. */
 typedef struct BertLayerMemory {
   gboolean keeps;                                  /* the forward pass fills everything here */
   gpointer query_key_value;                        /* T x 3h, stored */
@@ -116,36 +117,39 @@ typedef struct BertPass {
   float *lowest_input; /* T x h: of the first layer that trains */
   BertLayerMemory *layers;
   float *hidden_states; /* T x h: the input of the layer that is computed, in the end the last one's output */
-  const float *const *text_states; /* per text its rows of h, where the head finds them; NULL: in hidden_states */
+  const float *const
+      *text_states; /* per text its rows of h, where the head finds them; NULL: in hidden_states */
   BertHeadMemory head;
   float **scratch; /* per thread */
   gsize scratch_size;
 } BertPass;
 
-/* Floating-point operations of the matrix products: of a forward pass of encoder and head, and of the backward pass,
- * which trains only what is not frozen. What is computed again to save memory does not count. */
+/* Floating-point operations of the matrix products: of a forward pass of encoder and head, and of the
+ * backward pass, which trains only what is not frozen. What is computed again to save memory does not count.
+ */
 double bert_encoder_operations(const BertNetwork *network, const BertBatch *batch);
 double bert_head_operations(const BertNetwork *network, const BertBatch *batch);
 double bert_backward_operations(const BertNetwork *network, const BertBatch *batch);
 
-/* The encoder: fills pass->hidden_states. pass->network, batch, workspace, dropouts and keeps are set; the workspace
- * was cleared. */
+/* The encoder: fills pass->hidden_states. pass->network, batch, workspace, dropouts and keeps are set; the
+ * workspace was cleared. */
 void bert_encoder_forward(BertPass *pass);
 /* The choice and value heads on hidden_states: one logit per pair, one value per decision (may be NULL). */
 void bert_head_forward(BertPass *pass, float *logits, float *values);
 
-/* Divides the pairs into groups of about as many rows; groups has room for one per pair, or is NULL. Returns their
- * number, and the rows of the largest. */
+/* Divides the pairs into groups of about as many rows; groups has room for one per pair, or is NULL. Returns
+ * their number, and the rows of the largest. */
 guint bert_head_divide(const BertBatch *batch, BertHeadGroup *groups, guint *largest);
 
 /* Adds the gradients of the head's parameters and returns d_hidden_states (T x h, in the workspace).
  * d_values may be NULL. */
-float *bert_head_backward(BertPass *pass, const float *d_logits, const float *d_values, BertParameters *gradient);
+float *bert_head_backward(BertPass *pass, const float *d_logits, const float *d_values,
+                          BertParameters *gradient);
 /* Adds the gradients of the encoder's trained parameters; uses up d_hidden_states. */
 void bert_encoder_backward(BertPass *pass, float *d_hidden_states, BertParameters *gradient);
 
-/* Shared by the passes. Rows are divided into units of BERT_ROW_UNIT: blocks are whole units, and sums over rows
- * are made per unit and then in order, so that results do not depend on the number of threads. */
+/* Shared by the passes. Rows are divided into units of BERT_ROW_UNIT: blocks are whole units, and sums over
+ * rows are made per unit and then in order, so that results do not depend on the number of threads. */
 #define BERT_ROW_UNIT        24
 #define BERT_ROW_BLOCK_UNITS 4
 
@@ -169,12 +173,12 @@ typedef struct BertWeightProduct {
 void bert_weight_products(BertPass *pass, const BertWeightProduct *products, guint n_products);
 
 /* y (n) += the sum of n_partials vectors of n, `stride` apart. In parallel over columns. */
-void bert_add_partials(const BertNetwork *network, guint n_partials, gsize stride, const float *partials, gsize n,
-                       float *y);
+void bert_add_partials(const BertNetwork *network, guint n_partials, gsize stride, const float *partials,
+                       gsize n, float *y);
 
 /* Drops elements of one row (h) of hidden states; bits is scratch of h + 2 groups. */
-void bert_dropout_row(const BertPass *pass, gint layer, BertSite site, guint row, const float *x, float *output,
-                      guint16 *bits);
+void bert_dropout_row(const BertPass *pass, gint layer, BertSite site, guint row, const float *x,
+                      float *output, guint16 *bits);
 
 /* Makes sure that every thread has `size` floats of scratch, kept until the pass ends. */
 void bert_pass_scratch(BertPass *pass, gsize size);
@@ -182,9 +186,9 @@ void bert_pass_scratch(BertPass *pass, gsize size);
 /* The last layer's output for a text: its length x h. */
 static inline const float *bert_text_states(const BertPass *pass, guint text)
 {
-  return pass->text_states
-             ? pass->text_states[text]
-             : pass->hidden_states + (gsize)pass->batch->text_start[text] * pass->network->config->hidden_size;
+  return pass->text_states ? pass->text_states[text]
+                           : pass->hidden_states +
+                                 (gsize)pass->batch->text_start[text] * pass->network->config->hidden_size;
 }
 
 /* Computes again what a layer with BERT_RECOMPUTE_LAYER did not keep. */
@@ -192,22 +196,22 @@ void bert_encoder_recompute(BertPass *pass, gint layer);
 /* The input of a trained layer, rows first .. last-1, to the bit what it was: in `spare` or where it lies. */
 const float *bert_layer_input(const BertPass *pass, gint layer, guint first, guint last, float *spare);
 
-/* Attention of one layer over all texts and heads, forward and backward (attention.c). query_key_value, context
- * (T x h), d_context and d_query_key_value are stored numbers. */
+/* Attention of one layer over all texts and heads, forward and backward (attention.c). query_key_value,
+ * context (T x h), d_context and d_query_key_value are stored numbers. */
 void bert_attention_forward(BertPass *pass, gint layer, gconstpointer query_key_value, gpointer context);
-void bert_attention_backward(BertPass *pass, gint layer, gconstpointer query_key_value, gconstpointer d_context,
-                             gpointer d_query_key_value);
+void bert_attention_backward(BertPass *pass, gint layer, gconstpointer query_key_value,
+                             gconstpointer d_context, gpointer d_query_key_value);
 /* Floats of scratch that they need per thread for texts of up to `longest` tokens. */
 gsize bert_attention_scratch(const BertNetwork *network, guint longest);
 
-/* Bytes that a training pass over the batch takes from its workspace, forward and backward, with this rule for what is
- * kept: within 2 % for more than a few hundred tokens (estimate.c). remembers_frozen: bert_frozen_serves, and nothing
- * is remembered yet. */
+/* Bytes that a training pass over the batch takes from its workspace, forward and backward, with this rule
+ * for what is kept: within 2 % for more than a few hundred tokens (estimate.c). remembers_frozen:
+ * bert_frozen_serves, and nothing is remembered yet. */
 gsize bert_pass_bytes(const BertNetwork *network, const BertBatch *batch, BertRecompute recompute,
                       gboolean remembers_frozen);
 
-/* Stored numbers: floats, or halves in a network of bf16. Tasks compute in floats; with floats these open the stored
- * place itself, with halves they go through `spare`. */
+/* Stored numbers: floats, or halves in a network of bf16. Tasks compute in floats; with floats these open the
+ * stored place itself, with halves they go through `spare`. */
 static inline gpointer bert_stored(const BertNetwork *network, gconstpointer base, gsize index)
 {
   return (char *)base + index * (network->rules.halves ? sizeof(BertHalf) : sizeof(float));
@@ -232,8 +236,8 @@ static inline void bert_store(const BertNetwork *network, gsize n, const float *
     network->kernels->to_halves(n, x, (BertHalf *)base + index);
 }
 
-static inline const float *bert_read_stored(const BertNetwork *network, gsize n, gconstpointer base, gsize index,
-                                            float *spare)
+static inline const float *bert_read_stored(const BertNetwork *network, gsize n, gconstpointer base,
+                                            gsize index, float *spare)
 {
   if (!network->rules.halves)
     return (const float *)base + index;
@@ -242,7 +246,8 @@ static inline const float *bert_read_stored(const BertNetwork *network, gsize n,
 }
 
 /* Floats of a task as stored numbers: themselves, or rounded into `spare`. */
-static inline gconstpointer bert_as_stored(const BertNetwork *network, gsize n, const float *x, BertHalf *spare)
+static inline gconstpointer bert_as_stored(const BertNetwork *network, gsize n, const float *x,
+                                           BertHalf *spare)
 {
   if (!network->rules.halves)
     return x;
@@ -252,10 +257,12 @@ static inline gconstpointer bert_as_stored(const BertNetwork *network, gsize n, 
 
 /* c (m x n, stride n) = a packed + bias, or c += a packed; a is m x k of stored numbers. */
 static inline void bert_product(const BertNetwork *network, gsize m, gsize n, gsize k, gconstpointer a,
-                                gconstpointer packed, float *c, const float *bias, gboolean accumulate, float *scratch)
+                                gconstpointer packed, float *c, const float *bias, gboolean accumulate,
+                                float *scratch)
 {
   if (network->rules.halves)
-    network->kernels->gemm_half_packed(m, n, k, bert_half_rows(a, k), packed, c, n, bias, accumulate, scratch);
+    network->kernels->gemm_half_packed(m, n, k, bert_half_rows(a, k), packed, c, n, bias, accumulate,
+                                       scratch);
   else
     network->kernels->gemm_packed(m, n, k, bert_rows(a, k), packed, c, n, bias, accumulate, scratch);
 }

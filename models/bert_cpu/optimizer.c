@@ -118,7 +118,8 @@ static void add_piece(BertOptimizer *optimizer, guint tensor, gsize first, gsize
   g_array_append_val(optimizer->pieces, piece);
 }
 
-/* Cuts up the tensors that train. Pieces of the word embeddings are whole rows, and only those that belong. */
+/* Cuts up the tensors that train. Pieces of the word embeddings are whole rows, and only those that belong.
+ */
 static void cut(BertOptimizer *optimizer, Rows rows)
 {
   const BertLayout *layout = optimizer->layout;
@@ -182,7 +183,8 @@ static void step_task(gpointer data, guint task, guint thread)
   gboolean head = tensor->layer == (gint)optimizer->layout->config.n_layers;
   double n_steps = (double)(optimizer->n_steps + 1);
   (void)thread;
-  BertAdamW step = {.learning_rate = (float)(run->learning_rate * (head ? rules->head_learning_rate_scale : 1)),
+  BertAdamW step = {.learning_rate =
+                        (float)(run->learning_rate * (head ? rules->head_learning_rate_scale : 1)),
                     .beta1 = (float)rules->beta1,
                     .rest1 = (float)(1 - rules->beta1),
                     .beta2 = (float)rules->beta2,
@@ -192,8 +194,9 @@ static void step_task(gpointer data, guint task, guint thread)
                     .gradient_scale = (float)run->scale,
                     .correction1 = (float)(1 - pow(rules->beta1, n_steps)),
                     .root_of_correction2 = (float)sqrt(1 - pow(rules->beta2, n_steps))};
-  optimizer->kernels->adamw(piece->n, &step, run->weights->block + offset, optimizer->gradient->block + offset,
-                            optimizer->moment1->block + offset, optimizer->moment2->block + offset);
+  optimizer->kernels->adamw(piece->n, &step, run->weights->block + offset,
+                            optimizer->gradient->block + offset, optimizer->moment1->block + offset,
+                            optimizer->moment2->block + offset);
 }
 
 static void average_task(gpointer data, guint task, guint thread)
@@ -245,8 +248,8 @@ static void clear_gradient(BertOptimizer *optimizer)
   optimizer->is_clear = TRUE;
 }
 
-gboolean bert_optimizer_step(BertOptimizer *optimizer, BertParameters *weights, double learning_rate, double max_norm,
-                             double *gradient_norm, GError **error)
+gboolean bert_optimizer_step(BertOptimizer *optimizer, BertParameters *weights, double learning_rate,
+                             double max_norm, double *gradient_norm, GError **error)
 {
   const BertOptimizerRules *rules = &optimizer->rules;
   double norm = gradient_norm_of(optimizer);

@@ -37,10 +37,11 @@ typedef struct BertOptimizer {
   gint first_trained;
   guint64 n_steps;
   BertParameters *gradient, *moment1, *moment2;
-  BertParameters *average;                  /* NULL without ema_decay; frozen tensors are zeros in it */
-  guint8 *row_has_gradient, *row_has_moved; /* vocabulary_size: FALSE means surely all zero, surely never moved */
-  gboolean is_clear;                        /* no gradient was added since the last step */
-  GArray *pieces, *sums;                    /* of a step in progress */
+  BertParameters *average; /* NULL without ema_decay; frozen tensors are zeros in it */
+  guint8 *row_has_gradient,
+      *row_has_moved;    /* vocabulary_size: FALSE means surely all zero, surely never moved */
+  gboolean is_clear;     /* no gradient was added since the last step */
+  GArray *pieces, *sums; /* of a step in progress */
 } BertOptimizer;
 
 BertOptimizer *bert_optimizer_new(const BertLayout *layout, const BertKernels *kernels, BertPool *pool,
@@ -54,14 +55,15 @@ void bert_optimizer_free(BertOptimizer *optimizer); /* accepts NULL */
 gboolean bert_optimizer_trains(const BertOptimizer *optimizer, const BertTensorInfo *tensor);
 /* Says that gradients of these words' rows may have been added to. */
 void bert_optimizer_mark_rows(BertOptimizer *optimizer, const guint32 *ids, guint n_ids);
-/* Finds the rows that are not zero or whose average is not the weights, after blocks were written from outside. */
+/* Finds the rows that are not zero or whose average is not the weights, after blocks were written from
+ * outside. */
 void bert_optimizer_find_rows(BertOptimizer *optimizer, const BertParameters *weights);
 
 /* One step on `weights`; see CwPolicyVtable.step. A gradient that is not finite is
  * CW_ERROR_NUMERIC with the tensor's name: weights, moments and step count stay, the gradients are
  * cleared. */
-gboolean bert_optimizer_step(BertOptimizer *optimizer, BertParameters *weights, double learning_rate, double max_norm,
-                             double *gradient_norm, GError **error);
+gboolean bert_optimizer_step(BertOptimizer *optimizer, BertParameters *weights, double learning_rate,
+                             double max_norm, double *gradient_norm, GError **error);
 
 G_END_DECLS
 

@@ -7,8 +7,8 @@
 #include <string.h>
 
 /* Everything that does not depend on where the weights come from. Takes over `weights`. */
-static BertCpu *assemble(BertShared *shared, BertParameters *weights, const BertKernels *kernels, guint n_threads,
-                         const BertTextRules *rules, gsize score_cache, gsize frozen_cache)
+static BertCpu *assemble(BertShared *shared, BertParameters *weights, const BertKernels *kernels,
+                         guint n_threads, const BertTextRules *rules, gsize score_cache, gsize frozen_cache)
 {
   BertCpu *policy = g_new0(BertCpu, 1);
   policy->shared = shared;
@@ -64,7 +64,8 @@ BertCpu *bert_cpu_open(const BertCpuOptions *options, guint32 seed, GError **err
   const BertKernels *kernels = wanted ? bert_kernels_named(wanted) : bert_kernels();
   if (!kernels) {
     g_set_error(error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
-                "'instruction_set: %s' cannot run on this processor; 'auto' chooses the best that can", wanted);
+                "'instruction_set: %s' cannot run on this processor; 'auto' chooses the best that can",
+                wanted);
     return NULL;
   }
   BertShared *shared = bert_shared_open(&options->bert, error);
@@ -93,8 +94,8 @@ BertCpu *bert_cpu_open(const BertCpuOptions *options, guint32 seed, GError **err
                                         .head_learning_rate_scale = options->head_learning_rate_scale,
                                         .sparse_embeddings = options->sparse_embeddings,
                                         .ema_decay = options->ema_decay};
-  policy->optimizer =
-      bert_optimizer_new(shared->layout, kernels, policy->pool, &optimizer_rules, (gint)options->freeze_layers);
+  policy->optimizer = bert_optimizer_new(shared->layout, kernels, policy->pool, &optimizer_rules,
+                                         (gint)options->freeze_layers);
   bert_optimizer_begin_average(policy->optimizer, weights);
   BertNetworkRules network_rules = {.first_trained = (gint)options->freeze_layers,
                                     .trains = TRUE,
@@ -108,9 +109,9 @@ BertCpu *bert_cpu_open(const BertCpuOptions *options, guint32 seed, GError **err
 BertCpu *bert_cpu_clone_frozen(BertCpu *policy, GError **error)
 {
   (void)error;
-  BertCpu *clone =
-      assemble(g_atomic_rc_box_acquire(policy->shared), bert_parameters_copy(policy->weights), policy->kernels,
-               bert_pool_n_threads(policy->pool), &policy->rules, bert_score_limit(policy->score), 0);
+  BertCpu *clone = assemble(g_atomic_rc_box_acquire(policy->shared), bert_parameters_copy(policy->weights),
+                            policy->kernels, bert_pool_n_threads(policy->pool), &policy->rules,
+                            bert_score_limit(policy->score), 0);
   clone->seed = policy->seed;
   clone->score_batch_tokens = policy->score_batch_tokens;
   BertNetworkRules network_rules = {.first_trained = (gint)policy->shared->layout->config.n_layers,
@@ -138,7 +139,8 @@ void bert_cpu_close(BertCpu *policy)
   g_free(policy);
 }
 
-gboolean bert_cpu_check_finite(const BertCpu *policy, const char *what, const float *x, guint n, GError **error)
+gboolean bert_cpu_check_finite(const BertCpu *policy, const char *what, const float *x, guint n,
+                               GError **error)
 {
   for (guint i = 0; i < n; i++)
     if (!isfinite(x[i]))
@@ -146,7 +148,8 @@ gboolean bert_cpu_check_finite(const BertCpu *policy, const char *what, const fl
   return TRUE;
 }
 
-static const BertBatch *fill_train_batch(BertCpu *policy, const CwDecision *const *decisions, guint n_decisions)
+static const BertBatch *fill_train_batch(BertCpu *policy, const CwDecision *const *decisions,
+                                         guint n_decisions)
 {
   policy->can_go_backward = FALSE;
   bert_token_cache_trim(policy->cache);
@@ -156,8 +159,8 @@ static const BertBatch *fill_train_batch(BertCpu *policy, const CwDecision *cons
   return bert_batch_builder_finish(policy->train_builder);
 }
 
-gboolean bert_cpu_forward(BertCpu *policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
-                          float *values, GError **error)
+gboolean bert_cpu_forward(BertCpu *policy, const CwDecision *const *decisions, guint n_decisions,
+                          float *logits, float *values, GError **error)
 {
   const BertBatch *batch = fill_train_batch(policy, decisions, n_decisions);
   if (n_decisions > 0) {
@@ -172,7 +175,8 @@ gboolean bert_cpu_forward(BertCpu *policy, const CwDecision *const *decisions, g
     bert_workspace_clear(pass->workspace);
     if (!values)
       values = bert_take(pass->workspace, float, n_decisions);
-    policy->operations += bert_frozen_forward(policy->frozen, pass) + bert_head_operations(pass->network, pass->batch);
+    policy->operations +=
+        bert_frozen_forward(policy->frozen, pass) + bert_head_operations(pass->network, pass->batch);
     bert_head_forward(pass, logits, values);
     if (!bert_cpu_check_finite(policy, "logit", logits, batch->n_pairs, error) ||
         !bert_cpu_check_finite(policy, "value", values, n_decisions, error))
@@ -204,7 +208,8 @@ gboolean bert_cpu_backward(BertCpu *policy, const float *d_logits, const float *
   return TRUE;
 }
 
-gboolean bert_cpu_step(BertCpu *policy, double learning_rate, double max_norm, double *gradient_norm, GError **error)
+gboolean bert_cpu_step(BertCpu *policy, double learning_rate, double max_norm, double *gradient_norm,
+                       GError **error)
 {
   policy->can_go_backward = FALSE;
   if (!isfinite(learning_rate)) {
@@ -232,16 +237,19 @@ void bert_cpu_estimate_memory(BertCpu *policy, const CwDecision *const *decision
   const BertNetwork *network = &policy->network;
   const BertLayout *layout = policy->shared->layout;
   const BertBatch *batch = fill_train_batch(policy, decisions, n_decisions);
-  gboolean serves = bert_frozen_serves(policy->frozen, network, &policy->hidden_dropout, &policy->attention_dropout);
+  gboolean serves =
+      bert_frozen_serves(policy->frozen, network, &policy->hidden_dropout, &policy->attention_dropout);
   estimate->n_tokens = batch->n_rows;
   /* Weights; gradients, two moments and perhaps an average of what is trained; packed weights. */
   estimate->fixed_bytes =
       (layout->n_parameters + (policy->optimizer->average ? 4 : 3) * count_trained(policy)) * sizeof(float) +
       bert_workspace_size(network->packed_memory);
-  estimate->batch_bytes = bert_workspace_reserve(bert_pass_bytes(network, batch, network->rules.recompute, serves));
+  estimate->batch_bytes =
+      bert_workspace_reserve(bert_pass_bytes(network, batch, network->rules.recompute, serves));
   if (network->rules.recompute == BERT_RECOMPUTE_NONE) {
     estimate->alternative = "recompute: layer";
-    estimate->alternative_bytes = bert_workspace_reserve(bert_pass_bytes(network, batch, BERT_RECOMPUTE_LAYER, serves));
+    estimate->alternative_bytes =
+        bert_workspace_reserve(bert_pass_bytes(network, batch, BERT_RECOMPUTE_LAYER, serves));
   }
 }
 
@@ -290,8 +298,8 @@ gboolean bert_cpu_load(BertCpu *policy, const char *directory, GError **error)
   BertOptimizer *optimizer = NULL;
   BertTrainingState state = {0};
   if (policy->trains) {
-    optimizer = bert_optimizer_new(policy->shared->layout, policy->kernels, policy->pool, &policy->optimizer->rules,
-                                   policy->optimizer->first_trained);
+    optimizer = bert_optimizer_new(policy->shared->layout, policy->kernels, policy->pool,
+                                   &policy->optimizer->rules, policy->optimizer->first_trained);
     state = state_of(optimizer);
     state.averaged = optimizer->average ? bert_parameters_new(policy->shared->layout) : NULL;
   }

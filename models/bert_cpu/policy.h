@@ -57,10 +57,11 @@ BertCpu *bert_cpu_open(const BertCpuOptions *options, guint32 seed, GError **err
 void bert_cpu_close(BertCpu *policy);
 gboolean bert_cpu_score(BertCpu *policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
                         float *values, GError **error);
-gboolean bert_cpu_forward(BertCpu *policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
-                          float *values, GError **error);
+gboolean bert_cpu_forward(BertCpu *policy, const CwDecision *const *decisions, guint n_decisions,
+                          float *logits, float *values, GError **error);
 gboolean bert_cpu_backward(BertCpu *policy, const float *d_logits, const float *d_values, GError **error);
-gboolean bert_cpu_step(BertCpu *policy, double learning_rate, double max_norm, double *gradient_norm, GError **error);
+gboolean bert_cpu_step(BertCpu *policy, double learning_rate, double max_norm, double *gradient_norm,
+                       GError **error);
 BertCpu *bert_cpu_clone_frozen(BertCpu *policy, GError **error);
 guint bert_cpu_count_tokens(BertCpu *policy, const CwDecision *decision);
 /* Of a pass over these decisions, and of what stays between passes; caches are not counted. */
@@ -69,7 +70,8 @@ void bert_cpu_estimate_memory(BertCpu *policy, const CwDecision *const *decision
 void bert_cpu_visit_tensors(BertCpu *policy, CwTensorVisitor visitor, gpointer user_data);
 
 /* A logit or value that is not finite is an error; if a weight is to blame, the message names it. */
-gboolean bert_cpu_check_finite(const BertCpu *policy, const char *what, const float *x, guint n, GError **error);
+gboolean bert_cpu_check_finite(const BertCpu *policy, const char *what, const float *x, guint n,
+                               GError **error);
 
 /* score.c: keeps encodings of texts and results of decisions, `limit` bytes of them. */
 BertScore *bert_score_new(gsize limit);

@@ -1,9 +1,9 @@
 /* The caller opens a run and raises a counter that the workers watch; whoever
- * comes in time takes tasks. The caller takes tasks too, closes the run when none is left, and waits only for workers
- * that are inside: one that the system did not let run meanwhile costs nothing. Both sides spin for a short
- * while before they sleep, because the phases of an encoder follow each other
- * within microseconds. The crew is the one thing in the process that policies share without being told of
- * each other, hence the static pointer; the last pool to go takes it along. */
+ * comes in time takes tasks. The caller takes tasks too, closes the run when none is left, and waits only for
+ * workers that are inside: one that the system did not let run meanwhile costs nothing. Both sides spin for a
+ * short while before they sleep, because the phases of an encoder follow each other within microseconds. The
+ * crew is the one thing in the process that policies share without being told of each other, hence the static
+ * pointer; the last pool to go takes it along. */
 #include "pool.h"
 #include <stdatomic.h>
 
@@ -24,8 +24,8 @@ struct Crew {
   GMutex turn;        /* held by the caller of the open run */
   GMutex mutex;
   GCond wake, left;
-  /* Written under the mutex; some are read without it while spinning. All are atomic because ThreadSanitizer does
-   * not see GLib's mutex. */
+  /* Written under the mutex; some are read without it while spinning. All are atomic because ThreadSanitizer
+   * does not see GLib's mutex. */
   atomic_uint generation, n_inside;
   atomic_bool is_open, stops;
   atomic_uint next_task, n_threads; /* of the open run, as n_tasks, task and data */
@@ -174,7 +174,8 @@ void bert_pool_run(BertPool *pool, guint n_tasks, BertTask task, gpointer data)
     return;
   }
   g_mutex_lock(&crew->turn);
-  (void)(atomic_load(&crew->is_open) || atomic_load(&crew->n_inside)); /* neither: how ThreadSanitizer sees it */
+  (void)(atomic_load(&crew->is_open) ||
+         atomic_load(&crew->n_inside)); /* neither: how ThreadSanitizer sees it */
   crew->n_tasks = n_tasks;
   atomic_store(&crew->n_threads, pool->n_threads);
   crew->task = task;

@@ -118,7 +118,8 @@ static const float **encode(BertCpu *policy, BertPass *pass, const BertBatch *ba
   const float **states = bert_take(pass->workspace, const float *, batch->n_texts);
   for (guint i = 0; i < batch->n_texts; i++) {
     guint n_ids = batch->text_start[i + 1] - batch->text_start[i];
-    states[i] = bert_cache_find(score->texts, batch->ids + batch->text_start[i], n_ids * sizeof *batch->ids, NULL);
+    states[i] =
+        bert_cache_find(score->texts, batch->ids + batch->text_start[i], n_ids * sizeof *batch->ids, NULL);
     wanted[i] = states[i] == NULL;
     score->n_texts_found += !wanted[i];
     score->n_tokens_found += wanted[i] ? 0 : n_ids;
@@ -135,9 +136,10 @@ static const float **encode(BertCpu *policy, BertPass *pass, const BertBatch *ba
   return states;
 }
 
-/* Keeps the candidates that were encoded now. A state comes with the same candidates again, if it comes again, and then
- * the decision is found: keeping its many rows would not pay. */
-static void remember_candidates(BertCpu *policy, const BertBatch *batch, const float *const *states, guint8 *wanted)
+/* Keeps the candidates that were encoded now. A state comes with the same candidates again, if it comes
+ * again, and then the decision is found: keeping its many rows would not pay. */
+static void remember_candidates(BertCpu *policy, const BertBatch *batch, const float *const *states,
+                                guint8 *wanted)
 {
   gsize h = policy->shared->layout->config.hidden_size;
   for (guint pair = 0; pair < batch->n_pairs; pair++) {

@@ -43,7 +43,8 @@ gsize bert_workspace_reserve(gsize used)
   return rounded(used + used / 8);
 }
 
-/* Large blocks lie on huge pages where the system gives them: the matrix product walks over many rows at once. */
+/* Large blocks lie on huge pages where the system gives them: the matrix product walks over many rows at
+ * once. */
 static void add_block(BertWorkspace *workspace, gsize size)
 {
   gsize alignment = alignment_of(size);
@@ -88,8 +89,9 @@ void bert_workspace_clear(BertWorkspace *workspace)
 gpointer bert_workspace_take(BertWorkspace *workspace, gsize n_items, gsize item_size)
 {
   gsize size = (MAX(n_items, 1) * item_size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-  Block *last =
-      workspace->blocks->len > 0 ? &g_array_index(workspace->blocks, Block, workspace->blocks->len - 1) : NULL;
+  Block *last = workspace->blocks->len > 0
+                    ? &g_array_index(workspace->blocks, Block, workspace->blocks->len - 1)
+                    : NULL;
   if (!last || last->size - workspace->position < size) {
     add_block(workspace, MAX(size, MAX(FIRST_BLOCK, workspace->used / 2)));
     last = &g_array_index(workspace->blocks, Block, workspace->blocks->len - 1);

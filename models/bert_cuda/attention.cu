@@ -1,11 +1,11 @@
-/* Attention in f32 without a matrix of scores in memory (Dao et al. 2022: softmax over tiles with a running maximum and
- * sum, scores made again for backward). A block has 64 threads and a tile of 32 rows of one text and head, its own; it
- * goes through the text in tiles of 32 other rows. A thread computes 4 x 4 of the 32 x 32 scores: rows ty + 8 i,
- * columns tx + 8 j. Tiles lie in shared memory as floats, rows D + 4 apart, so that eight rows read at one column fall
- * into different banks.
+/* Attention in f32 without a matrix of scores in memory (Dao et al. 2022: softmax over tiles with a running
+ * maximum and sum, scores made again for backward). A block has 64 threads and a tile of 32 rows of one text
+ * and head, its own; it goes through the text in tiles of 32 other rows. A thread computes 4 x 4 of the 32 x
+ * 32 scores: rows ty + 8 i, columns tx + 8 j. Tiles lie in shared memory as floats, rows D + 4 apart, so that
+ * eight rows read at one column fall into different banks.
  *
- * Backward runs twice, with own rows as keys and as queries, instead of adding into shared results: every sum keeps its
- * order. */
+ * Backward runs twice, with own rows as keys and as queries, instead of adding into shared results: every sum
+ * keeps its order. */
 #include "attention.h"
 
 #define TILE    BERT_ATTENTION_TILE
@@ -14,8 +14,8 @@
 #define EACH    4          /* rows, and columns, of a thread */
 #define STRIDE  (TILE + 4) /* of a tile of scores */
 
-/* Rows first .. first + 31 of the text, of one head: `from` points at the head's first column of the text's first row.
- * What lies outside is zero. bias may be NULL. */
+/* Rows first .. first + 31 of the text, of one head: `from` points at the head's first column of the text's
+ * first row. What lies outside is zero. bias may be NULL. */
 template <class T, int D>
 static __device__ __forceinline__ void load_tile(float *to, const T *from, size_t stride, uint32_t first,
                                                  const BertItem &item, const float *bias)
@@ -64,8 +64,8 @@ static __device__ __forceinline__ void multiply_rows(const float *a, const float
 
 /* sums[i][m] += weights (own x other, rows STRIDE apart) times other rows, columns 4 tx + 32 m. */
 template <int D>
-static __device__ __forceinline__ void add_rows(const float *weights, const float *other, uint32_t ty, uint32_t tx,
-                                                float4 sums[EACH][D / 32])
+static __device__ __forceinline__ void add_rows(const float *weights, const float *other, uint32_t ty,
+                                                uint32_t tx, float4 sums[EACH][D / 32])
 {
 #pragma unroll 2
   for (int j = 0; j < TILE; j += 4) {
@@ -91,8 +91,9 @@ static __device__ __forceinline__ void add_rows(const float *weights, const floa
 }
 
 template <class T, int D>
-static __device__ __forceinline__ void store_rows(T *to, size_t stride, const BertItem &item, uint32_t ty, uint32_t tx,
-                                                  const float4 sums[EACH][D / 32], const float scale[EACH])
+static __device__ __forceinline__ void store_rows(T *to, size_t stride, const BertItem &item, uint32_t ty,
+                                                  uint32_t tx, const float4 sums[EACH][D / 32],
+                                                  const float scale[EACH])
 {
 #pragma unroll
   for (int i = 0; i < EACH; i++) {
@@ -118,7 +119,8 @@ static __global__ void __launch_bounds__(THREADS, 6)
   BertItem item = bert_item(texts, attention);
   uint32_t tx = threadIdx.x % LANES, ty = threadIdx.x / LANES, h = attention.h;
   size_t stride = 3 * (size_t)h;
-  const T *from = static_cast<const T *>(attention.projections) + item.start * stride + item.head * item.width;
+  const T *from =
+      static_cast<const T *>(attention.projections) + item.start * stride + item.head * item.width;
   const float *bias = attention.bias + item.head * item.width;
   float scale = 1.0f / sqrtf((float)item.width), largest[EACH], total[EACH];
   float4 sums[EACH][D / 32] = {};
@@ -179,7 +181,8 @@ static __global__ void __launch_bounds__(THREADS, 6)
       total[i] += __shfl_xor_sync(BERT_ALL_LANES, total[i], distance);
     uint32_t row = item.first + ty + LANES * i;
     if (attention.log_sums && tx == 0 && row < item.length)
-      attention.log_sums[(size_t)(item.start + row) * attention.n_heads + item.head] = largest[i] + logf(total[i]);
+      attention.log_sums[(size_t)(item.start + row) * attention.n_heads + item.head] =
+          largest[i] + logf(total[i]);
     total[i] = 1.0f / total[i];
   }
   store_rows<T, D>(context + item.start * (size_t)h + item.head * item.width, h, item, ty, tx, sums, total);
@@ -188,7 +191,8 @@ static __global__ void __launch_bounds__(THREADS, 6)
 /* Own rows are keys, and d_key and d_value come out; or they are queries, and d_query does. */
 template <class T, int D, bool KEYS>
 static __global__ void __launch_bounds__(THREADS, 4)
-    backward_kernel(BertTexts texts, BertAttention attention, const T *d_context, const float *delta, T *d_projections)
+    backward_kernel(BertTexts texts, BertAttention attention, const T *d_context, const float *delta,
+                    T *d_projections)
 {
   BERT_DYNAMIC_SHARED(float, shared);
   float *own = shared, *own_value = own + TILE * (D + 4), *other = own_value + TILE * (D + 4);
@@ -199,7 +203,8 @@ static __global__ void __launch_bounds__(THREADS, 4)
   BertItem item = bert_item(texts, attention);
   uint32_t tx = threadIdx.x % LANES, ty = threadIdx.x / LANES, h = attention.h, n_heads = attention.n_heads;
   size_t stride = 3 * (size_t)h;
-  const T *from = static_cast<const T *>(attention.projections) + item.start * stride + item.head * item.width;
+  const T *from =
+      static_cast<const T *>(attention.projections) + item.start * stride + item.head * item.width;
   const T *d_from = d_context + item.start * (size_t)h + item.head * item.width;
   const float *bias = attention.bias + item.head * item.width;
   float scale = 1.0f / sqrtf((float)item.width);
@@ -267,11 +272,12 @@ template <int D> static constexpr size_t tile_bytes()
 #define MASK_BYTES  (TILE * TILE)
 
 template <class T, int D>
-static void forward(cudaStream_t stream, const BertTexts *texts, const BertAttention *attention, void *context)
+static void forward(cudaStream_t stream, const BertTexts *texts, const BertAttention *attention,
+                    void *context)
 {
   size_t bytes = 3 * tile_bytes<D>() + SCORE_BYTES + MASK_BYTES;
-  BERT_LAUNCH((forward_kernel<T, D>), dim3(attention->n_tiles, attention->n_heads), dim3(THREADS), bytes, stream,
-              *texts, *attention, static_cast<T *>(context));
+  BERT_LAUNCH((forward_kernel<T, D>), dim3(attention->n_tiles, attention->n_heads), dim3(THREADS), bytes,
+              stream, *texts, *attention, static_cast<T *>(context));
 }
 
 extern "C" void bert_fused_attention(cudaStream_t stream, int half, const BertTexts *texts,
@@ -281,12 +287,13 @@ extern "C" void bert_fused_attention(cudaStream_t stream, int half, const BertTe
   if (half)
     bert_attention_halves(stream, texts, attention, context);
   else
-    (width <= 32 ? forward<float, 32> : forward<float, BERT_ATTENTION_MOST_WIDE>)(stream, texts, attention, context);
+    (width <= 32 ? forward<float, 32> : forward<float, BERT_ATTENTION_MOST_WIDE>)(stream, texts, attention,
+                                                                                  context);
 }
 
 template <class T, int D>
-static void backward(cudaStream_t stream, const BertTexts *texts, const BertAttention *attention, const void *d_context,
-                     float *delta, void *d_projections)
+static void backward(cudaStream_t stream, const BertTexts *texts, const BertAttention *attention,
+                     const void *d_context, float *delta, void *d_projections)
 {
   size_t bytes = 4 * tile_bytes<D>() + 2 * TILE * sizeof(float) + MASK_BYTES + SCORE_BYTES;
   size_t key_bytes = bytes + SCORE_BYTES;
@@ -298,15 +305,18 @@ static void backward(cudaStream_t stream, const BertTexts *texts, const BertAtte
 }
 
 extern "C" void bert_fused_attention_backward(cudaStream_t stream, int half, const BertTexts *texts,
-                                              const BertAttention *attention, uint32_t n_rows, const void *context,
-                                              const void *d_context, float *delta, void *d_projections)
+                                              const BertAttention *attention, uint32_t n_rows,
+                                              const void *context, const void *d_context, float *delta,
+                                              void *d_projections)
 {
   uint32_t width = attention->h / attention->n_heads;
   if (half) {
-    bert_attention_halves_backward(stream, texts, attention, n_rows, context, d_context, delta, d_projections);
+    bert_attention_halves_backward(stream, texts, attention, n_rows, context, d_context, delta,
+                                   d_projections);
     return;
   }
   bert_launch_delta<float>(stream, n_rows, attention, context, d_context, delta);
-  (width <= 32 ? backward<float, 32> : backward<float, BERT_ATTENTION_MOST_WIDE>)(stream, texts, attention, d_context,
-                                                                                  delta, d_projections);
+  (width <= 32 ? backward<float, 32> : backward<float, BERT_ATTENTION_MOST_WIDE>)(stream, texts, attention,
+                                                                                  d_context, delta,
+                                                                                  d_projections);
 }

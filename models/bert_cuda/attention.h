@@ -1,5 +1,5 @@
-/* What the two attention sources share: where a block's work is, dropout of a tile of scores, and the sums that
- * backward begins with. Included by kernel sources only. */
+/* What the two attention sources share: where a block's work is, dropout of a tile of scores, and the sums
+ * that backward begins with. Included by kernel sources only. */
 #ifndef BERT_CUDA_ATTENTION_H
 #define BERT_CUDA_ATTENTION_H
 
@@ -21,11 +21,12 @@ static __device__ __forceinline__ BertItem bert_item(const BertTexts &texts, con
   return item;
 }
 
-/* keep[query][key] for a tile of queries x keys, keys a multiple of 32: the 32 elements from a key on are one word of
- * 16 Philox blocks, or the halves of two. All threads of the block take part. */
+/* keep[query][key] for a tile of queries x keys, keys a multiple of 32: the 32 elements from a key on are one
+ * word of 16 Philox blocks, or the halves of two. All threads of the block take part. */
 static __device__ __forceinline__ void bert_fill_mask(uint8_t *keep, uint32_t n_queries, uint32_t n_keys,
                                                       const BertTexts &texts, const BertAttention &attention,
-                                                      const BertItem &item, uint32_t first_query, uint32_t first_key)
+                                                      const BertItem &item, uint32_t first_query,
+                                                      uint32_t first_key)
 {
   const BertMask &mask = attention.mask;
   uint32_t padded = (item.length + 15) / 16 * 16;
@@ -34,7 +35,10 @@ static __device__ __forceinline__ void bert_fill_mask(uint8_t *keep, uint32_t n_
     uint32_t element = (first_query + query) * padded + first_key + key, within = element % BERT_MASK_GROUP;
     uint4 words = bert_philox(mask, mask.place | item.head, texts.hash[item.text],
                               element / BERT_MASK_GROUP * 16 + within % 32 / 2);
-    uint32_t word = within / 32, bits = word == 0 ? words.x : word == 1 ? words.y : word == 2 ? words.z : words.w;
+    uint32_t word = within / 32, bits = word == 0   ? words.x
+                                        : word == 1 ? words.y
+                                        : word == 2 ? words.z
+                                                    : words.w;
     keep[query * n_keys + key] = (bits & 0xffffu) >= mask.threshold;
     keep[query * n_keys + key + 1] = (bits >> 16) >= mask.threshold;
   }
@@ -60,13 +64,13 @@ static __global__ void bert_delta_kernel(uint32_t n, uint32_t n_heads, uint32_t 
 }
 
 template <class T>
-static void bert_launch_delta(cudaStream_t stream, uint32_t n_rows, const BertAttention *attention, const void *context,
-                              const void *d_context, float *delta)
+static void bert_launch_delta(cudaStream_t stream, uint32_t n_rows, const BertAttention *attention,
+                              const void *context, const void *d_context, float *delta)
 {
   uint32_t n = n_rows * attention->n_heads;
   BERT_LAUNCH(bert_delta_kernel<T>, dim3((n + 127) / 128), dim3(128), 0, stream, n, attention->n_heads,
-              attention->h / attention->n_heads, static_cast<const T *>(context), static_cast<const T *>(d_context),
-              delta);
+              attention->h / attention->n_heads, static_cast<const T *>(context),
+              static_cast<const T *>(d_context), delta);
 }
 
 #endif

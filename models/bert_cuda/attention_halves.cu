@@ -1,9 +1,9 @@
-/* Attention in bf16 on the tensor cores; the method is attention.cu's. A block has four warps and a tile of 64 rows of
- * one text and head, its own, 16 to a warp; it goes through the text in tiles of 32 other rows. Own rows are in
- * registers as left factors; other rows are in shared memory, also transposed where they are summed over, so that each
- * right factor is read as pairs. Scores come out of one product in the places where the next one wants its left factor,
- * and never leave the registers. Rows in shared memory are 8 elements further apart than they are long: the pairs that
- * a warp reads at once then lie in different banks. */
+/* Attention in bf16 on the tensor cores; the method is attention.cu's. A block has four warps and a tile of
+ * 64 rows of one text and head, its own, 16 to a warp; it goes through the text in tiles of 32 other rows.
+ * Own rows are in registers as left factors; other rows are in shared memory, also transposed where they are
+ * summed over, so that each right factor is read as pairs. Scores come out of one product in the places where
+ * the next one wants its left factor, and never leave the registers. Rows in shared memory are 8 elements
+ * further apart than they are long: the pairs that a warp reads at once then lie in different banks. */
 #include "attention.h"
 
 #define OWN     BERT_ATTENTION_HALVES_TILE
@@ -13,8 +13,8 @@
 #define APART   (OTHER + 8) /* rows of a transposed tile */
 
 /* Eight elements of a row, with its bias; zeros outside of the text or the head. */
-static __device__ __forceinline__ Bert8 load_chunk(const BertHalf *from, size_t stride, uint32_t row, uint32_t column,
-                                                   const BertItem &item, const float *bias)
+static __device__ __forceinline__ Bert8 load_chunk(const BertHalf *from, size_t stride, uint32_t row,
+                                                   uint32_t column, const BertItem &item, const float *bias)
 {
   Bert8 x = {};
   if (row >= item.length || column >= item.width)
@@ -31,8 +31,8 @@ static __device__ __forceinline__ Bert8 load_chunk(const BertHalf *from, size_t 
 
 /* Rows first .. first + 31, as they are. */
 template <int D>
-static __device__ __forceinline__ void load_rows(BertHalf *to, const BertHalf *from, size_t stride, uint32_t first,
-                                                 const BertItem &item, const float *bias)
+static __device__ __forceinline__ void load_rows(BertHalf *to, const BertHalf *from, size_t stride,
+                                                 uint32_t first, const BertItem &item, const float *bias)
 {
   for (uint32_t chunk = threadIdx.x; chunk < OTHER * D / 8; chunk += THREADS) {
     uint32_t row = chunk / (D / 8), column = chunk % (D / 8) * 8;
@@ -42,8 +42,8 @@ static __device__ __forceinline__ void load_rows(BertHalf *to, const BertHalf *f
 
 /* The same, transposed: D x 32. Neighbouring threads take neighbouring rows, which share words. */
 template <int D>
-static __device__ __forceinline__ void load_columns(BertHalf *to, const BertHalf *from, size_t stride, uint32_t first,
-                                                    const BertItem &item, const float *bias)
+static __device__ __forceinline__ void load_columns(BertHalf *to, const BertHalf *from, size_t stride,
+                                                    uint32_t first, const BertItem &item, const float *bias)
 {
   for (uint32_t chunk = threadIdx.x; chunk < OTHER * D / 8; chunk += THREADS) {
     uint32_t row = chunk % OTHER, column = chunk / OTHER * 8;
@@ -115,8 +115,9 @@ static __device__ __forceinline__ void add_rows(float sums[D / 8][4], const floa
 
 /* The warp's 16 rows; lower and upper are factors of rows g and g + 8. */
 template <int D>
-static __device__ __forceinline__ void store_own(BertHalf *to, size_t stride, uint32_t row, const BertItem &item,
-                                                 const float sums[D / 8][4], float lower, float upper)
+static __device__ __forceinline__ void store_own(BertHalf *to, size_t stride, uint32_t row,
+                                                 const BertItem &item, const float sums[D / 8][4],
+                                                 float lower, float upper)
 {
 #pragma unroll
   for (int n = 0; n < D / 8; n++) {
@@ -124,7 +125,8 @@ static __device__ __forceinline__ void store_own(BertHalf *to, size_t stride, ui
     if (column < item.width && row < item.length)
       bert_store_pair(to + row * stride + column, bert_pack_halves(sums[n][0] * lower, sums[n][1] * lower));
     if (column < item.width && row + 8 < item.length)
-      bert_store_pair(to + (row + 8) * stride + column, bert_pack_halves(sums[n][2] * upper, sums[n][3] * upper));
+      bert_store_pair(to + (row + 8) * stride + column,
+                      bert_pack_halves(sums[n][2] * upper, sums[n][3] * upper));
   }
 }
 
@@ -216,8 +218,8 @@ static __global__ void __launch_bounds__(THREADS, 3)
 /* As backward_kernel in attention.cu. */
 template <int D, bool KEYS>
 static __global__ void __launch_bounds__(THREADS, 2)
-    halves_backward_kernel(BertTexts texts, BertAttention attention, const BertHalf *d_context, const float *delta,
-                           BertHalf *d_projections)
+    halves_backward_kernel(BertTexts texts, BertAttention attention, const BertHalf *d_context,
+                           const float *delta, BertHalf *d_projections)
 {
   BERT_DYNAMIC_SHARED(BertHalf, shared);
   BertHalf *other = shared, *other_value = other + OTHER * (D + 8), *columns = other_value + OTHER * (D + 8);
@@ -262,7 +264,8 @@ static __global__ void __launch_bounds__(THREADS, 2)
       deltas[threadIdx.x] = inside ? delta[at] : 0.0f;
     }
     if (drops)
-      bert_fill_mask(keep, KEYS ? OTHER : OWN, KEYS ? OWN : OTHER, texts, attention, item, first_query, first_key);
+      bert_fill_mask(keep, KEYS ? OTHER : OWN, KEYS ? OWN : OTHER, texts, attention, item, first_query,
+                     first_key);
     __syncthreads();
     float p[BLOCKS][4], d[BLOCKS][4];
     multiply_rows<D>(p, own, other);
@@ -293,39 +296,42 @@ static __global__ void __launch_bounds__(THREADS, 2)
 /* ---- launches ---- */
 
 template <int D>
-static void forward(cudaStream_t stream, const BertTexts *texts, const BertAttention *attention, void *context)
+static void forward(cudaStream_t stream, const BertTexts *texts, const BertAttention *attention,
+                    void *context)
 {
   size_t bytes = (OTHER * (D + 8) + D * APART) * sizeof(BertHalf) + OWN * OTHER;
-  BERT_LAUNCH((halves_forward_kernel<D>), dim3(attention->n_tiles, attention->n_heads), dim3(THREADS), bytes, stream,
-              *texts, *attention, static_cast<BertHalf *>(context));
+  BERT_LAUNCH((halves_forward_kernel<D>), dim3(attention->n_tiles, attention->n_heads), dim3(THREADS), bytes,
+              stream, *texts, *attention, static_cast<BertHalf *>(context));
 }
 
-extern "C" void bert_attention_halves(cudaStream_t stream, const BertTexts *texts, const BertAttention *attention,
-                                      void *context)
+extern "C" void bert_attention_halves(cudaStream_t stream, const BertTexts *texts,
+                                      const BertAttention *attention, void *context)
 {
-  (attention->h / attention->n_heads <= 32 ? forward<32> : forward<BERT_ATTENTION_MOST_WIDE>)(stream, texts, attention,
+  (attention->h / attention->n_heads <= 32 ? forward<32> : forward<BERT_ATTENTION_MOST_WIDE>)(stream, texts,
+                                                                                              attention,
                                                                                               context);
 }
 
 template <int D>
-static void backward(cudaStream_t stream, const BertTexts *texts, const BertAttention *attention, const void *d_context,
-                     const float *delta, void *d_projections)
+static void backward(cudaStream_t stream, const BertTexts *texts, const BertAttention *attention,
+                     const void *d_context, const float *delta, void *d_projections)
 {
   size_t bytes = (2 * OTHER * (D + 8) + D * APART) * sizeof(BertHalf) + 2 * OWN * sizeof(float) + OWN * OTHER;
   dim3 grid(attention->n_tiles, attention->n_heads);
-  BERT_LAUNCH((halves_backward_kernel<D, true>), grid, dim3(THREADS), bytes + D * APART * sizeof(BertHalf), stream,
-              *texts, *attention, static_cast<const BertHalf *>(d_context), delta,
+  BERT_LAUNCH((halves_backward_kernel<D, true>), grid, dim3(THREADS), bytes + D * APART * sizeof(BertHalf),
+              stream, *texts, *attention, static_cast<const BertHalf *>(d_context), delta,
               static_cast<BertHalf *>(d_projections));
   BERT_LAUNCH((halves_backward_kernel<D, false>), grid, dim3(THREADS), bytes, stream, *texts, *attention,
               static_cast<const BertHalf *>(d_context), delta, static_cast<BertHalf *>(d_projections));
 }
 
 extern "C" void bert_attention_halves_backward(cudaStream_t stream, const BertTexts *texts,
-                                               const BertAttention *attention, uint32_t n_rows, const void *context,
-                                               const void *d_context, float *delta, void *d_projections)
+                                               const BertAttention *attention, uint32_t n_rows,
+                                               const void *context, const void *d_context, float *delta,
+                                               void *d_projections)
 {
   bert_launch_delta<BertHalf>(stream, n_rows, attention, context, d_context, delta);
-  (attention->h / attention->n_heads <= 32 ? backward<32> : backward<BERT_ATTENTION_MOST_WIDE>)(stream, texts,
-                                                                                                attention, d_context,
-                                                                                                delta, d_projections);
+  (attention->h / attention->n_heads <= 32
+       ? backward<32>
+       : backward<BERT_ATTENTION_MOST_WIDE>)(stream, texts, attention, d_context, delta, d_projections);
 }

@@ -1,4 +1,5 @@
-/* The plugin bert_cuda: option rows, the vtable over policy.h, and a descriptor that says what this machine lacks. */
+/* The plugin bert_cuda: option rows, the vtable over policy.h, and a descriptor that says what this machine
+ * lacks. */
 #include "bert/import.h"
 #include "policy.h"
 
@@ -11,18 +12,20 @@ static const char *const recompute_names[] = {"none", "layer", NULL};
 static const CwOption option_rows[] = {
     BERT_OPTION_ROWS(BertCudaOptions),
     {ROW(precision), .type = CW_OPTION_ENUM, .default_value = "auto", .values = precision_names,
-     .help = "of the encoder: f32, f32 with products in TF32, or bf16 with weights and optimiser in f32; auto: tf32 "
+     .help = "of the encoder: f32, f32 with products in TF32, or bf16 with weights and optimiser in f32; "
+             "auto: tf32 "
              "where the device has it, else f32"},
-    {ROW(device), .type = CW_OPTION_INTEGER, .flags = CW_OPTION_RESUME_SAFE, .default_value = "0", .minimum = 0,
-     .maximum = 1023, .help = "which GPU, as CUDA numbers them"},
-    {ROW(memory), .type = CW_OPTION_INTEGER, .flags = CW_OPTION_RESUME_SAFE, .default_value = "0", .minimum = 0,
-     .maximum = 1048576, .unit = "MiB", .help = "device memory to use at most; 0: what is free"},
-    {ROW(threads), .type = CW_OPTION_INTEGER, .flags = CW_OPTION_RESUME_SAFE, .default_value = "0", .minimum = 0,
-     .maximum = 1024, .help = "bert_cpu's, not used"},
-    {ROW(score_cache), .type = CW_OPTION_INTEGER, .flags = CW_OPTION_RESUME_SAFE, .default_value = "256", .minimum = 0,
-     .maximum = 1048576, .unit = "MiB", .help = "bert_cpu's, not used"},
-    {ROW(frozen_cache), .type = CW_OPTION_INTEGER, .flags = CW_OPTION_RESUME_SAFE, .default_value = "256", .minimum = 0,
-     .maximum = 1048576, .unit = "MiB", .help = "bert_cpu's, not used"},
+    {ROW(device), .type = CW_OPTION_INTEGER, .flags = CW_OPTION_RESUME_SAFE, .default_value = "0",
+     .minimum = 0, .maximum = 1023, .help = "which GPU, as CUDA numbers them"},
+    {ROW(memory), .type = CW_OPTION_INTEGER, .flags = CW_OPTION_RESUME_SAFE, .default_value = "0",
+     .minimum = 0, .maximum = 1048576, .unit = "MiB",
+     .help = "device memory to use at most; 0: what is free"},
+    {ROW(threads), .type = CW_OPTION_INTEGER, .flags = CW_OPTION_RESUME_SAFE, .default_value = "0",
+     .minimum = 0, .maximum = 1024, .help = "bert_cpu's, not used"},
+    {ROW(score_cache), .type = CW_OPTION_INTEGER, .flags = CW_OPTION_RESUME_SAFE, .default_value = "256",
+     .minimum = 0, .maximum = 1048576, .unit = "MiB", .help = "bert_cpu's, not used"},
+    {ROW(frozen_cache), .type = CW_OPTION_INTEGER, .flags = CW_OPTION_RESUME_SAFE, .default_value = "256",
+     .minimum = 0, .maximum = 1048576, .unit = "MiB", .help = "bert_cpu's, not used"},
     {ROW(recompute), .type = CW_OPTION_ENUM, .flags = CW_OPTION_RESUME_SAFE, .default_value = "none",
      .values = recompute_names, .help = "bert_cpu's, not used"},
     {ROW(instruction_set), .type = CW_OPTION_ENUM, .flags = CW_OPTION_RESUME_SAFE, .default_value = "auto",
@@ -61,7 +64,8 @@ static gboolean backward(gpointer policy, const float *d_logits, const float *d_
   return bert_cuda_backward(policy, d_logits, d_values, error);
 }
 
-static gboolean step(gpointer policy, double learning_rate, double max_norm, double *gradient_norm, GError **error)
+static gboolean step(gpointer policy, double learning_rate, double max_norm, double *gradient_norm,
+                     GError **error)
 {
   return bert_cuda_step(policy, learning_rate, max_norm, gradient_norm, error);
 }
@@ -115,17 +119,17 @@ static const CwPolicyVtable vtable = {
 };
 
 #define SUMMARY "BERT with WebShop's choice head and a value head, on a GPU"
-#define FEATURE(text)                                                                                                  \
-  {                                                                                                                    \
-    .kind = CW_FEATURE_POLICY, .name = "bert_cuda", .summary = (text), .vtable = &vtable,                              \
-    .vtable_size = sizeof vtable,                                                                                      \
-    .capabilities = CW_POLICY_TRAINS | CW_POLICY_VALUES | CW_POLICY_CLONES | CW_POLICY_ON_DEVICE,                      \
-    CW_FEATURE_OPTIONS(option_rows, BertCudaOptions),                                                                  \
+#define FEATURE(text)                                                                                        \
+  {                                                                                                          \
+    .kind = CW_FEATURE_POLICY, .name = "bert_cuda", .summary = (text), .vtable = &vtable,                    \
+    .vtable_size = sizeof vtable,                                                                            \
+    .capabilities = CW_POLICY_TRAINS | CW_POLICY_VALUES | CW_POLICY_CLONES | CW_POLICY_ON_DEVICE,            \
+    CW_FEATURE_OPTIONS(option_rows, BertCudaOptions),                                                        \
   }
-#define DESCRIPTOR(text, feature)                                                                                      \
-  {                                                                                                                    \
-    CW_PLUGIN_MAGIC, CW_ABI_MAJOR, CW_ABI_MINOR, sizeof(CwPluginDescriptor), sizeof(CwFeature), "bert_cuda", "1.0",    \
-        "MIT", text, &(feature), 1                                                                                     \
+#define DESCRIPTOR(text, feature)                                                                            \
+  {                                                                                                          \
+    CW_PLUGIN_MAGIC, CW_ABI_MAJOR, CW_ABI_MINOR, sizeof(CwPluginDescriptor), sizeof(CwFeature), "bert_cuda", \
+        "1.0", "MIT", text, &(feature), 1                                                                    \
   }
 
 static const CwFeature feature = FEATURE(SUMMARY);
@@ -133,8 +137,8 @@ static const CwFeature feature_without_driver =
     FEATURE(SUMMARY "; not on this machine: there is no NVIDIA driver (libcuda.so.1 was not found)");
 
 static const CwPluginDescriptor descriptor = DESCRIPTOR("BERT policies on NVIDIA GPUs", feature);
-static const CwPluginDescriptor descriptor_without_driver =
-    DESCRIPTOR("BERT policies on NVIDIA GPUs; there is no NVIDIA driver on this machine", feature_without_driver);
+static const CwPluginDescriptor descriptor_without_driver = DESCRIPTOR(
+    "BERT policies on NVIDIA GPUs; there is no NVIDIA driver on this machine", feature_without_driver);
 
 G_MODULE_EXPORT const CwPluginDescriptor *cw_plugin_query(void);
 const CwPluginDescriptor *cw_plugin_query(void)

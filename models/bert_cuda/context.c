@@ -1,5 +1,6 @@
-/* Finds what is missing before anything is opened, and says it in words: on a machine without driver, device or cuBLAS
- * the plugin still loads. A context owns its stream, its cuBLAS handle and its copy of the device's name. */
+/* Finds what is missing before anything is opened, and says it in words: on a machine without driver, device
+ * or cuBLAS the plugin still loads. A context owns its stream, its cuBLAS handle and its copy of the device's
+ * name. */
 #include "context.h"
 #include <cartwright/error.h>
 #include <gmodule.h>
@@ -57,8 +58,8 @@ static gboolean load_cublas(BertCublas *cublas, char **problem)
   };
   for (guint i = 0; i < G_N_ELEMENTS(symbols); i++)
     if (!g_module_symbol(module, symbols[i].name, symbols[i].to)) {
-      *problem =
-          g_strdup_printf(CUBLAS_FILE " has no %s: it is older than the toolkit this was built with", symbols[i].name);
+      *problem = g_strdup_printf(CUBLAS_FILE " has no %s: it is older than the toolkit this was built with",
+                                 symbols[i].name);
       g_module_close(module);
       return FALSE;
     }
@@ -104,7 +105,8 @@ gboolean bert_cuda_check(cudaError_t status, const char *what, GError **error)
   if (status == cudaSuccess)
     return TRUE;
   (void)cudaGetLastError(); /* remembers it until it is asked, and would blame the next pass */
-  g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FAILED, "CUDA failed in %s: %s", what, cudaGetErrorString(status));
+  g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FAILED, "CUDA failed in %s: %s", what,
+              cudaGetErrorString(status));
   return FALSE;
 }
 
@@ -113,8 +115,8 @@ static gboolean look_at_device(BertContext *context, BertPrecision precision, GE
 {
   struct cudaDeviceProp properties;
   if (!bert_cuda_check(cudaSetDevice(context->device), "choosing the device", error) ||
-      !bert_cuda_check(cudaGetDeviceProperties(&properties, context->device), "asking for the device's properties",
-                       error))
+      !bert_cuda_check(cudaGetDeviceProperties(&properties, context->device),
+                       "asking for the device's properties", error))
     return FALSE;
   context->name = g_strdup(properties.name);
   context->major = properties.major;
@@ -124,10 +126,11 @@ static gboolean look_at_device(BertContext *context, BertPrecision precision, GE
   if (precision == BERT_PRECISION_AUTO)
     precision = ampere ? BERT_PRECISION_TF32 : BERT_PRECISION_F32;
   if (precision != BERT_PRECISION_F32 && !ampere) {
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
-                "'precision: %s' needs a device of compute capability 8.0 or more, and %s has %d.%d; use 'precision: "
-                "f32'",
-                precision == BERT_PRECISION_TF32 ? "tf32" : "bf16", context->name, context->major, context->minor);
+    g_set_error(
+        error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
+        "'precision: %s' needs a device of compute capability 8.0 or more, and %s has %d.%d; use 'precision: "
+        "f32'",
+        precision == BERT_PRECISION_TF32 ? "tf32" : "bf16", context->name, context->major, context->minor);
     return FALSE;
   }
   context->precision = precision;
@@ -141,7 +144,8 @@ gboolean bert_context_open(BertContext *context, int device, BertPrecision preci
   char *problem = bert_context_problem(FALSE);
   int n_devices = 0;
   if (!problem && cudaGetDeviceCount(&n_devices) == cudaSuccess && device >= n_devices)
-    problem = g_strdup_printf("'device: %d' was asked for, and there are %d, numbered from 0", device, n_devices);
+    problem =
+        g_strdup_printf("'device: %d' was asked for, and there are %d, numbered from 0", device, n_devices);
   if (!problem)
     (void)load_cublas(&context->cublas, &problem);
   if (problem) {
@@ -151,7 +155,8 @@ gboolean bert_context_open(BertContext *context, int device, BertPrecision preci
     return FALSE;
   }
   if (!look_at_device(context, precision, error) ||
-      !bert_cuda_check(cudaStreamCreateWithFlags(&context->stream, cudaStreamNonBlocking), "making a stream", error)) {
+      !bert_cuda_check(cudaStreamCreateWithFlags(&context->stream, cudaStreamNonBlocking), "making a stream",
+                       error)) {
     bert_context_close(context);
     return FALSE;
   }
@@ -198,8 +203,8 @@ gboolean bert_context_wait(BertContext *context, const char *what, GError **erro
          bert_cuda_check(cudaStreamSynchronize(context->stream), what, error);
 }
 
-void bert_gemm(BertContext *context, gsize m, gsize n, gsize k, BertMatrix a, BertMatrix b, void *c, gsize c_stride,
-               gboolean c_half, gboolean accumulate)
+void bert_gemm(BertContext *context, gsize m, gsize n, gsize k, BertMatrix a, BertMatrix b, void *c,
+               gsize c_stride, gboolean c_half, gboolean accumulate)
 {
   /* cuBLAS is column-major: it sees every matrix transposed, and computes c^T = b^T a^T. */
   const float one = 1, factor = accumulate ? 1 : 0;
@@ -207,8 +212,8 @@ void bert_gemm(BertContext *context, gsize m, gsize n, gsize k, BertMatrix a, Be
   cublasComputeType_t compute =
       a.half || context->precision == BERT_PRECISION_F32 ? CUBLAS_COMPUTE_32F : CUBLAS_COMPUTE_32F_FAST_TF32;
   cublasStatus_t status = context->cublas.gemm(
-      context->handle, b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N, a.transposed ? CUBLAS_OP_T : CUBLAS_OP_N, (int)n,
-      (int)m, (int)k, &one, b.data, type, (int)b.stride, a.data, type, (int)a.stride, &factor, c,
+      context->handle, b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N, a.transposed ? CUBLAS_OP_T : CUBLAS_OP_N,
+      (int)n, (int)m, (int)k, &one, b.data, type, (int)b.stride, a.data, type, (int)a.stride, &factor, c,
       c_half ? CUDA_R_16BF : CUDA_R_32F, (int)c_stride, compute, CUBLAS_GEMM_DEFAULT);
   if (context->status == CUBLAS_STATUS_SUCCESS)
     context->status = status;

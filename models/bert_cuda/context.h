@@ -1,5 +1,5 @@
-/* One object's device: its stream, cuBLAS and matrix products, and memory on both sides. Every CUDA failure becomes a
- * GError here. */
+/* One object's device: its stream, cuBLAS and matrix products, and memory on both sides. Every CUDA failure
+ * becomes a GError here. */
 #ifndef BERT_CUDA_CONTEXT_H
 #define BERT_CUDA_CONTEXT_H
 
@@ -8,7 +8,12 @@
 
 G_BEGIN_DECLS
 
-typedef enum { BERT_PRECISION_AUTO, BERT_PRECISION_F32, BERT_PRECISION_TF32, BERT_PRECISION_BF16 } BertPrecision;
+typedef enum {
+  BERT_PRECISION_AUTO,
+  BERT_PRECISION_F32,
+  BERT_PRECISION_TF32,
+  BERT_PRECISION_BF16
+} BertPrecision;
 
 /* The part of cuBLAS that is used, loaded when a policy is opened: the plugin is there without it. */
 typedef struct BertCublas {
@@ -16,10 +21,11 @@ typedef struct BertCublas {
   cublasStatus_t (*destroy)(cublasHandle_t handle);
   cublasStatus_t (*set_stream)(cublasHandle_t handle, cudaStream_t stream);
   cublasStatus_t (*set_workspace)(cublasHandle_t handle, void *workspace, size_t size);
-  cublasStatus_t (*gemm)(cublasHandle_t handle, cublasOperation_t a_operation, cublasOperation_t b_operation, int m,
-                         int n, int k, const void *alpha, const void *a, cudaDataType a_type, int a_stride,
-                         const void *b, cudaDataType b_type, int b_stride, const void *beta, void *c,
-                         cudaDataType c_type, int c_stride, cublasComputeType_t compute, cublasGemmAlgo_t algorithm);
+  cublasStatus_t (*gemm)(cublasHandle_t handle, cublasOperation_t a_operation, cublasOperation_t b_operation,
+                         int m, int n, int k, const void *alpha, const void *a, cudaDataType a_type,
+                         int a_stride, const void *b, cudaDataType b_type, int b_stride, const void *beta,
+                         void *c, cudaDataType c_type, int c_stride, cublasComputeType_t compute,
+                         cublasGemmAlgo_t algorithm);
   const char *(*status_text)(cublasStatus_t status);
 } BertCublas;
 
@@ -36,8 +42,8 @@ typedef struct BertContext {
   cublasStatus_t status; /* the first failure of a product since the last check */
 } BertContext;
 
-/* Why nothing can run on this machine, as a clause ("there is no NVIDIA driver ..."), or NULL. Free with g_free. With
- * `quick` the driver is not asked, only looked for. */
+/* Why nothing can run on this machine, as a clause ("there is no NVIDIA driver ..."), or NULL. Free with
+ * g_free. With `quick` the driver is not asked, only looked for. */
 char *bert_context_problem(gboolean quick);
 
 /* Fails with CW_ERROR_UNSUPPORTED and one sentence where the machine lacks something. */
@@ -71,12 +77,13 @@ static inline BertMatrix bert_transpose(const void *data, gsize stride, gboolean
   return (BertMatrix){data, stride, TRUE, half};
 }
 
-/* c (m x n, rows c_stride apart) = a (m x k) b (k x n), or += with `accumulate`. a and b are of one type; c is half
- * only if they are. Failures wait for the next check. */
-void bert_gemm(BertContext *context, gsize m, gsize n, gsize k, BertMatrix a, BertMatrix b, void *c, gsize c_stride,
-               gboolean c_half, gboolean accumulate);
+/* c (m x n, rows c_stride apart) = a (m x k) b (k x n), or += with `accumulate`. a and b are of one type; c
+ * is half only if they are. Failures wait for the next check. */
+void bert_gemm(BertContext *context, gsize m, gsize n, gsize k, BertMatrix a, BertMatrix b, void *c,
+               gsize c_stride, gboolean c_half, gboolean accumulate);
 
-/* Pieces of one block of device memory, each on a 256-byte boundary. Without a block (base NULL) it measures. */
+/* Pieces of one block of device memory, each on a 256-byte boundary. Without a block (base NULL) it measures.
+ */
 typedef struct BertArena {
   char *base;
   gsize size, used;

@@ -1,5 +1,5 @@
-/* Dropout masks on the device, the same bits as bert_cpu's (models/bert/dropout.h): Philox 4x32-10 (Salmon et al. 2011)
- * with key {seed, forward} and counter {block, place, text}. Included by kernel sources only. */
+/* Dropout masks on the device, the same bits as bert_cpu's (models/bert/dropout.h): Philox 4x32-10 (Salmon et
+ * al. 2011) with key {seed, forward} and counter {block, place, text}. Included by kernel sources only. */
 #ifndef BERT_CUDA_DROPOUT_H
 #define BERT_CUDA_DROPOUT_H
 
@@ -7,7 +7,8 @@
 
 #define BERT_MASK_GROUP 128 /* elements that share 16 blocks */
 
-static __device__ __forceinline__ uint4 bert_philox(const BertMask &mask, uint32_t place, uint64_t text, uint32_t block)
+static __device__ __forceinline__ uint4 bert_philox(const BertMask &mask, uint32_t place, uint64_t text,
+                                                    uint32_t block)
 {
   uint32_t c0 = block, c1 = place, c2 = (uint32_t)text, c3 = (uint32_t)(text >> 32);
   uint32_t key0 = mask.seed, key1 = mask.forward;
@@ -25,9 +26,10 @@ static __device__ __forceinline__ uint4 bert_philox(const BertMask &mask, uint32
   return uint4{c0, c1, c2, c3};
 }
 
-/* Drops elements first .. first + 7 of (place, text); first is a multiple of 8. They are halves of four blocks' same
- * word. */
-static __device__ __forceinline__ void bert_drop8(const BertMask &mask, uint64_t text, uint32_t first, Bert8 &x)
+/* Drops elements first .. first + 7 of (place, text); first is a multiple of 8. They are halves of four
+ * blocks' same word. */
+static __device__ __forceinline__ void bert_drop8(const BertMask &mask, uint64_t text, uint32_t first,
+                                                  Bert8 &x)
 {
   uint32_t within = first % BERT_MASK_GROUP, word = within / 32;
   uint32_t block = first / BERT_MASK_GROUP * 16 + within % 32 / 2;

@@ -1,6 +1,6 @@
-/* What lies between the encoder's matrix products: embeddings, LayerNorm with bias, dropout and residual, GELU, sums
- * over rows, and their gradients. A row of h is one block with eight columns per thread, so that everything between two
- * products is read and written once. */
+/* What lies between the encoder's matrix products: embeddings, LayerNorm with bias, dropout and residual,
+ * GELU, sums over rows, and their gradients. A row of h is one block with eight columns per thread, so that
+ * everything between two products is read and written once. */
 #include "dropout.h"
 
 /* Threads for a row of n: whole warps. */
@@ -43,8 +43,8 @@ static __device__ __forceinline__ void normalise(Bert8 &x, bool inside, uint32_t
     x.x[i] = (x.x[i] - mean) * inverse * weight.x[i] + bias.x[i];
 }
 
-static __device__ __forceinline__ void drop_row(const BertMask &mask, const BertTexts &texts, uint32_t row, uint32_t h,
-                                                uint32_t column, Bert8 &x)
+static __device__ __forceinline__ void drop_row(const BertMask &mask, const BertTexts &texts, uint32_t row,
+                                                uint32_t h, uint32_t column, Bert8 &x)
 {
   uint32_t text = texts.row_text[row];
   bert_drop8(mask, texts.hash[text], (row - texts.start[text]) * h + column, x);
@@ -77,8 +77,8 @@ static __global__ void embed_kernel(uint32_t h, BertTexts texts, const float *wo
 }
 
 template <class T>
-static __global__ void add_norm_kernel(uint32_t h, BertTexts texts, const T *from, const float *bias, const T *residual,
-                                       BertNorm norm, BertMask mask, T *out)
+static __global__ void add_norm_kernel(uint32_t h, BertTexts texts, const T *from, const float *bias,
+                                       const T *residual, BertNorm norm, BertMask mask, T *out)
 {
   __shared__ float scratch[BERT_WARP];
   uint32_t row = blockIdx.x, column = 8 * threadIdx.x;
@@ -106,7 +106,8 @@ static __global__ void add_norm_kernel(uint32_t h, BertTexts texts, const T *fro
 
 template <class T>
 static __global__ void norm_backward_kernel(uint32_t n_rows, uint32_t h, BertTexts texts, BertNorm norm,
-                                            BertMask before, BertMask after, T *d_x, T *branch, float *partials)
+                                            BertMask before, BertMask after, T *d_x, T *branch,
+                                            float *partials)
 {
   __shared__ float scratch[BERT_WARP];
   uint32_t column = 8 * threadIdx.x, first = blockIdx.x * BERT_SUM_ROWS;
@@ -190,8 +191,8 @@ static __global__ void gelu_kernel(size_t n, uint32_t f, const T *from, const fl
 }
 
 template <class T, bool TANH>
-static __global__ void gelu_backward_kernel(uint32_t n_rows, uint32_t f, const T *from, const float *bias, T *d,
-                                            T *activated, float *partials)
+static __global__ void gelu_backward_kernel(uint32_t n_rows, uint32_t f, const T *from, const float *bias,
+                                            T *d, T *activated, float *partials)
 {
   uint32_t column = 8 * (blockIdx.x * blockDim.x + threadIdx.x), first = blockIdx.y * BERT_SUM_ROWS;
   if (column >= f)
@@ -242,11 +243,12 @@ static __global__ void column_sums_kernel(uint32_t n_rows, uint32_t n, const T *
 /* 32 columns x 8 groups of partials; group g takes every eighth. */
 #define PARTIAL_GROUPS 8
 
-static __global__ void add_partials_kernel(uint32_t n_partials, size_t stride, const float *partials, uint32_t n,
-                                           float *y)
+static __global__ void add_partials_kernel(uint32_t n_partials, size_t stride, const float *partials,
+                                           uint32_t n, float *y)
 {
   __shared__ float sums[PARTIAL_GROUPS][BERT_WARP];
-  uint32_t lane = threadIdx.x % BERT_WARP, group = threadIdx.x / BERT_WARP, column = blockIdx.x * BERT_WARP + lane;
+  uint32_t lane = threadIdx.x % BERT_WARP, group = threadIdx.x / BERT_WARP,
+           column = blockIdx.x * BERT_WARP + lane;
   float total = 0;
   if (column < n)
     for (uint32_t i = group; i < n_partials; i += PARTIAL_GROUPS)
@@ -271,7 +273,8 @@ template <class T>
 static __global__ void gather_kernel(uint32_t h, const T *x, const uint32_t *rows, const uint32_t *pieces,
                                      float *partials)
 {
-  uint32_t column = 8 * threadIdx.x, first = pieces[2 * blockIdx.x], last = first + pieces[2 * blockIdx.x + 1];
+  uint32_t column = 8 * threadIdx.x, first = pieces[2 * blockIdx.x],
+           last = first + pieces[2 * blockIdx.x + 1];
   if (column >= h)
     return;
   Bert8 total = {};
@@ -287,7 +290,8 @@ static __global__ void gather_kernel(uint32_t h, const T *x, const uint32_t *row
 static __global__ void scatter_kernel(uint32_t h, const float *partials, const uint32_t *targets,
                                       const uint64_t *offsets, float *gradient)
 {
-  uint32_t column = 8 * threadIdx.x, first = targets[2 * blockIdx.x], last = first + targets[2 * blockIdx.x + 1];
+  uint32_t column = 8 * threadIdx.x, first = targets[2 * blockIdx.x],
+           last = first + targets[2 * blockIdx.x + 1];
   if (column >= h)
     return;
   float *to = gradient + offsets[blockIdx.x] + column;
@@ -311,59 +315,62 @@ static unsigned blocks_for(size_t n)
 }
 
 extern "C" void bert_embed(cudaStream_t stream, int half, uint32_t n_rows, uint32_t h, const BertTexts *texts,
-                           const float *words, const float *positions, const float *types, const BertNorm *norm,
-                           const BertMask *mask, void *out)
+                           const float *words, const float *positions, const float *types,
+                           const BertNorm *norm, const BertMask *mask, void *out)
 {
   if (half)
-    BERT_LAUNCH(embed_kernel<BertHalf>, dim3(n_rows), dim3(threads_for(h)), 0, stream, h, *texts, words, positions,
-                types, *norm, *mask, static_cast<BertHalf *>(out));
+    BERT_LAUNCH(embed_kernel<BertHalf>, dim3(n_rows), dim3(threads_for(h)), 0, stream, h, *texts, words,
+                positions, types, *norm, *mask, static_cast<BertHalf *>(out));
   else
-    BERT_LAUNCH(embed_kernel<float>, dim3(n_rows), dim3(threads_for(h)), 0, stream, h, *texts, words, positions, types,
-                *norm, *mask, static_cast<float *>(out));
+    BERT_LAUNCH(embed_kernel<float>, dim3(n_rows), dim3(threads_for(h)), 0, stream, h, *texts, words,
+                positions, types, *norm, *mask, static_cast<float *>(out));
 }
 
 template <class T>
 static void add_norm(cudaStream_t stream, uint32_t n_rows, uint32_t h, const BertTexts *texts, const void *x,
-                     const float *bias, const void *residual, const BertNorm *norm, const BertMask *mask, void *out)
+                     const float *bias, const void *residual, const BertNorm *norm, const BertMask *mask,
+                     void *out)
 {
-  BERT_LAUNCH(add_norm_kernel<T>, dim3(n_rows), dim3(threads_for(h)), 0, stream, h, *texts, static_cast<const T *>(x),
-              bias, static_cast<const T *>(residual), *norm, *mask, static_cast<T *>(out));
+  BERT_LAUNCH(add_norm_kernel<T>, dim3(n_rows), dim3(threads_for(h)), 0, stream, h, *texts,
+              static_cast<const T *>(x), bias, static_cast<const T *>(residual), *norm, *mask,
+              static_cast<T *>(out));
 }
 
-extern "C" void bert_add_norm(cudaStream_t stream, int half, uint32_t n_rows, uint32_t h, const BertTexts *texts,
-                              const void *x, const float *bias, const void *residual, const BertNorm *norm,
-                              const BertMask *mask, void *out)
+extern "C" void bert_add_norm(cudaStream_t stream, int half, uint32_t n_rows, uint32_t h,
+                              const BertTexts *texts, const void *x, const float *bias, const void *residual,
+                              const BertNorm *norm, const BertMask *mask, void *out)
 {
   (half ? add_norm<BertHalf> : add_norm<float>)(stream, n_rows, h, texts, x, bias, residual, norm, mask, out);
 }
 
 template <class T>
 static void norm_backward(cudaStream_t stream, uint32_t n_rows, uint32_t h, const BertTexts *texts,
-                          const BertNorm *norm, const BertMask *before, const BertMask *after, void *d_x, void *branch,
-                          float *partials)
+                          const BertNorm *norm, const BertMask *before, const BertMask *after, void *d_x,
+                          void *branch, float *partials)
 {
-  BERT_LAUNCH(norm_backward_kernel<T>, dim3(bert_sum_blocks(n_rows)), dim3(threads_for(h)), 0, stream, n_rows, h,
-              *texts, *norm, *before, *after, static_cast<T *>(d_x), static_cast<T *>(branch), partials);
+  BERT_LAUNCH(norm_backward_kernel<T>, dim3(bert_sum_blocks(n_rows)), dim3(threads_for(h)), 0, stream, n_rows,
+              h, *texts, *norm, *before, *after, static_cast<T *>(d_x), static_cast<T *>(branch), partials);
 }
 
-extern "C" void bert_norm_backward(cudaStream_t stream, int half, uint32_t n_rows, uint32_t h, const BertTexts *texts,
-                                   const BertNorm *norm, const BertMask *before, const BertMask *after, void *d_x,
-                                   void *branch, float *partials)
+extern "C" void bert_norm_backward(cudaStream_t stream, int half, uint32_t n_rows, uint32_t h,
+                                   const BertTexts *texts, const BertNorm *norm, const BertMask *before,
+                                   const BertMask *after, void *d_x, void *branch, float *partials)
 {
-  (half ? norm_backward<BertHalf> : norm_backward<float>)(stream, n_rows, h, texts, norm, before, after, d_x, branch,
-                                                          partials);
+  (half ? norm_backward<BertHalf> : norm_backward<float>)(stream, n_rows, h, texts, norm, before, after, d_x,
+                                                          branch, partials);
 }
 
 template <class T, bool TANH>
-static void gelu(cudaStream_t stream, uint32_t n_rows, uint32_t f, const void *x, const float *bias, void *out)
+static void gelu(cudaStream_t stream, uint32_t n_rows, uint32_t f, const void *x, const float *bias,
+                 void *out)
 {
   size_t n = (size_t)n_rows * f;
-  BERT_LAUNCH((gelu_kernel<T, TANH>), dim3(blocks_for(n / 8)), dim3(BLOCK), 0, stream, n, f, static_cast<const T *>(x),
-              bias, static_cast<T *>(out));
+  BERT_LAUNCH((gelu_kernel<T, TANH>), dim3(blocks_for(n / 8)), dim3(BLOCK), 0, stream, n, f,
+              static_cast<const T *>(x), bias, static_cast<T *>(out));
 }
 
-extern "C" void bert_gelu(cudaStream_t stream, int half, int tanh_form, uint32_t n_rows, uint32_t f, const void *x,
-                          const float *bias, void *out)
+extern "C" void bert_gelu(cudaStream_t stream, int half, int tanh_form, uint32_t n_rows, uint32_t f,
+                          const void *x, const float *bias, void *out)
 {
   if (half)
     (tanh_form ? gelu<BertHalf, true> : gelu<BertHalf, false>)(stream, n_rows, f, x, bias, out);
@@ -372,22 +379,24 @@ extern "C" void bert_gelu(cudaStream_t stream, int half, int tanh_form, uint32_t
 }
 
 template <class T, bool TANH>
-static void gelu_backward(cudaStream_t stream, uint32_t n_rows, uint32_t f, const void *x, const float *bias, void *d,
-                          void *activated, float *partials)
+static void gelu_backward(cudaStream_t stream, uint32_t n_rows, uint32_t f, const void *x, const float *bias,
+                          void *d, void *activated, float *partials)
 {
-  BERT_LAUNCH((gelu_backward_kernel<T, TANH>), dim3(blocks_for(f / 8), bert_sum_blocks(n_rows)), dim3(BLOCK), 0, stream,
-              n_rows, f, static_cast<const T *>(x), bias, static_cast<T *>(d), static_cast<T *>(activated), partials);
+  BERT_LAUNCH((gelu_backward_kernel<T, TANH>), dim3(blocks_for(f / 8), bert_sum_blocks(n_rows)), dim3(BLOCK),
+              0, stream, n_rows, f, static_cast<const T *>(x), bias, static_cast<T *>(d),
+              static_cast<T *>(activated), partials);
 }
 
 extern "C" void bert_gelu_backward(cudaStream_t stream, int half, int tanh_form, uint32_t n_rows, uint32_t f,
-                                   const void *x, const float *bias, void *d, void *activated, float *partials)
+                                   const void *x, const float *bias, void *d, void *activated,
+                                   float *partials)
 {
   if (half)
-    (tanh_form ? gelu_backward<BertHalf, true> : gelu_backward<BertHalf, false>)(stream, n_rows, f, x, bias, d,
-                                                                                 activated, partials);
+    (tanh_form ? gelu_backward<BertHalf, true> : gelu_backward<BertHalf, false>)(stream, n_rows, f, x, bias,
+                                                                                 d, activated, partials);
   else
-    (tanh_form ? gelu_backward<float, true> : gelu_backward<float, false>)(stream, n_rows, f, x, bias, d, activated,
-                                                                           partials);
+    (tanh_form ? gelu_backward<float, true> : gelu_backward<float, false>)(stream, n_rows, f, x, bias, d,
+                                                                           activated, partials);
 }
 
 extern "C" void bert_column_sums(cudaStream_t stream, int half, uint32_t n_rows, uint32_t n, const void *x,
@@ -395,18 +404,18 @@ extern "C" void bert_column_sums(cudaStream_t stream, int half, uint32_t n_rows,
 {
   dim3 grid(blocks_for(n / 8), bert_sum_blocks(n_rows));
   if (half)
-    BERT_LAUNCH(column_sums_kernel<BertHalf>, grid, dim3(BLOCK), 0, stream, n_rows, n, static_cast<const BertHalf *>(x),
-                weights, y, map, partials);
+    BERT_LAUNCH(column_sums_kernel<BertHalf>, grid, dim3(BLOCK), 0, stream, n_rows, n,
+                static_cast<const BertHalf *>(x), weights, y, map, partials);
   else
-    BERT_LAUNCH(column_sums_kernel<float>, grid, dim3(BLOCK), 0, stream, n_rows, n, static_cast<const float *>(x),
-                weights, y, map, partials);
+    BERT_LAUNCH(column_sums_kernel<float>, grid, dim3(BLOCK), 0, stream, n_rows, n,
+                static_cast<const float *>(x), weights, y, map, partials);
 }
 
-extern "C" void bert_sum_partials(cudaStream_t stream, uint32_t n_partials, size_t stride, const float *partials,
-                                  uint32_t n, float *y)
+extern "C" void bert_sum_partials(cudaStream_t stream, uint32_t n_partials, size_t stride,
+                                  const float *partials, uint32_t n, float *y)
 {
-  BERT_LAUNCH(add_partials_kernel, dim3((n + BERT_WARP - 1) / BERT_WARP), dim3(BERT_WARP * PARTIAL_GROUPS), 0, stream,
-              n_partials, stride, partials, n, y);
+  BERT_LAUNCH(add_partials_kernel, dim3((n + BERT_WARP - 1) / BERT_WARP), dim3(BERT_WARP * PARTIAL_GROUPS), 0,
+              stream, n_partials, stride, partials, n, y);
 }
 
 extern "C" void bert_to_floats(cudaStream_t stream, int half, size_t n, const void *from, float *to)
@@ -429,8 +438,8 @@ extern "C" void bert_from_floats(cudaStream_t stream, int half, size_t n, const 
                 static_cast<float *>(to));
 }
 
-extern "C" void bert_scatter_rows(cudaStream_t stream, int half, uint32_t h, const void *x, const BertScatter *scatter,
-                                  float *partials, float *gradient)
+extern "C" void bert_scatter_rows(cudaStream_t stream, int half, uint32_t h, const void *x,
+                                  const BertScatter *scatter, float *partials, float *gradient)
 {
   if (half)
     BERT_LAUNCH(gather_kernel<BertHalf>, dim3(scatter->n_pieces), dim3(threads_for(h)), 0, stream, h,
@@ -438,6 +447,6 @@ extern "C" void bert_scatter_rows(cudaStream_t stream, int half, uint32_t h, con
   else
     BERT_LAUNCH(gather_kernel<float>, dim3(scatter->n_pieces), dim3(threads_for(h)), 0, stream, h,
                 static_cast<const float *>(x), scatter->rows, scatter->pieces, partials);
-  BERT_LAUNCH(scatter_kernel, dim3(scatter->n_targets), dim3(threads_for(h)), 0, stream, h, partials, scatter->targets,
-              scatter->offsets, gradient);
+  BERT_LAUNCH(scatter_kernel, dim3(scatter->n_targets), dim3(threads_for(h)), 0, stream, h, partials,
+              scatter->targets, scatter->offsets, gradient);
 }

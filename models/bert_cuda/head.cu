@@ -1,6 +1,6 @@
-/* The choice head and the value head (symbols as in models/bert/weights.h), in floats. Products between a decision's
- * action tokens and its state's tokens have other sizes for every decision: one launch serves them all, blockIdx.z
- * being the decision, and blocks beyond a decision's size end at once. */
+/* The choice head and the value head (symbols as in models/bert/weights.h), in floats. Products between a
+ * decision's action tokens and its state's tokens have other sizes for every decision: one launch serves them
+ * all, blockIdx.z being the decision, and blocks beyond a decision's size end at once. */
 #include "kernels.h"
 
 #define THREADS     128
@@ -44,7 +44,8 @@ static __global__ void __launch_bounds__(THREADS) memory_scores_kernel(BertHead 
     return; /* whole warps */
   float total = 0;
   for (uint32_t column = 8 * lane; column < head.h; column += 8 * BERT_WARP)
-    total += dot8(bert_load8(head.states + (size_t)row * head.h + column), bert_load8(head.memory_weight + column));
+    total += dot8(bert_load8(head.states + (size_t)row * head.h + column),
+                  bert_load8(head.memory_weight + column));
   total = bert_warp_sum(total);
   if (lane == 0)
     head.memory_scores[row] = total;
@@ -58,7 +59,8 @@ static __global__ void __launch_bounds__(THREADS) softmax_kernel(BertHead head)
   uint32_t row = blockIdx.x, lane = threadIdx.x % BERT_WARP, warp = threadIdx.x / BERT_WARP;
   BertDecisionPlace place = head.places[head.action_place[row]];
   uint32_t length = place.length, where = 0xffffffffu;
-  float *x = head.attention + place.attention + (size_t)(row - place.action_row) * length, top = -INFINITY, total = 0;
+  float *x = head.attention + place.attention + (size_t)(row - place.action_row) * length, top = -INFINITY,
+        total = 0;
   bool bad = false;
   for (uint32_t j = threadIdx.x; j < length; j += THREADS) {
     float value = x[j];
@@ -104,7 +106,8 @@ static __global__ void __launch_bounds__(THREADS) softmax_kernel(BertHead head)
 }
 
 /* d a_ij from dP, in place, and what the maximum gave to its place. */
-static __global__ void __launch_bounds__(THREADS) softmax_backward_kernel(BertHead head, BertHeadGradient gradient)
+static __global__ void __launch_bounds__(THREADS)
+    softmax_backward_kernel(BertHead head, BertHeadGradient gradient)
 {
   __shared__ float scratch[BERT_WARP];
   uint32_t row = blockIdx.x;
@@ -121,12 +124,14 @@ static __global__ void __launch_bounds__(THREADS) softmax_backward_kernel(BertHe
 }
 
 /* dC gets what comes through the scores: d_largest wc + d * through. */
-static __global__ void __launch_bounds__(THREADS) scores_backward_kernel(BertHead head, BertHeadGradient gradient)
+static __global__ void __launch_bounds__(THREADS)
+    scores_backward_kernel(BertHead head, BertHeadGradient gradient)
 {
   float largest = gradient.d_largest[blockIdx.x];
   size_t at = (size_t)blockIdx.x * head.h;
   for (uint32_t column = 8 * threadIdx.x; column < head.h; column += 8 * THREADS) {
-    Bert8 d = bert_load8(gradient.d_actions + at + column), through = bert_load8(gradient.through + at + column);
+    Bert8 d = bert_load8(gradient.d_actions + at + column),
+          through = bert_load8(gradient.through + at + column);
     Bert8 weight = bert_load8(head.input_weight + column), scale = bert_load8(head.dot_scale + column);
 #pragma unroll
     for (int i = 0; i < 8; i++)
@@ -174,7 +179,8 @@ static __global__ void __launch_bounds__(THREADS) features_kernel(BertHead head)
     }
     bert_store8(head.summary + (size_t)pair * h + column, v);
     for (uint32_t i = first; i < last; i++) {
-      Bert8 c = bert_load8(head.actions + (size_t)i * h + column), u = bert_load8(head.read + (size_t)i * h + column);
+      Bert8 c = bert_load8(head.actions + (size_t)i * h + column),
+            u = bert_load8(head.read + (size_t)i * h + column);
       float *o = head.features + (size_t)i * 4 * h + column;
       bert_store8(o, c);
       bert_store8(o + h, u);
@@ -217,7 +223,8 @@ static __global__ void __launch_bounds__(THREADS) logits_kernel(BertHead head, f
     logits[pair] = total + head.linear_2_bias[0];
 }
 
-static __global__ void __launch_bounds__(THREADS) logits_backward_kernel(BertHead head, BertHeadGradient gradient)
+static __global__ void __launch_bounds__(THREADS)
+    logits_backward_kernel(BertHead head, BertHeadGradient gradient)
 {
   uint32_t h = head.h, pair = blockIdx.x, first = head.pair_start[pair], last = head.pair_start[pair + 1];
   float share = gradient.d_logits[pair] / (float)(last - first);
@@ -234,7 +241,8 @@ static __global__ void __launch_bounds__(THREADS) logits_backward_kernel(BertHea
 }
 
 /* From d o_i to dC, dU and the gradient of max_j a_ij. */
-static __global__ void __launch_bounds__(THREADS) features_backward_kernel(BertHead head, BertHeadGradient gradient)
+static __global__ void __launch_bounds__(THREADS)
+    features_backward_kernel(BertHead head, BertHeadGradient gradient)
 {
   __shared__ float scratch[BERT_WARP];
   uint32_t h = head.h, pair = blockIdx.x, first = head.pair_start[pair], last = head.pair_start[pair + 1];
@@ -258,7 +266,8 @@ static __global__ void __launch_bounds__(THREADS) features_backward_kernel(BertH
         d_v = bert_load8(kept);
       }
       const float *d_o = gradient.d_features + (size_t)i * 4 * h + column;
-      Bert8 c = bert_load8(head.actions + (size_t)i * h + column), u = bert_load8(head.read + (size_t)i * h + column);
+      Bert8 c = bert_load8(head.actions + (size_t)i * h + column),
+            u = bert_load8(head.read + (size_t)i * h + column);
       Bert8 v = bert_load8(head.summary + (size_t)pair * h + column);
       Bert8 d_c = bert_load8(d_o), d_u = bert_load8(d_o + h), d_cu = bert_load8(d_o + 2 * h),
             d_vu = bert_load8(d_o + 3 * h);
@@ -288,7 +297,8 @@ static __global__ void __launch_bounds__(THREADS) features_backward_kernel(BertH
 #define DEPTH 16
 #define EACH  4 /* 16 x 16 threads, 4 x 4 results each */
 
-/* c (m x n) = a (m x k) b (k x n), rows of c c_stride apart; element (i, l) of a is a[i * a_row + l * a_column]. */
+/* c (m x n) = a (m x k) b (k x n), rows of c c_stride apart; element (i, l) of a is a[i * a_row + l *
+ * a_column]. */
 typedef struct {
   const float *a, *b;
   size_t a_row, a_column, b_row, b_column;
@@ -300,17 +310,19 @@ struct alignas(16) Panel {
   float x[DEPTH][TILE + 4];
 };
 
-static __device__ __forceinline__ float element(const float *x, size_t row_stride, size_t column_stride, uint32_t row,
-                                                uint32_t column, uint32_t n_rows, uint32_t n_columns)
+static __device__ __forceinline__ float element(const float *x, size_t row_stride, size_t column_stride,
+                                                uint32_t row, uint32_t column, uint32_t n_rows,
+                                                uint32_t n_columns)
 {
   return row < n_rows && column < n_columns ? x[row * row_stride + column * column_stride] : 0.0f;
 }
 
-/* A_TALL and B_TALL say which index of a and b lies next to itself in memory: the one that neighbouring threads take.
+/* A_TALL and B_TALL say which index of a and b lies next to itself in memory: the one that neighbouring
+ * threads take.
  */
 template <bool A_TALL, bool B_TALL>
-static __device__ __forceinline__ void add_product(const Factors &f, uint32_t m, uint32_t n, Panel &a, Panel &b,
-                                                   float sums[EACH][EACH])
+static __device__ __forceinline__ void add_product(const Factors &f, uint32_t m, uint32_t n, Panel &a,
+                                                   Panel &b, float sums[EACH][EACH])
 {
   uint32_t first_row = blockIdx.y * TILE, first_column = blockIdx.x * TILE;
   uint32_t tx = threadIdx.x % 16, ty = threadIdx.x / 16;
@@ -366,7 +378,8 @@ static __global__ void __launch_bounds__(256)
 }
 
 /* Per decision, x (n_actions x length) S. */
-static __global__ void __launch_bounds__(256) states_by_attention_kernel(BertHead head, const float *x, float *out)
+static __global__ void __launch_bounds__(256)
+    states_by_attention_kernel(BertHead head, const float *x, float *out)
 {
   __shared__ Panel a, b;
   BertDecisionPlace place = head.places[blockIdx.z];
@@ -374,7 +387,8 @@ static __global__ void __launch_bounds__(256) states_by_attention_kernel(BertHea
     return;
   size_t h = head.h;
   float sums[EACH][EACH] = {};
-  Factors factors = {x + place.attention, head.states + place.state_row * h, place.length, 1, h, 1, place.length};
+  Factors factors = {x + place.attention, head.states + place.state_row * h, place.length, 1, h, 1,
+                     place.length};
   add_product<false, false>(factors, place.n_actions, head.h, a, b, sums);
   store_product(out + place.action_row * h, h, place.n_actions, head.h, nullptr, sums);
 }
@@ -388,10 +402,20 @@ static __global__ void __launch_bounds__(256) states_backward_kernel(BertHead he
     return;
   size_t h = head.h, length = place.length;
   float sums[EACH][EACH] = {};
-  Factors read = {
-      head.attention + place.attention, gradient.d_read + place.action_row * h, 1, length, h, 1, place.n_actions};
-  Factors scores = {
-      gradient.d_attention + place.attention, head.scaled + place.action_row * h, 1, length, h, 1, place.n_actions};
+  Factors read = {head.attention + place.attention,
+                  gradient.d_read + place.action_row * h,
+                  1,
+                  length,
+                  h,
+                  1,
+                  place.n_actions};
+  Factors scores = {gradient.d_attention + place.attention,
+                    head.scaled + place.action_row * h,
+                    1,
+                    length,
+                    h,
+                    1,
+                    place.n_actions};
   add_product<true, false>(read, place.length, head.h, a, b, sums);
   add_product<true, false>(scores, place.length, head.h, a, b, sums);
   store_product(gradient.d_states + place.state_offset * h, h, place.length, head.h, nullptr, sums);
@@ -406,7 +430,8 @@ static __global__ void __launch_bounds__(THREADS) value_input_kernel(BertHead he
     bert_store8(head.value_input + (size_t)blockIdx.x * head.h + column, bert_load8(from + column));
 }
 
-static __global__ void __launch_bounds__(THREADS) values_kernel(BertHead head, uint32_t n_hidden, float *values)
+static __global__ void __launch_bounds__(THREADS)
+    values_kernel(BertHead head, uint32_t n_hidden, float *values)
 {
   __shared__ float scratch[BERT_WARP];
   float total = 0;
@@ -433,7 +458,8 @@ static __global__ void __launch_bounds__(THREADS)
 
 /* A row of the batch collects what the uses of its text gave, in order. */
 template <class T>
-static __global__ void __launch_bounds__(THREADS) collect_kernel(BertHead head, BertHeadGradient gradient, T *d_hidden)
+static __global__ void __launch_bounds__(THREADS)
+    collect_kernel(BertHead head, BertHeadGradient gradient, T *d_hidden)
 {
   uint32_t h = head.h, row = blockIdx.x, text = head.row_text[row], within = row - head.text_start[text];
   uint32_t first = head.use_start[text], last = head.use_start[text + 1];
@@ -489,10 +515,11 @@ extern "C" void bert_head_read(cudaStream_t stream, const BertHead *head)
   dim3 by_columns(tiles(head->h), tiles(head->most_actions), head->n_decisions);
   BERT_LAUNCH(actions_kernel, dim3(head->n_action_rows), dim3(THREADS), 0, stream, *head);
   BERT_LAUNCH(memory_scores_kernel, dim3((head->n_rows + 3) / 4), dim3(THREADS), 0, stream, *head);
-  BERT_LAUNCH(actions_by_states_kernel, by_states, dim3(256), 0, stream, *head, head->scaled, head->memory_scores,
-              head->attention);
+  BERT_LAUNCH(actions_by_states_kernel, by_states, dim3(256), 0, stream, *head, head->scaled,
+              head->memory_scores, head->attention);
   BERT_LAUNCH(softmax_kernel, dim3(head->n_action_rows), dim3(THREADS), 0, stream, *head);
-  BERT_LAUNCH(states_by_attention_kernel, by_columns, dim3(256), 0, stream, *head, head->attention, head->read);
+  BERT_LAUNCH(states_by_attention_kernel, by_columns, dim3(256), 0, stream, *head, head->attention,
+              head->read);
   BERT_LAUNCH(features_kernel, dim3(head->n_pairs), dim3(THREADS), 0, stream, *head);
 }
 
@@ -507,7 +534,8 @@ extern "C" void bert_head_values(cudaStream_t stream, const BertHead *head, uint
   BERT_LAUNCH(values_kernel, dim3(head->n_decisions), dim3(THREADS), 0, stream, *head, n_hidden, values);
 }
 
-extern "C" void bert_head_logits_backward(cudaStream_t stream, const BertHead *head, const BertHeadGradient *gradient)
+extern "C" void bert_head_logits_backward(cudaStream_t stream, const BertHead *head,
+                                          const BertHeadGradient *gradient)
 {
   BERT_LAUNCH(logits_backward_kernel, dim3(head->n_pairs), dim3(THREADS), 0, stream, *head, *gradient);
 }
@@ -515,10 +543,12 @@ extern "C" void bert_head_logits_backward(cudaStream_t stream, const BertHead *h
 extern "C" void bert_head_values_backward(cudaStream_t stream, const BertHead *head, uint32_t n_hidden,
                                           const BertHeadGradient *gradient)
 {
-  BERT_LAUNCH(values_backward_kernel, dim3(head->n_decisions), dim3(THREADS), 0, stream, *head, n_hidden, *gradient);
+  BERT_LAUNCH(values_backward_kernel, dim3(head->n_decisions), dim3(THREADS), 0, stream, *head, n_hidden,
+              *gradient);
 }
 
-extern "C" void bert_head_read_backward(cudaStream_t stream, const BertHead *head, const BertHeadGradient *gradient)
+extern "C" void bert_head_read_backward(cudaStream_t stream, const BertHead *head,
+                                        const BertHeadGradient *gradient)
 {
   dim3 by_states(tiles(head->longest_state), tiles(head->most_actions), head->n_decisions);
   dim3 by_columns(tiles(head->h), tiles(head->most_actions), head->n_decisions);
@@ -532,12 +562,12 @@ extern "C" void bert_head_read_backward(cudaStream_t stream, const BertHead *hea
               gradient->through);
   BERT_LAUNCH(scores_backward_kernel, dim3(head->n_action_rows), dim3(THREADS), 0, stream, *head, *gradient);
   BERT_LAUNCH(states_backward_kernel, states_by_columns, dim3(256), 0, stream, *head, *gradient);
-  BERT_LAUNCH(totals_kernel, dim3((head->longest_state + THREADS - 1) / THREADS, head->n_decisions), dim3(THREADS), 0,
-              stream, *head, *gradient);
+  BERT_LAUNCH(totals_kernel, dim3((head->longest_state + THREADS - 1) / THREADS, head->n_decisions),
+              dim3(THREADS), 0, stream, *head, *gradient);
 }
 
-extern "C" void bert_head_collect(cudaStream_t stream, int half, const BertHead *head, const BertHeadGradient *gradient,
-                                  void *d_hidden)
+extern "C" void bert_head_collect(cudaStream_t stream, int half, const BertHead *head,
+                                  const BertHeadGradient *gradient, void *d_hidden)
 {
   if (half)
     BERT_LAUNCH(collect_kernel<BertHalf>, dim3(head->n_rows), dim3(THREADS), 0, stream, *head, *gradient,

@@ -1,9 +1,10 @@
 /* Launches of the device kernels. Every function enqueues work on `stream` and returns; errors are found by
  * cudaGetLastError. Pointers are device memory unless said otherwise.
  *
- * Activations of the encoder are float, or bf16 with `half`; they are passed as void *. Everything of the choice head,
- * and every sum, is in float. T = rows (tokens) of the batch, R = action rows, h = hidden size, f = intermediate size,
- * both multiples of 8. Every sum has a fixed order that depends on shapes alone: results are the same bits each time.
+ * Activations of the encoder are float, or bf16 with `half`; they are passed as void *. Everything of the
+ * choice head, and every sum, is in float. T = rows (tokens) of the batch, R = action rows, h = hidden size,
+ * f = intermediate size, both multiples of 8. Every sum has a fixed order that depends on shapes alone:
+ * results are the same bits each time.
  */
 #ifndef BERT_CUDA_KERNELS_H
 #define BERT_CUDA_KERNELS_H
@@ -27,8 +28,8 @@ typedef struct BertTexts {
   const uint64_t *hash;                   /* texts */
 } BertTexts;
 
-/* A LayerNorm's parameters and, for backward (else NULL), what it keeps: the sum it normalised (T x h), the mean and
- * 1 / deviation of each row. */
+/* A LayerNorm's parameters and, for backward (else NULL), what it keeps: the sum it normalised (T x h), the
+ * mean and 1 / deviation of each row. */
 typedef struct BertNorm {
   const float *weight, *bias;
   float epsilon;
@@ -46,42 +47,44 @@ static inline uint32_t bert_sum_blocks(uint32_t n_rows)
 /* ---- encoder.cu ---- */
 
 /* out = drop(norm(word + position + token type)). */
-void bert_embed(cudaStream_t stream, int half, uint32_t n_rows, uint32_t h, const BertTexts *texts, const float *words,
-                const float *positions, const float *types, const BertNorm *norm, const BertMask *mask, void *out);
+void bert_embed(cudaStream_t stream, int half, uint32_t n_rows, uint32_t h, const BertTexts *texts,
+                const float *words, const float *positions, const float *types, const BertNorm *norm,
+                const BertMask *mask, void *out);
 
 /* out = norm(drop(x + bias) + residual). x is overwritten where norm->sum is x. */
-void bert_add_norm(cudaStream_t stream, int half, uint32_t n_rows, uint32_t h, const BertTexts *texts, const void *x,
-                   const float *bias, const void *residual, const BertNorm *norm, const BertMask *mask, void *out);
+void bert_add_norm(cudaStream_t stream, int half, uint32_t n_rows, uint32_t h, const BertTexts *texts,
+                   const void *x, const float *bias, const void *residual, const BertNorm *norm,
+                   const BertMask *mask, void *out);
 
-/* d_x (T x h, in place) goes from the norm's output to its input; `before` masks it first (embeddings). `branch`,
- * unless NULL, gets `after` applied to the result: the gradient of x in bert_add_norm. partials (bert_sum_blocks x 3h):
- * sums for weight, bias, and column sums of branch. */
+/* d_x (T x h, in place) goes from the norm's output to its input; `before` masks it first (embeddings).
+ * `branch`, unless NULL, gets `after` applied to the result: the gradient of x in bert_add_norm. partials
+ * (bert_sum_blocks x 3h): sums for weight, bias, and column sums of branch. */
 void bert_norm_backward(cudaStream_t stream, int half, uint32_t n_rows, uint32_t h, const BertTexts *texts,
-                        const BertNorm *norm, const BertMask *before, const BertMask *after, void *d_x, void *branch,
-                        float *partials);
+                        const BertNorm *norm, const BertMask *before, const BertMask *after, void *d_x,
+                        void *branch, float *partials);
 
 /* out = gelu(x + bias), T x f. */
 void bert_gelu(cudaStream_t stream, int half, int tanh_form, uint32_t n_rows, uint32_t f, const void *x,
                const float *bias, void *out);
-/* d (in place) goes from gelu's output to its input; activated (T x f) is made again; partials (bert_sum_blocks x f)
- * get column sums of d. */
-void bert_gelu_backward(cudaStream_t stream, int half, int tanh_form, uint32_t n_rows, uint32_t f, const void *x,
-                        const float *bias, void *d, void *activated, float *partials);
+/* d (in place) goes from gelu's output to its input; activated (T x f) is made again; partials
+ * (bert_sum_blocks x f) get column sums of d. */
+void bert_gelu_backward(cudaStream_t stream, int half, int tanh_form, uint32_t n_rows, uint32_t f,
+                        const void *x, const float *bias, void *d, void *activated, float *partials);
 
-/* partials (bert_sum_blocks x n): column sums of x (n_rows x n, n a multiple of 8), rows weighted by `weights` and
- * elements by y where these are not NULL, row i being row map[i] where that is not NULL. */
-void bert_column_sums(cudaStream_t stream, int half, uint32_t n_rows, uint32_t n, const void *x, const float *weights,
-                      const float *y, const uint32_t *map, float *partials);
+/* partials (bert_sum_blocks x n): column sums of x (n_rows x n, n a multiple of 8), rows weighted by
+ * `weights` and elements by y where these are not NULL, row i being row map[i] where that is not NULL. */
+void bert_column_sums(cudaStream_t stream, int half, uint32_t n_rows, uint32_t n, const void *x,
+                      const float *weights, const float *y, const uint32_t *map, float *partials);
 /* y (n) += the sum of n_partials vectors, `stride` floats apart. */
-void bert_sum_partials(cudaStream_t stream, uint32_t n_partials, size_t stride, const float *partials, uint32_t n,
-                       float *y);
+void bert_sum_partials(cudaStream_t stream, uint32_t n_partials, size_t stride, const float *partials,
+                       uint32_t n, float *y);
 
 /* n elements, to and from the activations' type; n is a multiple of 8. */
 void bert_to_floats(cudaStream_t stream, int half, size_t n, const void *from, float *to);
 void bert_from_floats(cudaStream_t stream, int half, size_t n, const float *from, void *to);
 
-/* Sums rows of x (T x h) into rows of the gradient block. A piece is {first, count} in `rows`; a target is {first
- * piece, pieces} and an offset into `gradient` in floats. partials: pieces x h. */
+/* Sums rows of x (T x h) into rows of the gradient block. A piece is {first, count} in `rows`; a target is
+ * {first piece, pieces} and an offset into `gradient` in floats. partials: pieces x h. */
 typedef struct BertScatter {
   uint32_t n_pieces, n_targets;
   const uint32_t *rows, *pieces, *targets;
@@ -92,8 +95,8 @@ void bert_scatter_rows(cudaStream_t stream, int half, uint32_t h, const void *x,
 
 /* ---- attention.cu ---- */
 
-/* Attention within each text: queries, keys and values are T x 3h without their bias (3h), heads beside each other. A
- * tile is {text, first row of the text}, BERT_ATTENTION_TILE rows of it. */
+/* Attention within each text: queries, keys and values are T x 3h without their bias (3h), heads beside each
+ * other. A tile is {text, first row of the text}, BERT_ATTENTION_TILE rows of it. */
 #define BERT_ATTENTION_TILE      32
 #define BERT_ATTENTION_MOST_WIDE 64 /* widest head */
 typedef struct BertAttention {
@@ -105,19 +108,21 @@ typedef struct BertAttention {
   float *log_sums; /* T x heads: log of the softmax's denominator; NULL in inference */
 } BertAttention;
 /* context: T x h. */
-void bert_fused_attention(cudaStream_t stream, int half, const BertTexts *texts, const BertAttention *attention,
-                          void *context);
+void bert_fused_attention(cudaStream_t stream, int half, const BertTexts *texts,
+                          const BertAttention *attention, void *context);
 /* d_projections (T x 3h) from d_context; delta is scratch of T x heads. */
 void bert_fused_attention_backward(cudaStream_t stream, int half, const BertTexts *texts,
                                    const BertAttention *attention, uint32_t n_rows, const void *context,
                                    const void *d_context, float *delta, void *d_projections);
 
-/* attention_halves.cu, which the two above call for bf16; tiles have BERT_ATTENTION_HALVES_TILE rows there. */
+/* attention_halves.cu, which the two above call for bf16; tiles have BERT_ATTENTION_HALVES_TILE rows there.
+ */
 #define BERT_ATTENTION_HALVES_TILE 64
-void bert_attention_halves(cudaStream_t stream, const BertTexts *texts, const BertAttention *attention, void *context);
-void bert_attention_halves_backward(cudaStream_t stream, const BertTexts *texts, const BertAttention *attention,
-                                    uint32_t n_rows, const void *context, const void *d_context, float *delta,
-                                    void *d_projections);
+void bert_attention_halves(cudaStream_t stream, const BertTexts *texts, const BertAttention *attention,
+                           void *context);
+void bert_attention_halves_backward(cudaStream_t stream, const BertTexts *texts,
+                                    const BertAttention *attention, uint32_t n_rows, const void *context,
+                                    const void *d_context, float *delta, void *d_projections);
 
 /* ---- head.cu: symbols as in models/bert/weights.h ---- */
 
@@ -158,8 +163,8 @@ typedef struct BertHead {
   float *value_hidden;     /* decisions x 128 */
 } BertHead;
 
-/* In this order; the caller computes hidden = features W1^T after the first, value_hidden = value_input W^T after the
- * second. */
+/* In this order; the caller computes hidden = features W1^T after the first, value_hidden = value_input W^T
+ * after the second. */
 void bert_head_read(cudaStream_t stream, const BertHead *head);
 void bert_head_logits(cudaStream_t stream, const BertHead *head, float *logits);
 void bert_head_values(cudaStream_t stream, const BertHead *head, uint32_t n_hidden, float *values);
@@ -178,8 +183,8 @@ typedef struct BertHeadGradient {
   float *d_value_input;             /* decisions x h, NULL without values */
 } BertHeadGradient;
 
-/* In this order; the caller computes d_features = d_linear_1 W1 after the first and, with values, d_value_input =
- * d_value_hidden W after bert_head_values_backward. */
+/* In this order; the caller computes d_features = d_linear_1 W1 after the first and, with values,
+ * d_value_input = d_value_hidden W after bert_head_values_backward. */
 void bert_head_logits_backward(cudaStream_t stream, const BertHead *head, const BertHeadGradient *gradient);
 void bert_head_values_backward(cudaStream_t stream, const BertHead *head, uint32_t n_hidden,
                                const BertHeadGradient *gradient);
@@ -213,19 +218,20 @@ typedef struct BertStepResult {
   int finite;
 } BertStepResult;
 
-/* The gradient's norm, and how much it is to be scaled so that it is at most max_norm (0: not at all). `sums` is
- * scratch of n_pieces doubles; `result` is device memory. */
+/* The gradient's norm, and how much it is to be scaled so that it is at most max_norm (0: not at all). `sums`
+ * is scratch of n_pieces doubles; `result` is device memory. */
 void bert_gradient_norm(cudaStream_t stream, uint32_t n_pieces, const BertPiece *pieces, float max_norm,
                         const float *gradient, double *sums, BertStepResult *result);
 
-/* AdamW with the gradient scaled as `result` says, and gradient = 0; nothing where the norm is not finite. halves: the
- * bf16 copy of the weights, or NULL. */
-void bert_adamw(cudaStream_t stream, uint32_t n_pieces, const BertPiece *pieces, const BertStep *step, float *weights,
-                float *gradient, float *moment1, float *moment2, void *halves, const BertStepResult *result);
+/* AdamW with the gradient scaled as `result` says, and gradient = 0; nothing where the norm is not finite.
+ * halves: the bf16 copy of the weights, or NULL. */
+void bert_adamw(cudaStream_t stream, uint32_t n_pieces, const BertPiece *pieces, const BertStep *step,
+                float *weights, float *gradient, float *moment1, float *moment2, void *halves,
+                const BertStepResult *result);
 
 /* average += rest (weights - average); nothing where the norm is not finite. */
-void bert_average(cudaStream_t stream, uint32_t n_pieces, const BertPiece *pieces, float rest, const float *weights,
-                  float *average, const BertStepResult *result);
+void bert_average(cudaStream_t stream, uint32_t n_pieces, const BertPiece *pieces, float rest,
+                  const float *weights, float *average, const BertStepResult *result);
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,5 @@
-/* Blocks of device memory: one of fixed size for weights and optimiser, and one each for training and scoring that grow
- * to the largest batch seen. What does not fit is said with the number of tokens that would. */
+/* Blocks of device memory: one of fixed size for weights and optimiser, and one each for training and scoring
+ * that grow to the largest batch seen. What does not fit is said with the number of tokens that would. */
 #include "policy.h"
 #include <math.h>
 
@@ -23,7 +23,8 @@ static void take_fixed(BertCuda *policy, BertArena *arena)
   }
   void *workspace = bert_arena_take(arena, CUBLAS_WORKSPACE, 1);
   if (workspace && policy->context.status == CUBLAS_STATUS_SUCCESS)
-    policy->context.status = policy->context.cublas.set_workspace(policy->context.handle, workspace, CUBLAS_WORKSPACE);
+    policy->context.status =
+        policy->context.cublas.set_workspace(policy->context.handle, workspace, CUBLAS_WORKSPACE);
 }
 
 /* What this object may still take, besides what it has. */
@@ -56,12 +57,13 @@ gboolean bert_cuda_take_fixed(BertCuda *policy, GError **error)
   void *memory = NULL;
   if (measure.used > available || cudaMalloc(&memory, measure.used) != cudaSuccess) {
     (void)cudaGetLastError();
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FAILED,
-                "weights%s of %s need %.0f MiB of device memory, and %.0f MiB are there%s; use a device with more, a "
-                "smaller model or bert_cpu",
-                policy->trains ? ", gradients and optimiser" : "", policy->shared->model,
-                (double)measure.used / MEBIBYTE, (double)available / MEBIBYTE,
-                policy->memory_limit > 0 ? " ('memory' limits it)" : "");
+    g_set_error(
+        error, CW_POLICY_ERROR, CW_ERROR_FAILED,
+        "weights%s of %s need %.0f MiB of device memory, and %.0f MiB are there%s; use a device with more, a "
+        "smaller model or bert_cpu",
+        policy->trains ? ", gradients and optimiser" : "", policy->shared->model,
+        (double)measure.used / MEBIBYTE, (double)available / MEBIBYTE,
+        policy->memory_limit > 0 ? " ('memory' limits it)" : "");
     return FALSE;
   }
   policy->fixed = (BertArena){.base = memory, .size = measure.used};
@@ -113,15 +115,17 @@ gboolean bert_cuda_take_work(BertCuda *policy, BertArena *work, gsize size, guin
   }
   if (!taken) {
     (void)cudaGetLastError();
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FAILED,
-                "a batch of %u tokens needs %.0f MiB of device memory besides %.0f MiB for weights%s, and %.0f MiB are "
-                "there%s, enough for about %.0f tokens like these; use %s%s or shorter texts (max_state_tokens)",
-                n_rows, (double)size / MEBIBYTE, (double)policy->fixed.size / MEBIBYTE,
-                policy->trains ? " and optimiser" : "", (double)available / MEBIBYTE,
-                policy->memory_limit > 0 ? " ('memory' limits it)" : "",
-                floor((double)n_rows * ((double)available / (double)size)),
-                work == &policy->training ? "smaller batches" : "a smaller score_batch_tokens",
-                policy->context.half ? "" : ", 'precision: bf16'");
+    g_set_error(
+        error, CW_POLICY_ERROR, CW_ERROR_FAILED,
+        "a batch of %u tokens needs %.0f MiB of device memory besides %.0f MiB for weights%s, and %.0f MiB "
+        "are "
+        "there%s, enough for about %.0f tokens like these; use %s%s or shorter texts (max_state_tokens)",
+        n_rows, (double)size / MEBIBYTE, (double)policy->fixed.size / MEBIBYTE,
+        policy->trains ? " and optimiser" : "", (double)available / MEBIBYTE,
+        policy->memory_limit > 0 ? " ('memory' limits it)" : "",
+        floor((double)n_rows * ((double)available / (double)size)),
+        work == &policy->training ? "smaller batches" : "a smaller score_batch_tokens",
+        policy->context.half ? "" : ", 'precision: bf16'");
     return FALSE;
   }
   *work = (BertArena){.base = memory, .size = wanted};
@@ -185,7 +189,8 @@ gboolean bert_cuda_refresh(BertCuda *policy, GError **error)
 {
   if (!policy->weights.halves)
     return TRUE;
-  gsize n = policy->shared->layout->n_floats / 8 * 8; /* the rest is in the head, which is computed in float */
+  gsize n =
+      policy->shared->layout->n_floats / 8 * 8; /* the rest is in the head, which is computed in float */
   bert_from_floats(policy->context.stream, TRUE, n, policy->weights.block, policy->weights.halves);
   return bert_context_check(&policy->context, "rounding the weights", error);
 }

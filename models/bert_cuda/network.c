@@ -1,4 +1,5 @@
-/* The order of kernels and products, forward and backward. Everything is enqueued on one stream; nothing here waits. */
+/* The order of kernels and products, forward and backward. Everything is enqueued on one stream; nothing here
+ * waits. */
 #include "network.h"
 
 /* ---- places of weights ---- */
@@ -41,8 +42,8 @@ static void *take_activations(const BertPass *pass, BertArena *arena, gsize n_co
   return bert_arena_take(arena, pass->placed.head.n_rows * n_columns, pass->context->half ? 2 : 4);
 }
 
-static BertNorm take_norm(const BertPass *pass, BertArena *arena, const float *norm_weight, const float *norm_bias,
-                          gboolean keeps)
+static BertNorm take_norm(const BertPass *pass, BertArena *arena, const float *norm_weight,
+                          const float *norm_bias, gboolean keeps)
 {
   BertNorm norm = {.weight = weight(pass, norm_weight),
                    .bias = weight(pass, norm_bias),
@@ -76,7 +77,8 @@ static void take_encoder(BertPass *pass, BertArena *arena)
       memory->context = take_activations(pass, arena, h);
       memory->attention_out = take_activations(pass, arena, h);
       memory->intermediate = keeps ? take_activations(pass, arena, f) : pass->activated;
-      memory->log_sums = keeps ? bert_device_take(arena, float, pass->placed.head.n_rows * config->n_heads) : NULL;
+      memory->log_sums =
+          keeps ? bert_device_take(arena, float, pass->placed.head.n_rows * config->n_heads) : NULL;
       if (!keeps)
         spare = *memory;
       /* So that measuring, where every pointer is NULL, takes the shared ones once as well. */
@@ -86,8 +88,8 @@ static void take_encoder(BertPass *pass, BertArena *arena)
       *memory = spare;
     }
     memory->input = input;
-    memory->attention_norm =
-        take_norm(pass, arena, map->layers[i].attention_norm_weight, map->layers[i].attention_norm_bias, keeps);
+    memory->attention_norm = take_norm(pass, arena, map->layers[i].attention_norm_weight,
+                                       map->layers[i].attention_norm_bias, keeps);
     memory->output_norm =
         take_norm(pass, arena, map->layers[i].output_norm_weight, map->layers[i].output_norm_bias, keeps);
     if (keeps)
@@ -175,21 +177,22 @@ static void layer_forward(BertPass *pass, guint layer, void *output)
   BertMask mask = mask_of(&pass->hidden_dropout, (gint)layer, BERT_SITE_ATTENTION_OUTPUT);
   void *x = memory->attention_norm.sum ? memory->attention_norm.sum : pass->shared;
 
-  bert_gemm(context, rows, 3 * h, h, bert_matrix(memory->input, h, half), matrix(pass, map->query_weight, h, TRUE),
-            memory->projections, 3 * h, half, FALSE);
+  bert_gemm(context, rows, 3 * h, h, bert_matrix(memory->input, h, half),
+            matrix(pass, map->query_weight, h, TRUE), memory->projections, 3 * h, half, FALSE);
   bert_fused_attention(context->stream, half, texts, &attention, memory->context);
   bert_gemm(context, rows, h, h, bert_matrix(memory->context, h, half),
             matrix(pass, map->attention_output_weight, h, TRUE), x, h, half, FALSE);
-  bert_add_norm(context->stream, half, (uint32_t)rows, (uint32_t)h, texts, x, weight(pass, map->attention_output_bias),
-                memory->input, &memory->attention_norm, &mask, memory->attention_out);
+  bert_add_norm(context->stream, half, (uint32_t)rows, (uint32_t)h, texts, x,
+                weight(pass, map->attention_output_bias), memory->input, &memory->attention_norm, &mask,
+                memory->attention_out);
   bert_gemm(context, rows, f, h, bert_matrix(memory->attention_out, h, half),
             matrix(pass, map->intermediate_weight, h, TRUE), memory->intermediate, f, half, FALSE);
   bert_gelu(context->stream, half, tanh_form, (uint32_t)rows, (uint32_t)f, memory->intermediate,
             weight(pass, map->intermediate_bias), pass->activated);
   x = memory->output_norm.sum ? memory->output_norm.sum : pass->shared;
   mask = mask_of(&pass->hidden_dropout, (gint)layer, BERT_SITE_OUTPUT);
-  bert_gemm(context, rows, h, f, bert_matrix(pass->activated, f, half), matrix(pass, map->output_weight, f, TRUE), x, h,
-            half, FALSE);
+  bert_gemm(context, rows, h, f, bert_matrix(pass->activated, f, half),
+            matrix(pass, map->output_weight, f, TRUE), x, h, half, FALSE);
   bert_add_norm(context->stream, half, (uint32_t)rows, (uint32_t)h, texts, x, weight(pass, map->output_bias),
                 memory->attention_out, &memory->output_norm, &mask, output);
 }
@@ -207,8 +210,8 @@ static void head_forward(BertPass *pass)
             bert_transpose(weight(pass, map->linear_1_weight), 4 * h, FALSE), head->hidden, h, FALSE, FALSE);
   bert_head_logits(context->stream, head, pass->logits);
   bert_gemm(context, head->n_decisions, BERT_VALUE_HIDDEN, h, bert_matrix(head->value_input, h, FALSE),
-            bert_transpose(weight(pass, map->value_hidden_weight), h, FALSE), head->value_hidden, BERT_VALUE_HIDDEN,
-            FALSE, FALSE);
+            bert_transpose(weight(pass, map->value_hidden_weight), h, FALSE), head->value_hidden,
+            BERT_VALUE_HIDDEN, FALSE, FALSE);
   bert_head_values(context->stream, head, BERT_VALUE_HIDDEN, pass->values);
 }
 
@@ -241,35 +244,40 @@ typedef struct {
 } Backward;
 
 /* gradient (outputs x inputs) += d_y^T x over n_rows. */
-static void weight_gradient(const Backward *run, const float *tensor, gsize n_rows, gsize n_outputs, gsize n_inputs,
-                            const void *d_y, const void *x, gboolean half)
+static void weight_gradient(const Backward *run, const float *tensor, gsize n_rows, gsize n_outputs,
+                            gsize n_inputs, const void *d_y, const void *x, gboolean half)
 {
   bert_gemm(run->pass->context, n_outputs, n_inputs, n_rows, bert_transpose(d_y, n_outputs, half),
-            bert_matrix(x, n_inputs, half), in_block(run->pass, run->gradient, tensor), n_inputs, FALSE, TRUE);
+            bert_matrix(x, n_inputs, half), in_block(run->pass, run->gradient, tensor), n_inputs, FALSE,
+            TRUE);
 }
 
-/* Adds the partial sums of some vectors of n that lie beside each other, `stride` floats per block of rows. */
-static void add_partials(const Backward *run, gsize n_rows, gsize stride, gsize first, gsize n, const float *tensor)
+/* Adds the partial sums of some vectors of n that lie beside each other, `stride` floats per block of rows.
+ */
+static void add_partials(const Backward *run, gsize n_rows, gsize stride, gsize first, gsize n,
+                         const float *tensor)
 {
-  bert_sum_partials(run->pass->context->stream, bert_sum_blocks((uint32_t)n_rows), stride, run->partials + first,
-                    (uint32_t)n, in_block(run->pass, run->gradient, tensor));
+  bert_sum_partials(run->pass->context->stream, bert_sum_blocks((uint32_t)n_rows), stride,
+                    run->partials + first, (uint32_t)n, in_block(run->pass, run->gradient, tensor));
 }
 
 /* The head's column sums: gradient += sum of rows of x (of `map`, if any), weighted. */
 static void column_gradient(const Backward *run, const float *tensor, gsize n_rows, gsize n, const float *x,
                             const float *weights, const float *y, const uint32_t *map)
 {
-  bert_column_sums(run->pass->context->stream, FALSE, (uint32_t)n_rows, (uint32_t)n, x, weights, y, map, run->partials);
+  bert_column_sums(run->pass->context->stream, FALSE, (uint32_t)n_rows, (uint32_t)n, x, weights, y, map,
+                   run->partials);
   add_partials(run, n_rows, n, 0, n, tensor);
 }
 
-static void norm_backward(const Backward *run, const BertNorm *norm, const BertMask *before, const BertMask *after,
-                          void *branch, const float *norm_weight, const float *norm_bias, const float *branch_bias)
+static void norm_backward(const Backward *run, const BertNorm *norm, const BertMask *before,
+                          const BertMask *after, void *branch, const float *norm_weight,
+                          const float *norm_bias, const float *branch_bias)
 {
   const BertPass *pass = run->pass;
   gsize rows = pass->placed.head.n_rows, h = config_of(pass)->hidden_size;
-  bert_norm_backward(pass->context->stream, pass->context->half, (uint32_t)rows, (uint32_t)h, &pass->placed.texts, norm,
-                     before, after, run->d_hidden, branch, run->partials);
+  bert_norm_backward(pass->context->stream, pass->context->half, (uint32_t)rows, (uint32_t)h,
+                     &pass->placed.texts, norm, before, after, run->d_hidden, branch, run->partials);
   add_partials(run, rows, 3 * h, 0, h, norm_weight);
   add_partials(run, rows, 3 * h, h, h, norm_bias);
   if (branch)
@@ -289,17 +297,17 @@ static void layer_backward(const Backward *run, guint layer)
   const BertMask none = {0};
   BertMask mask = mask_of(&pass->hidden_dropout, (gint)layer, BERT_SITE_OUTPUT);
 
-  norm_backward(run, &memory->output_norm, &none, &mask, run->d_branch, map->output_norm_weight, map->output_norm_bias,
-                map->output_bias);
-  bert_gemm(context, rows, f, h, bert_matrix(run->d_branch, h, half), matrix(pass, map->output_weight, f, FALSE),
-            run->d_wide, f, half, FALSE);
+  norm_backward(run, &memory->output_norm, &none, &mask, run->d_branch, map->output_norm_weight,
+                map->output_norm_bias, map->output_bias);
+  bert_gemm(context, rows, f, h, bert_matrix(run->d_branch, h, half),
+            matrix(pass, map->output_weight, f, FALSE), run->d_wide, f, half, FALSE);
   bert_gelu_backward(context->stream, half, tanh_form, (uint32_t)rows, (uint32_t)f, memory->intermediate,
                      weight(pass, map->intermediate_bias), run->d_wide, pass->activated, run->partials);
   add_partials(run, rows, f, 0, f, map->intermediate_bias);
   weight_gradient(run, map->output_weight, rows, h, f, run->d_branch, pass->activated, half);
   weight_gradient(run, map->intermediate_weight, rows, f, h, run->d_wide, memory->attention_out, half);
-  bert_gemm(context, rows, h, f, bert_matrix(run->d_wide, f, half), matrix(pass, map->intermediate_weight, h, FALSE),
-            run->d_hidden, h, half, TRUE);
+  bert_gemm(context, rows, h, f, bert_matrix(run->d_wide, f, half),
+            matrix(pass, map->intermediate_weight, h, FALSE), run->d_hidden, h, half, TRUE);
 
   mask = mask_of(&pass->hidden_dropout, (gint)layer, BERT_SITE_ATTENTION_OUTPUT);
   norm_backward(run, &memory->attention_norm, &none, &mask, run->d_branch, map->attention_norm_weight,
@@ -307,10 +315,10 @@ static void layer_backward(const Backward *run, guint layer)
   weight_gradient(run, map->attention_output_weight, rows, h, h, run->d_branch, memory->context, half);
   bert_gemm(context, rows, h, h, bert_matrix(run->d_branch, h, half),
             matrix(pass, map->attention_output_weight, h, FALSE), run->d_context, h, half, FALSE);
-  bert_fused_attention_backward(context->stream, half, &pass->placed.texts, &attention, (uint32_t)rows, memory->context,
-                                run->d_context, run->delta, run->d_projections);
-  bert_column_sums(context->stream, half, (uint32_t)rows, (uint32_t)(3 * h), run->d_projections, NULL, NULL, NULL,
-                   run->partials);
+  bert_fused_attention_backward(context->stream, half, &pass->placed.texts, &attention, (uint32_t)rows,
+                                memory->context, run->d_context, run->delta, run->d_projections);
+  bert_column_sums(context->stream, half, (uint32_t)rows, (uint32_t)(3 * h), run->d_projections, NULL, NULL,
+                   NULL, run->partials);
   add_partials(run, rows, 3 * h, 0, 3 * h, map->query_bias);
   weight_gradient(run, map->query_weight, rows, 3 * h, h, run->d_projections, memory->input, half);
   if ((gint)layer > pass->first_trained) /* something below it is trained too */
@@ -324,8 +332,8 @@ static void embeddings_backward(const Backward *run)
   const BertParameters *map = pass->weights->map;
   const BertMask none = {0};
   BertMask mask = mask_of(&pass->hidden_dropout, BERT_LAYER_EMBEDDINGS, BERT_SITE_EMBEDDINGS);
-  norm_backward(run, &pass->embeddings_norm, &mask, &none, NULL, map->embeddings_norm_weight, map->embeddings_norm_bias,
-                NULL);
+  norm_backward(run, &pass->embeddings_norm, &mask, &none, NULL, map->embeddings_norm_weight,
+                map->embeddings_norm_bias, NULL);
   bert_scatter_rows(pass->context->stream, pass->context->half, config_of(pass)->hidden_size, run->d_hidden,
                     &pass->placed.scatter, run->partials, run->gradient);
 }
@@ -339,10 +347,13 @@ static void value_backward(const Backward *run, const BertHeadGradient *d)
   bert_head_values_backward(pass->context->stream, head, BERT_VALUE_HIDDEN, d);
   bert_gemm(pass->context, n, h, BERT_VALUE_HIDDEN, bert_matrix(d->d_value_hidden, BERT_VALUE_HIDDEN, FALSE),
             bert_matrix(weight(pass, map->value_hidden_weight), h, FALSE), d->d_value_input, h, FALSE, FALSE);
-  weight_gradient(run, map->value_hidden_weight, n, BERT_VALUE_HIDDEN, h, d->d_value_hidden, head->value_input, FALSE);
+  weight_gradient(run, map->value_hidden_weight, n, BERT_VALUE_HIDDEN, h, d->d_value_hidden,
+                  head->value_input, FALSE);
   column_gradient(run, map->value_hidden_bias, n, BERT_VALUE_HIDDEN, d->d_value_hidden, NULL, NULL, NULL);
-  column_gradient(run, map->value_output_weight, n, BERT_VALUE_HIDDEN, head->value_hidden, d->d_values, NULL, NULL);
-  bert_add_sum(pass->context->stream, (uint32_t)n, d->d_values, in_block(pass, run->gradient, map->value_output_bias));
+  column_gradient(run, map->value_output_weight, n, BERT_VALUE_HIDDEN, head->value_hidden, d->d_values, NULL,
+                  NULL);
+  bert_add_sum(pass->context->stream, (uint32_t)n, d->d_values,
+               in_block(pass, run->gradient, map->value_output_bias));
 }
 
 static void head_backward(const Backward *run, BertArena *arena, const float *d_logits, const float *d_values)
@@ -394,11 +405,13 @@ static gsize partials_size(const BertPass *pass)
   gsize h = config->hidden_size, wide = MAX(3 * h, (gsize)config->intermediate_size);
   gsize encoder = bert_sum_blocks(head->n_rows) * wide;
   gsize longest = MAX(MAX(head->n_action_rows, head->n_state_rows), head->n_pairs);
-  gsize in_head = bert_sum_blocks((uint32_t)longest) * h + bert_sum_blocks(head->n_decisions) * BERT_VALUE_HIDDEN;
+  gsize in_head =
+      bert_sum_blocks((uint32_t)longest) * h + bert_sum_blocks(head->n_decisions) * BERT_VALUE_HIDDEN;
   return MAX(MAX(encoder, in_head), pass->placed.scatter.n_pieces * h);
 }
 
-void bert_pass_backward(BertPass *pass, BertArena *arena, const float *d_logits, const float *d_values, float *gradient)
+void bert_pass_backward(BertPass *pass, BertArena *arena, const float *d_logits, const float *d_values,
+                        float *gradient)
 {
   const BertConfig *config = config_of(pass);
   gint n_layers = (gint)config->n_layers, lowest = MAX(pass->first_trained, 0);

@@ -1,6 +1,6 @@
-/* Encoder and choice head over a packed batch on the device. h = hidden_size, f = intermediate_size, T = rows of the
- * batch, R = action rows. A pass takes its memory from an arena in the same order each time, so that taking from an
- * arena without a block measures it. */
+/* Encoder and choice head over a packed batch on the device. h = hidden_size, f = intermediate_size, T = rows
+ * of the batch, R = action rows. A pass takes its memory from an arena in the same order each time, so that
+ * taking from an arena without a block measures it. */
 #ifndef BERT_CUDA_NETWORK_H
 #define BERT_CUDA_NETWORK_H
 
@@ -19,8 +19,9 @@ typedef struct BertDeviceWeights {
 
 /* What a layer keeps. Without training all layers share. */
 typedef struct BertLayerMemory {
-  void *input, *projections, *context, *attention_out, *intermediate; /* T x h, 3h, h, h, f (before bias and GELU) */
-  float *log_sums;                                                    /* T x heads */
+  void *input, *projections, *context, *attention_out,
+      *intermediate; /* T x h, 3h, h, h, f (before bias and GELU) */
+  float *log_sums;   /* T x heads */
   BertNorm attention_norm, output_norm;
 } BertLayerMemory;
 
@@ -44,8 +45,8 @@ void bert_pass_clear(BertPass *pass);
 
 /* Enqueues the passes; bert_context_check tells whether that went well. */
 void bert_pass_forward(BertPass *pass);
-/* Adds to `gradient` (a block of the layout). d_logits and d_values are on the device; d_values may be NULL. Memory
- * beyond bert_pass_take's comes from `arena`. */
+/* Adds to `gradient` (a block of the layout). d_logits and d_values are on the device; d_values may be NULL.
+ * Memory beyond bert_pass_take's comes from `arena`. */
 void bert_pass_backward(BertPass *pass, BertArena *arena, const float *d_logits, const float *d_values,
                         float *gradient);
 

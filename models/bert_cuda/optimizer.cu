@@ -1,6 +1,6 @@
-/* AdamW (Loshchilov and Hutter 2019, in PyTorch's form) on the device: the gradient's norm, clipping and the update
- * follow each other in the stream, the host sees the norm afterwards. Pieces of tensors are blocks; sums over pieces
- * are added in order. */
+/* AdamW (Loshchilov and Hutter 2019, in PyTorch's form) on the device: the gradient's norm, clipping and the
+ * update follow each other in the stream, the host sees the norm afterwards. Pieces of tensors are blocks;
+ * sums over pieces are added in order. */
 #include "kernels.h"
 
 #define THREADS 256
@@ -72,8 +72,8 @@ static __device__ __forceinline__ float update(float w, float gradient, float *m
 }
 
 static __global__ void __launch_bounds__(THREADS)
-    adamw_kernel(const BertPiece *pieces, BertStep step, const BertStepResult *result, float *weights, float *gradient,
-                 float *moment1, float *moment2, BertHalf *halves)
+    adamw_kernel(const BertPiece *pieces, BertStep step, const BertStepResult *result, float *weights,
+                 float *gradient, float *moment1, float *moment2, BertHalf *halves)
 {
   if (!result->finite)
     return; /* the host looks at the gradient, and clears it */
@@ -134,23 +134,25 @@ static __global__ void __launch_bounds__(THREADS)
   }
 }
 
-extern "C" void bert_gradient_norm(cudaStream_t stream, uint32_t n_pieces, const BertPiece *pieces, float max_norm,
-                                   const float *gradient, double *sums, BertStepResult *result)
+extern "C" void bert_gradient_norm(cudaStream_t stream, uint32_t n_pieces, const BertPiece *pieces,
+                                   float max_norm, const float *gradient, double *sums,
+                                   BertStepResult *result)
 {
   BERT_LAUNCH(squares_kernel, dim3(n_pieces), dim3(THREADS), 0, stream, pieces, gradient, sums);
   BERT_LAUNCH(norm_kernel, dim3(1), dim3(THREADS), 0, stream, n_pieces, sums, max_norm, result);
 }
 
-extern "C" void bert_adamw(cudaStream_t stream, uint32_t n_pieces, const BertPiece *pieces, const BertStep *step,
-                           float *weights, float *gradient, float *moment1, float *moment2, void *halves,
-                           const BertStepResult *result)
+extern "C" void bert_adamw(cudaStream_t stream, uint32_t n_pieces, const BertPiece *pieces,
+                           const BertStep *step, float *weights, float *gradient, float *moment1,
+                           float *moment2, void *halves, const BertStepResult *result)
 {
-  BERT_LAUNCH(adamw_kernel, dim3(n_pieces), dim3(THREADS), 0, stream, pieces, *step, result, weights, gradient, moment1,
-              moment2, static_cast<BertHalf *>(halves));
+  BERT_LAUNCH(adamw_kernel, dim3(n_pieces), dim3(THREADS), 0, stream, pieces, *step, result, weights,
+              gradient, moment1, moment2, static_cast<BertHalf *>(halves));
 }
 
 extern "C" void bert_average(cudaStream_t stream, uint32_t n_pieces, const BertPiece *pieces, float rest,
                              const float *weights, float *average, const BertStepResult *result)
 {
-  BERT_LAUNCH(average_kernel, dim3(n_pieces), dim3(THREADS), 0, stream, pieces, rest, result, weights, average);
+  BERT_LAUNCH(average_kernel, dim3(n_pieces), dim3(THREADS), 0, stream, pieces, rest, result, weights,
+              average);
 }

@@ -1,5 +1,6 @@
-/* Tables for the kernels: tiles of attention, places of decisions, who uses which text, and the rows that make up each
- * row of the embeddings' gradients, in an order that depends on the batch alone. They travel in one copy. */
+/* Tables for the kernels: tiles of attention, places of decisions, who uses which text, and the rows that
+ * make up each row of the embeddings' gradients, in an order that depends on the batch alone. They travel in
+ * one copy. */
 #include "plan.h"
 #include <string.h>
 
@@ -234,7 +235,8 @@ static gsize table_bytes(const BertPlan *plan, guint table)
   return (plan->tables[table]->len * item_size(table) + 15) / 16 * 16;
 }
 
-gboolean bert_plan_place(BertPlan *plan, BertContext *context, BertArena *arena, BertPlaced *placed, GError **error)
+gboolean bert_plan_place(BertPlan *plan, BertContext *context, BertArena *arena, BertPlaced *placed,
+                         GError **error)
 {
   gsize size = 0;
   for (guint i = 0; i < N_TABLES; i++)

@@ -1,4 +1,5 @@
-/* What the kernels need to know about a batch besides its texts, worked out on the host, and its copy on the device. */
+/* What the kernels need to know about a batch besides its texts, worked out on the host, and its copy on the
+ * device. */
 #ifndef BERT_CUDA_PLAN_H
 #define BERT_CUDA_PLAN_H
 
@@ -25,14 +26,15 @@ typedef struct BertPlaced {
 BertPlan *bert_plan_new(void);
 void bert_plan_free(BertPlan *plan); /* accepts NULL; the stream that used it is idle */
 
-/* Works out everything for `batch`, with `half` for attention in bf16, for gradients of the embeddings too with
- * `embeddings`. Sizes are in plan then. */
+/* Works out everything for `batch`, with `half` for attention in bf16, for gradients of the embeddings too
+ * with `embeddings`. Sizes are in plan then. */
 void bert_plan_make(BertPlan *plan, const BertBatch *batch, gboolean half, const BertParameters *embeddings);
 /* The counts alone, for measuring. */
 const BertPlaced *bert_plan_counts(const BertPlan *plan);
-/* Takes memory from the arena and, unless it measures, enqueues the copy. The plan must not be made again before that
- * copy is done. */
-gboolean bert_plan_place(BertPlan *plan, BertContext *context, BertArena *arena, BertPlaced *placed, GError **error);
+/* Takes memory from the arena and, unless it measures, enqueues the copy. The plan must not be made again
+ * before that copy is done. */
+gboolean bert_plan_place(BertPlan *plan, BertContext *context, BertArena *arena, BertPlaced *placed,
+                         GError **error);
 
 G_END_DECLS
 

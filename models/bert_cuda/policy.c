@@ -1,5 +1,5 @@
-/* The policy object: opens a model folder and a device, turns decisions into batches and enqueues the passes on them.
- * Tokenizer and layout are shared with its frozen copies; device, stream and memory are its own. */
+/* The policy object: opens a model folder and a device, turns decisions into batches and enqueues the passes
+ * on them. Tokenizer and layout are shared with its frozen copies; device, stream and memory are its own. */
 #include "policy.h"
 #include "bert/state.h"
 #include <math.h>
@@ -30,7 +30,8 @@ static void describe(BertCuda *policy)
   add_fact(pairs, "trained_parameters", g_strdup_printf("%" G_GSIZE_FORMAT, n_trained));
   add_fact(pairs, "precision", g_strdup(precisions[context->precision]));
   add_fact(pairs, "device", g_strdup_printf("%s (%d.%d)", context->name, context->major, context->minor));
-  add_fact(pairs, "device_memory_fixed", g_strdup_printf("%" G_GSIZE_FORMAT " MiB", policy->fixed.size >> 20));
+  add_fact(pairs, "device_memory_fixed",
+           g_strdup_printf("%" G_GSIZE_FORMAT " MiB", policy->fixed.size >> 20));
   add_fact(pairs, "device_memory_per_token",
            g_strdup_printf("%" G_GSIZE_FORMAT " KiB", bert_cuda_bytes_per_token(policy) >> 10));
   g_ptr_array_add(pairs, NULL);
@@ -45,10 +46,11 @@ static gboolean check_shape(const BertShared *shared, GError **error)
   if (config->hidden_size % 8 == 0 && config->hidden_size <= 8192 && config->intermediate_size % 8 == 0 &&
       width % 8 == 0 && width <= BERT_ATTENTION_MOST_WIDE)
     return TRUE;
-  g_set_error(error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
-              "%s: bert_cuda needs hidden_size, intermediate_size and the width of a head to be multiples of 8, "
-              "hidden_size at most 8192 and heads at most %d wide; here they are %u, %u and %u; use bert_cpu",
-              shared->model, BERT_ATTENTION_MOST_WIDE, config->hidden_size, config->intermediate_size, width);
+  g_set_error(
+      error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
+      "%s: bert_cuda needs hidden_size, intermediate_size and the width of a head to be multiples of 8, "
+      "hidden_size at most 8192 and heads at most %d wide; here they are %u, %u and %u; use bert_cpu",
+      shared->model, BERT_ATTENTION_MOST_WIDE, config->hidden_size, config->intermediate_size, width);
   return FALSE;
 }
 
@@ -70,7 +72,8 @@ static BertCuda *assemble(BertShared *shared, const BertTextRules *rules)
 static gboolean send_weights(BertCuda *policy, GError **error)
 {
   return bert_cuda_send(policy, policy->host->block, policy->weights.block, error) &&
-         bert_cuda_refresh(policy, error) && bert_context_wait(&policy->context, "sending the weights", error);
+         bert_cuda_refresh(policy, error) &&
+         bert_context_wait(&policy->context, "sending the weights", error);
 }
 
 BertCuda *bert_cuda_open(const BertCudaOptions *options, guint32 seed, GError **error)
@@ -95,15 +98,15 @@ BertCuda *bert_cuda_open(const BertCudaOptions *options, guint32 seed, GError **
   policy->attention_dropout = bert_dropout_new(seed, bert_attention_dropout(shared, &options->bert));
   policy->train_builder = bert_batch_builder_new(TRUE);
   policy->train_plan = bert_plan_new();
-  policy->optimizer = (BertCudaOptimizer){.beta1 = options->beta1,
-                                          .beta2 = options->beta2,
-                                          .epsilon = options->epsilon,
-                                          .weight_decay = options->weight_decay,
-                                          .head_learning_rate_scale = options->head_learning_rate_scale,
-                                          .ema_decay = options->ema_decay,
-                                          .sparse_embeddings = options->sparse_embeddings &&
-                                                               options->freeze_layers == BERT_LAYER_EMBEDDINGS,
-                                          .first_trained = (gint)options->freeze_layers};
+  policy->optimizer = (BertCudaOptimizer){
+      .beta1 = options->beta1,
+      .beta2 = options->beta2,
+      .epsilon = options->epsilon,
+      .weight_decay = options->weight_decay,
+      .head_learning_rate_scale = options->head_learning_rate_scale,
+      .ema_decay = options->ema_decay,
+      .sparse_embeddings = options->sparse_embeddings && options->freeze_layers == BERT_LAYER_EMBEDDINGS,
+      .first_trained = (gint)options->freeze_layers};
   if (!bert_shared_load_weights(shared, &options->bert, seed, policy->host, error) ||
       !bert_cuda_prepare_optimizer(policy, error) || !send_weights(policy, error) ||
       !bert_cuda_begin_average(policy, policy->host, error)) {
@@ -111,7 +114,8 @@ BertCuda *bert_cuda_open(const BertCudaOptions *options, guint32 seed, GError **
     return NULL;
   }
   describe(policy);
-  g_message("bert_cuda: %s, %s: %" G_GSIZE_FORMAT " MiB for weights, gradients and optimiser, about %" G_GSIZE_FORMAT
+  g_message("bert_cuda: %s, %s: %" G_GSIZE_FORMAT
+            " MiB for weights, gradients and optimiser, about %" G_GSIZE_FORMAT
             " KiB per token of a training batch, %" G_GSIZE_FORMAT " MiB in all",
             policy->context.name, policy->description[7], policy->fixed.size >> 20,
             bert_cuda_bytes_per_token(policy) >> 10, policy->context.total_memory >> 20);
@@ -126,7 +130,8 @@ BertCuda *bert_cuda_clone_frozen(BertCuda *policy, GError **error)
   clone->memory_limit = policy->memory_limit;
   if (!bert_context_open(&clone->context, policy->context.device, policy->context.precision, error) ||
       !bert_cuda_take_fixed(clone, error) ||
-      !bert_cuda_fetch(policy, policy->weights.block, clone->host->block, error) || !send_weights(clone, error)) {
+      !bert_cuda_fetch(policy, policy->weights.block, clone->host->block, error) ||
+      !send_weights(clone, error)) {
     bert_cuda_close(clone);
     return NULL;
   }
@@ -183,20 +188,23 @@ static gboolean measure_pass(BertPass *pass, BertPlan *plan, gsize *size, GError
 }
 
 /* Memory for a pass over `batch`, with training for its backward too; places the plan. */
-static gboolean take_pass(BertCuda *policy, BertPass *pass, BertPlan *plan, const BertBatch *batch, GError **error)
+static gboolean take_pass(BertCuda *policy, BertPass *pass, BertPlan *plan, const BertBatch *batch,
+                          GError **error)
 {
   const BertHead *counts = &bert_plan_counts(plan)->head;
   if (counts->n_decisions > MOST_DECISIONS || MAX(counts->n_action_rows, counts->n_state_rows) > MOST_ROWS ||
       batch->n_rows > MOST_ROWS) {
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
-                "a batch of %u decisions and %u tokens is more than bert_cuda takes at once (%d and %d); use smaller "
-                "batches",
-                counts->n_decisions, MAX(batch->n_rows, counts->n_action_rows), MOST_DECISIONS, MOST_ROWS);
+    g_set_error(
+        error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
+        "a batch of %u decisions and %u tokens is more than bert_cuda takes at once (%d and %d); use smaller "
+        "batches",
+        counts->n_decisions, MAX(batch->n_rows, counts->n_action_rows), MOST_DECISIONS, MOST_ROWS);
     return FALSE;
   }
   gsize size = 0;
   BertArena *work = pass->trains ? &policy->training : &policy->scoring;
-  if (!measure_pass(pass, plan, &size, error) || !bert_cuda_take_work(policy, work, size, batch->n_rows, error) ||
+  if (!measure_pass(pass, plan, &size, error) ||
+      !bert_cuda_take_work(policy, work, size, batch->n_rows, error) ||
       !bert_cuda_take_results(policy, 2 * ((gsize)counts->n_pairs + counts->n_decisions), error) ||
       !bert_pass_take(pass, plan, work, error))
     return FALSE;
@@ -214,11 +222,11 @@ static gboolean run_pass(BertCuda *policy, BertPass *pass, float *logits, float 
   gsize n_logits = pass->placed.head.n_pairs, n_values = pass->placed.head.n_decisions;
   bert_pass_forward(pass);
   float *from = policy->results;
-  if (!bert_cuda_check(
-          cudaMemcpyAsync(from, pass->logits, n_logits * sizeof(float), cudaMemcpyDeviceToHost, context->stream),
-          "fetching logits", error) ||
-      !bert_cuda_check(cudaMemcpyAsync(from + n_logits, pass->values, n_values * sizeof(float), cudaMemcpyDeviceToHost,
+  if (!bert_cuda_check(cudaMemcpyAsync(from, pass->logits, n_logits * sizeof(float), cudaMemcpyDeviceToHost,
                                        context->stream),
+                       "fetching logits", error) ||
+      !bert_cuda_check(cudaMemcpyAsync(from + n_logits, pass->values, n_values * sizeof(float),
+                                       cudaMemcpyDeviceToHost, context->stream),
                        "fetching values", error) ||
       !bert_context_wait(context, "a forward pass", error))
     return FALSE;
@@ -228,8 +236,8 @@ static gboolean run_pass(BertCuda *policy, BertPass *pass, float *logits, float 
   return TRUE;
 }
 
-gboolean bert_cuda_score(BertCuda *policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
-                         float *values, GError **error)
+gboolean bert_cuda_score(BertCuda *policy, const CwDecision *const *decisions, guint n_decisions,
+                         float *logits, float *values, GError **error)
 {
   BertBatchBuilder *builder = policy->score_builder;
   guint n_logits = 0;
@@ -284,8 +292,8 @@ static BertPass training_pass(BertCuda *policy)
                     .attention_dropout = policy->attention_dropout};
 }
 
-gboolean bert_cuda_forward(BertCuda *policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
-                           float *values, GError **error)
+gboolean bert_cuda_forward(BertCuda *policy, const CwDecision *const *decisions, guint n_decisions,
+                           float *logits, float *values, GError **error)
 {
   policy->can_go_backward = FALSE;
   bert_context_enter(&policy->context);
@@ -339,17 +347,19 @@ gboolean bert_cuda_backward(BertCuda *policy, const float *d_logits, const float
   BertPass *pass = &policy->pass;
   gsize n_logits = pass->placed.head.n_pairs, n_values = pass->placed.head.n_decisions;
   bert_context_enter(context);
-  /* The second half: the first is where results come back. The copies are done before the next forward's results. */
+  /* The second half: the first is where results come back. The copies are done before the next forward's
+   * results. */
   float *staged = policy->results + n_logits + n_values;
   memcpy(staged, d_logits, n_logits * sizeof(float));
   if (d_values)
     memcpy(staged + n_logits, d_values, n_values * sizeof(float));
-  if (!bert_cuda_check(
-          cudaMemcpyAsync(policy->d_logits, staged, n_logits * sizeof(float), cudaMemcpyHostToDevice, context->stream),
-          "sending gradients of logits", error) ||
-      (d_values && !bert_cuda_check(cudaMemcpyAsync(policy->d_values, staged + n_logits, n_values * sizeof(float),
-                                                    cudaMemcpyHostToDevice, context->stream),
-                                    "sending gradients of values", error)))
+  if (!bert_cuda_check(cudaMemcpyAsync(policy->d_logits, staged, n_logits * sizeof(float),
+                                       cudaMemcpyHostToDevice, context->stream),
+                       "sending gradients of logits", error) ||
+      (d_values &&
+       !bert_cuda_check(cudaMemcpyAsync(policy->d_values, staged + n_logits, n_values * sizeof(float),
+                                        cudaMemcpyHostToDevice, context->stream),
+                        "sending gradients of values", error)))
     return FALSE;
   policy->optimizer.is_clear = FALSE;
   const BertBatch *batch = bert_batch_builder_finish(policy->train_builder);
@@ -374,8 +384,9 @@ void bert_cuda_visit_tensors(BertCuda *policy, CwTensorVisitor visitor, gpointer
   GError *error = NULL;
   BertParameters *gradient = policy->trains ? bert_parameters_new(layout) : NULL;
   bert_context_enter(&policy->context);
-  gboolean fetched = bert_cuda_fetch(policy, policy->weights.block, policy->host->block, &error) &&
-                     (!gradient || bert_cuda_fetch(policy, policy->optimizer.gradient, gradient->block, &error));
+  gboolean fetched =
+      bert_cuda_fetch(policy, policy->weights.block, policy->host->block, &error) &&
+      (!gradient || bert_cuda_fetch(policy, policy->optimizer.gradient, gradient->block, &error));
   for (guint i = 0; fetched && i < layout->n_tensors; i++) {
     const BertTensorInfo *tensor = &layout->tensors[i];
     gboolean trained = gradient && tensor->layer >= policy->optimizer.first_trained;
@@ -456,8 +467,8 @@ gboolean bert_cuda_load(BertCuda *policy, const char *directory, GError **error)
     state.averaged = optimizer->average ? bert_parameters_new(layout) : NULL;
   }
   bert_context_enter(&policy->context);
-  gboolean loaded =
-      bert_state_load(policy->shared, weights, policy->trains ? &state : NULL, policy->seed, directory, error);
+  gboolean loaded = bert_state_load(policy->shared, weights, policy->trains ? &state : NULL, policy->seed,
+                                    directory, error);
   if (loaded) {
     memcpy(policy->host->block, weights->block, layout->n_floats * sizeof(float));
     loaded = send_weights(policy, error);

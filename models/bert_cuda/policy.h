@@ -16,14 +16,16 @@ typedef struct BertCudaOptions {
     BertOptions bert;
   };
   gint64 device, memory;
-  gint precision;                            /* BertPrecision */
-  gint64 threads, score_cache, frozen_cache; /* bert_cpu's: taken so that a configuration fits both, not used */
+  gint precision; /* BertPrecision */
+  gint64 threads, score_cache,
+      frozen_cache; /* bert_cpu's: taken so that a configuration fits both, not used */
   gint recompute, instruction_set;
 } BertCudaOptions;
 
 /* AdamW on the device. Its table of pieces has everything that trains, the word embeddings first. With
- * sparse_embeddings there is room behind them for one row of each word; a step then takes the rows that it needs in the
- * place of the pieces of the word embeddings, so what it takes is one stretch of the table in both cases. */
+ * sparse_embeddings there is room behind them for one row of each word; a step then takes the rows that it
+ * needs in the place of the pieces of the word embeddings, so what it takes is one stretch of the table in
+ * both cases. */
 typedef struct BertCudaOptimizer {
   double beta1, beta2, epsilon, weight_decay, head_learning_rate_scale, ema_decay;
   gboolean sparse_embeddings; /* FALSE where the embeddings are frozen */
@@ -70,12 +72,13 @@ typedef struct BertCuda {
 /* The slots (policy.c). */
 BertCuda *bert_cuda_open(const BertCudaOptions *options, guint32 seed, GError **error);
 void bert_cuda_close(BertCuda *policy);
-gboolean bert_cuda_score(BertCuda *policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
-                         float *values, GError **error);
-gboolean bert_cuda_forward(BertCuda *policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
-                           float *values, GError **error);
+gboolean bert_cuda_score(BertCuda *policy, const CwDecision *const *decisions, guint n_decisions,
+                         float *logits, float *values, GError **error);
+gboolean bert_cuda_forward(BertCuda *policy, const CwDecision *const *decisions, guint n_decisions,
+                           float *logits, float *values, GError **error);
 gboolean bert_cuda_backward(BertCuda *policy, const float *d_logits, const float *d_values, GError **error);
-gboolean bert_cuda_step(BertCuda *policy, double learning_rate, double max_norm, double *gradient_norm, GError **error);
+gboolean bert_cuda_step(BertCuda *policy, double learning_rate, double max_norm, double *gradient_norm,
+                        GError **error);
 BertCuda *bert_cuda_clone_frozen(BertCuda *policy, GError **error);
 guint bert_cuda_count_tokens(BertCuda *policy, const CwDecision *decision);
 /* Of device memory; measured as forward measures it. */
@@ -87,8 +90,8 @@ gboolean bert_cuda_load(BertCuda *policy, const char *directory, GError **error)
 
 /* memory.c. Takes the fixed arena: weights, with `trains` optimiser and gradients. */
 gboolean bert_cuda_take_fixed(BertCuda *policy, GError **error);
-/* Makes `work`, one of the passes' arenas, at least `size` bytes large and empty. n_rows says whose batch it is, for
- * the message. */
+/* Makes `work`, one of the passes' arenas, at least `size` bytes large and empty. n_rows says whose batch it
+ * is, for the message. */
 gboolean bert_cuda_take_work(BertCuda *policy, BertArena *work, gsize size, guint n_rows, GError **error);
 /* Room for n floats in `results`. */
 gboolean bert_cuda_take_results(BertCuda *policy, gsize n, GError **error);

@@ -1,5 +1,5 @@
-/* The optimiser's step: norm, clipping and update are enqueued together; the host waits once, at the end, for the norm
- * and for whether it was finite. */
+/* The optimiser's step: norm, clipping and update are enqueued together; the host waits once, at the end, for
+ * the norm and for whether it was finite. */
 #include "policy.h"
 #include <math.h>
 #include <string.h>
@@ -20,8 +20,8 @@ static GArray *cut(BertCuda *policy)
       continue;
     guint32 group = (tensor->decays ? 1u : 0u) | (tensor->layer == (gint)layout->config.n_layers ? 2u : 0u);
     for (gsize first = 0; first < tensor->n_elements; first += BERT_PIECE_FLOATS) {
-      BertPiece piece = {tensor->offset + first, (uint32_t)MIN((gsize)BERT_PIECE_FLOATS, tensor->n_elements - first),
-                         group};
+      BertPiece piece = {tensor->offset + first,
+                         (uint32_t)MIN((gsize)BERT_PIECE_FLOATS, tensor->n_elements - first), group};
       g_array_append_val(pieces, piece);
     }
     if (tensor->offset == words_offset(policy))
@@ -39,8 +39,8 @@ static gboolean prepare_rows(BertCuda *policy, GError **error)
   void *pinned = NULL;
   optimizer->n_rows = policy->shared->layout->config.vocabulary_size;
   optimizer->row_has_gradient = g_new0(guint8, optimizer->n_rows);
-  gboolean taken =
-      bert_cuda_check(cudaMallocHost(&pinned, optimizer->n_rows * sizeof(BertPiece)), "taking pinned memory", error);
+  gboolean taken = bert_cuda_check(cudaMallocHost(&pinned, optimizer->n_rows * sizeof(BertPiece)),
+                                   "taking pinned memory", error);
   optimizer->rows = pinned;
   return taken;
 }
@@ -89,11 +89,12 @@ static void clear_rows(BertCuda *policy)
 
 gboolean bert_cuda_begin_average(BertCuda *policy, const BertParameters *weights, GError **error)
 {
-  return !policy->optimizer.average || bert_cuda_send(policy, weights->block, policy->optimizer.average, error);
+  return !policy->optimizer.average ||
+         bert_cuda_send(policy, weights->block, policy->optimizer.average, error);
 }
 
-/* Enqueues the rows of words that may have a gradient, behind the other pieces. A row is one piece: check_shape of
- * policy.c lets none be longer. */
+/* Enqueues the rows of words that may have a gradient, behind the other pieces. A row is one piece:
+ * check_shape of policy.c lets none be longer. */
 static gboolean send_rows(BertCuda *policy, guint *n_rows, GError **error)
 {
   BertCudaOptimizer *optimizer = &policy->optimizer;
@@ -102,10 +103,10 @@ static gboolean send_rows(BertCuda *policy, guint *n_rows, GError **error)
   for (guint row = 0; row < optimizer->n_rows; row++)
     if (optimizer->row_has_gradient[row])
       optimizer->rows[(*n_rows)++] = (BertPiece){words_offset(policy) + row * h, (uint32_t)h, 1u | 4u};
-  return *n_rows == 0 ||
-         bert_cuda_check(cudaMemcpyAsync(optimizer->pieces + optimizer->n_pieces, optimizer->rows,
-                                         *n_rows * sizeof(BertPiece), cudaMemcpyHostToDevice, policy->context.stream),
-                         "sending the rows of words", error);
+  return *n_rows == 0 || bert_cuda_check(cudaMemcpyAsync(optimizer->pieces + optimizer->n_pieces,
+                                                         optimizer->rows, *n_rows * sizeof(BertPiece),
+                                                         cudaMemcpyHostToDevice, policy->context.stream),
+                                         "sending the rows of words", error);
 }
 
 /* Names the first tensor whose gradient is not finite, and clears the gradient. */
@@ -122,7 +123,8 @@ static gboolean fail_step(BertCuda *policy, GError **error)
   return FALSE;
 }
 
-gboolean bert_cuda_step(BertCuda *policy, double learning_rate, double max_norm, double *gradient_norm, GError **error)
+gboolean bert_cuda_step(BertCuda *policy, double learning_rate, double max_norm, double *gradient_norm,
+                        GError **error)
 {
   BertContext *context = &policy->context;
   BertCudaOptimizer *optimizer = &policy->optimizer;
@@ -150,12 +152,12 @@ gboolean bert_cuda_step(BertCuda *policy, double learning_rate, double max_norm,
   const BertPiece *pieces = optimizer->pieces + first;
   bert_gradient_norm(context->stream, n_pieces, pieces, (float)max_norm, optimizer->gradient, optimizer->sums,
                      optimizer->result);
-  bert_adamw(context->stream, n_pieces, pieces, &step, policy->weights.block, optimizer->gradient, optimizer->moment1,
-             optimizer->moment2, policy->weights.halves, optimizer->result);
+  bert_adamw(context->stream, n_pieces, pieces, &step, policy->weights.block, optimizer->gradient,
+             optimizer->moment1, optimizer->moment2, policy->weights.halves, optimizer->result);
   if (optimizer->average) {
     double decay = MIN(optimizer->ema_decay, (1 + n_steps) / (10 + n_steps));
-    bert_average(context->stream, optimizer->n_pieces, optimizer->pieces, (float)(1 - decay), policy->weights.block,
-                 optimizer->average, optimizer->result);
+    bert_average(context->stream, optimizer->n_pieces, optimizer->pieces, (float)(1 - decay),
+                 policy->weights.block, optimizer->average, optimizer->result);
   }
   if (!bert_cuda_check(cudaMemcpyAsync(optimizer->outcome, optimizer->result, sizeof *optimizer->outcome,
                                        cudaMemcpyDeviceToHost, context->stream),

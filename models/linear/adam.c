@@ -48,8 +48,9 @@ static void apply(LinearModel *model, const LinearAdam *adam, double learning_ra
 
     model->first_moment[i] = beta1 * model->first_moment[i] + (1 - beta1) * gradient;
     model->second_moment[i] = beta2 * model->second_moment[i] + (1 - beta2) * gradient * gradient;
-    model->weights[i] = keep * model->weights[i] -
-                        rate * model->first_moment[i] / (sqrtf(model->second_moment[i]) * correction + epsilon);
+    model->weights[i] =
+        keep * model->weights[i] -
+        rate * model->first_moment[i] / (sqrtf(model->second_moment[i]) * correction + epsilon);
   }
 }
 

@@ -21,8 +21,8 @@ typedef struct {
 
 static const char magic[8] = {'C', 'W', 'L', 'I', 'N', 'E', 'A', 'R'};
 
-static gboolean write_file(const LinearModel *model, const char *directory, const char *name, const float *first,
-                           const float *second, GError **error)
+static gboolean write_file(const LinearModel *model, const char *directory, const char *name,
+                           const float *first, const float *second, GError **error)
 {
   gsize size = model->n_parameters * sizeof(float);
   gsize total = sizeof(Header) + size * (second != NULL ? 2 : 1);
@@ -39,7 +39,8 @@ static gboolean write_file(const LinearModel *model, const char *directory, cons
     memcpy(content + sizeof header + size, second, size);
   written = g_file_set_contents(path, content, (gssize)total, &cause);
   if (!written)
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be written: %s", path, cause->message);
+    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be written: %s", path,
+                cause->message);
   g_clear_error(&cause);
   g_free(content);
   g_free(path);
@@ -56,14 +57,15 @@ gboolean linear_model_save(const LinearModel *model, const char *directory, GErr
 static gboolean check_header(const char *path, const Header *header, GError **error)
 {
   if (memcmp(header->magic, magic, sizeof magic) != 0 || header->version != FORMAT_VERSION) {
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                "%s: expected a linear model of format %u and this machine's byte order, found something else", path,
-                FORMAT_VERSION);
+    g_set_error(
+        error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
+        "%s: expected a linear model of format %u and this machine's byte order, found something else", path,
+        FORMAT_VERSION);
     return FALSE;
   }
   if (header->buckets < 2 || (header->buckets & (header->buckets - 1)) != 0) {
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT, "%s: expected a power of two as number of buckets, found %u",
-                path, header->buckets);
+    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
+                "%s: expected a power of two as number of buckets, found %u", path, header->buckets);
     return FALSE;
   }
   return TRUE;
@@ -71,7 +73,8 @@ static gboolean check_header(const char *path, const Header *header, GError **er
 
 /* Returns the numbers behind the header (n_arrays times n_parameters of them) and
  * the header itself; free with g_free. */
-static float *read_file(const char *directory, const char *name, guint n_arrays, Header *header, GError **error)
+static float *read_file(const char *directory, const char *name, guint n_arrays, Header *header,
+                        GError **error)
 {
   char *path = g_build_filename(directory, name, NULL);
   char *content = NULL;
@@ -80,7 +83,8 @@ static float *read_file(const char *directory, const char *name, guint n_arrays,
   gsize length = 0, n, i;
 
   if (!g_file_get_contents(path, &content, &length, &cause)) {
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be read: %s", path, cause->message);
+    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be read: %s", path,
+                cause->message);
     g_error_free(cause);
     goto out;
   }
@@ -103,7 +107,8 @@ static float *read_file(const char *directory, const char *name, guint n_arrays,
   numbers = g_memdup2(content + sizeof *header, n * sizeof(float));
   for (i = 0; i < n; i++) {
     if (!isfinite(numbers[i])) {
-      g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT, "%s: number %" G_GSIZE_FORMAT " is %g", path, i, numbers[i]);
+      g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT, "%s: number %" G_GSIZE_FORMAT " is %g", path, i,
+                  numbers[i]);
       g_clear_pointer(&numbers, g_free);
       break;
     }

@@ -19,10 +19,11 @@ static const CwOption rows[] = {
      .help = "folder of a saved model to start from; its number of buckets counts"},
     {"buckets", CW_OPTION_INTEGER, offsetof(LinearOptions, buckets), .default_value = "32768", .minimum = 2,
      .maximum = 1 << 26, .unit = "weights", .help = "size of each hashed table, a power of two"},
-    {"initial_scale", CW_OPTION_NUMBER, offsetof(LinearOptions, initial_scale), .default_value = "0", .minimum = 0,
-     .maximum = 100, .help = "standard deviation of the initial weights; 0 starts from zero whatever the seed"},
-    {"weight_decay", CW_OPTION_NUMBER, offsetof(LinearOptions, weight_decay), .default_value = "0", .minimum = 0,
-     .maximum = 1, .help = "decoupled weight decay of AdamW"},
+    {"initial_scale", CW_OPTION_NUMBER, offsetof(LinearOptions, initial_scale), .default_value = "0",
+     .minimum = 0, .maximum = 100,
+     .help = "standard deviation of the initial weights; 0 starts from zero whatever the seed"},
+    {"weight_decay", CW_OPTION_NUMBER, offsetof(LinearOptions, weight_decay), .default_value = "0",
+     .minimum = 0, .maximum = 1, .help = "decoupled weight decay of AdamW"},
     {"beta1", CW_OPTION_NUMBER, offsetof(LinearOptions, beta1), .default_value = "0.9", .minimum = 0,
      .maximum = 0.999999, .help = "decay of the first moment"},
     {"beta2", CW_OPTION_NUMBER, offsetof(LinearOptions, beta2), .default_value = "0.999", .minimum = 0,
@@ -94,7 +95,8 @@ static gpointer linear_open(gconstpointer data, guint32 seed, GError **error)
 
   if ((options->buckets & (options->buckets - 1)) != 0) {
     g_set_error(error, CW_POLICY_ERROR, CW_ERROR_CONFIGURATION,
-                "buckets: expected a power of two, found %" G_GINT64_FORMAT "; 32768 is one", options->buckets);
+                "buckets: expected a power of two, found %" G_GINT64_FORMAT "; 32768 is one",
+                options->buckets);
     return NULL;
   }
   if (options->model != NULL) {
@@ -114,8 +116,8 @@ static const char *const *linear_describe(gpointer object)
   return policy->description;
 }
 
-static gboolean linear_score(gpointer object, const CwDecision *const *decisions, guint n_decisions, float *logits,
-                             float *values, GError **error)
+static gboolean linear_score(gpointer object, const CwDecision *const *decisions, guint n_decisions,
+                             float *logits, float *values, GError **error)
 {
   LinearPolicy *policy = object;
   guint i;
@@ -132,8 +134,8 @@ static gboolean linear_score(gpointer object, const CwDecision *const *decisions
   return TRUE;
 }
 
-static gboolean linear_forward(gpointer object, const CwDecision *const *decisions, guint n_decisions, float *logits,
-                               float *values, GError **error)
+static gboolean linear_forward(gpointer object, const CwDecision *const *decisions, guint n_decisions,
+                               float *logits, float *values, GError **error)
 {
   LinearPolicy *policy = object;
   guint i;

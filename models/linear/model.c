@@ -35,8 +35,9 @@ void linear_model_free(LinearModel *model)
 const char *linear_tensor_name(LinearTensor tensor)
 {
   static const char *const names[LINEAR_N_TENSORS] = {
-      [LINEAR_CANDIDATE] = "choice.candidate", [LINEAR_CROSS] = "choice.cross",    [LINEAR_OVERLAP] = "choice.overlap",
-      [LINEAR_VALUE] = "value.observation",    [LINEAR_VALUE_BIAS] = "value.bias",
+      [LINEAR_CANDIDATE] = "choice.candidate", [LINEAR_CROSS] = "choice.cross",
+      [LINEAR_OVERLAP] = "choice.overlap",     [LINEAR_VALUE] = "value.observation",
+      [LINEAR_VALUE_BIAS] = "value.bias",
   };
 
   return names[tensor];
@@ -96,7 +97,8 @@ void linear_input_clear(LinearInput *input)
 }
 
 /* The whole does not count as a word here, hence n - 1. */
-static void compute_overlaps(const LinearInput *input, const LinearWords *candidate, float overlaps[LINEAR_OVERLAPS])
+static void compute_overlaps(const LinearInput *input, const LinearWords *candidate,
+                             float overlaps[LINEAR_OVERLAPS])
 {
   guint words = candidate->n - 1;
   guint shared = MIN(linear_words_shared(&input->observation, candidate), words);
@@ -166,8 +168,8 @@ void linear_model_forward(const LinearModel *model, const LinearInput *input, fl
     return;
   for (i = 0; i < input->observation.n; i++)
     sum += weights[input->observation.hashes[i] & (model->buckets - 1)];
-  *value =
-      (float)(sum * scale_of(input->observation.n) + model->weights[linear_tensor_start(model, LINEAR_VALUE_BIAS)]);
+  *value = (float)(sum * scale_of(input->observation.n) +
+                   model->weights[linear_tensor_start(model, LINEAR_VALUE_BIAS)]);
 }
 
 static void add_candidate_gradient(LinearModel *model, const LinearInput *input, const LinearWords *candidate,

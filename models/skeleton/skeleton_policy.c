@@ -68,7 +68,8 @@ static void find_entries(const CwDecision *const *decisions, guint n_decisions, 
   g_array_set_size(entries, 0);
   for (i = 0; i < n_decisions; i++) {
     for (j = 0; j < decisions[i]->n_candidates; j++) {
-      entry = (g_str_hash(decisions[i]->observation) * 31 + g_str_hash(decisions[i]->candidates[j])) % ENTRIES;
+      entry =
+          (g_str_hash(decisions[i]->observation) * 31 + g_str_hash(decisions[i]->candidates[j])) % ENTRIES;
       g_array_append_val(entries, entry);
     }
   }
@@ -130,7 +131,8 @@ static gboolean backward(gpointer policy, const float *dlogits, const float *dva
   return TRUE;
 }
 
-static gboolean step(gpointer policy, double learning_rate, double max_norm, double *gradient_norm, GError **error)
+static gboolean step(gpointer policy, double learning_rate, double max_norm, double *gradient_norm,
+                     GError **error)
 {
   Table *table = policy;
   double norm = 0, rate;
@@ -138,8 +140,8 @@ static gboolean step(gpointer policy, double learning_rate, double max_norm, dou
 
   for (i = 0; i < 2 * ENTRIES; i++) {
     if (!isfinite(table->gradient[i])) {
-      g_set_error(error, CW_POLICY_ERROR, CW_ERROR_NUMERIC, "step: a gradient of %s is %g", tensors[i / ENTRIES],
-                  table->gradient[i]);
+      g_set_error(error, CW_POLICY_ERROR, CW_ERROR_NUMERIC, "step: a gradient of %s is %g",
+                  tensors[i / ENTRIES], table->gradient[i]);
       return FALSE;
     }
     norm += (double)table->gradient[i] * table->gradient[i];
@@ -182,8 +184,8 @@ static gboolean load(gpointer policy, const char *directory, GError **error)
   gboolean loaded = g_file_get_contents(path, &content, &length, error);
 
   if (loaded && length != sizeof table->weights) {
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT, "%s: expected %zu bytes, found %" G_GSIZE_FORMAT, path,
-                sizeof table->weights, length);
+    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT, "%s: expected %zu bytes, found %" G_GSIZE_FORMAT,
+                path, sizeof table->weights, length);
     loaded = FALSE;
   }
   if (loaded) {

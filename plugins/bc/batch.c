@@ -82,48 +82,51 @@ static void add_loss(const BcSample *sample, const float *logits, float value, f
   totals->n_correct += best == sample->chosen;
 }
 
-static gboolean train_part(CwPolicy *policy, Room *room, const GArray *samples, const guint32 *indices, guint n,
-                           const BcOptions *options, double weight, BcTotals *totals, GError **error)
+static gboolean train_part(CwPolicy *policy, Room *room, const GArray *samples, const guint32 *indices,
+                           guint n, const BcOptions *options, double weight, BcTotals *totals, GError **error)
 {
   gboolean with_values = options->value_coefficient > 0;
   const float *logits = (const float *)room->logits->data, *values = (const float *)room->values->data;
   float *dlogits = (float *)room->dlogits->data, *dvalues = (float *)room->dvalues->data;
 
-  if (!cw_policy_forward(policy, (const CwDecision *const *)room->decisions->pdata, n, (float *)room->logits->data,
-                         with_values ? (float *)room->values->data : NULL, error))
+  if (!cw_policy_forward(policy, (const CwDecision *const *)room->decisions->pdata, n,
+                         (float *)room->logits->data, with_values ? (float *)room->values->data : NULL,
+                         error))
     return FALSE;
   for (guint i = 0; i < n; i++) {
     const BcSample *sample = &g_array_index(samples, BcSample, indices[i]);
 
-    add_loss(sample, logits, with_values ? values[i] : sample->return_to_go, (float *)room->log_probabilities->data,
-             options->label_smoothing, dlogits, weight, totals);
+    add_loss(sample, logits, with_values ? values[i] : sample->return_to_go,
+             (float *)room->log_probabilities->data, options->label_smoothing, dlogits, weight, totals);
     if (with_values)
       dvalues[i] = (float)(weight * options->value_coefficient * (values[i] - (double)sample->return_to_go));
     logits += sample->decision->n_candidates;
     dlogits += sample->decision->n_candidates;
   }
   if (!isfinite(totals->loss) || !isfinite(totals->value_loss)) {
-    g_set_error(error, CW_ALGORITHM_ERROR, CW_ERROR_NUMERIC,
-                "the loss is %g and the loss of the value %g, though all logits are finite: they lie too far apart; "
-                "lower learning_rate or max_gradient_norm",
-                totals->loss, totals->value_loss);
+    g_set_error(
+        error, CW_ALGORITHM_ERROR, CW_ERROR_NUMERIC,
+        "the loss is %g and the loss of the value %g, though all logits are finite: they lie too far apart; "
+        "lower learning_rate or max_gradient_norm",
+        totals->loss, totals->value_loss);
     return FALSE;
   }
   return cw_policy_backward(policy, (const float *)room->dlogits->data, with_values ? dvalues : NULL, error);
 }
 
-static gboolean score_part(CwPolicy *policy, Room *room, const GArray *samples, const guint32 *indices, guint n,
-                           BcTotals *totals, GError **error)
+static gboolean score_part(CwPolicy *policy, Room *room, const GArray *samples, const guint32 *indices,
+                           guint n, BcTotals *totals, GError **error)
 {
   const float *logits = (const float *)room->logits->data;
 
-  if (!cw_policy_score(policy, (const CwDecision *const *)room->decisions->pdata, n, (float *)room->logits->data, NULL,
-                       error))
+  if (!cw_policy_score(policy, (const CwDecision *const *)room->decisions->pdata, n,
+                       (float *)room->logits->data, NULL, error))
     return FALSE;
   for (guint i = 0; i < n; i++) {
     const BcSample *sample = &g_array_index(samples, BcSample, indices[i]);
 
-    add_loss(sample, logits, sample->return_to_go, (float *)room->log_probabilities->data, 0, NULL, 0, totals);
+    add_loss(sample, logits, sample->return_to_go, (float *)room->log_probabilities->data, 0, NULL, 0,
+             totals);
     logits += sample->decision->n_candidates;
   }
   return TRUE;
@@ -175,8 +178,8 @@ static guint part_size(const GArray *samples, const guint32 *indices, guint n, g
 }
 
 /* train: gradients too, with the mean over all n. */
-static gboolean go_through(CwPolicy *policy, GArray *samples, guint32 *indices, guint n, const BcOptions *options,
-                           gboolean train, BcTotals *totals, GError **error)
+static gboolean go_through(CwPolicy *policy, GArray *samples, guint32 *indices, guint n,
+                           const BcOptions *options, gboolean train, BcTotals *totals, GError **error)
 {
   guint64 budget = (guint64)options->batch_tokens, total = sort_by_cost(policy, samples, indices, n), share;
   gboolean good = TRUE;
@@ -197,13 +200,14 @@ static gboolean go_through(CwPolicy *policy, GArray *samples, guint32 *indices, 
   return good;
 }
 
-gboolean bc_train_batch(CwPolicy *policy, GArray *samples, guint32 *indices, guint n, const BcOptions *options,
-                        BcTotals *totals, GError **error)
+gboolean bc_train_batch(CwPolicy *policy, GArray *samples, guint32 *indices, guint n,
+                        const BcOptions *options, BcTotals *totals, GError **error)
 {
   return go_through(policy, samples, indices, n, options, TRUE, totals, error);
 }
 
-gboolean bc_score(CwPolicy *policy, GArray *samples, const BcOptions *options, BcTotals *totals, GError **error)
+gboolean bc_score(CwPolicy *policy, GArray *samples, const BcOptions *options, BcTotals *totals,
+                  GError **error)
 {
   g_autofree guint32 *indices = g_new(guint32, samples->len);
 

@@ -14,42 +14,47 @@ static const char *const keeps[] = {"best", "last", NULL};
 static const char *const schedules[] = {"constant", "linear", "cosine", NULL};
 
 static const CwOption rows[] = {
-    {"epochs", CW_OPTION_INTEGER, offsetof(BcOptions, epochs), .default_value = "3", .minimum = 1, .maximum = 100000,
-     .help = "how often each decision is learnt from"},
-    {"learning_rate", CW_OPTION_NUMBER, offsetof(BcOptions, learning_rate), .default_value = "2e-5", .minimum = 0,
-     .maximum = 100, .help = "peak learning rate; 2e-5 suits the fine-tuning of a BERT"},
-    {"schedule", CW_OPTION_ENUM, offsetof(BcOptions, schedule), .default_value = "linear", .values = schedules,
+    {"epochs", CW_OPTION_INTEGER, offsetof(BcOptions, epochs), .default_value = "3", .minimum = 1,
+     .maximum = 100000, .help = "how often each decision is learnt from"},
+    {"learning_rate", CW_OPTION_NUMBER, offsetof(BcOptions, learning_rate), .default_value = "2e-5",
+     .minimum = 0, .maximum = 100, .help = "peak learning rate; 2e-5 suits the fine-tuning of a BERT"},
+    {"schedule", CW_OPTION_ENUM, offsetof(BcOptions, schedule), .default_value = "linear",
+     .values = schedules,
      .help = "course of the learning rate after the warm-up; linear and cosine fall to zero"},
-    {"warmup", CW_OPTION_NUMBER, offsetof(BcOptions, warmup), .default_value = "0", .minimum = 0, .maximum = 1,
-     .help = "share of the updates over which the learning rate rises to its peak"},
-    {"batch_decisions", CW_OPTION_INTEGER, offsetof(BcOptions, batch_decisions), .default_value = "32", .minimum = 1,
-     .maximum = 1000000, .unit = "decisions", .help = "decisions in one optimiser step, at most"},
+    {"warmup", CW_OPTION_NUMBER, offsetof(BcOptions, warmup), .default_value = "0", .minimum = 0,
+     .maximum = 1, .help = "share of the updates over which the learning rate rises to its peak"},
+    {"batch_decisions", CW_OPTION_INTEGER, offsetof(BcOptions, batch_decisions), .default_value = "32",
+     .minimum = 1, .maximum = 1000000, .unit = "decisions",
+     .help = "decisions in one optimiser step, at most"},
     {"batch_tokens", CW_OPTION_INTEGER, offsetof(BcOptions, batch_tokens), .flags = CW_OPTION_RESUME_SAFE,
      .default_value = "8192", .minimum = 1, .maximum = 1000000000, .unit = "tokens",
-     .help = "tokens in one forward pass, at most; bounds memory, and gradients add up over the passes of a step"},
-    {"max_gradient_norm", CW_OPTION_NUMBER, offsetof(BcOptions, max_gradient_norm), .default_value = "1", .minimum = 0,
-     .maximum = 1e9, .help = "gradients are clipped to this L2 norm; 0 does not clip"},
-    {"held_out", CW_OPTION_NUMBER, offsetof(BcOptions, held_out), .default_value = "0.1", .minimum = 0, .maximum = 0.9,
+     .help = "tokens in one forward pass, at most; bounds memory, and gradients add up over the passes of a "
+             "step"},
+    {"max_gradient_norm", CW_OPTION_NUMBER, offsetof(BcOptions, max_gradient_norm), .default_value = "1",
+     .minimum = 0, .maximum = 1e9, .help = "gradients are clipped to this L2 norm; 0 does not clip"},
+    {"held_out", CW_OPTION_NUMBER, offsetof(BcOptions, held_out), .default_value = "0.1", .minimum = 0,
+     .maximum = 0.9,
      .help = "share of the goals whose trajectories are kept from training and scored after each epoch"},
     {"early_stop", CW_OPTION_INTEGER, offsetof(BcOptions, early_stop), .default_value = "0", .minimum = 0,
      .maximum = 100000, .unit = "epochs",
      .help = "stop after so many epochs without a better held-out accuracy; 0 never stops early"},
     {"keep", CW_OPTION_ENUM, offsetof(BcOptions, keep), .default_value = "best", .values = keeps,
-     .help =
-         "with early_stop: the weights that the stage ends with, of the epoch with the best held-out accuracy or of "
-         "the last"},
+     .help = "with early_stop: the weights that the stage ends with, of the epoch with the best held-out "
+             "accuracy or of "
+             "the last"},
     {"skip_single", CW_OPTION_BOOLEAN, offsetof(BcOptions, skip_single), .default_value = "true",
      .help = "leave out decisions with one candidate, which teach nothing"},
     {"successful_only", CW_OPTION_BOOLEAN, offsetof(BcOptions, successful_only), .default_value = "false",
      .help = "imitate successful trajectories only"},
     {"agents", CW_OPTION_STRING_LIST, offsetof(BcOptions, agents),
      .help = "imitate the trajectories of these agents only; empty imitates all"},
-    {"label_smoothing", CW_OPTION_NUMBER, offsetof(BcOptions, label_smoothing), .default_value = "0", .minimum = 0,
-     .maximum = 0.9, .help = "share of the target spread evenly over all candidates"},
-    {"value_coefficient", CW_OPTION_NUMBER, offsetof(BcOptions, value_coefficient), .default_value = "0", .minimum = 0,
-     .maximum = 1000, .help = "weight of half the squared error between value and return to go; 0 leaves values alone"},
-    {"discount", CW_OPTION_NUMBER, offsetof(BcOptions, discount), .default_value = "1", .minimum = 0, .maximum = 1,
-     .help = "discount of rewards in the return to go"},
+    {"label_smoothing", CW_OPTION_NUMBER, offsetof(BcOptions, label_smoothing), .default_value = "0",
+     .minimum = 0, .maximum = 0.9, .help = "share of the target spread evenly over all candidates"},
+    {"value_coefficient", CW_OPTION_NUMBER, offsetof(BcOptions, value_coefficient), .default_value = "0",
+     .minimum = 0, .maximum = 1000,
+     .help = "weight of half the squared error between value and return to go; 0 leaves values alone"},
+    {"discount", CW_OPTION_NUMBER, offsetof(BcOptions, discount), .default_value = "1", .minimum = 0,
+     .maximum = 1, .help = "discount of rewards in the return to go"},
 };
 
 typedef struct {
@@ -82,9 +87,10 @@ static gpointer bc_open(gconstpointer data, GError **error)
   Bc *bc;
 
   if (options->early_stop > 0 && options->held_out <= 0) {
-    g_set_error_literal(error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
-                        "early_stop: expected held_out above 0, by which to see that nothing improves, found 0; set "
-                        "held_out to 0.1, say, or early_stop to 0");
+    g_set_error_literal(
+        error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
+        "early_stop: expected held_out above 0, by which to see that nothing improves, found 0; set "
+        "held_out to 0.1, say, or early_stop to 0");
     return NULL;
   }
   bc = g_new0(Bc, 1);
@@ -151,9 +157,10 @@ static gboolean prepare(Bc *bc, CwUpdate *update, GError **error)
     return FALSE;
   }
   if (bc->begun && strcmp(bc->fingerprint, bc->data.fingerprint) != 0) {
-    g_set_error_literal(error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
-                        "expected the trajectories that this stage began with, found others; bring the old files back, "
-                        "or start the run afresh");
+    g_set_error_literal(
+        error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
+        "expected the trajectories that this stage began with, found others; bring the old files back, "
+        "or start the run afresh");
     bc_data_clear(&bc->data);
     return FALSE;
   }
@@ -302,9 +309,10 @@ static gboolean bc_load(gpointer object, GKeyFile *state, GError **error)
   if (!reason)
     loaded.fingerprint = g_key_file_get_string(state, GROUP, "fingerprint", &reason);
   if (reason) {
-    g_set_error(error, CW_ALGORITHM_ERROR, CW_ERROR_FORMAT,
-                "expected the state of this algorithm in the checkpoint, found a gap: %s; use another checkpoint",
-                reason->message);
+    g_set_error(
+        error, CW_ALGORITHM_ERROR, CW_ERROR_FORMAT,
+        "expected the state of this algorithm in the checkpoint, found a gap: %s; use another checkpoint",
+        reason->message);
     g_error_free(reason);
     return FALSE;
   }

@@ -55,9 +55,10 @@ typedef struct {
 /* Forward and backward over the `n` samples that `indices` (which is reordered) picks:
  * accumulates the gradient of the mean over them, in micro-batches within the
  * token budget, and takes no optimiser step. */
-gboolean bc_train_batch(CwPolicy *policy, GArray *samples, guint32 *indices, guint n, const BcOptions *options,
-                        BcTotals *totals, GError **error);
+gboolean bc_train_batch(CwPolicy *policy, GArray *samples, guint32 *indices, guint n,
+                        const BcOptions *options, BcTotals *totals, GError **error);
 /* Scores all samples, without smoothing. */
-gboolean bc_score(CwPolicy *policy, GArray *samples, const BcOptions *options, BcTotals *totals, GError **error);
+gboolean bc_score(CwPolicy *policy, GArray *samples, const BcOptions *options, BcTotals *totals,
+                  GError **error);
 
 #endif

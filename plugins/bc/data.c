@@ -17,11 +17,12 @@ static gboolean check_step(const CwTrajectory *trajectory, guint number, guint s
 
   if (taken->decision->n_candidates > 0 && taken->chosen < taken->decision->n_candidates)
     return TRUE;
-  g_set_error(error, CW_ALGORITHM_ERROR, CW_ERROR_FORMAT,
-              "trajectory %u (goal '%s' of split '%s', agent '%s'), step %u: expected chosen below %u, the number of "
-              "candidates, found %u; write the trajectories again",
-              number, trajectory->goal_id, trajectory->split, trajectory->agent, step, taken->decision->n_candidates,
-              taken->chosen);
+  g_set_error(
+      error, CW_ALGORITHM_ERROR, CW_ERROR_FORMAT,
+      "trajectory %u (goal '%s' of split '%s', agent '%s'), step %u: expected chosen below %u, the number of "
+      "candidates, found %u; write the trajectories again",
+      number, trajectory->goal_id, trajectory->split, trajectory->agent, step, taken->decision->n_candidates,
+      taken->chosen);
   return FALSE;
 }
 
@@ -114,7 +115,8 @@ static void add_to_checksum(GChecksum *checksum, const CwTrajectory *trajectory)
   }
 }
 
-static void add_samples(const CwTrajectory *trajectory, const BcOptions *options, GArray *samples, Census *census)
+static void add_samples(const CwTrajectory *trajectory, const BcOptions *options, GArray *samples,
+                        Census *census)
 {
   guint first = samples->len;
   double return_to_go = 0;
@@ -140,12 +142,13 @@ static void add_samples(const CwTrajectory *trajectory, const BcOptions *options
 
 static gboolean nothing_left(CwUpdate *update, const Census *census, guint n_held_out, GError **error)
 {
-  g_set_error(error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
-              "expected decisions to learn from, found none among the %u decisions of %u trajectories: %u by other "
-              "agents ('agents'), %u of unsuccessful trajectories ('successful_only'), %u with a single candidate "
-              "('skip_single'), %u held out ('held_out'); loosen these options or bring other trajectories",
-              census->n_decisions, cw_update_n_trajectories(update), census->other_agents, census->unsuccessful,
-              census->single, n_held_out);
+  g_set_error(
+      error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
+      "expected decisions to learn from, found none among the %u decisions of %u trajectories: %u by other "
+      "agents ('agents'), %u of unsuccessful trajectories ('successful_only'), %u with a single candidate "
+      "('skip_single'), %u held out ('held_out'); loosen these options or bring other trajectories",
+      census->n_decisions, cw_update_n_trajectories(update), census->other_agents, census->unsuccessful,
+      census->single, n_held_out);
   return FALSE;
 }
 
@@ -159,9 +162,10 @@ gboolean bc_data_collect(BcData *data, CwUpdate *update, const BcOptions *option
   data->training = g_array_new(FALSE, FALSE, sizeof(BcSample));
   data->held_out = g_array_new(FALSE, FALSE, sizeof(BcSample));
   if (n_trajectories == 0) {
-    g_set_error_literal(error, CW_ALGORITHM_ERROR, CW_ERROR_FORMAT,
-                        "expected trajectories to imitate, found none; check the stage's 'trajectories' and the stage "
-                        "that wrote them");
+    g_set_error_literal(
+        error, CW_ALGORITHM_ERROR, CW_ERROR_FORMAT,
+        "expected trajectories to imitate, found none; check the stage's 'trajectories' and the stage "
+        "that wrote them");
     return FALSE;
   }
   for (guint i = 0; i < n_trajectories; i++) {
@@ -177,7 +181,8 @@ gboolean bc_data_collect(BcData *data, CwUpdate *update, const BcOptions *option
     else if (!is_wanted(trajectory, options))
       census.unsuccessful += trajectory->n_steps;
     else
-      add_samples(trajectory, options, g_hash_table_contains(held_out, key) ? data->held_out : data->training, &census);
+      add_samples(trajectory, options, g_hash_table_contains(held_out, key) ? data->held_out : data->training,
+                  &census);
     add_to_checksum(checksum, trajectory);
   }
   data->n_skipped = census.single;
@@ -185,9 +190,10 @@ gboolean bc_data_collect(BcData *data, CwUpdate *update, const BcOptions *option
   if (data->training->len == 0)
     return nothing_left(update, &census, data->held_out->len, error);
   if (options->early_stop > 0 && data->held_out->len == 0) {
-    g_set_error_literal(error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
-                        "early_stop: expected held-out decisions, by which to see that nothing improves, found none; "
-                        "bring trajectories of more goals, or set early_stop to 0");
+    g_set_error_literal(
+        error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
+        "early_stop: expected held-out decisions, by which to see that nothing improves, found none; "
+        "bring trajectories of more goals, or set early_stop to 0");
     return FALSE;
   }
   return TRUE;

@@ -32,7 +32,8 @@ static int compare_costs(const void *a, const void *b)
   return (x->index > y->index) - (x->index < y->index);
 }
 
-static void passes_init(Passes *passes, CwPolicy *policy, const CwDecision *const *decisions, guint n, guint64 budget)
+static void passes_init(Passes *passes, CwPolicy *policy, const CwDecision *const *decisions, guint n,
+                        guint64 budget)
 {
   guint64 total = 0;
   gsize offset = 0;
@@ -98,7 +99,8 @@ gboolean common_score(CwPolicy *policy, const CwDecision *const *decisions, guin
   while (good && passes_next(&passes)) {
     const float *at = passes.logits;
 
-    good = cw_policy_score(policy, passes.decisions, passes.size, passes.logits, values ? passes.values : NULL, error);
+    good = cw_policy_score(policy, passes.decisions, passes.size, passes.logits,
+                           values ? passes.values : NULL, error);
     for (guint i = 0; good && i < passes.size; i++) {
       guint index = passes.costs[passes.start + i].index;
 
@@ -112,15 +114,15 @@ gboolean common_score(CwPolicy *policy, const CwDecision *const *decisions, guin
   return good;
 }
 
-static gboolean accumulate_pass(CwPolicy *policy, const Passes *passes, gboolean with_values, CommonGradient gradient,
-                                gpointer user_data, GError **error)
+static gboolean accumulate_pass(CwPolicy *policy, const Passes *passes, gboolean with_values,
+                                CommonGradient gradient, gpointer user_data, GError **error)
 {
   g_autofree float *dlogits = g_new0(float, cw_count_logits(passes->decisions, passes->size));
   g_autofree float *dvalues = with_values ? g_new0(float, passes->size) : NULL;
   gsize at = 0;
 
-  if (!cw_policy_forward(policy, passes->decisions, passes->size, passes->logits, with_values ? passes->values : NULL,
-                         error))
+  if (!cw_policy_forward(policy, passes->decisions, passes->size, passes->logits,
+                         with_values ? passes->values : NULL, error))
     return FALSE;
   for (guint i = 0; i < passes->size; i++) {
     gradient(passes->costs[passes->start + i].index, passes->logits + at, passes->values[i], dlogits + at,
@@ -130,8 +132,9 @@ static gboolean accumulate_pass(CwPolicy *policy, const Passes *passes, gboolean
   return cw_policy_backward(policy, dlogits, dvalues, error);
 }
 
-gboolean common_accumulate(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions, guint64 budget,
-                           gboolean with_values, CommonGradient gradient, gpointer user_data, GError **error)
+gboolean common_accumulate(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions,
+                           guint64 budget, gboolean with_values, CommonGradient gradient, gpointer user_data,
+                           GError **error)
 {
   gboolean good = TRUE;
   Passes passes;

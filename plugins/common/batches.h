@@ -21,7 +21,8 @@ typedef void (*CommonGradient)(guint index, const float *logits, float value, fl
  * add up in the policy, no step is taken. Called once per decision, in an order of
  * its own, with the decision's index. A gradient that is not finite stops it with
  * CW_ERROR_NUMERIC. */
-gboolean common_accumulate(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions, guint64 budget,
-                           gboolean with_values, CommonGradient gradient, gpointer user_data, GError **error);
+gboolean common_accumulate(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions,
+                           guint64 budget, gboolean with_values, CommonGradient gradient, gpointer user_data,
+                           GError **error);
 
 #endif

@@ -108,8 +108,8 @@ static gboolean score_old(SurrogateBatch *batch, const Minibatch *minibatch, GEr
   g_autofree float *values = g_new0(float, minibatch->n);
   const float *at = logits;
 
-  if (!common_score(cw_update_policy(batch->update), minibatch->decisions, minibatch->n, batch->budget, logits,
-                    batch->with_values ? values : NULL, error))
+  if (!common_score(cw_update_policy(batch->update), minibatch->decisions, minibatch->n, batch->budget,
+                    logits, batch->with_values ? values : NULL, error))
     return FALSE;
   for (guint i = 0; i < minibatch->n; i++) {
     guint n = minibatch->decisions[i]->n_candidates;
@@ -124,13 +124,14 @@ static gboolean score_old(SurrogateBatch *batch, const Minibatch *minibatch, GEr
 }
 
 /* The reference's log-probabilities of a minibatch, written from `room` on. */
-static gboolean score_reference(SurrogateBatch *batch, const Minibatch *minibatch, double *room, GError **error)
+static gboolean score_reference(SurrogateBatch *batch, const Minibatch *minibatch, double *room,
+                                GError **error)
 {
   g_autofree float *logits = g_new(float, cw_count_logits(minibatch->decisions, minibatch->n));
   const float *at = logits;
 
-  if (!common_score(cw_update_reference(batch->update), minibatch->decisions, minibatch->n, batch->budget, logits, NULL,
-                    error))
+  if (!common_score(cw_update_reference(batch->update), minibatch->decisions, minibatch->n, batch->budget,
+                    logits, NULL, error))
     return FALSE;
   for (guint i = 0; i < minibatch->n; i++) {
     guint n = minibatch->decisions[i]->n_candidates;
@@ -149,10 +150,11 @@ static gboolean check_recorded(const SurrogateBatch *batch, GError **error)
     const SurrogateItem *item = surrogate_batch_item(batch, i);
 
     if (!isfinite(item->old_log_probability) || (batch->with_values && !isfinite(item->old_value))) {
-      g_set_error(error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
-                  "old_policy: expected episodes with recorded log-probabilities and values, found %g and %g at "
-                  "decision %u; set old_policy to rescored",
-                  item->old_log_probability, item->old_value, i);
+      g_set_error(
+          error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
+          "old_policy: expected episodes with recorded log-probabilities and values, found %g and %g at "
+          "decision %u; set old_policy to rescored",
+          item->old_log_probability, item->old_value, i);
       return FALSE;
     }
   }
@@ -236,8 +238,8 @@ static void learn_decision(guint index, const float *logits, float value, float 
   Sums *sums = &learning->sums;
   SurrogateLoss loss;
 
-  sums->loss +=
-      surrogate_loss(learning->terms, item, logits, value, 1.0 / learning->minibatch->n, dlogits, dvalue, &loss);
+  sums->loss += surrogate_loss(learning->terms, item, logits, value, 1.0 / learning->minibatch->n, dlogits,
+                               dvalue, &loss);
   sums->n++;
   sums->value += loss.value;
   if (item->weight == 0)
@@ -254,8 +256,9 @@ static void learn_decision(guint index, const float *logits, float value, float 
 }
 
 /* Forward, backward and one optimiser step on a minibatch. */
-static gboolean learn_minibatch(SurrogateBatch *batch, guint number, const SurrogateTerms *terms, double learning_rate,
-                                double max_gradient_norm, Sums *sums, double *norm, GError **error)
+static gboolean learn_minibatch(SurrogateBatch *batch, guint number, const SurrogateTerms *terms,
+                                double learning_rate, double max_gradient_norm, Sums *sums, double *norm,
+                                GError **error)
 {
   CwPolicy *policy = cw_update_policy(batch->update);
   Learning learning = {.terms = terms};
@@ -264,15 +267,16 @@ static gboolean learn_minibatch(SurrogateBatch *batch, guint number, const Surro
 
   minibatch_init(&minibatch, batch, number);
   learning.minibatch = &minibatch;
-  good = common_accumulate(policy, minibatch.decisions, minibatch.n, batch->budget, batch->with_values, learn_decision,
-                           &learning, error);
+  good = common_accumulate(policy, minibatch.decisions, minibatch.n, batch->budget, batch->with_values,
+                           learn_decision, &learning, error);
   minibatch_clear(&minibatch);
   *sums = learning.sums;
   if (good && !isfinite(sums->loss)) {
-    g_set_error(error, CW_ALGORITHM_ERROR, CW_ERROR_NUMERIC,
-                "the loss is %g, though all logits and values are finite: the policy has moved too far from the one "
-                "that acted (KL %g); lower learning_rate or epochs, or set target_kl",
-                sums->loss, sums->k3 / (double)MAX(1, sums->n_choices));
+    g_set_error(
+        error, CW_ALGORITHM_ERROR, CW_ERROR_NUMERIC,
+        "the loss is %g, though all logits and values are finite: the policy has moved too far from the one "
+        "that acted (KL %g); lower learning_rate or epochs, or set target_kl",
+        sums->loss, sums->k3 / (double)MAX(1, sums->n_choices));
     return FALSE;
   }
   return good && cw_policy_step(policy, learning_rate, max_gradient_norm, norm, error);
@@ -292,7 +296,8 @@ gboolean surrogate_batch_train(SurrogateBatch *batch, const SurrogateTerms *term
   memset(report, 0, sizeof *report);
   for (guint i = 0; i < batch->items->len; i++)
     report->n_choices += surrogate_batch_item(batch, i)->weight != 0 ? 1 : 0;
-  for (gint64 epoch = 0; batch->items->len > 0 && epoch < batch->options->epochs && !report->stopped; epoch++) {
+  for (gint64 epoch = 0; batch->items->len > 0 && epoch < batch->options->epochs && !report->stopped;
+       epoch++) {
     if (epoch > 0)
       shuffle(batch);
     memset(&last, 0, sizeof last);
@@ -307,7 +312,8 @@ gboolean surrogate_batch_train(SurrogateBatch *batch, const SurrogateTerms *term
       norms += norm;
       add_sums(&last, &sums);
       add_sums(&all, &sums);
-      report->stopped = batch->options->target_kl > 0 && mean_of(sums.k3, sums.n_choices) > batch->options->target_kl;
+      report->stopped =
+          batch->options->target_kl > 0 && mean_of(sums.k3, sums.n_choices) > batch->options->target_kl;
     }
   }
   report->n_learnt = all.n;

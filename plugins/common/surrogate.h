@@ -19,61 +19,64 @@ typedef struct {
 
 extern const char *const surrogate_old_policies[], *const surrogate_kls[];
 
-#define SURROGATE_ROWS(Options, member, epochs_default, entropy_default)                                               \
-  {"epochs",                                                                                                           \
-   CW_OPTION_INTEGER,                                                                                                  \
-   offsetof(Options, member.epochs),                                                                                   \
-   .default_value = (epochs_default),                                                                                  \
-   .minimum = 1,                                                                                                       \
-   .maximum = 1000,                                                                                                    \
-   .help = "passes over the decisions collected for an update"},                                                       \
-      {"minibatch_decisions",                                                                                          \
-       CW_OPTION_INTEGER,                                                                                              \
-       offsetof(Options, member.minibatch_decisions),                                                                  \
-       .default_value = "64",                                                                                          \
-       .minimum = 0,                                                                                                   \
-       .maximum = 1000000,                                                                                             \
-       .unit = "decisions",                                                                                            \
-       .help = "decisions in one optimiser step, at most; 0: all that were collected"},                                \
-      {"clip",                                                                                                         \
-       CW_OPTION_NUMBER,                                                                                               \
-       offsetof(Options, member.clip),                                                                                 \
-       .default_value = "0.2",                                                                                         \
-       .minimum = 0,                                                                                                   \
-       .maximum = 100,                                                                                                 \
-       .help = "how far the ratio of new to old probability may leave 1 to a decision's advantage; 0 does not clip"},  \
-      {"target_kl",                                                                                                    \
-       CW_OPTION_NUMBER,                                                                                               \
-       offsetof(Options, member.target_kl),                                                                            \
-       .default_value = "0",                                                                                           \
-       .minimum = 0,                                                                                                   \
-       .maximum = 1000,                                                                                                \
-       .unit = "nats",                                                                                                 \
-       .help = "the first minibatch whose KL from the old policy (k3) exceeds this is the update's last; 0: never"},   \
-      {"entropy_coefficient",                                                                                          \
-       CW_OPTION_NUMBER,                                                                                               \
-       offsetof(Options, member.entropy_coefficient),                                                                  \
-       .default_value = (entropy_default),                                                                             \
-       .minimum = 0,                                                                                                   \
-       .maximum = 1000,                                                                                                \
-       .help = "weight of the entropy bonus"},                                                                         \
-      {"reference_coefficient",                                                                                        \
-       CW_OPTION_NUMBER,                                                                                               \
-       offsetof(Options, member.reference_coefficient),                                                                \
-       .default_value = "0",                                                                                           \
-       .minimum = 0,                                                                                                   \
-       .maximum = 1000,                                                                                                \
-       .help = "weight of the KL from the policy that the stage began with; above 0 a frozen copy of it is kept"},     \
-      {"reference_kl",                                                                                                 \
-       CW_OPTION_ENUM,                                                                                                 \
-       offsetof(Options, member.reference_kl),                                                                         \
-       .default_value = "exact",                                                                                       \
-       .values = surrogate_kls,                                                                                        \
-       .help = "that KL: exact over all candidates, or estimated at the one taken (k3)"},                              \
-  {                                                                                                                    \
-    "old_policy", CW_OPTION_ENUM, offsetof(Options, member.old_policy),                                                \
-        .default_value = "rescored", .values = surrogate_old_policies,                                                 \
-        .help = "the ratio's denominator: scored again before the first epoch, or as recorded when acting"             \
+#define SURROGATE_ROWS(Options, member, epochs_default, entropy_default)                                     \
+  {"epochs",                                                                                                 \
+   CW_OPTION_INTEGER,                                                                                        \
+   offsetof(Options, member.epochs),                                                                         \
+   .default_value = (epochs_default),                                                                        \
+   .minimum = 1,                                                                                             \
+   .maximum = 1000,                                                                                          \
+   .help = "passes over the decisions collected for an update"},                                             \
+      {"minibatch_decisions",                                                                                \
+       CW_OPTION_INTEGER,                                                                                    \
+       offsetof(Options, member.minibatch_decisions),                                                        \
+       .default_value = "64",                                                                                \
+       .minimum = 0,                                                                                         \
+       .maximum = 1000000,                                                                                   \
+       .unit = "decisions",                                                                                  \
+       .help = "decisions in one optimiser step, at most; 0: all that were collected"},                      \
+      {"clip",                                                                                               \
+       CW_OPTION_NUMBER,                                                                                     \
+       offsetof(Options, member.clip),                                                                       \
+       .default_value = "0.2",                                                                               \
+       .minimum = 0,                                                                                         \
+       .maximum = 100,                                                                                       \
+       .help = "how far the ratio of new to old probability may leave 1 to a decision's advantage; 0 does "  \
+               "not clip"},                                                                                  \
+      {"target_kl",                                                                                          \
+       CW_OPTION_NUMBER,                                                                                     \
+       offsetof(Options, member.target_kl),                                                                  \
+       .default_value = "0",                                                                                 \
+       .minimum = 0,                                                                                         \
+       .maximum = 1000,                                                                                      \
+       .unit = "nats",                                                                                       \
+       .help = "the first minibatch whose KL from the old policy (k3) exceeds this is the update's last; "   \
+               "0: never"},                                                                                  \
+      {"entropy_coefficient",                                                                                \
+       CW_OPTION_NUMBER,                                                                                     \
+       offsetof(Options, member.entropy_coefficient),                                                        \
+       .default_value = (entropy_default),                                                                   \
+       .minimum = 0,                                                                                         \
+       .maximum = 1000,                                                                                      \
+       .help = "weight of the entropy bonus"},                                                               \
+      {"reference_coefficient",                                                                              \
+       CW_OPTION_NUMBER,                                                                                     \
+       offsetof(Options, member.reference_coefficient),                                                      \
+       .default_value = "0",                                                                                 \
+       .minimum = 0,                                                                                         \
+       .maximum = 1000,                                                                                      \
+       .help = "weight of the KL from the policy that the stage began with; above 0 a frozen copy of it is " \
+               "kept"},                                                                                      \
+      {"reference_kl",                                                                                       \
+       CW_OPTION_ENUM,                                                                                       \
+       offsetof(Options, member.reference_kl),                                                               \
+       .default_value = "exact",                                                                             \
+       .values = surrogate_kls,                                                                              \
+       .help = "that KL: exact over all candidates, or estimated at the one taken (k3)"},                    \
+  {                                                                                                          \
+    "old_policy", CW_OPTION_ENUM, offsetof(Options, member.old_policy),                                      \
+        .default_value = "rescored", .values = surrogate_old_policies,                                       \
+        .help = "the ratio's denominator: scored again before the first epoch, or as recorded when acting"   \
   }
 
 /* The decisions of one update. Items point into the update's episodes and into `references`. */
@@ -127,8 +130,8 @@ gboolean surrogate_batch_train(SurrogateBatch *batch, const SurrogateTerms *term
  * first_ratio_deviation, gradient_norm, stopped_early and, where there are any,
  * reference_kl and recorded_difference; nothing when no step was taken. */
 void surrogate_batch_record(const SurrogateBatch *batch, const SurrogateReport *report);
-#define SURROGATE_METRICS                                                                                              \
-  "policy_loss", "entropy", "approximate_kl", "approximate_kl_k1", "clip_fraction", "first_ratio_deviation",           \
+#define SURROGATE_METRICS                                                                                    \
+  "policy_loss", "entropy", "approximate_kl", "approximate_kl_k1", "clip_fraction", "first_ratio_deviation", \
       "gradient_norm", "stopped_early", "reference_kl", "recorded_difference"
 
 #endif

@@ -1,7 +1,8 @@
 /* The clipped surrogate loss and its gradient at one decision: nothing but
  * arithmetic. With p the softmax of the logits,
  *   d log p(a) / d logit j = [j = a] - p(j)          d H / d logit j = -p(j) (log p(j) + H)
- *   d mean(-log p) / d logit j = p(j) - 1 / n        d KL(p || q) / d logit j = p(j) (log p(j) - log q(j) - KL) */
+ *   d mean(-log p) / d logit j = p(j) - 1 / n        d KL(p || q) / d logit j = p(j) (log p(j) - log q(j) -
+ * KL) */
 #include "plugins/common/surrogate_loss.h"
 #include "plugins/common/softmax.h"
 #include <math.h>
@@ -27,15 +28,16 @@ static double policy_term(const SurrogateTerms *terms, const SurrogateItem *item
 }
 
 /* The value term with its coefficient; stores its derivative with respect to V. */
-static double value_term(const SurrogateTerms *terms, const SurrogateItem *item, double value, SurrogateLoss *loss,
-                         double *derivative)
+static double value_term(const SurrogateTerms *terms, const SurrogateItem *item, double value,
+                         SurrogateLoss *loss, double *derivative)
 {
   double error = value - item->value_target, squared = error * error;
 
   *derivative = terms->value_coefficient * error;
   if (terms->value_clip > 0) {
     double moved = value - item->old_value;
-    double clipped = item->old_value + CLAMP(moved, -terms->value_clip, terms->value_clip) - item->value_target;
+    double clipped =
+        item->old_value + CLAMP(moved, -terms->value_clip, terms->value_clip) - item->value_target;
 
     if (clipped * clipped > squared) { /* then V lies outside the clip, where V' does not depend on it */
       squared = clipped * clipped;
@@ -46,8 +48,8 @@ static double value_term(const SurrogateTerms *terms, const SurrogateItem *item,
   return terms->value_coefficient * loss->value;
 }
 
-double surrogate_loss(const SurrogateTerms *terms, const SurrogateItem *item, const float *logits, double value,
-                      double scale, float *dlogits, float *dvalue, SurrogateLoss *loss)
+double surrogate_loss(const SurrogateTerms *terms, const SurrogateItem *item, const float *logits,
+                      double value, double scale, float *dlogits, float *dvalue, SurrogateLoss *loss)
 {
   guint n = item->decision->n_candidates, chosen = item->chosen;
   double total, of_chosen, of_value, *log_p;
@@ -66,8 +68,9 @@ double surrogate_loss(const SurrogateTerms *terms, const SurrogateItem *item, co
   loss->entropy = common_entropy(log_p, n);
   for (guint j = 0; j < n; j++)
     loss->uniform -= log_p[j] / n;
-  total += item->weight * (policy_term(terms, item, log_p[chosen], loss, &of_chosen) -
-                           terms->entropy_coefficient * loss->entropy + terms->uniform_coefficient * loss->uniform);
+  total += item->weight *
+           (policy_term(terms, item, log_p[chosen], loss, &of_chosen) -
+            terms->entropy_coefficient * loss->entropy + terms->uniform_coefficient * loss->uniform);
   if (item->reference && terms->reference_kl == SURROGATE_KL_EXACT) {
     loss->reference_kl = common_kl(log_p, item->reference, n);
   } else if (item->reference) {
@@ -80,7 +83,8 @@ double surrogate_loss(const SurrogateTerms *terms, const SurrogateItem *item, co
   for (guint j = 0; dlogits && j < n; j++) {
     double p = exp(log_p[j]), gradient;
 
-    gradient = of_chosen * ((j == chosen ? 1 : 0) - p) + terms->entropy_coefficient * p * (log_p[j] + loss->entropy) +
+    gradient = of_chosen * ((j == chosen ? 1 : 0) - p) +
+               terms->entropy_coefficient * p * (log_p[j] + loss->entropy) +
                terms->uniform_coefficient * (p - 1.0 / n);
     if (item->reference && terms->reference_kl == SURROGATE_KL_EXACT)
       gradient += terms->reference_coefficient * p * (log_p[j] - item->reference[j] - loss->reference_kl);

@@ -47,7 +47,7 @@ typedef struct {
 
 /* Fills `loss` and, where not NULL, dlogits (n_candidates) and dvalue with `scale`
  * times the gradient of the sum of the terms. Returns that sum, without `scale`. */
-double surrogate_loss(const SurrogateTerms *terms, const SurrogateItem *item, const float *logits, double value,
-                      double scale, float *dlogits, float *dvalue, SurrogateLoss *loss);
+double surrogate_loss(const SurrogateTerms *terms, const SurrogateItem *item, const float *logits,
+                      double value, double scale, float *dlogits, float *dvalue, SurrogateLoss *loss);
 
 #endif

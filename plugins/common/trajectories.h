@@ -7,12 +7,14 @@
 /* Whether every choice is one of its candidates (CW_ERROR_FORMAT) and every reward
  * is finite (CW_ERROR_NUMERIC). `what` is "episode" or "trajectory", `number` its
  * index, both for the message. */
-gboolean common_check_trajectory(const CwTrajectory *trajectory, const char *what, guint number, GError **error);
+gboolean common_check_trajectory(const CwTrajectory *trajectory, const char *what, guint number,
+                                 GError **error);
 
 /* The goal as text: its split, and the environment's name of it or its index. Free with g_free. */
 char *common_goal_key(const CwTrajectory *trajectory);
 
-/* A number that changes when the stage's trajectories do: goals, rewards, observations, choices. Free with g_free. */
+/* A number that changes when the stage's trajectories do: goals, rewards, observations, choices. Free with
+ * g_free. */
 char *common_fingerprint(CwUpdate *update);
 
 /* Restores a number that an algorithm saved in group "algorithm". Does nothing when

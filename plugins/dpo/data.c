@@ -41,9 +41,10 @@ gboolean dpo_data_init(DpoData *data, CwUpdate *update, GError **error)
   memset(data, 0, sizeof *data);
   data->n_trajectories = cw_update_n_trajectories(update);
   if (data->n_trajectories == 0) {
-    g_set_error_literal(error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
-                        "expected trajectories to learn from, found none; check the stage's 'trajectories' and the "
-                        "stage that wrote them");
+    g_set_error_literal(
+        error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
+        "expected trajectories to learn from, found none; check the stage's 'trajectories' and the "
+        "stage that wrote them");
     return FALSE;
   }
   for (guint i = 0; i < data->n_trajectories; i++) {
@@ -156,8 +157,8 @@ static void add_trajectory_units(DpoData *data, CwUpdate *update, const DpoOptio
     add_goal_units(data, update, options, g_ptr_array_index(goals, i), random);
 }
 
-gboolean dpo_data_begin_pass(DpoData *data, CwUpdate *update, const DpoOptions *options, guint32 seed, guint64 pass,
-                             GError **error)
+gboolean dpo_data_begin_pass(DpoData *data, CwUpdate *update, const DpoOptions *options, guint32 seed,
+                             guint64 pass, GError **error)
 {
   CwRandom *random = cw_random_new(seed, "dpo pass", 0, pass);
 
@@ -173,20 +174,23 @@ gboolean dpo_data_begin_pass(DpoData *data, CwUpdate *update, const DpoOptions *
   if (data->units->len > 0)
     return TRUE;
   if (options->granularity == DPO_DECISION)
-    g_set_error(error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
-                "expected decisions with at least two candidates, found none in %u trajectories (%u decisions with a "
-                "single one); bring other trajectories",
-                data->n_trajectories, data->n_single);
+    g_set_error(
+        error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
+        "expected decisions with at least two candidates, found none in %u trajectories (%u decisions with a "
+        "single one); bring other trajectories",
+        data->n_trajectories, data->n_single);
   else
-    g_set_error(error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
-                "expected two trajectories of one goal whose rewards differ by more than %g, found none among %u "
-                "trajectories of %u goals (%u trajectories without a choice); generate several episodes per goal and "
-                "keep the unsuccessful ones, or set granularity to decision",
-                options->minimum_gap, data->n_trajectories, data->n_goals, data->n_empty);
+    g_set_error(
+        error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
+        "expected two trajectories of one goal whose rewards differ by more than %g, found none among %u "
+        "trajectories of %u goals (%u trajectories without a choice); generate several episodes per goal and "
+        "keep the unsuccessful ones, or set granularity to decision",
+        options->minimum_gap, data->n_trajectories, data->n_goals, data->n_empty);
   return FALSE;
 }
 
-const float *dpo_data_reference(DpoData *data, CwUpdate *update, guint trajectory, guint64 budget, GError **error)
+const float *dpo_data_reference(DpoData *data, CwUpdate *update, guint trajectory, guint64 budget,
+                                GError **error)
 {
   DpoSession session;
   guint n_logits;
@@ -196,8 +200,8 @@ const float *dpo_data_reference(DpoData *data, CwUpdate *update, guint trajector
   dpo_session_init(&session, cw_update_trajectory(update, trajectory));
   n_logits = cw_count_logits(session.decisions, session.n);
   data->references[trajectory] = g_new(float, n_logits);
-  if (!common_score(cw_update_reference(update), session.decisions, session.n, budget, data->references[trajectory],
-                    NULL, error) ||
+  if (!common_score(cw_update_reference(update), session.decisions, session.n, budget,
+                    data->references[trajectory], NULL, error) ||
       !dpo_references_keep(data, trajectory, n_logits, error))
     g_clear_pointer(&data->references[trajectory], g_free);
   dpo_session_clear(&session);

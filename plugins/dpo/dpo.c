@@ -20,28 +20,34 @@ static const CwOption rows[] = {
      .help = "pairs: of a demonstrated action and one the reference draws, or of two sessions on one goal"},
     {"loss", CW_OPTION_ENUM, offsetof(DpoOptions, loss), .default_value = "sigmoid", .values = losses,
      .help = "of a pair's margin; conservative is sigmoid with label_smoothing"},
-    {"beta", CW_OPTION_NUMBER, offsetof(DpoOptions, beta), .default_value = "0.1", .minimum = 1e-6, .maximum = 1000,
-     .help = "how strongly the reference holds: the smaller, the further the policy may go"},
-    {"label_smoothing", CW_OPTION_NUMBER, offsetof(DpoOptions, label_smoothing), .default_value = "0.1", .minimum = 0,
-     .maximum = 0.5, .help = "share of the pairs taken to be labelled the wrong way round, for loss conservative"},
-    {"updates", CW_OPTION_INTEGER, offsetof(DpoOptions, updates), .default_value = "0", .minimum = 0, .maximum = 1e9,
-     .help = "updates after which the stage ends; 0: only 'epochs' ends it"},
-    {"epochs", CW_OPTION_INTEGER, offsetof(DpoOptions, epochs), .default_value = "1", .minimum = 0, .maximum = 1e6,
-     .help = "passes over the data after which the stage ends; 0: only 'updates' ends it"},
-    {"update_trajectories", CW_OPTION_INTEGER, offsetof(DpoOptions, update_trajectories), .default_value = "1",
-     .minimum = 1, .maximum = 1e6, .help = "trajectories in one update, or pairs of them (granularity trajectory)"},
-    {"update_tokens", CW_OPTION_INTEGER, offsetof(DpoOptions, update_tokens), .default_value = "0", .minimum = 0,
-     .maximum = 1e9, .unit = "tokens",
-     .help = "instead of update_trajectories, as many shuffled decisions (or pairs of trajectories) as fit; 0: off"},
-    {"resample", CW_OPTION_INTEGER, offsetof(DpoOptions, resample), .default_value = "10", .minimum = 0, .maximum = 1e6,
-     .help = "how often the reference draws again while it draws the demonstrated action"},
+    {"beta", CW_OPTION_NUMBER, offsetof(DpoOptions, beta), .default_value = "0.1", .minimum = 1e-6,
+     .maximum = 1000, .help = "how strongly the reference holds: the smaller, the further the policy may go"},
+    {"label_smoothing", CW_OPTION_NUMBER, offsetof(DpoOptions, label_smoothing), .default_value = "0.1",
+     .minimum = 0, .maximum = 0.5,
+     .help = "share of the pairs taken to be labelled the wrong way round, for loss conservative"},
+    {"updates", CW_OPTION_INTEGER, offsetof(DpoOptions, updates), .default_value = "0", .minimum = 0,
+     .maximum = 1e9, .help = "updates after which the stage ends; 0: only 'epochs' ends it"},
+    {"epochs", CW_OPTION_INTEGER, offsetof(DpoOptions, epochs), .default_value = "1", .minimum = 0,
+     .maximum = 1e6, .help = "passes over the data after which the stage ends; 0: only 'updates' ends it"},
+    {"update_trajectories", CW_OPTION_INTEGER, offsetof(DpoOptions, update_trajectories),
+     .default_value = "1", .minimum = 1, .maximum = 1e6,
+     .help = "trajectories in one update, or pairs of them (granularity trajectory)"},
+    {"update_tokens", CW_OPTION_INTEGER, offsetof(DpoOptions, update_tokens), .default_value = "0",
+     .minimum = 0, .maximum = 1e9, .unit = "tokens",
+     .help = "instead of update_trajectories, as many shuffled decisions (or pairs of trajectories) as fit; "
+             "0: off"},
+    {"resample", CW_OPTION_INTEGER, offsetof(DpoOptions, resample), .default_value = "10", .minimum = 0,
+     .maximum = 1e6, .help = "how often the reference draws again while it draws the demonstrated action"},
     {"equal", CW_OPTION_ENUM, offsetof(DpoOptions, equal), .default_value = "skip", .values = equals,
-     .help = "a pair of equal actions after that: leave it out, or keep it in the mean with its zero gradient"},
-    {"pairs_per_goal", CW_OPTION_INTEGER, offsetof(DpoOptions, pairs_per_goal), .default_value = "8", .minimum = 0,
-     .maximum = 1e6, .unit = "pairs", .help = "granularity trajectory: at most so many a pass, drawn anew; 0: all"},
+     .help =
+         "a pair of equal actions after that: leave it out, or keep it in the mean with its zero gradient"},
+    {"pairs_per_goal", CW_OPTION_INTEGER, offsetof(DpoOptions, pairs_per_goal), .default_value = "8",
+     .minimum = 0, .maximum = 1e6, .unit = "pairs",
+     .help = "granularity trajectory: at most so many a pass, drawn anew; 0: all"},
     {"minimum_gap", CW_OPTION_NUMBER, offsetof(DpoOptions, minimum_gap), .default_value = "0", .minimum = 0,
      .maximum = 1e9, .help = "granularity trajectory: pairs whose rewards differ by more than this"},
-    {"length_normalization", CW_OPTION_BOOLEAN, offsetof(DpoOptions, length_normalization), .default_value = "false",
+    {"length_normalization", CW_OPTION_BOOLEAN, offsetof(DpoOptions, length_normalization),
+     .default_value = "false",
      .help = "granularity trajectory: mean instead of sum of a session's log-probabilities"},
     COMMON_OPTIMIZER_ROWS(DpoOptions, optimizer),
 };
@@ -67,9 +73,10 @@ static gpointer dpo_open(gconstpointer data, GError **error)
   Dpo *dpo;
 
   if (options->updates == 0 && options->epochs == 0) {
-    g_set_error_literal(error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
-                        "updates: expected a number above 0 when epochs is 0, found 0, and the stage would never end; "
-                        "set one of them");
+    g_set_error_literal(
+        error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
+        "updates: expected a number above 0 when epochs is 0, found 0, and the stage would never end; "
+        "set one of them");
     return NULL;
   }
   dpo = g_new0(Dpo, 1);
@@ -159,9 +166,10 @@ static gboolean prepare(Dpo *dpo, CwUpdate *update, GError **error)
       dpo->fingerprint = g_strdup(dpo->data.fingerprint);
     if (strcmp(dpo->fingerprint, dpo->data.fingerprint) != 0) {
       dpo_data_clear(&dpo->data);
-      g_set_error_literal(error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
-                          "expected the trajectories that this stage began with, found others; bring the old files "
-                          "back, or start the run afresh");
+      g_set_error_literal(
+          error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
+          "expected the trajectories that this stage began with, found others; bring the old files "
+          "back, or start the run afresh");
       return FALSE;
     }
   }
@@ -229,8 +237,8 @@ static void record(const Dpo *dpo, CwUpdate *update, const DpoReport *report)
 }
 
 /* An optimiser step with the gradients of the batch. */
-static gboolean take_step(Dpo *dpo, CwUpdate *update, double learning_rate, const DpoReport *report, double *norm,
-                          GError **error)
+static gboolean take_step(Dpo *dpo, CwUpdate *update, double learning_rate, const DpoReport *report,
+                          double *norm, GError **error)
 {
 
   if (!isfinite(report->loss)) {
@@ -241,8 +249,8 @@ static gboolean take_step(Dpo *dpo, CwUpdate *update, double learning_rate, cons
     return FALSE;
   }
   dpo->steps++;
-  return cw_policy_step(cw_update_policy(update), learning_rate, dpo->options->optimizer.max_gradient_norm, norm,
-                        error);
+  return cw_policy_step(cw_update_policy(update), learning_rate, dpo->options->optimizer.max_gradient_norm,
+                        norm, error);
 }
 
 static gboolean dpo_update(gpointer object, CwUpdate *update, gboolean *done, GError **error)

@@ -57,8 +57,8 @@ void dpo_data_clear(DpoData *data);
 
 /* Puts the units of a pass in place, shuffled: the same for equal `seed` and `pass`. FALSE with
  * CW_ERROR_CONFIGURATION when there is nothing to prefer to anything. */
-gboolean dpo_data_begin_pass(DpoData *data, CwUpdate *update, const DpoOptions *options, guint32 seed, guint64 pass,
-                             GError **error);
+gboolean dpo_data_begin_pass(DpoData *data, CwUpdate *update, const DpoOptions *options, guint32 seed,
+                             guint64 pass, GError **error);
 
 /* The decisions of a session that offer a choice, and what was chosen. */
 typedef struct {
@@ -73,7 +73,8 @@ void dpo_session_clear(DpoSession *session);
 /* The reference's logits for the decisions of a session, decision after decision.
  * Scored once, the session by itself, and kept in memory and on disk.
  * Owned by `data`; NULL with error. */
-const float *dpo_data_reference(DpoData *data, CwUpdate *update, guint trajectory, guint64 budget, GError **error);
+const float *dpo_data_reference(DpoData *data, CwUpdate *update, guint trajectory, guint64 budget,
+                                GError **error);
 
 /* Opens the file of the reference's logits and takes what is in it; a later process
  * takes what this one has kept. Without effect when the backend of the reference
@@ -97,8 +98,8 @@ typedef struct {
 
 /* Forward and backward over the units, in passes within the token budget: the
  * gradient of the mean loss over the pairs. Takes no optimiser step. */
-gboolean dpo_learn_decisions(DpoData *data, CwUpdate *update, const DpoUnit *units, guint n, const DpoOptions *options,
-                             DpoReport *report, GError **error);
+gboolean dpo_learn_decisions(DpoData *data, CwUpdate *update, const DpoUnit *units, guint n,
+                             const DpoOptions *options, DpoReport *report, GError **error);
 gboolean dpo_learn_trajectories(DpoData *data, CwUpdate *update, const DpoUnit *units, guint n,
                                 const DpoOptions *options, DpoReport *report, GError **error);
 

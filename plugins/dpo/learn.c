@@ -22,7 +22,8 @@ typedef struct {
 } Choices;
 
 /* A draw from the reference's softmax, again while it is `preferred`, at most `resample` times. */
-static guint draw_rejected(CwRandom *random, const float *reference, guint n, guint preferred, gint64 resample)
+static guint draw_rejected(CwRandom *random, const float *reference, guint n, guint preferred,
+                           gint64 resample)
 {
   guint rejected = cw_random_categorical(random, reference, n);
 
@@ -32,7 +33,8 @@ static guint draw_rejected(CwRandom *random, const float *reference, guint n, gu
 }
 
 /* Pairs for the decision `step` of a session, or for all of them. */
-static gboolean add_choices(Choices *choices, DpoData *data, CwUpdate *update, const DpoUnit *unit, GError **error)
+static gboolean add_choices(Choices *choices, DpoData *data, CwUpdate *update, const DpoUnit *unit,
+                            GError **error)
 {
   const DpoOptions *options = choices->options;
   const float *reference =
@@ -67,7 +69,8 @@ static double add_pair(const DpoOptions *options, double chosen, double chosen_g
 {
   double margin = chosen_gain - rejected_gain, derivative;
 
-  report->loss += dpo_loss((DpoLoss)options->loss, options->beta, options->label_smoothing, margin, &derivative);
+  report->loss +=
+      dpo_loss((DpoLoss)options->loss, options->beta, options->label_smoothing, margin, &derivative);
   report->n_pairs++;
   report->n_correct += margin > 0 ? 1 : 0;
   report->margin += margin;
@@ -91,8 +94,9 @@ static void learn_choice(guint index, const float *logits, float value, float *d
   (void)dvalue;
   common_log_softmax(logits, n, log_p);
   common_log_softmax(choice->reference, n, log_q);
-  derivative = add_pair(choices->options, log_p[choice->preferred], log_p[choice->preferred] - log_q[choice->preferred],
-                        log_p[choice->rejected], log_p[choice->rejected] - log_q[choice->rejected], choices->report);
+  derivative = add_pair(choices->options, log_p[choice->preferred],
+                        log_p[choice->preferred] - log_q[choice->preferred], log_p[choice->rejected],
+                        log_p[choice->rejected] - log_q[choice->rejected], choices->report);
   choices->report->kl += common_kl(log_p, log_q, n);
   choices->report->n_decisions++;
   /* The softmax's sum cancels in the margin. */
@@ -100,8 +104,8 @@ static void learn_choice(guint index, const float *logits, float value, float *d
   dlogits[choice->rejected] -= (float)(derivative / choices->choices->len);
 }
 
-gboolean dpo_learn_decisions(DpoData *data, CwUpdate *update, const DpoUnit *units, guint n, const DpoOptions *options,
-                             DpoReport *report, GError **error)
+gboolean dpo_learn_decisions(DpoData *data, CwUpdate *update, const DpoUnit *units, guint n,
+                             const DpoOptions *options, DpoReport *report, GError **error)
 {
   Choices choices = {g_ptr_array_new(), g_array_new(FALSE, FALSE, sizeof(Choice)), options, report};
   gboolean good = TRUE;
@@ -110,8 +114,8 @@ gboolean dpo_learn_decisions(DpoData *data, CwUpdate *update, const DpoUnit *uni
     good = add_choices(&choices, data, update, &units[i], error);
   if (good && choices.choices->len > 0)
     good = common_accumulate(cw_update_policy(update), (const CwDecision *const *)choices.decisions->pdata,
-                             choices.decisions->len, (guint64)options->optimizer.batch_tokens, FALSE, learn_choice,
-                             &choices, error);
+                             choices.decisions->len, (guint64)options->optimizer.batch_tokens, FALSE,
+                             learn_choice, &choices, error);
   g_ptr_array_free(choices.decisions, TRUE);
   g_array_free(choices.choices, TRUE);
   return good;
@@ -136,7 +140,8 @@ typedef struct {
 } SessionScore;
 
 static gboolean score_session(DpoData *data, CwUpdate *update, guint trajectory, const DpoSession *session,
-                              const DpoOptions *options, SessionScore *score, DpoReport *report, GError **error)
+                              const DpoOptions *options, SessionScore *score, DpoReport *report,
+                              GError **error)
 {
   guint64 budget = (guint64)options->optimizer.batch_tokens;
   const float *reference = dpo_data_reference(data, update, trajectory, budget, error);
@@ -187,8 +192,8 @@ static gboolean weigh_pair(Weights *weights, DpoData *data, CwUpdate *update, co
   good = score_session(data, update, unit->trajectory, &better, options, &of_better, report, error) &&
          score_session(data, update, unit->worse, &worse, options, &of_worse, report, error);
   if (good) {
-    double derivative =
-        add_pair(options, of_better.log_probability, of_better.gain, of_worse.log_probability, of_worse.gain, report);
+    double derivative = add_pair(options, of_better.log_probability, of_better.gain, of_worse.log_probability,
+                                 of_worse.gain, report);
 
     add_weights(weights, &better, derivative / n, options);
     add_weights(weights, &worse, -derivative / n, options);
@@ -221,9 +226,10 @@ gboolean dpo_learn_trajectories(DpoData *data, CwUpdate *update, const DpoUnit *
 
   for (guint i = 0; good && i < n; i++)
     good = weigh_pair(&weights, data, update, &units[i], n, options, report, error);
-  good = good && common_accumulate(cw_update_policy(update), (const CwDecision *const *)weights.decisions->pdata,
-                                   weights.decisions->len, (guint64)options->optimizer.batch_tokens, FALSE,
-                                   learn_weighted, &weights, error);
+  good =
+      good && common_accumulate(cw_update_policy(update), (const CwDecision *const *)weights.decisions->pdata,
+                                weights.decisions->len, (guint64)options->optimizer.batch_tokens, FALSE,
+                                learn_weighted, &weights, error);
   g_ptr_array_free(weights.decisions, TRUE);
   g_array_free(weights.weighted, TRUE);
   return good;

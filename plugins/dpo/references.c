@@ -122,7 +122,8 @@ gboolean dpo_references_keep(DpoData *data, guint trajectory, guint n_logits, GE
     return TRUE;
   record.checksum = checksum_of(&record, logits);
   if (fwrite(&record, sizeof record, 1, data->references_file) == 1 &&
-      fwrite(logits, sizeof *logits, n_logits, data->references_file) == n_logits && fflush(data->references_file) == 0)
+      fwrite(logits, sizeof *logits, n_logits, data->references_file) == n_logits &&
+      fflush(data->references_file) == 0)
     return TRUE;
   return fail(data, "write", error);
 }

@@ -24,17 +24,18 @@ typedef enum { GRPO_DECISION, GRPO_TRAJECTORY, GRPO_SUM } GrpoAggregation;
 static const char *const aggregations[] = {"decision", "trajectory", "sum", NULL};
 
 static const CwOption rows[] = {
-    {"updates", CW_OPTION_INTEGER, offsetof(GrpoOptions, updates), .default_value = "100", .minimum = 1, .maximum = 1e9,
-     .help = "iterations: each collects groups of episodes and learns from them"},
-    {"groups", CW_OPTION_INTEGER, offsetof(GrpoOptions, groups), .default_value = "8", .minimum = 1, .maximum = 1e5,
-     .unit = "goals", .help = "goals for each update"},
+    {"updates", CW_OPTION_INTEGER, offsetof(GrpoOptions, updates), .default_value = "100", .minimum = 1,
+     .maximum = 1e9, .help = "iterations: each collects groups of episodes and learns from them"},
+    {"groups", CW_OPTION_INTEGER, offsetof(GrpoOptions, groups), .default_value = "8", .minimum = 1,
+     .maximum = 1e5, .unit = "goals", .help = "goals for each update"},
     {"group_size", CW_OPTION_INTEGER, offsetof(GrpoOptions, group_size), .default_value = "8", .minimum = 2,
      .maximum = 1e4, .unit = "episodes", .help = "rollouts of each goal"},
     {"normalize_std", CW_OPTION_BOOLEAN, offsetof(GrpoOptions, normalize_std), .default_value = "true",
      .help = "divide a group's advantages by the standard deviation of its rewards; false as in Dr. GRPO"},
     {"aggregation", CW_OPTION_ENUM, offsetof(GrpoOptions, aggregation), .default_value = "decision",
      .values = aggregations,
-     .help = "what weighs the same: every decision, every trajectory (its mean), or a trajectory's plain sum"},
+     .help =
+         "what weighs the same: every decision, every trajectory (its mean), or a trajectory's plain sum"},
     {"clip_high", CW_OPTION_NUMBER, offsetof(GrpoOptions, clip_high), .default_value = "0", .minimum = 0,
      .maximum = 100, .help = "another clip for ratios above 1; 0: the same as clip"},
     SURROGATE_ROWS(GrpoOptions, surrogate, "2", "0"),
@@ -244,7 +245,8 @@ static void record_advantages(const SurrogateBatch *batch)
   }
 }
 
-static gboolean learn(Grpo *grpo, SurrogateBatch *batch, CwUpdate *update, const Census *census, GError **error)
+static gboolean learn(Grpo *grpo, SurrogateBatch *batch, CwUpdate *update, const Census *census,
+                      GError **error)
 {
   const GrpoOptions *options = grpo->options;
   SurrogateTerms terms = {.clip_low = options->surrogate.clip,
@@ -253,8 +255,8 @@ static gboolean learn(Grpo *grpo, SurrogateBatch *batch, CwUpdate *update, const
                           .reference_coefficient = options->surrogate.reference_coefficient,
                           .reference_kl = (SurrogateKl)options->surrogate.reference_kl};
   double total = (double)options->updates;
-  double rate =
-      common_learning_rate(&options->optimizer, (double)grpo->updates / total, ((double)grpo->updates + 1) / total);
+  double rate = common_learning_rate(&options->optimizer, (double)grpo->updates / total,
+                                     ((double)grpo->updates + 1) / total);
   SurrogateReport report;
 
   for (guint i = 0; i < cw_update_n_episodes(update); i++) {
@@ -293,8 +295,8 @@ static gboolean grpo_update(gpointer object, CwUpdate *update, gboolean *done, G
     return TRUE;
   good = take_census(&census, update, grpo->options, error);
   if (good) {
-    SurrogateBatch *batch =
-        surrogate_batch_new(update, &grpo->options->surrogate, (guint64)grpo->options->optimizer.batch_tokens, FALSE);
+    SurrogateBatch *batch = surrogate_batch_new(update, &grpo->options->surrogate,
+                                                (guint64)grpo->options->optimizer.batch_tokens, FALSE);
 
     good = learn(grpo, batch, update, &census, error);
     surrogate_batch_free(batch);
@@ -341,10 +343,11 @@ static gboolean grpo_load(gpointer object, GKeyFile *state, GError **error)
   return TRUE;
 }
 
-static const char *const metrics[] = {"return",          "success",        "group_deviation",     "groups",
-                                      "equal_groups",    "lone_groups",    "single_candidate",    "empty_episodes",
-                                      SURROGATE_METRICS, "advantage_mean", "advantage_deviation", "learning_rate",
-                                      "optimizer_steps", "collected",      "decisions",           NULL};
+static const char *const metrics[] = {
+    "return",          "success",        "group_deviation",     "groups",
+    "equal_groups",    "lone_groups",    "single_candidate",    "empty_episodes",
+    SURROGATE_METRICS, "advantage_mean", "advantage_deviation", "learning_rate",
+    "optimizer_steps", "collected",      "decisions",           NULL};
 
 static const CwAlgorithmVtable vtable = {
     .open = grpo_open,

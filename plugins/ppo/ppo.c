@@ -24,26 +24,32 @@ typedef enum { PPO_TERMINAL, PPO_LAST_VALUE } PpoTruncated;
 static const char *const truncations[] = {"terminal", "last_value", NULL};
 
 static const CwOption rows[] = {
-    {"updates", CW_OPTION_INTEGER, offsetof(PpoOptions, updates), .default_value = "100", .minimum = 1, .maximum = 1e9,
-     .help = "iterations: each collects episodes and learns from them"},
-    {"episodes", CW_OPTION_INTEGER, offsetof(PpoOptions, episodes), .default_value = "16", .minimum = 1, .maximum = 1e6,
-     .unit = "episodes", .help = "complete episodes collected for each update"},
+    {"updates", CW_OPTION_INTEGER, offsetof(PpoOptions, updates), .default_value = "100", .minimum = 1,
+     .maximum = 1e9, .help = "iterations: each collects episodes and learns from them"},
+    {"episodes", CW_OPTION_INTEGER, offsetof(PpoOptions, episodes), .default_value = "16", .minimum = 1,
+     .maximum = 1e6, .unit = "episodes", .help = "complete episodes collected for each update"},
     SURROGATE_ROWS(PpoOptions, surrogate, "4", "0.01"),
-    {"discount", CW_OPTION_NUMBER, offsetof(PpoOptions, discount), .default_value = "0.99", .minimum = 0, .maximum = 1,
-     .help = "discount of rewards (gamma)"},
-    {"lambda", CW_OPTION_NUMBER, offsetof(PpoOptions, lambda), .default_value = "0.95", .minimum = 0, .maximum = 1,
+    {"discount", CW_OPTION_NUMBER, offsetof(PpoOptions, discount), .default_value = "0.99", .minimum = 0,
+     .maximum = 1, .help = "discount of rewards (gamma)"},
+    {"lambda", CW_OPTION_NUMBER, offsetof(PpoOptions, lambda), .default_value = "0.95", .minimum = 0,
+     .maximum = 1,
      .help = "of generalised advantage estimation: 1 gives return minus value, 0 the one-step error"},
-    {"truncated", CW_OPTION_ENUM, offsetof(PpoOptions, truncated), .default_value = "terminal", .values = truncations,
-     .help = "what follows an episode cut by the step limit: nothing, or about the value of its last decision"},
-    {"normalize_advantages", CW_OPTION_BOOLEAN, offsetof(PpoOptions, normalize_advantages), .default_value = "true",
+    {"truncated", CW_OPTION_ENUM, offsetof(PpoOptions, truncated), .default_value = "terminal",
+     .values = truncations,
+     .help =
+         "what follows an episode cut by the step limit: nothing, or about the value of its last decision"},
+    {"normalize_advantages", CW_OPTION_BOOLEAN, offsetof(PpoOptions, normalize_advantages),
+     .default_value = "true",
      .help = "shift and scale an update's advantages to mean 0 and standard deviation 1"},
     {"value_coefficient", CW_OPTION_NUMBER, offsetof(PpoOptions, value_coefficient), .default_value = "0.5",
      .minimum = 0, .maximum = 1000, .help = "weight of half the squared error between value and return"},
     {"value_clip", CW_OPTION_NUMBER, offsetof(PpoOptions, value_clip), .default_value = "0", .minimum = 0,
-     .maximum = 1e6, .help = "how far the value may leave the old one to its loss's advantage; 0 does not clip"},
+     .maximum = 1e6,
+     .help = "how far the value may leave the old one to its loss's advantage; 0 does not clip"},
     {"uniform_coefficient", CW_OPTION_NUMBER, offsetof(PpoOptions, uniform_coefficient), .default_value = "0",
      .minimum = 0, .maximum = 1000,
-     .help = "weight of the mean of -log pi over all candidates, which pulls towards uniform (WebShop calls it il)"},
+     .help = "weight of the mean of -log pi over all candidates, which pulls towards uniform (WebShop calls "
+             "it il)"},
     COMMON_OPTIMIZER_ROWS(PpoOptions, optimizer),
 };
 
@@ -68,7 +74,8 @@ static guint64 ppo_needs(gconstpointer data)
 {
   const PpoOptions *options = data;
 
-  return CW_NEEDS_TRAINING | CW_NEEDS_VALUES | (options->surrogate.reference_coefficient > 0 ? CW_NEEDS_REFERENCE : 0);
+  return CW_NEEDS_TRAINING | CW_NEEDS_VALUES |
+         (options->surrogate.reference_coefficient > 0 ? CW_NEEDS_REFERENCE : 0);
 }
 
 static gboolean ppo_collect(gpointer object, CwCollectRequest *request, GError **error)
@@ -82,7 +89,8 @@ static gboolean ppo_collect(gpointer object, CwCollectRequest *request, GError *
 }
 
 /* Checks the episodes and adds their steps to the batch, episode after episode. */
-static gboolean add_episodes(SurrogateBatch *batch, CwUpdate *update, const PpoOptions *options, GError **error)
+static gboolean add_episodes(SurrogateBatch *batch, CwUpdate *update, const PpoOptions *options,
+                             GError **error)
 {
   guint n_episodes = cw_update_n_episodes(update);
 
@@ -96,7 +104,8 @@ static gboolean add_episodes(SurrogateBatch *batch, CwUpdate *update, const PpoO
   }
   if (batch->items->len == 0) {
     g_set_error(error, CW_ALGORITHM_ERROR, CW_ERROR_FAILED,
-                "expected %" G_GINT64_FORMAT " episodes with decisions, found %u episodes without a single one",
+                "expected %" G_GINT64_FORMAT
+                " episodes with decisions, found %u episodes without a single one",
                 options->episodes, n_episodes);
     return FALSE;
   }
@@ -146,7 +155,8 @@ static double residual_of(const SurrogateItem *item)
   return item->value_target - item->old_value;
 }
 
-static Moments moments_of(const SurrogateBatch *batch, double (*number)(const SurrogateItem *), gboolean choices)
+static Moments moments_of(const SurrogateBatch *batch, double (*number)(const SurrogateItem *),
+                          gboolean choices)
 {
   Moments moments = {0};
   double squares = 0;
@@ -213,7 +223,8 @@ static void record_counts(CwUpdate *update)
   cw_update_metric(update, "empty_episodes", n_empty);
 }
 
-static void record_values(const SurrogateBatch *batch, const Moments *advantages, const SurrogateReport *report)
+static void record_values(const SurrogateBatch *batch, const Moments *advantages,
+                          const SurrogateReport *report)
 {
   Moments targets = moments_of(batch, target_of, FALSE), residuals = moments_of(batch, residual_of, FALSE);
 
@@ -222,7 +233,8 @@ static void record_values(const SurrogateBatch *batch, const Moments *advantages
   cw_update_metric(batch->update, "advantage_deviation", advantages->deviation);
   cw_update_metric(batch->update, "value_target_mean", targets.mean);
   if (targets.deviation > 0)
-    cw_update_metric(batch->update, "explained_variance", 1 - pow(residuals.deviation / targets.deviation, 2));
+    cw_update_metric(batch->update, "explained_variance",
+                     1 - pow(residuals.deviation / targets.deviation, 2));
 }
 
 /* Scores, estimates, learns, records. */
@@ -238,8 +250,8 @@ static gboolean learn(Ppo *ppo, SurrogateBatch *batch, CwUpdate *update, GError 
                           .reference_coefficient = options->surrogate.reference_coefficient,
                           .reference_kl = (SurrogateKl)options->surrogate.reference_kl};
   double total = (double)options->updates;
-  double rate =
-      common_learning_rate(&options->optimizer, (double)ppo->updates / total, ((double)ppo->updates + 1) / total);
+  double rate = common_learning_rate(&options->optimizer, (double)ppo->updates / total,
+                                     ((double)ppo->updates + 1) / total);
   SurrogateReport report;
   Moments advantages;
   guint first = 0;
@@ -282,7 +294,8 @@ static gboolean ppo_update(gpointer object, CwUpdate *update, gboolean *done, GE
   *done = ppo->updates >= (guint64)ppo->options->updates;
   if (*done)
     return TRUE;
-  batch = surrogate_batch_new(update, &ppo->options->surrogate, (guint64)ppo->options->optimizer.batch_tokens, TRUE);
+  batch = surrogate_batch_new(update, &ppo->options->surrogate, (guint64)ppo->options->optimizer.batch_tokens,
+                              TRUE);
   good = add_episodes(batch, update, ppo->options, error) && learn(ppo, batch, update, error);
   surrogate_batch_free(batch);
   if (!good)

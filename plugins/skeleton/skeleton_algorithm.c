@@ -72,9 +72,10 @@ static gboolean collect(gpointer algorithm, CwCollectRequest *request, GError **
   return TRUE;
 }
 
-/* Adds the gradient of -sum of weight log pi(chosen) over one batch of steps; returns that sum through loss. */
-static gboolean add_batch(CwPolicy *policy, const GPtrArray *steps, const GArray *weights, guint start, double *loss,
-                          GError **error)
+/* Adds the gradient of -sum of weight log pi(chosen) over one batch of steps; returns that sum through loss.
+ */
+static gboolean add_batch(CwPolicy *policy, const GPtrArray *steps, const GArray *weights, guint start,
+                          double *loss, GError **error)
 {
   guint n = MIN(BATCH, steps->len - start), i, j;
   const CwDecision *decisions[BATCH] = {NULL};
@@ -92,7 +93,8 @@ static gboolean add_batch(CwPolicy *policy, const GPtrArray *steps, const GArray
 
     cw_log_softmax(at, decisions[i]->n_candidates, at);
     *loss -= weight * at[chosen];
-    for (j = 0; j < decisions[i]->n_candidates; j++) /* d(-log pi(chosen)) / d(logit j) = pi(j) - [j = chosen] */
+    for (j = 0; j < decisions[i]->n_candidates;
+         j++) /* d(-log pi(chosen)) / d(logit j) = pi(j) - [j = chosen] */
       dlogits[at - logits + j] = (float)(weight * (exp(at[j]) - (j == chosen)));
   }
   added = added && cw_policy_backward(policy, dlogits, NULL, error);
@@ -115,8 +117,8 @@ static gboolean update(gpointer algorithm, CwUpdate *context, gboolean *done, GE
   if (*done)
     return TRUE;
   if (n_episodes == 0) {
-    g_set_error(error, CW_ALGORITHM_ERROR, CW_ERROR_FAILED, "expected %" G_GINT64_FORMAT " episodes, found none",
-                options->episodes);
+    g_set_error(error, CW_ALGORITHM_ERROR, CW_ERROR_FAILED,
+                "expected %" G_GINT64_FORMAT " episodes, found none", options->episodes);
     return FALSE;
   }
   steps = g_ptr_array_new();
@@ -134,7 +136,8 @@ static gboolean update(gpointer algorithm, CwUpdate *context, gboolean *done, GE
   }
   for (i = 0; updated && i < steps->len; i += BATCH)
     updated = add_batch(cw_update_policy(context), steps, weights, i, &loss, error);
-  updated = updated && cw_policy_step(cw_update_policy(context), options->learning_rate, options->clip, &norm, error);
+  updated = updated &&
+            cw_policy_step(cw_update_policy(context), options->learning_rate, options->clip, &norm, error);
   g_ptr_array_free(steps, TRUE);
   g_array_free(weights, TRUE);
   if (!updated)

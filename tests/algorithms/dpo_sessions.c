@@ -1,4 +1,5 @@
-/* Sessions for the tests of DPO, and the table policy that counts. Everything belongs to the caller or is static. */
+/* Sessions for the tests of DPO, and the table policy that counts. Everything belongs to the caller or is
+ * static. */
 #include "tests/algorithms/dpo_sessions.h"
 
 guint n_reference_scores;

@@ -1,4 +1,5 @@
-/* What the tests of DPO share: sessions of one decision, and a table policy whose frozen copies count what they score.
+/* What the tests of DPO share: sessions of one decision, and a table policy whose frozen copies count what
+ * they score.
  */
 #ifndef TEST_DPO_SESSIONS_H
 #define TEST_DPO_SESSIONS_H

@@ -26,7 +26,8 @@ static void test_fresh_policy_has_a_margin_of_zero_and_a_loss_of_log_two(void **
   for (guint i = 0; i < G_N_ELEMENTS(yaml); i++) {
     for (guint linear = 0; linear < 2; linear++) {
       Table *table = new_table();
-      Stage *stage = stage_open("dpo", yaml[i], make_sessions("aabba", rewards), linear ? NULL : table_feature());
+      Stage *stage =
+          stage_open("dpo", yaml[i], make_sessions("aabba", rewards), linear ? NULL : table_feature());
 
       assert_true(stage_update(stage));
       assert_near(stage_metric(stage, "loss"), log(2), 1e-15);
@@ -48,7 +49,8 @@ static void make_certain(Stage *stage, Table *table)
     const CwTrajectory *trajectory = stage->trajectories->pdata[i];
 
     for (guint j = 0; j < trajectory->n_steps; j++)
-      table->logits[atoi(trajectory->steps[j]->decision->observation + 1)][trajectory->steps[j]->chosen] = 200;
+      table->logits[atoi(trajectory->steps[j]->decision->observation + 1)][trajectory->steps[j]->chosen] =
+          200;
   }
   cw_policy_close(stage->reference);
   cw_update_free(stage->update);
@@ -158,8 +160,8 @@ static void test_dispreferred_action_comes_from_the_reference(void **state)
 static void test_a_pass_goes_once_through_the_trajectories(void **state)
 {
   Table *table;
-  Stage *stage =
-      open_stage("epochs: 2\nupdate_trajectories: 2\nresample: 1000\nlearning_rate: 0.1\n", make_rows(5), &table);
+  Stage *stage = open_stage("epochs: 2\nupdate_trajectories: 2\nresample: 1000\nlearning_rate: 0.1\n",
+                            make_rows(5), &table);
 
   (void)state;
   for (guint i = 0; i < 6; i++) {
@@ -201,7 +203,8 @@ static void test_updates_end_the_stage_before_the_epochs(void **state)
   static const struct {
     const char *yaml;
     guint n;
-  } cases[] = {{"updates: 3\nepochs: 2\n", 3}, {"updates: 7\nepochs: 0\n", 7}, {"updates: 100\nepochs: 1\n", 5}};
+  } cases[] = {
+      {"updates: 3\nepochs: 2\n", 3}, {"updates: 7\nepochs: 0\n", 7}, {"updates: 100\nepochs: 1\n", 5}};
 
   (void)state;
   for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -288,8 +291,8 @@ static void test_a_limit_on_pairs_draws_anew_in_each_pass(void **state)
 {
   static const float rewards[] = {0, 0.25f, 0.5f, 0.75f, 1};
   Table *table;
-  Stage *stage =
-      open_stage("granularity: trajectory\npairs_per_goal: 1\nepochs: 40\n", make_sessions("aaaaa", rewards), &table);
+  Stage *stage = open_stage("granularity: trajectory\npairs_per_goal: 1\nepochs: 40\n",
+                            make_sessions("aaaaa", rewards), &table);
 
   (void)state;
   table->fixed = TRUE;
@@ -309,7 +312,9 @@ static double pull_at(const Table *table, guint row, guint n, guint chosen)
 
 static void test_length_normalization_takes_the_mean_over_a_session(void **state)
 {
-  static const Choice better[] = {{"d0", {"u", "v"}, 0, 0}, {"d1", {"u", "v", "w"}, 2, 0}, {"d2", {"u", "v"}, 1, 1}},
+  static const Choice better[] = {{"d0", {"u", "v"}, 0, 0},
+                                  {"d1", {"u", "v", "w"}, 2, 0},
+                                  {"d2", {"u", "v"}, 1, 1}},
                       worse = {"d3", {"u", "v"}, 1, 0};
 
   (void)state;
@@ -333,7 +338,8 @@ static void test_length_normalization_takes_the_mean_over_a_session(void **state
                  log(table_probability(table, 2, 2, 1))) /
                     (normalized ? 3 : 1),
                 1e-6);
-    assert_near(stage_metric(stage, "rejected_log_probability"), log(table_probability(table, 3, 2, 1)), 1e-6);
+    assert_near(stage_metric(stage, "rejected_log_probability"), log(table_probability(table, 3, 2, 1)),
+                1e-6);
     close_stage(stage, table);
   }
 }
@@ -349,8 +355,9 @@ static void test_diagnostics_follow_from_policy_and_reference(void **state)
 
   (void)state;
   add_trajectory(list, "goal", "expert", TRUE, &choice, 1);
-  stage = open_stage("epochs: 2\nbeta: 0.4\nlearning_rate: 5\nresample: 1000\nschedule: linear\nmax_gradient_norm: 0\n",
-                     list, &table);
+  stage = open_stage(
+      "epochs: 2\nbeta: 0.4\nlearning_rate: 5\nresample: 1000\nschedule: linear\nmax_gradient_norm: 0\n",
+      list, &table);
   reference = g_memdup2(table, sizeof *table);
   assert_false(stage_update(stage));
   assert_near(stage_metric(stage, "learning_rate"), 5, 0);
@@ -384,9 +391,9 @@ static void test_token_budget_changes_nothing_but_rounding(void **state)
     Table *tables[3];
 
     for (guint i = 0; i < 3; i++) {
-      g_autofree char *yaml =
-          g_strdup_printf("granularity: %s\nupdate_trajectories: 4\nepochs: 3\nlearning_rate: 0.5\nbatch_tokens: %u\n",
-                          granularities[g], budgets[i]);
+      g_autofree char *yaml = g_strdup_printf(
+          "granularity: %s\nupdate_trajectories: 4\nepochs: 3\nlearning_rate: 0.5\nbatch_tokens: %u\n",
+          granularities[g], budgets[i]);
       GPtrArray *list = make_rows(8);
       Stage *stage;
 
@@ -401,7 +408,8 @@ static void test_token_budget_changes_nothing_but_rounding(void **state)
         assert_true(tables[i]->most_tokens <= 40);
       stage_free(stage);
     }
-    assert_true(tables[0]->n_forwards > tables[1]->n_forwards && tables[1]->n_forwards > tables[2]->n_forwards);
+    assert_true(tables[0]->n_forwards > tables[1]->n_forwards &&
+                tables[1]->n_forwards > tables[2]->n_forwards);
     for (guint row = 0; row < 24; row++) {
       for (guint k = 0; k < 4; k++) {
         assert_near(tables[1]->logits[row][k], tables[0]->logits[row][k], 1e-5);
@@ -433,29 +441,34 @@ static void test_bad_trajectories_are_named(void **state)
 
   (void)state;
   ((CwStep *)((CwTrajectory *)list->pdata[1])->steps[2])->chosen = 4;
-  assert_refused("epochs: 1\n", list, CW_ERROR_FORMAT,
-                 "algorithm 'dpo': trajectory 1 (goal 'goal_1' of split 'train', agent 'expert'), step 2: expected "
-                 "chosen below 4, the number of candidates, found 4; write the trajectories again");
+  assert_refused(
+      "epochs: 1\n", list, CW_ERROR_FORMAT,
+      "algorithm 'dpo': trajectory 1 (goal 'goal_1' of split 'train', agent 'expert'), step 2: expected "
+      "chosen below 4, the number of candidates, found 4; write the trajectories again");
   list = make_rows(2);
   ((CwStep *)((CwTrajectory *)list->pdata[0])->steps[1])->reward = NAN;
-  assert_refused("granularity: trajectory\n", list, CW_ERROR_NUMERIC,
-                 "algorithm 'dpo': trajectory 0 (goal 'goal_0' of split 'train', agent 'expert'), step 1: expected a "
-                 "finite reward, found nan; nothing was learnt from it, look at the environment");
-  assert_refused("epochs: 1\n", new_trajectories(), CW_ERROR_CONFIGURATION,
-                 "algorithm 'dpo': expected trajectories to learn from, found none; check the stage's 'trajectories' "
-                 "and the stage that wrote them");
+  assert_refused(
+      "granularity: trajectory\n", list, CW_ERROR_NUMERIC,
+      "algorithm 'dpo': trajectory 0 (goal 'goal_0' of split 'train', agent 'expert'), step 1: expected a "
+      "finite reward, found nan; nothing was learnt from it, look at the environment");
+  assert_refused(
+      "epochs: 1\n", new_trajectories(), CW_ERROR_CONFIGURATION,
+      "algorithm 'dpo': expected trajectories to learn from, found none; check the stage's 'trajectories' "
+      "and the stage that wrote them");
   list = new_trajectories();
   add_trajectory(list, "goal", "expert", TRUE, &forced, 1);
   add_trajectory(list, "goal", "expert", TRUE, NULL, 0);
-  assert_refused("epochs: 1\n", list, CW_ERROR_CONFIGURATION,
-                 "algorithm 'dpo': expected decisions with at least two candidates, found none in 2 trajectories (1 "
-                 "decisions with a single one); bring other trajectories");
+  assert_refused(
+      "epochs: 1\n", list, CW_ERROR_CONFIGURATION,
+      "algorithm 'dpo': expected decisions with at least two candidates, found none in 2 trajectories (1 "
+      "decisions with a single one); bring other trajectories");
   list = make_sessions("aab", rewards);
   add_trajectory(list, "b", "expert", TRUE, &forced, 1);
-  assert_refused("granularity: trajectory\nminimum_gap: 0.1\n", list, CW_ERROR_CONFIGURATION,
-                 "algorithm 'dpo': expected two trajectories of one goal whose rewards differ by more than 0.1, found "
-                 "none among 4 trajectories of 2 goals (1 trajectories without a choice); generate several episodes "
-                 "per goal and keep the unsuccessful ones, or set granularity to decision");
+  assert_refused(
+      "granularity: trajectory\nminimum_gap: 0.1\n", list, CW_ERROR_CONFIGURATION,
+      "algorithm 'dpo': expected two trajectories of one goal whose rewards differ by more than 0.1, found "
+      "none among 4 trajectories of 2 goals (1 trajectories without a choice); generate several episodes "
+      "per goal and keep the unsuccessful ones, or set granularity to decision");
 }
 
 static void test_other_trajectories_on_resume_are_refused(void **state)
@@ -473,14 +486,16 @@ static void test_other_trajectories_on_resume_are_refused(void **state)
   stage = open_stage("epochs: 2\n", make_rows(4), &table);
   assert_true(cw_algorithm_load(stage->algorithm, saved, &error));
   message = stage_update_fails(stage, CW_ERROR_CONFIGURATION);
-  assert_string_equal(message,
-                      "algorithm 'dpo': expected the trajectories that this stage began with, found others; bring the "
-                      "old files back, or start the run afresh");
+  assert_string_equal(
+      message,
+      "algorithm 'dpo': expected the trajectories that this stage began with, found others; bring the "
+      "old files back, or start the run afresh");
   g_key_file_remove_key(saved, "algorithm", "cursor", NULL);
   assert_false(cw_algorithm_load(stage->algorithm, saved, &error));
-  assert_string_equal(error->message,
-                      "algorithm 'dpo': expected the state of this algorithm in the checkpoint, found a gap: Key file "
-                      "does not have key “cursor” in group “algorithm”; use another checkpoint");
+  assert_string_equal(
+      error->message,
+      "algorithm 'dpo': expected the state of this algorithm in the checkpoint, found a gap: Key file "
+      "does not have key “cursor” in group “algorithm”; use another checkpoint");
   g_clear_error(&error);
   g_key_file_unref(saved);
   close_stage(stage, table);
@@ -498,9 +513,10 @@ static void test_a_stage_without_an_end_is_refused(void **state)
   (void)state;
   assert_null(cw_algorithm_open(stage->feature, options, &error));
   assert_int_equal(error->code, CW_ERROR_CONFIGURATION);
-  assert_string_equal(error->message,
-                      "algorithm 'dpo': updates: expected a number above 0 when epochs is 0, found 0, and the stage "
-                      "would never end; set one of them");
+  assert_string_equal(
+      error->message,
+      "algorithm 'dpo': updates: expected a number above 0 when epochs is 0, found 0, and the stage "
+      "would never end; set one of them");
   g_clear_error(&error);
   cw_options_free(&stage->feature->options, options);
   cw_yaml_free(root);

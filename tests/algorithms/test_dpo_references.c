@@ -9,7 +9,8 @@ static void visit_table(gpointer policy, CwTensorVisitor visitor, gpointer user_
   visitor("logits", shape, 2, &((Table *)policy)->logits[0][0], NULL, user_data);
 }
 
-/* One pass over four sessions with its files in `scratch`; returns how many decisions the reference scored. */
+/* One pass over four sessions with its files in `scratch`; returns how many decisions the reference scored.
+ */
 static guint score_references(const char *scratch, float first_logit, const char *goals, double *margin)
 {
   static const float rewards[] = {0, 1, 0.5f, 0.25f};

@@ -17,8 +17,8 @@ static gpointer spy_open(gconstpointer options, guint32 seed, GError **error)
   return linear->open(linear_options, seed, error);
 }
 
-static void note_gradient(const char *name, const gint64 *shape, guint n_dimensions, float *weights, float *gradient,
-                          gpointer user_data)
+static void note_gradient(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
+                          float *gradient, gpointer user_data)
 {
   (void)name, (void)n_dimensions, (void)weights, (void)user_data;
   for (gint64 i = 0; i < shape[0]; i++) {
@@ -29,7 +29,8 @@ static void note_gradient(const char *name, const gint64 *shape, guint n_dimensi
   }
 }
 
-static gboolean spy_step(gpointer policy, double learning_rate, double max_norm, double *gradient_norm, GError **error)
+static gboolean spy_step(gpointer policy, double learning_rate, double max_norm, double *gradient_norm,
+                         GError **error)
 {
   (void)learning_rate, (void)max_norm, (void)error;
   g_array_set_size(noted, 0);
@@ -76,8 +77,8 @@ typedef struct {
   float amount;
 } Nudge;
 
-static void nudge_weights(const char *name, const gint64 *shape, guint n_dimensions, float *weights, float *gradient,
-                          gpointer user_data)
+static void nudge_weights(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
+                          float *gradient, gpointer user_data)
 {
   Nudge *nudge = user_data;
 
@@ -133,8 +134,9 @@ static double loss_with(const char *algorithm, const char *yaml, LossOf loss_of,
   Nudge moved = {.index = -1, .amount = 0.3f}, nudge = {.index = index, .amount = amount};
   double loss;
 
-  make_episodes(cw_algorithm_needs(stage->feature, stage->options) & CW_NEEDS_TRAJECTORIES ? stage->trajectories
-                                                                                           : stage->episodes,
+  make_episodes(cw_algorithm_needs(stage->feature, stage->options) & CW_NEEDS_TRAJECTORIES
+                    ? stage->trajectories
+                    : stage->episodes,
                 8);
   cw_policy_visit_tensors(stage->policy, nudge_weights, &moved);
   if (index >= 0)
@@ -175,15 +177,17 @@ static double ppo_loss(const Stage *stage)
 static void test_ppo_with_linear(void **state)
 {
   (void)state;
-  check_gradient("ppo",
-                 "epochs: 1\nminibatch_decisions: 0\nold_policy: recorded\nvalue_coefficient: 0.7\n"
-                 "entropy_coefficient: 0.1\nuniform_coefficient: 0.3\nreference_coefficient: 0.4\nbatch_tokens: 20\n",
-                 ppo_loss);
-  check_gradient("ppo",
-                 "epochs: 1\nminibatch_decisions: 0\nold_policy: recorded\nvalue_coefficient: 0.7\n"
-                 "entropy_coefficient: 0.1\nuniform_coefficient: 0.3\nreference_coefficient: 0.4\nreference_kl: k3\n"
-                 "clip: 0.05\n",
-                 ppo_loss);
+  check_gradient(
+      "ppo",
+      "epochs: 1\nminibatch_decisions: 0\nold_policy: recorded\nvalue_coefficient: 0.7\n"
+      "entropy_coefficient: 0.1\nuniform_coefficient: 0.3\nreference_coefficient: 0.4\nbatch_tokens: 20\n",
+      ppo_loss);
+  check_gradient(
+      "ppo",
+      "epochs: 1\nminibatch_decisions: 0\nold_policy: recorded\nvalue_coefficient: 0.7\n"
+      "entropy_coefficient: 0.1\nuniform_coefficient: 0.3\nreference_coefficient: 0.4\nreference_kl: k3\n"
+      "clip: 0.05\n",
+      ppo_loss);
 }
 
 static double grpo_loss(const Stage *stage)
@@ -207,9 +211,10 @@ static void test_grpo_with_linear(void **state)
                  "reference_coefficient: 0.5\nclip_high: 0.3\nbatch_tokens: 20\n",
                  grpo_loss);
   for (guint i = 0; i < 2; i++) {
-    g_autofree char *yaml = g_strdup_printf("epochs: 1\nminibatch_decisions: 0\nold_policy: recorded\nclip: 0.1\n"
-                                            "normalize_std: false\naggregation: %s\n",
-                                            aggregations[i]);
+    g_autofree char *yaml =
+        g_strdup_printf("epochs: 1\nminibatch_decisions: 0\nold_policy: recorded\nclip: 0.1\n"
+                        "normalize_std: false\naggregation: %s\n",
+                        aggregations[i]);
 
     check_gradient("grpo", yaml, grpo_policy_loss);
   }
@@ -222,16 +227,18 @@ static double dpo_loss_metric(const Stage *stage)
 
 static void test_dpo_with_linear(void **state)
 {
-  static const char *const granularities[] = {"granularity: decision\nupdate_trajectories: 3\n",
-                                              "granularity: decision\nupdate_tokens: 60\nequal: keep\nresample: 0\n",
-                                              "granularity: trajectory\nupdate_trajectories: 3\n",
-                                              "granularity: trajectory\nlength_normalization: true\n"};
+  static const char *const granularities[] = {
+      "granularity: decision\nupdate_trajectories: 3\n",
+      "granularity: decision\nupdate_tokens: 60\nequal: keep\nresample: 0\n",
+      "granularity: trajectory\nupdate_trajectories: 3\n",
+      "granularity: trajectory\nlength_normalization: true\n"};
   static const char *const losses[] = {"sigmoid", "ipo", "hinge", "conservative"};
 
   (void)state;
   for (guint i = 0; i < G_N_ELEMENTS(granularities); i++) {
     for (guint j = 0; j < G_N_ELEMENTS(losses); j++) {
-      g_autofree char *yaml = g_strdup_printf("%sloss: %s\nbeta: 0.3\nbatch_tokens: 20\n", granularities[i], losses[j]);
+      g_autofree char *yaml =
+          g_strdup_printf("%sloss: %s\nbeta: 0.3\nbatch_tokens: 20\n", granularities[i], losses[j]);
 
       check_gradient("dpo", yaml, dpo_loss_metric);
     }
@@ -241,7 +248,8 @@ static void test_dpo_with_linear(void **state)
 /* WebShop's loss (agent.py) over n decisions, with R_t the discounted return:
  *   (- sum of log pi(a) A + sum of A^2 + sum of sum p log p - il * sum of log pi, averaged over actions) / n,
  * A = R - V, held constant in the first term. */
-static double webshop_loss(const Table *table, const Table *fixed, GPtrArray *episodes, double discount, double il)
+static double webshop_loss(const Table *table, const Table *fixed, GPtrArray *episodes, double discount,
+                           double il)
 {
   double loss = 0;
   guint n = 0;

@@ -180,9 +180,9 @@ static void test_token_budget_changes_nothing_but_rounding(void **state)
 
   (void)state;
   for (guint i = 0; i < 3; i++) {
-    g_autofree char *yaml = g_strdup_printf(
-        "epochs: 2\nminibatch_decisions: 3\nlearning_rate: 0.5\nbatch_tokens: %u\nreference_coefficient: 0.2\n",
-        budgets[i]);
+    g_autofree char *yaml = g_strdup_printf("epochs: 2\nminibatch_decisions: 3\nlearning_rate: "
+                                            "0.5\nbatch_tokens: %u\nreference_coefficient: 0.2\n",
+                                            budgets[i]);
     Stage *stage;
 
     tables[i] = new_table();
@@ -206,7 +206,8 @@ static void test_token_budget_changes_nothing_but_rounding(void **state)
 static void test_needs_no_values_and_asks_for_groups(void **state)
 {
   Table *table;
-  Stage *stage = open_fixed("groups: 3\ngroup_size: 5\nupdates: 2\n", make_groups(rewards, lengths, groups, 7), &table);
+  Stage *stage =
+      open_fixed("groups: 3\ngroup_size: 5\nupdates: 2\n", make_groups(rewards, lengths, groups, 7), &table);
   CwCollectRequest request;
 
   (void)state;
@@ -220,7 +221,8 @@ static void test_needs_no_values_and_asks_for_groups(void **state)
   assert_int_equal(request.n_episodes, 0);
   close_fixed(stage, table);
   stage = open_fixed("reference_coefficient: 0.5\n", new_trajectories(), &table);
-  assert_int_equal(cw_algorithm_needs(stage->feature, stage->options), CW_NEEDS_TRAINING | CW_NEEDS_REFERENCE);
+  assert_int_equal(cw_algorithm_needs(stage->feature, stage->options),
+                   CW_NEEDS_TRAINING | CW_NEEDS_REFERENCE);
   close_fixed(stage, table);
 }
 
@@ -241,14 +243,16 @@ static void test_bad_episodes_are_named(void **state)
 
   (void)state;
   ((CwStep *)((CwTrajectory *)episodes->pdata[0])->steps[0])->reward = NAN;
-  assert_refused(episodes, CW_ERROR_NUMERIC,
-                 "algorithm 'grpo': episode 0 (goal 'goal_0' of split 'train', agent 'expert'), step 0: expected a "
-                 "finite reward, found nan; nothing was learnt from it, look at the environment");
+  assert_refused(
+      episodes, CW_ERROR_NUMERIC,
+      "algorithm 'grpo': episode 0 (goal 'goal_0' of split 'train', agent 'expert'), step 0: expected a "
+      "finite reward, found nan; nothing was learnt from it, look at the environment");
   episodes = make_rows(2);
   ((CwStep *)((CwTrajectory *)episodes->pdata[1])->steps[0])->chosen = 2;
-  assert_refused(episodes, CW_ERROR_FORMAT,
-                 "algorithm 'grpo': episode 1 (goal 'goal_1' of split 'train', agent 'expert'), step 0: expected "
-                 "chosen below 2, the number of candidates, found 2; write the trajectories again");
+  assert_refused(
+      episodes, CW_ERROR_FORMAT,
+      "algorithm 'grpo': episode 1 (goal 'goal_1' of split 'train', agent 'expert'), step 0: expected "
+      "chosen below 2, the number of candidates, found 2; write the trajectories again");
   assert_refused(new_trajectories(), CW_ERROR_FAILED,
                  "algorithm 'grpo': expected 2 groups of 3 episodes, found no episodes");
 }

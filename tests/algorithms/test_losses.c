@@ -235,7 +235,8 @@ static void test_preference_losses_at_known_margins(void **state)
   assert_near(derivative, -0.05, 1e-15); /* label_smoothing is the conservative loss's alone */
   assert_near(dpo_loss(DPO_CONSERVATIVE, 0.1, 0.3, 0, &derivative), log(2), 1e-15);
   assert_near(derivative, -0.1 * 0.2, 1e-15);
-  assert_near(dpo_loss(DPO_CONSERVATIVE, 2, 0.2, log(4) / 2, &derivative), -0.8 * log(0.8) - 0.2 * log(0.2), 1e-12);
+  assert_near(dpo_loss(DPO_CONSERVATIVE, 2, 0.2, log(4) / 2, &derivative), -0.8 * log(0.8) - 0.2 * log(0.2),
+              1e-12);
   assert_near(derivative, 0, 1e-12);
   assert_near(dpo_loss(DPO_HINGE, 0.5, 0, 0, &derivative), 1, 0);
   assert_near(derivative, -0.5, 0);
@@ -274,15 +275,15 @@ static void test_schedules(void **state)
       {COMMON_LINEAR, 1, {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1}},
       {COMMON_COSINE,
        0,
-       {1, 0.97552825814757682, 0.90450849718747373, 0.79389262614623657, 0.65450849718747373, 0.5, 0.34549150281252627,
-        0.20610737385376343, 0.095491502812526274, 0.024471741852423234}},
+       {1, 0.97552825814757682, 0.90450849718747373, 0.79389262614623657, 0.65450849718747373, 0.5,
+        0.34549150281252627, 0.20610737385376343, 0.095491502812526274, 0.024471741852423234}},
   };
 
   (void)state;
   for (guint i = 0; i < G_N_ELEMENTS(cases); i++)
     for (guint k = 0; k < 10; k++)
-      assert_near(common_schedule(cases[i].schedule, cases[i].warmup, k / 10.0, (k + 1) / 10.0), cases[i].factors[k],
-                  1e-12);
+      assert_near(common_schedule(cases[i].schedule, cases[i].warmup, k / 10.0, (k + 1) / 10.0),
+                  cases[i].factors[k], 1e-12);
 }
 
 int main(void)

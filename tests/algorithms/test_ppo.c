@@ -27,7 +27,8 @@ static void close_fixed(Stage *stage, Table *table)
 /* One episode of three decisions, rows 0 to 2, with rewards 1, 2 and 4. */
 static GPtrArray *make_three_steps(void)
 {
-  static const Choice choices[] = {{"d0", {"u", "v"}, 0, 1}, {"d1", {"u", "v", "w"}, 2, 2}, {"d2", {"u", "v"}, 1, 4}};
+  static const Choice choices[] = {
+      {"d0", {"u", "v"}, 0, 1}, {"d1", {"u", "v", "w"}, 2, 2}, {"d2", {"u", "v"}, 1, 4}};
   GPtrArray *list = new_trajectories();
 
   add_trajectory(list, "goal", "policy", TRUE, choices, 3);
@@ -62,7 +63,8 @@ static void test_lambda_between_mixes_in_the_values(void **state)
   const double targets[] = {a0 + v0, a1 + v1, a2 + v2};
 
   (void)state;
-  assert_targets(ONE_STEP "lambda: 0.8\ndiscount: 0.5\nvalue_coefficient: 1\n", make_three_steps(), targets, 3);
+  assert_targets(ONE_STEP "lambda: 0.8\ndiscount: 0.5\nvalue_coefficient: 1\n", make_three_steps(), targets,
+                 3);
   g_free(table);
 }
 
@@ -83,13 +85,13 @@ static void test_truncated_episode_ends_or_goes_on_at_its_last_value(void **stat
   const double going_on[] = {1 + table->values[1], 2 + table->values[2], 4 + table->values[2]};
 
   (void)state;
-  assert_targets(ONE_STEP "lambda: 0\ndiscount: 1\nvalue_coefficient: 1\ntruncated: last_value\n", make_truncated(),
-                 going_on, 3);
+  assert_targets(ONE_STEP "lambda: 0\ndiscount: 1\nvalue_coefficient: 1\ntruncated: last_value\n",
+                 make_truncated(), going_on, 3);
   assert_targets(ONE_STEP "lambda: 0\ndiscount: 1\nvalue_coefficient: 1\n", make_truncated(),
                  (const double[]){going_on[0], going_on[1], ended[2]}, 3);
   /* An episode that terminated is not gone on with. */
-  assert_targets(ONE_STEP "lambda: 0\ndiscount: 1\nvalue_coefficient: 1\ntruncated: last_value\n", make_three_steps(),
-                 (const double[]){going_on[0], going_on[1], ended[2]}, 3);
+  assert_targets(ONE_STEP "lambda: 0\ndiscount: 1\nvalue_coefficient: 1\ntruncated: last_value\n",
+                 make_three_steps(), (const double[]){going_on[0], going_on[1], ended[2]}, 3);
   g_free(table);
 }
 
@@ -120,7 +122,8 @@ static void test_advantages_are_normalized_on_request(void **state)
       squares += advantage * advantage / 15;
     }
     assert_near(mean, normalize ? 0 : stage_metric(stage, "advantage_mean"), 1e-4);
-    assert_near(sqrt(squares - mean * mean), normalize ? 1 : stage_metric(stage, "advantage_deviation"), 1e-4);
+    assert_near(sqrt(squares - mean * mean), normalize ? 1 : stage_metric(stage, "advantage_deviation"),
+                1e-4);
     assert_true(fabs(stage_metric(stage, "advantage_mean")) > 0.1);
     close_fixed(stage, table);
   }
@@ -139,8 +142,8 @@ static void test_single_candidates_teach_the_value_only(void **state)
 
   (void)state;
   add_trajectory(episodes, "goal", "policy", TRUE, choices, 4);
-  stage = open_fixed("epochs: 1\nminibatch_decisions: 0\nlambda: 1\ndiscount: 1\nentropy_coefficient: 1\n", episodes,
-                     &table);
+  stage = open_fixed("epochs: 1\nminibatch_decisions: 0\nlambda: 1\ndiscount: 1\nentropy_coefficient: 1\n",
+                     episodes, &table);
   stage_update(stage);
   assert_near(stage_metric(stage, "single_candidate"), 2, 0);
   assert_true(table->last_logit_gradient[0][0] == 0 && table->last_logit_gradient[2][0] == 0);
@@ -163,7 +166,8 @@ static void test_a_lone_choice_keeps_its_advantage(void **state)
   add_trajectory(episodes, "goal", "policy", TRUE, &choice, 1);
   stage = open_fixed(ONE_STEP, episodes, &table);
   stage_update(stage);
-  assert_near(advantage_at(table, ((CwTrajectory *)episodes->pdata[0])->steps[0], 1), 3 - table->values[0], 1e-5);
+  assert_near(advantage_at(table, ((CwTrajectory *)episodes->pdata[0])->steps[0], 1), 3 - table->values[0],
+              1e-5);
   close_fixed(stage, table);
 }
 
@@ -173,8 +177,8 @@ static void test_first_minibatch_has_ratios_of_exactly_one(void **state)
 
   (void)state;
   for (guint i = 0; i < 2; i++) {
-    g_autofree char *yaml =
-        g_strdup_printf("epochs: 1\nminibatch_decisions: %s\nlearning_rate: 0.1\nbatch_tokens: 7\n", sizes[i]);
+    g_autofree char *yaml = g_strdup_printf(
+        "epochs: 1\nminibatch_decisions: %s\nlearning_rate: 0.1\nbatch_tokens: 7\n", sizes[i]);
     Stage *stage = stage_open("ppo", yaml, NULL, NULL);
 
     g_ptr_array_unref(stage->episodes);
@@ -182,8 +186,8 @@ static void test_first_minibatch_has_ratios_of_exactly_one(void **state)
     stage_update(stage);
     assert_true(stage_metric(stage, "first_ratio_deviation") == 0);
     if (i == 0)
-      assert_true(stage_metric(stage, "approximate_kl") == 0 && stage_metric(stage, "approximate_kl_k1") == 0 &&
-                  stage_metric(stage, "clip_fraction") == 0);
+      assert_true(stage_metric(stage, "approximate_kl") == 0 &&
+                  stage_metric(stage, "approximate_kl_k1") == 0 && stage_metric(stage, "clip_fraction") == 0);
     else
       assert_true(stage_metric(stage, "approximate_kl") > 0);
     stage_free(stage);
@@ -253,7 +257,8 @@ static void test_recorded_and_rescored_log_probabilities_agree(void **state)
 static void test_minibatches_see_every_decision_once_an_epoch(void **state)
 {
   Table *table;
-  Stage *stage = open_fixed("epochs: 3\nminibatch_decisions: 4\nbatch_tokens: 30\nupdates: 2\n", make_rows(6), &table);
+  Stage *stage =
+      open_fixed("epochs: 3\nminibatch_decisions: 4\nbatch_tokens: 30\nupdates: 2\n", make_rows(6), &table);
 
   (void)state;
   stage_update(stage);
@@ -316,9 +321,10 @@ static void test_token_budget_changes_nothing_but_rounding(void **state)
 
   (void)state;
   for (guint i = 0; i < 3; i++) {
-    g_autofree char *yaml = g_strdup_printf("epochs: 2\nminibatch_decisions: 5\nlearning_rate: 0.5\nbatch_tokens: %u\n"
-                                            "reference_coefficient: 0.3\n",
-                                            budgets[i]);
+    g_autofree char *yaml =
+        g_strdup_printf("epochs: 2\nminibatch_decisions: 5\nlearning_rate: 0.5\nbatch_tokens: %u\n"
+                        "reference_coefficient: 0.3\n",
+                        budgets[i]);
     Stage *stage;
 
     tables[i] = new_table();
@@ -371,8 +377,9 @@ static void test_target_kl_ends_the_update(void **state)
 
 static void test_value_clip_holds_the_value_back(void **state)
 {
-  static const char *const yaml[] = {"epochs: 20\nminibatch_decisions: 0\nlearning_rate: 3\nvalue_clip: 0.1\n",
-                                     "epochs: 20\nminibatch_decisions: 0\nlearning_rate: 3\n"};
+  static const char *const yaml[] = {
+      "epochs: 20\nminibatch_decisions: 0\nlearning_rate: 3\nvalue_clip: 0.1\n",
+      "epochs: 20\nminibatch_decisions: 0\nlearning_rate: 3\n"};
   double moved[2] = {0};
 
   (void)state;
@@ -394,8 +401,9 @@ static void test_value_clip_holds_the_value_back(void **state)
 static void test_diagnostics_of_a_known_batch(void **state)
 {
   Table *table;
-  Stage *stage = open_fixed(ONE_STEP "lambda: 1\ndiscount: 1\nlearning_rate: 0.25\nupdates: 4\nschedule: linear\n",
-                            make_three_steps(), &table);
+  Stage *stage =
+      open_fixed(ONE_STEP "lambda: 1\ndiscount: 1\nlearning_rate: 0.25\nupdates: 4\nschedule: linear\n",
+                 make_three_steps(), &table);
   const double targets[] = {7, 6, 4};
   double residual_mean = 0, residual_squares = 0, loss = 0, entropy = 0;
   const guint sizes[] = {2, 3, 2};
@@ -535,24 +543,29 @@ static void test_bad_episodes_are_named(void **state)
 
   (void)state;
   ((CwStep *)((CwTrajectory *)episodes->pdata[1])->steps[2])->reward = NAN;
-  assert_refused("updates: 1\n", episodes, CW_ERROR_NUMERIC,
-                 "algorithm 'ppo': episode 1 (goal 'goal_1' of split 'train', agent 'expert'), step 2: expected a "
-                 "finite reward, found nan; nothing was learnt from it, look at the environment");
+  assert_refused(
+      "updates: 1\n", episodes, CW_ERROR_NUMERIC,
+      "algorithm 'ppo': episode 1 (goal 'goal_1' of split 'train', agent 'expert'), step 2: expected a "
+      "finite reward, found nan; nothing was learnt from it, look at the environment");
   episodes = make_rows(3);
   ((CwStep *)((CwTrajectory *)episodes->pdata[2])->steps[1])->chosen = 3;
-  assert_refused("updates: 1\n", episodes, CW_ERROR_FORMAT,
-                 "algorithm 'ppo': episode 2 (goal 'goal_2' of split 'train', agent 'expert'), step 1: expected chosen "
-                 "below 3, the number of candidates, found 3; write the trajectories again");
+  assert_refused(
+      "updates: 1\n", episodes, CW_ERROR_FORMAT,
+      "algorithm 'ppo': episode 2 (goal 'goal_2' of split 'train', agent 'expert'), step 1: expected chosen "
+      "below 3, the number of candidates, found 3; write the trajectories again");
   episodes = make_rows(1);
   ((CwTrajectory *)episodes->pdata[0])->total_reward = INFINITY;
-  assert_refused("updates: 1\n", episodes, CW_ERROR_NUMERIC,
-                 "algorithm 'ppo': episode 0 (goal 'goal_0' of split 'train', agent 'expert'): expected a finite total "
-                 "reward, found inf; nothing was learnt from it, look at the environment");
-  assert_refused("old_policy: recorded\n", make_rows(1), CW_ERROR_CONFIGURATION,
-                 "algorithm 'ppo': old_policy: expected episodes with recorded log-probabilities and values, found nan "
-                 "and nan at decision 0; set old_policy to rescored");
-  assert_refused("episodes: 3\n", new_trajectories(), CW_ERROR_FAILED,
-                 "algorithm 'ppo': expected 3 episodes with decisions, found 0 episodes without a single one");
+  assert_refused(
+      "updates: 1\n", episodes, CW_ERROR_NUMERIC,
+      "algorithm 'ppo': episode 0 (goal 'goal_0' of split 'train', agent 'expert'): expected a finite total "
+      "reward, found inf; nothing was learnt from it, look at the environment");
+  assert_refused(
+      "old_policy: recorded\n", make_rows(1), CW_ERROR_CONFIGURATION,
+      "algorithm 'ppo': old_policy: expected episodes with recorded log-probabilities and values, found nan "
+      "and nan at decision 0; set old_policy to rescored");
+  assert_refused(
+      "episodes: 3\n", new_trajectories(), CW_ERROR_FAILED,
+      "algorithm 'ppo': expected 3 episodes with decisions, found 0 episodes without a single one");
 }
 
 int main(void)

@@ -77,8 +77,9 @@ static void test_entropy_bonus_leads_to_the_softmax_of_rewards(void **state)
   g_free(table);
 }
 
-static const char grpo_yaml[] = "updates: 60\ngroups: 4\ngroup_size: 8\nminibatch_decisions: 16\nlearning_rate: 1\n"
-                                "max_gradient_norm: 0\n";
+static const char grpo_yaml[] =
+    "updates: 60\ngroups: 4\ngroup_size: 8\nminibatch_decisions: 16\nlearning_rate: 1\n"
+    "max_gradient_norm: 0\n";
 
 static void test_grpo_finds_the_best_arm(void **state)
 {
@@ -146,7 +147,8 @@ static const Task sure_bandit = {.n_goals = 1,
 static void test_dpo_by_decision_learns_what_was_demonstrated(void **state)
 {
   static const char yaml[] = "epochs: 40\nlearning_rate: 2\nbeta: 0.5\nmax_gradient_norm: 0\n";
-  Table *of_bandit = learn_offline(yaml, &sure_bandit, TRUE), *of_steps = learn_offline(yaml, &two_steps, TRUE);
+  Table *of_bandit = learn_offline(yaml, &sure_bandit, TRUE),
+        *of_steps = learn_offline(yaml, &two_steps, TRUE);
 
   (void)state;
   assert_above(table_probability(of_bandit, 0, 4, 2), 0.95);
@@ -160,7 +162,8 @@ static void test_dpo_by_trajectory_learns_from_rewards(void **state)
 {
   static const char yaml[] = "granularity: trajectory\nepochs: 0\nupdates: 600\nlearning_rate: 2\nbeta: 0.5\n"
                              "max_gradient_norm: 0\npairs_per_goal: 0\n";
-  Table *of_bandit = learn_offline(yaml, &sure_bandit, FALSE), *of_steps = learn_offline(yaml, &two_steps, FALSE);
+  Table *of_bandit = learn_offline(yaml, &sure_bandit, FALSE),
+        *of_steps = learn_offline(yaml, &two_steps, FALSE);
 
   (void)state;
   assert_above(table_probability(of_bandit, 0, 4, 2), 0.95);
@@ -177,14 +180,16 @@ static void test_dpo_margins_end_where_the_loss_is_least(void **state)
 {
   static const Task coin = {
       .n_goals = 1, .step_limit = 1, .n_actions = {2}, .rewards = {{0, 1}}, .next = {{TASK_OVER, TASK_OVER}}};
-  static const char *const granularities[] = {"resample: 1000\n", "granularity: trajectory\npairs_per_goal: 0\n"};
+  static const char *const granularities[] = {"resample: 1000\n",
+                                              "granularity: trajectory\npairs_per_goal: 0\n"};
 
   (void)state;
   for (guint i = 0; i < 2; i++) {
-    g_autofree char *ipo =
-        g_strconcat("loss: ipo\n", granularities[i], "beta: 0.25\nepochs: 0\nupdates: 300\nlearning_rate: 0.1\n", NULL);
-    g_autofree char *conservative = g_strconcat("loss: conservative\nlabel_smoothing: 0.2\n", granularities[i],
-                                                "beta: 0.5\nepochs: 0\nupdates: 800\nlearning_rate: 1\n", NULL);
+    g_autofree char *ipo = g_strconcat("loss: ipo\n", granularities[i],
+                                       "beta: 0.25\nepochs: 0\nupdates: 300\nlearning_rate: 0.1\n", NULL);
+    g_autofree char *conservative =
+        g_strconcat("loss: conservative\nlabel_smoothing: 0.2\n", granularities[i],
+                    "beta: 0.5\nepochs: 0\nupdates: 800\nlearning_rate: 1\n", NULL);
     gboolean successful_only = i == 0;
     Table *table = learn_offline(ipo, &coin, successful_only);
 

@@ -32,14 +32,14 @@ static char *G_GNUC_UNUSED without_scratch(const char *message, const char *scra
   return g_strjoinv("DIR", pieces);
 }
 
-#define assert_message(error, scratch, expected)                                                                       \
-  do {                                                                                                                 \
-    char *shown_;                                                                                                      \
-    assert_non_null(error);                                                                                            \
-    shown_ = without_scratch((error)->message, scratch);                                                               \
-    assert_string_equal(shown_, expected);                                                                             \
-    g_free(shown_);                                                                                                    \
-    g_clear_error(&(error));                                                                                           \
+#define assert_message(error, scratch, expected)                                                             \
+  do {                                                                                                       \
+    char *shown_;                                                                                            \
+    assert_non_null(error);                                                                                  \
+    shown_ = without_scratch((error)->message, scratch);                                                     \
+    assert_string_equal(shown_, expected);                                                                   \
+    g_free(shown_);                                                                                          \
+    g_clear_error(&(error));                                                                                 \
   } while (0)
 
 #endif

@@ -123,7 +123,8 @@ static void play(CwBanditKind kind, const double *rates, guint n_arms, guint n, 
     guint chosen = cw_bandit_choose(kind, arms, n_arms, random);
     double luck = cw_random_uniform(payer);
 
-    cw_arm_add(&arms[chosen], kind == CW_BANDIT_BERNOULLI ? luck < rates[chosen] : rates[chosen] + 0.4 * (luck - 0.5));
+    cw_arm_add(&arms[chosen],
+               kind == CW_BANDIT_BERNOULLI ? luck < rates[chosen] : rates[chosen] + 0.4 * (luck - 0.5));
   }
   cw_random_free(random);
   cw_random_free(payer);

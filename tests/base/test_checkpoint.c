@@ -88,11 +88,11 @@ static void test_a_committed_checkpoint_is_valid_and_tells_its_facts(void **stat
   assert_null(error);
   assert_false(exists(state, ".step-1.partial"));
   assert_true(g_file_get_contents(manifest_path, &manifest, NULL, NULL));
-  assert_true(g_str_has_prefix(manifest,
-                               "{\"format\": 1, \"facts\": {\"update\": \"17\", \"fingerprint\": \"ab\\\"c\"}, "
-                               "\"files\": [{\"name\": \"policy/weights\", \"size\": 9, \"crc32c\": \"e3069283\"}, "
-                               "{\"name\": \"state.ini\", \"size\": 5, \"crc32c\": \"9a71bb4c\"}], "
-                               "\"manifest_crc32c\": \""));
+  assert_true(g_str_has_prefix(
+      manifest, "{\"format\": 1, \"facts\": {\"update\": \"17\", \"fingerprint\": \"ab\\\"c\"}, "
+                "\"files\": [{\"name\": \"policy/weights\", \"size\": 9, \"crc32c\": \"e3069283\"}, "
+                "{\"name\": \"state.ini\", \"size\": 5, \"crc32c\": \"9a71bb4c\"}], "
+                "\"manifest_crc32c\": \""));
 }
 
 static void test_a_checkpoint_replaces_an_older_one_of_its_name(void **state)
@@ -128,25 +128,28 @@ static void test_a_missing_file_is_named(void **state)
 
   make_checkpoint(state, "step-1", "hello");
   assert_int_equal(unlink(file), 0);
-  assert_broken(state,
-                "DIR/step-1/policy/weights: expected a file of 9 bytes, as the checkpoint's manifest says, found "
-                "none; use another checkpoint");
+  assert_broken(
+      state,
+      "DIR/step-1/policy/weights: expected a file of 9 bytes, as the checkpoint's manifest says, found "
+      "none; use another checkpoint");
 }
 
 static void test_a_truncated_file_is_named(void **state)
 {
   make_checkpoint(state, "step-1", "hello");
   write_text(state, "step-1/policy/weights", "12345");
-  assert_broken(state, "DIR/step-1/policy/weights: expected 9 bytes, as the checkpoint's manifest says, found 5; use "
-                       "another checkpoint");
+  assert_broken(
+      state, "DIR/step-1/policy/weights: expected 9 bytes, as the checkpoint's manifest says, found 5; use "
+             "another checkpoint");
 }
 
 static void test_a_changed_file_is_named(void **state)
 {
   make_checkpoint(state, "step-1", "hello");
   write_text(state, "step-1/policy/weights", "123456780");
-  assert_broken(state, "DIR/step-1/policy/weights: expected content with CRC32C e3069283, as the checkpoint's manifest "
-                       "says, found 9bb4494f: the file is damaged; use another checkpoint");
+  assert_broken(
+      state, "DIR/step-1/policy/weights: expected content with CRC32C e3069283, as the checkpoint's manifest "
+             "says, found 9bb4494f: the file is damaged; use another checkpoint");
 }
 
 static void test_a_damaged_manifest_is_reported(void **state)
@@ -160,14 +163,17 @@ static void test_a_damaged_manifest_is_reported(void **state)
   assert_true(g_file_get_contents(path, &text, &length, NULL));
   *strstr(text, "17") = '9'; /* still JSON, but the update is a lie */
   assert_true(g_file_set_contents(path, text, (gssize)length, NULL));
-  assert_broken(state, "DIR/step-1/manifest.json: expected the manifest of a finished checkpoint, found a damaged file "
-                       "(its checksum does not fit); use another checkpoint");
+  assert_broken(
+      state, "DIR/step-1/manifest.json: expected the manifest of a finished checkpoint, found a damaged file "
+             "(its checksum does not fit); use another checkpoint");
   assert_true(g_file_set_contents(path, text, 40, NULL));
-  assert_broken(state, "DIR/step-1/manifest.json: expected the manifest of a finished checkpoint, found a damaged file "
-                       "(its checksum does not fit); use another checkpoint");
+  assert_broken(
+      state, "DIR/step-1/manifest.json: expected the manifest of a finished checkpoint, found a damaged file "
+             "(its checksum does not fit); use another checkpoint");
   assert_int_equal(unlink(path), 0);
-  assert_broken(state, "DIR/step-1/manifest.json: expected the manifest of a finished checkpoint, found no such file; "
-                       "use another checkpoint");
+  assert_broken(
+      state, "DIR/step-1/manifest.json: expected the manifest of a finished checkpoint, found no such file; "
+             "use another checkpoint");
   g_free(path);
   path = in(state, "step-1");
   assert_null(cw_checkpoint_fact(path, "update", &error));
@@ -176,7 +182,8 @@ static void test_a_damaged_manifest_is_reported(void **state)
 }
 
 /* Warnings are collected instead of printed. */
-static GLogWriterOutput collect_warning(GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
+static GLogWriterOutput collect_warning(GLogLevelFlags level, const GLogField *fields, gsize n_fields,
+                                        gpointer data)
 {
   (void)level;
   for (gsize i = 0; i < n_fields; i++)
@@ -202,8 +209,9 @@ static void test_latest_is_by_number_and_skips_broken_ones_with_a_warning(void *
   assert_string_equal(latest, "step-10");
   assert_int_equal(warnings->len, 1);
   warning = without_scratch(warnings->pdata[0], *state);
-  assert_string_equal(warning, "skipping a broken checkpoint: DIR/step-11/policy/weights: expected 9 bytes, as the "
-                               "checkpoint's manifest says, found 1; use another checkpoint");
+  assert_string_equal(warning,
+                      "skipping a broken checkpoint: DIR/step-11/policy/weights: expected 9 bytes, as the "
+                      "checkpoint's manifest says, found 1; use another checkpoint");
 }
 
 static void test_latest_of_nothing_is_no_error(void **state)
@@ -278,7 +286,8 @@ static void test_a_file_is_written_whole_or_not_at_all(void **state)
   assert_false(exists(state, "file.partial"));
   assert_false(cw_write_file(missing, "x", 1, &error));
   assert_true(g_error_matches(error, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT));
-  assert_message(error, *state, "DIR/missing/file.partial: cannot open for writing: No such file or directory");
+  assert_message(error, *state,
+                 "DIR/missing/file.partial: cannot open for writing: No such file or directory");
 }
 
 static void test_trees_are_copied_and_removed_without_following_links(void **state)

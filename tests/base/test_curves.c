@@ -31,8 +31,10 @@ static gboolean exists(void **state, const char *name)
 static const char two_stages[] =
     "{\"stage\": 0, \"algorithm\": \"bc\", \"update\": 1, \"bc/loss\": 2.0, \"bc/accuracy\": 0.5}\n"
     "{\"stage\": 0, \"algorithm\": \"bc\", \"update\": 2, \"bc/loss\": 1.0, \"bc/held_out_loss\": 1.5}\n"
-    "{\"stage\": 0, \"update\": 2, \"agent\": \"policy\", \"selection\": \"sample\", \"split\": \"dev\", \"episodes\": "
-    "9, \"score\": 40.0, \"score_low\": 30.0, \"score_high\": 50.0, \"success\": 20.0, \"success_low\": 10.0, "
+    "{\"stage\": 0, \"update\": 2, \"agent\": \"policy\", \"selection\": \"sample\", \"split\": \"dev\", "
+    "\"episodes\": "
+    "9, \"score\": 40.0, \"score_low\": 30.0, \"score_high\": 50.0, \"success\": 20.0, \"success_low\": "
+    "10.0, "
     "\"success_high\": 30.0}\n"
     "{\"stage\": 1, \"algorithm\": \"dpo\", \"update\": 1, \"dpo/loss\": 0.7, \"dpo/beta\": null}\n";
 
@@ -81,11 +83,12 @@ static void test_other_agents_become_levels_and_the_learner_does_not(void **stat
   const CwReference *reference;
 
   write_text(state, "metrics.jsonl", two_stages);
-  write_text(state, "evaluation.json",
-             "{\"agents\": [{\"agent\": \"random\", \"selection\": \"\", \"split\": \"test\", \"updates\": 0, "
-             "\"score\": 4.5, \"score_interval\": [3, 6], \"success\": 1, \"success_interval\": [0.5, 2]}, "
-             "{\"agent\": \"final\", \"selection\": \"greedy\", \"split\": \"test\", \"updates\": 3, \"score\": 60, "
-             "\"score_interval\": [55, 65], \"success\": 41, \"success_interval\": [36, 45]}]}");
+  write_text(
+      state, "evaluation.json",
+      "{\"agents\": [{\"agent\": \"random\", \"selection\": \"\", \"split\": \"test\", \"updates\": 0, "
+      "\"score\": 4.5, \"score_interval\": [3, 6], \"success\": 1, \"success_interval\": [0.5, 2]}, "
+      "{\"agent\": \"final\", \"selection\": \"greedy\", \"split\": \"test\", \"updates\": 3, \"score\": 60, "
+      "\"score_interval\": [55, 65], \"success\": 41, \"success_interval\": [36, 45]}]}");
   data = cw_curve_data_read(*state, NULL);
   assert_int_equal(data->references->len, 1);
   reference = data->references->pdata[0];
@@ -111,9 +114,10 @@ static void test_a_run_without_records_is_an_error(void **state)
   assert_nothing_drawn(state, CW_ERROR_INPUT_OUTPUT,
                        "DIR/metrics.jsonl: cannot open the metrics: No such file or directory");
   write_text(state, "metrics.jsonl", "");
-  assert_nothing_drawn(state, CW_ERROR_FORMAT,
-                       "DIR/metrics.jsonl: expected records of updates or evaluations, found none: there is nothing to "
-                       "draw yet");
+  assert_nothing_drawn(
+      state, CW_ERROR_FORMAT,
+      "DIR/metrics.jsonl: expected records of updates or evaluations, found none: there is nothing to "
+      "draw yet");
 }
 
 static void test_malformed_records_are_reported_with_their_line(void **state)
@@ -130,9 +134,10 @@ static void test_malformed_records_are_reported_with_their_line(void **state)
       "value");
   write_text(state, "metrics.jsonl", "{\"bc/loss\": 1}\n");
   write_text(state, "evaluation.json", "{\n\"agents\"");
-  assert_nothing_drawn(state, CW_ERROR_FORMAT,
-                       "DIR/evaluation.json:2: expected the results as JSON, found an error: ':' expected near end of "
-                       "file");
+  assert_nothing_drawn(
+      state, CW_ERROR_FORMAT,
+      "DIR/evaluation.json:2: expected the results as JSON, found an error: ':' expected near end of "
+      "file");
 }
 
 static void test_the_data_file_holds_every_line(void **state)
@@ -143,13 +148,13 @@ static void test_the_data_file_holds_every_line(void **state)
   write_text(state, "metrics.jsonl", two_stages);
   cw_curves_draw(*state, NULL); /* with or without gnuplot */
   data = read_text(state, "curves.dat");
-  assert_string_equal(data,
-                      "# policy (sample, dev) score: x, value, low, high, smoothed\n 2.0 40.0 30.0 50.0 40.0\n\n\n"
-                      "# policy (sample, dev) success: x, value, low, high, smoothed\n 2.0 20.0 10.0 30.0 20.0\n\n\n"
-                      "# bc loss: x, value, low, high, smoothed\n 1.0 2.0 NaN NaN 2.0\n 2.0 1.0 NaN NaN 1.0\n\n\n"
-                      "# bc held_out_loss: x, value, low, high, smoothed\n 2.0 1.5 NaN NaN 1.5\n\n\n"
-                      "# dpo loss: x, value, low, high, smoothed\n 3.0 0.7 NaN NaN 0.7\n\n\n"
-                      "# bc accuracy: x, value, low, high, smoothed\n 1.0 0.5 NaN NaN 0.5\n\n\n");
+  assert_string_equal(
+      data, "# policy (sample, dev) score: x, value, low, high, smoothed\n 2.0 40.0 30.0 50.0 40.0\n\n\n"
+            "# policy (sample, dev) success: x, value, low, high, smoothed\n 2.0 20.0 10.0 30.0 20.0\n\n\n"
+            "# bc loss: x, value, low, high, smoothed\n 1.0 2.0 NaN NaN 2.0\n 2.0 1.0 NaN NaN 1.0\n\n\n"
+            "# bc held_out_loss: x, value, low, high, smoothed\n 2.0 1.5 NaN NaN 1.5\n\n\n"
+            "# dpo loss: x, value, low, high, smoothed\n 3.0 0.7 NaN NaN 0.7\n\n\n"
+            "# bc accuracy: x, value, low, high, smoothed\n 1.0 0.5 NaN NaN 0.5\n\n\n");
   script = read_text(state, "curves.gnuplot");
   assert_non_null(strstr(script, "title 'bc, held out'"));
 }
@@ -202,9 +207,10 @@ static void test_without_gnuplot_the_script_is_there_and_the_message_tells_the_c
   assert_false(cw_curves_draw(*state, &error));
   g_setenv("PATH", path, TRUE);
   assert_true(g_error_matches(error, CW_RUN_ERROR, CW_ERROR_UNSUPPORTED));
-  assert_message(error, *state,
-                 "no gnuplot on the PATH to draw the curves: install it (Debian: gnuplot-nox), then run 'gnuplot "
-                 "curves.gnuplot' in DIR");
+  assert_message(
+      error, *state,
+      "no gnuplot on the PATH to draw the curves: install it (Debian: gnuplot-nox), then run 'gnuplot "
+      "curves.gnuplot' in DIR");
   assert_true(exists(state, "curves.gnuplot"));
   assert_true(exists(state, "curves.dat"));
 }

@@ -204,7 +204,8 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_scalars_are_read_back, make_scratch, remove_scratch),
       cmocka_unit_test_setup_teardown(test_metrics_go_into_the_events_too, make_scratch, remove_scratch),
-      cmocka_unit_test_setup_teardown(test_a_directory_that_is_not_there_is_told, make_scratch, remove_scratch),
+      cmocka_unit_test_setup_teardown(test_a_directory_that_is_not_there_is_told, make_scratch,
+                                      remove_scratch),
   };
 
   return cmocka_run_group_tests_name("events", tests, NULL, NULL);

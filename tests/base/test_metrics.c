@@ -171,7 +171,8 @@ static void test_a_continued_file_has_the_bytes_of_one_never_stopped(void **stat
   offset = cw_metrics_offset(metrics);
   add_record(metrics, 7, 7); /* after the checkpoint: to be forgotten */
   cw_metrics_close(metrics);
-  assert_true(g_file_set_contents(path, RECORD_0 "{\"update\": 7, \"alg", -1, NULL)); /* killed while writing */
+  assert_true(
+      g_file_set_contents(path, RECORD_0 "{\"update\": 7, \"alg", -1, NULL)); /* killed while writing */
 
   metrics = cw_metrics_open(path, offset, NULL);
   assert_non_null(metrics);
@@ -199,9 +200,10 @@ static void test_a_file_shorter_than_the_offset_is_refused_and_left_alone(void *
   assert_true(g_file_set_contents(path, RECORD_0, -1, NULL));
   assert_null(cw_metrics_open(path, 1000, &error));
   assert_true(g_error_matches(error, CW_RUN_ERROR, CW_ERROR_FORMAT));
-  assert_message(error, *state,
-                 "DIR/metrics.jsonl: expected at least the 1000 bytes that the checkpoint remembers, found 49; put the "
-                 "file of that run back, or start the run afresh");
+  assert_message(
+      error, *state,
+      "DIR/metrics.jsonl: expected at least the 1000 bytes that the checkpoint remembers, found 49; put the "
+      "file of that run back, or start the run afresh");
   assert_content(path, RECORD_0);
 }
 
@@ -212,9 +214,10 @@ static void test_an_offset_inside_a_record_is_refused_and_the_file_left_alone(vo
 
   assert_true(g_file_set_contents(path, RECORD_0, -1, NULL));
   assert_null(cw_metrics_open(path, 10, &error));
-  assert_message(error, *state,
-                 "DIR/metrics.jsonl: expected a record to end at byte 10, where the checkpoint continues, but none "
-                 "does; put the file of that run back, or start the run afresh");
+  assert_message(
+      error, *state,
+      "DIR/metrics.jsonl: expected a record to end at byte 10, where the checkpoint continues, but none "
+      "does; put the file of that run back, or start the run afresh");
   assert_content(path, RECORD_0);
 }
 
@@ -225,7 +228,8 @@ static void test_a_path_that_cannot_be_written_is_reported(void **state)
 
   assert_null(cw_metrics_open(path, 0, &error));
   assert_true(g_error_matches(error, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT));
-  assert_message(error, *state, "DIR/missing/metrics.jsonl: cannot open for writing: No such file or directory");
+  assert_message(error, *state,
+                 "DIR/missing/metrics.jsonl: cannot open for writing: No such file or directory");
 }
 
 int main(void)
@@ -235,18 +239,20 @@ int main(void)
       cmocka_unit_test(test_floats_are_written_with_the_digits_a_float_needs),
       cmocka_unit_test(test_every_number_reads_back_as_itself),
       cmocka_unit_test(test_strings_are_escaped_and_made_valid),
-      cmocka_unit_test_setup_teardown(test_records_keep_the_order_of_their_keys, make_scratch, remove_scratch),
+      cmocka_unit_test_setup_teardown(test_records_keep_the_order_of_their_keys, make_scratch,
+                                      remove_scratch),
       cmocka_unit_test_setup_teardown(test_a_record_begun_anew_forgets_the_unfinished_one, make_scratch,
                                       remove_scratch),
       cmocka_unit_test_setup_teardown(test_what_is_not_finite_is_null, make_scratch, remove_scratch),
       cmocka_unit_test_setup_teardown(test_a_continued_file_has_the_bytes_of_one_never_stopped, make_scratch,
                                       remove_scratch),
       cmocka_unit_test_setup_teardown(test_opening_afresh_empties_the_file, make_scratch, remove_scratch),
-      cmocka_unit_test_setup_teardown(test_a_file_shorter_than_the_offset_is_refused_and_left_alone, make_scratch,
+      cmocka_unit_test_setup_teardown(test_a_file_shorter_than_the_offset_is_refused_and_left_alone,
+                                      make_scratch, remove_scratch),
+      cmocka_unit_test_setup_teardown(test_an_offset_inside_a_record_is_refused_and_the_file_left_alone,
+                                      make_scratch, remove_scratch),
+      cmocka_unit_test_setup_teardown(test_a_path_that_cannot_be_written_is_reported, make_scratch,
                                       remove_scratch),
-      cmocka_unit_test_setup_teardown(test_an_offset_inside_a_record_is_refused_and_the_file_left_alone, make_scratch,
-                                      remove_scratch),
-      cmocka_unit_test_setup_teardown(test_a_path_that_cannot_be_written_is_reported, make_scratch, remove_scratch),
   };
 
   return cmocka_run_group_tests_name("metrics", tests, NULL, NULL);

@@ -42,7 +42,8 @@ static void test_duration_shows_hours_only_when_there_are_any(void **state)
   static const struct {
     double seconds;
     const char *expected;
-  } cases[] = {{0, "0:00"}, {-5, "0:00"}, {59.9, "0:59"}, {185, "3:05"}, {3723, "1:02:03"}, {360000, "100:00:00"}};
+  } cases[] = {{0, "0:00"},   {-5, "0:00"},      {59.9, "0:59"},
+               {185, "3:05"}, {3723, "1:02:03"}, {360000, "100:00:00"}};
 
   (void)state;
   for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {

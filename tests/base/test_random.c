@@ -49,8 +49,9 @@ static void test_equal_arguments_give_equal_streams(void **state)
 static void test_each_argument_changes_the_stream(void **state)
 {
   CwRandom *streams[] = {
-      cw_random_new(233, "rollout", 3, 7), cw_random_new(234, "rollout", 3, 7), cw_random_new(233, "rollouts", 3, 7),
-      cw_random_new(233, "rollout", 4, 7), cw_random_new(233, "rollout", 3, 8), cw_random_new(233, "rollout", 7, 3),
+      cw_random_new(233, "rollout", 3, 7),  cw_random_new(234, "rollout", 3, 7),
+      cw_random_new(233, "rollouts", 3, 7), cw_random_new(233, "rollout", 4, 7),
+      cw_random_new(233, "rollout", 3, 8),  cw_random_new(233, "rollout", 7, 3),
   };
   guint64 first[G_N_ELEMENTS(streams)];
 

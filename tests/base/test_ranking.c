@@ -69,7 +69,8 @@ static void test_graded_gain_is_measured_against_the_best_list_known(void **stat
 
   (void)state;
   /* The target was not found: 1, 0.75, 0.5, 0.25 would have been ideal. */
-  assert_near(cw_ranking_ndcg_of_rewards(ranking, "x", 4), gain / (1 + 0.75 / log2(3) + 0.25 + 0.25 / log2(5)));
+  assert_near(cw_ranking_ndcg_of_rewards(ranking, "x", 4),
+              gain / (1 + 0.75 / log2(3) + 0.25 + 0.25 / log2(5)));
   /* The target was found, bought with options that cost reward: 1, 0.5, 0.25, 0. */
   assert_near(cw_ranking_ndcg_of_rewards(ranking, "b", 4), gain / (1 + 0.5 / log2(3) + 0.25 / 2));
   assert_near(cw_ranking_ndcg_of_rewards(ranking, "b", 1), 0.75);

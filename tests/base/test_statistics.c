@@ -139,7 +139,8 @@ static void test_crossed_interval_agrees_with_the_normal_one_for_additive_effect
 
 static void test_crossed_difference_pairs_goals_and_runs(void **state)
 {
-  const double a1[] = {0, 1, 5, 2}, a2[] = {2, 3, 7, 4}, b1[] = {0.5, 1.5, 5.5, 2.5}, b2[] = {2.5, 3.5, 7.5, 4.5};
+  const double a1[] = {0, 1, 5, 2}, a2[] = {2, 3, 7, 4}, b1[] = {0.5, 1.5, 5.5, 2.5},
+               b2[] = {2.5, 3.5, 7.5, 4.5};
   const double *const a[] = {a1, a2}, *const b[] = {b1, b2};
   CwInterval paired = cw_crossed_difference(a, 2, b, 2, TRUE, 4, 0.95);
   CwInterval unpaired = cw_crossed_difference(a, 2, b, 2, FALSE, 4, 0.95);
@@ -150,7 +151,8 @@ static void test_crossed_difference_pairs_goals_and_runs(void **state)
   assert_near(paired.mean, -0.5, 1e-12);
   assert_near(paired.low, -0.5, 1e-12);
   assert_near(paired.high, -0.5, 1e-12);
-  /* Runs of their own: each mean is off by -sqrt(2), 0 or sqrt(2), both the wrong way with probability 1/16. */
+  /* Runs of their own: each mean is off by -sqrt(2), 0 or sqrt(2), both the wrong way with probability 1/16.
+   */
   assert_near(unpaired.mean, -0.5, 1e-12);
   assert_near(unpaired.low, -0.5 - 2 * G_SQRT2, 1e-12);
   assert_near(unpaired.high, -0.5 + 2 * G_SQRT2, 1e-12);

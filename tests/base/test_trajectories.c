@@ -24,14 +24,15 @@ static CwTrajectory *make_example(void)
   return cw_trajectory_builder_finish(builder);
 }
 
-#define EXAMPLE                                                                                                        \
-  "{\"split\": \"train\", \"goal\": 12, \"goal_id\": \"webshop_12\", \"agent\": \"expert\", \"episode\": 3, "          \
-  "\"seed\": 233, \"group\": 5, \"total_reward\": 0.6000000014901161, \"success\": true, "                             \
-  "\"parts\": {\"attributes\": 1.0, \"price\": 0.1}, \"steps\": ["                                                     \
-  "{\"observation\": \"Search \\\"page\\\"\", \"candidates\": [\"search[red shoes]\", \"back to search\"], "           \
-  "\"chosen\": 0, \"log_probability\": -0.25, \"value\": 0.1, \"reward\": 0.1, \"terminated\": false, "                \
-  "\"truncated\": false}, "                                                                                            \
-  "{\"observation\": \"Ergebnisse für „rot“\", \"candidates\": [\"item b0001\", \"item b0002\", \"next\", "       \
+#define EXAMPLE                                                                                                  \
+  "{\"split\": \"train\", \"goal\": 12, \"goal_id\": \"webshop_12\", \"agent\": \"expert\", \"episode\": "       \
+  "3, "                                                                                                          \
+  "\"seed\": 233, \"group\": 5, \"total_reward\": 0.6000000014901161, \"success\": true, "                       \
+  "\"parts\": {\"attributes\": 1.0, \"price\": 0.1}, \"steps\": ["                                               \
+  "{\"observation\": \"Search \\\"page\\\"\", \"candidates\": [\"search[red shoes]\", \"back to search\"], "     \
+  "\"chosen\": 0, \"log_probability\": -0.25, \"value\": 0.1, \"reward\": 0.1, \"terminated\": false, "          \
+  "\"truncated\": false}, "                                                                                      \
+  "{\"observation\": \"Ergebnisse für „rot“\", \"candidates\": [\"item b0001\", \"item b0002\", \"next\", " \
   "\"back to search\"], \"chosen\": 3, \"reward\": 0.5, \"terminated\": true, \"truncated\": false}]}"
 
 static void test_builder_copies_everything_and_stores_equal_strings_once(void **state)
@@ -54,8 +55,10 @@ static void test_builder_copies_everything_and_stores_equal_strings_once(void **
   assert_string_equal(trajectory->steps[0]->decision->candidates[1], "b");
   assert_string_equal(trajectory->steps[1]->decision->observation, "PAGE");
   assert_string_equal(trajectory->steps[1]->decision->candidates[1], "a");
-  assert_ptr_equal(trajectory->steps[0]->decision->candidates[0], trajectory->steps[1]->decision->candidates[0]);
-  assert_ptr_equal(trajectory->steps[1]->decision->candidates[0], trajectory->steps[1]->decision->candidates[1]);
+  assert_ptr_equal(trajectory->steps[0]->decision->candidates[0],
+                   trajectory->steps[1]->decision->candidates[0]);
+  assert_ptr_equal(trajectory->steps[1]->decision->candidates[0],
+                   trajectory->steps[1]->decision->candidates[1]);
   assert_int_equal(trajectory->success, FALSE);
   cw_trajectory_free(trajectory);
 }
@@ -191,22 +194,25 @@ static void assert_refused(void **state, const char *old, const char *new, const
 
 static void test_wrong_json_is_reported_with_line_and_byte(void **state)
 {
-  assert_refused(state, "\"goal\": 12,", "\"goal\": 12;",
-                 "DIR/t.jsonl:2: byte 30: expected one trajectory as JSON, found an error: '}' expected near ';'");
+  assert_refused(
+      state, "\"goal\": 12,", "\"goal\": 12;",
+      "DIR/t.jsonl:2: byte 30: expected one trajectory as JSON, found an error: '}' expected near ';'");
 }
 
 static void test_a_truncated_line_is_reported(void **state)
 {
-  assert_refused_bytes(state, EXAMPLE, 60,
-                       "DIR/t.jsonl:2: byte 60: expected one trajectory as JSON, found an error: premature end of "
-                       "input near '\"age'");
+  assert_refused_bytes(
+      state, EXAMPLE, 60,
+      "DIR/t.jsonl:2: byte 60: expected one trajectory as JSON, found an error: premature end of "
+      "input near '\"age'");
 }
 
 static void test_a_line_of_something_else_is_reported(void **state)
 {
   assert_refused_bytes(state, "[1]", 3,
                        "DIR/t.jsonl:2: expected an object (one trajectory on each line), found an array");
-  assert_refused_bytes(state, "17", 2, "DIR/t.jsonl:2: expected an object (one trajectory on each line), found 17");
+  assert_refused_bytes(state, "17", 2,
+                       "DIR/t.jsonl:2: expected an object (one trajectory on each line), found 17");
 }
 
 static void test_a_missing_member_is_reported(void **state)
@@ -218,21 +224,24 @@ static void test_a_missing_member_is_reported(void **state)
 
 static void test_a_duplicate_member_is_reported(void **state)
 {
-  assert_refused(state, "\"goal\": 12, ", "\"goal\": 12, \"goal\": 13, ",
-                 "DIR/t.jsonl:2: byte 37: expected one trajectory as JSON, found an error: duplicate object key near "
-                 "'\"goal\"'");
+  assert_refused(
+      state, "\"goal\": 12, ", "\"goal\": 12, \"goal\": 13, ",
+      "DIR/t.jsonl:2: byte 37: expected one trajectory as JSON, found an error: duplicate object key near "
+      "'\"goal\"'");
 }
 
 static void test_a_wrong_type_is_reported(void **state)
 {
-  assert_refused(state, "\"split\": \"train\"", "\"split\": 7", "DIR/t.jsonl:2: split: expected a string, found 7");
+  assert_refused(state, "\"split\": \"train\"", "\"split\": 7",
+                 "DIR/t.jsonl:2: split: expected a string, found 7");
   assert_refused(state, "\"goal\": 12", "\"goal\": \"12\"",
                  "DIR/t.jsonl:2: goal: expected an integer, found the string \"12\"");
   assert_refused(state, "\"success\": true", "\"success\": 1",
                  "DIR/t.jsonl:2: success: expected true or false, found 1");
   assert_refused(state, "\"reward\": 0.5", "\"reward\": null",
                  "DIR/t.jsonl:2: steps[1].reward: expected a number that fits 32 bits, found null");
-  assert_refused(state, "\"next\"", "{}", "DIR/t.jsonl:2: steps[1].candidates[2]: expected a string, found an object");
+  assert_refused(state, "\"next\"", "{}",
+                 "DIR/t.jsonl:2: steps[1].candidates[2]: expected a string, found an object");
   assert_refused(state, "{\"attributes\": 1.0, \"price\": 0.1}", "{\"price\": true}",
                  "DIR/t.jsonl:2: parts.price: expected a number, found true");
   assert_refused(state, "{\"attributes\": 1.0, \"price\": 0.1}", "[]",
@@ -259,35 +268,42 @@ static void test_no_steps_and_no_candidates_are_reported(void **state)
 
   assert_refused_bytes(state, no_steps, strlen(no_steps),
                        "DIR/t.jsonl:2: steps: expected an array of at least one step, found an empty array");
-  assert_refused(state, "[\"search[red shoes]\", \"back to search\"]", "[]",
-                 "DIR/t.jsonl:2: steps[0].candidates: expected an array of at least one string, found an empty array");
+  assert_refused(
+      state, "[\"search[red shoes]\", \"back to search\"]", "[]",
+      "DIR/t.jsonl:2: steps[0].candidates: expected an array of at least one string, found an empty array");
 }
 
 static void test_huge_numbers_are_reported(void **state)
 {
-  assert_refused(state, "\"goal\": 12", "\"goal\": 99999999999999999999",
-                 "DIR/t.jsonl:2: byte 47: expected one trajectory as JSON, found an error: too big integer near "
-                 "'99999999999999999999'");
-  assert_refused(state, "\"reward\": 0.5", "\"reward\": 1e999",
-                 "DIR/t.jsonl:2: byte 564: expected one trajectory as JSON, found an error: real number overflow near "
-                 "'1e999'");
-  assert_refused(state, "\"reward\": 0.5", "\"reward\": 1e300",
-                 "DIR/t.jsonl:2: steps[1].reward: expected a number that fits 32 bits, found 1.0000000000000001e+300");
+  assert_refused(
+      state, "\"goal\": 12", "\"goal\": 99999999999999999999",
+      "DIR/t.jsonl:2: byte 47: expected one trajectory as JSON, found an error: too big integer near "
+      "'99999999999999999999'");
+  assert_refused(
+      state, "\"reward\": 0.5", "\"reward\": 1e999",
+      "DIR/t.jsonl:2: byte 564: expected one trajectory as JSON, found an error: real number overflow near "
+      "'1e999'");
+  assert_refused(
+      state, "\"reward\": 0.5", "\"reward\": 1e300",
+      "DIR/t.jsonl:2: steps[1].reward: expected a number that fits 32 bits, found 1.0000000000000001e+300");
   assert_refused(state, "\"seed\": 233", "\"seed\": 4294967296",
                  "DIR/t.jsonl:2: seed: expected an integer from 0 to 4294967295, found 4294967296");
 }
 
 static void test_text_that_is_not_utf8_is_reported_with_its_byte(void **state)
 {
-  assert_refused(state, "webshop_12", "webshop_\xff", "DIR/t.jsonl:2: byte 52: expected UTF-8, found byte 0xff");
+  assert_refused(state, "webshop_12", "webshop_\xff",
+                 "DIR/t.jsonl:2: byte 52: expected UTF-8, found byte 0xff");
 }
 
 static void test_a_zero_byte_is_reported(void **state)
 {
-  assert_refused_bytes(state, "{\"split\": \"tr\0in\"}", 18, "DIR/t.jsonl:2: byte 14: expected UTF-8, found byte 0x00");
-  assert_refused(state, "webshop_12", "webshop_\\u0000",
-                 "DIR/t.jsonl:2: byte 58: expected one trajectory as JSON, found an error: \\u0000 is not allowed "
-                 "without JSON_ALLOW_NUL near '\"webshop_\\u0000\"'");
+  assert_refused_bytes(state, "{\"split\": \"tr\0in\"}", 18,
+                       "DIR/t.jsonl:2: byte 14: expected UTF-8, found byte 0x00");
+  assert_refused(
+      state, "webshop_12", "webshop_\\u0000",
+      "DIR/t.jsonl:2: byte 58: expected one trajectory as JSON, found an error: \\u0000 is not allowed "
+      "without JSON_ALLOW_NUL near '\"webshop_\\u0000\"'");
 }
 
 static void test_an_empty_file_is_reported(void **state)
@@ -300,7 +316,8 @@ static void test_an_empty_file_is_reported(void **state)
     GError *error = NULL;
 
     assert_false(cw_trajectories_read(path, list, &error));
-    assert_message(error, *state, "DIR/t.jsonl:1: expected one trajectory as JSON on each line, found an empty file");
+    assert_message(error, *state,
+                   "DIR/t.jsonl:1: expected one trajectory as JSON on each line, found an empty file");
     g_ptr_array_free(list, TRUE);
   }
 }

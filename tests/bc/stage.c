@@ -30,7 +30,8 @@ Stage *stage_new(const char *yaml, GPtrArray *trajectories, const CwRegisteredFe
   return stage_open("bc", yaml, trajectories, feature);
 }
 
-Stage *stage_open(const char *algorithm, const char *yaml, GPtrArray *trajectories, const CwRegisteredFeature *feature)
+Stage *stage_open(const char *algorithm, const char *yaml, GPtrArray *trajectories,
+                  const CwRegisteredFeature *feature)
 {
   Stage *stage = g_new0(Stage, 1);
   GError *error = NULL;

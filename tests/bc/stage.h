@@ -21,12 +21,14 @@ typedef struct {
   CwAlgorithm *algorithm;
   CwUpdate *update;
   guint64 index;
-  GPtrArray *trajectories, *episodes; /* the episodes of the next update, to be changed at will; at first none */
+  GPtrArray *trajectories,
+      *episodes; /* the episodes of the next update, to be changed at will; at first none */
 } Stage;
 
-/* Takes the trajectories (NULL: none). `feature` NULL: the plugin "linear" with small tables, opened by the stage.
- * Otherwise a policy of that feature, whose open ignores its options. */
-Stage *stage_open(const char *algorithm, const char *yaml, GPtrArray *trajectories, const CwRegisteredFeature *feature);
+/* Takes the trajectories (NULL: none). `feature` NULL: the plugin "linear" with small tables, opened by the
+ * stage. Otherwise a policy of that feature, whose open ignores its options. */
+Stage *stage_open(const char *algorithm, const char *yaml, GPtrArray *trajectories,
+                  const CwRegisteredFeature *feature);
 /* The same of "bc". */
 Stage *stage_new(const char *yaml, GPtrArray *trajectories, const CwRegisteredFeature *feature);
 void stage_free(Stage *stage);
@@ -49,8 +51,8 @@ typedef struct {
 GPtrArray *new_trajectories(void);
 CwTrajectory *add_trajectory(GPtrArray *list, const char *goal_id, const char *agent, gboolean success,
                              const Choice *choices, guint n_choices);
-/* `n` trajectories of three decisions, rows 3i to 3i + 2 of a table, with 2, 3 and 4 candidates. The texts differ
- * in length; trajectories of even number are successful. */
+/* `n` trajectories of three decisions, rows 3i to 3i + 2 of a table, with 2, 3 and 4 candidates. The texts
+ * differ in length; trajectories of even number are successful. */
 GPtrArray *make_rows(guint n);
 
 /* Fails the test unless the value is within the tolerance. */

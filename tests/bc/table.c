@@ -62,7 +62,8 @@ static guint table_count_tokens(gpointer policy, const CwDecision *decision)
   return (guint)strlen(decision->observation);
 }
 
-static void read_table(const Table *table, const CwDecision *const *decisions, guint n, float *logits, float *values)
+static void read_table(const Table *table, const CwDecision *const *decisions, guint n, float *logits,
+                       float *values)
 {
   for (guint i = 0; i < n; i++) {
     guint row = row_of(decisions[i]);
@@ -74,8 +75,8 @@ static void read_table(const Table *table, const CwDecision *const *decisions, g
   }
 }
 
-static gboolean table_score(gpointer policy, const CwDecision *const *decisions, guint n, float *logits, float *values,
-                            GError **error)
+static gboolean table_score(gpointer policy, const CwDecision *const *decisions, guint n, float *logits,
+                            float *values, GError **error)
 {
   Table *table = policy;
 

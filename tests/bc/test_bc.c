@@ -1,4 +1,5 @@
-/* Behaviour cloning: its gradient, batches, held-out share, schedule and early stop, on a policy that is a table. */
+/* Behaviour cloning: its gradient, batches, held-out share, schedule and early stop, on a policy that is a
+ * table. */
 #include "tests/bc/stage.h"
 #include "tests/bc/table.h"
 #include <math.h>
@@ -16,8 +17,9 @@ static double objective(const char *yaml, double value_coefficient)
 
 static void test_the_gradient_is_that_of_the_loss_by_finite_differences(void **state)
 {
-  static const char yaml[] = "held_out: 0\nbatch_decisions: 100\nlabel_smoothing: 0.2\nvalue_coefficient: 0.5\n"
-                             "discount: 0.9\nmax_gradient_norm: 0\n";
+  static const char yaml[] =
+      "held_out: 0\nbatch_decisions: 100\nlabel_smoothing: 0.2\nvalue_coefficient: 0.5\n"
+      "discount: 0.9\nmax_gradient_norm: 0\n";
   Table *table = new_table();
   double h = 0x1p-7;
 
@@ -46,8 +48,9 @@ static void test_the_gradient_is_that_of_the_loss_by_finite_differences(void **s
 static void test_values_are_drawn_to_the_discounted_return_to_go(void **state)
 {
   Table *table = new_table();
-  Stage *stage = stage_new("held_out: 0\nbatch_decisions: 100\nvalue_coefficient: 2\ndiscount: 0.5\nlearning_rate: 0\n",
-                           make_rows(1), table_feature());
+  Stage *stage =
+      stage_new("held_out: 0\nbatch_decisions: 100\nvalue_coefficient: 2\ndiscount: 0.5\nlearning_rate: 0\n",
+                make_rows(1), table_feature());
 
   (void)state;
   table->values[0] = 1;
@@ -96,7 +99,8 @@ static void test_micro_batches_add_up_to_the_gradient_of_one_batch(void **state)
 static void test_a_decision_above_the_token_budget_goes_alone(void **state)
 {
   Table *table = new_table();
-  Stage *stage = stage_new("held_out: 0\nbatch_decisions: 9\nbatch_tokens: 1\n", make_rows(3), table_feature());
+  Stage *stage =
+      stage_new("held_out: 0\nbatch_decisions: 9\nbatch_tokens: 1\n", make_rows(3), table_feature());
 
   (void)state;
   stage_update(stage);
@@ -214,8 +218,8 @@ static void test_trajectories_of_one_goal_are_held_out_together(void **state)
 static void test_held_out_loss_and_accuracy_come_at_the_end_of_each_epoch(void **state)
 {
   Table *table = new_table();
-  Stage *stage =
-      stage_new("held_out: 0.5\nepochs: 1\nbatch_decisions: 3\nlabel_smoothing: 0.5\n", make_rows(2), table_feature());
+  Stage *stage = stage_new("held_out: 0.5\nepochs: 1\nbatch_decisions: 3\nlabel_smoothing: 0.5\n",
+                           make_rows(2), table_feature());
 
   (void)state;
   /* All rows alike: the first candidate, three nats above the others. */
@@ -246,8 +250,8 @@ static void test_held_out_loss_and_accuracy_come_at_the_end_of_each_epoch(void *
 static void test_early_stop_waits_for_its_patience(void **state)
 {
   Table *table = new_table();
-  Stage *stage =
-      stage_new("held_out: 0.5\nepochs: 50\nbatch_decisions: 100\nearly_stop: 3\n", make_rows(6), table_feature());
+  Stage *stage = stage_new("held_out: 0.5\nepochs: 50\nbatch_decisions: 100\nearly_stop: 3\n", make_rows(6),
+                           table_feature());
 
   (void)state;
   table->fixed = TRUE; /* the accuracy of the first epoch is never beaten */
@@ -261,8 +265,8 @@ static void test_early_stop_waits_for_its_patience(void **state)
 static void test_early_stop_counts_anew_after_a_gain(void **state)
 {
   Table *table = new_table();
-  Stage *stage =
-      stage_new("held_out: 0.5\nepochs: 50\nbatch_decisions: 100\nearly_stop: 2\n", make_rows(6), table_feature());
+  Stage *stage = stage_new("held_out: 0.5\nepochs: 50\nbatch_decisions: 100\nearly_stop: 2\n", make_rows(6),
+                           table_feature());
   guint n = 0;
 
   (void)state;
@@ -284,7 +288,8 @@ static void test_early_stop_counts_anew_after_a_gain(void **state)
 /* The rates of ten updates: 10 decisions, one per batch, one epoch. */
 static void assert_rates(const char *yaml, const double *expected)
 {
-  g_autofree char *all = g_strconcat("held_out: 0\nepochs: 1\nbatch_decisions: 1\nlearning_rate: 1\n", yaml, NULL);
+  g_autofree char *all =
+      g_strconcat("held_out: 0\nepochs: 1\nbatch_decisions: 1\nlearning_rate: 1\n", yaml, NULL);
   GPtrArray *list = new_trajectories();
   Table *table = new_table();
   Stage *stage;

@@ -7,7 +7,8 @@ static const Choice single = {"d200", {"u"}, 0, 0};
 
 static void test_single_candidates_are_skipped_and_counted_or_kept(void **state)
 {
-  static const char *const yaml[] = {"held_out: 0\nepochs: 1\n", "held_out: 0\nepochs: 1\nskip_single: false\n"};
+  static const char *const yaml[] = {"held_out: 0\nepochs: 1\n",
+                                     "held_out: 0\nepochs: 1\nskip_single: false\n"};
 
   (void)state;
   for (guint kept = 0; kept <= 1; kept++) {
@@ -57,7 +58,8 @@ static void test_only_the_wanted_trajectories_are_imitated(void **state)
   }
 }
 
-static void assert_first_update_fails(const char *yaml, GPtrArray *list, CwErrorCode code, const char *expected)
+static void assert_first_update_fails(const char *yaml, GPtrArray *list, CwErrorCode code,
+                                      const char *expected)
 {
   Table *table = new_table();
   Stage *stage = stage_new(yaml, list, table_feature());
@@ -84,9 +86,10 @@ static void test_a_choice_out_of_range_is_reported(void **state)
 
   (void)state;
   step->chosen = 3;
-  assert_first_update_fails("epochs: 1\n", list, CW_ERROR_FORMAT,
-                            "algorithm 'bc': trajectory 2 (goal 'goal_2' of split 'train', agent 'expert'), step 1: "
-                            "expected chosen below 3, the number of candidates, found 3; write the trajectories again");
+  assert_first_update_fails(
+      "epochs: 1\n", list, CW_ERROR_FORMAT,
+      "algorithm 'bc': trajectory 2 (goal 'goal_2' of split 'train', agent 'expert'), step 1: "
+      "expected chosen below 3, the number of candidates, found 3; write the trajectories again");
 }
 
 static void test_nothing_to_learn_from_is_reported_with_the_reasons(void **state)
@@ -96,11 +99,12 @@ static void test_nothing_to_learn_from_is_reported_with_the_reasons(void **state
   (void)state;
   add_trajectory(list, "single", "expert", TRUE, &single, 1);
   ((CwTrajectory *)list->pdata[0])->agent = "rule";
-  assert_first_update_fails("agents: expert\nsuccessful_only: true\n", list, CW_ERROR_CONFIGURATION,
-                            "algorithm 'bc': expected decisions to learn from, found none among the 7 decisions of 3 "
-                            "trajectories: 3 by other agents ('agents'), 3 of unsuccessful trajectories "
-                            "('successful_only'), 1 with a single candidate ('skip_single'), 0 held out ('held_out'); "
-                            "loosen these options or bring other trajectories");
+  assert_first_update_fails(
+      "agents: expert\nsuccessful_only: true\n", list, CW_ERROR_CONFIGURATION,
+      "algorithm 'bc': expected decisions to learn from, found none among the 7 decisions of 3 "
+      "trajectories: 3 by other agents ('agents'), 3 of unsuccessful trajectories "
+      "('successful_only'), 1 with a single candidate ('skip_single'), 0 held out ('held_out'); "
+      "loosen these options or bring other trajectories");
 }
 
 static void test_early_stop_needs_something_held_out(void **state)
@@ -116,18 +120,20 @@ static void test_early_stop_needs_something_held_out(void **state)
   assert_int_equal(cw_diagnostics_count(diagnostics), 0);
   assert_null(cw_algorithm_open(stage->feature, options, &error));
   assert_true(g_error_matches(error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION));
-  assert_string_equal(error->message,
-                      "algorithm 'bc': early_stop: expected held_out above 0, by which to see that nothing improves, "
-                      "found 0; set held_out to 0.1, say, or early_stop to 0");
+  assert_string_equal(
+      error->message,
+      "algorithm 'bc': early_stop: expected held_out above 0, by which to see that nothing improves, "
+      "found 0; set held_out to 0.1, say, or early_stop to 0");
   g_error_free(error);
   cw_options_free(&stage->feature->options, options);
   cw_yaml_free(root);
   cw_diagnostics_free(diagnostics);
   stage_free(stage);
   g_free(table);
-  assert_first_update_fails("early_stop: 2\n", make_rows(1), CW_ERROR_CONFIGURATION,
-                            "algorithm 'bc': early_stop: expected held-out decisions, by which to see that nothing "
-                            "improves, found none; bring trajectories of more goals, or set early_stop to 0");
+  assert_first_update_fails(
+      "early_stop: 2\n", make_rows(1), CW_ERROR_CONFIGURATION,
+      "algorithm 'bc': early_stop: expected held-out decisions, by which to see that nothing "
+      "improves, found none; bring trajectories of more goals, or set early_stop to 0");
 }
 
 static void test_a_logit_that_is_not_a_number_stops_before_the_step(void **state)
@@ -139,9 +145,9 @@ static void test_a_logit_that_is_not_a_number_stops_before_the_step(void **state
   (void)state;
   table->logits[0][1] = NAN;
   message = stage_update_fails(stage, CW_ERROR_NUMERIC);
-  assert_string_equal(message,
-                      "algorithm 'bc': policy 'table': logit 1 of decision 0 is nan; the backend does not show "
-                      "its tensors");
+  assert_string_equal(
+      message, "algorithm 'bc': policy 'table': logit 1 of decision 0 is nan; the backend does not show "
+               "its tensors");
   assert_int_equal(table->n_steps, 0);
   stage_free(stage);
   g_free(table);
@@ -157,8 +163,9 @@ static void test_an_infinite_loss_stops_before_the_step(void **state)
   table->logits[0][0] = -3e38f;
   table->logits[0][1] = 3e38f;
   message = stage_update_fails(stage, CW_ERROR_NUMERIC);
-  assert_string_equal(message, "algorithm 'bc': the loss is inf and the loss of the value 0, though all logits are "
-                               "finite: they lie too far apart; lower learning_rate or max_gradient_norm");
+  assert_string_equal(message,
+                      "algorithm 'bc': the loss is inf and the loss of the value 0, though all logits are "
+                      "finite: they lie too far apart; lower learning_rate or max_gradient_norm");
   assert_int_equal(table->n_steps, 0);
   stage_free(stage);
   g_free(table);
@@ -182,13 +189,14 @@ static void test_values_are_needed_only_with_a_coefficient(void **state)
 
 static void test_options_out_of_range_are_reported_together(void **state)
 {
-  static const char yaml[] = "epochs: 0\nlearning_rate: -1\nschedule: linea\nwarmup: 1.5\nbatch_decisions: 0\n"
-                             "batch_tokens: 0\nmax_gradient_norm: -1\nheld_out: 1\nearly_stop: -1\nskip_single: 1\n"
-                             "label_smoothing: 1\nvalue_coefficient: -1\ndiscount: 2\n";
-  static const char *const keys[] = {"epochs",          "learning_rate", "schedule",          "warmup",
-                                     "batch_decisions", "batch_tokens",  "max_gradient_norm", "held_out",
-                                     "early_stop",      "skip_single",   "label_smoothing",   "value_coefficient",
-                                     "discount"};
+  static const char yaml[] =
+      "epochs: 0\nlearning_rate: -1\nschedule: linea\nwarmup: 1.5\nbatch_decisions: 0\n"
+      "batch_tokens: 0\nmax_gradient_norm: -1\nheld_out: 1\nearly_stop: -1\nskip_single: 1\n"
+      "label_smoothing: 1\nvalue_coefficient: -1\ndiscount: 2\n";
+  static const char *const keys[] = {
+      "epochs",          "learning_rate",     "schedule", "warmup",     "batch_decisions",
+      "batch_tokens",    "max_gradient_norm", "held_out", "early_stop", "skip_single",
+      "label_smoothing", "value_coefficient", "discount"};
   Table *table = new_table();
   Stage *stage = stage_new("epochs: 1\n", make_rows(1), table_feature());
   CwDiagnostics *diagnostics = cw_diagnostics_new();

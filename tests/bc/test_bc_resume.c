@@ -36,8 +36,8 @@ static GPtrArray *make_toy_task(guint n)
 
 static void test_a_toy_task_is_learnt_and_carries_over_to_what_was_held_out(void **state)
 {
-  Stage *stage =
-      stage_new("epochs: 20\nbatch_decisions: 16\nlearning_rate: 0.05\nheld_out: 0.2\n", make_toy_task(60), NULL);
+  Stage *stage = stage_new("epochs: 20\nbatch_decisions: 16\nlearning_rate: 0.05\nheld_out: 0.2\n",
+                           make_toy_task(60), NULL);
   double first;
 
   (void)state;
@@ -52,8 +52,8 @@ static void test_a_toy_task_is_learnt_and_carries_over_to_what_was_held_out(void
   stage_free(stage);
 }
 
-static void append_tensor(const char *name, const gint64 *shape, guint n_dimensions, float *weights, float *gradient,
-                          gpointer data)
+static void append_tensor(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
+                          float *gradient, gpointer data)
 {
   gint64 size = 1;
 
@@ -79,8 +79,9 @@ static GByteArray *remains(const Stage *stage)
   return bytes;
 }
 
-static const char resumable[] = "epochs: 3\nbatch_decisions: 7\nlearning_rate: 0.01\nheld_out: 0.2\nwarmup: 0.3\n"
-                                "batch_tokens: 20\nschedule: cosine\nearly_stop: 2\nvalue_coefficient: 0.1\n";
+static const char resumable[] =
+    "epochs: 3\nbatch_decisions: 7\nlearning_rate: 0.01\nheld_out: 0.2\nwarmup: 0.3\n"
+    "batch_tokens: 20\nschedule: cosine\nearly_stop: 2\nvalue_coefficient: 0.1\n";
 
 /* A stage whose own files lie where another process would find them. */
 static Stage *open_resumable(GPtrArray *trajectories, const char *scratch)
@@ -162,9 +163,10 @@ static void free_bytes(gpointer bytes)
 /* Stops early, three epochs after the best one, and tells with which epoch's weights it ends. */
 static void assert_ends_with(const char *keep, gboolean best_is_kept)
 {
-  g_autofree char *yaml = g_strdup_printf("epochs: 60\nbatch_decisions: 100\nlearning_rate: 0.1\nheld_out: 0.2\n"
-                                          "early_stop: 3\nkeep: %s\n",
-                                          keep);
+  g_autofree char *yaml =
+      g_strdup_printf("epochs: 60\nbatch_decisions: 100\nlearning_rate: 0.1\nheld_out: 0.2\n"
+                      "early_stop: 3\nkeep: %s\n",
+                      keep);
   g_autoptr(GPtrArray) epochs = g_ptr_array_new_with_free_func(free_bytes); /* weights after each */
   Stage *stage = stage_new(yaml, make_toy_task(60), NULL);
   GByteArray *expected, *found;
@@ -210,8 +212,9 @@ static void test_resuming_with_other_trajectories_is_refused(void **state)
   stage_update(stage);
   stage = stop_and_resume(stage, make_toy_task(21), scratch);
   message = stage_update_fails(stage, CW_ERROR_CONFIGURATION);
-  assert_string_equal(message, "algorithm 'bc': expected the trajectories that this stage began with, found others; "
-                               "bring the old files back, or start the run afresh");
+  assert_string_equal(message,
+                      "algorithm 'bc': expected the trajectories that this stage began with, found others; "
+                      "bring the old files back, or start the run afresh");
   stage_free(stage);
   assert_true(cw_remove_tree(scratch, NULL));
 }

@@ -3,11 +3,12 @@
 
 #include "bert/config.h"
 
-static const char valid[] = "{\"model_type\": \"bert\", \"vocab_size\": 100, \"hidden_size\": 32, "
-                            "\"num_hidden_layers\": 2, \"num_attention_heads\": 4, \"intermediate_size\": 64, "
-                            "\"max_position_embeddings\": 128, \"type_vocab_size\": 3, \"layer_norm_eps\": 1e-5, "
-                            "\"hidden_act\": \"gelu_new\", \"hidden_dropout_prob\": 0.25, "
-                            "\"attention_probs_dropout_prob\": 0, \"use_cache\": true}";
+static const char valid[] =
+    "{\"model_type\": \"bert\", \"vocab_size\": 100, \"hidden_size\": 32, "
+    "\"num_hidden_layers\": 2, \"num_attention_heads\": 4, \"intermediate_size\": 64, "
+    "\"max_position_embeddings\": 128, \"type_vocab_size\": 3, \"layer_norm_eps\": 1e-5, "
+    "\"hidden_act\": \"gelu_new\", \"hidden_dropout_prob\": 0.25, "
+    "\"attention_probs_dropout_prob\": 0, \"use_cache\": true}";
 
 static void test_every_key_is_read(void **state)
 {
@@ -30,11 +31,12 @@ static void test_every_key_is_read(void **state)
 
 static void test_missing_optional_keys_take_huggingfaces_defaults(void **state)
 {
-  char *file = folder_write(*state, "config.json",
-                            "{\"vocab_size\": 9, \"hidden_size\": 4, \"num_hidden_layers\": 1, "
-                            "\"num_attention_heads\": 2, \"intermediate_size\": 8, \"max_position_embeddings\": 16, "
-                            "\"hidden_act\": \"gelu\"}",
-                            -1);
+  char *file =
+      folder_write(*state, "config.json",
+                   "{\"vocab_size\": 9, \"hidden_size\": 4, \"num_hidden_layers\": 1, "
+                   "\"num_attention_heads\": 2, \"intermediate_size\": 8, \"max_position_embeddings\": 16, "
+                   "\"hidden_act\": \"gelu\"}",
+                   -1);
   BertConfig config;
   assert_true(bert_config_read(file, &config, NULL));
   assert_int_equal(config.n_token_types, 2);
@@ -127,7 +129,8 @@ static void test_what_is_not_a_json_object_is_refused(void **state)
   assert_message(&error, file, "%s:1:1: expected a JSON object");
   g_unlink(file);
   assert_false(bert_config_read(file, &config, &error));
-  assert_message(&error, file, "%s: no such file; a model folder has config.json, vocab.txt and model.safetensors");
+  assert_message(&error, file,
+                 "%s: no such file; a model folder has config.json, vocab.txt and model.safetensors");
   g_free(file);
 }
 

@@ -1,4 +1,5 @@
-/* Checkpoints of PyTorch. make_pth.py wrote those in data/pth with PyTorch itself; the others are these, spoilt. */
+/* Checkpoints of PyTorch. make_pth.py wrote those in data/pth with PyTorch itself; the others are these,
+ * spoilt. */
 #include "bert/pickle.h"
 #include "bert/pytorch.h"
 #include "bert/zip.h"
@@ -47,8 +48,8 @@ static const BertTensor *find(const BertPytorch *checkpoint, const char *name)
 }
 
 /* Shape and all values. */
-static void assert_whole(const BertTensor *tensor, const char *name, BertType type, guint n_dimensions, gint64 rows,
-                         gint64 columns)
+static void assert_whole(const BertTensor *tensor, const char *name, BertType type, guint n_dimensions,
+                         gint64 rows, gint64 columns)
 {
   assert_int_equal(tensor->type, type);
   assert_int_equal(tensor->n_dimensions, n_dimensions);
@@ -76,7 +77,8 @@ static void test_a_choice_model_in_both_formats(void **state)
     assert_string_equal(tensors[0].name, "bert.embeddings.position_ids");
     assert_int_equal(tensors[0].type, BERT_TYPE_I64);
     assert_int_equal(tensors[0].shape[1], 96);
-    static const char *const words = "bert.embeddings.word_embeddings.weight", *const scale = "attn.dot_scale",
+    static const char *const words = "bert.embeddings.word_embeddings.weight",
+                             *const scale = "attn.dot_scale",
                              *const output = "bert.encoder.layer.1.output.dense.weight";
     assert_whole(find(checkpoint, words), words, BERT_TYPE_F16, 2, 64, 24);
     assert_whole(find(checkpoint, output), output, BERT_TYPE_F16, 2, 24, 40);
@@ -152,16 +154,18 @@ static void test_nothing_but_tensors_is_read(void **state)
   static const struct {
     const char *file, *message;
   } cases[] = {
-      {DATA "harm_zip.pth", "%s: data.pkl: byte 18: the pickle asks for 'posix.system'; only tensors are read, never "
-                            "code: save the state dictionary, torch.save(model.state_dict(), ...)"},
+      {DATA "harm_zip.pth",
+       "%s: data.pkl: byte 18: the pickle asks for 'posix.system'; only tensors are read, never "
+       "code: save the state dictionary, torch.save(model.state_dict(), ...)"},
       {DATA "harm_legacy.pth",
        "%s: the dictionary: byte 18: the pickle asks for 'posix.system'; only tensors are read, "
        "never code: save the state dictionary, torch.save(model.state_dict(), ...)"},
       {DATA "module.pth",
        "%s: data.pkl: byte 2: the pickle asks for 'torch.nn.modules.linear.Linear'; only tensors are "
        "read, never code: save the state dictionary, torch.save(model.state_dict(), ...)"},
-      {DATA "list.pth", "%s: expected a dictionary of tensors, found something else: save the state dictionary, "
-                        "torch.save(model.state_dict(), ...)"},
+      {DATA "list.pth",
+       "%s: expected a dictionary of tensors, found something else: save the state dictionary, "
+       "torch.save(model.state_dict(), ...)"},
       {TEST_SOURCE_DIRECTORY "/tests/bert/data/vocab.txt",
        "%s: is neither of PyTorch's formats (a zip archive, or pickles with its magic number)"},
       {"/nowhere/model.pth",
@@ -201,14 +205,16 @@ static void test_pickles_that_are_wrong(void **state)
   FAILS("Nr\xff\xff\xff\xff.", "x: byte 1: the pickle remembers more than 500000 values");
   FAILS("X\xff\xff\xff\xff!.", "x: byte 0: the pickle ends in the middle; the file is cut off");
   FAILS("i.", "x: byte 0: opcode 0x69 is not among those that a dictionary of tensors needs");
-  FAILS("cbuiltins\neval\n.", "x: byte 0: the pickle asks for 'builtins.eval'; only tensors are read, never code: save "
-                              "the state dictionary, torch.save(model.state_dict(), ...)");
+  FAILS("cbuiltins\neval\n.",
+        "x: byte 0: the pickle asks for 'builtins.eval'; only tensors are read, never code: save "
+        "the state dictionary, torch.save(model.state_dict(), ...)");
   FAILS("N)R.", "x: byte 2: the pickle calls something that is not a name");
-  FAILS("ctorch\nFloatStorage\n)R.", "x: byte 21: the pickle calls 'torch.FloatStorage', which is no function here");
+  FAILS("ctorch\nFloatStorage\n)R.",
+        "x: byte 21: the pickle calls 'torch.FloatStorage', which is no function here");
   FAILS("ctorch._utils\n_rebuild_tensor_v2\n)R.",
         "x: byte 34: expected a tensor (storage, offset, shape, strides), found something else");
-  FAILS("U\7storageQ.",
-        "x: byte 9: expected a storage ('storage', type, key, place, number of elements), found something else");
+  FAILS("U\7storageQ.", "x: byte 9: expected a storage ('storage', type, key, place, number of elements), "
+                        "found something else");
   FAILS("NNb.", "x: byte 2: the pickle sets attributes of something that has none");
 }
 
@@ -244,8 +250,9 @@ static void test_a_damaged_archive_is_told(void **state)
   original[position + 7] ^= 1;
   path = folder_write(*state, "flipped.pth", original, (gssize)length);
   assert_null(bert_pytorch_open(path, &error));
-  assert_message(&error, path,
-                 "%s: record 'choice_zip/data/1' has another checksum than the zip archive tells; the file is damaged");
+  assert_message(
+      &error, path,
+      "%s: record 'choice_zip/data/1' has another checksum than the zip archive tells; the file is damaged");
   g_free(path);
   path = folder_write(*state, "cut.pth", original, (gssize)length - 30);
   assert_null(bert_pytorch_open(path, &error));
@@ -307,7 +314,8 @@ static void test_spoilt_files_are_refused_or_read(void **state)
       char *bytes = g_memdup2(original, whole);
       gsize length = whole;
       spoil(random, bytes, &length);
-      assert_true(g_file_set_contents_full(path, bytes, (gssize)length, G_FILE_SET_CONTENTS_NONE, 0600, NULL));
+      assert_true(
+          g_file_set_contents_full(path, bytes, (gssize)length, G_FILE_SET_CONTENTS_NONE, 0600, NULL));
       GError *error = NULL;
       BertPytorch *checkpoint = bert_pytorch_open(path, &error);
       assert_true((checkpoint != NULL) == (error == NULL));

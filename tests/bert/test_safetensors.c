@@ -6,7 +6,8 @@
 #include "bert/safetensors.h"
 
 /* Writes header length, header and data; free the path with g_free. */
-static char *write_file(const char *folder, guint64 length, const char *header, gconstpointer data, gsize n_bytes)
+static char *write_file(const char *folder, guint64 length, const char *header, gconstpointer data,
+                        gsize n_bytes)
 {
   GByteArray *bytes = g_byte_array_new();
   length = GUINT64_TO_LE(length);
@@ -67,7 +68,8 @@ static void test_writing_is_deterministic_and_leaves_nothing_beside(void **state
   char *first = g_build_filename(*state, "a.safetensors", NULL),
        *second = g_build_filename(*state, "b.safetensors", NULL);
   float values[3] = {1, 2, 3};
-  const BertTensor tensor = {.name = "w", .type = BERT_TYPE_F32, .n_dimensions = 1, .shape = {3}, .data = values};
+  const BertTensor tensor = {
+      .name = "w", .type = BERT_TYPE_F32, .n_dimensions = 1, .shape = {3}, .data = values};
   assert_true(bert_safetensors_write(first, &tensor, 1, NULL, NULL));
   assert_true(bert_safetensors_write(second, &tensor, 1, NULL, NULL));
   assert_true(bert_safetensors_write(second, &tensor, 1, NULL, NULL));
@@ -119,7 +121,8 @@ static void test_halves_widen_exactly(void **state)
         .name = "h", .type = BERT_TYPE_F16, .n_dimensions = 1, .shape = {1}, .n_elements = 1, .data = &half};
     float found;
     bert_tensor_read_floats(&tensor, 0, 1, &found);
-    assert_true(isnan(expected) ? isnan(found) : (double)found == expected && !signbit(found) == !signbit(expected));
+    assert_true(isnan(expected) ? isnan(found)
+                                : (double)found == expected && !signbit(found) == !signbit(expected));
     tensor.type = BERT_TYPE_BF16;
     bert_tensor_read_floats(&tensor, 0, 1, &found);
     guint32 found_bits;
@@ -160,7 +163,8 @@ static void expect(const char *folder, const char *header, gsize n_bytes, const 
 
 static void test_damaged_headers_are_refused(void **state)
 {
-  expect(*state, "{\"w\":", 0, "%s: the header is not valid JSON: unexpected token near end of file (byte 5)");
+  expect(*state, "{\"w\":", 0,
+         "%s: the header is not valid JSON: unexpected token near end of file (byte 5)");
   expect(*state, "[]", 0, "%s: the header is not a JSON object");
   expect(*state, "{\"w\":{},\"w\":{}}", 0,
          "%s: the header is not valid JSON: duplicate object key near '\"w\"' (byte 11)");
@@ -208,13 +212,15 @@ static void test_files_that_are_no_safetensors_are_refused(void **state)
   char *file = folder_write(*state, "x.safetensors", "PK\x03\x04", 4);
   GError *error = NULL;
   assert_null(bert_safetensors_open(file, &error));
-  assert_message(&error, file,
-                 "%s: 4 bytes are too few for a safetensors file, which starts with 8 bytes of header length");
+  assert_message(
+      &error, file,
+      "%s: 4 bytes are too few for a safetensors file, which starts with 8 bytes of header length");
   g_free(file);
   file = folder_write(*state, "x.safetensors", "", 0);
   assert_null(bert_safetensors_open(file, &error));
-  assert_message(&error, file,
-                 "%s: 0 bytes are too few for a safetensors file, which starts with 8 bytes of header length");
+  assert_message(
+      &error, file,
+      "%s: 0 bytes are too few for a safetensors file, which starts with 8 bytes of header length");
   g_free(file);
   file = write_file(*state, 3, "{}", NULL, 0);
   assert_null(bert_safetensors_open(file, &error));
@@ -223,9 +229,10 @@ static void test_files_that_are_no_safetensors_are_refused(void **state)
   g_free(file);
   file = write_file(*state, G_MAXUINT64, "{}", NULL, 0);
   assert_null(bert_safetensors_open(file, &error));
-  assert_message(&error, file,
-                 "%s: the header length says 18446744073709551615 bytes, but 2 follow; not a safetensors file, or "
-                 "truncated");
+  assert_message(
+      &error, file,
+      "%s: the header length says 18446744073709551615 bytes, but 2 follow; not a safetensors file, or "
+      "truncated");
   g_unlink(file);
   assert_null(bert_safetensors_open(file, &error));
   assert_message(&error, file, "%s: cannot be opened: No such file or directory");

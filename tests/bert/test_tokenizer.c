@@ -1,4 +1,5 @@
-/* WordPiece against the ids that HuggingFace's BertTokenizer gave (data/tokenizer.json), and bad vocabularies. */
+/* WordPiece against the ids that HuggingFace's BertTokenizer gave (data/tokenizer.json), and bad
+ * vocabularies. */
 #include "folder.h"
 
 #include <jansson.h>
@@ -68,8 +69,9 @@ static void test_ids_are_huggingfaces(void **state)
       const json_t *most = json_object_get(item, "max_tokens");
       gboolean right = g_strcmp0(json_string_value(json_object_get(item, "side")), "right") == 0;
       g_array_set_size(ids, 0);
-      guint n = bert_tokenizer_encode(tokenizer, text, most != NULL ? (guint)json_integer_value(most) : G_MAXUINT,
-                                      right ? BERT_TRUNCATE_RIGHT : BERT_TRUNCATE_LEFT, ids);
+      guint n =
+          bert_tokenizer_encode(tokenizer, text, most != NULL ? (guint)json_integer_value(most) : G_MAXUINT,
+                                right ? BERT_TRUNCATE_RIGHT : BERT_TRUNCATE_LEFT, ids);
       assert_int_equal(n, ids->len);
       assert_ids(json_object_get(item, "ids"), ids, text);
       n_cases++;
@@ -120,7 +122,8 @@ static void test_bytes_that_are_not_utf8_are_dropped(void **state)
 {
   json_t *settings = json_object();
   BertTokenizer *tokenizer = open_with(*state, settings);
-  GArray *good = g_array_new(FALSE, FALSE, sizeof(guint32)), *bad = g_array_new(FALSE, FALSE, sizeof(guint32));
+  GArray *good = g_array_new(FALSE, FALSE, sizeof(guint32)),
+         *bad = g_array_new(FALSE, FALSE, sizeof(guint32));
   bert_tokenizer_encode(tokenizer, "red shirt e\xcc\x81", 99, BERT_TRUNCATE_LEFT, good);
   bert_tokenizer_encode(tokenizer,
                         "r\xff"
@@ -149,7 +152,8 @@ static void test_a_run_longer_than_its_limit_is_taken_in_parts(void **state)
     g_string_append(text, "\xe4\xb8\xad");
   }
   GArray *ids = g_array_new(FALSE, FALSE, sizeof(guint32));
-  assert_int_equal(bert_tokenizer_encode(tokenizer, text->str, G_MAXUINT, BERT_TRUNCATE_LEFT, ids), n_ideographs + 2);
+  assert_int_equal(bert_tokenizer_encode(tokenizer, text->str, G_MAXUINT, BERT_TRUNCATE_LEFT, ids),
+                   n_ideographs + 2);
   guint32 expected;
   assert_true(bert_tokenizer_id(tokenizer, "\xe4\xb8\xad", &expected));
   for (guint i = 1; i <= n_ideographs; i++) {
@@ -209,7 +213,8 @@ static void test_written_tokenizer_opens_again_the_same(void **state)
   BertTokenizer *again = bert_tokenizer_open(folder, NULL);
   assert_non_null(again);
   assert_int_equal(bert_tokenizer_n_tokens(again), bert_tokenizer_n_tokens(tokenizer));
-  GArray *first = g_array_new(FALSE, FALSE, sizeof(guint32)), *second = g_array_new(FALSE, FALSE, sizeof(guint32));
+  GArray *first = g_array_new(FALSE, FALSE, sizeof(guint32)),
+         *second = g_array_new(FALSE, FALSE, sizeof(guint32));
   bert_tokenizer_encode(tokenizer, "A Caf\xc3\xa9 [button]", 99, BERT_TRUNCATE_LEFT, first);
   bert_tokenizer_encode(again, "A Caf\xc3\xa9 [button]", 99, BERT_TRUNCATE_LEFT, second);
   assert_int_equal(first->len, second->len);
@@ -242,21 +247,26 @@ static void test_bad_vocabularies_are_refused(void **state)
                         "%s:5: token 'a' is already on line 3; every token must be listed once");
   expect_bad_vocabulary(*state, "[PAD]\n\n[UNK]\n", -1, "%s:2: empty line; expected one token per line");
   expect_bad_vocabulary(*state, "[PAD]\r\n\r\n[UNK]\n", -1, "%s:2: empty line; expected one token per line");
-  expect_bad_vocabulary(*state, "[PAD]\n[UNK]\na\xffz\n", -1,
-                        "%s:3: byte 0xff is not UTF-8 or is NUL; a vocabulary is UTF-8 text with one token per line");
-  expect_bad_vocabulary(*state, "[PAD]\na\0b\n", 10,
-                        "%s:2: byte 0x00 is not UTF-8 or is NUL; a vocabulary is UTF-8 text with one token per line");
-  expect_bad_vocabulary(*state, "[UNK]\n[CLS]\n[SEP]\n", -1,
-                        "%s: token '[PAD]' is missing among 3 tokens; a BERT vocabulary lists [PAD], [UNK], [CLS] and "
-                        "[SEP]");
-  expect_bad_vocabulary(*state, "[PAD]\n[UNK]\n[CLS]\n[sep]\n", -1,
-                        "%s: token '[SEP]' is missing among 4 tokens; a BERT vocabulary lists [PAD], [UNK], [CLS] and "
-                        "[SEP]");
+  expect_bad_vocabulary(
+      *state, "[PAD]\n[UNK]\na\xffz\n", -1,
+      "%s:3: byte 0xff is not UTF-8 or is NUL; a vocabulary is UTF-8 text with one token per line");
+  expect_bad_vocabulary(
+      *state, "[PAD]\na\0b\n", 10,
+      "%s:2: byte 0x00 is not UTF-8 or is NUL; a vocabulary is UTF-8 text with one token per line");
+  expect_bad_vocabulary(
+      *state, "[UNK]\n[CLS]\n[SEP]\n", -1,
+      "%s: token '[PAD]' is missing among 3 tokens; a BERT vocabulary lists [PAD], [UNK], [CLS] and "
+      "[SEP]");
+  expect_bad_vocabulary(
+      *state, "[PAD]\n[UNK]\n[CLS]\n[sep]\n", -1,
+      "%s: token '[SEP]' is missing among 4 tokens; a BERT vocabulary lists [PAD], [UNK], [CLS] and "
+      "[SEP]");
   char *file = g_build_filename(*state, "vocab.txt", NULL);
   g_unlink(file);
   GError *error = NULL;
   assert_null(bert_tokenizer_open(*state, &error));
-  assert_message(&error, file, "%s: no such file; a model folder has config.json, vocab.txt and model.safetensors");
+  assert_message(&error, file,
+                 "%s: no such file; a model folder has config.json, vocab.txt and model.safetensors");
   g_free(file);
 }
 

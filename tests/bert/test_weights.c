@@ -185,8 +185,8 @@ static void test_initial_values_depend_on_seed_and_tensor_alone(void **state)
   BertConfig deeper = config;
   deeper.n_layers = 3;
   BertLayout *layout = bert_layout_new(&config), *deeper_layout = bert_layout_new(&deeper);
-  BertParameters *a = bert_parameters_new(layout), *b = bert_parameters_new(layout), *c = bert_parameters_new(layout),
-                 *d = bert_parameters_new(deeper_layout);
+  BertParameters *a = bert_parameters_new(layout), *b = bert_parameters_new(layout),
+                 *c = bert_parameters_new(layout), *d = bert_parameters_new(deeper_layout);
   bert_weights_initialise(a, 1);
   bert_weights_initialise(b, 1);
   bert_weights_initialise(c, 2);
@@ -278,8 +278,8 @@ static void fake_add(Fake *fake, const char *name, gint64 rows, gconstpointer da
 
 static void fake_write(Fake *fake)
 {
-  assert_true(bert_safetensors_write(fake->file, (const BertTensor *)(gpointer)fake->tensors->data, fake->tensors->len,
-                                     NULL, NULL));
+  assert_true(bert_safetensors_write(fake->file, (const BertTensor *)(gpointer)fake->tensors->data,
+                                     fake->tensors->len, NULL, NULL));
 }
 
 static void fake_expect(Fake *fake, const char *message)
@@ -342,8 +342,10 @@ static void test_a_bare_pretrained_encoder_gets_a_head_and_rows(void **state)
   assert_int_equal(summary.n_new_rows, 4);
   assert_int_equal(summary.n_ignored, 4);
   assert_memory_equal(weights->word_embeddings, fake.weights->word_embeddings, 5 * 6 * sizeof(float));
-  assert_memory_equal(weights->embeddings_norm_weight, fake.weights->embeddings_norm_weight, 6 * sizeof(float));
-  assert_memory_equal(weights->layers[1].output_weight, fake.weights->layers[1].output_weight, 60 * sizeof(float));
+  assert_memory_equal(weights->embeddings_norm_weight, fake.weights->embeddings_norm_weight,
+                      6 * sizeof(float));
+  assert_memory_equal(weights->layers[1].output_weight, fake.weights->layers[1].output_weight,
+                      60 * sizeof(float));
   assert_memory_equal(weights->linear_1_weight, fresh->linear_1_weight, 144 * sizeof(float));
   assert_memory_equal(weights->value_hidden_weight, fresh->value_hidden_weight, 768 * sizeof(float));
   for (guint i = 5 * 6; i < 9 * 6; i++) {
@@ -398,27 +400,32 @@ static void test_missing_wrong_and_unknown_tensors_are_named(void **state)
   Fake fake;
   fake_make(&fake, *state);
   fake_remove(&fake, "bert.encoder.layer.1.attention.output.LayerNorm.bias");
-  fake_expect(&fake, "%s: tensor 'bert.encoder.layer.1.attention.output.LayerNorm.bias' is missing (with and without "
-                     "'bert.'); the file has to hold the whole encoder that config.json describes");
+  fake_expect(
+      &fake, "%s: tensor 'bert.encoder.layer.1.attention.output.LayerNorm.bias' is missing (with and without "
+             "'bert.'); the file has to hold the whole encoder that config.json describes");
   fake_clear(&fake);
 
   fake_make(&fake, *state);
   fake_tensor(&fake, "bert.encoder.layer.0.output.dense.weight")->shape[0] = 5;
-  fake_expect(&fake, "%s: tensor 'bert.encoder.layer.0.output.dense.weight': expected shape [6, 10], found [5, 10]; "
-                     "config.json and the weights belong to different models");
+  fake_expect(&fake,
+              "%s: tensor 'bert.encoder.layer.0.output.dense.weight': expected shape [6, 10], found [5, 10]; "
+              "config.json and the weights belong to different models");
   fake_clear(&fake);
 
   fake_make(&fake, *state);
   fake_tensor(&fake, "bert.embeddings.LayerNorm.weight")->n_dimensions = 2;
-  fake_expect(&fake, "%s: tensor 'bert.embeddings.LayerNorm.weight': expected shape [6], found [6, 1]; config.json and "
-                     "the weights belong to different models");
+  fake_expect(
+      &fake,
+      "%s: tensor 'bert.embeddings.LayerNorm.weight': expected shape [6], found [6, 1]; config.json and "
+      "the weights belong to different models");
   fake_clear(&fake);
 
   fake_make(&fake, *state);
   fake_tensor(&fake, "bert.embeddings.word_embeddings.weight")->shape[0] =
       4; /* more than the extra tokens are missing */
-  fake_expect(&fake, "%s: tensor 'bert.embeddings.word_embeddings.weight': expected shape [9, 6], found [4, 6]; "
-                     "config.json and the weights belong to different models");
+  fake_expect(&fake,
+              "%s: tensor 'bert.embeddings.word_embeddings.weight': expected shape [9, 6], found [4, 6]; "
+              "config.json and the weights belong to different models");
   fake_clear(&fake);
 
   fake_make(&fake, *state);
@@ -431,20 +438,24 @@ static void test_missing_wrong_and_unknown_tensors_are_named(void **state)
 
   fake_make(&fake, *state);
   fake_remove(&fake, "linear_1.bias");
-  fake_expect(&fake, "%s: tensor 'linear_1.bias' is missing although 'linear_2.bias' is there; a choice head is loaded "
-                     "whole or not at all");
+  fake_expect(
+      &fake,
+      "%s: tensor 'linear_1.bias' is missing although 'linear_2.bias' is there; a choice head is loaded "
+      "whole or not at all");
   fake_clear(&fake);
 
   fake_make(&fake, *state);
   fake_remove(&fake, "linear_3.2.");
-  fake_expect(&fake, "%s: tensor 'linear_3.2.bias' is missing although 'linear_3.0.bias' is there; a value head is "
-                     "loaded whole or not at all");
+  fake_expect(&fake,
+              "%s: tensor 'linear_3.2.bias' is missing although 'linear_3.0.bias' is there; a value head is "
+              "loaded whole or not at all");
   fake_clear(&fake);
 
   fake_make(&fake, *state);
   fake_add(&fake, "bert.encoder.layer.2.output.dense.bias", 6, fake.weights->block, BERT_TYPE_F32);
-  fake_expect(&fake, "%s: tensor 'bert.encoder.layer.2.output.dense.bias' has no place in a BERT encoder of 2 layers "
-                     "with a choice head");
+  fake_expect(
+      &fake, "%s: tensor 'bert.encoder.layer.2.output.dense.bias' has no place in a BERT encoder of 2 layers "
+             "with a choice head");
   fake_clear(&fake);
 }
 
@@ -503,11 +514,12 @@ static void test_a_written_folder_opens_again(void **state)
 
 static void test_a_vocabulary_longer_than_the_config_says_is_refused(void **state)
 {
-  char *file = folder_write(*state, "config.json",
-                            "{\"vocab_size\": 4, \"hidden_size\": 4, \"num_hidden_layers\": 1, "
-                            "\"num_attention_heads\": 2, \"intermediate_size\": 8, \"max_position_embeddings\": 16, "
-                            "\"hidden_act\": \"gelu\"}",
-                            -1);
+  char *file =
+      folder_write(*state, "config.json",
+                   "{\"vocab_size\": 4, \"hidden_size\": 4, \"num_hidden_layers\": 1, "
+                   "\"num_attention_heads\": 2, \"intermediate_size\": 8, \"max_position_embeddings\": 16, "
+                   "\"hidden_act\": \"gelu\"}",
+                   -1);
   g_free(folder_write(*state, "vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\nx\n", -1));
   BertModelFolder folder;
   GError *error = NULL;

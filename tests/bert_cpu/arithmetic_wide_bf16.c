@@ -1,4 +1,5 @@
-/* The kernels of AVX512_BF16 for any processor: the one instruction they need beyond the others is done in plain C. */
+/* The kernels of AVX512_BF16 for any processor: the one instruction they need beyond the others is done in
+ * plain C. */
 #include <glib.h>
 #include <math.h>
 #pragma GCC diagnostic ignored "-Wpsabi"

@@ -36,8 +36,8 @@ BertCpu *fixture_open(const BertCpuOptions *options, guint32 seed)
   return policy;
 }
 
-static void enlarge(const char *name, const gint64 *shape, guint n_dimensions, float *weights, float *gradient,
-                    gpointer user_data)
+static void enlarge(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
+                    float *gradient, gpointer user_data)
 {
   guint64 *index = user_data;
   gsize n = 1;
@@ -45,7 +45,8 @@ static void enlarge(const char *name, const gint64 *shape, guint n_dimensions, f
   for (guint i = 0; i < n_dimensions; i++)
     n *= (gsize)shape[i];
   float *noise = fixture_floats(n, (*index)++);
-  float base = g_str_has_suffix(name, "LayerNorm.weight") || g_str_has_suffix(name, "dot_scale") ? 1.0f : 0.0f;
+  float base =
+      g_str_has_suffix(name, "LayerNorm.weight") || g_str_has_suffix(name, "dot_scale") ? 1.0f : 0.0f;
   for (gsize i = 0; i < n; i++)
     weights[i] = base + 0.4f * noise[i];
   g_free(noise);
@@ -66,8 +67,9 @@ static const char *const titles[] = {"click[back to search]",
 
 FixtureDecisions fixture_decisions(guint n)
 {
-  FixtureDecisions made = {
-      .n = n, .decisions = g_new(const CwDecision *, MAX(n, 1)), .memory = g_ptr_array_new_with_free_func(g_free)};
+  FixtureDecisions made = {.n = n,
+                           .decisions = g_new(const CwDecision *, MAX(n, 1)),
+                           .memory = g_ptr_array_new_with_free_func(g_free)};
   for (guint i = 0; i < n; i++) {
     GString *text = g_string_new("instruction: buy a ");
     for (guint k = 0; k < 1 + 7 * (i % 3); k++)
@@ -144,7 +146,8 @@ void fixture_folder_remove(char *folder)
 void fixture_accumulate(BertCpu *policy, const FixtureDecisions *decisions, guint64 index)
 {
   float *logits = g_new(float, decisions->n_logits), *values = g_new(float, decisions->n);
-  float *d_logits = fixture_floats(decisions->n_logits, index), *d_values = fixture_floats(decisions->n, index + 50);
+  float *d_logits = fixture_floats(decisions->n_logits, index),
+        *d_values = fixture_floats(decisions->n, index + 50);
   assert_true(bert_cpu_forward(policy, decisions->decisions, decisions->n, logits, values, NULL));
   assert_true(bert_cpu_backward(policy, d_logits, d_values, NULL));
   g_free(logits);

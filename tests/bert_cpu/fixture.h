@@ -31,7 +31,8 @@ float *fixture_floats(gsize n, guint64 index);
 /* Asserts domain, code and the whole message, and frees the error. */
 void fixture_assert_message(GError *error, CwErrorCode code, const char *message);
 
-/* A new folder in the system's place for temporary files; removed with all that is in it, and the path freed. */
+/* A new folder in the system's place for temporary files; removed with all that is in it, and the path freed.
+ */
 char *fixture_folder_new(void);
 void fixture_folder_remove(char *folder);
 

@@ -9,7 +9,8 @@
 #include <math.h>
 #include <string.h>
 
-extern const BertKernels bert_kernels_wide, bert_kernels_wide_bf16; /* arithmetic_wide.c, arithmetic_wide_bf16.c */
+extern const BertKernels bert_kernels_wide,
+    bert_kernels_wide_bf16; /* arithmetic_wide.c, arithmetic_wide_bf16.c */
 
 static guint n_tables;
 static const BertKernels *tables[6];
@@ -46,8 +47,9 @@ typedef struct {
   gsize m, n, k;
 } Size;
 
-static const Size sizes[] = {{1, 1, 1},    {6, 16, 8},   {7, 17, 3},     {12, 32, 64},   {13, 33, 65},  {5, 2, 300},
-                             {97, 48, 31}, {15, 15, 32}, {100, 70, 257}, {193, 40, 513}, {3, 129, 128}, {24, 64, 0}};
+static const Size sizes[] = {{1, 1, 1},      {6, 16, 8},     {7, 17, 3},    {12, 32, 64},
+                             {13, 33, 65},   {5, 2, 300},    {97, 48, 31},  {15, 15, 32},
+                             {100, 70, 257}, {193, 40, 513}, {3, 129, 128}, {24, 64, 0}};
 
 static void check_product(const BertKernels *kernels, Size size, gboolean transposed_a, gboolean transposed_b)
 {
@@ -55,7 +57,8 @@ static void check_product(const BertKernels *kernels, Size size, gboolean transp
   gsize m = size.m, n = size.n, k = size.k, stride = n + 3;
   float *a = aligned_floats(workspace, m * k, 1), *b = aligned_floats(workspace, k * n, 2);
   float *bias = aligned_floats(workspace, n, 3), *start = aligned_floats(workspace, m * stride, 4);
-  float *c = bert_take(workspace, float, m *stride), *scratch = bert_take(workspace, float, kernels->gemm_scratch);
+  float *c = bert_take(workspace, float, m *stride),
+        *scratch = bert_take(workspace, float, kernels->gemm_scratch);
   float *packed = bert_take(workspace, float, kernels->packed_size(k, n));
   BertView a_view = transposed_a ? bert_transposed(a, m) : bert_rows(a, k);
   BertView b_view = transposed_b ? bert_transposed(b, k) : bert_rows(b, n);
@@ -72,8 +75,9 @@ static void check_product(const BertKernels *kernels, Size size, gboolean transp
       for (gsize j = 0; j < n; j++) {
         double expected = accumulate ? start[i * stride + j] : added ? bias[j] : 0, scale = fabs(expected);
         for (gsize p = 0; p < k; p++) {
-          double term = (double)a_view.data[(ptrdiff_t)i * a_view.row_stride + (ptrdiff_t)p * a_view.column_stride] *
-                        b_view.data[(ptrdiff_t)p * b_view.row_stride + (ptrdiff_t)j * b_view.column_stride];
+          double term =
+              (double)a_view.data[(ptrdiff_t)i * a_view.row_stride + (ptrdiff_t)p * a_view.column_stride] *
+              b_view.data[(ptrdiff_t)p * b_view.row_stride + (ptrdiff_t)j * b_view.column_stride];
           expected += term;
           scale += fabs(term);
         }
@@ -125,7 +129,8 @@ static void test_layer_norm_and_its_gradient(void **state)
       gsize n = lengths[l];
       float *x = fixture_floats(n, 1), *residual = fixture_floats(n, 2), *weight = fixture_floats(n, 3);
       float *bias = fixture_floats(n, 4), *d_output = fixture_floats(n, 5), *d_weight = fixture_floats(n, 6);
-      float *d_bias = g_memdup2(d_weight, n * sizeof *d_weight), *before = g_memdup2(d_weight, n * sizeof *d_weight);
+      float *d_bias = g_memdup2(d_weight, n * sizeof *d_weight),
+            *before = g_memdup2(d_weight, n * sizeof *d_weight);
       float *normalised = g_new(float, n), *output = g_new(float, n), *d_x = g_new(float, n);
       double mean = 0, variance = 0, total = 0, projection = 0;
       for (gsize i = 0; i < n; i++)
@@ -148,7 +153,8 @@ static void test_layer_norm_and_its_gradient(void **state)
       for (gsize i = 0; i < n; i++)
         assert_close(tables[t], "d_x", i, d_x[i],
                      inverse * (d_output[i] * weight[i] - total - normalised[i] * projection), 1e-4);
-      float *const all[] = {x, residual, weight, bias, d_output, d_weight, d_bias, before, normalised, output, d_x};
+      float *const all[] = {x,      residual, weight,     bias,   d_output, d_weight,
+                            d_bias, before,   normalised, output, d_x};
       for (guint i = 0; i < G_N_ELEMENTS(all); i++)
         g_free(all[i]);
     }
@@ -193,7 +199,8 @@ static void test_softmax_and_its_gradient(void **state)
       for (gsize i = 0; i < n; i++)
         assert_close(tables[t], "softmax gradient", i, d_x[i], 0.25 * p[i] * (d[i] - mean), 1e-6);
       for (gsize i = 0; i < 3 * stride; i++)
-        assert_close(tables[t], "softmax gradient of rows", i, d_rows[i], i % stride < n ? d_x[i % stride] : 0, 1e-6);
+        assert_close(tables[t], "softmax gradient of rows", i, d_rows[i],
+                     i % stride < n ? d_x[i % stride] : 0, 1e-6);
       g_free(rows);
       g_free(d_rows);
       g_free(x);
@@ -207,7 +214,8 @@ static void test_activations_do_not_depend_on_the_derivative(void **state)
 {
   (void)state;
   gsize n = 700;
-  float *x = fixture_floats(n, 1), *alone = g_new(float, n), *output = g_new(float, n), *derivative = g_new(float, n);
+  float *x = fixture_floats(n, 1), *alone = g_new(float, n), *output = g_new(float, n),
+        *derivative = g_new(float, n);
   for (gsize i = 0; i < n; i++)
     x[i] *= 8;
   for (guint t = 0; t < n_tables; t++)
@@ -230,8 +238,8 @@ static void test_activations_do_not_depend_on_the_derivative(void **state)
   g_free(derivative);
 }
 
-/* Known answers of Philox 4x32-10 from its authors' Random123 distribution: the first word of the block with counter
- * and key zero, and so on. */
+/* Known answers of Philox 4x32-10 from its authors' Random123 distribution: the first word of the block with
+ * counter and key zero, and so on. */
 static void test_dropout_bits_are_philox(void **state)
 {
   (void)state;

@@ -37,7 +37,8 @@ static void test_sharing_equal_texts_changes_nothing(void **state)
     gsize offset = layout->tensors[t].offset, n = layout->tensors[t].n_elements;
     double difference = 0, norm = 0;
     for (gsize i = offset; i < offset + n; i++) {
-      double shared = policies[0]->optimizer->gradient->block[i], apart = policies[1]->optimizer->gradient->block[i];
+      double shared = policies[0]->optimizer->gradient->block[i],
+             apart = policies[1]->optimizer->gradient->block[i];
       difference += (shared - apart) * (shared - apart);
       norm += shared * shared;
     }

@@ -64,7 +64,8 @@ static void test_a_hit_gives_the_bits_of_a_miss(void **state)
       const BertFrozenCounts *counts = counts_of(remembering);
       assert_int_equal(counts_of(plain)->n_texts, 0);
       if (frozen > 0) {
-        assert_true(counts->n_texts_found > counts->n_texts / 2 && counts->n_tokens_found > counts->n_tokens / 2);
+        assert_true(counts->n_texts_found > counts->n_texts / 2 &&
+                    counts->n_tokens_found > counts->n_tokens / 2);
         assert_true(remembering->operations < plain->operations);
       } else {
         assert_int_equal(counts->n_texts, 0);
@@ -104,8 +105,8 @@ static void test_training_with_dropout_remembers_nothing(void **state)
   fixture_decisions_clear(&decisions);
 }
 
-static void change_first(const char *name, const gint64 *shape, guint n_dimensions, float *weights, float *gradient,
-                         gpointer user_data)
+static void change_first(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
+                         float *gradient, gpointer user_data)
 {
   (void)shape, (void)n_dimensions, (void)gradient;
   if (g_strcmp0(name, user_data) == 0)
@@ -176,7 +177,8 @@ static void test_a_small_memory_forgets_and_stays_right(void **state)
   }
   const BertFrozenCounts *counts = counts_of(remembering);
   if (counts->n_texts_found == 0 || counts->n_texts_found > counts->n_texts / 2)
-    fail_msg("%" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " texts were found", counts->n_texts_found, counts->n_texts);
+    fail_msg("%" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " texts were found", counts->n_texts_found,
+             counts->n_texts);
   cw_random_free(random);
   bert_cpu_close(plain);
   bert_cpu_close(remembering);

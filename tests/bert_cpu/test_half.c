@@ -10,7 +10,8 @@
 #include <math.h>
 #include <string.h>
 
-extern const BertKernels bert_kernels_wide, bert_kernels_wide_bf16; /* arithmetic_wide.c, arithmetic_wide_bf16.c */
+extern const BertKernels bert_kernels_wide,
+    bert_kernels_wide_bf16; /* arithmetic_wide.c, arithmetic_wide_bf16.c */
 
 static guint n_tables;
 static const BertKernels *tables[6];
@@ -40,18 +41,19 @@ static void test_rounding_is_to_nearest_even_and_flushes_nothing(void **state)
   static const struct {
     guint32 bits;
     BertHalf half;
-  } cases[] = {{0x3f800000, 0x3f80},                       /* 1 */
-               {0x3f808000, 0x3f80},                       /* half way, even below */
-               {0x3f818000, 0x3f82},                       /* half way, even above */
-               {0x3f808001, 0x3f81},                       /* past half way */
-               {0x3f807fff, 0x3f80},                       /* short of it */
-               {0xbf818000, 0xbf82}, {0x80000000, 0x8000}, /* -0 */
-               {0x00008000, 0x0000},                       /* a subnormal half way to the smallest bf16 */
-               {0x00008001, 0x0001}, {0x007fffff, 0x0080}, /* the largest subnormal becomes normal */
-               {0x7f7fffff, 0x7f80},                       /* the largest float is nearer to infinity */
-               {0x7f7f7fff, 0x7f7f}, {0x7f800000, 0x7f80}, {0xff800000, 0xff80},
-               {0x7fc00000, 0x7fc0}, {0x7f800001, 0x7fc0}, /* NaN stays NaN, also where its bits would round away */
-               {0xffffffff, 0xffff}};
+  } cases[] = {
+      {0x3f800000, 0x3f80},                       /* 1 */
+      {0x3f808000, 0x3f80},                       /* half way, even below */
+      {0x3f818000, 0x3f82},                       /* half way, even above */
+      {0x3f808001, 0x3f81},                       /* past half way */
+      {0x3f807fff, 0x3f80},                       /* short of it */
+      {0xbf818000, 0xbf82}, {0x80000000, 0x8000}, /* -0 */
+      {0x00008000, 0x0000},                       /* a subnormal half way to the smallest bf16 */
+      {0x00008001, 0x0001}, {0x007fffff, 0x0080}, /* the largest subnormal becomes normal */
+      {0x7f7fffff, 0x7f80},                       /* the largest float is nearer to infinity */
+      {0x7f7f7fff, 0x7f7f}, {0x7f800000, 0x7f80}, {0xff800000, 0xff80},
+      {0x7fc00000, 0x7fc0}, {0x7f800001, 0x7fc0}, /* NaN stays NaN, also where its bits would round away */
+      {0xffffffff, 0xffff}};
   enum { N = 3 * G_N_ELEMENTS(cases) };
   float x[N], back[N];
   BertHalf halves[N];
@@ -63,8 +65,8 @@ static void test_rounding_is_to_nearest_even_and_flushes_nothing(void **state)
     for (guint i = 0; i < N; i++) {
       guint32 bits = 0;
       if (halves[i] != cases[i % G_N_ELEMENTS(cases)].half)
-        fail_msg("%s: %08x became %04x, not %04x", tables[t]->name, cases[i % G_N_ELEMENTS(cases)].bits, halves[i],
-                 cases[i % G_N_ELEMENTS(cases)].half);
+        fail_msg("%s: %08x became %04x, not %04x", tables[t]->name, cases[i % G_N_ELEMENTS(cases)].bits,
+                 halves[i], cases[i % G_N_ELEMENTS(cases)].half);
       memcpy(&bits, &back[i], sizeof bits);
       assert_int_equal(bits, (guint32)halves[i] << 16);
     }
@@ -85,8 +87,9 @@ typedef struct {
   gsize m, n, k;
 } Size;
 
-static const Size sizes[] = {{1, 1, 1},    {6, 16, 8},     {7, 17, 3},     {12, 32, 64},  {13, 33, 65}, {5, 2, 300},
-                             {97, 48, 31}, {100, 70, 257}, {193, 40, 513}, {3, 129, 128}, {24, 64, 0}};
+static const Size sizes[] = {{1, 1, 1},      {6, 16, 8},    {7, 17, 3},   {12, 32, 64},
+                             {13, 33, 65},   {5, 2, 300},   {97, 48, 31}, {100, 70, 257},
+                             {193, 40, 513}, {3, 129, 128}, {24, 64, 0}};
 
 static void check_product(const BertKernels *kernels, Size size, gboolean transposed_a, gboolean transposed_b)
 {
@@ -123,8 +126,8 @@ static void check_product(const BertKernels *kernels, Size size, gboolean transp
     }
     for (gsize i = 0; i < m * stride; i++)
       if (i % stride >= n ? c[i] != start[i] : !(fabsf(c[i] - expected[i]) <= 2e-6f * (1 + (float)k)))
-        fail_msg("%s, %zu x %zu x %zu, mode %d, at %zu: %g, not %g", kernels->name, m, n, k, mode, i, (double)c[i],
-                 (double)expected[i]);
+        fail_msg("%s, %zu x %zu x %zu, mode %d, at %zu: %g, not %g", kernels->name, m, n, k, mode, i,
+                 (double)c[i], (double)expected[i]);
   }
   g_free(a);
   g_free(b);
@@ -157,7 +160,8 @@ static void test_products_do_not_depend_on_how_rows_and_columns_are_divided(void
     BertWorkspace *workspace = bert_workspace_new();
     float *whole = bert_take(workspace, float, m *n), *parts = bert_take(workspace, float, m *n);
     float *scratch = bert_take(workspace, float, kernels->gemm_scratch);
-    kernels->gemm_half(m, n, k, bert_half_rows(half_a, k), bert_half_rows(half_b, n), whole, n, NULL, FALSE, scratch);
+    kernels->gemm_half(m, n, k, bert_half_rows(half_a, k), bert_half_rows(half_b, n), whole, n, NULL, FALSE,
+                       scratch);
     static const gsize cuts[] = {0, 1, 8, 20, 61};
     for (guint i = 0; i + 1 < G_N_ELEMENTS(cuts); i++)
       for (gsize j = 0; j < n; j += 24)
@@ -172,7 +176,8 @@ static void test_products_do_not_depend_on_how_rows_and_columns_are_divided(void
   g_free(half_b);
 }
 
-/* What VDPBF16PS does and a float product does not: the odd k first, each addition rounded, subnormals as zero. */
+/* What VDPBF16PS does and a float product does not: the odd k first, each addition rounded, subnormals as
+ * zero. */
 static void test_pairs_are_added_as_the_instruction_adds_them(void **state)
 {
   (void)state;
@@ -183,9 +188,9 @@ static void test_pairs_are_added_as_the_instruction_adds_them(void **state)
   float bias = 1, tiny[] = {0x1p-24f, 0x1p-24f}, one[] = {1, 1}, rising[] = {0x1p-24f, 1, 0x1p-24f, 0};
   float subnormal[] = {0x1p-130f, 0}, small[] = {0x1p-64f, 0}, smaller[] = {0x1p-66f, 0};
   BertHalf a[4], b[4];
-#define PRODUCT(k, x, y, start)                                                                                        \
-  kernels->to_halves(k, x, a);                                                                                         \
-  kernels->to_halves(k, y, b);                                                                                         \
+#define PRODUCT(k, x, y, start)                                                                              \
+  kernels->to_halves(k, x, a);                                                                               \
+  kernels->to_halves(k, y, b);                                                                               \
   kernels->gemm_half(1, 1, k, bert_half_rows(a, k), bert_half_rows(b, 1), &c, 1, start, FALSE, scratch);
   PRODUCT(2, tiny, one, &bias)
   assert_true(c == 1);

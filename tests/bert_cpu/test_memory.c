@@ -1,4 +1,5 @@
-/* What a policy takes of memory: as much as it says beforehand, and nothing more once it has seen its shapes. */
+/* What a policy takes of memory: as much as it says beforehand, and nothing more once it has seen its shapes.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -121,7 +122,8 @@ static gsize fixed_memory(const BertCpu *policy)
   for (guint i = 0; i < G_N_ELEMENTS(blocks); i++)
     for (gsize k = 0; k < first; k++)
       assert_true(blocks[i][k] == 0);
-  return (layout->n_floats + (policy->optimizer->average ? 4 : 3) * (layout->n_floats - first)) * sizeof(float) +
+  return (layout->n_floats + (policy->optimizer->average ? 4 : 3) * (layout->n_floats - first)) *
+             sizeof(float) +
          bert_workspace_size(policy->network.packed_memory);
 }
 
@@ -182,9 +184,9 @@ static void train(BertCpu *policy, const FixtureDecisions *decisions, float *log
 {
   memset(values, 0, decisions->n * sizeof *values);
   for (int micro_batch = 0; micro_batch < 2; micro_batch++) {
-    gboolean done =
-        bert_cpu_forward(policy, decisions->decisions, decisions->n, logits, micro_batch ? values : NULL, NULL) &&
-        bert_cpu_backward(policy, logits, micro_batch ? values : NULL, NULL);
+    gboolean done = bert_cpu_forward(policy, decisions->decisions, decisions->n, logits,
+                                     micro_batch ? values : NULL, NULL) &&
+                    bert_cpu_backward(policy, logits, micro_batch ? values : NULL, NULL);
     assert_true(done);
   }
   assert_true(bert_cpu_step(policy, 1e-4, 1, NULL, NULL));

@@ -1,5 +1,5 @@
-/* The optimiser's rules against the same rules written plainly: sparse updates of word embeddings and the moving
- * average of the weights, and that both survive a save. */
+/* The optimiser's rules against the same rules written plainly: sparse updates of word embeddings and the
+ * moving average of the weights, and that both survive a save. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,7 +43,8 @@ static BertCpuOptions options_with(gboolean sparse, double ema_decay)
   return options;
 }
 
-/* Plain AdamW in double precision, of which a word's row takes no notice unless its gradient is other than zero. */
+/* Plain AdamW in double precision, of which a word's row takes no notice unless its gradient is other than
+ * zero. */
 typedef struct {
   const BertLayout *layout;
   double *weights, *moment1, *moment2;
@@ -90,8 +91,8 @@ static void reference_step(Reference *reference, const BertOptimizer *optimizer,
       *m = rules->beta1 * *m + (1 - rules->beta1) * g;
       *v = rules->beta2 * *v + (1 - rules->beta2) * g * g;
       *w -= decays ? LEARNING_RATE * rules->weight_decay * *w : 0;
-      *w -=
-          LEARNING_RATE * (*m / (1 - pow(rules->beta1, t))) / (sqrt(*v / (1 - pow(rules->beta2, t))) + rules->epsilon);
+      *w -= LEARNING_RATE * (*m / (1 - pow(rules->beta1, t))) /
+            (sqrt(*v / (1 - pow(rules->beta2, t))) + rules->epsilon);
     }
   }
 }
@@ -109,7 +110,8 @@ static void test_steps_are_those_of_plain_adamw(void **state)
       reference_step(&reference, policy->optimizer, step + 1);
       assert_true(bert_cpu_step(policy, LEARNING_RATE, 0, NULL, NULL));
       for (gsize i = 0; i < policy->shared->layout->n_floats; i++)
-        if (!(fabs(policy->weights->block[i] - reference.weights[i]) <= 1e-5 * (1 + fabs(reference.weights[i]))))
+        if (!(fabs(policy->weights->block[i] - reference.weights[i]) <=
+              1e-5 * (1 + fabs(reference.weights[i]))))
           fail_msg("sparse %d, step %u, number %zu: %g, expected %g", sparse, step, i,
                    (double)policy->weights->block[i], reference.weights[i]);
     }
@@ -138,7 +140,8 @@ static void test_sparse_steps_leave_other_words_alone(void **state)
   for (guint row = 0; row < policy->shared->layout->config.vocabulary_size; row++) {
     gboolean same =
         memcmp(before->word_embeddings + row * h, policy->weights->word_embeddings + row * h, size) == 0 &&
-        memcmp(moments->word_embeddings + row * h, policy->optimizer->moment2->word_embeddings + row * h, size) == 0;
+        memcmp(moments->word_embeddings + row * h, policy->optimizer->moment2->word_embeddings + row * h,
+               size) == 0;
     assert_int_equal(same, !touched[row]);
     n_touched += touched[row];
     n_left += !touched[row] && !is_zero(moments->word_embeddings + row * h, h);
@@ -168,7 +171,8 @@ static void test_the_average_follows_its_formula(void **state)
       BertParameters *averaged = bert_optimizer_averaged(policy->optimizer, policy->weights);
       for (gsize i = 0; i < layout->n_floats; i++)
         if (!(fabs(averaged->block[i] - average.weights[i]) <= 1e-6 * (1 + fabs(average.weights[i]))))
-          fail_msg("step %u, number %zu: %g, expected %g", t, i, (double)averaged->block[i], average.weights[i]);
+          fail_msg("step %u, number %zu: %g, expected %g", t, i, (double)averaged->block[i],
+                   average.weights[i]);
       bert_parameters_free(averaged);
     }
     reference_clear(&average);
@@ -261,9 +265,10 @@ static void test_a_bad_gradient_leaves_the_average(void **state)
   policy->optimizer->gradient->linear_1_weight[3] = INFINITY;
   GError *error = NULL;
   assert_false(bert_cpu_step(policy, LEARNING_RATE, 0, NULL, &error));
-  fixture_assert_message(error, CW_ERROR_NUMERIC,
-                         "the gradient of tensor 'linear_1.weight' is not finite (element 3 is inf): no weight was "
-                         "changed; try a smaller learning rate");
+  fixture_assert_message(
+      error, CW_ERROR_NUMERIC,
+      "the gradient of tensor 'linear_1.weight' is not finite (element 3 is inf): no weight was "
+      "changed; try a smaller learning rate");
   assert_same(policy, untouched);
   train(policy, 5, 8);
   train(untouched, 5, 8);

@@ -59,7 +59,8 @@ static void test_a_saved_folder_opens_as_a_model(void **state)
   options.model = folder;
   options.initialize = BERT_INITIALIZE_PRETRAINED;
   BertCpu *second = fixture_open(&options, 22);
-  assert_memory_equal(first->weights->block, second->weights->block, first->shared->layout->n_floats * sizeof(float));
+  assert_memory_equal(first->weights->block, second->weights->block,
+                      first->shared->layout->n_floats * sizeof(float));
   bert_cpu_close(first);
   bert_cpu_close(second);
   fixture_folder_remove(folder);
@@ -76,16 +77,18 @@ static void test_loading_a_broken_folder_changes_nothing(void **state)
   assert_true(bert_cpu_save(policy, folder, NULL));
   fixture_accumulate(policy, &decisions, 1);
   fixture_accumulate(untouched, &decisions, 1);
-  static const char *const names[] = {"optimizer.safetensors", "training.state", "model.safetensors", "config.json"};
+  static const char *const names[] = {"optimizer.safetensors", "training.state", "model.safetensors",
+                                      "config.json"};
   for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
     char *file = g_build_filename(folder, names[i], NULL);
     g_file_set_contents(file, "[training]\nversion=x\n", -1, NULL);
     GError *error = NULL;
     assert_false(bert_cpu_load(policy, folder, &error));
     if (i == 1) {
-      char *message = g_strdup_printf("%s: Key file contains key “version” in group “training” which has a value that "
-                                      "cannot be interpreted.; the folder must be one that a training policy saved",
-                                      file);
+      char *message =
+          g_strdup_printf("%s: Key file contains key “version” in group “training” which has a value that "
+                          "cannot be interpreted.; the folder must be one that a training policy saved",
+                          file);
       fixture_assert_message(error, CW_ERROR_FORMAT, message);
       g_free(message);
     } else {
@@ -198,7 +201,8 @@ static void test_a_clone_saves_and_loads_weights(void **state)
 
 /* Scores and trains on one odd decision. */
 
-static void check_odd(BertCpu *policy, const char *observation, const char *const *candidates, guint n_candidates)
+static void check_odd(BertCpu *policy, const char *observation, const char *const *candidates,
+                      guint n_candidates)
 {
   CwDecision decision = {sizeof decision, observation, candidates, n_candidates};
   const CwDecision *one = &decision;
@@ -288,10 +292,10 @@ static void test_opening_a_folder_without_weights_says_what_to_do(void **state)
   options.initialize = BERT_INITIALIZE_PRETRAINED;
   GError *error = NULL;
   assert_null(bert_cpu_open(&options, 1, &error));
-  fixture_assert_message(error, CW_ERROR_CONFIGURATION,
-                         TINY_MODEL
-                         ": has no model.safetensors; put pre-trained weights there, or train from scratch with "
-                         "'initialize: random'");
+  fixture_assert_message(
+      error, CW_ERROR_CONFIGURATION,
+      TINY_MODEL ": has no model.safetensors; put pre-trained weights there, or train from scratch with "
+                 "'initialize: random'");
 }
 
 static void test_freezing_more_layers_than_there_are_is_an_error(void **state)
@@ -301,7 +305,8 @@ static void test_freezing_more_layers_than_there_are_is_an_error(void **state)
   options.freeze_layers = 3;
   GError *error = NULL;
   assert_null(bert_cpu_open(&options, 1, &error));
-  fixture_assert_message(error, CW_ERROR_CONFIGURATION, "'freeze_layers: 3' is more than the 2 layers of " TINY_MODEL);
+  fixture_assert_message(error, CW_ERROR_CONFIGURATION,
+                         "'freeze_layers: 3' is more than the 2 layers of " TINY_MODEL);
 }
 
 typedef struct {
@@ -351,9 +356,10 @@ static void test_description(void **state)
   options.instruction_set = 4;
   BertCpu *policy = fixture_open(&options, 4);
   char *parameters = g_strdup_printf("%" G_GSIZE_FORMAT, policy->shared->layout->n_parameters);
-  const char *const expected[] = {"model",           TINY_MODEL,  "parameters", parameters, "trained_parameters",
-                                  parameters,        "precision", "f32",        "threads",  "3",
-                                  "instruction_set", "generic",   NULL};
+  const char *const expected[] = {
+      "model",           TINY_MODEL,  "parameters", parameters, "trained_parameters",
+      parameters,        "precision", "f32",        "threads",  "3",
+      "instruction_set", "generic",   NULL};
   for (guint i = 0; i < G_N_ELEMENTS(expected); i++) {
     if (!expected[i])
       assert_null(policy->description[i]);

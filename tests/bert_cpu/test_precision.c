@@ -71,15 +71,16 @@ static double norm_of_difference(const float *x, const float *y, gsize n)
   return sqrt(total);
 }
 
-/* A bf16 number is within 2^-9 of what it rounds. `tolerance` is what that may grow to on the way, relative to the
- * spread of the logits and to the norm of a gradient tensor. */
+/* A bf16 number is within 2^-9 of what it rounds. `tolerance` is what that may grow to on the way, relative
+ * to the spread of the logits and to the norm of a gradient tensor. */
 static void check_near(gboolean enlarged, double logit_tolerance, double gradient_tolerance)
 {
   FixtureDecisions decisions = fixture_decisions(12);
   BertCpuOptions options = fixture_options();
   options.dropout = 0.2; /* the masks are the same */
   BertCpu *policies[2];
-  float *logits[2], values[2][12], *d_logits = fixture_floats(decisions.n_logits, 1), *d_values = fixture_floats(12, 2);
+  float *logits[2], values[2][12], *d_logits = fixture_floats(decisions.n_logits, 1),
+                                   *d_values = fixture_floats(12, 2);
   for (int i = 0; i < 2; i++) {
     options.precision = i == 0 ? BERT_PRECISION_F32 : BERT_PRECISION_BF16;
     policies[i] = fixture_open(&options, 5);
@@ -154,8 +155,10 @@ static void test_bf16_scores_what_forward_gives(void **state)
 
 enum { UPDATES = 40 };
 
-/* Behaviour cloning of the first candidate, in two halves of the decisions by turns; the loss of every update. */
-static void clone_behaviour(gint precision, guint32 seed, const FixtureDecisions *decisions, double losses[UPDATES])
+/* Behaviour cloning of the first candidate, in two halves of the decisions by turns; the loss of every
+ * update. */
+static void clone_behaviour(gint precision, guint32 seed, const FixtureDecisions *decisions,
+                            double losses[UPDATES])
 {
   BertCpuOptions options = fixture_options();
   options.precision = precision;
@@ -201,7 +204,8 @@ static void test_the_loss_curve_of_bf16_is_within_the_spread_of_seeds(void **sta
     }
   assert_true(precision_difference > 0);
   if (!(precision_difference < 0.5 * seed_difference))
-    fail_msg("bf16 is off by %g an update, two seeds by %g", precision_difference / UPDATES, seed_difference / UPDATES);
+    fail_msg("bf16 is off by %g an update, two seeds by %g", precision_difference / UPDATES,
+             seed_difference / UPDATES);
   fixture_decisions_clear(&decisions);
 }
 

@@ -48,8 +48,8 @@ static int open_references(void **state)
     const char **texts = g_new(const char *, n_candidates);
     for (guint k = 0; k < n_candidates; k++)
       texts[k] = json_string_value(json_array_get(candidates, k));
-    references->decisions[i] =
-        (CwDecision){sizeof(CwDecision), json_string_value(json_object_get(one, "observation")), texts, n_candidates};
+    references->decisions[i] = (CwDecision){
+        sizeof(CwDecision), json_string_value(json_object_get(one, "observation")), texts, n_candidates};
     references->pointers[i] = &references->decisions[i];
     references->labels[i] = (guint)number(one, "label");
     references->targets[i] = number(one, "value_target");
@@ -92,7 +92,8 @@ static char *folder_with_activation(const char *activation)
   char *folder = g_dir_make_tmp("bert-cpu-XXXXXX", NULL), *text = NULL;
   assert_non_null(folder);
   for (guint i = 0; i < G_N_ELEMENTS(copied); i++) {
-    char *from = g_build_filename(DATA "/tiny", copied[i], NULL), *to = g_build_filename(folder, copied[i], NULL);
+    char *from = g_build_filename(DATA "/tiny", copied[i], NULL),
+         *to = g_build_filename(folder, copied[i], NULL);
     gsize length;
     assert_true(g_file_get_contents(from, &text, &length, NULL));
     assert_true(g_file_set_contents(to, text, (gssize)length, NULL));
@@ -155,8 +156,10 @@ static gboolean is_free(const char *name)
   return g_str_has_suffix(name, "key.bias") || g_str_equal(name, "linear_2.bias");
 }
 
-/* Norm of the difference over the norm of the expected; that of free tensors must be below `free_tolerance`. */
-static void assert_tensors_match(const BertParameters *found, const char *file, double tolerance, double free_tolerance)
+/* Norm of the difference over the norm of the expected; that of free tensors must be below `free_tolerance`.
+ */
+static void assert_tensors_match(const BertParameters *found, const char *file, double tolerance,
+                                 double free_tolerance)
 {
   GError *error = NULL;
   BertSafetensors *expected = bert_safetensors_open(file, &error);
@@ -198,10 +201,10 @@ static void check_gradients(const References *references, const char *activation
   for (guint d = 0, i = 0; d < references->n; d++) {
     json_t *decision = json_array_get(json_object_get(expected, "decisions"), d);
     for (guint k = 0; k < references->decisions[d].n_candidates; k++, i++) {
-      assert_near("logit", i, logits[i], json_number_value(json_array_get(json_object_get(decision, "logits"), k)),
-                  1e-4);
-      assert_near("dlogit", i, d_logits[i], json_number_value(json_array_get(json_object_get(decision, "dlogits"), k)),
-                  1e-4);
+      assert_near("logit", i, logits[i],
+                  json_number_value(json_array_get(json_object_get(decision, "logits"), k)), 1e-4);
+      assert_near("dlogit", i, d_logits[i],
+                  json_number_value(json_array_get(json_object_get(decision, "dlogits"), k)), 1e-4);
     }
     assert_near("value", d, values[d], number(decision, "value"), 1e-4);
   }
@@ -268,10 +271,12 @@ static void check_training(const References *references, const char *key, const 
     assert_true(bert_cpu_forward(policy, references->pointers, references->n, logits, values, NULL));
     double loss = loss_of(references, logits, values, d_logits, d_values);
     assert_true(bert_cpu_backward(policy, d_logits, d_values, NULL));
-    assert_true(bert_cpu_step(policy, number(expected, "learning_rate"), json_number_value(limit), &norm, NULL));
-    assert_near("loss", i, loss, json_number_value(json_array_get(json_object_get(expected, "losses"), i)), 1e-4);
-    assert_near("norm", i, norm, json_number_value(json_array_get(json_object_get(expected, "gradient_norms"), i)),
-                1e-3);
+    assert_true(
+        bert_cpu_step(policy, number(expected, "learning_rate"), json_number_value(limit), &norm, NULL));
+    assert_near("loss", i, loss, json_number_value(json_array_get(json_object_get(expected, "losses"), i)),
+                1e-4);
+    assert_near("norm", i, norm,
+                json_number_value(json_array_get(json_object_get(expected, "gradient_norms"), i)), 1e-3);
   }
   if (trained)
     /* linear_1.bias of units that are never cut off has no gradient but rounding either. */
@@ -297,7 +302,8 @@ static void test_activations_match_pytorch(void **state)
 {
   const References *references = *state;
   static const char *const tables[] = {"generic", "avx2", "avx512"};
-  json_t *expected = json_object_get(references->root, "activations"), *inputs = json_object_get(expected, "x");
+  json_t *expected = json_object_get(references->root, "activations"),
+         *inputs = json_object_get(expected, "x");
   gsize n = json_array_size(inputs);
   float *x = g_new(float, n), *output = g_new(float, n), *derivative = g_new(float, n);
   for (gsize i = 0; i < n; i++)

@@ -83,7 +83,8 @@ static void test_a_hit_gives_the_bits_of_a_miss(void **state)
 static void test_counters_tell_what_was_found(void **state)
 {
   (void)state;
-  static const char *const two[] = {"red shirt", "blue shirt"}, *const three[] = {"blue shirt", "red shirt", "size 12"};
+  static const char *const two[] = {"red shirt", "blue shirt"}, *const three[] = {"blue shirt", "red shirt",
+                                                                                  "size 12"};
   CwDecision first = {sizeof first, "buy a shirt", two, 2}, second = {sizeof second, "buy a shirt", three, 3};
   const CwDecision *decisions[] = {&first, &second};
   BertCpu *policy = open_with_cache(16, 1);
@@ -94,7 +95,8 @@ static void test_counters_tell_what_was_found(void **state)
   scores = score(policy, decisions, 2);
   assert_true(counter(policy, "score/decisions") == 3 && counter(policy, "score/decisions_found") == 1);
   assert_true(counter(policy, "score/texts") == 7);
-  assert_true(counter(policy, "score/texts_found") >= 2); /* the candidates; states are kept in whole decisions */
+  assert_true(counter(policy, "score/texts_found") >=
+              2); /* the candidates; states are kept in whole decisions */
   double tokens = counter(policy, "score/tokens"), operations = counter(policy, "operations");
   assert_true(tokens > counter(policy, "score/tokens_found"));
   scores_clear(&scores);
@@ -104,8 +106,8 @@ static void test_counters_tell_what_was_found(void **state)
   bert_cpu_close(policy);
 }
 
-static void raise_bias(const char *name, const gint64 *shape, guint n_dimensions, float *weights, float *gradient,
-                       gpointer user_data)
+static void raise_bias(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
+                       float *gradient, gpointer user_data)
 {
   (void)shape, (void)n_dimensions, (void)gradient, (void)user_data;
   if (g_str_equal(name, "linear_2.bias"))

@@ -22,15 +22,18 @@ static void outcome_clear(Outcome *outcome)
   bert_cpu_close(outcome->policy);
 }
 
-/* Ten rounds of forward, backward and step, with dropout; the last forward's logits and values, the first gradient. */
+/* Ten rounds of forward, backward and step, with dropout; the last forward's logits and values, the first
+ * gradient. */
 static Outcome train(const BertCpuOptions *options, const FixtureDecisions *decisions)
 {
-  Outcome outcome = {g_new(float, decisions->n_logits), g_new(float, decisions->n), NULL, 0, fixture_open(options, 11)};
+  Outcome outcome = {g_new(float, decisions->n_logits), g_new(float, decisions->n), NULL, 0,
+                     fixture_open(options, 11)};
   BertCpu *policy = outcome.policy;
   fixture_enlarge(policy);
   float *d_logits = fixture_floats(decisions->n_logits, 1), *d_values = fixture_floats(decisions->n, 2);
   for (int round = 0; round < 10; round++) {
-    assert_true(bert_cpu_forward(policy, decisions->decisions, decisions->n, outcome.logits, outcome.values, NULL));
+    assert_true(
+        bert_cpu_forward(policy, decisions->decisions, decisions->n, outcome.logits, outcome.values, NULL));
     assert_true(bert_cpu_backward(policy, d_logits, d_values, NULL));
     if (round == 0)
       outcome.first_gradient =
@@ -52,7 +55,8 @@ static void check_options(BertCpuOptions options)
     Outcome more = train(&options, &decisions);
     assert_memory_equal(one.logits, more.logits, decisions.n_logits * sizeof(float));
     assert_memory_equal(one.values, more.values, decisions.n * sizeof(float));
-    assert_memory_equal(one.first_gradient, more.first_gradient, one.policy->shared->layout->n_floats * sizeof(float));
+    assert_memory_equal(one.first_gradient, more.first_gradient,
+                        one.policy->shared->layout->n_floats * sizeof(float));
     assert_memory_equal(&one.norm, &more.norm, sizeof one.norm);
     fixture_assert_same_state(one.policy, more.policy);
     outcome_clear(&more);

@@ -116,7 +116,8 @@ static void test_training_learns_to_choose(void **state)
   options.threads = 2;
   BertCpu *policy = fixture_open(&options, 4);
   const char *candidates[] = {"red", "blue", "now"};
-  CwDecision first = {sizeof first, "buy red", candidates, 3}, second = {sizeof second, "buy blue", candidates, 3};
+  CwDecision first = {sizeof first, "buy red", candidates, 3},
+             second = {sizeof second, "buy blue", candidates, 3};
   const CwDecision *decisions[] = {&first, &second};
   float logits[6], probabilities[6];
   for (int i = 0; i < 150; i++) {
@@ -174,7 +175,9 @@ static void test_clipping_bounds_the_norm_and_reports_it(void **state)
   BertCpu *policy = fixture_open(&options, 4);
   fixture_accumulate(policy, &decisions, 1);
   const BertLayout *layout = policy->shared->layout;
-  double expected = sqrt(policy->kernels->sum_of_squares(layout->n_floats, policy->optimizer->gradient->block)), norm;
+  double expected =
+             sqrt(policy->kernels->sum_of_squares(layout->n_floats, policy->optimizer->gradient->block)),
+         norm;
   assert_true(bert_cpu_step(policy, 0.001, expected / 4, &norm, NULL));
   assert_true(fabs(norm - expected) <= 1e-9 * expected);
   double clipped = sqrt(policy->kernels->sum_of_squares(layout->n_floats, policy->optimizer->moment1->block));

@@ -1,4 +1,5 @@
-/* Shared by the tests that run bert_cuda on the host. The registry lives from backends_load to backends_unload. */
+/* Shared by the tests that run bert_cuda on the host. The registry lives from backends_load to
+ * backends_unload. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -60,13 +61,15 @@ const char *backends_model(guint hidden_size, guint n_heads, guint intermediate_
 {
   char *folder = g_dir_make_tmp("bert-cuda-XXXXXX", NULL), *vocabulary = NULL;
   assert_non_null(folder);
-  assert_true(g_file_get_contents(TEST_SOURCE_DIRECTORY "/tests/bert_cpu/model/vocab.txt", &vocabulary, NULL, NULL));
-  char *config = g_strdup_printf("{\"model_type\": \"bert\", \"hidden_act\": \"gelu\", \"hidden_size\": %u, "
-                                 "\"num_hidden_layers\": %u, \"num_attention_heads\": %u, \"intermediate_size\": %u, "
-                                 "\"max_position_embeddings\": 512, \"type_vocab_size\": 2, \"vocab_size\": 64, "
-                                 "\"layer_norm_eps\": 1e-12, \"hidden_dropout_prob\": 0.1, "
-                                 "\"attention_probs_dropout_prob\": 0.1}\n",
-                                 hidden_size, n_layers, n_heads, intermediate_size);
+  assert_true(
+      g_file_get_contents(TEST_SOURCE_DIRECTORY "/tests/bert_cpu/model/vocab.txt", &vocabulary, NULL, NULL));
+  char *config =
+      g_strdup_printf("{\"model_type\": \"bert\", \"hidden_act\": \"gelu\", \"hidden_size\": %u, "
+                      "\"num_hidden_layers\": %u, \"num_attention_heads\": %u, \"intermediate_size\": %u, "
+                      "\"max_position_embeddings\": 512, \"type_vocab_size\": 2, \"vocab_size\": 64, "
+                      "\"layer_norm_eps\": 1e-12, \"hidden_dropout_prob\": 0.1, "
+                      "\"attention_probs_dropout_prob\": 0.1}\n",
+                      hidden_size, n_layers, n_heads, intermediate_size);
   write_file(folder, "config.json", config);
   write_file(folder, "vocab.txt", vocabulary);
   g_free(config);
@@ -104,7 +107,8 @@ static void spread(const char *name, const gint64 *shape, guint n_dimensions, fl
     size = 1.7f / sqrtf((float)shape[1]);
   for (gsize i = 0; i < n; i++)
     weights[i] = base + size * noise[i];
-  /* Far from where their activation bends: a unit that rounding puts on the other side has another gradient. */
+  /* Far from where their activation bends: a unit that rounding puts on the other side has another gradient.
+   */
   if (strcmp(name, "linear_1.bias") == 0 || strcmp(name, "linear_3.0.bias") == 0)
     for (gsize i = 0; i < n; i++)
       weights[i] += noise[i] > 0 ? 4.0f : -4.0f;
@@ -193,7 +197,8 @@ float *backends_floats(gsize n, guint64 number)
   return x;
 }
 
-void backends_accumulate(CwPolicy *policy, const Decisions *decisions, guint64 number, float *logits, float *values)
+void backends_accumulate(CwPolicy *policy, const Decisions *decisions, guint64 number, float *logits,
+                         float *values)
 {
   float *d_logits = backends_floats(decisions->n_logits, number),
         *d_values = backends_floats(decisions->n, number + 50);
@@ -230,8 +235,9 @@ Snapshot *snapshot_new_of_average(CwPolicy *policy)
   gpointer options;
   GError *error = NULL;
   char *saved = cw_check_make_directory(NULL), *model = g_build_filename(saved, "averaged", NULL);
-  CwPolicy *averaged =
-      cw_policy_save(policy, saved, &error) ? backends_try("bert_cpu", model, "f32", "", &options, &error) : NULL;
+  CwPolicy *averaged = cw_policy_save(policy, saved, &error)
+                           ? backends_try("bert_cpu", model, "f32", "", &options, &error)
+                           : NULL;
   if (!averaged)
     fail_msg("%s", error->message);
   Snapshot *snapshot = snapshot_new(averaged);
@@ -277,7 +283,8 @@ static gboolean is_key_bias(const Snapshot *snapshot, guint i)
   return g_str_has_suffix(snapshot->names->pdata[i], "key.bias");
 }
 
-/* Of every tensor, or of all but the biases of keys. Those of queries, the tensor before, are their measure. */
+/* Of every tensor, or of all but the biases of keys. Those of queries, the tensor before, are their measure.
+ */
 static double largest_share(const Snapshot *expected, const GPtrArray *start, const GPtrArray *of_expected,
                             const GPtrArray *of_found, gboolean with_keys, guint *worst)
 {

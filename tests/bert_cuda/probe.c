@@ -1,6 +1,6 @@
-/* Runs one build of the emulated bert_cuda against bert_cpu, in little time: probe PLUGIN.so PRECISION. Exit status 0:
- * everything agrees; 1: it does not, and standard error says what; the emulation aborts on what it finds. For
- * test_planted_bugs.sh. */
+/* Runs one build of the emulated bert_cuda against bert_cpu, in little time: probe PLUGIN.so PRECISION. Exit
+ * status 0: everything agrees; 1: it does not, and standard error says what; the emulation aborts on what it
+ * finds. For test_planted_bugs.sh. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,8 +29,8 @@ static void differ(const char *what, double difference, double bound)
   _Exit(1);
 }
 
-/* States alike, a text of several tiles, a single candidate; the last text of the batch fills no tile, and does not
- * have all words. */
+/* States alike, a text of several tiles, a single candidate; the last text of the batch fills no tile, and
+ * does not have all words. */
 static const DecisionShape shapes[] = {{70, 0, {5, 2}}, {33, 1, {3}}, {70, 0, {4, 9, 2}}, {12, 2, {2, 6}}};
 #define N_ROUNDS 3
 
@@ -78,7 +78,8 @@ static void compare(CwPolicy *cpu, CwPolicy *cuda, const Decisions *const *batch
     }
   }
   Snapshot *averages[] = {snapshot_new_of_average(cpu), snapshot_new_of_average(cuda)};
-  differ("averages", snapshot_movement_difference(start, averages[0], averages[1], &worst), bound_of(0.02, 0.8));
+  differ("averages", snapshot_movement_difference(start, averages[0], averages[1], &worst),
+         bound_of(0.02, 0.8));
   snapshot_free(averages[0]);
   snapshot_free(averages[1]);
   snapshot_free(start);

@@ -1,4 +1,5 @@
-/* The plugin bert_cuda, run on the host: what every policy must keep, and what it says when something does not fit. */
+/* The plugin bert_cuda, run on the host: what every policy must keep, and what it says when something does
+ * not fit. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,15 +15,16 @@
 
 #define EMULATED TEST_BUILD_DIRECTORY "/tests/bert_cuda/.libs/emulated.so"
 
-static void note(const CwRegisteredFeature *feature, const char *check, CwCheckResult result, const char *message,
-                 gpointer user_data)
+static void note(const CwRegisteredFeature *feature, const char *check, CwCheckResult result,
+                 const char *message, gpointer user_data)
 {
   (void)feature;
   if (result != CW_CHECK_PASSED)
     g_string_append_printf(user_data, "\n%s: %s", check, message);
 }
 
-/* A small model folder with weights, so that a saved model opens with the options that it was trained with. */
+/* A small model folder with weights, so that a saved model opens with the options that it was trained with.
+ */
 static char *model_with_weights(void)
 {
   gpointer options;
@@ -55,11 +57,12 @@ static void test_conforms(void **state)
   cw_check_forget_directory(model);
 }
 
-/* Every option of bert_cpu is one of bert_cuda, with the same values allowed, so that one word of a configuration
- * changes. */
+/* Every option of bert_cpu is one of bert_cuda, with the same values allowed, so that one word of a
+ * configuration changes. */
 static void test_takes_the_options_of_bert_cpu(void **state)
 {
-  const CwOptionTable *cpu = &backends_feature("bert_cpu")->options, *cuda = &backends_feature("bert_cuda")->options;
+  const CwOptionTable *cpu = &backends_feature("bert_cpu")->options,
+                      *cuda = &backends_feature("bert_cuda")->options;
   (void)state;
   for (guint i = 0; i < cpu->n_rows; i++) {
     const CwOption *row = &cpu->rows[i], *same = NULL;
@@ -117,10 +120,12 @@ static void test_says_what_does_not_fit(void **state)
   gpointer options;
   float logits[2], values[2];
   (void)state;
-  assert_fails(model, "initialize: random, memory: 33",
-               "policy 'bert_cuda': weights, gradients and optimiser of * need * MiB of device memory, and 33 MiB are "
-               "there ('memory' limits it); use a device with more, a smaller model or bert_cpu");
-  CwPolicy *policy = backends_try("bert_cuda", model, "f32", "initialize: random, memory: 50", &options, &error);
+  assert_fails(
+      model, "initialize: random, memory: 33",
+      "policy 'bert_cuda': weights, gradients and optimiser of * need * MiB of device memory, and 33 MiB are "
+      "there ('memory' limits it); use a device with more, a smaller model or bert_cpu");
+  CwPolicy *policy =
+      backends_try("bert_cuda", model, "f32", "initialize: random, memory: 50", &options, &error);
   assert_non_null(policy);
   Decisions decisions = decisions_new(shapes, 2);
   GLogFunc handler = g_log_set_default_handler(listen, NULL);
@@ -133,11 +138,12 @@ static void test_says_what_does_not_fit(void **state)
   assert_int_equal(number_after(announced, "2 decisions and "), 840);
   g_clear_pointer(&announced, g_free);
   fprintf(stderr, "%s\n", error->message);
-  assert_true(g_pattern_match_simple("policy 'bert_cuda': a batch of 840 tokens needs * MiB of device memory besides * "
-                                     "MiB for weights and optimiser, and * MiB are there ('memory' limits it), enough "
-                                     "for about * tokens like these; use smaller batches, 'precision: bf16' or shorter "
-                                     "texts (max_state_tokens)",
-                                     error->message));
+  assert_true(g_pattern_match_simple(
+      "policy 'bert_cuda': a batch of 840 tokens needs * MiB of device memory besides * "
+      "MiB for weights and optimiser, and * MiB are there ('memory' limits it), enough "
+      "for about * tokens like these; use smaller batches, 'precision: bf16' or shorter "
+      "texts (max_state_tokens)",
+      error->message));
   g_clear_error(&error);
   /* What fits goes on after that. */
   assert_true(cw_policy_forward(policy, decisions.decisions, 1, logits, values, NULL));
@@ -157,14 +163,15 @@ static void test_says_which_devices_there_are(void **state)
 {
   const char *model = backends_model(24, 3, 40, 1);
   (void)state;
-  assert_fails(
-      model, "initialize: random, device: 3",
-      "policy 'bert_cuda': bert_cuda cannot run here: 'device: 3' was asked for, and there are 1, numbered from "
-      "0; 'plugin: bert_cpu' takes the same options");
+  assert_fails(model, "initialize: random, device: 3",
+               "policy 'bert_cuda': bert_cuda cannot run here: 'device: 3' was asked for, and there are 1, "
+               "numbered from "
+               "0; 'plugin: bert_cpu' takes the same options");
   g_setenv("CW_HOST_NO_DEVICE", "1", TRUE);
-  assert_fails(model, "initialize: random",
-               "policy 'bert_cuda': bert_cuda cannot run here: the NVIDIA driver sees no device; 'plugin: bert_cpu' "
-               "takes the same options");
+  assert_fails(
+      model, "initialize: random",
+      "policy 'bert_cuda': bert_cuda cannot run here: the NVIDIA driver sees no device; 'plugin: bert_cpu' "
+      "takes the same options");
   g_unsetenv("CW_HOST_NO_DEVICE");
 }
 
@@ -172,10 +179,12 @@ static void test_says_which_shapes_it_takes(void **state)
 {
   const char *model = backends_model(260, 2, 40, 1);
   (void)state;
-  assert_fails(model, "initialize: random",
-               "policy 'bert_cuda': *: bert_cuda needs hidden_size, intermediate_size and the width of a head to be "
-               "multiples of 8, hidden_size at most 8192 and heads at most 64 wide; here they are 260, 40 and 130; use "
-               "bert_cpu");
+  assert_fails(
+      model, "initialize: random",
+      "policy 'bert_cuda': *: bert_cuda needs hidden_size, intermediate_size and the width of a head to be "
+      "multiples of 8, hidden_size at most 8192 and heads at most 64 wide; here they are 260, 40 and 130; "
+      "use "
+      "bert_cpu");
 }
 
 static int set_up(void **state)

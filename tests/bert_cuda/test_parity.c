@@ -1,5 +1,6 @@
-/* bert_cuda, run on the host, against bert_cpu: logits, values and the gradient of every tensor, in three precisions
- * and two models' shapes. The bounds are what docs/bert_cuda.md states; what was found is printed. */
+/* bert_cuda, run on the host, against bert_cpu: logits, values and the gradient of every tensor, in three
+ * precisions and two models' shapes. The bounds are what docs/bert_cuda.md states; what was found is printed.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,8 +11,8 @@
 #include <stdio.h>
 #include <time.h>
 
-/* Largest differences allowed: of logits and values as shares of the largest, of gradients as shares of the tensor's
- * norm. */
+/* Largest differences allowed: of logits and values as shares of the largest, of gradients as shares of the
+ * tensor's norm. */
 typedef struct {
   const char *precision;
   double outputs, gradients;
@@ -52,7 +53,8 @@ static void compare(const char *name, const char *model, const Bound *bound, con
   float *expected = g_new(float, n_all), *found = g_new(float, n_all);
   double scores[2], outputs[2], gradients;
   guint worst = 0;
-  assert_true(cw_policy_score(backends.cpu, decisions->decisions, decisions->n, expected, expected + n, NULL));
+  assert_true(
+      cw_policy_score(backends.cpu, decisions->decisions, decisions->n, expected, expected + n, NULL));
   assert_true(cw_policy_score(backends.cuda, decisions->decisions, decisions->n, found, found + n, NULL));
   scores[0] = backends_difference(expected, found, (guint)n);
   scores[1] = backends_difference(expected + n, found + n, decisions->n);
@@ -62,8 +64,8 @@ static void compare(const char *name, const char *model, const Bound *bound, con
   outputs[1] = backends_difference(expected + n, found + n, decisions->n);
   Snapshot *of_cpu = snapshot_new(backends.cpu), *of_cuda = snapshot_new(backends.cuda);
   gradients = snapshot_gradient_difference(of_cpu, of_cuda, &worst);
-  fprintf(stderr, "%s, %s: scores %.1e and %.1e, logits %.1e, values %.1e, gradients %.1e (%s); %.1f s\n", name,
-          bound->precision, scores[0], scores[1], outputs[0], outputs[1], gradients,
+  fprintf(stderr, "%s, %s: scores %.1e and %.1e, logits %.1e, values %.1e, gradients %.1e (%s); %.1f s\n",
+          name, bound->precision, scores[0], scores[1], outputs[0], outputs[1], gradients,
           (const char *)of_cpu->names->pdata[worst], seconds() - start);
   assert_within("logits scored", scores[0], bound->outputs, "");
   assert_within("values scored", scores[1], bound->outputs, "");
@@ -77,7 +79,8 @@ static void compare(const char *name, const char *model, const Bound *bound, con
   backends_close(&backends);
 }
 
-/* Two states alike, a single candidate, candidates that several decisions have, and texts of one more than a tile. */
+/* Two states alike, a single candidate, candidates that several decisions have, and texts of one more than a
+ * tile. */
 static const DecisionShape mixed[] = {{33, 0, {5, 2, 9}}, {20, 0, {3}}, {2, 0, {5, 33, 5}}, {33, 0, {9, 2}}};
 
 static void compare_mixed(const Shape *shape)
@@ -104,8 +107,8 @@ static void test_bert_base_shape(void **state)
   compare_mixed(&bert_base);
 }
 
-/* Narrow models of the same widths of heads, so that the tests stay short: what a head does depends on its width and
- * the lengths alone. */
+/* Narrow models of the same widths of heads, so that the tests stay short: what a head does depends on its
+ * width and the lengths alone. */
 static const Shape two_of_64 = {"heads of 64", 128, 2, 256, 1}, two_of_32 = {"heads of 32", 64, 2, 256, 2};
 
 static void compare_all(const Shape *shape, const char *options, const DecisionShape *shapes, guint n)
@@ -113,7 +116,8 @@ static void compare_all(const Shape *shape, const char *options, const DecisionS
   const char *model = model_of(shape);
   Decisions decisions = decisions_new(shapes, n);
   for (guint i = 0; i < G_N_ELEMENTS(bounds); i++) {
-    char *name = g_strdup_printf("%s, %u decisions, longest %u, %s", shape->name, n, shapes[0].state_length, options);
+    char *name =
+        g_strdup_printf("%s, %u decisions, longest %u, %s", shape->name, n, shapes[0].state_length, options);
     compare(name, model, &bounds[i], options, &decisions);
     g_free(name);
   }
@@ -130,8 +134,9 @@ static void test_512_tokens(void **state)
 /* Lengths at and around the edges of tiles and warps, as states and as candidates. */
 static void test_lengths_around_tiles(void **state)
 {
-  static const DecisionShape lengths[] = {{129, 0, {31, 2}}, {64, 0, {32}},     {65, 0, {63, 64}}, {127, 0, {65}},
-                                          {97, 0, {33}},     {16, 0, {17, 15}}, {128, 0, {48}},    {3, 0, {2}}};
+  static const DecisionShape lengths[] = {{129, 0, {31, 2}}, {64, 0, {32}}, {65, 0, {63, 64}},
+                                          {127, 0, {65}},    {97, 0, {33}}, {16, 0, {17, 15}},
+                                          {128, 0, {48}},    {3, 0, {2}}};
   (void)state;
   compare_all(&two_of_32, "dropout: 0.1", lengths, G_N_ELEMENTS(lengths));
 }

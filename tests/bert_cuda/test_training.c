@@ -1,6 +1,6 @@
-/* bert_cuda, run on the host, against bert_cpu in training: ten steps of AdamW, freezing, clipping, groups of weight
- * decay, sparse embeddings, averages, and checkpoints that one saves and the other goes on from. Bounds as
- * docs/bert_cuda.md states them; what was found is printed. */
+/* bert_cuda, run on the host, against bert_cpu in training: ten steps of AdamW, freezing, clipping, groups of
+ * weight decay, sparse embeddings, averages, and checkpoints that one saves and the other goes on from.
+ * Bounds as docs/bert_cuda.md states them; what was found is printed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,14 +16,15 @@
 
 #define RATE 1e-4
 
-/* Largest differences allowed of how weights moved, as shares of the tensor's movement; of logits scored afterwards, of
- * the largest; and of the gradient's norm. */
+/* Largest differences allowed of how weights moved, as shares of the tensor's movement; of logits scored
+ * afterwards, of the largest; and of the gradient's norm. */
 typedef struct {
   const char *precision;
   double movement, outputs, norm;
 } Bound;
 
-static const Bound bounds[] = {{"f32", 1e-3, 2e-5, 1e-4}, {"tf32", 5e-2, 5e-3, 5e-3}, {"bf16", 4e-1, 5e-2, 1e-1}};
+static const Bound bounds[] = {
+    {"f32", 1e-3, 2e-5, 1e-4}, {"tf32", 5e-2, 5e-3, 5e-3}, {"bf16", 4e-1, 5e-2, 1e-1}};
 
 static const DecisionShape batch[] = {{12, 0, {5, 2}}, {12, 0, {3}}, {9, 1, {2, 3}}};
 
@@ -48,7 +49,8 @@ static double step(CwPolicy *policy, double max_norm)
 }
 
 /* n_steps of both; the largest difference of a gradient's norm, as a share of it. */
-static double train(Backends *backends, const Decisions *decisions, guint first_step, guint n_steps, double max_norm)
+static double train(Backends *backends, const Decisions *decisions, guint first_step, guint n_steps,
+                    double max_norm)
 {
   float *logits = g_new(float, decisions->n_logits), *values = g_new(float, decisions->n);
   double difference = 0;
@@ -66,8 +68,8 @@ static double train(Backends *backends, const Decisions *decisions, guint first_
   return difference;
 }
 
-static void compare(const char *name, Backends *backends, const Snapshot *start, const Bound *bound, double norm,
-                    const Decisions *decisions, double began)
+static void compare(const char *name, Backends *backends, const Snapshot *start, const Bound *bound,
+                    double norm, const Decisions *decisions, double began)
 {
   guint worst = 0;
   float *expected = g_new(float, decisions->n_logits), *found = g_new(float, decisions->n_logits);
@@ -76,8 +78,9 @@ static void compare(const char *name, Backends *backends, const Snapshot *start,
   assert_true(cw_policy_score(backends->cpu, decisions->decisions, decisions->n, expected, NULL, NULL));
   assert_true(cw_policy_score(backends->cuda, decisions->decisions, decisions->n, found, NULL, NULL));
   outputs = backends_difference(expected, found, decisions->n_logits);
-  fprintf(stderr, "%s, %s: weights %.1e of their movement (%s), logits after it %.1e, norms %.1e; %.1f s\n", name,
-          bound->precision, movement, (const char *)of_cpu->names->pdata[worst], outputs, norm, seconds() - began);
+  fprintf(stderr, "%s, %s: weights %.1e of their movement (%s), logits after it %.1e, norms %.1e; %.1f s\n",
+          name, bound->precision, movement, (const char *)of_cpu->names->pdata[worst], outputs, norm,
+          seconds() - began);
   assert_within("weights", movement, bound->movement, of_cpu->names->pdata[worst]);
   assert_within("logits", outputs, bound->outputs, "");
   assert_within("norms", norm, bound->norm, "");
@@ -134,8 +137,8 @@ static void test_frozen_layers(void **state)
   }
 }
 
-/* Weights, moments, a gradient without its step and the dropout counter go from one to the other: after two steps each
- * takes over what the other saved, and both arrive where bert_cpu arrives alone. */
+/* Weights, moments, a gradient without its step and the dropout counter go from one to the other: after two
+ * steps each takes over what the other saved, and both arrive where bert_cpu arrives alone. */
 static void test_checkpoints_change_backends(void **state)
 {
   const char *model = backends_model(32, 2, 64, 2), *options = "dropout: 0.1, weight_decay: 0.1";
@@ -158,8 +161,10 @@ static void test_checkpoints_change_backends(void **state)
     double norm = train(&crossed, &decisions, 2, 3, 0);
     train(&alone, &decisions, 2, 3, 0);
     Backends pairs[] = {{.cpu = alone.cpu, .cuda = crossed.cuda}, {.cpu = alone.cpu, .cuda = crossed.cpu}};
-    compare("begun by bert_cpu, continued by bert_cuda", &pairs[0], start, &bounds[i], norm, &decisions, began);
-    compare("begun by bert_cuda, continued by bert_cpu", &pairs[1], start, &bounds[i], norm, &decisions, began);
+    compare("begun by bert_cpu, continued by bert_cuda", &pairs[0], start, &bounds[i], norm, &decisions,
+            began);
+    compare("begun by bert_cuda, continued by bert_cpu", &pairs[1], start, &bounds[i], norm, &decisions,
+            began);
     cw_check_forget_directory(from_cpu);
     cw_check_forget_directory(from_cuda);
     snapshot_free(start);
@@ -171,8 +176,8 @@ static void test_checkpoints_change_backends(void **state)
 }
 
 /* Sets gradients from outside: of a word that no text has and, with *user_data, one that no step takes. */
-static void set_gradient(const char *name, const gint64 *shape, guint n_dimensions, float *weights, float *gradient,
-                         gpointer user_data)
+static void set_gradient(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
+                         float *gradient, gpointer user_data)
 {
   const gboolean *spoils = user_data;
   (void)n_dimensions, (void)weights;
@@ -199,7 +204,8 @@ static void step_without_gradient(CwPolicy *policy, const Decisions *decisions)
   g_free(values);
 }
 
-static void compare_averages(const char *name, CwPolicy *cpu, CwPolicy *cuda, const Snapshot *start, const Bound *bound)
+static void compare_averages(const char *name, CwPolicy *cpu, CwPolicy *cuda, const Snapshot *start,
+                             const Bound *bound)
 {
   guint worst = 0;
   Snapshot *of_cpu = snapshot_new_of_average(cpu), *of_cuda = snapshot_new_of_average(cuda);
@@ -211,8 +217,9 @@ static void compare_averages(const char *name, CwPolicy *cpu, CwPolicy *cuda, co
   snapshot_free(of_cuda);
 }
 
-/* Words come and go, occur with a gradient of zero and get one from outside; a step fails in the policies that are
- * then exchanged as above. `begin` is a saved policy without an average: one begins at its weights. */
+/* Words come and go, occur with a gradient of zero and get one from outside; a step fails in the policies
+ * that are then exchanged as above. `begin` is a saved policy without an average: one begins at its weights.
+ */
 static void train_with(const char *options, const Bound *bound, const char *model, const char *begin,
                        const Snapshot *start)
 {
@@ -252,7 +259,8 @@ static void train_with(const char *options, const Bound *bound, const char *mode
     norm = fmax(norm, train(&alone, &batches[i % 3], i, 1, 0));
     norm = fmax(norm, train(&crossed, &batches[i % 3], i, 1, 0));
   }
-  Backends pairs[] = {alone, {.cpu = alone.cpu, .cuda = crossed.cuda}, {.cpu = alone.cpu, .cuda = crossed.cpu}};
+  Backends pairs[] = {
+      alone, {.cpu = alone.cpu, .cuda = crossed.cuda}, {.cpu = alone.cpu, .cuda = crossed.cpu}};
   for (guint i = 0; i < G_N_ELEMENTS(pairs); i++) {
     compare(options, &pairs[i], start, bound, norm, &batches[2], began);
     if (strstr(options, "ema_decay"))
@@ -287,8 +295,8 @@ static void test_sparse_embeddings_and_averages(void **state)
   cw_check_forget_directory(begin);
 }
 
-/* Between a forward and its backward comes a larger score, and before the step a larger pass: memory grows while work
- * is under way, and gradients of both passes add up. */
+/* Between a forward and its backward comes a larger score, and before the step a larger pass: memory grows
+ * while work is under way, and gradients of both passes add up. */
 static void test_passes_of_different_sizes_add_up(void **state)
 {
   static const DecisionShape small[] = {{7, 0, {3}}}, large[] = {{60, 0, {9, 40}}, {33, 1, {5, 6, 7}}};
@@ -314,7 +322,11 @@ static void test_passes_of_different_sizes_add_up(void **state)
     double difference = snapshot_gradient_difference(after[0], after[1], &worst);
     fprintf(stderr, "three passes added up, %s: gradients %.1e (%s)\n", bounds[i].precision, difference,
             (const char *)after[0]->names->pdata[worst]);
-    assert_within("gradients", difference, i == 0 ? 1e-4 : i == 1 ? 1e-2 : 1.5e-1, after[0]->names->pdata[worst]);
+    assert_within("gradients", difference,
+                  i == 0   ? 1e-4
+                  : i == 1 ? 1e-2
+                           : 1.5e-1,
+                  after[0]->names->pdata[worst]);
     snapshot_free(after[0]);
     snapshot_free(after[1]);
     backends_close(&backends);

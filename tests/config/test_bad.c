@@ -51,9 +51,10 @@ int main(void)
     g_dir_close(directory);
   g_array_sort(tests, compare_tests);
   /* The macro wants an array by name; what it calls wants the number. */
-  int n_failed = tests->len < 24 ? 1
-                                 : _cmocka_run_group_tests("bad", (const struct CMUnitTest *)(gpointer)tests->data,
-                                                           tests->len, NULL, NULL);
+  int n_failed = tests->len < 24
+                     ? 1
+                     : _cmocka_run_group_tests("bad", (const struct CMUnitTest *)(gpointer)tests->data,
+                                               tests->len, NULL, NULL);
   for (guint i = 0; i < tests->len; i++)
     g_free((gpointer)g_array_index(tests, struct CMUnitTest, i).name);
   g_array_free(tests, TRUE);

@@ -118,62 +118,63 @@ static void test_the_resolved_text_names_the_origin_of_every_value(void **state)
   static const char *const sets[] = {"seed=7", "evaluate.agents=[random, final]",
                                      "stages.2.trajectories.1=expert.jsonl", "rollout.slots=4", NULL};
   CwExperiment *experiment = load_text(whole, sets);
-  assert_string_equal(experiment->resolved, "name: whole # x.yaml:1:7\n"
-                                            "seed: 7 # --set #1\n"
-                                            "output: runs/whole # default\n"
-                                            "environment: # x.yaml:3:3\n"
-                                            "  plugin: test_shop # x.yaml:3:11\n"
-                                            "  catalogue: null # default\n"
-                                            "  products: 20 # x.yaml:4:13\n"
-                                            "  step_limit: 100 # default\n"
-                                            "  observation: text_rich # x.yaml:5:16\n"
-                                            "policy: # x.yaml:6:9\n"
-                                            "  plugin: test_trainer # x.yaml:6:18\n"
-                                            "  width: 8 # x.yaml:6:39\n"
-                                            "  dropout: 0 # x.yaml:6:51\n"
-                                            "  bias: true # default\n"
-                                            "rollout: # --set #4\n"
-                                            "  slots: 4 # --set #4\n"
-                                            "checkpoint: # default\n"
-                                            "  every: 100 # default\n"
-                                            "  keep: 2 # default\n"
-                                            "stages: # x.yaml:8:3\n"
-                                            "  - generate: # x.yaml:8:15\n"
-                                            "      agent: expert # x.yaml:8:23\n"
-                                            "      policy_from: null # default\n"
-                                            "      teacher: null # default\n"
-                                            "      split: train # default\n"
-                                            "      episodes: 50 # x.yaml:8:41\n"
-                                            "      perfect: 0 # default\n"
-                                            "      per_goal: 1 # default\n"
-                                            "      shuffle: false # default\n"
-                                            "      successful_only: true # x.yaml:8:62\n"
-                                            "      prune_loops: false # default\n"
-                                            "      rejected_into: null # default\n"
-                                            "    into: expert.jsonl # x.yaml:9:11\n"
-                                            "  - import: # x.yaml:10:13\n"
-                                            "      sessions: sessions.txt # x.yaml:10:24\n"
-                                            "      splits: [train, dev] # x.yaml:10:46\n"
-                                            "      add_searches: true # default\n"
-                                            "      successful_only: false # default\n"
-                                            "    into: \"human 1.jsonl\" # x.yaml:11:11\n"
-                                            "  - algorithm: test_imitation # x.yaml:12:16\n"
-                                            "    trajectories: [expert.jsonl, expert.jsonl] # x.yaml:13:19, --set #3\n"
-                                            "    refresh_every: 0 # default\n"
-                                            "    refresh_mode: replace # default\n"
-                                            "    evaluate_every: 10 # x.yaml:15:21\n"
-                                            "    evaluate_episodes: 100 # default\n"
-                                            "    evaluate_split: dev # default\n"
-                                            "    epochs: 3 # default\n"
-                                            "    learning_rate: 2.5e-5 # x.yaml:14:20\n"
-                                            "    schedule: linear # default\n"
-                                            "    log_every: 1 # default\n"
-                                            "evaluate: # x.yaml:16:11\n"
-                                            "  split: test # default\n"
-                                            "  episodes: 500 # default\n"
-                                            "  agents: [random, final] # --set #2\n"
-                                            "  selection: [greedy] # x.yaml:16:56\n"
-                                            "  confidence: 0.95 # default\n");
+  assert_string_equal(experiment->resolved,
+                      "name: whole # x.yaml:1:7\n"
+                      "seed: 7 # --set #1\n"
+                      "output: runs/whole # default\n"
+                      "environment: # x.yaml:3:3\n"
+                      "  plugin: test_shop # x.yaml:3:11\n"
+                      "  catalogue: null # default\n"
+                      "  products: 20 # x.yaml:4:13\n"
+                      "  step_limit: 100 # default\n"
+                      "  observation: text_rich # x.yaml:5:16\n"
+                      "policy: # x.yaml:6:9\n"
+                      "  plugin: test_trainer # x.yaml:6:18\n"
+                      "  width: 8 # x.yaml:6:39\n"
+                      "  dropout: 0 # x.yaml:6:51\n"
+                      "  bias: true # default\n"
+                      "rollout: # --set #4\n"
+                      "  slots: 4 # --set #4\n"
+                      "checkpoint: # default\n"
+                      "  every: 100 # default\n"
+                      "  keep: 2 # default\n"
+                      "stages: # x.yaml:8:3\n"
+                      "  - generate: # x.yaml:8:15\n"
+                      "      agent: expert # x.yaml:8:23\n"
+                      "      policy_from: null # default\n"
+                      "      teacher: null # default\n"
+                      "      split: train # default\n"
+                      "      episodes: 50 # x.yaml:8:41\n"
+                      "      perfect: 0 # default\n"
+                      "      per_goal: 1 # default\n"
+                      "      shuffle: false # default\n"
+                      "      successful_only: true # x.yaml:8:62\n"
+                      "      prune_loops: false # default\n"
+                      "      rejected_into: null # default\n"
+                      "    into: expert.jsonl # x.yaml:9:11\n"
+                      "  - import: # x.yaml:10:13\n"
+                      "      sessions: sessions.txt # x.yaml:10:24\n"
+                      "      splits: [train, dev] # x.yaml:10:46\n"
+                      "      add_searches: true # default\n"
+                      "      successful_only: false # default\n"
+                      "    into: \"human 1.jsonl\" # x.yaml:11:11\n"
+                      "  - algorithm: test_imitation # x.yaml:12:16\n"
+                      "    trajectories: [expert.jsonl, expert.jsonl] # x.yaml:13:19, --set #3\n"
+                      "    refresh_every: 0 # default\n"
+                      "    refresh_mode: replace # default\n"
+                      "    evaluate_every: 10 # x.yaml:15:21\n"
+                      "    evaluate_episodes: 100 # default\n"
+                      "    evaluate_split: dev # default\n"
+                      "    epochs: 3 # default\n"
+                      "    learning_rate: 2.5e-5 # x.yaml:14:20\n"
+                      "    schedule: linear # default\n"
+                      "    log_every: 1 # default\n"
+                      "evaluate: # x.yaml:16:11\n"
+                      "  split: test # default\n"
+                      "  episodes: 500 # default\n"
+                      "  agents: [random, final] # --set #2\n"
+                      "  selection: [greedy] # x.yaml:16:56\n"
+                      "  confidence: 0.95 # default\n");
   cw_experiment_free(experiment);
 }
 
@@ -187,7 +188,8 @@ static void test_the_resolved_text_loads_to_the_same_experiment(void **state)
 {
   (void)state;
   static const char *const texts[] = {
-      whole, "name: \"odd: #name 'é'\"\nenvironment: {plugin: test_shop, catalogue: 'a # b'}\noutput: \"true\"\n",
+      whole,
+      "name: \"odd: #name 'é'\"\nenvironment: {plugin: test_shop, catalogue: 'a # b'}\noutput: \"true\"\n",
       "environment: {plugin: test_maze}\nevaluate: {agents: []}\nstages: []\n"};
   for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
     CwExperiment *first = load_text(texts[i], NULL);
@@ -212,10 +214,10 @@ static void assert_resume(const char *set, const char *expected)
   assert_int_equal(same, strcmp(saved->fingerprint, changed->fingerprint) == 0);
   assert_int_equal(same, expected == NULL);
   if (expected) {
-    g_autofree char *message =
-        g_strdup_printf("run/config.yaml: this run cannot be resumed with other values: %s. Set them back, or start a "
-                        "new run with --out DIR",
-                        expected);
+    g_autofree char *message = g_strdup_printf(
+        "run/config.yaml: this run cannot be resumed with other values: %s. Set them back, or start a "
+        "new run with --out DIR",
+        expected);
     assert_true(g_error_matches(error, CW_CONFIG_ERROR, CW_ERROR_CONFIGURATION));
     assert_string_equal(error->message, message);
   }
@@ -241,13 +243,15 @@ static void test_a_resume_with_other_values_is_refused_by_name(void **state)
   (void)state;
   assert_resume("stages.2.learning_rate=1e-4", "stages.2.learning_rate was 2.5e-5, is 1e-4 (--set #1)");
   assert_resume("seed=1", "seed was 233, is 1 (--set #1)");
-  assert_resume("policy.plugin=test_actor_critic", "policy.plugin was test_trainer, is test_actor_critic (--set #1)");
+  assert_resume("policy.plugin=test_actor_critic",
+                "policy.plugin was test_trainer, is test_actor_critic (--set #1)");
   assert_resume("stages.2.trajectories=expert.jsonl",
                 "stages.2.trajectories was [expert.jsonl, \"human 1.jsonl\"], is [expert.jsonl] (--set #1)");
-  assert_resume("stages=[]",
-                "stages.0.generate.agent was expert, is absent; stages.0.generate.policy_from was null, is absent; "
-                "stages.0.generate.teacher was null, is absent; stages.0.generate.split was train, is absent; "
-                "stages.0.generate.episodes was 50, is absent; and 23 more");
+  assert_resume(
+      "stages=[]",
+      "stages.0.generate.agent was expert, is absent; stages.0.generate.policy_from was null, is absent; "
+      "stages.0.generate.teacher was null, is absent; stages.0.generate.split was train, is absent; "
+      "stages.0.generate.episodes was 50, is absent; and 23 more");
 }
 
 static void test_a_saved_text_without_stages_is_compared_too(void **state)
@@ -271,8 +275,9 @@ static void test_a_saved_text_that_is_no_yaml_is_an_error(void **state)
   g_autoptr(GError) error = NULL;
   CwExperiment *experiment = load_text("environment: {plugin: test_maze}\n", NULL);
   assert_false(cw_experiment_check_resume(experiment, "a: [", "run/config.yaml", &error));
-  assert_string_equal(error->message, "run/config.yaml:2:1: error: YAML syntax: did not find expected node content "
-                                      "while parsing a flow node");
+  assert_string_equal(error->message,
+                      "run/config.yaml:2:1: error: YAML syntax: did not find expected node content "
+                      "while parsing a flow node");
   cw_experiment_free(experiment);
 }
 
@@ -297,9 +302,10 @@ static void test_trajectories_may_be_files(void **state)
 {
   (void)state;
   write_file("given.jsonl", "");
-  CwExperiment *experiment = load_text("environment: {plugin: test_maze}\npolicy: {plugin: test_trainer, width: 1}\n"
-                                       "stages:\n  - {algorithm: test_imitation, trajectories: given.jsonl}\n",
-                                       NULL);
+  CwExperiment *experiment =
+      load_text("environment: {plugin: test_maze}\npolicy: {plugin: test_trainer, width: 1}\n"
+                "stages:\n  - {algorithm: test_imitation, trajectories: given.jsonl}\n",
+                NULL);
   cw_experiment_free(experiment);
 }
 
@@ -311,8 +317,9 @@ static void test_what_an_algorithm_needs_may_depend_on_its_options(void **state)
   static const char *const sets[] = {"stages.0.gamma=1", NULL};
   cw_experiment_free(load_text(text, NULL));
   g_autofree char *complaints = experiments_complaints("x.yaml", sets, registry);
-  assert_string_equal(complaints, "x.yaml:4:5: error: algorithm 'test_online' needs a frozen reference; policy "
-                                  "'test_actor_critic' cannot clone itself\n");
+  assert_string_equal(complaints,
+                      "x.yaml:4:5: error: algorithm 'test_online' needs a frozen reference; policy "
+                      "'test_actor_critic' cannot clone itself\n");
 }
 
 static void test_a_missing_file_is_one_complaint(void **state)

@@ -23,15 +23,15 @@ typedef struct {
 static const char *const schedules[] = {"constant", "linear", "cosine", NULL};
 static const char *const splits[] = {"train", "dev", "test", NULL};
 
-#define ROW(member, ...)                                                                                               \
-  {                                                                                                                    \
-#member, .offset = offsetof(Options, member), __VA_ARGS__                                                          \
+#define ROW(member, ...)                                                                                     \
+  {                                                                                                          \
+#member, .offset = offsetof(Options, member), __VA_ARGS__                                                \
   }
 
 static const CwOption rows[] = {
     ROW(shuffle, .type = CW_OPTION_BOOLEAN, .default_value = "true", .help = "order of the data"),
-    ROW(epochs, .type = CW_OPTION_INTEGER, .default_value = "3", .minimum = 1, .maximum = 1000, .unit = "passes",
-        .flags = CW_OPTION_RESUME_SAFE, .help = "passes over the data"),
+    ROW(epochs, .type = CW_OPTION_INTEGER, .default_value = "3", .minimum = 1, .maximum = 1000,
+        .unit = "passes", .flags = CW_OPTION_RESUME_SAFE, .help = "passes over the data"),
     ROW(offset, .type = CW_OPTION_INTEGER, .help = "any | integer"),
     ROW(learning_rate, .type = CW_OPTION_NUMBER, .default_value = "1e-4", .minimum = 0, .maximum = 1,
         .help = "step size"),
@@ -39,8 +39,10 @@ static const CwOption rows[] = {
     ROW(label, .type = CW_OPTION_STRING, .default_value = "", .help = "a label"),
     ROW(model, .type = CW_OPTION_PATH, .flags = CW_OPTION_REQUIRED, .help = "model folder"),
     ROW(note, .type = CW_OPTION_STRING, .help = "free text"),
-    ROW(schedule, .type = CW_OPTION_ENUM, .default_value = "linear", .values = schedules, .help = "of the step size"),
-    ROW(splits, .type = CW_OPTION_STRING_LIST, .default_value = "train, dev", .values = splits, .help = "splits"),
+    ROW(schedule, .type = CW_OPTION_ENUM, .default_value = "linear", .values = schedules,
+        .help = "of the step size"),
+    ROW(splits, .type = CW_OPTION_STRING_LIST, .default_value = "train, dev", .values = splits,
+        .help = "splits"),
     ROW(tags, .type = CW_OPTION_STRING_LIST, .help = "anything"),
 };
 
@@ -50,8 +52,10 @@ static const CwOptionTable table = {rows, G_N_ELEMENTS(rows), sizeof(Options)};
 static Options *fill(const char *text, char **complaints)
 {
   static const char *const also_allowed[] = {"plugin", NULL};
-  static const CwKnownKey elsewhere[] = {
-      {"gamma", "algorithm 'ppo'"}, {"episodes", "evaluate"}, {"episodes", "generate"}, {"episodes", "evaluate"}};
+  static const CwKnownKey elsewhere[] = {{"gamma", "algorithm 'ppo'"},
+                                         {"episodes", "evaluate"},
+                                         {"episodes", "generate"},
+                                         {"episodes", "evaluate"}};
   CwDiagnostics *diagnostics = cw_diagnostics_new();
   CwYamlNode *root = cw_yaml_parse_text(text, "x.yaml", diagnostics);
   assert_non_null(root);
@@ -122,9 +126,10 @@ static void test_every_type_is_read(void **state)
 {
   (void)state;
   g_autofree char *complaints = NULL;
-  Options *options = fill("{shuffle: false, epochs: +10, offset: -9223372036854775808, learning_rate: .5, any: 2E+3,\n"
-                          " label: 12, model: 'a b', note: \"\\u00e9\", schedule: \"cosine\", splits: test, tags: []}",
-                          &complaints);
+  Options *options =
+      fill("{shuffle: false, epochs: +10, offset: -9223372036854775808, learning_rate: .5, any: 2E+3,\n"
+           " label: 12, model: 'a b', note: \"\\u00e9\", schedule: \"cosine\", splits: test, tags: []}",
+           &complaints);
   assert_string_equal(complaints, "");
   assert_false(options->shuffle);
   assert_int_equal(options->epochs, 10);
@@ -199,7 +204,8 @@ static void test_booleans_are_true_or_false(void **state)
 static void test_names_of_an_enumeration_are_suggested(void **state)
 {
   (void)state;
-  assert_problem("schedule", "linaer", "is 'linaer'; expected one of constant, linear, cosine; did you mean 'linear'?");
+  assert_problem("schedule", "linaer",
+                 "is 'linaer'; expected one of constant, linear, cosine; did you mean 'linear'?");
   assert_problem("schedule", "exponential", "is 'exponential'; expected one of constant, linear, cosine");
 }
 
@@ -217,11 +223,12 @@ static void test_strings_may_be_null_only_without_default(void **state)
 static void test_lists_are_checked_item_by_item(void **state)
 {
   (void)state;
-  assert_complaints("model: m\nsplits: [train, tset, [dev]]\ntags: {a: b}\n",
-                    "x.yaml:2:17: error: splits in algorithm 'bc' is 'tset'; expected one of train, dev, test; did you "
-                    "mean 'test'?\n"
-                    "x.yaml:2:23: error: splits in algorithm 'bc': expected a list of strings, found a list in it\n"
-                    "x.yaml:3:7: error: tags in algorithm 'bc': expected a list of strings, found a mapping\n");
+  assert_complaints(
+      "model: m\nsplits: [train, tset, [dev]]\ntags: {a: b}\n",
+      "x.yaml:2:17: error: splits in algorithm 'bc' is 'tset'; expected one of train, dev, test; did you "
+      "mean 'test'?\n"
+      "x.yaml:2:23: error: splits in algorithm 'bc': expected a list of strings, found a list in it\n"
+      "x.yaml:3:7: error: tags in algorithm 'bc': expected a list of strings, found a mapping\n");
   assert_complaints("model: m\ntags: [a, '']\n",
                     "x.yaml:2:11: error: tags in algorithm 'bc' has an empty item; remove it\n");
 }
@@ -323,12 +330,14 @@ static void test_the_self_check_finds_what_is_wrong_with_a_row(void **state)
   choice.values = none;
   assert_self_check(choice, 4, "option 'kind' has an empty list of values");
   choice.values = schedules;
-  assert_self_check(choice, 4, "option 'kind' has a default that is 'b'; expected one of constant, linear, cosine");
+  assert_self_check(choice, 4,
+                    "option 'kind' has a default that is 'b'; expected one of constant, linear, cosine");
   choice.type = CW_OPTION_STRING_LIST;
   choice.default_value = "linear,cosin";
-  assert_self_check(choice, 8,
-                    "option 'kind' has a default that is 'cosin'; expected one of constant, linear, cosine; did you "
-                    "mean 'cosine'?");
+  assert_self_check(
+      choice, 8,
+      "option 'kind' has a default that is 'cosin'; expected one of constant, linear, cosine; did you "
+      "mean 'cosine'?");
   choice.default_value = "linear";
   choice.maximum = 3;
   assert_self_check(choice, 8, "option 'kind' has a range, which only an integer or a number may have");
@@ -450,10 +459,11 @@ static void test_markdown_is_a_table(void **state)
   (void)state;
   CwOptionTable some = {rows + 1, 2, sizeof(Options)};
   g_autofree char *markdown = cw_options_markdown(&some);
-  assert_string_equal(markdown,
-                      "| Option | Type | Default | Allowed | Meaning |\n|---|---|---|---|---|\n"
-                      "| `epochs` | integer | 3 | 1 to 1000 passes | passes over the data (may change on resume) |\n"
-                      "| `offset` | integer | 0 |  | any \\| integer |\n");
+  assert_string_equal(
+      markdown,
+      "| Option | Type | Default | Allowed | Meaning |\n|---|---|---|---|---|\n"
+      "| `epochs` | integer | 3 | 1 to 1000 passes | passes over the data (may change on resume) |\n"
+      "| `offset` | integer | 0 |  | any \\| integer |\n");
 }
 
 int main(void)

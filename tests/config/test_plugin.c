@@ -44,8 +44,8 @@ static const CwOption shop_options[] = {
      .maximum = 1000, .help = "how many"},
     {"step_limit", CW_OPTION_INTEGER, offsetof(ShopOptions, step_limit), .default_value = "100", .minimum = 1,
      .maximum = 1000, .unit = "steps", .help = "longest episode"},
-    {"observation", CW_OPTION_ENUM, offsetof(ShopOptions, observation), .default_value = "text", .values = observations,
-     .help = "what is seen"},
+    {"observation", CW_OPTION_ENUM, offsetof(ShopOptions, observation), .default_value = "text",
+     .values = observations, .help = "what is seen"},
 };
 
 static gint64 n_goals(gpointer shared, const char *split)
@@ -142,7 +142,8 @@ static const CwOption policy_options[] = {
      .maximum = 4096, .help = "number of features"},
     {"dropout", CW_OPTION_NUMBER, offsetof(PolicyOptions, dropout), .default_value = "0.1", .minimum = 0,
      .maximum = 0.9, .help = "probability"},
-    {"bias", CW_OPTION_BOOLEAN, offsetof(PolicyOptions, bias), .default_value = "true", .help = "add a constant"},
+    {"bias", CW_OPTION_BOOLEAN, offsetof(PolicyOptions, bias), .default_value = "true",
+     .help = "add a constant"},
 };
 
 static gboolean score(gpointer policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
@@ -158,7 +159,8 @@ static gboolean backward(gpointer policy, const float *dlogits, const float *dva
   return refuse(error);
 }
 
-static gboolean optimise(gpointer policy, double learning_rate, double max_norm, double *gradient_norm, GError **error)
+static gboolean optimise(gpointer policy, double learning_rate, double max_norm, double *gradient_norm,
+                         GError **error)
 {
   (void)policy, (void)learning_rate, (void)max_norm, (void)gradient_norm;
   return refuse(error);
@@ -198,17 +200,18 @@ static const CwOption imitation_options[] = {
      .maximum = 1000, .help = "passes over the data"},
     {"learning_rate", CW_OPTION_NUMBER, offsetof(AlgorithmOptions, learning_rate), .default_value = "1e-4",
      .minimum = 0, .maximum = 1, .help = "step size"},
-    {"schedule", CW_OPTION_ENUM, offsetof(AlgorithmOptions, schedule), .default_value = "linear", .values = schedules,
-     .help = "of the step size"},
-    {"log_every", CW_OPTION_INTEGER, offsetof(AlgorithmOptions, log_every), .default_value = "1", .minimum = 1,
-     .maximum = 1000, .flags = CW_OPTION_RESUME_SAFE, .help = "updates between lines"},
+    {"schedule", CW_OPTION_ENUM, offsetof(AlgorithmOptions, schedule), .default_value = "linear",
+     .values = schedules, .help = "of the step size"},
+    {"log_every", CW_OPTION_INTEGER, offsetof(AlgorithmOptions, log_every), .default_value = "1",
+     .minimum = 1, .maximum = 1000, .flags = CW_OPTION_RESUME_SAFE, .help = "updates between lines"},
 };
 static const CwOption online_options[] = {
-    {"gamma", CW_OPTION_NUMBER, offsetof(AlgorithmOptions, gamma), .default_value = "0.9", .minimum = 0, .maximum = 1,
-     .help = "discount"},
+    {"gamma", CW_OPTION_NUMBER, offsetof(AlgorithmOptions, gamma), .default_value = "0.9", .minimum = 0,
+     .maximum = 1, .help = "discount"},
 };
 static const CwOption greedy_options[] = {
-    {"trajectories", CW_OPTION_STRING_LIST, offsetof(AlgorithmOptions, phases), .help = "takes a key of the core"},
+    {"trajectories", CW_OPTION_STRING_LIST, offsetof(AlgorithmOptions, phases),
+     .help = "takes a key of the core"},
 };
 
 static gpointer open_algorithm(gconstpointer options, GError **error)
@@ -248,14 +251,14 @@ static const CwAlgorithmVtable imitation = {open_algorithm, close_nothing, imita
 static const CwAlgorithmVtable online = {open_algorithm, close_nothing, online_needs, NULL,   update,
                                          NULL,           state,         state,        metrics};
 
-#define ENVIRONMENT(feature_name, bits)                                                                                \
-  CW_FEATURE_ENVIRONMENT, feature_name, "for tests", &environment, sizeof(CwEnvironmentVtable), bits,                  \
+#define ENVIRONMENT(feature_name, bits)                                                                      \
+  CW_FEATURE_ENVIRONMENT, feature_name, "for tests", &environment, sizeof(CwEnvironmentVtable), bits,        \
       CW_FEATURE_OPTIONS(shop_options, ShopOptions)
-#define POLICY(feature_name, bits)                                                                                     \
-  CW_FEATURE_POLICY, feature_name, "for tests", &policy, sizeof(CwPolicyVtable), bits,                                 \
+#define POLICY(feature_name, bits)                                                                           \
+  CW_FEATURE_POLICY, feature_name, "for tests", &policy, sizeof(CwPolicyVtable), bits,                       \
       CW_FEATURE_OPTIONS(policy_options, PolicyOptions)
-#define ALGORITHM(feature_name, vtable, rows)                                                                          \
-  CW_FEATURE_ALGORITHM, feature_name, "for tests", &vtable, sizeof(CwAlgorithmVtable), 0,                              \
+#define ALGORITHM(feature_name, vtable, rows)                                                                \
+  CW_FEATURE_ALGORITHM, feature_name, "for tests", &vtable, sizeof(CwAlgorithmVtable), 0,                    \
       CW_FEATURE_OPTIONS(rows, AlgorithmOptions)
 
 static const CwFeature features[] = {

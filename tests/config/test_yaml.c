@@ -55,7 +55,8 @@ static void test_every_node_knows_its_line_and_column(void **state)
   const CwYamlNode *stages = cw_yaml_get(root, "stages");
   assert_int_equal(stages->kind, CW_YAML_SEQUENCE);
   assert_int_equal(stages->items->len, 2);
-  const CwYamlNode *first = g_ptr_array_index(stages->items, 0), *second = g_ptr_array_index(stages->items, 1);
+  const CwYamlNode *first = g_ptr_array_index(stages->items, 0),
+                   *second = g_ptr_array_index(stages->items, 1);
   assert_place(first->place, 4, 5);
   assert_true(cw_yaml_get(first, "a")->quoted);
   const CwYamlNode *list = cw_yaml_get(first, "b");
@@ -83,7 +84,8 @@ static void test_a_duplicate_key_is_refused_and_keeps_the_first_value(void **sta
   (void)state;
   CwYamlNode *root = NULL;
   g_autofree char *complaints = complaints_of("seed: 1\nname: x\nseed: 2\n", &root);
-  assert_string_equal(complaints, "x.yaml:3:1: error: duplicate key 'seed'; it was first given at x.yaml:1:1\n");
+  assert_string_equal(complaints,
+                      "x.yaml:3:1: error: duplicate key 'seed'; it was first given at x.yaml:1:1\n");
   assert_string_equal(cw_yaml_get(root, "seed")->scalar, "1");
   cw_yaml_free(root);
 }
@@ -93,12 +95,13 @@ static void test_anchors_aliases_and_tags_are_refused_all_at_once(void **state)
   (void)state;
   CwYamlNode *root = NULL;
   g_autofree char *complaints = complaints_of("a: &here 1\nb: *here\nc: !!int 3\nd: &m {e: !x []}\n", &root);
-  assert_string_equal(complaints,
-                      "x.yaml:1:4: error: anchor '&here' is not supported; write the value out where it is needed\n"
-                      "x.yaml:2:4: error: alias '*here' is not supported; write the value out here\n"
-                      "x.yaml:3:4: error: tag 'tag:yaml.org,2002:int' is not supported; remove it\n"
-                      "x.yaml:4:4: error: anchor '&m' is not supported; write the value out where it is needed\n"
-                      "x.yaml:4:11: error: tag '!x' is not supported; remove it\n");
+  assert_string_equal(
+      complaints,
+      "x.yaml:1:4: error: anchor '&here' is not supported; write the value out where it is needed\n"
+      "x.yaml:2:4: error: alias '*here' is not supported; write the value out here\n"
+      "x.yaml:3:4: error: tag 'tag:yaml.org,2002:int' is not supported; remove it\n"
+      "x.yaml:4:4: error: anchor '&m' is not supported; write the value out where it is needed\n"
+      "x.yaml:4:11: error: tag '!x' is not supported; remove it\n");
   assert_true(cw_yaml_get(root, "b")->faulty);
   cw_yaml_free(root);
 }
@@ -106,7 +109,8 @@ static void test_anchors_aliases_and_tags_are_refused_all_at_once(void **state)
 static void test_several_documents_are_refused(void **state)
 {
   (void)state;
-  assert_complaints("a: 1\n---\nb: 2\n", "x.yaml:2:1: error: a second YAML document; write one document per file\n");
+  assert_complaints("a: 1\n---\nb: 2\n",
+                    "x.yaml:2:1: error: a second YAML document; write one document per file\n");
 }
 
 static void test_keys_must_be_words(void **state)
@@ -132,13 +136,17 @@ static void test_syntax_errors_say_where_and_what(void **state)
   assert_complaints("a: [1, 2\nb: 3\n",
                     "x.yaml:2:2: error: YAML syntax: did not find expected ',' or ']' while parsing "
                     "a flow sequence that starts at line 1, column 4\n");
-  assert_complaints("a:\n\tb: 1\n", "x.yaml:2:1: error: YAML syntax: found character that cannot start any token while "
-                                    "scanning for the next token; this is a tab: indent with spaces\n");
-  assert_complaints("a: @b\n", "x.yaml:1:4: error: YAML syntax: found character that cannot start any token while "
-                               "scanning for the next token; put quotes around a value that starts with '@'\n");
-  assert_complaints("a: b: c\n", "x.yaml:1:5: error: YAML syntax: mapping values are not allowed in this context\n");
-  assert_complaints("a: 'open\n", "x.yaml:2:1: error: YAML syntax: found unexpected end of stream while scanning a "
-                                  "quoted scalar that starts at line 1, column 4\n");
+  assert_complaints("a:\n\tb: 1\n",
+                    "x.yaml:2:1: error: YAML syntax: found character that cannot start any token while "
+                    "scanning for the next token; this is a tab: indent with spaces\n");
+  assert_complaints("a: @b\n",
+                    "x.yaml:1:4: error: YAML syntax: found character that cannot start any token while "
+                    "scanning for the next token; put quotes around a value that starts with '@'\n");
+  assert_complaints("a: b: c\n",
+                    "x.yaml:1:5: error: YAML syntax: mapping values are not allowed in this context\n");
+  assert_complaints("a: 'open\n",
+                    "x.yaml:2:1: error: YAML syntax: found unexpected end of stream while scanning a "
+                    "quoted scalar that starts at line 1, column 4\n");
 }
 
 static void test_bytes_that_are_not_text_are_refused_by_place(void **state)
@@ -146,7 +154,8 @@ static void test_bytes_that_are_not_text_are_refused_by_place(void **state)
   (void)state;
   assert_complaints("a: 1\nb: \xc3\x28\n",
                     "x.yaml:2:4: error: byte 0xc3 at offset 8 is not valid UTF-8; save the file as UTF-8\n");
-  assert_complaints("a: 1\r\né: \x07\n", "x.yaml:2:4: error: the character U+0007 is not allowed in YAML; remove it\n");
+  assert_complaints("a: 1\r\né: \x07\n",
+                    "x.yaml:2:4: error: the character U+0007 is not allowed in YAML; remove it\n");
   assert_complaints("a: \"x\\0y\"\n", "x.yaml:1:4: error: the value contains a NUL character; remove it\n");
 }
 
@@ -173,8 +182,9 @@ static void test_the_number_of_nodes_is_bounded(void **state)
     g_string_append(text, "- 0\n");
   cw_yaml_free(parse(text->str));
   g_string_append(text, "- 0\n");
-  assert_complaints(text->str,
-                    "x.yaml:100000:3: error: more than 100000 keys and values; a configuration is never that large\n");
+  assert_complaints(
+      text->str,
+      "x.yaml:100000:3: error: more than 100000 keys and values; a configuration is never that large\n");
   g_string_free(text, TRUE);
 }
 
@@ -206,7 +216,8 @@ static void test_set_replaces_adds_and_reaches_into_lists(void **state)
   assert_int_equal(cw_yaml_get(root, "seed")->place.line, 0);
   assert_int_equal(cw_yaml_get_pair(root, "seed")->place.line, 1);
   const CwYamlNode *stages = cw_yaml_get(root, "stages");
-  const CwYamlNode *first = g_ptr_array_index(stages->items, 0), *second = g_ptr_array_index(stages->items, 1);
+  const CwYamlNode *first = g_ptr_array_index(stages->items, 0),
+                   *second = g_ptr_array_index(stages->items, 1);
   assert_string_equal(cw_yaml_get(second, "b")->scalar, "x=y");
   assert_true(cw_yaml_get(second, "b")->quoted);
   assert_string_equal(cw_yaml_get(first, "c")->scalar, "4");
@@ -239,9 +250,11 @@ static void test_set_refuses_what_it_cannot_apply_and_changes_nothing(void **sta
       "<command line>: --set #2: error: the key in 'a..b=1' has an empty part\n"
       "<command line>: --set #3: error: 'seed' is a single value; it has no 'x' to set\n"
       "<command line>: --set #4: error: 'stages' has 2 items; there is no item 2 (they count from 0)\n"
-      "<command line>: --set #5: error: 'stages' is a list; expected the number of an item (from 0), found 'one'\n"
+      "<command line>: --set #5: error: 'stages' is a list; expected the number of an item (from 0), found "
+      "'one'\n"
       "<command line>: --set #6: error: no value after '='; for an empty string write seed=''\n"
-      "<command line>: --set #7: error: YAML syntax: did not find expected ',' or ']' while parsing a flow sequence\n"
+      "<command line>: --set #7: error: YAML syntax: did not find expected ',' or ']' while parsing a flow "
+      "sequence\n"
       "<command line>: --set #8: error: 'stages.0.a' is a single value; it has no 'b' to set\n"
       "<command line>: --set #9: error: a second YAML document; write one document per file\n");
   assert_string_equal(cw_yaml_get(root, "seed")->scalar, "1");

@@ -1,5 +1,5 @@
-/* What the tests of the emulation share: launching, device memory with values, and running something that must end in
- * a report. */
+/* What the tests of the emulation share: launching, device memory with values, and running something that
+ * must end in a report. */
 #ifndef TEST_CUDA_EMULATION_H
 #define TEST_CUDA_EMULATION_H
 
@@ -9,7 +9,7 @@
 #include <vector>
 
 #define LAUNCH(kernel, grid, block, ...) LAUNCH_IN(kernel, grid, block, 0, nullptr, __VA_ARGS__)
-#define LAUNCH_IN(kernel, grid, block, shared, stream, ...)                                                            \
+#define LAUNCH_IN(kernel, grid, block, shared, stream, ...)                                                  \
   cw_host_launch(#kernel, (kernel), (grid), (block), (shared), (stream), __VA_ARGS__)
 
 /* n elements of device memory, without values. */

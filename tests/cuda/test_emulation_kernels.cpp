@@ -118,10 +118,12 @@ static void test_products_by_tiles_and_by_cublas(void **)
   cublasHandle_t handle;
   LAUNCH(multiply_tiles, dim3(n / 8, n / 8), dim3(8, 8), a_device, b_device, tiles, n);
   cublasCreate(&handle);
-  assert_int_equal(cublasGemmEx(handle, CUBLAS_OP_N, CUBLAS_OP_N, n, n, n, &one, b_device, CUDA_R_32F, n, a_device,
-                                CUDA_R_32F, n, &zero, library, CUDA_R_32F, n, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT),
+  assert_int_equal(cublasGemmEx(handle, CUBLAS_OP_N, CUBLAS_OP_N, n, n, n, &one, b_device, CUDA_R_32F, n,
+                                a_device, CUDA_R_32F, n, &zero, library, CUDA_R_32F, n, CUBLAS_COMPUTE_32F,
+                                CUBLAS_GEMM_DEFAULT),
                    CUBLAS_STATUS_SUCCESS);
-  assert_memory_equal(host_copy(tiles, n * n).data(), host_copy(library, n * n).data(), n * n * sizeof(float));
+  assert_memory_equal(host_copy(tiles, n * n).data(), host_copy(library, n * n).data(),
+                      n * n * sizeof(float));
   cublasDestroy(handle);
 }
 
@@ -134,17 +136,18 @@ static void test_products_of_bf16_and_tf32(void **)
   float *floats = device_copy<float>({x, 3}), *c = device_copy<float>({100});
   __nv_bfloat16 *on_device = device_copy(halves), *c_half = device_new<__nv_bfloat16>(1);
   cublasCreate(&handle);
-  cublasGemmEx(handle, CUBLAS_OP_T, CUBLAS_OP_N, 1, 1, 2, &one, floats, CUDA_R_32F, 2, floats, CUDA_R_32F, 2, &half, c,
-               CUDA_R_32F, 1, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
+  cublasGemmEx(handle, CUBLAS_OP_T, CUBLAS_OP_N, 1, 1, 2, &one, floats, CUDA_R_32F, 2, floats, CUDA_R_32F, 2,
+               &half, c, CUDA_R_32F, 1, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
   assert_true(std::fabs(host_copy(c, 1)[0] - (x * x + 9 + 50)) < 1e-5f);
-  cublasGemmEx(handle, CUBLAS_OP_T, CUBLAS_OP_N, 1, 1, 2, &one, floats, CUDA_R_32F, 2, floats, CUDA_R_32F, 2, &zero, c,
-               CUDA_R_32F, 1, CUBLAS_COMPUTE_32F_FAST_TF32, CUBLAS_GEMM_DEFAULT);
+  cublasGemmEx(handle, CUBLAS_OP_T, CUBLAS_OP_N, 1, 1, 2, &one, floats, CUDA_R_32F, 2, floats, CUDA_R_32F, 2,
+               &zero, c, CUDA_R_32F, 1, CUBLAS_COMPUTE_32F_FAST_TF32, CUBLAS_GEMM_DEFAULT);
   const float rounded = 1 + 1.0f / 256;
   assert_true(host_copy(c, 1)[0] == rounded * rounded + 9);
-  cublasGemmEx(handle, CUBLAS_OP_T, CUBLAS_OP_N, 1, 1, 2, &one, on_device, CUDA_R_16BF, 2, on_device, CUDA_R_16BF, 2,
-               &zero, c_half, CUDA_R_16BF, 1, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
+  cublasGemmEx(handle, CUBLAS_OP_T, CUBLAS_OP_N, 1, 1, 2, &one, on_device, CUDA_R_16BF, 2, on_device,
+               CUDA_R_16BF, 2, &zero, c_half, CUDA_R_16BF, 1, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
   const float half_x = __bfloat162float(halves[0]);
-  assert_true(__bfloat162float(host_copy(c_half, 1)[0]) == __bfloat162float(__float2bfloat16(half_x * half_x + 9)));
+  assert_true(__bfloat162float(host_copy(c_half, 1)[0]) ==
+              __bfloat162float(__float2bfloat16(half_x * half_x + 9)));
   cublasDestroy(handle);
 }
 
@@ -155,7 +158,8 @@ __global__ static void multiply_one_tile(const unsigned *a, const unsigned *b, f
   const unsigned left[4] = {a[group * 8 + within], a[(group + 8) * 8 + within], a[group * 8 + within + 4],
                             a[(group + 8) * 8 + within + 4]};
   float sums[4] = {0, 0, 0, 0};
-  cw_host_multiply_tile(sums, left, b[group * 8 + within], b[group * 8 + within + 4], __FILE_NAME__, __LINE__);
+  cw_host_multiply_tile(sums, left, b[group * 8 + within], b[group * 8 + within + 4], __FILE_NAME__,
+                        __LINE__);
   for (unsigned i = 0; i < 4; i++)
     c[(group + i / 2 * 8) * 8 + 2 * within + i % 2] = sums[i];
 }
@@ -186,14 +190,16 @@ static void test_strided_products(void **)
   float one = 1, zero = 0, *a = device_copy(counting(12)), *c = device_new<float>(12);
   cublasCreate(&handle);
   /* Three 2 x 2 matrices, each with itself. */
-  cublasGemmStridedBatchedEx(handle, CUBLAS_OP_N, CUBLAS_OP_N, 2, 2, 2, &one, a, CUDA_R_32F, 2, 4, a, CUDA_R_32F, 2, 4,
-                             &zero, c, CUDA_R_32F, 2, 4, 3, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
+  cublasGemmStridedBatchedEx(handle, CUBLAS_OP_N, CUBLAS_OP_N, 2, 2, 2, &one, a, CUDA_R_32F, 2, 4, a,
+                             CUDA_R_32F, 2, 4, &zero, c, CUDA_R_32F, 2, 4, 3, CUBLAS_COMPUTE_32F,
+                             CUBLAS_GEMM_DEFAULT);
   std::vector<float> found = host_copy(c, 12);
   for (int p = 0; p < 3; p++)
     for (int i = 0; i < 2; i++)
       for (int j = 0; j < 2; j++) {
         const int first = 4 * p;
-        assert_true(found[first + 2 * j + i] == (first + i) * (first + 2 * j) + (first + 2 + i) * (first + 2 * j + 1));
+        assert_true(found[first + 2 * j + i] ==
+                    (first + i) * (first + 2 * j) + (first + 2 + i) * (first + 2 * j + 1));
       }
   cublasDestroy(handle);
 }
@@ -203,8 +209,9 @@ static void test_matrices_too_narrow_are_refused(void **)
   cublasHandle_t handle;
   float one = 1, zero = 0, *a = device_copy(counting(12)), *c = device_new<float>(12);
   cublasCreate(&handle);
-  assert_int_equal(cublasGemmEx(handle, CUBLAS_OP_N, CUBLAS_OP_N, 3, 2, 2, &one, a, CUDA_R_32F, 2, a, CUDA_R_32F, 2,
-                                &zero, c, CUDA_R_32F, 3, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT),
+  assert_int_equal(cublasGemmEx(handle, CUBLAS_OP_N, CUBLAS_OP_N, 3, 2, 2, &one, a, CUDA_R_32F, 2, a,
+                                CUDA_R_32F, 2, &zero, c, CUDA_R_32F, 3, CUBLAS_COMPUTE_32F,
+                                CUBLAS_GEMM_DEFAULT),
                    CUBLAS_STATUS_INVALID_VALUE);
   cublasDestroy(handle);
 }

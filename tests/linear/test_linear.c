@@ -268,8 +268,8 @@ static void test_model_of_another_size_is_refused(void **state)
   (void)state;
   assert_true(linear_model_save(model, directory, NULL));
   assert_false(linear_model_load(other, directory, &error));
-  message =
-      g_strdup_printf("%s: expected a model of 512 buckets, found 256; open the policy with 'buckets: 256'", directory);
+  message = g_strdup_printf(
+      "%s: expected a model of 512 buckets, found 256; open the policy with 'buckets: 256'", directory);
   assert_string_equal(error->message, message);
   assert_true(other->weights[0] == 0);
   g_error_free(error);
@@ -310,8 +310,9 @@ static void test_damaged_files_are_refused(void **state)
 
   (void)state;
   assert_load_fails("CWLI", 4, "expected at least 24 bytes, found 4; the file is cut short");
-  assert_load_fails("cwlinear\1\0\0\0\2\0\0\0\0\0\0\0\0\0\0\0", 24,
-                    "expected a linear model of format 1 and this machine's byte order, found something else");
+  assert_load_fails(
+      "cwlinear\1\0\0\0\2\0\0\0\0\0\0\0\0\0\0\0", 24,
+      "expected a linear model of format 1 and this machine's byte order, found something else");
   assert_load_fails("CWLINEAR\1\0\0\0\3\0\0\0\0\0\0\0\0\0\0\0", 24,
                     "expected a power of two as number of buckets, found 3");
   assert_load_fails(content, 60, "expected 64 bytes for 2 buckets, found 60");
@@ -363,7 +364,8 @@ static gpointer options_of(const Plugin *plugin, const char *yaml)
 {
   CwDiagnostics *diagnostics = cw_diagnostics_new();
   CwYamlNode *mapping = cw_yaml_parse_text(yaml, "test", diagnostics);
-  gpointer options = cw_options_fill(&plugin->feature->options, mapping, NULL, "policy 'linear'", diagnostics);
+  gpointer options =
+      cw_options_fill(&plugin->feature->options, mapping, NULL, "policy 'linear'", diagnostics);
 
   assert_int_equal(cw_diagnostics_count(diagnostics), 0);
   cw_yaml_free(mapping);
@@ -378,7 +380,8 @@ static void test_buckets_must_be_a_power_of_two(void **state)
   GError *error = NULL;
 
   assert_null(cw_policy_open(plugin->feature, options, 1, &error));
-  assert_string_equal(error->message, "policy 'linear': buckets: expected a power of two, found 1000; 32768 is one");
+  assert_string_equal(error->message,
+                      "policy 'linear': buckets: expected a power of two, found 1000; 32768 is one");
   assert_true(g_error_matches(error, CW_POLICY_ERROR, CW_ERROR_CONFIGURATION));
   g_error_free(error);
   cw_options_free(&plugin->feature->options, options);

@@ -35,8 +35,8 @@ static int forget_plugins(void **state)
   return 0;
 }
 
-static void note(const CwRegisteredFeature *feature, const char *check, CwCheckResult result, const char *message,
-                 gpointer user_data)
+static void note(const CwRegisteredFeature *feature, const char *check, CwCheckResult result,
+                 const char *message, gpointer user_data)
 {
   (void)feature;
   if (result == CW_CHECK_FAILED)
@@ -98,7 +98,8 @@ static void test_printing_is_noticed(void **state)
   assert_environment_noticed(&vtable, "standard_output_is_left_alone: texts_are_utf8 printed \"stepping");
 }
 
-static gboolean gambling_reset(gpointer session, const char *split, gint64 goal, CwRandom *random, GError **error)
+static gboolean gambling_reset(gpointer session, const char *split, gint64 goal, CwRandom *random,
+                               GError **error)
 {
   if (rand() < 0)
     return FALSE;
@@ -111,12 +112,14 @@ static void test_global_generator_is_noticed(void **state)
 
   (void)state;
   vtable.reset = gambling_reset;
-  assert_environment_noticed(&vtable, "global_random_generator_is_left_alone: texts_are_utf8 used rand(), random() or "
-                                      "srand(); take a CwRandom instead\n");
+  assert_environment_noticed(&vtable,
+                             "global_random_generator_is_left_alone: texts_are_utf8 used rand(), random() or "
+                             "srand(); take a CwRandom instead\n");
 }
 
 /* Each reset goes its own way. */
-static gboolean moody_reset(gpointer session, const char *split, gint64 goal, CwRandom *random, GError **error)
+static gboolean moody_reset(gpointer session, const char *split, gint64 goal, CwRandom *random,
+                            GError **error)
 {
   static guint64 mood;
 
@@ -130,8 +133,9 @@ static void test_episode_of_its_own_mind_is_noticed(void **state)
 
   (void)state;
   vtable.reset = moody_reset;
-  assert_environment_noticed(&vtable, "same_streams_give_the_same_episode: with equal random streams, the episode "
-                                      "differs from line ");
+  assert_environment_noticed(&vtable,
+                             "same_streams_give_the_same_episode: with equal random streams, the episode "
+                             "differs from line ");
 }
 
 static gboolean endless_step(gpointer session, guint candidate, CwOutcome *outcome, GError **error)
@@ -148,8 +152,8 @@ static void test_endless_episode_is_noticed(void **state)
 
   (void)state;
   vtable.step = endless_step;
-  assert_environment_noticed(&vtable,
-                             "random_play_ends: an episode of random choices was not over after 10000 steps\n");
+  assert_environment_noticed(
+      &vtable, "random_play_ends: an episode of random choices was not over after 10000 steps\n");
 }
 
 static gboolean lenient_step(gpointer session, guint candidate, CwOutcome *outcome, GError **error)
@@ -165,8 +169,9 @@ static void test_accepted_wrong_candidate_is_noticed(void **state)
 
   (void)state;
   vtable.step = lenient_step;
-  assert_environment_noticed(&vtable, "wrong_candidate_is_refused_and_loses_nothing: step took candidate 5 of 5 "
-                                      "(counted from 0) instead of refusing it\n");
+  assert_environment_noticed(&vtable,
+                             "wrong_candidate_is_refused_and_loses_nothing: step took candidate 5 of 5 "
+                             "(counted from 0) instead of refusing it\n");
 }
 
 static gboolean garbled_observe(gpointer session, CwObservation *observation, GError **error)
@@ -183,7 +188,8 @@ static void test_text_that_is_not_utf8_is_noticed(void **state)
 
   (void)state;
   vtable.observe = garbled_observe;
-  assert_environment_noticed(&vtable, "texts_are_utf8: the instruction is not UTF-8 at byte 6: \"colour\xff\"\n");
+  assert_environment_noticed(&vtable,
+                             "texts_are_utf8: the instruction is not UTF-8 at byte 6: \"colour\xff\"\n");
 }
 
 static const char *const *odd_description(gpointer object)
@@ -200,8 +206,9 @@ static void test_description_without_pairs_is_noticed(void **state)
 
   (void)state;
   vtable.describe = odd_description;
-  assert_environment_noticed(&vtable, "describes_itself_in_pairs: expected pairs of key and value, found 3 strings; "
-                                      "'left over' has no value\n");
+  assert_environment_noticed(&vtable,
+                             "describes_itself_in_pairs: expected pairs of key and value, found 3 strings; "
+                             "'left over' has no value\n");
 }
 
 static gint lost_script(gpointer session, const char *script, GError **error)
@@ -232,7 +239,8 @@ static void test_environment_that_does_not_open_is_noticed(void **state)
 
   (void)state;
   vtable.open = no_environment;
-  assert_environment_noticed(&vtable, "opens: environment 'skeleton_environment': catalogue.json: no such file\n");
+  assert_environment_noticed(&vtable,
+                             "opens: environment 'skeleton_environment': catalogue.json: no such file\n");
 }
 
 /* Policies. */
@@ -252,8 +260,8 @@ static void test_forgotten_gradient_is_noticed(void **state)
   assert_policy_noticed(&vtable, "gradients_match_finite_differences: element ");
 }
 
-static gboolean crowded_score(gpointer policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
-                              float *values, GError **error)
+static gboolean crowded_score(gpointer policy, const CwDecision *const *decisions, guint n_decisions,
+                              float *logits, float *values, GError **error)
 {
   gboolean scored = sound.policy->vtable.policy->score(policy, decisions, n_decisions, logits, values, error);
 
@@ -283,12 +291,13 @@ static void test_missing_clip_is_noticed(void **state)
 
   (void)state;
   vtable.step = unclipped_step;
-  assert_policy_noticed(&vtable, "step_clips_to_the_norm: a step clipped to half the norm and a step with halved "
-                                 "gradients lead to weights that differ by ");
+  assert_policy_noticed(&vtable,
+                        "step_clips_to_the_norm: a step clipped to half the norm and a step with halved "
+                        "gradients lead to weights that differ by ");
 }
 
-static void leave_gradient(const char *name, const gint64 *shape, guint n_dimensions, float *weights, float *gradient,
-                           gpointer user_data)
+static void leave_gradient(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
+                           float *gradient, gpointer user_data)
 {
   (void)name, (void)shape, (void)n_dimensions, (void)weights, (void)user_data;
   gradient[0] += 1;
@@ -310,12 +319,13 @@ static void test_gradients_left_over_are_noticed(void **state)
 
   (void)state;
   vtable.step = messy_step;
-  assert_policy_noticed(&vtable, "step_clears_the_gradients: after a step the gradient has the norm 2.23607; it must "
-                                 "be cleared\n");
+  assert_policy_noticed(&vtable,
+                        "step_clears_the_gradients: after a step the gradient has the norm 2.23607; it must "
+                        "be cleared\n");
 }
 
-static void drop_nan(const char *name, const gint64 *shape, guint n_dimensions, float *weights, float *gradient,
-                     gpointer user_data)
+static void drop_nan(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
+                     float *gradient, gpointer user_data)
 {
   (void)name, (void)shape, (void)n_dimensions, (void)weights, (void)user_data;
   if (isnan(gradient[0]))
@@ -352,7 +362,8 @@ static void test_load_that_does_nothing_is_noticed(void **state)
 
   (void)state;
   vtable.load = idle_load;
-  assert_policy_noticed(&vtable, "save_and_load_keep_every_bit: a policy that was loaded scores differently\n");
+  assert_policy_noticed(&vtable,
+                        "save_and_load_keep_every_bit: a policy that was loaded scores differently\n");
   assert_policy_noticed(&vtable, "failed_load_changes_nothing: load took an empty directory\n");
 }
 
@@ -371,8 +382,9 @@ static void test_lost_optimiser_state_is_noticed(void **state)
 
   (void)state;
   vtable.load = forgetful_load;
-  assert_policy_noticed(&vtable, "save_and_load_keep_every_bit: a policy that was loaded trains differently: after 3 "
-                                 "more steps it is not bit for bit the same\n");
+  assert_policy_noticed(&vtable,
+                        "save_and_load_keep_every_bit: a policy that was loaded trains differently: after 3 "
+                        "more steps it is not bit for bit the same\n");
 }
 
 /* Algorithms. */
@@ -389,12 +401,13 @@ static void test_undeclared_metric_is_noticed(void **state)
 
   (void)state;
   vtable.update = talkative_update;
-  assert_algorithm_noticed(&vtable, "runs_to_its_end_with_declared_metrics: it recorded a metric 'gossip' that it "
-                                    "does not declare\n");
+  assert_algorithm_noticed(&vtable,
+                           "runs_to_its_end_with_declared_metrics: it recorded a metric 'gossip' that it "
+                           "does not declare\n");
 }
 
-static void note_skips(const CwRegisteredFeature *feature, const char *check, CwCheckResult result, const char *message,
-                       gpointer user_data)
+static void note_skips(const CwRegisteredFeature *feature, const char *check, CwCheckResult result,
+                       const char *message, gpointer user_data)
 {
   (void)feature;
   if (result == CW_CHECK_SKIPPED)
@@ -411,9 +424,11 @@ static void test_metric_that_never_comes_is_mentioned(void **state)
   (void)state;
   vtable.metrics = names;
   feature.vtable.algorithm = &vtable;
-  assert_true(cw_check_feature(sound.registry, &feature, "updates: 10\n", "options", note_skips, skips, NULL));
-  assert_string_equal(skips->str, "records_every_declared_metric: with these options it did not record the metric "
-                                  "'entropy' that it declares\n");
+  assert_true(
+      cw_check_feature(sound.registry, &feature, "updates: 10\n", "options", note_skips, skips, NULL));
+  assert_string_equal(skips->str,
+                      "records_every_declared_metric: with these options it did not record the metric "
+                      "'entropy' that it declares\n");
   g_string_free(skips, TRUE);
 }
 
@@ -431,8 +446,9 @@ static void test_run_without_end_is_noticed(void **state)
 
   (void)state;
   vtable.update = restless_update;
-  assert_algorithm_noticed(&vtable, "runs_to_its_end_with_declared_metrics: it was not done after 2000 updates; "
-                                    "give it smaller options\n");
+  assert_algorithm_noticed(&vtable,
+                           "runs_to_its_end_with_declared_metrics: it was not done after 2000 updates; "
+                           "give it smaller options\n");
 }
 
 static gboolean forgetful_restore(gpointer algorithm, GKeyFile *state, GError **error)
@@ -447,8 +463,9 @@ static void test_forgotten_state_is_noticed(void **state)
 
   (void)state;
   vtable.load = forgetful_restore;
-  assert_algorithm_noticed(&vtable, "resumed_run_gives_the_same_weights: stopped after 5 updates and resumed, it takes "
-                                    "12 updates instead of 10\n");
+  assert_algorithm_noticed(
+      &vtable, "resumed_run_gives_the_same_weights: stopped after 5 updates and resumed, it takes "
+               "12 updates instead of 10\n");
 }
 
 static gboolean not_a_number_update(gpointer algorithm, CwUpdate *update, gboolean *done, GError **error)
@@ -465,8 +482,9 @@ static void test_metric_that_is_no_number_is_noticed(void **state)
 
   (void)state;
   vtable.update = not_a_number_update;
-  assert_algorithm_noticed(&vtable, "runs_to_its_end_with_declared_metrics: metric 'loss' is not finite in update "
-                                    "0\n");
+  assert_algorithm_noticed(&vtable,
+                           "runs_to_its_end_with_declared_metrics: metric 'loss' is not finite in update "
+                           "0\n");
 }
 
 static gboolean patient_update(gpointer algorithm, CwUpdate *update, gboolean *done, GError **error)
@@ -482,8 +500,9 @@ static void test_waiting_for_ever_is_noticed(void **state)
 
   (void)state;
   vtable.update = patient_update;
-  assert_algorithm_noticed(&vtable, "no_experience_is_named_or_ends: given no trajectories and no episodes it neither "
-                                    "ends nor fails\n");
+  assert_algorithm_noticed(&vtable,
+                           "no_experience_is_named_or_ends: given no trajectories and no episodes it neither "
+                           "ends nor fails\n");
 }
 
 /* Around the suites. */
@@ -525,8 +544,9 @@ static void test_plugin_that_does_not_load_is_reported(void **state)
 
   (void)state;
   assert_false(cw_check_plugin(sound.registry, "/nonexistent.so", NULL, note, NULL, &error));
-  assert_string_equal(error->message, "/nonexistent.so: expected a plugin (a shared object), found no readable file "
-                                      "(No such file or directory); check the path");
+  assert_string_equal(error->message,
+                      "/nonexistent.so: expected a plugin (a shared object), found no readable file "
+                      "(No such file or directory); check the path");
   g_error_free(error);
 }
 

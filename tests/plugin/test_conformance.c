@@ -42,8 +42,8 @@ static char *read_options(const char *path, char **missing)
   return text;
 }
 
-static void note(const CwRegisteredFeature *feature, const char *check, CwCheckResult result, const char *message,
-                 gpointer user_data)
+static void note(const CwRegisteredFeature *feature, const char *check, CwCheckResult result,
+                 const char *message, gpointer user_data)
 {
   GString *failures = user_data;
 
@@ -96,8 +96,8 @@ int main(void)
     g_array_append_val(tests, test);
     g_free(name);
   }
-  result =
-      _cmocka_run_group_tests("conformance", (const struct CMUnitTest *)(gpointer)tests->data, tests->len, NULL, NULL);
+  result = _cmocka_run_group_tests("conformance", (const struct CMUnitTest *)(gpointer)tests->data,
+                                   tests->len, NULL, NULL);
   for (i = 0; i < tests->len; i++)
     g_free((char *)g_array_index(tests, struct CMUnitTest, i).name);
   g_array_free(tests, TRUE);

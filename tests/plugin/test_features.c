@@ -18,14 +18,16 @@ static const CwOption sound_rows[] = {
 
 static CwFeature sound_feature(void)
 {
-  CwFeature feature = {CW_FEATURE_POLICY, "made_up",           "Made up",
-                       &sound_vtable,     sizeof sound_vtable, CW_FEATURE_OPTIONS(sound_rows, FixtureOptions)};
+  CwFeature feature = {CW_FEATURE_POLICY,   "made_up",
+                       "Made up",           &sound_vtable,
+                       sizeof sound_vtable, CW_FEATURE_OPTIONS(sound_rows, FixtureOptions)};
 
   return feature;
 }
 
 /* Features of a plugin made of `features`, which lie `size` bytes apart. */
-static GPtrArray *load(gconstpointer features, guint n, gsize size, const GPtrArray *registered, GError **error)
+static GPtrArray *load(gconstpointer features, guint n, gsize size, const GPtrArray *registered,
+                       GError **error)
 {
   CwPluginDescriptor descriptor = {CW_PLUGIN_MAGIC,
                                    CW_ABI_MAJOR,
@@ -123,8 +125,9 @@ static void test_unknown_kind_is_refused(void **state)
 
   (void)state;
   feature.kind = (CwFeatureKind)9;
-  assert_refused(&feature, "made_up.so: feature 0: expected kind 1 (algorithm), 2 (environment) or 3 (policy), found "
-                           "9; use a CW_FEATURE_... constant");
+  assert_refused(&feature,
+                 "made_up.so: feature 0: expected kind 1 (algorithm), 2 (environment) or 3 (policy), found "
+                 "9; use a CW_FEATURE_... constant");
 }
 
 static void test_missing_name_is_refused(void **state)
@@ -133,8 +136,9 @@ static void test_missing_name_is_refused(void **state)
 
   (void)state;
   feature.name = NULL;
-  assert_refused(&feature, "made_up.so: feature 0: expected a name and a summary, found NULL; fill both in its "
-                           "CwFeature");
+  assert_refused(&feature,
+                 "made_up.so: feature 0: expected a name and a summary, found NULL; fill both in its "
+                 "CwFeature");
 }
 
 static void test_name_with_capitals_is_refused(void **state)
@@ -163,8 +167,9 @@ static void test_short_vtable_is_refused(void **state)
 
   (void)state;
   feature.vtable_size = 16;
-  assert_refused(&feature, "made_up.so: policy 'made_up': expected a vtable of at least 80 bytes and a multiple of 8, "
-                           "found vtable_size 16; set it to the sizeof of the vtable");
+  assert_refused(&feature,
+                 "made_up.so: policy 'made_up': expected a vtable of at least 80 bytes and a multiple of 8, "
+                 "found vtable_size 16; set it to the sizeof of the vtable");
 }
 
 static void test_missing_rows_are_refused(void **state)
@@ -173,8 +178,9 @@ static void test_missing_rows_are_refused(void **state)
 
   (void)state;
   feature.options = NULL;
-  assert_refused(&feature, "made_up.so: policy 'made_up': expected 1 option rows, found NULL; fill the option members "
-                           "with CW_FEATURE_OPTIONS(...)");
+  assert_refused(&feature,
+                 "made_up.so: policy 'made_up': expected 1 option rows, found NULL; fill the option members "
+                 "with CW_FEATURE_OPTIONS(...)");
 }
 
 static void test_short_rows_are_refused(void **state)
@@ -183,8 +189,9 @@ static void test_short_rows_are_refused(void **state)
 
   (void)state;
   feature.option_size = 8;
-  assert_refused(&feature, "made_up.so: policy 'made_up': expected option rows of at least 72 bytes and a multiple of "
-                           "8, found option_size 8; fill the option members with CW_FEATURE_OPTIONS(...)");
+  assert_refused(&feature,
+                 "made_up.so: policy 'made_up': expected option rows of at least 72 bytes and a multiple of "
+                 "8, found option_size 8; fill the option members with CW_FEATURE_OPTIONS(...)");
 }
 
 static void test_option_outside_of_its_struct_is_refused(void **state)
@@ -195,12 +202,14 @@ static void test_option_outside_of_its_struct_is_refused(void **state)
   (void)state;
   feature.options_size = 4;
   assert_null(load(&feature, 1, sizeof feature, NULL, &error));
-  assert_true(g_str_has_prefix(error->message, "made_up.so: policy 'made_up': expected a sound option table, found: "
-                                               "option 'count' "));
+  assert_true(g_str_has_prefix(error->message,
+                               "made_up.so: policy 'made_up': expected a sound option table, found: "
+                               "option 'count' "));
   g_error_free(error);
 }
 
-static gboolean no_run(gconstpointer options, const char *into, CwReport report, gpointer report_data, GError **error)
+static gboolean no_run(gconstpointer options, const char *into, CwReport report, gpointer report_data,
+                       GError **error)
 {
   (void)options, (void)into, (void)report, (void)report_data, (void)error;
   return TRUE;
@@ -239,7 +248,8 @@ static void test_conversion_is_copied(void **state)
 static void test_bad_conversions_are_refused(void **state)
 {
   static const CwOption bad_rows[] = {
-      {"count", CW_OPTION_INTEGER, offsetof(FixtureOptions, count), .default_value = "many", .help = "how many"},
+      {"count", CW_OPTION_INTEGER, offsetof(FixtureOptions, count), .default_value = "many",
+       .help = "how many"},
   };
   CwConversion conversion = sound_conversion;
   CwPolicyVtable vtable;
@@ -247,20 +257,24 @@ static void test_bad_conversions_are_refused(void **state)
 
   (void)state;
   conversion.struct_size = 8;
-  assert_refused(&feature, "made_up.so: policy 'made_up': expected an import of at least 44 bytes, found struct_size "
-                           "8; set it to sizeof(CwConversion)");
+  assert_refused(&feature,
+                 "made_up.so: policy 'made_up': expected an import of at least 44 bytes, found struct_size "
+                 "8; set it to sizeof(CwConversion)");
   conversion = sound_conversion;
   conversion.run = NULL;
-  assert_refused(&feature, "made_up.so: policy 'made_up': expected an import with a summary and a run function, found "
-                           "NULL");
+  assert_refused(&feature,
+                 "made_up.so: policy 'made_up': expected an import with a summary and a run function, found "
+                 "NULL");
   conversion = sound_conversion;
   conversion.option_size = 0;
-  assert_refused(&feature, "made_up.so: policy 'made_up': expected the option members of its import to be filled with "
-                           "CW_FEATURE_OPTIONS(...), found 1 rows of 0 bytes");
+  assert_refused(&feature,
+                 "made_up.so: policy 'made_up': expected the option members of its import to be filled with "
+                 "CW_FEATURE_OPTIONS(...), found 1 rows of 0 bytes");
   conversion = sound_conversion;
   conversion.options = bad_rows;
-  assert_refused(&feature, "made_up.so: policy 'made_up': expected a sound option table in its import, found: option "
-                           "'count' has a default that is 'many'; expected an integer; correct that row");
+  assert_refused(&feature,
+                 "made_up.so: policy 'made_up': expected a sound option table in its import, found: option "
+                 "'count' has a default that is 'many'; expected an integer; correct that row");
 }
 
 static void test_one_name_may_serve_two_kinds(void **state)
@@ -289,8 +303,9 @@ static void test_every_kind_has_its_required_slots(void **state)
       {CW_FEATURE_ALGORITHM, 0, {"open", "close", "needs", "update", "save", "load", "metrics"}},
       {CW_FEATURE_ENVIRONMENT,
        CW_ENVIRONMENT_SCRIPTS | CW_ENVIRONMENT_RECORDS | CW_ENVIRONMENT_FREE_TEXT,
-       {"open", "close", "describe", "n_goals", "session_new", "session_free", "reset", "observe", "step", "step_text",
-        "scripts", "scripted_action", "read_record", "free_record", "reset_record", "candidate_of"}},
+       {"open", "close", "describe", "n_goals", "session_new", "session_free", "reset", "observe", "step",
+        "step_text", "scripts", "scripted_action", "read_record", "free_record", "reset_record",
+        "candidate_of"}},
       {CW_FEATURE_POLICY,
        CW_POLICY_TRAINS | CW_POLICY_CLONES,
        {"open", "close", "describe", "score", "save", "load", "forward", "backward", "step", "clone_frozen"}},

@@ -1,5 +1,5 @@
-/* The host's handle around an environment and its sessions: what it refuses and whom it blames. The environment is
- * made up here. */
+/* The host's handle around an environment and its sessions: what it refuses and whom it blames. The
+ * environment is made up here. */
 #include "core/plugin/handles.h"
 #include "tests/plugin/assert_error.h"
 #include "tests/plugin/fixtures/fixture.h"
@@ -200,8 +200,9 @@ static void test_page_without_candidates_is_refused(void **state)
 
   assert_true(cw_session_reset(play->session, "train", 2, play->random, NULL));
   assert_false(cw_session_observe(play->session, &observation, &error));
-  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED,
-               "environment 'page': observe: expected at least one candidate while the episode runs, found none");
+  assert_error(
+      &error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED,
+      "environment 'page': observe: expected at least one candidate while the episode runs, found none");
 }
 
 static void test_what_an_environment_does_not_claim_is_refused(void **state)
@@ -215,7 +216,8 @@ static void test_what_an_environment_does_not_claim_is_refused(void **state)
   assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED,
                "environment 'page': takes no free text; choose one of the candidates");
   assert_null(cw_environment_read_record(play->environment, "{}", "file:1", &error));
-  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED, "environment 'page': reads no recorded sessions");
+  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED,
+               "environment 'page': reads no recorded sessions");
   assert_null(cw_environment_answer(play->environment, "search", "{}", &error));
   assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED,
                "environment 'page': answers no requests, so not 'search' either");

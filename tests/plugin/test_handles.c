@@ -32,8 +32,8 @@ static gpointer backend_open(gconstpointer options, guint32 seed, GError **error
   return NULL;
 }
 
-static gboolean backend_score(gpointer policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
-                              float *values, GError **error)
+static gboolean backend_score(gpointer policy, const CwDecision *const *decisions, guint n_decisions,
+                              float *logits, float *values, GError **error)
 {
   Backend *backend = policy;
 
@@ -117,9 +117,11 @@ static const CwPolicyVtable blind_vtable = {
 
 static const CwRegisteredFeature full = {.kind = CW_FEATURE_POLICY,
                                          .name = "full",
-                                         .capabilities = CW_POLICY_TRAINS | CW_POLICY_VALUES | CW_POLICY_CLONES,
+                                         .capabilities =
+                                             CW_POLICY_TRAINS | CW_POLICY_VALUES | CW_POLICY_CLONES,
                                          .vtable.policy = &full_vtable};
-static const CwRegisteredFeature blind = {.kind = CW_FEATURE_POLICY, .name = "blind", .vtable.policy = &blind_vtable};
+static const CwRegisteredFeature blind = {
+    .kind = CW_FEATURE_POLICY, .name = "blind", .vtable.policy = &blind_vtable};
 
 static const char *const pair[] = {"yes", "no"};
 static const CwDecision first = {sizeof(CwDecision), "observation text", pair, 2};
@@ -291,11 +293,13 @@ static void test_bad_gradient_of_an_algorithm_is_stopped(void **state)
   (void)state;
   assert_true(cw_policy_forward(policy, both, 2, logits, NULL, NULL));
   assert_false(cw_policy_backward(policy, dlogits, NULL, &error));
-  assert_error(&error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
-               "policy 'full': the algorithm's gradient of logit 0 of decision 1 is nan; nothing was accumulated");
+  assert_error(
+      &error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
+      "policy 'full': the algorithm's gradient of logit 0 of decision 1 is nan; nothing was accumulated");
   assert_false(cw_policy_backward(policy, sound, dvalues, &error));
-  assert_error(&error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
-               "policy 'full': the algorithm's gradient of the value of decision 1 is inf; nothing was accumulated");
+  assert_error(
+      &error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
+      "policy 'full': the algorithm's gradient of the value of decision 1 is inf; nothing was accumulated");
   cw_policy_close(policy);
 }
 
@@ -310,15 +314,17 @@ static void test_bad_learning_rate_is_refused(void **state)
   assert_true(cw_policy_step(policy, 0.1, 1, &norm, NULL));
   assert_true(norm == 2);
   assert_false(cw_policy_step(policy, NAN, 1, &norm, &error));
-  assert_error(&error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
-               "policy 'full': step: expected a finite learning rate and a norm of at least 0, found nan and 1");
+  assert_error(
+      &error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
+      "policy 'full': step: expected a finite learning rate and a norm of at least 0, found nan and 1");
   cw_policy_close(policy);
 }
 
 /* Messages of the host, one a line. */
 static GString *messages;
 
-static GLogWriterOutput collect_message(GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
+static GLogWriterOutput collect_message(GLogLevelFlags level, const GLogField *fields, gsize n_fields,
+                                        gpointer data)
 {
   gsize i;
 
@@ -332,9 +338,11 @@ static GLogWriterOutput collect_message(GLogLevelFlags level, const GLogField *f
 static void test_memory_is_announced_before_the_next_forward(void **state)
 {
   static const char *const expected[] = {
-      "policy full: training takes about 12 MiB: 5 MiB for weights, gradients and optimiser, 7 MiB for passes like the "
+      "policy full: training takes about 12 MiB: 5 MiB for weights, gradients and optimiser, 7 MiB for "
+      "passes like the "
       "first, of 2 decisions and 200 tokens\n",
-      "policy full: training takes about 12 MiB: 5 MiB for weights, gradients and optimiser, 7 MiB for passes like the "
+      "policy full: training takes about 12 MiB: 5 MiB for weights, gradients and optimiser, 7 MiB for "
+      "passes like the "
       "first, of 1 decisions and 100 tokens ('recompute: layer' would make that 3 MiB)\n"};
   float logits[4];
   guint i;
@@ -425,13 +433,17 @@ static void test_unmet_needs_are_all_named(void **state)
   cw_match_capabilities("ppo", needs, &blind, FALSE, place, diagnostics);
   assert_int_equal(cw_diagnostics_count(diagnostics), 4);
   text = cw_diagnostics_text(diagnostics);
-  assert_non_null(strstr(text, "a.yaml:12:5: error: algorithm 'ppo' needs a value head; policy 'blind' has none\n"));
-  assert_non_null(strstr(text, "a.yaml:12:5: error: algorithm 'ppo' needs a policy that trains; policy 'blind' only "
-                               "scores\n"));
-  assert_non_null(strstr(text, "a.yaml:12:5: error: algorithm 'ppo' needs a frozen reference; policy 'blind' cannot "
-                               "clone itself\n"));
-  assert_non_null(strstr(text, "a.yaml:12:5: error: algorithm 'ppo' needs trajectories; add 'trajectories' to this "
-                               "stage\n"));
+  assert_non_null(
+      strstr(text, "a.yaml:12:5: error: algorithm 'ppo' needs a value head; policy 'blind' has none\n"));
+  assert_non_null(
+      strstr(text, "a.yaml:12:5: error: algorithm 'ppo' needs a policy that trains; policy 'blind' only "
+                   "scores\n"));
+  assert_non_null(
+      strstr(text, "a.yaml:12:5: error: algorithm 'ppo' needs a frozen reference; policy 'blind' cannot "
+                   "clone itself\n"));
+  assert_non_null(strstr(text,
+                         "a.yaml:12:5: error: algorithm 'ppo' needs trajectories; add 'trajectories' to this "
+                         "stage\n"));
   g_free(text);
   cw_diagnostics_free(diagnostics);
 }
@@ -445,7 +457,8 @@ static void test_missing_policy_is_named(void **state)
   (void)state;
   cw_match_capabilities("bc", CW_NEEDS_TRAINING, NULL, TRUE, place, diagnostics);
   text = cw_diagnostics_text(diagnostics);
-  assert_string_equal(text, "a.yaml:3:1: error: algorithm 'bc' needs a policy; the experiment has no 'policy'\n");
+  assert_string_equal(text,
+                      "a.yaml:3:1: error: algorithm 'bc' needs a policy; the experiment has no 'policy'\n");
   g_free(text);
   cw_diagnostics_free(diagnostics);
 }

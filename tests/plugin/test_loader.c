@@ -52,9 +52,10 @@ static void forget_file(char *path)
 static void test_absent_file_is_refused(void **state)
 {
   (void)state;
-  assert_refused("/nonexistent/plugin.so", CW_ERROR_INPUT_OUTPUT,
-                 "/nonexistent/plugin.so: expected a plugin (a shared object), found no readable file (No such file or "
-                 "directory); check the path");
+  assert_refused(
+      "/nonexistent/plugin.so", CW_ERROR_INPUT_OUTPUT,
+      "/nonexistent/plugin.so: expected a plugin (a shared object), found no readable file (No such file or "
+      "directory); check the path");
 }
 
 static void test_directory_is_refused(void **state)
@@ -73,10 +74,12 @@ static void test_device_is_refused(void **state)
 
 static void test_text_file_is_refused(void **state)
 {
-  char *path = make_file("text.so", "This is not a shared object, however long the text in it may be: not at all.\n");
-  char *message = g_strdup_printf("%s: expected a shared object that loads on this machine, found: invalid ELF header; "
-                                  "\"file %s\" says what it is; \"ldd %s\" lists the libraries it needs",
-                                  path, path, path);
+  char *path =
+      make_file("text.so", "This is not a shared object, however long the text in it may be: not at all.\n");
+  char *message =
+      g_strdup_printf("%s: expected a shared object that loads on this machine, found: invalid ELF header; "
+                      "\"file %s\" says what it is; \"ldd %s\" lists the libraries it needs",
+                      path, path, path);
 
   (void)state;
   assert_refused(path, CW_ERROR_FORMAT, message);
@@ -87,77 +90,86 @@ static void test_text_file_is_refused(void **state)
 static void test_unresolved_symbol_is_refused(void **state)
 {
   (void)state;
-  assert_refused(FIXTURES "unresolved_symbol.so", CW_ERROR_FORMAT,
-                 FIXTURES "unresolved_symbol.so: expected a shared object that loads on this machine, found: undefined "
-                          "symbol: cw_function_nobody_has; link the library that defines it, or rebuild the plugin "
-                          "against this version's headers (pkg-config --cflags cartwright); -Wl,-z,defs finds this "
-                          "when linking");
+  assert_refused(
+      FIXTURES "unresolved_symbol.so", CW_ERROR_FORMAT,
+      FIXTURES "unresolved_symbol.so: expected a shared object that loads on this machine, found: undefined "
+               "symbol: cw_function_nobody_has; link the library that defines it, or rebuild the plugin "
+               "against this version's headers (pkg-config --cflags cartwright); -Wl,-z,defs finds this "
+               "when linking");
 }
 
 static void test_missing_symbol_is_refused(void **state)
 {
   (void)state;
   assert_refused(FIXTURES "no_symbol.so", CW_ERROR_FORMAT,
-                 FIXTURES "no_symbol.so: expected the function cw_plugin_query, found a shared object without it; if "
-                          "it is meant to be a plugin, write CW_PLUGIN(...) at the end of one of its files and do not "
-                          "hide that symbol");
+                 FIXTURES
+                 "no_symbol.so: expected the function cw_plugin_query, found a shared object without it; if "
+                 "it is meant to be a plugin, write CW_PLUGIN(...) at the end of one of its files and do not "
+                 "hide that symbol");
 }
 
 static void test_null_descriptor_is_refused(void **state)
 {
   (void)state;
   assert_refused(FIXTURES "null_descriptor.so", CW_ERROR_FORMAT,
-                 FIXTURES "null_descriptor.so: expected a descriptor from cw_plugin_query, found NULL; return the "
-                          "address of a constant, as CW_PLUGIN(...) does");
+                 FIXTURES
+                 "null_descriptor.so: expected a descriptor from cw_plugin_query, found NULL; return the "
+                 "address of a constant, as CW_PLUGIN(...) does");
 }
 
 static void test_wrong_magic_is_refused(void **state)
 {
   (void)state;
   assert_refused(FIXTURES "wrong_magic.so", CW_ERROR_FORMAT,
-                 FIXTURES "wrong_magic.so: expected the magic number 0x43575031, found 0x00434241; this is another "
-                          "program's plugin, or its descriptor was written by hand: use CW_PLUGIN(...)");
+                 FIXTURES
+                 "wrong_magic.so: expected the magic number 0x43575031, found 0x00434241; this is another "
+                 "program's plugin, or its descriptor was written by hand: use CW_PLUGIN(...)");
 }
 
 static void test_old_major_is_refused(void **state)
 {
   (void)state;
   assert_refused(FIXTURES "old_major.so", CW_ERROR_UNSUPPORTED,
-                 FIXTURES "old_major.so: expected plugin ABI 1, found ABI 0.9; rebuild the plugin against this "
-                          "version's headers (pkg-config --cflags cartwright)");
+                 FIXTURES
+                 "old_major.so: expected plugin ABI 1, found ABI 0.9; rebuild the plugin against this "
+                 "version's headers (pkg-config --cflags cartwright)");
 }
 
 static void test_newer_minor_is_refused(void **state)
 {
   (void)state;
   assert_refused(FIXTURES "newer_minor.so", CW_ERROR_UNSUPPORTED,
-                 FIXTURES "newer_minor.so: expected plugin ABI 1.2 or an older minor, found 1.3; install a newer "
-                          "Cartwright, or rebuild the plugin against this version's headers (pkg-config --cflags "
-                          "cartwright)");
+                 FIXTURES
+                 "newer_minor.so: expected plugin ABI 1.2 or an older minor, found 1.3; install a newer "
+                 "Cartwright, or rebuild the plugin against this version's headers (pkg-config --cflags "
+                 "cartwright)");
 }
 
 static void test_short_struct_is_refused(void **state)
 {
   (void)state;
   assert_refused(FIXTURES "short_struct.so", CW_ERROR_FORMAT,
-                 FIXTURES "short_struct.so: expected a descriptor of at least 60 bytes, found struct_size 16; set it "
-                          "to sizeof(CwPluginDescriptor), as CW_PLUGIN(...) does");
+                 FIXTURES
+                 "short_struct.so: expected a descriptor of at least 60 bytes, found struct_size 16; set it "
+                 "to sizeof(CwPluginDescriptor), as CW_PLUGIN(...) does");
 }
 
 static void test_duplicate_feature_name_is_refused(void **state)
 {
   (void)state;
   assert_refused(FIXTURES "duplicate_feature.so", CW_ERROR_FORMAT,
-                 FIXTURES "duplicate_feature.so: policy 'twin': expected different names within a kind, found this "
-                          "name twice (features 0 and 1); rename one of them");
+                 FIXTURES
+                 "duplicate_feature.so: policy 'twin': expected different names within a kind, found this "
+                 "name twice (features 0 and 1); rename one of them");
 }
 
 static void test_missing_required_slot_is_refused(void **state)
 {
   (void)state;
   assert_refused(FIXTURES "missing_required_slot.so", CW_ERROR_FORMAT,
-                 FIXTURES "missing_required_slot.so: policy 'missing_required_slot': expected the slot 'score', which "
-                          "every policy fills, found NULL; set it in the vtable");
+                 FIXTURES
+                 "missing_required_slot.so: policy 'missing_required_slot': expected the slot 'score', which "
+                 "every policy fills, found NULL; set it in the vtable");
 }
 
 static void test_missing_slot_of_a_capability_is_refused(void **state)
@@ -172,9 +184,10 @@ static void test_broken_option_table_is_refused(void **state)
 {
   (void)state;
   assert_refused(FIXTURES "broken_options.so", CW_ERROR_FORMAT,
-                 FIXTURES "broken_options.so: policy 'broken_options': expected a sound option table, found: option "
-                          "'count' has a default that is 'many'; expected an integer; "
-                          "correct that row");
+                 FIXTURES
+                 "broken_options.so: policy 'broken_options': expected a sound option table, found: option "
+                 "'count' has a default that is 'many'; expected an integer; "
+                 "correct that row");
 }
 
 static void test_smaller_older_vtable_is_accepted_and_extended(void **state)
@@ -232,9 +245,10 @@ static void test_name_of_another_plugin_is_refused(void **state)
   assert_true(g_file_set_contents(copy, content, (gssize)length, NULL));
   assert_non_null(cw_registry_load(registry, FIXTURES "small_vtable.so", NULL));
   assert_null(cw_registry_load(registry, copy, &error));
-  message = g_strdup_printf("%s: policy 'small_vtable': expected a name that no other plugin uses, found it in %s; "
-                            "rename the feature or take one of the two off the search path",
-                            copy, FIXTURES "small_vtable.so");
+  message =
+      g_strdup_printf("%s: policy 'small_vtable': expected a name that no other plugin uses, found it in %s; "
+                      "rename the feature or take one of the two off the search path",
+                      copy, FIXTURES "small_vtable.so");
   assert_string_equal(error->message, message);
   assert_int_equal(cw_registry_features(registry)->len, 1);
   g_error_free(error);

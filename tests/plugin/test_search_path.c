@@ -116,7 +116,8 @@ static void test_build_tree_is_found_from_programs_and_tests(void **state)
   char *library = put(*state, "libcartwright.la", NULL);
   char *object = put(*state, ".libs/libcartwright.so", NULL);
   char *expected = g_build_filename(*state, ".libs", NULL);
-  const char *const inside[] = {"cartwright", ".libs/cartwright", ".libs/lt-cartwright", "tests/plugin/.libs/test_x"};
+  const char *const inside[] = {"cartwright", ".libs/cartwright", ".libs/lt-cartwright",
+                                "tests/plugin/.libs/test_x"};
   const char *const outside[] = {"bin/cartwright", "tests/plugin/test_x", "a/b/c/d/.libs/x"};
   char *found, *program;
   guint i;
@@ -144,7 +145,8 @@ static void test_libraries_of_a_build_tree_are_no_plugins(void **state)
   char *files[] = {put(*state, "libcartwright.la", NULL), put(*state, ".libs/libcartwright.so", NULL),
                    put(*state, ".libs/beta.so", NULL),    put(*state, ".libs/alpha.so", NULL),
                    put(*state, ".libs/alpha.la", NULL),   put(*state, "installed/library.so", NULL)};
-  char *built = g_build_filename(*state, ".libs", NULL), *installed = g_build_filename(*state, "installed", NULL);
+  char *built = g_build_filename(*state, ".libs", NULL),
+       *installed = g_build_filename(*state, "installed", NULL);
   GPtrArray *found = cw_search_path_files(built);
   guint i;
 
@@ -252,10 +254,11 @@ static void test_unknown_name_is_reported_with_suggestion(void **state)
 
   assert_null(cw_registry_find(registry, CW_FEATURE_POLICY, "liner", &error));
   names = list_policies(registry);
-  message = g_strdup_printf("no policy 'liner'; did you mean 'linear'? found: %s; searched %s:%s:%s\n"
-                            "not loaded: %s: expected a descriptor from cw_plugin_query, found NULL; return the "
-                            "address of a constant, as CW_PLUGIN(...) does",
-                            names, (char *)*state, BUILT, CW_PLUGIN_DIRECTORY, file);
+  message =
+      g_strdup_printf("no policy 'liner'; did you mean 'linear'? found: %s; searched %s:%s:%s\n"
+                      "not loaded: %s: expected a descriptor from cw_plugin_query, found NULL; return the "
+                      "address of a constant, as CW_PLUGIN(...) does",
+                      names, (char *)*state, BUILT, CW_PLUGIN_DIRECTORY, file);
   assert_string_equal(error->message, message);
   assert_true(g_error_matches(error, CW_PLUGIN_ERROR, CW_ERROR_CONFIGURATION));
   g_error_free(error);
@@ -278,7 +281,8 @@ static void test_features_are_sorted_by_kind_and_name(void **state)
   for (i = 1; i < features->len; i++) {
     const CwRegisteredFeature *first = features->pdata[i - 1], *second = features->pdata[i];
 
-    assert_true(first->kind < second->kind || (first->kind == second->kind && strcmp(first->name, second->name) < 0));
+    assert_true(first->kind < second->kind ||
+                (first->kind == second->kind && strcmp(first->name, second->name) < 0));
   }
   cw_registry_free(registry);
 }

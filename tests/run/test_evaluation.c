@@ -92,14 +92,16 @@ static void test_split_without_goals_is_refused(void **state)
 {
   g_autoptr(GError) error = NULL;
   assert_null(evaluate_script(*state, "best", "empty", 5, &error));
-  assert_string_equal(error->message, "cannot evaluate on split 'empty': it has 0 goals and 5 episodes were asked for");
+  assert_string_equal(error->message,
+                      "cannot evaluate on split 'empty': it has 0 goals and 5 episodes were asked for");
 }
 
 static void test_unknown_split_is_refused(void **state)
 {
   g_autoptr(GError) error = NULL;
   assert_null(evaluate_script(*state, "best", "tset", 5, &error));
-  assert_string_equal(error->message, "environment 'toy_environment': no split 'tset'; it has: train, dev, test, all");
+  assert_string_equal(error->message,
+                      "environment 'toy_environment': no split 'tset'; it has: train, dev, test, all");
 }
 
 static CwResults *results_of_two_scripts(const Fixture *fixture)
@@ -120,23 +122,24 @@ static void test_table_names_everything_a_score_depends_on(void **state)
   CwResults *results = results_of_two_scripts(*state);
   g_autofree char *table = cw_results_table(results, agents);
   assert_string_equal(
-      table, "environment: toy_environment 0.1\n"
-             "  catalogue: letters\n"
-             "  goals: 12\n"
-             "policy: toy_policy 0.1\n"
-             "  weights: 12\n"
-             "split: test, goals 0 to 11 of 12; seed 233; score: 100 x mean reward\n"
-             "\n"
-             "agent  selection  score  95% interval  success %  95% interval  episodes  steps/episode  decisions/s\n"
-             "-----  ---------  -----  ------------  ---------  ------------  --------  -------------  -----------\n"
-             "worst          -    0.0       0.0-0.0        0.0      0.0-24.2        12            2.0           48\n"
-             "best           -  100.0   100.0-100.0      100.0    75.8-100.0        12            2.0           48\n"
-             "\n"
-             "mean parts of the reward\n"
-             "agent  selection  right  waits\n"
-             "-----  ---------  -----  -----\n"
-             "worst          -  0.000  0.000\n"
-             "best           -  1.000  0.000\n");
+      table,
+      "environment: toy_environment 0.1\n"
+      "  catalogue: letters\n"
+      "  goals: 12\n"
+      "policy: toy_policy 0.1\n"
+      "  weights: 12\n"
+      "split: test, goals 0 to 11 of 12; seed 233; score: 100 x mean reward\n"
+      "\n"
+      "agent  selection  score  95% interval  success %  95% interval  episodes  steps/episode  decisions/s\n"
+      "-----  ---------  -----  ------------  ---------  ------------  --------  -------------  -----------\n"
+      "worst          -    0.0       0.0-0.0        0.0      0.0-24.2        12            2.0           48\n"
+      "best           -  100.0   100.0-100.0      100.0    75.8-100.0        12            2.0           48\n"
+      "\n"
+      "mean parts of the reward\n"
+      "agent  selection  right  waits\n"
+      "-----  ---------  -----  -----\n"
+      "worst          -  0.000  0.000\n"
+      "best           -  1.000  0.000\n");
   cw_results_free(results);
 }
 
@@ -206,18 +209,20 @@ static void assert_bad_results(const Fixture *fixture, const char *text, const c
 
 static void test_bad_results_are_told_and_change_nothing(void **state)
 {
-  static const char other[] = "FOLDER/bad.json: not a file of results as cartwright writes it; remove it to have the "
-                              "evaluations repeated";
+  static const char other[] =
+      "FOLDER/bad.json: not a file of results as cartwright writes it; remove it to have the "
+      "evaluations repeated";
   assert_bad_results(*state, "{\"agents\": [",
                      "FOLDER/bad.json:1:12: ']' expected near end of file; remove the "
                      "file to have the evaluations repeated");
   assert_bad_results(*state, "[]", other);
   assert_bad_results(*state, "{\"agents\": [{\"agent\": \"best\"}]}", other);
-  assert_bad_results(*state,
-                     "{\"agents\": [{\"agent\": \"a\", \"selection\": \"\", \"split\": \"test\", \"updates\": 0, "
-                     "\"episodes\": 2, \"decisions\": 1, \"seconds\": 1, \"parts\": {}, \"rewards\": [1, \"x\"], "
-                     "\"successes\": [1, 1], \"lengths\": [1, 1]}]}",
-                     other);
+  assert_bad_results(
+      *state,
+      "{\"agents\": [{\"agent\": \"a\", \"selection\": \"\", \"split\": \"test\", \"updates\": 0, "
+      "\"episodes\": 2, \"decisions\": 1, \"seconds\": 1, \"parts\": {}, \"rewards\": [1, \"x\"], "
+      "\"successes\": [1, 1], \"lengths\": [1, 1]}]}",
+      other);
 }
 
 static void test_missing_results_are_none(void **state)

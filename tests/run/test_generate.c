@@ -60,8 +60,8 @@ static char *take_file(const char *path, GPtrArray *trajectories)
 }
 
 /* `script` NULL: the policy, which is uniform. `request` needs neither split nor purpose nor seed. */
-static gboolean generate_with(const Fixture *fixture, const char *script, CwGenerateRequest request, guint n_slots,
-                              Generated *generated, GError **error)
+static gboolean generate_with(const Fixture *fixture, const char *script, CwGenerateRequest request,
+                              guint n_slots, Generated *generated, GError **error)
 {
   CwAgent agent = {.kind = CW_AGENT_SCRIPT, .name = script};
   if (!script)
@@ -84,7 +84,8 @@ static gboolean generate_with(const Fixture *fixture, const char *script, CwGene
   return good;
 }
 
-static void generate(const Fixture *fixture, const char *script, CwGenerateRequest request, Generated *generated)
+static void generate(const Fixture *fixture, const char *script, CwGenerateRequest request,
+                     Generated *generated)
 {
   assert_true(generate_with(fixture, script, request, 4, generated, NULL));
 }
@@ -118,7 +119,8 @@ static gboolean has_loop(const CwTrajectory *trajectory)
 {
   for (guint i = 0; i < trajectory->n_steps; i++)
     for (guint j = 0; j < i; j++)
-      if (strcmp(trajectory->steps[i]->decision->observation, trajectory->steps[j]->decision->observation) == 0)
+      if (strcmp(trajectory->steps[i]->decision->observation, trajectory->steps[j]->decision->observation) ==
+          0)
         return TRUE;
   return FALSE;
 }
@@ -145,9 +147,10 @@ static void test_nothing_generated_is_an_error_and_leaves_no_file(void **state)
     g_autoptr(GError) error = NULL;
     assert_false(generate_with(*state, "worst", requests[i], 4, &generated, &error));
     g_autofree char *found = fixture_anonymous(*state, error->message);
-    g_autofree char *expected = g_strdup_printf("none of the 15 episodes of 'worst' on split 'dev' was successful, so "
-                                                "'FOLDER/generated.jsonl' would be empty; ask for more episodes, or %s",
-                                                cures[i]);
+    g_autofree char *expected =
+        g_strdup_printf("none of the 15 episodes of 'worst' on split 'dev' was successful, so "
+                        "'FOLDER/generated.jsonl' would be empty; ask for more episodes, or %s",
+                        cures[i]);
     assert_string_equal(found, expected);
     clear(&generated);
   }
@@ -243,7 +246,8 @@ static void test_a_loop_that_mattered_stays(void **state)
 static void test_rejected_siblings_share_a_group_with_a_success(void **state)
 {
   Generated generated;
-  generate(*state, NULL, (CwGenerateRequest){.n_episodes = 5000, .n_perfect = 12, .per_goal = 4, .rejected_path = ""},
+  generate(*state, NULL,
+           (CwGenerateRequest){.n_episodes = 5000, .n_perfect = 12, .per_goal = 4, .rejected_path = ""},
            &generated);
   assert_int_equal(generated.kept->len, 12);
   assert_int_equal(generated.rejected->len, generated.counts.n_rejected);
@@ -322,9 +326,11 @@ int main(void)
       cmocka_unit_test_setup_teardown(test_goals_go_in_order_and_wrap_round, setup, teardown),
       cmocka_unit_test_setup_teardown(test_nothing_generated_is_an_error_and_leaves_no_file, setup, teardown),
       cmocka_unit_test_setup_teardown(test_perfect_episodes_are_found_and_all_different, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_what_is_written_does_not_depend_on_slots, setup_timeless, teardown),
+      cmocka_unit_test_setup_teardown(test_what_is_written_does_not_depend_on_slots, setup_timeless,
+                                      teardown),
       cmocka_unit_test_setup_teardown(test_the_search_ends_with_the_episodes, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_loops_are_cut_and_the_rest_earns_the_same, setup_timeless, teardown),
+      cmocka_unit_test_setup_teardown(test_loops_are_cut_and_the_rest_earns_the_same, setup_timeless,
+                                      teardown),
       cmocka_unit_test_setup_teardown(test_a_loop_that_mattered_stays, setup_patient, teardown),
       cmocka_unit_test_setup_teardown(test_rejected_siblings_share_a_group_with_a_success, setup, teardown),
       cmocka_unit_test_setup_teardown(test_the_yield_is_told_by_category, setup, teardown),

@@ -27,7 +27,8 @@ static int teardown(void **state)
 /* Goal 1 takes two letters, b and c; goal 3 takes one, a. */
 static const char sessions[] =
     /* perfect, with a free-text step */
-    "{\"id\":\"one\",\"split\":\"train\",\"goal\":1,\"noise\":5,\"actions\":[\"say hello\",\"take b\",\"take c\"]}\n"
+    "{\"id\":\"one\",\"split\":\"train\",\"goal\":1,\"noise\":5,\"actions\":[\"say hello\",\"take b\",\"take "
+    "c\"]}\n"
     "\n"
     /* of another split */
     "{\"id\":\"two\",\"split\":\"test\",\"goal\":1,\"noise\":5,\"actions\":[\"take b\",\"take c\"]}\n"
@@ -39,8 +40,8 @@ static const char sessions[] =
     /* nothing that can be kept */
     "{\"id\":\"five\",\"split\":\"train\",\"goal\":3,\"noise\":5,\"actions\":[\"jump\"]}";
 
-static GPtrArray *import(const Fixture *fixture, const char *text, gboolean add_searches, gboolean successful_only,
-                         CwImportCounts *counts, GError **error)
+static GPtrArray *import(const Fixture *fixture, const char *text, gboolean add_searches,
+                         gboolean successful_only, CwImportCounts *counts, GError **error)
 {
   char *splits[] = {"train", NULL};
   g_autofree char *input = fixture_write(fixture, "sessions.jsonl", text);
@@ -81,9 +82,10 @@ static void test_everything_left_out_is_counted(void **state)
   CwImportCounts counts;
   g_autoptr(GPtrArray) trajectories = import(*state, sessions, TRUE, FALSE, &counts, NULL);
   g_autofree char *summary = cw_import_summary(&counts);
-  assert_string_equal(summary, "5 sessions: 3 kept (1 of them unfinished), 1 in other splits, 0 unsuccessful, "
-                               "1 unusable; 10 actions: 6 became steps, 0 taken as free text without a step, "
-                               "2 impossible, 2 after the end");
+  assert_string_equal(summary,
+                      "5 sessions: 3 kept (1 of them unfinished), 1 in other splits, 0 unsuccessful, "
+                      "1 unusable; 10 actions: 6 became steps, 0 taken as free text without a step, "
+                      "2 impossible, 2 after the end");
   const CwTrajectory *half = g_ptr_array_index(trajectories, 1);
   assert_int_equal(half->n_steps, 2);
   assert_true(half->total_reward == 0.5);
@@ -125,10 +127,11 @@ static void test_bad_sessions_are_told_with_their_line(void **state)
                       "environment 'toy_environment': FOLDER/sessions.jsonl:2: expected a toy session");
   assert_import_fails(*state, "\n\n{\"id\": \"\xff\"}\n",
                       "FOLDER/sessions.jsonl:3: byte 9 (0xff) is not valid UTF-8 text");
-  assert_import_fails(*state, "",
-                      "FOLDER/sessions.jsonl: nothing to import: 0 sessions: 0 kept (0 of them unfinished), 0 in other "
-                      "splits, 0 unsuccessful, 0 unusable; 0 actions: 0 became steps, 0 taken as free text without a "
-                      "step, 0 impossible, 0 after the end");
+  assert_import_fails(
+      *state, "",
+      "FOLDER/sessions.jsonl: nothing to import: 0 sessions: 0 kept (0 of them unfinished), 0 in other "
+      "splits, 0 unsuccessful, 0 unusable; 0 actions: 0 became steps, 0 taken as free text without a "
+      "step, 0 impossible, 0 after the end");
 }
 
 int main(void)

@@ -15,7 +15,8 @@ static void write_into(void **state, const char *run, const char *name, const ch
   assert_true(g_file_set_contents(path, text, -1, NULL));
 }
 
-static char *agent(const char *name, const char *selection, guint updates, const char *rewards, const char *successes)
+static char *agent(const char *name, const char *selection, guint updates, const char *rewards,
+                   const char *successes)
 {
   return g_strdup_printf("{\"agent\": \"%s\", \"selection\": \"%s\", \"split\": \"test\", \"updates\": %u, "
                          "\"episodes\": 4, \"decisions\": 8, \"seconds\": 0.5, \"parts\": {\"price\": 0.25}, "
@@ -29,43 +30,47 @@ static void write_run(void **state, const char *run, const char *name, guint see
 {
   g_autofree char *rule = agent("rule", "", 0, "0.5,0.5,0.5,0.5", "0,0,0,0");
   g_autofree char *final = agent("final", "sample", 3, rewards, successes);
-  g_autofree char *config = g_strdup_printf("name: %s # a.yaml:1:1\nseed: %u # --set #1\nenvironment: # a.yaml:2:3\n"
-                                            "  plugin: toy # a.yaml:2:4\n  size: 7 # default\nstages: # a.yaml\n"
-                                            "  - algorithm: bc # a.yaml:3:3\n    rate: 0.1 # default\n",
-                                            name, seed);
+  g_autofree char *config =
+      g_strdup_printf("name: %s # a.yaml:1:1\nseed: %u # --set #1\nenvironment: # a.yaml:2:3\n"
+                      "  plugin: toy # a.yaml:2:4\n  size: 7 # default\nstages: # a.yaml\n"
+                      "  - algorithm: bc # a.yaml:3:3\n    rate: 0.1 # default\n",
+                      name, seed);
   g_autofree char *results = g_strdup_printf(
       "{\"cartwright\": \"0.1.0\", \"name\": \"%s\", \"seed\": %u, \"confidence\": 0.95, \"environment\": "
-      "{\"plugin\": \"toy\", \"version\": \"0.1\", \"goals\": \"9\"}, \"policy\": null, \"seconds\": 9.5, \"agents\": "
+      "{\"plugin\": \"toy\", \"version\": \"0.1\", \"goals\": \"9\"}, \"policy\": null, \"seconds\": 9.5, "
+      "\"agents\": "
       "[%s, %s]}\n",
       name, seed, rule, final);
 
   write_into(state, run, "config.yaml", config);
   write_into(state, run, "evaluation.json", results);
-  write_into(state, run, "metrics.jsonl",
-             "{\"step\": 0, \"stage\": 0, \"generate/episodes\": 2, \"generate/decisions\": 5}\n"
-             "{\"step\": 0, \"stage\": 1, \"update\": 0, \"evaluation/split\": \"dev\", \"evaluation/selection\": "
-             "\"sample\", \"evaluation/episodes\": 2, \"evaluation/score\": 10.0, \"evaluation/success\": 0.0}\n"
-             "{\"step\": 1, \"stage\": 1, \"update\": 1, \"bc/loss\": 1.0, \"bc/decisions\": 8.0}\n"
-             "{\"step\": 2, \"stage\": 1, \"update\": 2, \"bc/loss\": 1.0, \"bc/decisions\": 16.0}\n"
-             "{\"step\": 2, \"stage\": 1, \"update\": 2, \"evaluation/split\": \"dev\", \"evaluation/selection\": "
-             "\"sample\", \"evaluation/episodes\": 2, \"evaluation/score\": 30.0, \"evaluation/success\": 20.0}\n"
-             "{\"step\": 3, \"stage\": 2, \"update\": 1, \"ppo/loss\": 1.0, \"ppo/decisions\": 4.0, "
-             "\"ppo/collected\": 12.0, \"rollout/episodes\": 3, \"rollout/steps_per_episode\": 4.0}\n"
-             "{\"step\": 3, \"stage\": 2, \"update\": 1, \"evaluation/split\": \"dev\", \"evaluation/selection\": "
-             "\"sample\", \"evaluation/episodes\": 2, \"evaluation/score\": 50.0, \"evaluation/success\": 40.0}\n");
+  write_into(
+      state, run, "metrics.jsonl",
+      "{\"step\": 0, \"stage\": 0, \"generate/episodes\": 2, \"generate/decisions\": 5}\n"
+      "{\"step\": 0, \"stage\": 1, \"update\": 0, \"evaluation/split\": \"dev\", \"evaluation/selection\": "
+      "\"sample\", \"evaluation/episodes\": 2, \"evaluation/score\": 10.0, \"evaluation/success\": 0.0}\n"
+      "{\"step\": 1, \"stage\": 1, \"update\": 1, \"bc/loss\": 1.0, \"bc/decisions\": 8.0}\n"
+      "{\"step\": 2, \"stage\": 1, \"update\": 2, \"bc/loss\": 1.0, \"bc/decisions\": 16.0}\n"
+      "{\"step\": 2, \"stage\": 1, \"update\": 2, \"evaluation/split\": \"dev\", \"evaluation/selection\": "
+      "\"sample\", \"evaluation/episodes\": 2, \"evaluation/score\": 30.0, \"evaluation/success\": 20.0}\n"
+      "{\"step\": 3, \"stage\": 2, \"update\": 1, \"ppo/loss\": 1.0, \"ppo/decisions\": 4.0, "
+      "\"ppo/collected\": 12.0, \"rollout/episodes\": 3, \"rollout/steps_per_episode\": 4.0}\n"
+      "{\"step\": 3, \"stage\": 2, \"update\": 1, \"evaluation/split\": \"dev\", \"evaluation/selection\": "
+      "\"sample\", \"evaluation/episodes\": 2, \"evaluation/score\": 50.0, \"evaluation/success\": 40.0}\n");
   /* The first process was killed after update 2 and before a checkpoint: update 2 was done again. */
-  write_into(state, run, "timings.jsonl",
-             "{\"step\": 0, \"stage\": 0, \"seconds/generate\": 30.0}\n"
-             "{\"step\": 0, \"stage\": 1, \"update\": 0, \"seconds/evaluation\": 500.0}\n"
-             "{\"step\": 1, \"stage\": 1, \"update\": 1, \"seconds/collect\": 0.0, \"seconds/update\": 60.0, "
-             "\"seconds/elapsed\": 600.0}\n"
-             "{\"step\": 2, \"stage\": 1, \"update\": 2, \"seconds/collect\": 0.0, \"seconds/update\": 70.0, "
-             "\"seconds/elapsed\": 680.0}\n"
-             "{\"step\": 2, \"stage\": 1, \"update\": 2, \"seconds/collect\": 0.0, \"seconds/update\": 90.0, "
-             "\"seconds/elapsed\": 95.0}\n"
-             "{\"step\": 2, \"stage\": 2, \"update\": 0, \"seconds/refresh\": 10.0}\n"
-             "{\"step\": 3, \"stage\": 2, \"update\": 1, \"seconds/collect\": 20.0, \"seconds/update\": 30.0, "
-             "\"seconds/elapsed\": 200.0}\n");
+  write_into(
+      state, run, "timings.jsonl",
+      "{\"step\": 0, \"stage\": 0, \"seconds/generate\": 30.0}\n"
+      "{\"step\": 0, \"stage\": 1, \"update\": 0, \"seconds/evaluation\": 500.0}\n"
+      "{\"step\": 1, \"stage\": 1, \"update\": 1, \"seconds/collect\": 0.0, \"seconds/update\": 60.0, "
+      "\"seconds/elapsed\": 600.0}\n"
+      "{\"step\": 2, \"stage\": 1, \"update\": 2, \"seconds/collect\": 0.0, \"seconds/update\": 70.0, "
+      "\"seconds/elapsed\": 680.0}\n"
+      "{\"step\": 2, \"stage\": 1, \"update\": 2, \"seconds/collect\": 0.0, \"seconds/update\": 90.0, "
+      "\"seconds/elapsed\": 95.0}\n"
+      "{\"step\": 2, \"stage\": 2, \"update\": 0, \"seconds/refresh\": 10.0}\n"
+      "{\"step\": 3, \"stage\": 2, \"update\": 1, \"seconds/collect\": 20.0, \"seconds/update\": 30.0, "
+      "\"seconds/elapsed\": 200.0}\n");
 }
 
 /* Two experiments of two seeds. "b" is better by the same on every goal and seed. */
@@ -103,18 +108,22 @@ static void test_report_as_markdown(void **state)
       "- environment: toy 0.1, goals 9\n"
       "- experiments: b (seeds 2, 1), a (seeds 1, 2)\n"
       "- split: test, goals 0 to 3\n"
-      "- score: 100 x mean reward; intervals: bootstrap over seeds and goals; of seeds: least and greatest mean of a "
+      "- score: 100 x mean reward; intervals: bootstrap over seeds and goals; of seeds: least and greatest "
+      "mean of a "
       "seed\n"
       "\n"
       "Results:\n"
       "\n"
-      "| experiment | agent | selection | seeds | episodes | score | 95% interval | of seeds | success % | 95% "
+      "| experiment | agent | selection | seeds | episodes | score | 95% interval | of seeds | success % | "
+      "95% "
       "interval "
       "| of seeds | steps/episode | decisions/s |\n"
       "|---|---|---|---|---|---|---|---|---|---|---|---|---|\n"
       "| - | rule | - | 2 | 8 | 50.0 | 50.0-50.0 | 50.0-50.0 | 0.0 | 0.0-49.0 | 0.0-0.0 | 2.0 | 16 |\n"
-      "| b | final | sample | 2 | 8 | 62.5 | 37.5-87.5 | 62.5-62.5 | 50.0 | 0.0-100.0 | 50.0-50.0 | 2.0 | 16 |\n"
-      "| a | final | sample | 2 | 8 | 37.5 | 12.5-62.5 | 37.5-37.5 | 25.0 | 0.0-75.0 | 25.0-25.0 | 2.0 | 16 |\n"
+      "| b | final | sample | 2 | 8 | 62.5 | 37.5-87.5 | 62.5-62.5 | 50.0 | 0.0-100.0 | 50.0-50.0 | 2.0 | 16 "
+      "|\n"
+      "| a | final | sample | 2 | 8 | 37.5 | 12.5-62.5 | 37.5-37.5 | 25.0 | 0.0-75.0 | 25.0-25.0 | 2.0 | 16 "
+      "|\n"
       "\n"
       "Difference to a on the same goals:\n"
       "\n"
@@ -190,15 +199,17 @@ static void test_another_environment_is_refused(void **state)
   write_runs(state);
   replace_in(state, "b-1", "config.yaml", "size: 7", "size: 8");
   assert_null(report_of(state, "a-1 b-1", NULL, &error));
-  assert_message(error, *state,
-                 "DIR/a-1 and DIR/b-1 do not play in the same environment, so that their results cannot be compared: "
-                 "environment.size is 7 and 8");
+  assert_message(
+      error, *state,
+      "DIR/a-1 and DIR/b-1 do not play in the same environment, so that their results cannot be compared: "
+      "environment.size is 7 and 8");
   replace_in(state, "b-1", "config.yaml", "size: 8", "size: 7");
   replace_in(state, "b-1", "evaluation.json", "\"goals\": \"9\"", "\"goals\": \"10\"");
   assert_null(report_of(state, "a-1 b-1", NULL, &error));
-  assert_message(error, *state,
-                 "DIR/a-1 and DIR/b-1 do not play in the same environment, so that their results cannot be compared: "
-                 "goals is 9 and 10");
+  assert_message(
+      error, *state,
+      "DIR/a-1 and DIR/b-1 do not play in the same environment, so that their results cannot be compared: "
+      "goals is 9 and 10");
 }
 
 static void test_other_goals_are_refused(void **state)
@@ -209,9 +220,10 @@ static void test_other_goals_are_refused(void **state)
   replace_in(state, "b-2", "evaluation.json", "\"split\": \"test\"", "\"split\": \"dev\"");
   assert_null(report_of(state, "a-1 b-2", NULL, &error));
   assert_int_equal(error->code, CW_ERROR_CONFIGURATION);
-  assert_message(error, *state,
-                 "DIR/a-1 and DIR/b-2 were not evaluated on the same goals, so that their results cannot be compared: "
-                 "4 of split 'test' and 4 of 'dev'");
+  assert_message(
+      error, *state,
+      "DIR/a-1 and DIR/b-2 were not evaluated on the same goals, so that their results cannot be compared: "
+      "4 of split 'test' and 4 of 'dev'");
 }
 
 static void test_a_seed_twice_is_refused(void **state)
@@ -220,9 +232,10 @@ static void test_a_seed_twice_is_refused(void **state)
 
   write_runs(state);
   assert_null(report_of(state, "a-1 b-1 a-1", NULL, &error));
-  assert_message(error, *state,
-                 "DIR/a-1 and DIR/a-1 are both experiment 'a' with seed 1; name one of them, or give their experiments "
-                 "different names");
+  assert_message(
+      error, *state,
+      "DIR/a-1 and DIR/a-1 are both experiment 'a' with seed 1; name one of them, or give their experiments "
+      "different names");
 }
 
 static void test_runs_of_one_name_that_differ_are_noted(void **state)
@@ -263,7 +276,8 @@ static void test_unfinished_runs_are_left_out(void **state)
 {
   CwRunsReport *report;
   GError *error = NULL;
-  g_autofree char *warning = g_strdup_printf("%s/a-2: the run has not finished; it is left out", (char *)*state);
+  g_autofree char *warning =
+      g_strdup_printf("%s/a-2: the run has not finished; it is left out", (char *)*state);
 
   write_runs(state);
   replace_in(state, "a-2", "evaluation.json", "\"seconds\": 9.5, ", "");
@@ -275,7 +289,8 @@ static void test_unfinished_runs_are_left_out(void **state)
   g_test_expect_message("cartwright", G_LOG_LEVEL_WARNING, warning);
   assert_null(report_of(state, "a-2", NULL, &error));
   g_test_assert_expected_messages();
-  assert_message(error, *state, "none of the runs has finished; continue them with 'cartwright run RUN --resume'");
+  assert_message(error, *state,
+                 "none of the runs has finished; continue them with 'cartwright run RUN --resume'");
 }
 
 static void test_bad_directories_are_told(void **state)
@@ -287,15 +302,17 @@ static void test_bad_directories_are_told(void **state)
   assert_int_equal(error->code, CW_ERROR_CONFIGURATION);
   assert_message(error, *state, "DIR/nothing: has no config.yaml, hence is no run");
   assert_null(report_of(state, "a-1", "c", &error));
-  assert_message(error, *state,
-                 "--against: there is no trained policy of an experiment 'c' and no untrained agent of that name; the "
-                 "experiments are a");
+  assert_message(
+      error, *state,
+      "--against: there is no trained policy of an experiment 'c' and no untrained agent of that name; the "
+      "experiments are a");
   write_into(state, "a-1", "metrics.jsonl", "{}\nnonsense\n");
   assert_null(report_of(state, "a-1", NULL, &error));
   assert_int_equal(error->code, CW_ERROR_FORMAT);
-  assert_message(error, *state,
-                 "DIR/a-1/metrics.jsonl:2: expected one record as a JSON object on each line, found '[' or '{' "
-                 "expected near 'nonsense'");
+  assert_message(
+      error, *state,
+      "DIR/a-1/metrics.jsonl:2: expected one record as a JSON object on each line, found '[' or '{' "
+      "expected near 'nonsense'");
   write_into(state, "a-1", "evaluation.json", "{\"agents\": [1]}");
   assert_null(report_of(state, "a-1", NULL, &error));
   assert_message(error, *state, "DIR/a-1/evaluation.json: not a file of results as cartwright writes it");
@@ -335,28 +352,32 @@ static void test_curves_are_means_as_far_as_all_seeds_go(void **state)
       "{\"step\": 1, \"stage\": 1, \"update\": 1, \"bc/decisions\": 6.0}\n"
       "{\"step\": 1, \"stage\": 1, \"update\": 1, \"evaluation/score\": 10.0, \"evaluation/success\": 0.0}\n"
       "{\"step\": 2, \"stage\": 1, \"update\": 2, \"bc/decisions\": 12.0}\n"
-      "{\"step\": 2, \"stage\": 1, \"update\": 2, \"evaluation/score\": 20.0, \"evaluation/success\": 10.0}\n";
+      "{\"step\": 2, \"stage\": 1, \"update\": 2, \"evaluation/score\": 20.0, \"evaluation/success\": "
+      "10.0}\n";
   g_autofree char *updates = NULL, *decisions = NULL, *minutes = NULL;
 
   write_runs(state);
   write_into(state, "a-2", "metrics.jsonl", shorter);
   updates = curve_of(state, CW_REPORT_UPDATES);
-  assert_string_equal(updates, "# a, 2 seeds: updates, then mean, lowest and highest of score and of success\n"
-                               " 0.0 5.0 0.0 10.0 0.0 0.0 0.0\n"
-                               " 1.0 15.0 10.0 20.0 5.0 0.0 10.0\n"
-                               " 2.0 25.0 20.0 30.0 15.0 10.0 20.0\n\n\n");
+  assert_string_equal(updates,
+                      "# a, 2 seeds: updates, then mean, lowest and highest of score and of success\n"
+                      " 0.0 5.0 0.0 10.0 0.0 0.0 0.0\n"
+                      " 1.0 15.0 10.0 20.0 5.0 0.0 10.0\n"
+                      " 2.0 25.0 20.0 30.0 15.0 10.0 20.0\n\n\n");
   decisions = curve_of(state, CW_REPORT_DECISIONS);
-  assert_string_equal(decisions, "# a, 2 seeds: decisions, then mean, lowest and highest of score and of success\n"
-                                 " 0.0 5.0 0.0 10.0 0.0 0.0 0.0\n"
-                                 " 6.0 13.75 10.0 17.5 3.75 0.0 7.5\n"
-                                 " 12.0 22.5 20.0 25.0 12.5 10.0 15.0\n\n\n");
+  assert_string_equal(decisions,
+                      "# a, 2 seeds: decisions, then mean, lowest and highest of score and of success\n"
+                      " 0.0 5.0 0.0 10.0 0.0 0.0 0.0\n"
+                      " 6.0 13.75 10.0 17.5 3.75 0.0 7.5\n"
+                      " 12.0 22.5 20.0 25.0 12.5 10.0 15.0\n\n\n");
   /* Generating took half a minute; the curve is flat until the first update begins to count. */
   minutes = curve_of(state, CW_REPORT_MINUTES);
-  assert_string_equal(minutes, "# a, 2 seeds: minutes, then mean, lowest and highest of score and of success\n"
-                               " 0.0 5.0 0.0 10.0 0.0 0.0 0.0\n"
-                               " 0.5 5.0 0.0 10.0 0.0 0.0 0.0\n"
-                               " 1.5 14.0 10.0 18.0 4.0 0.0 8.0\n"
-                               " 3.0 25.0 20.0 30.0 15.0 10.0 20.0\n\n\n");
+  assert_string_equal(minutes,
+                      "# a, 2 seeds: minutes, then mean, lowest and highest of score and of success\n"
+                      " 0.0 5.0 0.0 10.0 0.0 0.0 0.0\n"
+                      " 0.5 5.0 0.0 10.0 0.0 0.0 0.0\n"
+                      " 1.5 14.0 10.0 18.0 4.0 0.0 8.0\n"
+                      " 3.0 25.0 20.0 30.0 15.0 10.0 20.0\n\n\n");
 }
 
 static void test_files_are_written_but_not_over_a_run(void **state)
@@ -373,7 +394,8 @@ static void test_files_are_written_but_not_over_a_run(void **state)
     g_test_expect_message("cartwright", G_LOG_LEVEL_WARNING, "no figure was drawn: *");
   assert_true(cw_report_write(report, folder, CW_REPORT_UPDATES, NULL, NULL));
   g_test_assert_expected_messages();
-  for (const char *const *name = (const char *const[]){"report.json", "report.md", "curves.dat", NULL}; *name; name++) {
+  for (const char *const *name = (const char *const[]){"report.json", "report.md", "curves.dat", NULL}; *name;
+       name++) {
     g_autofree char *path = g_build_filename(folder, *name, NULL);
     assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
   }

@@ -126,7 +126,8 @@ static void test_groups_share_a_goal_and_differ_in_chance(void **state)
     assert_int_equal(trajectory->episode, 30 + i);
     assert_string_equal(trajectory->goal_id, i < 3 ? "toy-dev-7" : "toy-dev-2");
   }
-  const CwTrajectory *first = g_ptr_array_index(trajectories, 0), *second = g_ptr_array_index(trajectories, 1);
+  const CwTrajectory *first = g_ptr_array_index(trajectories, 0),
+                     *second = g_ptr_array_index(trajectories, 1);
   assert_string_not_equal(first->steps[0]->decision->observation, second->steps[0]->decision->observation);
 }
 

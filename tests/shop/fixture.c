@@ -64,28 +64,33 @@ void fixture_add_humans(ShopCatalogueBuilder *builder, const char *asin, const c
 ShopWorld *fixture_oil_shop(const ShopSettings *settings)
 {
   ShopCatalogueBuilder *builder = shop_catalogue_builder_new();
-  fixture_add(builder,
-              "{'asin': 'B000000001', 'name': 'Argan oil', 'full_description': 'Red red red oil oil oil again again "
-              "again item_page item_page item_page item_page', 'small_description': ['Pure <b>& \\u201cgood\\u201d', "
-              "'', 'two  blanks '], "
-              "'pricing': '$10.99', 'category': 'beauty', 'query': ' Hair Oil ', 'product_category': 'a \\u203a b', "
-              "'customization_options': {'Color': [{'value': ' Black/White '}, {'value': '12\\\" Red'}, {'value': "
-              "'Caf\\u00e9'}], 'Size': [{'value': '8'}, {'value': 'color'}], 'Width': [{'value': '8'}], 'Nul': null}}");
+  fixture_add(
+      builder,
+      "{'asin': 'B000000001', 'name': 'Argan oil', 'full_description': 'Red red red oil oil oil again again "
+      "again item_page item_page item_page item_page', 'small_description': ['Pure <b>& \\u201cgood\\u201d', "
+      "'', 'two  blanks '], "
+      "'pricing': '$10.99', 'category': 'beauty', 'query': ' Hair Oil ', 'product_category': 'a \\u203a b', "
+      "'customization_options': {'Color': [{'value': ' Black/White '}, {'value': '12\\\" Red'}, {'value': "
+      "'Caf\\u00e9'}], 'Size': [{'value': '8'}, {'value': 'color'}], 'Width': [{'value': '8'}], 'Nul': "
+      "null}}");
   for (guint i = 2; i <= 29; i++) {
     g_autofree char *product = g_strdup_printf(
-        "{'asin': 'B0000000%02u', 'name': 'Product %u', 'full_description': '%s', 'small_description': 'one', "
+        "{'asin': 'B0000000%02u', 'name': 'Product %u', 'full_description': '%s', 'small_description': "
+        "'one', "
         "'pricing': %s, 'category': '%s', 'query': 'thing', 'product_category': 'a \\u203a c', "
         "'customization_options': ''}",
-        i, i, i <= 24 ? "Red oil again item_page" : "Nothing of the kind", i == 2 ? "'$5 - $1,234.50'" : "null",
-        i <= 24 ? "beauty" : "garden");
+        i, i, i <= 24 ? "Red oil again item_page" : "Nothing of the kind",
+        i == 2 ? "'$5 - $1,234.50'" : "null", i <= 24 ? "beauty" : "garden");
     fixture_add(builder, product);
   }
-  fixture_add_attributes(builder, "B000000001",
-                         "{'attributes': ['argan', 'pure'], 'instruction': 'Find me oil', 'instruction_attributes': "
-                         "['argan']}");
-  fixture_add_humans(builder, "B000000001",
-                     "[{'instruction': 'i want oil.', 'instruction_attributes': ['argan'], 'instruction_options': []}, "
-                     "{'instruction': 'skipped', 'instruction_attributes': []}]");
+  fixture_add_attributes(
+      builder, "B000000001",
+      "{'attributes': ['argan', 'pure'], 'instruction': 'Find me oil', 'instruction_attributes': "
+      "['argan']}");
+  fixture_add_humans(
+      builder, "B000000001",
+      "[{'instruction': 'i want oil.', 'instruction_attributes': ['argan'], 'instruction_options': []}, "
+      "{'instruction': 'skipped', 'instruction_attributes': []}]");
   GError *error = NULL;
   ShopCatalogue *catalogue = shop_catalogue_builder_finish(builder, &error);
   assert_non_null(catalogue);
@@ -105,7 +110,8 @@ ShopWorld *fixture_load(const ShopSettings *settings)
       shop_load_catalogue(DATA "items.json", DATA "attributes.json", DATA "human.json", 0, TRUE, &error);
   if (catalogue == NULL)
     fail_msg("%s", error->message);
-  ShopWorld *world = shop_world_new(catalogue, "webshop", "items.json", settings != NULL ? settings : &usual, &error);
+  ShopWorld *world =
+      shop_world_new(catalogue, "webshop", "items.json", settings != NULL ? settings : &usual, &error);
   if (world == NULL)
     fail_msg("%s", error->message);
   return world;

@@ -28,8 +28,9 @@ static json_t *probe(const char *mode, const json_t *input)
   } else {
     ShopTokenSet *first = shop_token_set_new(json_string_value(json_array_get(input, 0)));
     ShopTokenSet *second = shop_token_set_new(json_string_value(json_array_get(input, 1)));
-    json_array_append_new(list, json_integer((json_int_t)shop_token_set_ratio(
-                                    first, second, g_str_equal(mode, "lcs") ? SHOP_FUZZY_LCS : SHOP_FUZZY_DIFFLIB)));
+    json_array_append_new(
+        list, json_integer((json_int_t)shop_token_set_ratio(
+                  first, second, g_str_equal(mode, "lcs") ? SHOP_FUZZY_LCS : SHOP_FUZZY_DIFFLIB)));
     g_free(first);
     g_free(second);
   }
@@ -47,8 +48,9 @@ int main(int argc, char **argv)
   gboolean pairs = g_str_equal(argv[1], "difflib") || g_str_equal(argv[1], "lcs");
   for (guint number = 1; getline(&line, &room, stdin) > 0; number++) {
     json_t *input = json_loads(line, JSON_DECODE_ANY, NULL);
-    gboolean good = pairs ? json_is_string(json_array_get(input, 0)) && json_is_string(json_array_get(input, 1))
-                          : json_is_string(input);
+    gboolean good = pairs
+                        ? json_is_string(json_array_get(input, 0)) && json_is_string(json_array_get(input, 1))
+                        : json_is_string(input);
     if (!good) {
       fprintf(stderr, "line %u: expected %s\n", number, pairs ? "a list of two strings" : "a JSON string");
       return 1;

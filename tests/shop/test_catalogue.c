@@ -24,14 +24,16 @@ static const char *value_of(const ShopCatalogue *catalogue, guint32 product, gui
   return text_of(catalogue, catalogue->strings[g->values.first + value]);
 }
 
-#define PLAIN_FIELDS                                                                                                   \
-  "'full_description': 'D', 'small_description': 'one', 'category': 'c', 'query': 'q', 'product_category': 'p', "      \
+#define PLAIN_FIELDS                                                                                         \
+  "'full_description': 'D', 'small_description': 'one', 'category': 'c', 'query': 'q', 'product_category': " \
+  "'p', "                                                                                                    \
   "'customization_options': "
 
 static ShopCatalogue *one_product(const char *options)
 {
   ShopCatalogueBuilder *builder = shop_catalogue_builder_new();
-  g_autofree char *product = g_strconcat("{'asin': 'B000000001', 'name': 'N', ", PLAIN_FIELDS, options, "}", NULL);
+  g_autofree char *product =
+      g_strconcat("{'asin': 'B000000001', 'name': 'N', ", PLAIN_FIELDS, options, "}", NULL);
   fixture_add(builder, product);
   return shop_catalogue_builder_finish(builder, NULL);
 }
@@ -39,8 +41,9 @@ static ShopCatalogue *one_product(const char *options)
 static void test_options_are_normalised(void **state)
 {
   (void)state;
-  ShopCatalogue *catalogue = one_product("{'Color Name': [{'value': ' Black/White '}, {'value': '\\u00c4/B', 'image': "
-                                         "null}], 'Nul': null, 'SIZE': [{'value': 'XL'}, {'value': 'XL'}]}");
+  ShopCatalogue *catalogue =
+      one_product("{'Color Name': [{'value': ' Black/White '}, {'value': '\\u00c4/B', 'image': "
+                  "null}], 'Nul': null, 'SIZE': [{'value': 'XL'}, {'value': 'XL'}]}");
   const ShopProduct *product = &catalogue->products[0];
   assert_int_equal(product->groups.count, 2);
   assert_string_equal(text_of(catalogue, catalogue->groups[product->groups.first].name), "color name");
@@ -109,12 +112,15 @@ static void test_contents_of_the_search_index(void **state)
 {
   (void)state;
   ShopCatalogueBuilder *builder = shop_catalogue_builder_new();
-  fixture_add(builder, "{'asin': 'B000000001', 'name': 'Red Oil', 'full_description': 'Good STUFF', "
-                       "'small_description': ['First B', 'Second'], 'category': 'c', 'query': 'q', 'product_category': "
-                       "'p', 'customization_options': {'Size': [{'value': 'S'}, {'value': 'L'}], 'Color': [{'value': "
-                       "'Red'}]}}");
-  fixture_add(builder, "{'asin': 'B000000002', 'name': 'X', 'full_description': '', 'small_description': [], "
-                       "'category': 'c', 'query': 'q', 'product_category': 'p', 'customization_options': ''}");
+  fixture_add(
+      builder,
+      "{'asin': 'B000000001', 'name': 'Red Oil', 'full_description': 'Good STUFF', "
+      "'small_description': ['First B', 'Second'], 'category': 'c', 'query': 'q', 'product_category': "
+      "'p', 'customization_options': {'Size': [{'value': 'S'}, {'value': 'L'}], 'Color': [{'value': "
+      "'Red'}]}}");
+  fixture_add(builder,
+              "{'asin': 'B000000002', 'name': 'X', 'full_description': '', 'small_description': [], "
+              "'category': 'c', 'query': 'q', 'product_category': 'p', 'customization_options': ''}");
   ShopCatalogue *catalogue = shop_catalogue_builder_finish(builder, NULL);
   g_autoptr(GString) contents = g_string_new(NULL);
   shop_catalogue_append_contents(catalogue, 0, contents);
@@ -181,7 +187,8 @@ static int remove_folder(void **state)
 static char *write_file(const char *name, const char *text, gssize length)
 {
   char *path = g_build_filename(folder, name, NULL);
-  g_autofree char *json = length < 0 ? g_strdelimit(g_strdup(text), "'", '"') : g_memdup2(text, (gsize)length);
+  g_autofree char *json =
+      length < 0 ? g_strdelimit(g_strdup(text), "'", '"') : g_memdup2(text, (gsize)length);
   assert_true(g_file_set_contents(path, json, length, NULL));
   return path;
 }
@@ -194,7 +201,8 @@ static void expect_message(const char *items, gssize length, const char *attribu
                            const char *expected)
 {
   g_autofree char *items_path = write_file("items.json", items, length);
-  g_autofree char *attributes_path = attributes != NULL ? write_file("attributes.json", attributes, -1) : NULL;
+  g_autofree char *attributes_path =
+      attributes != NULL ? write_file("attributes.json", attributes, -1) : NULL;
   g_autofree char *human_path = human != NULL ? write_file("human.json", human, -1) : NULL;
   g_autoptr(GError) error = NULL;
   ShopCatalogue *catalogue = shop_load_catalogue(items_path, attributes_path, human_path, 0, TRUE, &error);
@@ -209,11 +217,11 @@ static void expect_message(const char *items, gssize length, const char *attribu
 static void test_a_good_folder_loads(void **state)
 {
   (void)state;
-  g_autofree char *items =
-      write_file("items.json",
-                 "[" GOOD_PRODUCT ",\n{'asin': 'B000000002', 'x': NaN, 'y': [-Infinity, {'z': \"]}\\\"\"}], 'name': "
-                 "'M', " PLAIN_FIELDS "null}\n]\n",
-                 -1);
+  g_autofree char *items = write_file(
+      "items.json",
+      "[" GOOD_PRODUCT ",\n{'asin': 'B000000002', 'x': NaN, 'y': [-Infinity, {'z': \"]}\\\"\"}], 'name': "
+      "'M', " PLAIN_FIELDS "null}\n]\n",
+      -1);
   g_autofree char *attributes =
       write_file("attributes.json",
                  "{'B000000001': {'attributes': []}, 'OTHER': {'attributes': 7}, 'B000000002': "
@@ -234,26 +242,31 @@ static void test_a_good_folder_loads(void **state)
 
   catalogue = shop_load_catalogue(items, NULL, NULL, 1, FALSE, &error);
   assert_int_equal(catalogue->n_products, 1);
-  assert_string_equal(text_of(catalogue, catalogue->strings[catalogue->products[0].attributes.first]), "DUMMY_ATTR");
+  assert_string_equal(text_of(catalogue, catalogue->strings[catalogue->products[0].attributes.first]),
+                      "DUMMY_ATTR");
   shop_catalogue_free(catalogue);
 }
 
 static void test_files_that_are_not_json(void **state)
 {
   (void)state;
-  expect_message("", -1, NULL, NULL, "items.json:1:1: expected a JSON array ('['), found the end of the file (byte 0)");
-  expect_message("\n {'a': 1}", -1, NULL, NULL, "items.json:2:2: expected a JSON array ('['), found '{' (byte 2)");
+  expect_message("", -1, NULL, NULL,
+                 "items.json:1:1: expected a JSON array ('['), found the end of the file (byte 0)");
+  expect_message("\n {'a': 1}", -1, NULL, NULL,
+                 "items.json:2:2: expected a JSON array ('['), found '{' (byte 2)");
   expect_message("[]", -1, NULL, NULL, "items.json: the catalogue holds no product");
   expect_message("[" GOOD_PRODUCT, -1, NULL, NULL,
                  "items.json:1:175: expected ',' or ']', found the end of the file (byte 174)");
   expect_message("[" GOOD_PRODUCT " " GOOD_PRODUCT "]", -1, NULL, NULL,
                  "items.json:1:176: expected ',' or ']', found '{' (byte 175)");
-  expect_message("[" GOOD_PRODUCT ",]", -1, NULL, NULL, "items.json:1:176: expected a value, found ']' (byte 175)");
+  expect_message("[" GOOD_PRODUCT ",]", -1, NULL, NULL,
+                 "items.json:1:176: expected a value, found ']' (byte 175)");
   expect_message("[" GOOD_PRODUCT "] x", -1, NULL, NULL,
                  "items.json:1:177: expected the end of the file after ']', found 'x' (byte 176)");
-  expect_message("[\n{'asin': 'B0", -1, NULL, NULL,
-                 "items.json:2:13: the file ends inside the element that starts at line 2, byte 2: it is truncated "
-                 "(byte 14)");
+  expect_message(
+      "[\n{'asin': 'B0", -1, NULL, NULL,
+      "items.json:2:13: the file ends inside the element that starts at line 2, byte 2: it is truncated "
+      "(byte 14)");
   expect_message("[\n  {'asin': nul}]", -1, NULL, NULL,
                  "items.json:2:14: not valid JSON: invalid token near 'nul' (byte 16)");
   expect_message("[{'asin': 1e999}]", -1, NULL, NULL,
@@ -267,53 +280,67 @@ static void test_products_of_the_wrong_shape(void **state)
   (void)state;
   expect_message("[7]", -1, NULL, NULL, "items.json:1:2: expected a product (an object), found a number");
   expect_message("[{}]", -1, NULL, NULL, "items.json:1:2: product: 'asin' should be a string, found nothing");
-  expect_message("[{'asin': 5}]", -1, NULL, NULL, "items.json:1:2: product: 'asin' should be a string, found a number");
+  expect_message("[{'asin': 5}]", -1, NULL, NULL,
+                 "items.json:1:2: product: 'asin' should be a string, found a number");
   expect_message("[\n{'asin': 'B1'}]", -1, NULL, NULL,
                  "items.json:2:1: product B1: 'category' should be a string, found nothing");
   expect_message("[{'asin': 'B1', 'category': 'c', 'query': null}]", -1, NULL, NULL,
                  "items.json:1:2: product B1: 'query' should be a string, found null");
   expect_message("[{'asin': 'B1', 'name': [], " PLAIN_FIELDS "''}]", -1, NULL, NULL,
                  "items.json:1:2: product B1: 'name' should be a string, found a list");
-  expect_message("[{'asin': 'B1', 'name': 'n', 'pricing': '12', " PLAIN_FIELDS "''}]", -1, NULL, NULL,
-                 "items.json:1:2: product B1: 'pricing' should hold amounts such as \"$10.99\" or \"$5.00 - $7.50\", "
-                 "found \"12\"");
-  expect_message("[{'asin': 'B1', 'name': 'n', 'pricing': 12, " PLAIN_FIELDS "''}]", -1, NULL, NULL,
-                 "items.json:1:2: product B1: 'pricing' should be a string such as \"$10.99\" or null, found a number");
-  expect_message("[{'asin': 'B1', 'name': 'n', " PLAIN_FIELDS "'x'}]", -1, NULL, NULL,
-                 "items.json:1:2: product B1: 'customization_options' should be an object, null or \"\", found a "
-                 "string");
-  expect_message("[{'asin': 'B1', 'name': 'n', " PLAIN_FIELDS "{'Size': 3}}]", -1, NULL, NULL,
-                 "items.json:1:2: product B1: 'customization_options.Size' should be null or a list of objects, found "
-                 "a number");
-  expect_message("[{'asin': 'B1', 'name': 'n', " PLAIN_FIELDS "{'Size': [{'value': 'a'}, {'value': 3}]}}]", -1, NULL,
-                 NULL,
-                 "items.json:1:2: product B1: 'customization_options.Size[1].value' should be a string, found a "
-                 "number");
-  expect_message("[{'asin': 'B1', 'name': 'n', " PLAIN_FIELDS "{'Size': ['a']}}]", -1, NULL, NULL,
-                 "items.json:1:2: product B1: 'customization_options.Size[0]' should be an object with 'value', found "
-                 "a string");
+  expect_message(
+      "[{'asin': 'B1', 'name': 'n', 'pricing': '12', " PLAIN_FIELDS "''}]", -1, NULL, NULL,
+      "items.json:1:2: product B1: 'pricing' should hold amounts such as \"$10.99\" or \"$5.00 - $7.50\", "
+      "found \"12\"");
+  expect_message(
+      "[{'asin': 'B1', 'name': 'n', 'pricing': 12, " PLAIN_FIELDS "''}]", -1, NULL, NULL,
+      "items.json:1:2: product B1: 'pricing' should be a string such as \"$10.99\" or null, found a number");
+  expect_message(
+      "[{'asin': 'B1', 'name': 'n', " PLAIN_FIELDS "'x'}]", -1, NULL, NULL,
+      "items.json:1:2: product B1: 'customization_options' should be an object, null or \"\", found a "
+      "string");
+  expect_message(
+      "[{'asin': 'B1', 'name': 'n', " PLAIN_FIELDS "{'Size': 3}}]", -1, NULL, NULL,
+      "items.json:1:2: product B1: 'customization_options.Size' should be null or a list of objects, found "
+      "a number");
+  expect_message(
+      "[{'asin': 'B1', 'name': 'n', " PLAIN_FIELDS "{'Size': [{'value': 'a'}, {'value': 3}]}}]", -1, NULL,
+      NULL,
+      "items.json:1:2: product B1: 'customization_options.Size[1].value' should be a string, found a "
+      "number");
+  expect_message(
+      "[{'asin': 'B1', 'name': 'n', " PLAIN_FIELDS "{'Size': ['a']}}]", -1, NULL, NULL,
+      "items.json:1:2: product B1: 'customization_options.Size[0]' should be an object with 'value', found "
+      "a string");
 }
 
 static void test_attribute_and_human_files_of_the_wrong_shape(void **state)
 {
   (void)state;
   const char *good = "[" GOOD_PRODUCT "]";
-  expect_message(good, -1, "{}", NULL,
-                 "attributes.json: no entry for product B000000001 (1 of 1 products have none); synthetic goals need "
-                 "the attribute file that belongs to the catalogue: name it with 'attributes_file', or set 'goals: "
-                 "human'");
-  expect_message(good, -1, "[]", NULL, "attributes.json:1:1: expected a JSON object ('{'), found '[' (byte 0)");
+  expect_message(
+      good, -1, "{}", NULL,
+      "attributes.json: no entry for product B000000001 (1 of 1 products have none); synthetic goals need "
+      "the attribute file that belongs to the catalogue: name it with 'attributes_file', or set 'goals: "
+      "human'");
+  expect_message(good, -1, "[]", NULL,
+                 "attributes.json:1:1: expected a JSON object ('{'), found '[' (byte 0)");
   expect_message(good, -1, "{'B000000001' 3}", NULL,
                  "attributes.json:1:15: expected ':' after the key \"B000000001\", found '3' (byte 14)");
-  expect_message(good, -1, "{7: 3}", NULL, "attributes.json:1:2: expected a key in double quotes, found '7' (byte 1)");
-  expect_message(good, -1, "{'B000000001': {}}", NULL,
-                 "attributes.json:1:16: product B000000001: 'attributes' should be a list of strings, found nothing");
-  expect_message(good, -1, "{'B000000001': {'attributes': ['a', 1]}}", NULL,
-                 "attributes.json:1:16: product B000000001: 'attributes[1]' should be a string, found a number");
-  expect_message(good, -1, "{'B000000001': {'attributes': [], 'instruction': 1}}", NULL,
-                 "attributes.json:1:16: product B000000001: 'instruction' should be a string or null, found a number");
-  expect_message(good, -1, "{'B000000001': {'attributes': []}}", "{'B000000001': {}}",
-                 "human.json:1:16: product B000000001: '(entry)' should be a list of records, found an object");
+  expect_message(good, -1, "{7: 3}", NULL,
+                 "attributes.json:1:2: expected a key in double quotes, found '7' (byte 1)");
+  expect_message(
+      good, -1, "{'B000000001': {}}", NULL,
+      "attributes.json:1:16: product B000000001: 'attributes' should be a list of strings, found nothing");
+  expect_message(
+      good, -1, "{'B000000001': {'attributes': ['a', 1]}}", NULL,
+      "attributes.json:1:16: product B000000001: 'attributes[1]' should be a string, found a number");
+  expect_message(
+      good, -1, "{'B000000001': {'attributes': [], 'instruction': 1}}", NULL,
+      "attributes.json:1:16: product B000000001: 'instruction' should be a string or null, found a number");
+  expect_message(
+      good, -1, "{'B000000001': {'attributes': []}}", "{'B000000001': {}}",
+      "human.json:1:16: product B000000001: '(entry)' should be a list of records, found an object");
   expect_message(good, -1, "{'B000000001': {'attributes': []}}", "{'B000000001': [{}]}",
                  "human.json:1:16: product B000000001: 'instruction' should be a string, found nothing");
 }

@@ -60,14 +60,16 @@ static void test_facts_name_everything_a_result_depends_on(void **state)
   (void)state;
   ShopWorld *world = fixture_load(NULL);
   g_autofree char *text = g_strjoinv("|", (char **)shop_environment_describe(world));
-  g_autofree char *expected = g_strdup_printf(
-      "catalogue|items.json|products|12|catalogue_checksum|%016" G_GINT64_MODIFIER
-      "x|goals|synthetic|n_goals|%u|split_rule|by_product|goals_per_product|5|train_goals|%u|dev_goals|%u|test_goals|%"
-      "u|"
-      "observation|text|candidates|honest|max_candidates|0|mode|faithful|step_limit|100|prices|drawn|price_seed|233|"
-      "similarity|difflib|nouns|built-in tagger",
-      world->catalogue->checksum, world->goals->n_items, world->splits->n_goals[0], world->splits->n_goals[1],
-      world->splits->n_goals[2]);
+  g_autofree char *expected =
+      g_strdup_printf("catalogue|items.json|products|12|catalogue_checksum|%016" G_GINT64_MODIFIER
+                      "x|goals|synthetic|n_goals|%u|split_rule|by_product|goals_per_product|5|train_goals|%u|"
+                      "dev_goals|%u|test_goals|%"
+                      "u|"
+                      "observation|text|candidates|honest|max_candidates|0|mode|faithful|step_limit|100|"
+                      "prices|drawn|price_seed|233|"
+                      "similarity|difflib|nouns|built-in tagger",
+                      world->catalogue->checksum, world->goals->n_items, world->splits->n_goals[0],
+                      world->splits->n_goals[1], world->splits->n_goals[2]);
   assert_string_equal(text, expected);
   assert_int_equal(shop_environment_n_goals(world, "all"), world->goals->n_items);
   assert_int_equal(shop_environment_n_goals(world, "validation"), -1);
@@ -90,8 +92,8 @@ static void test_wrong_resets_and_steps_are_refused(void **state)
   fixture_expect_error(error, "there is no split 'valid'; a shop has train, dev, test and all");
   error = NULL;
   assert_false(shop_environment_reset(session, "all", 1000, random, &error));
-  g_autofree char *message =
-      g_strdup_printf("goal 1000 of split 'all' was asked for, which has %u goals (from 0 on)", world->goals->n_items);
+  g_autofree char *message = g_strdup_printf(
+      "goal 1000 of split 'all' was asked for, which has %u goals (from 0 on)", world->goals->n_items);
   fixture_expect_error(error, message);
   error = NULL;
   assert_true(shop_environment_reset(session, "all", 3, random, &error));
@@ -141,10 +143,12 @@ static void test_buying_the_goal_is_a_success(void **state)
   GError *error = NULL;
   gpointer session = shop_environment_session_new(world, &error);
   CwRandom *random = cw_random_new(1, "test", 0, 0);
-  gint64 goal = fixture_goal_of(world, "B0TSTTEA01", "flavor: decaf earl grey, and size: 3.5 ounce (pack of 3)");
+  gint64 goal =
+      fixture_goal_of(world, "B0TSTTEA01", "flavor: decaf earl grey, and size: 3.5 ounce (pack of 3)");
   assert_true(shop_environment_reset(session, "all", goal, random, &error));
-  static const char *const actions[] = {"search[sugar free black tea]", "click[b0tsttea01]", "click[decaf earl grey]",
-                                        "click[3.5 ounce (pack of 3)]", "click[buy now]"};
+  static const char *const actions[] = {"search[sugar free black tea]", "click[b0tsttea01]",
+                                        "click[decaf earl grey]", "click[3.5 ounce (pack of 3)]",
+                                        "click[buy now]"};
   CwOutcome outcome = {.struct_size = sizeof outcome};
   for (guint i = 0; i < G_N_ELEMENTS(actions); i++)
     assert_true(shop_environment_step_text(session, actions[i], &outcome, &error));
@@ -173,7 +177,8 @@ static char *transcript(const ShopSettings *settings, guint64 stream)
       g_string_append(text, observation.text);
       for (guint i = 0; i < observation.n_candidates; i++)
         g_string_append(text, observation.candidates[i]);
-      assert_true(shop_environment_step(session, cw_random_below(choice, observation.n_candidates), &outcome, &error));
+      assert_true(shop_environment_step(session, cw_random_below(choice, observation.n_candidates), &outcome,
+                                        &error));
     }
     g_string_append_printf(text, "reward %g\n", outcome.reward);
   }
@@ -191,7 +196,8 @@ static void test_equal_streams_give_equal_episodes(void **state)
   settings.step_limit = 30;
   for (gint candidates = 0; candidates < 2; candidates++) {
     settings.candidates = candidates;
-    g_autofree char *a = transcript(&settings, 0), *b = transcript(&settings, 0), *c = transcript(&settings, 1);
+    g_autofree char *a = transcript(&settings, 0), *b = transcript(&settings, 0),
+                    *c = transcript(&settings, 1);
     assert_string_equal(a, b);
     assert_string_not_equal(a, c);
   }
@@ -216,9 +222,10 @@ static void test_upstream_queries_know_the_goal(void **state)
   ShopSession *session = session_on(world, "B0TSTOIL01", "2 fl oz", random);
   shop_session_set_price_upper(session, 120);
   g_autofree char *texts = fixture_candidates(session);
-  assert_string_equal(texts, "search[hair oils]\nsearch[cruelty free hair oils]\nsearch[natural ingredients hair "
-                             "oils]\nsearch[find me cruelty free hair oil with natural ingredients with size: 2 fl oz, "
-                             "and price lower than 120.00 dollars]");
+  assert_string_equal(
+      texts, "search[hair oils]\nsearch[cruelty free hair oils]\nsearch[natural ingredients hair "
+             "oils]\nsearch[find me cruelty free hair oil with natural ingredients with size: 2 fl oz, "
+             "and price lower than 120.00 dollars]");
   shop_session_free(session);
   shop_world_free(world);
   cw_random_free(random);
@@ -228,7 +235,8 @@ static ShopWorld *world_of_many_options(const ShopSettings *settings)
 {
   ShopCatalogueBuilder *builder = shop_catalogue_builder_new();
   g_autoptr(GString) product = g_string_new(
-      "{'asin': 'B000000001', 'name': 'Paint', 'full_description': '', 'small_description': 'one', 'category': 'c', "
+      "{'asin': 'B000000001', 'name': 'Paint', 'full_description': '', 'small_description': 'one', "
+      "'category': 'c', "
       "'query': 'q', 'product_category': 'p', 'customization_options': {'Color': [{'value': '0'}");
   for (guint i = 1; i < 40; i++)
     g_string_append_printf(product, ", {'value': '%u'}", i);
@@ -236,19 +244,21 @@ static ShopWorld *world_of_many_options(const ShopSettings *settings)
   fixture_add(builder, product->str);
   /* The same title twice, apart from case. */
   for (guint i = 2; i < 4; i++) {
-    g_autofree char *brush = g_strdup_printf("{'asin': 'B00000000%u', 'name': '%s', 'full_description': 'paint', "
-                                             "'small_description': 'one', 'category': 'c', 'query': 'q', "
-                                             "'product_category': 'p', 'customization_options': ''}",
-                                             i, i == 2 ? "Brush" : "BRUSH");
+    g_autofree char *brush =
+        g_strdup_printf("{'asin': 'B00000000%u', 'name': '%s', 'full_description': 'paint', "
+                        "'small_description': 'one', 'category': 'c', 'query': 'q', "
+                        "'product_category': 'p', 'customization_options': ''}",
+                        i, i == 2 ? "Brush" : "BRUSH");
     fixture_add(builder, brush);
   }
   for (guint i = 1; i < 4; i++) {
     g_autofree char *asin = g_strdup_printf("B00000000%u", i);
-    fixture_add_attributes(builder, asin,
-                           "{'attributes': [], 'instruction': 'Find paint', 'instruction_attributes': ['a']}");
+    fixture_add_attributes(
+        builder, asin, "{'attributes': [], 'instruction': 'Find paint', 'instruction_attributes': ['a']}");
   }
   GError *error = NULL;
-  ShopWorld *world = shop_world_new(shop_catalogue_builder_finish(builder, &error), "webshop", "x", settings, &error);
+  ShopWorld *world =
+      shop_world_new(shop_catalogue_builder_finish(builder, &error), "webshop", "x", settings, &error);
   assert_non_null(world);
   return world;
 }
@@ -269,8 +279,9 @@ static void test_upstream_cuts_at_random_and_anew_each_time(void **state)
   guint n;
   shop_session_candidates(session, &n);
   assert_int_equal(n, 16);
-  assert_true(g_str_has_prefix(first, "click[back to search]\nclick[< prev]\nclick[description]\nclick[features]\n"
-                                      "click[reviews]\nclick[buy now]\n"));
+  assert_true(g_str_has_prefix(first,
+                               "click[back to search]\nclick[< prev]\nclick[description]\nclick[features]\n"
+                               "click[reviews]\nclick[buy now]\n"));
   fixture_step(session, "click[nothing]");
   g_autofree char *second = fixture_candidates(session);
   assert_string_not_equal(first, second);
@@ -313,9 +324,9 @@ static void test_max_candidates_cuts_in_page_order(void **state)
   fixture_step(session, "search[paint]");
   fixture_step(session, "click[b000000001]");
   g_autofree char *texts = fixture_candidates(session);
-  assert_string_equal(texts,
-                      "click[back to search]\nclick[< prev]\nclick[description]\nclick[features]\nclick[reviews]\n"
-                      "click[buy now]\nclick[0]\nclick[1]");
+  assert_string_equal(
+      texts, "click[back to search]\nclick[< prev]\nclick[description]\nclick[features]\nclick[reviews]\n"
+             "click[buy now]\nclick[0]\nclick[1]");
   shop_session_free(session);
   shop_world_free(world);
   cw_random_free(random);
@@ -342,7 +353,8 @@ static void test_actions_are_found_among_the_candidates(void **state)
   shop_session_step(session, before, &outcome);
   assert_string_equal(shop_session_keywords(session), "peppermint leaves");
   assert_int_equal(shop_session_candidate_of(session, "click[B0TSTTEA02]", FALSE), 2);
-  assert_int_equal(shop_session_candidate_of(session, "click[item - morrow peppermint herbal tea bags]", FALSE), 2);
+  assert_int_equal(
+      shop_session_candidate_of(session, "click[item - morrow peppermint herbal tea bags]", FALSE), 2);
   assert_int_equal(shop_session_candidate_of(session, "click[Next >]", FALSE), 1);
   shop_session_candidates(session, &before);
   assert_int_equal(shop_session_candidate_of(session, "search[tea]", TRUE), before);
@@ -367,10 +379,12 @@ static gboolean cannot_count(void)
 static void play_episode(gpointer session, CwRandom *random, gint64 goal)
 {
   static const char *const actions[] = {
-      "search[canvas shoes]",   "click[b0tstshoe1]", "click[9 wide]", "click[charcoal]", "click[description]",
-      "click[< prev]",          "click[features]",   "click[< prev]", "click[8]",        "click[nothing]",
-      "click[< prev]",          "click[next >]",     "click[< prev]", "search[tea]",     "click[back to search]",
-      "search[Shoes \"wide\"]", "click[b0tstshoe1]", "click[buy now]"};
+      "search[canvas shoes]",   "click[b0tstshoe1]",  "click[9 wide]",
+      "click[charcoal]",        "click[description]", "click[< prev]",
+      "click[features]",        "click[< prev]",      "click[8]",
+      "click[nothing]",         "click[< prev]",      "click[next >]",
+      "click[< prev]",          "search[tea]",        "click[back to search]",
+      "search[Shoes \"wide\"]", "click[b0tstshoe1]",  "click[buy now]"};
   assert_true(shop_environment_reset(session, "all", goal, random, NULL));
   for (guint i = 0; i < G_N_ELEMENTS(actions); i++) {
     CwObservation observation = {.struct_size = sizeof observation};

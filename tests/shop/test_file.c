@@ -179,8 +179,9 @@ static void test_absent_array_and_other_elements_are_told(void **state)
                       ": holds no array 'number'; make it again with 'cartwright import'");
   g_clear_error(&error);
   assert_false(shop_file_find(file, "numbers", 8, &array, &error));
-  assert_string_equal(error->message + strlen(scratch->path),
-                      ": array 'numbers' has elements of 4 bytes, expected 8; make it again with 'cartwright import'");
+  assert_string_equal(
+      error->message + strlen(scratch->path),
+      ": array 'numbers' has elements of 4 bytes, expected 8; make it again with 'cartwright import'");
   g_clear_error(&error);
   shop_file_close(file);
 }
@@ -217,9 +218,10 @@ static void test_truncated_files_are_refused(void **state)
     g_error_free(error);
   }
   put(scratch, scratch->bytes, scratch->length - 1);
-  g_autofree char *message = g_strdup_printf("is truncated: expected %" G_GSIZE_FORMAT " bytes, found %" G_GSIZE_FORMAT
-                                             "; copy it again, or make it again with 'cartwright import'",
-                                             scratch->length, scratch->length - 1);
+  g_autofree char *message =
+      g_strdup_printf("is truncated: expected %" G_GSIZE_FORMAT " bytes, found %" G_GSIZE_FORMAT
+                      "; copy it again, or make it again with 'cartwright import'",
+                      scratch->length, scratch->length - 1);
   assert_refused(scratch, message);
 }
 
@@ -227,17 +229,20 @@ static void test_other_files_are_refused(void **state)
 {
   const Scratch *scratch = *state;
   put(scratch, "", 0);
-  assert_refused(scratch, "expected a shop file, found an empty file; copy it again, or make it again with 'cartwright "
-                          "import'");
+  assert_refused(
+      scratch, "expected a shop file, found an empty file; copy it again, or make it again with 'cartwright "
+               "import'");
   put(scratch, "[\n{\"asin\": \"B000000001\"}]\n", 26);
-  assert_refused(scratch, "expected a shop file made by 'cartwright import', found something else, or one whose import "
-                          "did not finish");
+  assert_refused(
+      scratch, "expected a shop file made by 'cartwright import', found something else, or one whose import "
+               "did not finish");
   g_autofree guint8 *longer = g_malloc0(scratch->length + 1);
   memcpy(longer, scratch->bytes, scratch->length);
   put(scratch, longer, scratch->length + 1);
-  g_autofree char *message = g_strdup_printf("is too long: expected %" G_GSIZE_FORMAT " bytes, found %" G_GSIZE_FORMAT
-                                             "; copy it again, or make it again with 'cartwright import'",
-                                             scratch->length, scratch->length + 1);
+  g_autofree char *message =
+      g_strdup_printf("is too long: expected %" G_GSIZE_FORMAT " bytes, found %" G_GSIZE_FORMAT
+                      "; copy it again, or make it again with 'cartwright import'",
+                      scratch->length, scratch->length + 1);
   assert_refused(scratch, message);
   g_unlink(scratch->path);
   assert_refused(scratch, "cannot be opened: No such file or directory");
@@ -261,23 +266,25 @@ static void test_other_versions_and_byte_orders_are_refused(void **state)
   memcpy(&header, scratch->bytes, sizeof header);
   header.version = SHOP_FILE_VERSION + 1;
   put_header(scratch, header);
-  g_autofree char *message = g_strdup_printf(
-      "is a shop file of version %d, and this Cartwright reads version %d; make it again with 'cartwright import'",
-      SHOP_FILE_VERSION + 1, SHOP_FILE_VERSION);
+  g_autofree char *message = g_strdup_printf("is a shop file of version %d, and this Cartwright reads "
+                                             "version %d; make it again with 'cartwright import'",
+                                             SHOP_FILE_VERSION + 1, SHOP_FILE_VERSION);
   assert_refused(scratch, message);
   memcpy(&header, scratch->bytes, sizeof header);
   header.order = GUINT32_SWAP_LE_BE(header.order);
   put_header(scratch, header);
-  assert_refused(scratch, "was made on a machine of the other byte order; make it again on this one with 'cartwright "
-                          "import'");
+  assert_refused(scratch,
+                 "was made on a machine of the other byte order; make it again on this one with 'cartwright "
+                 "import'");
 }
 
 /* Headers and tables that lie, with checksums that agree with the lie. */
 static void test_lying_tables_are_refused(void **state)
 {
   const Scratch *scratch = *state;
-  static const char wrong[] = "is corrupted: its table of arrays is wrong; copy it again, or make it again with "
-                              "'cartwright import'";
+  static const char wrong[] =
+      "is corrupted: its table of arrays is wrong; copy it again, or make it again with "
+      "'cartwright import'";
   ShopFileHeader sound, header;
   memcpy(&sound, scratch->bytes, sizeof sound);
   for (guint lie = 0; lie < 5; lie++) {
@@ -321,9 +328,10 @@ static void test_damage_is_located(void **state)
   put(scratch, copy, scratch->length);
   GError *error = refused(scratch, SHOP_FILE_VERIFY_ALWAYS);
   assert_non_null(error);
-  assert_string_equal(error->message + strlen(scratch->path),
-                      ": is corrupted: the checksum of bytes 1048640 to 2097215 is wrong (in: text); copy it again, or "
-                      "make it again with 'cartwright import'");
+  assert_string_equal(
+      error->message + strlen(scratch->path),
+      ": is corrupted: the checksum of bytes 1048640 to 2097215 is wrong (in: text); copy it again, or "
+      "make it again with 'cartwright import'");
   g_error_free(error);
   error = refused(scratch, SHOP_FILE_VERIFY_HEADER);
   assert_null(error);
@@ -368,8 +376,9 @@ static void test_an_unfinished_file_is_no_shop_file(void **state)
   check(shop_file_writer_begin(writer, "text", 1, &error), error);
   check(shop_file_writer_append(writer, "abc", 3, &error), error);
   shop_file_writer_free(writer);
-  assert_refused(scratch, "expected a shop file made by 'cartwright import', found something else, or one whose import "
-                          "did not finish");
+  assert_refused(
+      scratch, "expected a shop file made by 'cartwright import', found something else, or one whose import "
+               "did not finish");
   assert_null(shop_file_writer_new(scratch->path, &error));
   g_autofree char *message = g_strdup_printf("%s: cannot be made: File exists", scratch->path);
   assert_string_equal(error->message, message);

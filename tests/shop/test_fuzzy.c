@@ -89,7 +89,8 @@ static void test_token_sets_may_be_packed(void **state)
 {
   (void)state;
   GByteArray *bytes = g_byte_array_new();
-  guint first = shop_token_set_append(bytes, "Tea  tree TEA"), second = shop_token_set_append(bytes, "tree tea");
+  guint first = shop_token_set_append(bytes, "Tea  tree TEA"),
+        second = shop_token_set_append(bytes, "tree tea");
   const ShopTokenSet *a = (const ShopTokenSet *)(gconstpointer)(bytes->data + first);
   const ShopTokenSet *b = (const ShopTokenSet *)(gconstpointer)(bytes->data + second);
   assert_int_equal(second, shop_token_set_size(a));

@@ -10,36 +10,42 @@
 #include <cmocka.h>
 #include <string.h>
 
-#define REST                                                                                                           \
-  "'full_description': '', 'small_description': 'one', 'category': 'c', 'query': 'q', 'product_category': 'p', "
+#define REST                                                                                                 \
+  "'full_description': '', 'small_description': 'one', 'category': 'c', 'query': 'q', 'product_category': "  \
+  "'p', "
 
 static ShopCatalogue *shirts(void)
 {
   ShopCatalogueBuilder *builder = shop_catalogue_builder_new();
-  fixture_add(builder,
-              "{'asin': 'B000000001', 'name': 'Shirt', 'pricing': '$12.00', " REST
-              "'customization_options': {'Size': [{'value': 'S'}, {'value': 'L'}], 'Color': [{'value': 'Red'}, "
-              "{'value': 'Blue'}, {'value': 'Tan'}]}}");
-  fixture_add(builder,
-              "{'asin': 'B000000002', 'name': 'Sofa', 'pricing': '$985.00', " REST "'customization_options': ''}");
-  fixture_add(builder,
-              "{'asin': 'B000000003', 'name': 'Silent', 'pricing': '$5.00', " REST "'customization_options': ''}");
+  fixture_add(
+      builder,
+      "{'asin': 'B000000001', 'name': 'Shirt', 'pricing': '$12.00', " REST
+      "'customization_options': {'Size': [{'value': 'S'}, {'value': 'L'}], 'Color': [{'value': 'Red'}, "
+      "{'value': 'Blue'}, {'value': 'Tan'}]}}");
+  fixture_add(builder, "{'asin': 'B000000002', 'name': 'Sofa', 'pricing': '$985.00', " REST
+                       "'customization_options': ''}");
+  fixture_add(builder, "{'asin': 'B000000003', 'name': 'Silent', 'pricing': '$5.00', " REST
+                       "'customization_options': ''}");
   fixture_add(builder, "{'asin': 'B000000004', 'name': 'Hat', 'pricing': '$20.00 - $30.00', " REST
                        "'customization_options': {'Size': []}}");
   static const char *const attributes[] = {
-      "{'attributes': ['soft'], 'instruction': 'Find me soft shirt', 'instruction_attributes': ['soft', 'warm']}",
-      "{'attributes': [], 'instruction': 'Find me sofa', 'instruction_attributes': ['soft']}", "{'attributes': []}",
+      "{'attributes': ['soft'], 'instruction': 'Find me soft shirt', 'instruction_attributes': ['soft', "
+      "'warm']}",
+      "{'attributes': [], 'instruction': 'Find me sofa', 'instruction_attributes': ['soft']}",
+      "{'attributes': []}",
       "{'attributes': [], 'instruction': 'Find me hat', 'instruction_attributes': ['soft']}"};
   for (guint i = 0; i < 4; i++) {
     g_autofree char *asin = g_strdup_printf("B00000000%u", i + 1);
     fixture_add_attributes(builder, asin, attributes[i]);
   }
-  fixture_add_humans(builder, "B000000001",
-                     "[{'instruction': '.i want a shirt. ', 'instruction_attributes': ['soft'], 'instruction_options': "
-                     "['Red', 'L']}, {'instruction': 'no attributes', 'instruction_attributes': []}]");
-  fixture_add_humans(builder, "B000000002",
-                     "[{'instruction': 'sofa...', 'instruction_attributes': ['soft'], 'instruction_options': {'color': "
-                     "'red'}}]");
+  fixture_add_humans(
+      builder, "B000000001",
+      "[{'instruction': '.i want a shirt. ', 'instruction_attributes': ['soft'], 'instruction_options': "
+      "['Red', 'L']}, {'instruction': 'no attributes', 'instruction_attributes': []}]");
+  fixture_add_humans(
+      builder, "B000000002",
+      "[{'instruction': 'sofa...', 'instruction_attributes': ['soft'], 'instruction_options': {'color': "
+      "'red'}}]");
   return shop_catalogue_builder_finish(builder, NULL);
 }
 
@@ -70,9 +76,11 @@ static void test_synthetic_goals_are_all_combinations(void **state)
     if (upper < 0)
       upper = shop_goal_price_upper(goals, catalogue, i);
     assert_true(upper == 30 || upper == 40 || upper == 50);
-    assert_int_equal(shop_goal_price_upper(goals, catalogue, i), upper); /* all combinations share the bound */
-    g_autofree char *expected = g_strdup_printf("Find me soft shirt with %s, and price lower than %d.00 dollars",
-                                                clauses[goals->items[i].choice], upper);
+    assert_int_equal(shop_goal_price_upper(goals, catalogue, i),
+                     upper); /* all combinations share the bound */
+    g_autofree char *expected =
+        g_strdup_printf("Find me soft shirt with %s, and price lower than %d.00 dollars",
+                        clauses[goals->items[i].choice], upper);
     assert_string_equal(view->instruction->str, expected);
     assert_int_equal(view->attributes->len, 2);
     assert_string_equal(view->attributes->pdata[1], "warm");
@@ -155,15 +163,18 @@ static void expect_no_goals(const char *record, ShopGoalKind kind, const char *m
 static void test_a_shop_without_goals_is_refused(void **state)
 {
   (void)state;
-  expect_no_goals("{'attributes': []}", SHOP_GOALS_SYNTHETIC,
-                  "no product of the catalogue has a synthetic instruction, so there is no goal; is 'attributes_file' "
-                  "the one that belongs to the catalogue?");
-  expect_no_goals("{'attributes': []}", SHOP_GOALS_HUMAN,
-                  "no product of the catalogue has a crowd instruction, so there is no goal; is 'human_file' the right "
-                  "one?");
-  expect_no_goals("{'attributes': [], 'instruction': 'x', 'instruction_attributes': []}", SHOP_GOALS_SYNTHETIC,
-                  "product B000000001 has an instruction but its 'instruction_attributes' are empty: a synthetic goal "
-                  "needs at least one");
+  expect_no_goals(
+      "{'attributes': []}", SHOP_GOALS_SYNTHETIC,
+      "no product of the catalogue has a synthetic instruction, so there is no goal; is 'attributes_file' "
+      "the one that belongs to the catalogue?");
+  expect_no_goals(
+      "{'attributes': []}", SHOP_GOALS_HUMAN,
+      "no product of the catalogue has a crowd instruction, so there is no goal; is 'human_file' the right "
+      "one?");
+  expect_no_goals(
+      "{'attributes': [], 'instruction': 'x', 'instruction_attributes': []}", SHOP_GOALS_SYNTHETIC,
+      "product B000000001 has an instruction but its 'instruction_attributes' are empty: a synthetic goal "
+      "needs at least one");
 }
 
 /* 300 products with 8 goals each. */
@@ -178,7 +189,8 @@ static ShopCatalogue *many(void)
                         "'2'}], 'c': [{'value': 'a'}, {'value': 'b'}, {'value': 'c'}, {'value': 'd'}]}}",
                         asin);
     fixture_add(builder, product);
-    fixture_add_attributes(builder, asin, "{'attributes': [], 'instruction': 'x', 'instruction_attributes': ['soft']}");
+    fixture_add_attributes(builder, asin,
+                           "{'attributes': [], 'instruction': 'x', 'instruction_attributes': ['soft']}");
   }
   return shop_catalogue_builder_finish(builder, NULL);
 }

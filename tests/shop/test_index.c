@@ -146,12 +146,13 @@ static guint reference_search(const Reference *reference, const char *query, gui
     float norm = norms[shop_bm25_encode_length(g_array_index(reference->lengths, guint32, d))];
     gboolean found = FALSE;
     for (guint t = 0; t < terms->len; t++) {
-      guint frequency = GPOINTER_TO_UINT(g_hash_table_lookup(reference->documents->pdata[d], terms->pdata[t]));
+      guint frequency =
+          GPOINTER_TO_UINT(g_hash_table_lookup(reference->documents->pdata[d], terms->pdata[t]));
       guint having = GPOINTER_TO_UINT(g_hash_table_lookup(reference->having, terms->pdata[t]));
       if (frequency == 0)
         continue;
-      float weight =
-          (float)GPOINTER_TO_UINT(g_hash_table_lookup(counts, terms->pdata[t])) * shop_bm25_idf(n_filled, having);
+      float weight = (float)GPOINTER_TO_UINT(g_hash_table_lookup(counts, terms->pdata[t])) *
+                     shop_bm25_idf(n_filled, having);
       score += (double)shop_bm25_score(weight, frequency, norm);
       found = TRUE;
     }
@@ -169,9 +170,11 @@ static guint reference_search(const Reference *reference, const char *query, gui
   return n;
 }
 
-/* Arrays as a shop file would hand them out, copied so that nothing of the first index is used by accident. */
+/* Arrays as a shop file would hand them out, copied so that nothing of the first index is used by accident.
+ */
 
-static gboolean find_array(gpointer source, const char *name, gsize element_size, ShopArray *array, GError **error)
+static gboolean find_array(gpointer source, const char *name, gsize element_size, ShopArray *array,
+                           GError **error)
 {
   for (const ShopArray *stored = source; stored < (ShopArray *)source + SHOP_INDEX_N_ARRAYS; stored++)
     if (g_str_equal(stored->name, name) && stored->element_size == element_size) {
@@ -203,8 +206,9 @@ static void prune(ShopIndex *index)
 
 /* Made-up catalogues. The words of rank r come about 1/r as often as the first. */
 
-static const char *const odd_words[] = {"3.5mm", "caf\xc3\xa9",  "\xe6\xbc\xa2", "\xf0\x9f\x98\x80", "don't", "x_large",
-                                        "the",   "\xe2\x98\x85", "1,000",        "women's"};
+static const char *const odd_words[] = {"3.5mm", "caf\xc3\xa9", "\xe6\xbc\xa2", "\xf0\x9f\x98\x80",
+                                        "don't", "x_large",     "the",          "\xe2\x98\x85",
+                                        "1,000", "women's"};
 
 static void append_word(GString *text, CwRandom *random, guint vocabulary)
 {
@@ -212,8 +216,8 @@ static void append_word(GString *text, CwRandom *random, guint vocabulary)
     g_string_append(text, odd_words[cw_random_below(random, G_N_ELEMENTS(odd_words))]);
   else
     g_string_append_printf(text, "w%u",
-                           (guint)((double)vocabulary * cw_random_uniform(random) * cw_random_uniform(random) *
-                                   cw_random_uniform(random)));
+                           (guint)((double)vocabulary * cw_random_uniform(random) *
+                                   cw_random_uniform(random) * cw_random_uniform(random)));
   g_string_append_c(text, cw_random_below(random, 10) == 0 ? ',' : ' ');
 }
 
@@ -332,8 +336,9 @@ static void test_arrays_of_contradicting_sizes_are_refused(void **state)
       n_refused++;
       assert_true(g_error_matches(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT));
       assert_true(g_str_has_prefix(error->message, "the array 'index/"));
-      assert_true(g_str_has_suffix(error->message, "' of the search index has a size that contradicts the others; make "
-                                                   "the shop file anew"));
+      assert_true(g_str_has_suffix(error->message,
+                                   "' of the search index has a size that contradicts the others; make "
+                                   "the shop file anew"));
       g_error_free(error);
     }
     shop_index_free(opened);
@@ -347,8 +352,8 @@ static void test_arrays_of_contradicting_sizes_are_refused(void **state)
   shop_index_free(index);
 }
 
-/* A wrong byte anywhere may give wrong results, but no reading out of bounds (which valgrind and the sanitizers see),
- * and never a document that does not exist. */
+/* A wrong byte anywhere may give wrong results, but no reading out of bounds (which valgrind and the
+ * sanitizers see), and never a document that does not exist. */
 static void test_wrong_contents_are_survived(void **state)
 {
   (void)state;
@@ -362,7 +367,8 @@ static void test_wrong_contents_are_survived(void **state)
           &arrays[round % 3 == 0 ? 1 + cw_random_below(random, SHOP_INDEX_N_ARRAYS - 1) : 1 + round % 13];
       gsize size = array->n_elements * array->element_size;
       if (size > 0)
-        ((guint8 *)array->elements)[cw_random_below(random, (guint32)size)] = (guint8)cw_random_below(random, 256);
+        ((guint8 *)array->elements)[cw_random_below(random, (guint32)size)] =
+            (guint8)cw_random_below(random, 256);
     }
     GError *error = NULL;
     ShopIndex *opened = shop_index_open_arrays(find_array, arrays, &error);
@@ -392,7 +398,8 @@ static void test_a_search_in_the_steady_state_allocates_nothing(void **state)
   g_free(g_malloc(10));
   if (n_allocations == start)
     skip(); /* something else replaces the allocator: valgrind */
-  static const char *const queries[] = {"red shoes", "size3 pack7 red", "pack8 pack9 pack10 shoe", "", "nothing"};
+  static const char *const queries[] = {"red shoes", "size3 pack7 red", "pack8 pack9 pack10 shoe", "",
+                                        "nothing"};
   for (guint pruned = 0; pruned < 2; pruned++) {
     ShopIndex *index = make_index(2000);
     guint64 before = 0;

@@ -36,15 +36,18 @@ static void test_affixes_and_infixes_are_tokens(void **state)
   assert_tokens("", "");
   assert_tokens("Red/Blue T-Shirt (Large), 4-Pack",
                 "[Red] [/] [Blue] [T] [-] [Shirt] [(] [Large] [)] [,] [4] [-] [Pack]");
-  assert_tokens("3.5oz 12V-24V 50% 16GB 8x10 2*3", "[3.5] [oz] [12V-24V] [50] [%] [16] [GB] [8x10] [2] [*] [3]");
+  assert_tokens("3.5oz 12V-24V 50% 16GB 8x10 2*3",
+                "[3.5] [oz] [12V-24V] [50] [%] [16] [GB] [8x10] [2] [*] [3]");
   assert_tokens("Black,Red Black,2 A&B x_y a|b", "[Black] [,] [Red] [Black,2] [A&B] [x_y] [a|b]");
-  assert_tokens("Foo\xe2\x84\xa2, \xe2\x99\xa5 Bar...", "[Foo] [\xe2\x84\xa2] [,] [\xe2\x99\xa5] [Bar] [...]");
+  assert_tokens("Foo\xe2\x84\xa2, \xe2\x99\xa5 Bar...",
+                "[Foo] [\xe2\x84\xa2] [,] [\xe2\x99\xa5] [Bar] [...]");
 }
 
 static void test_contractions_and_abbreviations_are_exceptions(void **state)
 {
   (void)state;
-  assert_tokens("Women's don't DON'T Let's it's its", "[Women] ['s] [do] [n't] [DON'T] [Let] ['s] [it] ['s] [its]");
+  assert_tokens("Women's don't DON'T Let's it's its",
+                "[Women] ['s] [do] [n't] [DON'T] [Let] ['s] [it] ['s] [its]");
   assert_tokens("Dr. Oz U.S.A. No. w/o 10am x.Y", "[Dr.] [Oz] [U.S.A.] [No] [.] [w/o] [10] [am] [x.] [Y]");
   assert_tokens("(Pack of 8) and (8 )", "[(] [Pack] [of] [8)] [and] [(] [8] [)]");
   assert_tokens("www.shop.com/x a.Large cotton.Soft", "[www.shop.com/x] [a.] [Large] [cotton] [.] [Soft]");
@@ -77,7 +80,8 @@ static void test_tagger_finds_nouns(void **state)
 
 static void test_noun_sets_count_repetitions_and_share_members(void **state)
 {
-  static const char *const first[] = {"shoe", "red", "shoe", "lace"}, *const second[] = {"lace", "hat", "shoe"};
+  static const char *const first[] = {"shoe", "red", "shoe", "lace"}, *const second[] = {"lace", "hat",
+                                                                                         "shoe"};
   (void)state;
   ShopNounWords *words = shop_noun_words_new(NULL, 0);
   ShopNounSet *a = shop_noun_set_new(words, first, 4), *b = shop_noun_set_new(words, second, 3);
@@ -168,21 +172,23 @@ static void assert_refused(const char *text, CwErrorCode code, const char *messa
 static void test_malformed_files_of_nouns_are_refused(void **state)
 {
   (void)state;
-  assert_refused("[1]", CW_ERROR_FORMAT, ": expected a JSON object; write {\"ASIN or title\": [\"noun\", ...], ...}");
+  assert_refused("[1]", CW_ERROR_FORMAT,
+                 ": expected a JSON object; write {\"ASIN or title\": [\"noun\", ...], ...}");
   assert_refused("{\"A\": 1}", CW_ERROR_FORMAT,
                  ": entry \"A\": expected a list of nouns; write {\"ASIN or title\": [\"noun\", ...], ...}");
   assert_refused("{\"A\": [\"x\", 2]}", CW_ERROR_FORMAT,
                  ": entry \"A\": element 2 is not a string; write the noun in quotes");
-  assert_refused(
-      "{\"A\": [\"x\"],\n \"A\": []}", CW_ERROR_FORMAT,
-      ":2:4: not JSON: duplicate object key near '\"A\"'; expected {\"ASIN or title\": [\"noun\", ...], ...}");
+  assert_refused("{\"A\": [\"x\"],\n \"A\": []}", CW_ERROR_FORMAT,
+                 ":2:4: not JSON: duplicate object key near '\"A\"'; expected {\"ASIN or title\": [\"noun\", "
+                 "...], ...}");
   GError *error = NULL;
   ShopNounWords *words = shop_noun_words_new(NULL, 0);
   assert_null(shop_noun_file_load("/nonexistent/nouns.json", words, &error));
   assert_true(g_error_matches(error, CW_ENVIRONMENT_ERROR, CW_ERROR_INPUT_OUTPUT));
-  assert_string_equal(error->message,
-                      "Failed to open file \xe2\x80\x9c/nonexistent/nouns.json\xe2\x80\x9d: No such file or directory; "
-                      "give a file of nouns, or none to use the built-in tagger");
+  assert_string_equal(
+      error->message,
+      "Failed to open file \xe2\x80\x9c/nonexistent/nouns.json\xe2\x80\x9d: No such file or directory; "
+      "give a file of nouns, or none to use the built-in tagger");
   g_error_free(error);
   shop_noun_words_free(words);
 }

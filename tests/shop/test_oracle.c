@@ -117,12 +117,14 @@ static void test_queries_are_compared_by_what_they_reach(void **state)
   assert_non_null(own);
   assert_non_null(strstr(own, "\"kind\":\"whole\""));
   assert_non_null(strstr(own, "\"certain\":true"));
-  g_autofree char *given =
-      shop_environment_answer(world, "oracle", "{\"goal\": 0, \"queries\": [\"\", \"No Such Word\"]}", &error);
+  g_autofree char *given = shop_environment_answer(
+      world, "oracle", "{\"goal\": 0, \"queries\": [\"\", \"No Such Word\"]}", &error);
   const char *list = strstr(given, "\"queries\":");
-  assert_string_equal(
-      list, "\"queries\":[{\"query\":\"\",\"total\":0,\"rank\":0,\"reward\":0.0,\"certain\":true,\"first_page\":0.0},"
-            "{\"query\":\"no such word\",\"total\":0,\"rank\":0,\"reward\":0.0,\"certain\":true,\"first_page\":0.0}]}");
+  assert_string_equal(list,
+                      "\"queries\":[{\"query\":\"\",\"total\":0,\"rank\":0,\"reward\":0.0,\"certain\":true,"
+                      "\"first_page\":0.0},"
+                      "{\"query\":\"no such "
+                      "word\",\"total\":0,\"rank\":0,\"reward\":0.0,\"certain\":true,\"first_page\":0.0}]}");
   static const char *const wrong[][2] = {
       {"{\"goal\": 0, \"queries\": 3}", "oracle: 'queries' should be a list of strings"},
       {"{\"goal\": 0, \"queries\": [\"a\", 3]}", "oracle: query number 2 should be a string"},

@@ -95,8 +95,9 @@ static void test_order_of_6910_goals(void **state)
   assert_true(shop_python_random_random(&random) == 0.3292149168523828);
 }
 
-static const guint8 weights[] = {6, 9,  2, 3, 2, 3,  2, 10, 10, 1, 2,  4, 0,  7, 7, 10, 1, 0, 8, 2, 7, 7,  10, 4, 7,
-                                 1, 10, 4, 9, 2, 10, 5, 4,  1,  8, 10, 5, 10, 0, 3, 5,  5, 1, 4, 1, 3, 10, 9,  2, 7};
+static const guint8 weights[] = {6, 9,  2, 3,  2, 3,  2, 10, 10, 1,  2, 4, 0,  7,  7, 10, 1,
+                                 0, 8,  2, 7,  7, 10, 4, 7,  1,  10, 4, 9, 2,  10, 5, 4,  1,
+                                 8, 10, 5, 10, 0, 3,  5, 5,  1,  4,  1, 3, 10, 9,  2, 7};
 
 static void test_weighted_index_is_off_by_one_as_the_original(void **state)
 {

@@ -19,11 +19,13 @@ static void test_honest_queries_come_from_the_instruction(void **state)
   (void)state;
   g_autoptr(GPtrArray) queries = g_ptr_array_new();
   guint n = 0;
-  shop_queries_make("Find me soft, warm men's shirts with long sleeve, cotton [x] with color: red, and size: x-large "
-                    "tall, and price lower than 50.00 dollars",
-                    queries, &n, NULL);
+  shop_queries_make(
+      "Find me soft, warm men's shirts with long sleeve, cotton [x] with color: red, and size: x-large "
+      "tall, and price lower than 50.00 dollars",
+      queries, &n, NULL);
   static const char *const expected[] = {
-      "search[find me soft, warm men's shirts with long sleeve, cotton  x  with color: red, and size: x-large tall, "
+      "search[find me soft, warm men's shirts with long sleeve, cotton  x  with color: red, and size: "
+      "x-large tall, "
       "and price lower than 50.00 dollars]",
       "search[soft, warm men's shirts with long sleeve, cotton  x  with color: red, and size: x-large tall]",
       "search[soft warm men's shirts long sleeve cotton x red x-large tall red x-large tall]",
@@ -43,9 +45,11 @@ static void test_honest_queries_come_from_the_instruction(void **state)
 
   n = 0;
   guint kinds[SHOP_MAX_QUERIES];
-  shop_queries_make("i want a soft red shirt with long sleeves that is easy to wash by hand", queries, &n, kinds);
+  shop_queries_make("i want a soft red shirt with long sleeves that is easy to wash by hand", queries, &n,
+                    kinds);
   assert_int_equal(n, 5);
-  assert_string_equal(((GString *)queries->pdata[2])->str, "search[soft red shirt long sleeves easy wash hand]");
+  assert_string_equal(((GString *)queries->pdata[2])->str,
+                      "search[soft red shirt long sleeves easy wash hand]");
   assert_int_equal(kinds[2], SHOP_QUERY_OPTIONS_DOUBLED);
   assert_string_equal(((GString *)queries->pdata[3])->str, "search[soft red shirt]");
   assert_int_equal(kinds[3], SHOP_QUERY_HEAD);

@@ -18,7 +18,8 @@
 static char *data_file(const char *name)
 {
   const char *folder = g_getenv("WEBSHOP_1K");
-  char *path = g_build_filename(folder != NULL ? folder : TEST_SOURCE_DIRECTORY "/../shared/webshop-1k", name, NULL);
+  char *path =
+      g_build_filename(folder != NULL ? folder : TEST_SOURCE_DIRECTORY "/../shared/webshop-1k", name, NULL);
   if (g_file_test(path, G_FILE_TEST_IS_REGULAR))
     return path;
   print_message("# there is no %s: set WEBSHOP_1K to the folder of the 1,000-product shop\n", path);
@@ -32,7 +33,8 @@ static char *sessions_path;
 static int open_world(void **state)
 {
   (void)state;
-  g_autofree char *items = data_file("items_shuffle_1000.json"), *attributes = data_file("items_ins_v2_1000.json");
+  g_autofree char *items = data_file("items_shuffle_1000.json"),
+                  *attributes = data_file("items_ins_v2_1000.json");
   sessions_path = data_file("expert_trajectories.jsonl");
   if (items == NULL || attributes == NULL || sessions_path == NULL)
     return 0;
@@ -140,8 +142,9 @@ static void test_recorded_sessions_are_reproduced_byte_for_byte(void **state)
     replay(session, record, random, &counts);
     shop_environment_free_record(world, record);
   }
-  print_message("# %u of %u pages identical in %u sessions; %u price clauses equal without the recording's bound\n",
-                counts.n_identical, counts.n_turns, counts.n_sessions, counts.n_clauses);
+  print_message(
+      "# %u of %u pages identical in %u sessions; %u price clauses equal without the recording's bound\n",
+      counts.n_identical, counts.n_turns, counts.n_sessions, counts.n_clauses);
   assert_int_equal(counts.n_sessions, 600);
   assert_int_equal(counts.n_identical, counts.n_turns);
   assert_int_equal(counts.n_candidates, counts.n_actions);
@@ -191,9 +194,9 @@ static ShopCatalogue *crowd_catalogue(json_t *humans)
   GError *error = NULL;
   json_object_foreach(humans, asin, records)
   {
-    json_t *product =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "asin", asin, "name", "", "category", "", "query", "",
-                  "product_category", "", "full_description", "", "small_description", "", "customization_options", "");
+    json_t *product = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "asin", asin, "name", "",
+                                "category", "", "query", "", "product_category", "", "full_description", "",
+                                "small_description", "", "customization_options", "");
     assert_true(shop_catalogue_builder_add(builder, product, "test", &error));
     json_decref(product);
     if (!shop_catalogue_builder_add_humans(builder, asin, records, "items_human_ins.json", &error))

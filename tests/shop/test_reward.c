@@ -9,11 +9,13 @@
 #include <math.h>
 #include <string.h>
 
-#define SNEAKERS      "Mens D.O.N. Issue 2 Gca Basketball Sneakers Shoes Casual - Off White"
-#define SHORT_SAIREED "Saireed UL Listed 2 Prong Power Cord for JBL Bar 3.1 Bar 2.1 Channel 4K Ultra HD Soundbar"
-#define LONG_SAIREED  SHORT_SAIREED " Home Theater System Subwoofer"
-#define BRST                                                                                                           \
-  "BRST AC Power Cord Outlet Socket Cable Plug Lead for Panasonic SC-HT830V DVD/VCR Combo Home Theater System"
+#define SNEAKERS "Mens D.O.N. Issue 2 Gca Basketball Sneakers Shoes Casual - Off White"
+#define SHORT_SAIREED                                                                                        \
+  "Saireed UL Listed 2 Prong Power Cord for JBL Bar 3.1 Bar 2.1 Channel 4K Ultra HD Soundbar"
+#define LONG_SAIREED SHORT_SAIREED " Home Theater System Subwoofer"
+#define BRST                                                                                                 \
+  "BRST AC Power Cord Outlet Socket Cable Plug Lead for Panasonic SC-HT830V DVD/VCR Combo Home Theater "     \
+  "System"
 
 static const char *const no_texts[] = {NULL};
 static const char *const goal_attributes[] = {"tea tree", "essential oils", "natural ingredients"};
@@ -61,9 +63,10 @@ static ShopReward buy(Purchase *purchase)
   shop_prepared_goal_set(goal, &purchase->goal);
   shop_prepared_product_set(product, &purchase->product);
   ShopReward difflib, lcs;
-  shop_reward(goal, product, purchase->price, purchase->options, purchase->n_options, SHOP_FUZZY_DIFFLIB, &scratch,
-              &difflib);
-  shop_reward(goal, product, purchase->price, purchase->options, purchase->n_options, SHOP_FUZZY_LCS, &scratch, &lcs);
+  shop_reward(goal, product, purchase->price, purchase->options, purchase->n_options, SHOP_FUZZY_DIFFLIB,
+              &scratch, &difflib);
+  shop_reward(goal, product, purchase->price, purchase->options, purchase->n_options, SHOP_FUZZY_LCS,
+              &scratch, &lcs);
   assert_memory_equal(&difflib, &lcs, sizeof lcs);
   shop_reward_scratch_clear(&scratch);
   shop_prepared_product_free(product);
@@ -124,13 +127,15 @@ static void test_title_scores(void **state)
     double score, tolerance;
   } cases[] = {
       {SNEAKERS,
-       "PEAK High Top Mens Basketball Shoes Lou Williams Streetball Master Breathable Non Slip Outdoor Sneakers", 0.333,
-       0.01},
+       "PEAK High Top Mens Basketball Shoes Lou Williams Streetball Master Breathable Non Slip Outdoor "
+       "Sneakers",
+       0.333, 0.01},
       {LONG_SAIREED, BRST, 0.3, 0.01},
       {SHORT_SAIREED, BRST, 0.15, 0.01},
       {"Rusticware 921ORB Kitchen and Bath Cabinet Knob",
-       "Minkissy 2pcs Stainless Steel Eyebrow Tweezers Blackhead Acne Remover Portable Makeup Tweezers (Silver)", 0.0,
-       0.05},
+       "Minkissy 2pcs Stainless Steel Eyebrow Tweezers Blackhead Acne Remover Portable Makeup Tweezers "
+       "(Silver)",
+       0.0, 0.05},
   };
   Purchase purchase;
   (void)state;
@@ -245,7 +250,8 @@ static void assert_options(const char *const *names, const char *const *wanted, 
 
 static void test_options_match_by_likeness_after_colours_are_reduced(void **state)
 {
-  static const char *const grey[] = {"grey", "XL", "pack of 12"}, *const grey_chosen[] = {"pack of 12", "grey", "XL"};
+  static const char *const grey[] = {"grey", "XL", "pack of 12"}, *const grey_chosen[] = {"pack of 12",
+                                                                                          "grey", "XL"};
   static const char *const blue_chosen[] = {"pack of 12", "blue", "XL"};
   static const char *const cool[] = {"cool powder snow", "XL", "pack of 12"};
   static const char *const snow_chosen[] = {"pack of 12", "powder snow", "XL"};
@@ -262,7 +268,8 @@ static void test_options_match_by_likeness_after_colours_are_reduced(void **stat
 
 static void test_named_options_match_by_name_as_well(void **state)
 {
-  static const char *const names[] = {"size", "color"}, *const values[] = {"8", "red"}, *const eight[] = {"8"};
+  static const char *const names[] = {"size", "color"}, *const values[] = {"8", "red"},
+                           *const eight[] = {"8"};
   static const char *const size_name[] = {"size"}, *const xl[] = {"XL"};
   static const char *const colour_name[] = {"color"}, *const light_blue[] = {"light blue"},
                            *const blue[] = {"sky blue"};
@@ -277,9 +284,11 @@ static void test_named_options_match_by_name_as_well(void **state)
 
 static void test_total_reward(void **state)
 {
-  static const char *const names[] = {"color", "size", "amount"}, *const values[] = {"grey", "XL", "pack of 12"};
+  static const char *const names[] = {"color", "size", "amount"}, *const values[] = {"grey", "XL",
+                                                                                     "pack of 12"};
   /* One plain string for the bullets comes to the original as single characters. */
-  static const char *const characters[] = {"e", "s", "s", "e", "n", "t", "i", "a", "l", " ", "o", "i", "l", "s"};
+  static const char *const characters[] = {"e", "s", "s", "e", "n", "t", "i",
+                                           "a", "l", " ", "o", "i", "l", "s"};
   Purchase purchase;
   (void)state;
   set_up(&purchase);

@@ -18,10 +18,11 @@ static ShopCatalogue *make_catalogue(void)
 {
   ShopCatalogueBuilder *builder = shop_catalogue_builder_new();
   for (guint i = 1; i <= 3; i++) {
-    g_autofree char *product = g_strdup_printf(
-        "{'asin': 'B00000000%u', 'name': '%s', 'full_description': '', 'small_description': [], 'pricing': '$1', "
-        "'customization_options': {}, 'images': ['x'], 'category': 'c', 'query': 'q', 'product_category': 'p'}",
-        i, i == 3 ? "red hat" : "red shoe with a red lace");
+    g_autofree char *product = g_strdup_printf("{'asin': 'B00000000%u', 'name': '%s', 'full_description': "
+                                               "'', 'small_description': [], 'pricing': '$1', "
+                                               "'customization_options': {}, 'images': ['x'], 'category': "
+                                               "'c', 'query': 'q', 'product_category': 'p'}",
+                                               i, i == 3 ? "red hat" : "red shoe with a red lace");
     g_autofree char *asin = g_strdup_printf("B00000000%u", i);
     fixture_add(builder, product);
     fixture_add_attributes(builder, asin,
@@ -35,7 +36,8 @@ static ShopCatalogue *make_catalogue(void)
 }
 
 /* Finds an array of other tables, as a shop file would. */
-static gboolean find_array(gpointer source, const char *name, gsize element_size, ShopArray *array, GError **error)
+static gboolean find_array(gpointer source, const char *name, gsize element_size, ShopArray *array,
+                           GError **error)
 {
   const ShopRewardTables *stored = source;
   for (guint i = 0; i < SHOP_REWARD_N_ARRAYS; i++)
@@ -138,11 +140,13 @@ static void test_arrays_of_another_size_are_refused(void **state)
   ShopCatalogue *catalogue = make_catalogue();
   ShopRewardTables *made = shop_reward_tables_new(catalogue, NULL, NULL);
   made->arrays[SHOP_REWARD_NOUN_STARTS].n_elements = 2;
-  assert_refused(made, catalogue, "array 'reward/noun_starts' has 2 elements for 3 products; make the shop file again");
+  assert_refused(made, catalogue,
+                 "array 'reward/noun_starts' has 2 elements for 3 products; make the shop file again");
   made->arrays[SHOP_REWARD_NOUN_STARTS].n_elements = 3;
   made->arrays[SHOP_REWARD_ATTRIBUTES].n_elements = 3;
-  assert_refused(made, catalogue,
-                 "array 'reward/attributes' has 3 elements, expected a power of two; make the shop file again");
+  assert_refused(
+      made, catalogue,
+      "array 'reward/attributes' has 3 elements, expected a power of two; make the shop file again");
   made->arrays[SHOP_REWARD_ATTRIBUTES].name = "elsewhere";
   assert_refused(made, catalogue, "no array 'reward/attributes'");
   shop_reward_tables_free(made);

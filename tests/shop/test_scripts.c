@@ -21,12 +21,13 @@ typedef struct {
 } Shop;
 
 #define WORDS "lamp color red size large "
-#define LAMP(asin, text, price, options)                                                                               \
-  "{'asin': '" asin "', 'name': 'Lamp " asin "', 'full_description': '" text "', 'small_description': [], "            \
-  "'pricing': '" price                                                                                                 \
+#define LAMP(asin, text, price, options)                                                                     \
+  "{'asin': '" asin "', 'name': 'Lamp " asin "', 'full_description': '" text "', 'small_description': [], "  \
+  "'pricing': '" price                                                                                       \
   "', 'category': 'c', 'query': 'lamp', 'product_category': 'a', 'customization_options': " options "}"
 
-/* Lamps in the order of the results: without red, in red but for 80 dollars, in red and small, in red and large. */
+/* Lamps in the order of the results: without red, in red but for 80 dollars, in red and small, in red and
+ * large. */
 static Shop open_shop(const char *instruction)
 {
   ShopCatalogueBuilder *builder = shop_catalogue_builder_new();
@@ -34,13 +35,15 @@ static Shop open_shop(const char *instruction)
                             "{'Color': [{'value': 'blue'}], 'Size': [{'value': 'large'}]}"));
   fixture_add(builder, LAMP("B00000000B", WORDS WORDS WORDS WORDS, "$80",
                             "{'Color': [{'value': 'red'}], 'Size': [{'value': 'large'}]}"));
+  fixture_add(builder, LAMP("B00000000C", WORDS WORDS, "$20",
+                            "{'Color': [{'value': 'red'}], 'Size': [{'value': 'small'}]}"));
   fixture_add(builder,
-              LAMP("B00000000C", WORDS WORDS, "$20", "{'Color': [{'value': 'red'}], 'Size': [{'value': 'small'}]}"));
-  fixture_add(builder, LAMP("B00000000D", "lamp", "$20",
-                            "{'Shade': [{'value': 'red'}, {'value': 'blue'}], 'Color': [{'value': 'blue'}, {'value': "
-                            "'red'}], 'Size': [{'value': 'small'}, {'value': 'large'}]}"));
-  fixture_add_attributes(builder, "B00000000D",
-                         "{'attributes': ['bright'], 'instruction': 'Find me', 'instruction_attributes': ['bright']}");
+              LAMP("B00000000D", "lamp", "$20",
+                   "{'Shade': [{'value': 'red'}, {'value': 'blue'}], 'Color': [{'value': 'blue'}, {'value': "
+                   "'red'}], 'Size': [{'value': 'small'}, {'value': 'large'}]}"));
+  fixture_add_attributes(
+      builder, "B00000000D",
+      "{'attributes': ['bright'], 'instruction': 'Find me', 'instruction_attributes': ['bright']}");
   g_autofree char *human = g_strdup_printf("[{'instruction': '%s', 'instruction_attributes': ['bright'], "
                                            "'instruction_options': {'color': 'red', 'size': 'large'}}]",
                                            instruction);

@@ -67,10 +67,12 @@ static void test_stems_are_porters(void **state)
                "poni|caress|cat|feed|agre|plaster|motor|sing");
   assert_terms("conflated troubled sized hopping tanned falling hissing fizzed failing filing happy sky",
                "conflat|troubl|size|hop|tan|fall|hiss|fizz|fail|file|happi|sky");
-  assert_terms("relational conditional valenci digitizer radicalli operator feudalism decisiveness sensibiliti",
-               "relat|condit|valenc|digit|radic|oper|feudal|decis|sensibl");
-  assert_terms("triplicate formative electriciti hopeful goodness revival allowance inference airliner adjustable",
-               "triplic|form|electr|hope|good|reviv|allow|infer|airlin|adjust");
+  assert_terms(
+      "relational conditional valenci digitizer radicalli operator feudalism decisiveness sensibiliti",
+      "relat|condit|valenc|digit|radic|oper|feudal|decis|sensibl");
+  assert_terms(
+      "triplicate formative electriciti hopeful goodness revival allowance inference airliner adjustable",
+      "triplic|form|electr|hope|good|reviv|allow|infer|airlin|adjust");
   assert_terms("replacement adoption homologou communism activate effective probate rate cease controll roll",
                "replac|adopt|homolog|commun|activ|effect|probat|rate|ceas|control|roll");
   assert_terms("technology possibly us ss y", "technolog|possibl|us|ss|y");
@@ -198,9 +200,9 @@ static char *make_contents(json_t *product)
 static void test_recorded_pages_of_the_original_engine_are_reproduced(void **state)
 {
   (void)state;
-  char *path =
-      g_build_filename(g_getenv("WEBSHOP_1K") ? g_getenv("WEBSHOP_1K") : TEST_SOURCE_DIRECTORY "/../shared/webshop-1k",
-                       "items_shuffle_1000.json", NULL);
+  char *path = g_build_filename(g_getenv("WEBSHOP_1K") ? g_getenv("WEBSHOP_1K")
+                                                       : TEST_SOURCE_DIRECTORY "/../shared/webshop-1k",
+                                "items_shuffle_1000.json", NULL);
   json_t *products = json_load_file(path, 0, NULL), *product;
   g_free(path);
   if (!products) {
@@ -219,9 +221,9 @@ static void test_recorded_pages_of_the_original_engine_are_reproduced(void **sta
     g_free(contents);
   }
   shop_index_finish(index);
-  path =
-      g_build_filename(g_getenv("WEBSHOP_1K") ? g_getenv("WEBSHOP_1K") : TEST_SOURCE_DIRECTORY "/../shared/webshop-1k",
-                       "lucene_top10.jsonl", NULL);
+  path = g_build_filename(g_getenv("WEBSHOP_1K") ? g_getenv("WEBSHOP_1K")
+                                                 : TEST_SOURCE_DIRECTORY "/../shared/webshop-1k",
+                          "lucene_top10.jsonl", NULL);
   char *text;
   assert_true(g_file_get_contents(path, &text, NULL, NULL));
   g_free(path);
@@ -235,9 +237,9 @@ static void test_recorded_pages_of_the_original_engine_are_reproduced(void **sta
     gsize first = 10 * (gsize)(json_integer_value(json_object_get(page, "page")) - 1);
     gboolean identical = (json_int_t)n == json_integer_value(json_object_get(page, "total"));
     for (gsize i = 0; i < json_array_size(expected); i++)
-      identical =
-          identical && first + i < n &&
-          g_str_equal(g_ptr_array_index(asins, documents[first + i]), json_string_value(json_array_get(expected, i)));
+      identical = identical && first + i < n &&
+                  g_str_equal(g_ptr_array_index(asins, documents[first + i]),
+                              json_string_value(json_array_get(expected, i)));
     n_queries++;
     n_identical += identical;
     if (!identical)

@@ -68,7 +68,8 @@ static void test_the_measured_walk(void **state)
   assert_url(&shop, BASE "/search_results/0/red++oil/1");
   assert_non_null(strstr(fixture_text(shop.session), "Page 1 (Total results: 24)"));
   g_autofree char *first_page = fixture_candidates(shop.session);
-  assert_true(g_str_has_prefix(first_page, "click[back to search]\nclick[next >]\nclick[item - argan oil]\n"));
+  assert_true(
+      g_str_has_prefix(first_page, "click[back to search]\nclick[next >]\nclick[item - argan oil]\n"));
   step(&shop, "click[next >]");
   assert_non_null(strstr(fixture_text(shop.session), "Page 2 (Total results: 24)"));
   g_autofree char *second_page = fixture_candidates(shop.session);
@@ -77,9 +78,10 @@ static void test_the_measured_walk(void **state)
 
   step(&shop, "click[b000000001]");
   assert_url(&shop, BASE "/item_page/0/B000000001/red++oil/1/{}");
-  assert_candidates(&shop, "click[back to search]\nclick[< prev]\nclick[description]\nclick[features]\nclick[reviews]\n"
-                           "click[buy now]\nclick[black | white]\nclick[12\" red]\nclick[caf\u00e9]\nclick[8]\n"
-                           "click[color]");
+  assert_candidates(
+      &shop, "click[back to search]\nclick[< prev]\nclick[description]\nclick[features]\nclick[reviews]\n"
+             "click[buy now]\nclick[black | white]\nclick[12\" red]\nclick[caf\u00e9]\nclick[8]\n"
+             "click[color]");
   step(&shop, "click[black | white]");
   assert_url(&shop, BASE "/item_page/0/B000000001/red++oil/1/{\"color\": \"black | white\"}");
   step(&shop, "click[12\" red]");
@@ -89,13 +91,15 @@ static void test_the_measured_walk(void **state)
   step(&shop, "click[8]");
   assert_url(&shop, BASE "/item_page/0/B000000001/red++oil/1/{\"color\": \"caf\\u00e9\", \"width\": \"8\"}");
   step(&shop, "click[description]");
-  assert_url(&shop, BASE "/item_sub_page/0/B000000001/red++oil/1/Description/{'color': 'caf\u00e9', 'width': '8'}");
+  assert_url(&shop,
+             BASE "/item_sub_page/0/B000000001/red++oil/1/Description/{'color': 'caf\u00e9', 'width': '8'}");
   assert_candidates(&shop, "click[back to search]\nclick[< prev]");
   step(&shop, "click[< prev]");
   step(&shop, "click[reviews]");
-  assert_string_equal(fixture_text(shop.session),
-                      "Instruction: [SEP] i want oil, and price lower than 50.00 dollars [SEP] Back to Search [SEP] "
-                      "< Prev");
+  assert_string_equal(
+      fixture_text(shop.session),
+      "Instruction: [SEP] i want oil, and price lower than 50.00 dollars [SEP] Back to Search [SEP] "
+      "< Prev");
   step(&shop, "click[< prev]");
   g_autofree char *before = g_strdup(fixture_text(shop.session));
   step(&shop, "click[foo]");
@@ -131,9 +135,10 @@ static void test_words_in_the_address_misroute_the_way_back(void **state)
   step(&shop, "click[b000000001]");
   step(&shop, "click[< prev]");
   assert_url(&shop, BASE "/search_results/0/item_page+search_results/0");
-  assert_string_equal(fixture_text(shop.session),
-                      "Instruction: [SEP] i want oil, and price lower than 50.00 dollars [SEP] Back to Search [SEP] "
-                      "Page 0 (Total results: 24) [SEP] Next >");
+  assert_string_equal(
+      fixture_text(shop.session),
+      "Instruction: [SEP] i want oil, and price lower than 50.00 dollars [SEP] Back to Search [SEP] "
+      "Page 0 (Total results: 24) [SEP] Next >");
   step(&shop, "search[item_page]");
   step(&shop, "click[b000000001]");
   step(&shop, "click[features]");
@@ -156,8 +161,9 @@ static void test_search_page_as_text(void **state)
 {
   (void)state;
   Shop shop = open_shop(SHOP_OBSERVATION_TEXT, SHOP_MODE_FAITHFUL);
-  assert_string_equal(fixture_text(shop.session),
-                      "WebShop [SEP] Instruction: [SEP] i want oil, and price lower than 50.00 dollars [SEP] Search");
+  assert_string_equal(
+      fixture_text(shop.session),
+      "WebShop [SEP] Instruction: [SEP] i want oil, and price lower than 50.00 dollars [SEP] Search");
   close_shop(&shop);
 }
 
@@ -165,12 +171,14 @@ static void test_search_page_as_rich_text(void **state)
 {
   (void)state;
   Shop shop = open_shop(SHOP_OBSERVATION_TEXT_RICH, SHOP_MODE_FAITHFUL);
-  assert_string_equal(fixture_text(shop.session), "WebShop\nInstruction: \ni want oil, and price lower than 50.00 "
-                                                  "dollars\n[button] Search [button_]\n");
+  assert_string_equal(fixture_text(shop.session),
+                      "WebShop\nInstruction: \ni want oil, and price lower than 50.00 "
+                      "dollars\n[button] Search [button_]\n");
   close_shop(&shop);
 }
 
-#define RICH_HEAD "Instruction:\ni want oil, and price lower than 50.00 dollars\n[button] Back to Search [button_]\n"
+#define RICH_HEAD                                                                                            \
+  "Instruction:\ni want oil, and price lower than 50.00 dollars\n[button] Back to Search [button_]\n"
 
 static void test_results_page_as_rich_text(void **state)
 {
@@ -180,25 +188,28 @@ static void test_results_page_as_rich_text(void **state)
   step(&shop, "click[b000000001]");
   step(&shop, "click[< prev]");
   const char *text = fixture_text(shop.session);
-  assert_true(g_str_has_prefix(text, RICH_HEAD "Page 1 (Total results: 24)\n[button] Next > [button_]\n\n[clicked "
-                                               "button] B000000001 [clicked button_]\nArgan oil\n$10.99\n\n[button] "
-                                               "B000000002 [button_]\nProduct 2\n$5.0 to $1234.5\n\n[button] "
-                                               "B000000003 [button_]\nProduct 3\n$100.0\n\n"));
+  assert_true(g_str_has_prefix(text, RICH_HEAD
+                               "Page 1 (Total results: 24)\n[button] Next > [button_]\n\n[clicked "
+                               "button] B000000001 [clicked button_]\nArgan oil\n$10.99\n\n[button] "
+                               "B000000002 [button_]\nProduct 2\n$5.0 to $1234.5\n\n[button] "
+                               "B000000003 [button_]\nProduct 3\n$100.0\n\n"));
   step(&shop, "click[next >]");
-  assert_true(g_str_has_prefix(fixture_text(shop.session),
-                               RICH_HEAD "Page 2 (Total results: 24)\n[button] < Prev [button_]\n[button] Next > "
-                                         "[button_]\n\n[button] B000000011 [button_]\n"));
+  assert_true(g_str_has_prefix(fixture_text(shop.session), RICH_HEAD
+                               "Page 2 (Total results: 24)\n[button] < Prev [button_]\n[button] Next > "
+                               "[button_]\n\n[button] B000000011 [button_]\n"));
   step(&shop, "click[next >]");
   step(&shop, "click[next >]");
   assert_string_equal(fixture_text(shop.session), RICH_HEAD "Page 4 (Total results: 24)\n[button] < Prev "
                                                             "[button_]\n[button] Next > [button_]\n");
   step(&shop, "search[zzz]");
-  assert_string_equal(fixture_text(shop.session), RICH_HEAD "Page 1 (Total results: 0)\n[button] Next > [button_]\n");
+  assert_string_equal(fixture_text(shop.session),
+                      RICH_HEAD "Page 1 (Total results: 0)\n[button] Next > [button_]\n");
   close_shop(&shop);
 }
 
-#define RICH_ITEM_END                                                                                                  \
-  "Argan oil\nPrice: $10.99\nRating: N.A.\n[button] Description [button_]\n[button] Features [button_]\n[button] "     \
+#define RICH_ITEM_END                                                                                        \
+  "Argan oil\nPrice: $10.99\nRating: N.A.\n[button] Description [button_]\n[button] Features "               \
+  "[button_]\n[button] "                                                                                     \
   "Reviews [button_]\n[button] Buy Now [button_]\n"
 
 static void test_item_page_shows_clicked_labels_by_the_address(void **state)
@@ -220,8 +231,8 @@ static void test_item_page_shows_clicked_labels_by_the_address(void **state)
   step(&shop, "click[caf\u00e9]");
   assert_non_null(strstr(fixture_text(shop.session), "  [button] caf\u00e9 [button_]\n"));
   step(&shop, "click[8]");
-  assert_non_null(
-      strstr(fixture_text(shop.session), "size\n  [clicked button] 8 [clicked button_]\n  [clicked button] color"));
+  assert_non_null(strstr(fixture_text(shop.session),
+                         "size\n  [clicked button] 8 [clicked button_]\n  [clicked button] color"));
   assert_non_null(strstr(fixture_text(shop.session), "width\n  [clicked button] 8 [clicked button_]\n"));
   close_shop(&shop);
 }
@@ -232,8 +243,9 @@ static void test_quotes_in_keywords_mark_labels_too(void **state)
   Shop shop = open_shop(SHOP_OBSERVATION_TEXT_RICH, SHOP_MODE_FAITHFUL);
   step(&shop, "search[oil \"caf\u00e9\" \"8\"]");
   step(&shop, "click[b000000001]");
-  assert_true(g_str_has_prefix(fixture_text(shop.session), "You have clicked 8.\nYou have clicked 8.\nYou have clicked "
-                                                           "caf\u00e9.\nInstruction:\n"));
+  assert_true(g_str_has_prefix(fixture_text(shop.session),
+                               "You have clicked 8.\nYou have clicked 8.\nYou have clicked "
+                               "caf\u00e9.\nInstruction:\n"));
   close_shop(&shop);
 }
 
@@ -243,16 +255,18 @@ static void test_fixed_mode_marks_by_group_and_value(void **state)
   Shop shop = open_shop(SHOP_OBSERVATION_TEXT_RICH, SHOP_MODE_FIXED);
   step(&shop, "search[oil]");
   step(&shop, "click[b000000001]");
-  assert_candidates(&shop, "click[back to search]\nclick[< prev]\nclick[description]\nclick[features]\nclick[reviews]\n"
-                           "click[buy now]\nclick[black | white]\nclick[12\" red]\nclick[caf\u00e9]\nclick[8]\n"
-                           "click[color]\nclick[size: 8]");
+  assert_candidates(
+      &shop, "click[back to search]\nclick[< prev]\nclick[description]\nclick[features]\nclick[reviews]\n"
+             "click[buy now]\nclick[black | white]\nclick[12\" red]\nclick[caf\u00e9]\nclick[8]\n"
+             "click[color]\nclick[size: 8]");
   step(&shop, "click[12\" red]");
   step(&shop, "click[size: 8]");
-  assert_string_equal(fixture_text(shop.session),
-                      "You have clicked 8.\nYou have clicked 12\" red.\n" RICH_HEAD
-                      "[button] < Prev [button_]\ncolor\n  [button] black | white [button_]\n  [clicked button] 12\" "
-                      "red [clicked button_]\n  [button] caf\u00e9 [button_]\nsize\n  [clicked button] 8 [clicked "
-                      "button_]\n  [button] color [button_]\nwidth\n  [button] 8 [button_]\n" RICH_ITEM_END);
+  assert_string_equal(
+      fixture_text(shop.session),
+      "You have clicked 8.\nYou have clicked 12\" red.\n" RICH_HEAD
+      "[button] < Prev [button_]\ncolor\n  [button] black | white [button_]\n  [clicked button] 12\" "
+      "red [clicked button_]\n  [button] caf\u00e9 [button_]\nsize\n  [clicked button] 8 [clicked "
+      "button_]\n  [button] color [button_]\nwidth\n  [button] 8 [button_]\n" RICH_ITEM_END);
   assert_int_equal(shop_session_selected(shop.session, 2), SHOP_STRING_NONE);
   close_shop(&shop);
 }
@@ -277,9 +291,10 @@ static void test_clicked_candidates_are_marked(void **state)
   step(&shop, "click[item - argan oil]");
   step(&shop, "click[12\" red]");
   /* The page does not show a label with a quotation mark as clicked; the candidate says it. */
-  assert_candidates(&shop, "click[back to search]\nclick[< prev]\nclick[description]\nclick[features]\nclick[reviews]\n"
-                           "click[buy now]\nclick[black | white]\n[clicked button] click[12\" "
-                           "red]\nclick[caf\u00e9]\nclick[8]\nclick[color]");
+  assert_candidates(
+      &shop, "click[back to search]\nclick[< prev]\nclick[description]\nclick[features]\nclick[reviews]\n"
+             "click[buy now]\nclick[black | white]\n[clicked button] click[12\" "
+             "red]\nclick[caf\u00e9]\nclick[8]\nclick[color]");
   step(&shop, "[clicked button] click[12\" red]");
   step(&shop, "click[black | white]");
   g_autofree char *other = fixture_candidates(shop.session);
@@ -314,9 +329,10 @@ static void test_features_keep_blank_items(void **state)
   step(&shop, "search[oil]");
   step(&shop, "click[b000000001]");
   step(&shop, "click[features]");
-  assert_string_equal(fixture_text(shop.session),
-                      "Instruction: [SEP] i want oil, and price lower than 50.00 dollars [SEP] Back to Search [SEP] "
-                      "< Prev [SEP] Pure <b>& \u201cgood\u201d [SEP]  [SEP] two  blanks");
+  assert_string_equal(
+      fixture_text(shop.session),
+      "Instruction: [SEP] i want oil, and price lower than 50.00 dollars [SEP] Back to Search [SEP] "
+      "< Prev [SEP] Pure <b>& \u201cgood\u201d [SEP]  [SEP] two  blanks");
   close_shop(&shop);
   shop = open_shop(SHOP_OBSERVATION_TEXT_RICH, SHOP_MODE_FAITHFUL);
   step(&shop, "search[oil]");
@@ -338,14 +354,17 @@ static void test_done_page(void **state)
   CwOutcome outcome = fixture_step(shop.session, "click[buy now]");
   assert_true(outcome.terminated && !outcome.truncated);
   assert_true(outcome.success && outcome.reward == 1);
-  assert_string_equal(
-      fixture_text(shop.session),
-      "Thank you for shopping with us! [SEP] Your code: [SEP] None [SEP] (Paste it in your MTurk interface.) [SEP] "
-      "Purchased [SEP] asin [SEP] B000000001 [SEP] options [SEP] {\"color\": \"12\\\" red\", \"width\": \"8\"} [SEP] "
-      "attrs [SEP] None [SEP] category [SEP] None [SEP] query [SEP] None [SEP] product category [SEP] None [SEP] "
-      "Target [SEP] asin [SEP] options [SEP] attrs [SEP] price upper [SEP] instuction text [SEP] category [SEP] "
-      "product category [SEP] query [SEP] Goal [SEP] None [SEP] Reward [SEP] Your score (min 0.0, max 1.0) [SEP] 1.0 "
-      "[SEP] Reward Details [SEP] None");
+  assert_string_equal(fixture_text(shop.session), "Thank you for shopping with us! [SEP] Your code: [SEP] "
+                                                  "None [SEP] (Paste it in your MTurk interface.) [SEP] "
+                                                  "Purchased [SEP] asin [SEP] B000000001 [SEP] options [SEP] "
+                                                  "{\"color\": \"12\\\" red\", \"width\": \"8\"} [SEP] "
+                                                  "attrs [SEP] None [SEP] category [SEP] None [SEP] query "
+                                                  "[SEP] None [SEP] product category [SEP] None [SEP] "
+                                                  "Target [SEP] asin [SEP] options [SEP] attrs [SEP] price "
+                                                  "upper [SEP] instuction text [SEP] category [SEP] "
+                                                  "product category [SEP] query [SEP] Goal [SEP] None [SEP] "
+                                                  "Reward [SEP] Your score (min 0.0, max 1.0) [SEP] 1.0 "
+                                                  "[SEP] Reward Details [SEP] None");
   close_shop(&shop);
 }
 
@@ -417,18 +436,21 @@ static void test_the_step_limit_truncates(void **state)
 static ShopWorld *awkward_shop(ShopMode mode, ShopObservationMode observation)
 {
   ShopCatalogueBuilder *builder = shop_catalogue_builder_new();
-  fixture_add(builder, "{'asin': 'B0AWKWARD1', 'name': 'Awkward [thing]', 'full_description': ' \\n ', "
-                       "'small_description': [], 'pricing': '', 'category': 'c', 'query': 'q', 'product_category': '', "
-                       "'customization_options': {'A': [{'value': 'Description'}, {'value': 'attributes'}, {'value': "
-                       "'black [x]'}, {'value': 'Search'}, {'value': 'next >'}, {'value': 'plain'}, {'value': ' '}], "
-                       "'a': [{'value': 'Features'}, {'value': 'attributes'}, {'value': 'black [x]'}, {'value': "
-                       "'search'}, {'value': 'next >'}, {'value': 'plain'}, {'value': ' '}], 'B': []}}");
+  fixture_add(
+      builder,
+      "{'asin': 'B0AWKWARD1', 'name': 'Awkward [thing]', 'full_description': ' \\n ', "
+      "'small_description': [], 'pricing': '', 'category': 'c', 'query': 'q', 'product_category': '', "
+      "'customization_options': {'A': [{'value': 'Description'}, {'value': 'attributes'}, {'value': "
+      "'black [x]'}, {'value': 'Search'}, {'value': 'next >'}, {'value': 'plain'}, {'value': ' '}], "
+      "'a': [{'value': 'Features'}, {'value': 'attributes'}, {'value': 'black [x]'}, {'value': "
+      "'search'}, {'value': 'next >'}, {'value': 'plain'}, {'value': ' '}], 'B': []}}");
   fixture_add_attributes(builder, "B0AWKWARD1",
                          "{'attributes': ['strong', 'light'], 'instruction': 'Find me thing', "
                          "'instruction_attributes': ['strong']}");
-  fixture_add_humans(builder, "B0AWKWARD1",
-                     "[{'instruction': '..thing. .', 'instruction_attributes': ['strong'], 'instruction_options': "
-                     "{'a': 'plain'}}]");
+  fixture_add_humans(
+      builder, "B0AWKWARD1",
+      "[{'instruction': '..thing. .', 'instruction_attributes': ['strong'], 'instruction_options': "
+      "{'a': 'plain'}}]");
   GError *error = NULL;
   ShopSettings settings = fixture_settings();
   settings.goals = SHOP_GOALS_HUMAN;
@@ -455,8 +477,9 @@ static void test_values_that_equal_buttons_act_as_buttons(void **state)
 {
   (void)state;
   Shop shop = open_awkward(SHOP_MODE_FAITHFUL, SHOP_OBSERVATION_TEXT, "search[awkward]");
-  assert_candidates(&shop, "click[back to search]\nclick[< prev]\nclick[description]\nclick[features]\nclick[reviews]\n"
-                           "click[buy now]\nclick[attributes]\nclick[black [x]]\nclick[next >]\nclick[plain]\nclick[]");
+  assert_candidates(
+      &shop, "click[back to search]\nclick[< prev]\nclick[description]\nclick[features]\nclick[reviews]\n"
+             "click[buy now]\nclick[attributes]\nclick[black [x]]\nclick[next >]\nclick[plain]\nclick[]");
   step(&shop, "click[features]");
   assert_int_equal(shop_session_page(shop.session), SHOP_PAGE_SUB);
   step(&shop, "click[< prev]");
@@ -482,7 +505,8 @@ static void test_fixed_mode_reaches_values_by_group(void **state)
   step(&shop, "click[a: features]");
   assert_string_equal(shop_string(shop.world->catalogue, shop_session_selected(shop.session, 0)), "features");
   step(&shop, "click[black [x]]");
-  assert_string_equal(shop_string(shop.world->catalogue, shop_session_selected(shop.session, 0)), "black [x]");
+  assert_string_equal(shop_string(shop.world->catalogue, shop_session_selected(shop.session, 0)),
+                      "black [x]");
   close_shop(&shop);
 }
 
@@ -509,9 +533,11 @@ static void test_white_space_nodes(void **state)
   Shop shop = open_awkward(SHOP_MODE_FAITHFUL, SHOP_OBSERVATION_TEXT_RICH, "search[awkward]");
   /* Only one leading and trailing '.' run goes; a group without values keeps its name. */
   assert_true(g_str_has_prefix(fixture_text(shop.session), "Instruction:\nthing. , and price lower than "));
-  assert_non_null(strstr(fixture_text(shop.session), "[button] plain [button_]\nb\nAwkward [thing]\nPrice: $100.0\n"));
+  assert_non_null(
+      strstr(fixture_text(shop.session), "[button] plain [button_]\nb\nAwkward [thing]\nPrice: $100.0\n"));
   step(&shop, "click[description]");
-  assert_true(g_str_has_suffix(fixture_text(shop.session), "[button] < Prev [button_]\n")); /* " \n " is dropped */
+  assert_true(
+      g_str_has_suffix(fixture_text(shop.session), "[button] < Prev [button_]\n")); /* " \n " is dropped */
   close_shop(&shop);
 }
 

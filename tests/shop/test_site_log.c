@@ -16,26 +16,30 @@
 
 #define DATA TEST_SOURCE_DIRECTORY "/tests/shop/data/"
 #define SITE "http://127.0.0.1:3000/"
-#define GOAL                                                                                                           \
-  "\"goal\": {\"asin\": \"B0TSTSHOE1\", \"instruction_text\": \"i need canvas shoes in size 9 wide that have a "       \
-  "rubber sole, and price lower than 40.00 dollars\", \"attributes\": [\"rubber sole\"], \"price_upper\": 40.0, "      \
+#define GOAL                                                                                                 \
+  "\"goal\": {\"asin\": \"B0TSTSHOE1\", \"instruction_text\": \"i need canvas shoes in size 9 wide that "    \
+  "have a "                                                                                                  \
+  "rubber sole, and price lower than 40.00 dollars\", \"attributes\": [\"rubber sole\"], \"price_upper\": "  \
+  "40.0, "                                                                                                   \
   "\"goal_options\": [\"9 wide\"]}"
 #define INDEX "{\"page\": \"index\", \"url\": \"" SITE "s1\", " GOAL "}"
 #define WORDS "\"keywords\": \"['canvas', 'shoes']\", \"page\": \"1\""
-#define RESULTS                                                                                                        \
-  "{\"page\": \"search_results\", \"url\": \"" SITE "search_results/s1/%5B%27canvas%27%2C%20%27shoes%27%5D/1\", " GOAL \
-  ", \"content\": {\"keywords\": [\"canvas\", \"shoes\"], \"search_result_asins\": [\"B0TSTSHOE2\", "                  \
+#define RESULTS                                                                                              \
+  "{\"page\": \"search_results\", \"url\": \"" SITE                                                          \
+  "search_results/s1/%5B%27canvas%27%2C%20%27shoes%27%5D/1\", " GOAL                                         \
+  ", \"content\": {\"keywords\": [\"canvas\", \"shoes\"], \"search_result_asins\": [\"B0TSTSHOE2\", "        \
   "\"B0TSTSHOE1\"], \"page\": 1}}"
-#define ITEM(options)                                                                                                  \
-  "{\"page\": \"item_page\", \"url\": \"" SITE "item_page/s1/B0TSTSHOE1/k/1/o\", " GOAL ", \"content\": {" WORDS       \
-  ", \"asin\": \"B0TSTSHOE1\", \"options\": " options "}}"
-#define SUB(url, options)                                                                                              \
-  "{\"page\": \"item_sub_page\", \"url\": \"" SITE "item_sub_page/s1/B0TSTSHOE1/k/1/" url "/o\", " GOAL                \
+#define ITEM(options)                                                                                        \
+  "{\"page\": \"item_page\", \"url\": \"" SITE "item_page/s1/B0TSTSHOE1/k/1/o\", " GOAL                      \
   ", \"content\": {" WORDS ", \"asin\": \"B0TSTSHOE1\", \"options\": " options "}}"
-#define DONE(price, reward)                                                                                            \
-  "{\"page\": \"done\", \"url\": \"" SITE "done/s1/B0TSTSHOE1/o\", " GOAL                                              \
-  ", \"content\": {\"asin\": \"B0TSTSHOE1\", \"options\": {\"size\": \"9 wide\"}, \"price\": " price                   \
-  "}, \"reward\": " reward ", \"reward_info\": {\"r_type\": 1.0, \"r_att\": 1.0, \"w_att\": 0.33, \"r_option\": 1.0, " \
+#define SUB(url, options)                                                                                    \
+  "{\"page\": \"item_sub_page\", \"url\": \"" SITE "item_sub_page/s1/B0TSTSHOE1/k/1/" url "/o\", " GOAL      \
+  ", \"content\": {" WORDS ", \"asin\": \"B0TSTSHOE1\", \"options\": " options "}}"
+#define DONE(price, reward)                                                                                  \
+  "{\"page\": \"done\", \"url\": \"" SITE "done/s1/B0TSTSHOE1/o\", " GOAL                                    \
+  ", \"content\": {\"asin\": \"B0TSTSHOE1\", \"options\": {\"size\": \"9 wide\"}, \"price\": " price         \
+  "}, \"reward\": " reward                                                                                   \
+  ", \"reward_info\": {\"r_type\": 1.0, \"r_att\": 1.0, \"w_att\": 0.33, \"r_option\": 1.0, "                \
   "\"r_price\": true}}"
 
 static ShopWorld *world;
@@ -111,7 +115,8 @@ static void test_a_session_is_replayed_page_by_page(void **state)
   (void)state;
   assert_int_equal(
       replay(INDEX "\n" RESULTS "\n" ITEM("{}") "\n" ITEM("{\"size\": \"9 wide\"}") "\n" SUB(
-                 "Features", "{\"size\": \"9 wide\"}") "\n" ITEM("\"{'size': '9 wide'}\"") "\n" DONE("31.0", "1.0"),
+                 "Features", "{\"size\": \"9 wide\"}") "\n" ITEM("\"{'size': '9 wide'}\"") "\n" DONE("31.0",
+                                                                                                     "1.0"),
              "search[canvas shoes]\nclick[b0tstshoe1]\nclick[9 wide]\nclick[features]\nclick[< prev]\n"
              "click[buy now]\n",
              &n_pages),
@@ -123,12 +128,13 @@ static void test_pages_out_of_the_browsers_cache_are_filled_in(void **state)
 {
   guint n_pages;
   (void)state;
-  assert_int_equal(replay(INDEX "\n" INDEX "\n" RESULTS
-                                "\n" SUB("Reviews", "{\"size\": \"8\"}") "\n" ITEM("{}") "\n" RESULTS "\n" INDEX,
-                          "reload\nsearch[canvas shoes]\nclick[b0tstshoe1]\nclick[8]\nclick[reviews]\nclick[< prev]\n"
-                          "click[< prev]\nclick[b0tstshoe1]\nclick[< prev]\nclick[back to search]\n",
-                          &n_pages),
-                   7);
+  assert_int_equal(
+      replay(INDEX "\n" INDEX "\n" RESULTS
+                   "\n" SUB("Reviews", "{\"size\": \"8\"}") "\n" ITEM("{}") "\n" RESULTS "\n" INDEX,
+             "reload\nsearch[canvas shoes]\nclick[b0tstshoe1]\nclick[8]\nclick[reviews]\nclick[< prev]\n"
+             "click[< prev]\nclick[b0tstshoe1]\nclick[< prev]\nclick[back to search]\n",
+             &n_pages),
+      7);
   assert_int_equal(n_pages, 7);
 }
 
@@ -137,7 +143,8 @@ static void test_what_differs_is_counted(void **state)
   guint n_pages;
   (void)state;
   assert_int_equal(replay(INDEX "\n" RESULTS "\n" ITEM("{\"size\": \"9 wide\"}") "\n" DONE("31.0", "0.5"),
-                          "search[canvas shoes]\nclick[b0tstshoe1]\nclick[9 wide]\nclick[buy now]\n", &n_pages),
+                          "search[canvas shoes]\nclick[b0tstshoe1]\nclick[9 wide]\nclick[buy now]\n",
+                          &n_pages),
                    3);
   assert_int_equal(n_pages, 4);
 }
@@ -155,12 +162,14 @@ static void test_corrupt_logs_are_refused_by_their_lines(void **state)
 {
   (void)state;
   assert_refused(RESULTS, "s1.jsonl:4: a session should begin with the page 'index', found 'search_results'");
-  assert_refused(INDEX "\n{\"page\": \"shelf\", \"url\": \"" SITE "shelf/s1\"}",
-                 "s1.jsonl:5: there is no page 'shelf'; a site log has index, search_results, item_page, item_sub_page "
-                 "and done");
+  assert_refused(
+      INDEX "\n{\"page\": \"shelf\", \"url\": \"" SITE "shelf/s1\"}",
+      "s1.jsonl:5: there is no page 'shelf'; a site log has index, search_results, item_page, item_sub_page "
+      "and done");
   assert_refused(INDEX "\n" RESULTS "\n{\"page\": \"item_page\", \"url\": \"" SITE "item_page/s1\"}",
                  "s1.jsonl:6: 'content' should be an object on a page 'item_page'");
-  assert_refused(INDEX "\n" ITEM("3"), "s1.jsonl:5: 'content.options' should be an object of names and values");
+  assert_refused(INDEX "\n" ITEM("3"),
+                 "s1.jsonl:5: 'content.options' should be an object of names and values");
   assert_refused(INDEX "\n" SUB("Rivals", "{}"),
                  "s1.jsonl:5: 'url' should name Description, Features, Reviews or Attributes on a sub page");
   assert_refused(INDEX "\n" DONE("\"x\"", "1"), "s1.jsonl:5: 'price' should be a number on the done page");
@@ -168,9 +177,10 @@ static void test_corrupt_logs_are_refused_by_their_lines(void **state)
                  "s1.jsonl:5: the page 'done' of product B0TSTSHOE1 does not follow a page of that product");
   assert_refused(INDEX "\n" ITEM("{}") "\n" DONE("31", "1") "\n" INDEX,
                  "s1.jsonl:7: a page follows the page 'done', which ends a session's log");
-  assert_refused("{\"page\": \"index\", \"url\": \"" SITE "s1\", \"goal\": \"a horse\"}",
-                 "s1.jsonl:4: no human goal of this shop reads \"a horse\"; do catalogue and 'goals' agree with the "
-                 "recording?");
+  assert_refused(
+      "{\"page\": \"index\", \"url\": \"" SITE "s1\", \"goal\": \"a horse\"}",
+      "s1.jsonl:4: no human goal of this shop reads \"a horse\"; do catalogue and 'goals' agree with the "
+      "recording?");
   assert_refused("{\"page\": \"index\", \"url\": \"" SITE "s1\"}",
                  "s1.jsonl:4: 'goal' should be an object with 'instruction_text', or the instruction");
   GError *error = NULL;
@@ -184,7 +194,8 @@ static void test_lines_of_one_session_belong_together(void **state)
   (void)state;
   assert_true(shop_environment_continues_record(world, INDEX, RESULTS));
   assert_true(shop_environment_continues_record(world, INDEX "\n" RESULTS, INDEX));
-  assert_false(shop_environment_continues_record(world, INDEX, "{\"page\": \"index\", \"url\": \"" SITE "s2\"}"));
+  assert_false(
+      shop_environment_continues_record(world, INDEX, "{\"page\": \"index\", \"url\": \"" SITE "s2\"}"));
   assert_false(shop_environment_continues_record(world, INDEX, "{\"page\": "));
   assert_false(shop_environment_continues_record(world, "{\"states\": []}", INDEX));
 }
@@ -192,8 +203,9 @@ static void test_lines_of_one_session_belong_together(void **state)
 static void test_imitation_data_with_indices(void **state)
 {
   (void)state;
-#define STATES                                                                                                         \
-  "{\"states\": [\"WebShop [SEP] Instruction: [SEP] i'm looking for caffeine free peppermint tea [SEP] Search\"], "    \
+#define STATES                                                                                               \
+  "{\"states\": [\"WebShop [SEP] Instruction: [SEP] i'm looking for caffeine free peppermint tea [SEP] "     \
+  "Search\"], "                                                                                              \
   "\"available_actions\": [[\"click[search]\", \"search[tea]\"]], \"action_idxs\": "
   CwRecord *record = shop_environment_read_record(world, STATES "[1]}", "il.jsonl:4", NULL);
   assert_non_null(record);
@@ -201,8 +213,9 @@ static void test_imitation_data_with_indices(void **state)
   shop_environment_free_record(world, record);
   GError *error = NULL;
   assert_null(shop_environment_read_record(world, STATES "[-1]}", "il.jsonl:4", &error));
-  assert_string_equal(error->message, "il.jsonl:4: action_idxs[0] names no action: expected an index into "
-                                      "available_actions[0]; -1 is a search, whose words only 'actions' tells");
+  assert_string_equal(error->message,
+                      "il.jsonl:4: action_idxs[0] names no action: expected an index into "
+                      "available_actions[0]; -1 is a search, whose words only 'actions' tells");
   g_error_free(error);
 }
 
@@ -216,7 +229,8 @@ static void test_literals(void **state)
   assert_string_equal(strings->pdata[2], "x\n\u00e9");
   assert_true(shop_python_dict_read("{'color': 'red', \"size\": ''}", strings));
   assert_int_equal(strings->len, 7);
-  static const char *const wrong[] = {"", "[", "['a'", "['a' 'b']", "['a',]", "[a]", "['a'] x", "['\\q']", "['\\u12']"};
+  static const char *const wrong[] = {"",    "[",       "['a'",    "['a' 'b']", "['a',]",
+                                      "[a]", "['a'] x", "['\\q']", "['\\u12']"};
   for (guint i = 0; i < G_N_ELEMENTS(wrong); i++)
     assert_false(shop_python_list_read(wrong[i], strings));
   assert_false(shop_python_dict_read("{'a'}", strings));

@@ -100,7 +100,8 @@ static void assert_same_goals(const ShopWorld *a, const ShopWorld *b)
   shop_goal_view_free(y);
   for (guint s = 0; s < SHOP_N_SPLITS; s++)
     for (guint32 i = 0; i < a->splits->n_goals[s]; i++)
-      assert_int_equal(shop_splits_goal(a->splits, (ShopSplit)s, i), shop_splits_goal(b->splits, (ShopSplit)s, i));
+      assert_int_equal(shop_splits_goal(a->splits, (ShopSplit)s, i),
+                       shop_splits_goal(b->splits, (ShopSplit)s, i));
   for (guint32 p = 0; p < a->catalogue->n_products; p++) {
     assert_true(a->goals->prices[p] == b->goals->prices[p]);
     if (a->title_owner != NULL)
@@ -117,7 +118,8 @@ static void assert_same_episode(ShopSession *a, ShopSession *b, guint32 goal, Cw
   shop_session_reset(b, goal, second);
   for (guint step = 0; step < 25 && !x.terminated && !x.truncated; step++) {
     guint n, n_same;
-    const ShopCandidate *candidates = shop_session_candidates(a, &n), *same = shop_session_candidates(b, &n_same);
+    const ShopCandidate *candidates = shop_session_candidates(a, &n),
+                        *same = shop_session_candidates(b, &n_same);
     assert_int_equal(n, n_same);
     for (guint i = 0; i < n; i++)
       assert_string_equal(candidates[i].text, same[i].text);
@@ -150,8 +152,9 @@ static void assert_same_world(const ShopSources *sources, const char *path, cons
     guint n = shop_index_search(built->index, query, 50, found);
     assert_int_equal(n, shop_index_search(opened->index, query, 50, again));
     assert_memory_equal(found, again, n * sizeof *found);
-    assert_int_equal(
-        shop_catalogue_find(opened->catalogue, shop_string(opened->catalogue, opened->catalogue->products[i].asin)), i);
+    assert_int_equal(shop_catalogue_find(opened->catalogue,
+                                         shop_string(opened->catalogue, opened->catalogue->products[i].asin)),
+                     i);
   }
   cw_random_free(draws);
   shop_session_free(a);
@@ -178,8 +181,8 @@ static void test_given_nouns_are_stored(void **state)
 {
   const Scratch *scratch = *state;
   g_autofree char *nouns = g_build_filename(scratch->folder, "nouns.json", NULL);
-  assert_true(
-      g_file_set_contents(nouns, "{\"B0TSTSHOE1\": [\"lamp\"], \"B0TSTLAMP1\": [\"lamp\", \"canvas\"]}", -1, NULL));
+  assert_true(g_file_set_contents(
+      nouns, "{\"B0TSTSHOE1\": [\"lamp\"], \"B0TSTLAMP1\": [\"lamp\", \"canvas\"]}", -1, NULL));
   ShopSources sources = small;
   sources.nouns_file = nouns;
   import(&sources, scratch->path);
@@ -250,9 +253,10 @@ static void test_goals_that_the_sources_lack_are_refused(void **state)
   sources.human_file = NULL;
   import(&sources, scratch->path);
   settings.goals = SHOP_GOALS_HUMAN;
-  assert_not_opened(scratch->path, &settings,
-                    ": was made without crowd-written instructions, which goals: human needs; import again with "
-                    "'human_file', or set 'goals: synthetic'");
+  assert_not_opened(
+      scratch->path, &settings,
+      ": was made without crowd-written instructions, which goals: human needs; import again with "
+      "'human_file', or set 'goals: synthetic'");
   g_unlink(scratch->path);
 
   /* Attributes of some products only: crowd goals alone. */
@@ -262,10 +266,11 @@ static void test_goals_that_the_sources_lack_are_refused(void **state)
   sources.attributes_file = few;
   import(&sources, scratch->path);
   settings.goals = SHOP_GOALS_SYNTHETIC;
-  assert_not_opened(scratch->path, &settings,
-                    ": no attributes for product B0TSTSHOE2 (11 of 12 products have none); synthetic goals need the "
-                    "attribute file that belongs to the catalogue: import again with it as 'attributes_file', or set "
-                    "'goals: human'");
+  assert_not_opened(
+      scratch->path, &settings,
+      ": no attributes for product B0TSTSHOE2 (11 of 12 products have none); synthetic goals need the "
+      "attribute file that belongs to the catalogue: import again with it as 'attributes_file', or set "
+      "'goals: human'");
   settings.goals = SHOP_GOALS_HUMAN;
   assert_same_world(&sources, scratch->path, &settings, 5);
   g_unlink(scratch->path);
@@ -275,7 +280,8 @@ static void test_goals_that_the_sources_lack_are_refused(void **state)
   sources.human_file = NULL;
   assert_false(shop_world_import(&sources, scratch->path, quiet, NULL, &error));
   g_autofree char *message = g_strdup_printf(
-      "%s: no entry for product B0TSTSHOE2 (11 of 12 products have none), and there are no crowd-written instructions: "
+      "%s: no entry for product B0TSTSHOE2 (11 of 12 products have none), and there are no crowd-written "
+      "instructions: "
       "goals need the attribute file that belongs to the catalogue ('attributes_file'), or 'human_file'",
       few);
   assert_string_equal(error->message, message);
@@ -349,10 +355,13 @@ static void test_arrays_of_the_wrong_length_are_refused(void **state)
       {"catalogue/asins",
        ": array 'catalogue/asins' of the shop file has 1023 elements, which cannot be; make the file "
        "again with 'cartwright import'"},
-      {"goals/prices", ": array 'goals/prices' of the shop file does not belong to its catalogue; make the file again "
-                       "with 'cartwright import'"},
-      {"reward/noun_starts", ": array 'reward/noun_starts' has 11 elements for 12 products; make the shop file again"},
-      {"shop/title_owners", ": its parts are of different catalogues; make it again with 'cartwright import'"},
+      {"goals/prices",
+       ": array 'goals/prices' of the shop file does not belong to its catalogue; make the file again "
+       "with 'cartwright import'"},
+      {"reward/noun_starts",
+       ": array 'reward/noun_starts' has 11 elements for 12 products; make the shop file again"},
+      {"shop/title_owners",
+       ": its parts are of different catalogues; make it again with 'cartwright import'"},
   };
   ShopSettings settings = fixture_settings();
   GError *error = NULL;
@@ -413,11 +422,12 @@ static void test_nouns_do_not_depend_on_threads(void **state)
   static const char *const things[] = {"lamp", "shoes", "kettle", "brush", "chair", "rug", "scarf"};
   ShopCatalogueBuilder *builder = shop_catalogue_builder_new();
   for (guint i = 0; i < 3000; i++) {
-    g_autofree char *product = g_strdup_printf(
-        "{'asin': 'B%09u', 'name': 'Brand%u %s with %s and shade%u', 'full_description': '', 'small_description': '', "
-        "'pricing': '$1', 'category': 'garden', 'query': 'thing', 'product_category': 'a', 'customization_options': "
-        "''}",
-        i, i / 3, things[i % 7], things[i % 5], i % 1000);
+    g_autofree char *product = g_strdup_printf("{'asin': 'B%09u', 'name': 'Brand%u %s with %s and shade%u', "
+                                               "'full_description': '', 'small_description': '', "
+                                               "'pricing': '$1', 'category': 'garden', 'query': 'thing', "
+                                               "'product_category': 'a', 'customization_options': "
+                                               "''}",
+                                               i, i / 3, things[i % 7], things[i % 5], i % 1000);
     fixture_add(builder, product);
   }
   GError *error = NULL;
@@ -443,7 +453,8 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_the_world_is_the_same_from_a_file, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_given_nouns_are_stored, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_other_prices_and_splits_than_the_stored_are_made, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_other_prices_and_splits_than_the_stored_are_made, set_up,
+                                      tear_down),
       cmocka_unit_test_setup_teardown(test_the_thousand_products_are_the_same_from_a_file, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_goals_that_the_sources_lack_are_refused, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_damage_anywhere_is_refused, set_up, tear_down),

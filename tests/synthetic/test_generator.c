@@ -64,7 +64,8 @@ static void the_catalogue_takes_every_product(void **state)
     json_t *product, *record;
     synthetic_product(&shop, i, &product, &record);
     assert_true(shop_catalogue_builder_add(builder, product, "generated", NULL));
-    assert_true(shop_catalogue_builder_add_attributes(builder, text_of(product, "asin"), record, "generated", NULL));
+    assert_true(
+        shop_catalogue_builder_add_attributes(builder, text_of(product, "asin"), record, "generated", NULL));
     json_decref(product);
     json_decref(record);
   }

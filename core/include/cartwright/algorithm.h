@@ -20,7 +20,8 @@ G_BEGIN_DECLS
 #define CW_NEEDS_VALUES       (1ull << 1) /* a value head */
 #define CW_NEEDS_REFERENCE    (1ull << 2) /* a frozen copy of the policy as the stage found it */
 #define CW_NEEDS_TRAJECTORIES (1ull << 3) /* the stage must name `trajectories` */
-#define CW_TAKES_REFRESH      (1ull << 4) /* since ABI 1.1: trajectories may change between updates (refresh_every) */
+#define CW_TAKES_REFRESH                                                                                     \
+  (1ull << 4) /* since ABI 1.1: trajectories may change between updates (refresh_every) */
 
 /* The experience wanted before the next update. The host zeroes it and sets
  * struct_size; leaving it zero asks for nothing. */

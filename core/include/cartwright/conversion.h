@@ -16,7 +16,8 @@ G_BEGIN_DECLS
  * ("products"), constant while the same is being done; `total` is 0 when it is not
  * known. FALSE with CW_ERROR_CANCELLED: the user wants it stopped, so clean up and
  * pass the error on. Cheap enough to be called every few milliseconds. */
-typedef gboolean (*CwReport)(gpointer report_data, const char *doing, guint64 done, guint64 total, GError **error);
+typedef gboolean (*CwReport)(gpointer report_data, const char *doing, guint64 done, guint64 total,
+                             GError **error);
 
 /* One conversion. A constant that lives as long as the process. */
 typedef struct CwConversion {
@@ -26,7 +27,8 @@ typedef struct CwConversion {
    * folder, as the conversion likes. The host syncs it and gives it its final
    * name, or removes it on failure. `options` is filled by the rows below.
    * Called from one thread; `report` only from that thread. */
-  gboolean (*run)(gconstpointer options, const char *into, CwReport report, gpointer report_data, GError **error);
+  gboolean (*run)(gconstpointer options, const char *into, CwReport report, gpointer report_data,
+                  GError **error);
   const CwOption *options; /* the members that CW_FEATURE_OPTIONS fills, as in CwFeature */
   guint32 n_options;
   guint32 option_size;

@@ -52,8 +52,8 @@ typedef struct CwRecord {
   const char *id;    /* as the file names it */
   const char *split; /* goal and split, as reset takes them */
   gint64 goal;
-  const char *home_split;          /* the split whose agents may learn from the goal, for filters; NULL: `split` */
-  const char *overrides;           /* opaque text for reset_record: what the file fixes beyond the goal */
+  const char *home_split; /* the split whose agents may learn from the goal, for filters; NULL: `split` */
+  const char *overrides;  /* opaque text for reset_record: what the file fixes beyond the goal */
   const char *const *observations; /* n_observations texts; an element may be NULL: not recorded */
   guint n_observations;
   const char *const *actions; /* n_actions action texts in the environment's grammar */

@@ -31,7 +31,8 @@ typedef struct CwOption {
   CwOptionType type;         /* see above */
   guint32 offset;            /* offsetof(YourOptions, member) */
   guint32 flags;             /* CW_OPTION_REQUIRED, CW_OPTION_RESUME_SAFE */
-  const char *default_value; /* as it would be written in YAML, without quotes (a list: comma separated); NULL: zero */
+  const char *default_value; /* as it would be written in YAML, without quotes (a list: comma separated);
+                                NULL: zero */
   double minimum, maximum;   /* INTEGER and NUMBER, inclusive; both 0 means unbounded */
   const char *const *values; /* ENUM: NULL-terminated names; STRING_LIST: what items may be, NULL: anything */
   const char *unit;          /* "tokens", "seconds"; NULL when there is none */

@@ -72,25 +72,25 @@ typedef const CwPluginDescriptor *(*CwPluginQuery)(void);
 /* Writes the descriptor and the entry point. `feature_array` is a static array
  * of CwFeature; NAME is the file's name without .so. Example:
  *   CW_PLUGIN("bc", "1.0", "MIT", "Behaviour cloning", features)               */
-#define CW_PLUGIN(plugin_name, plugin_version, plugin_license, plugin_summary, feature_array)                          \
-  G_MODULE_EXPORT const CwPluginDescriptor *cw_plugin_query(void);                                                     \
-  const CwPluginDescriptor *cw_plugin_query(void)                                                                      \
-  {                                                                                                                    \
-    static const CwPluginDescriptor descriptor = {                                                                     \
-        CW_PLUGIN_MAGIC,                                                                                               \
-        CW_ABI_MAJOR,                                                                                                  \
-        CW_ABI_MINOR,                                                                                                  \
-        sizeof(CwPluginDescriptor),                                                                                    \
-        sizeof(CwFeature),                                                                                             \
-        plugin_name,                                                                                                   \
-        plugin_version,                                                                                                \
-        plugin_license,                                                                                                \
-        plugin_summary,                                                                                                \
-        feature_array,                                                                                                 \
-        G_N_ELEMENTS(feature_array),                                                                                   \
-    };                                                                                                                 \
-    return &descriptor;                                                                                                \
-  }                                                                                                                    \
+#define CW_PLUGIN(plugin_name, plugin_version, plugin_license, plugin_summary, feature_array)                \
+  G_MODULE_EXPORT const CwPluginDescriptor *cw_plugin_query(void);                                           \
+  const CwPluginDescriptor *cw_plugin_query(void)                                                            \
+  {                                                                                                          \
+    static const CwPluginDescriptor descriptor = {                                                           \
+        CW_PLUGIN_MAGIC,                                                                                     \
+        CW_ABI_MAJOR,                                                                                        \
+        CW_ABI_MINOR,                                                                                        \
+        sizeof(CwPluginDescriptor),                                                                          \
+        sizeof(CwFeature),                                                                                   \
+        plugin_name,                                                                                         \
+        plugin_version,                                                                                      \
+        plugin_license,                                                                                      \
+        plugin_summary,                                                                                      \
+        feature_array,                                                                                       \
+        G_N_ELEMENTS(feature_array),                                                                         \
+    };                                                                                                       \
+    return &descriptor;                                                                                      \
+  }                                                                                                          \
   G_STATIC_ASSERT(sizeof(feature_array) > 0)
 
 #ifndef G_MODULE_EXPORT
@@ -98,8 +98,8 @@ typedef const CwPluginDescriptor *(*CwPluginQuery)(void);
 #endif
 
 /* Fills the option members of a CwFeature initialiser from a static row array. */
-#define CW_FEATURE_OPTIONS(rows, options_type)                                                                         \
-  .options = (rows), .n_options = G_N_ELEMENTS(rows), .option_size = sizeof(CwOption),                                 \
+#define CW_FEATURE_OPTIONS(rows, options_type)                                                               \
+  .options = (rows), .n_options = G_N_ELEMENTS(rows), .option_size = sizeof(CwOption),                       \
   .options_size = sizeof(options_type)
 
 G_END_DECLS

@@ -27,10 +27,11 @@ typedef void (*CwTensorVisitor)(const char *name, const gint64 *shape, guint n_d
 /* What training takes of memory, in bytes. The host zeroes it and sets struct_size. */
 typedef struct CwMemoryEstimate {
   gsize struct_size;
-  guint n_tokens;            /* of the batch, as the backend computes it */
-  guint64 fixed_bytes;       /* whatever the batch: weights, gradients, optimiser */
-  guint64 batch_bytes;       /* forward and backward of the batch */
-  const char *alternative;   /* an option that takes less for the batch, "recompute: layer"; constant; NULL: none */
+  guint n_tokens;      /* of the batch, as the backend computes it */
+  guint64 fixed_bytes; /* whatever the batch: weights, gradients, optimiser */
+  guint64 batch_bytes; /* forward and backward of the batch */
+  const char
+      *alternative; /* an option that takes less for the batch, "recompute: layer"; constant; NULL: none */
   guint64 alternative_bytes; /* batch_bytes with it */
 } CwMemoryEstimate;
 
@@ -60,7 +61,8 @@ typedef struct CwPolicyVtable {
    * Stores the norm before clipping in *gradient_norm (may be NULL). A
    * non-finite gradient is CW_ERROR_NUMERIC naming the first bad tensor, and no
    * weight changes. */
-  gboolean (*step)(gpointer policy, double learning_rate, double max_norm, double *gradient_norm, GError **error);
+  gboolean (*step)(gpointer policy, double learning_rate, double max_norm, double *gradient_norm,
+                   GError **error);
   /* With CW_POLICY_CLONES. A frozen copy for scoring: its own object. */
   gpointer (*clone_frozen)(gpointer policy, GError **error);
   /* Required. Writes weights (and, if it trains, optimiser and random streams)
@@ -96,12 +98,13 @@ typedef struct CwPolicy CwPolicy;
 /* As the slots of the same names. score and forward fail with CW_ERROR_NUMERIC,
  * naming the first bad tensor where the backend can tell, when a logit or value
  * is not finite. */
-gboolean cw_policy_score(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
-                         float *values, GError **error);
-gboolean cw_policy_forward(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
-                           float *values, GError **error);
+gboolean cw_policy_score(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions,
+                         float *logits, float *values, GError **error);
+gboolean cw_policy_forward(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions,
+                           float *logits, float *values, GError **error);
 gboolean cw_policy_backward(CwPolicy *policy, const float *dlogits, const float *dvalues, GError **error);
-gboolean cw_policy_step(CwPolicy *policy, double learning_rate, double max_norm, double *gradient_norm, GError **error);
+gboolean cw_policy_step(CwPolicy *policy, double learning_rate, double max_norm, double *gradient_norm,
+                        GError **error);
 guint cw_policy_count_tokens(CwPolicy *policy, const CwDecision *decision);
 
 /* A number that changes when any weight does (SHA-256 over the tensors, hex): by it a

@@ -22,9 +22,9 @@ void cw_random_restart(CwRandom *random, guint32 seed, const char *purpose, guin
 
 guint32 cw_random_uint32(CwRandom *random);
 guint64 cw_random_uint64(CwRandom *random);
-double cw_random_uniform(CwRandom *random);                              /* [0, 1), 53 bits */
-double cw_random_normal(CwRandom *random);                               /* mean 0, variance 1 */
-guint32 cw_random_below(CwRandom *random, guint32 limit);                /* 0 .. limit-1, unbiased; limit > 0 */
+double cw_random_uniform(CwRandom *random);               /* [0, 1), 53 bits */
+double cw_random_normal(CwRandom *random);                /* mean 0, variance 1 */
+guint32 cw_random_below(CwRandom *random, guint32 limit); /* 0 .. limit-1, unbiased; limit > 0 */
 void cw_random_shuffle(CwRandom *random, guint32 *items, guint n_items); /* Fisher-Yates */
 
 /* Draws an index from the softmax of n_logits logits (n_logits > 0). */

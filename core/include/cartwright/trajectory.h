@@ -56,8 +56,9 @@ typedef struct CwTrajectory {
   guint n_steps;
   const CwNamedValue *parts; /* parts of the final reward, as the environment names them */
   guint n_parts;
-  guint64 group;            /* rollouts of one goal collected together share a group */
-  const CwNamedText *facts; /* about the episode, as the environment names them (CwOutcome); n_facts of them */
+  guint64 group; /* rollouts of one goal collected together share a group */
+  const CwNamedText
+      *facts; /* about the episode, as the environment names them (CwOutcome); n_facts of them */
   guint n_facts;
 } CwTrajectory;
 

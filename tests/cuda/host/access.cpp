@@ -1,5 +1,6 @@
-/* What is checked at every access of a kernel: bounds, values, races, the order of streams. The compiler calls the
- * functions at the end of this file before each load and store (-fsanitize=thread without its library). */
+/* What is checked at every access of a kernel: bounds, values, races, the order of streams. The compiler
+ * calls the functions at the end of this file before each load and store (-fsanitize=thread without its
+ * library). */
 #include "fibers.h"
 #include "memory.h"
 #include "operations.h"
@@ -60,8 +61,8 @@ const char *place(const Access &access, uintptr_t address)
 [[noreturn]] void report_race(const Access &access, const char *other, uint64_t word)
 {
   if (time_of(word) < present.block_start)
-    report(access.site, "race: %s %zu bytes at %s, which another block %s in the same launch", verbs[access.kind],
-           access.size, place(access, access.address), other);
+    report(access.site, "race: %s %zu bytes at %s, which another block %s in the same launch",
+           verbs[access.kind], access.size, place(access, access.address), other);
   uint3 thread = thread_position(thread_of(word));
   report(access.site, "race: %s %zu bytes at %s, which thread (%u,%u,%u) %s with no barrier between",
          verbs[access.kind], access.size, place(access, access.address), thread.x, thread.y, thread.z, other);
@@ -102,10 +103,11 @@ void check_against_read(const Access &access, uint64_t word, unsigned bytes)
   if ((last_bytes_of(word) & bytes) == 0)
     return;
   if (word & other_blocks && !access.shared)
-    report(access.site, "race: %s %zu bytes at %s, which several blocks read in the same launch", verbs[access.kind],
-           access.size, place(access, access.address));
-  if (is_ordered(time, thread_of(word)) && (!(word & other_threads) || time < present.barrier ||
-                                            (!(word & other_warps) && time < present.warp_sync[present.warp])))
+    report(access.site, "race: %s %zu bytes at %s, which several blocks read in the same launch",
+           verbs[access.kind], access.size, place(access, access.address));
+  if (is_ordered(time, thread_of(word)) &&
+      (!(word & other_threads) || time < present.barrier ||
+       (!(word & other_warps) && time < present.warp_sync[present.warp])))
     return;
   if (word & other_threads)
     report(access.site, "race: %s %zu bytes at %s, which several threads read with no barrier between",
@@ -194,7 +196,8 @@ bool is_constant(uintptr_t address)
         Search *wanted = static_cast<Search *>(data);
         for (int i = 0; i < object->dlpi_phnum; i++)
           if (object->dlpi_phdr[i].p_type == PT_LOAD &&
-              wanted->address - (object->dlpi_addr + object->dlpi_phdr[i].p_vaddr) < object->dlpi_phdr[i].p_memsz)
+              wanted->address - (object->dlpi_addr + object->dlpi_phdr[i].p_vaddr) <
+                  object->dlpi_phdr[i].p_memsz)
             wanted->found = true;
         return wanted->found ? 1 : 0;
       },
@@ -228,9 +231,9 @@ void check(const Access &access)
            access.size);
 }
 
-/* What most accesses are, found out in little time: every byte is open and has a value or gets one, and was written
- * (for a write: or read) before `before`: this operation and those that were not waited for (device memory), or the
- * last barrier (shared memory). Records the access. FALSE: see check_cells. */
+/* What most accesses are, found out in little time: every byte is open and has a value or gets one, and was
+ * written (for a write: or read) before `before`: this operation and those that were not waited for (device
+ * memory), or the last barrier (shared memory). Records the access. FALSE: see check_cells. */
 template <size_t size>
 __attribute__((always_inline)) inline bool is_plain(Cell *cells, Kind kind, uint64_t after, uint64_t before)
 {
@@ -258,8 +261,8 @@ template <size_t size> inline void check_value(void *pointer, Kind kind, const v
   if (!present.in_kernel)
     return;
   if (address % size)
-    report(site, "misaligned: %s %zu bytes at an address that is no multiple of them, at %s", verbs[kind], size,
-           is_device(pointer) ? device_describe(address) : "shared memory");
+    report(site, "misaligned: %s %zu bytes at an address that is no multiple of them, at %s", verbs[kind],
+           size, is_device(pointer) ? device_describe(address) : "shared memory");
   if (address - stacks.base < stacks.bytes)
     return;
   if constexpr (size % 4 == 0) {
@@ -292,7 +295,8 @@ void check_bulk(uintptr_t address, size_t bytes, const char *what, Kind kind)
     report(nullptr, "%s: %s %zu bytes that are not all in device memory", what, verbs[kind], bytes);
   for (size_t page = first / device_page; page <= (last - 1) / device_page; page++)
     if (!page_allocated[page])
-      report(nullptr, "%s: %s %zu bytes out of bounds, from %s", what, verbs[kind], bytes, device_describe(address));
+      report(nullptr, "%s: %s %zu bytes out of bounds, from %s", what, verbs[kind], bytes,
+             device_describe(address));
   uint64_t before = std::min(present.operation_start, present.unordered_since);
   for (size_t i = first / 4; i * 4 < last; i++) {
     unsigned from = i * 4 < first ? first - i * 4 : 0, to = std::min<size_t>(last - i * 4, 4);
@@ -304,7 +308,8 @@ void check_bulk(uintptr_t address, size_t bytes, const char *what, Kind kind)
     if (cell->write & closed)
       report(nullptr, "%s: %s out of bounds, at %s", what, verbs[kind], device_describe(access.address));
     if (kind == read_access && (valued_of(cell->write) & mask) != mask)
-      report(nullptr, "%s: %s bytes without a value, at %s", what, verbs[kind], device_describe(access.address));
+      report(nullptr, "%s: %s bytes without a value, at %s", what, verbs[kind],
+             device_describe(access.address));
     check_against_write(access, cell->write, mask);
     if (kind == read_access) {
       cell->read = next_read(cell->read, mask);
@@ -344,14 +349,14 @@ void check_bulk_write(void *address, size_t bytes, const char *what)
 
 /* What the compiler calls. */
 extern "C" {
-#define CW_HOST_ACCESS(size)                                                                                           \
-  void __tsan_read##size(void *address)                                                                                \
-  {                                                                                                                    \
-    cw_host::check_value<size>(address, cw_host::read_access, __builtin_return_address(0));                            \
-  }                                                                                                                    \
-  void __tsan_write##size(void *address)                                                                               \
-  {                                                                                                                    \
-    cw_host::check_value<size>(address, cw_host::write_access, __builtin_return_address(0));                           \
+#define CW_HOST_ACCESS(size)                                                                                 \
+  void __tsan_read##size(void *address)                                                                      \
+  {                                                                                                          \
+    cw_host::check_value<size>(address, cw_host::read_access, __builtin_return_address(0));                  \
+  }                                                                                                          \
+  void __tsan_write##size(void *address)                                                                     \
+  {                                                                                                          \
+    cw_host::check_value<size>(address, cw_host::write_access, __builtin_return_address(0));                 \
   }
 CW_HOST_ACCESS(1)
 CW_HOST_ACCESS(2)
@@ -373,7 +378,8 @@ void __tsan_init()
 {
 }
 
-/* Of -fsanitize=bounds: an index of an array whose size the compiler knows. The rest of the record is not used. */
+/* Of -fsanitize=bounds: an index of an array whose size the compiler knows. The rest of the record is not
+ * used. */
 struct CwHostBounds {
   const char *file;
   uint32_t line, column;

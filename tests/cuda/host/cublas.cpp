@@ -1,5 +1,5 @@
-/* Products by CBLAS. What is not f32 in memory is turned into floats first, and a bf16 result is rounded once, from the
- * float sums, as cuBLAS does with 32-bit computation. */
+/* Products by CBLAS. What is not f32 in memory is turned into floats first, and a bf16 result is rounded
+ * once, from the float sums, as cuBLAS does with 32-bit computation. */
 #include "cublas_v2.h"
 #include "cuda_bf16.h"
 #include "memory.h"
@@ -117,9 +117,9 @@ void multiply(const Product &product)
     c_data = c_floats.data();
     c_stride = c.rows;
   }
-  cblas_sgemm(CblasColMajor, transpose(product.transpose_a), transpose(product.transpose_b), product.m, product.n,
-              product.k, product.alpha, a_data, static_cast<int>(a_stride), b_data, static_cast<int>(b_stride),
-              product.beta, c_data, static_cast<int>(c_stride));
+  cblas_sgemm(CblasColMajor, transpose(product.transpose_a), transpose(product.transpose_b), product.m,
+              product.n, product.k, product.alpha, a_data, static_cast<int>(a_stride), b_data,
+              static_cast<int>(b_stride), product.beta, c_data, static_cast<int>(c_stride));
   if (c.type != CUDA_R_32F)
     for (size_t j = 0; j < c.columns; j++)
       for (size_t i = 0; i < c.rows; i++)
@@ -203,11 +203,12 @@ const char *cublasGetStatusString(cublasStatus_t status)
 }
 
 cublasStatus_t cublasGemmStridedBatchedEx(cublasHandle_t handle, cublasOperation_t transpose_a,
-                                          cublasOperation_t transpose_b, int m, int n, int k, const void *alpha,
-                                          const void *a, cudaDataType a_type, int lda, long long stride_a,
-                                          const void *b, cudaDataType b_type, int ldb, long long stride_b,
-                                          const void *beta, void *c, cudaDataType c_type, int ldc, long long stride_c,
-                                          int n_products, cublasComputeType_t compute, cublasGemmAlgo_t)
+                                          cublasOperation_t transpose_b, int m, int n, int k,
+                                          const void *alpha, const void *a, cudaDataType a_type, int lda,
+                                          long long stride_a, const void *b, cudaDataType b_type, int ldb,
+                                          long long stride_b, const void *beta, void *c, cudaDataType c_type,
+                                          int ldc, long long stride_c, int n_products,
+                                          cublasComputeType_t compute, cublasGemmAlgo_t)
 {
   if (m < 0 || n < 0 || k < 0 || n_products < 0)
     return CUBLAS_STATUS_INVALID_VALUE;
@@ -248,12 +249,13 @@ cublasStatus_t cublasGemmStridedBatchedEx(cublasHandle_t handle, cublasOperation
   return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t transpose_a, cublasOperation_t transpose_b, int m,
-                            int n, int k, const void *alpha, const void *a, cudaDataType a_type, int lda, const void *b,
-                            cudaDataType b_type, int ldb, const void *beta, void *c, cudaDataType c_type, int ldc,
+cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t transpose_a,
+                            cublasOperation_t transpose_b, int m, int n, int k, const void *alpha,
+                            const void *a, cudaDataType a_type, int lda, const void *b, cudaDataType b_type,
+                            int ldb, const void *beta, void *c, cudaDataType c_type, int ldc,
                             cublasComputeType_t compute, cublasGemmAlgo_t algorithm)
 {
-  return cublasGemmStridedBatchedEx(handle, transpose_a, transpose_b, m, n, k, alpha, a, a_type, lda, 0, b, b_type, ldb,
-                                    0, beta, c, c_type, ldc, 0, 1, compute, algorithm);
+  return cublasGemmStridedBatchedEx(handle, transpose_a, transpose_b, m, n, k, alpha, a, a_type, lda, 0, b,
+                                    b_type, ldb, 0, beta, c, c_type, ldc, 0, 1, compute, algorithm);
 }
 }

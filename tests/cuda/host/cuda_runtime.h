@@ -1,7 +1,7 @@
-/* The part of CUDA that models/bert_cuda uses, for the host: the runtime's functions for C and C++, and in C++ the
- * language of kernels. Test code; what CUDA's own documentation says of a function holds here too, except where a
- * comment says otherwise. Kernels must be compiled with -fsanitize=thread, whose library is not linked: access.cpp has
- * the functions that the compiler then calls at every load and store. */
+/* The part of CUDA that models/bert_cuda uses, for the host: the runtime's functions for C and C++, and in
+ * C++ the language of kernels. Test code; what CUDA's own documentation says of a function holds here too,
+ * except where a comment says otherwise. Kernels must be compiled with -fsanitize=thread, whose library is
+ * not linked: access.cpp has the functions that the compiler then calls at every load and store. */
 #ifndef CW_HOST_CUDA_RUNTIME_H
 #define CW_HOST_CUDA_RUNTIME_H
 
@@ -75,8 +75,8 @@ struct cudaDeviceProp {
 #define cudaEventDefault       0x0
 #define cudaEventDisableTiming 0x2
 
-/* The device has 8 GiB, or as many bytes as $CW_HOST_DEVICE_MEMORY says; none is there while $CW_HOST_NO_DEVICE is
- * set. */
+/* The device has 8 GiB, or as many bytes as $CW_HOST_DEVICE_MEMORY says; none is there while
+ * $CW_HOST_NO_DEVICE is set. */
 cudaError_t cudaGetDeviceCount(int *count);
 cudaError_t cudaSetDevice(int device);
 cudaError_t cudaGetDevice(int *device);
@@ -96,7 +96,8 @@ cudaError_t cudaFree(void *memory);
 cudaError_t cudaMallocHost(void **memory, size_t bytes);
 cudaError_t cudaFreeHost(void *memory);
 cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind);
-cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind, cudaStream_t stream);
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind,
+                            cudaStream_t stream);
 cudaError_t cudaMemset(void *memory, int value, size_t bytes);
 cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream);
 
@@ -116,8 +117,8 @@ cudaError_t cudaEventQuery(cudaEvent_t event);
 cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t start, cudaEvent_t end);
 cudaError_t cudaFuncSetAttribute(const void *kernel, enum cudaFuncAttribute attribute, int value);
 
-/* [memory, memory + bytes) of an allocation is a buffer of its own from now on, without values, with `guard` bytes
- * behind it that nobody may touch. For arenas. */
+/* [memory, memory + bytes) of an allocation is a buffer of its own from now on, without values, with `guard`
+ * bytes behind it that nobody may touch. For arenas. */
 void cw_host_mark(void *memory, size_t bytes, size_t guard, const char *name);
 
 #ifdef __cplusplus

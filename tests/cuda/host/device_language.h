@@ -1,5 +1,5 @@
-/* The language of kernels on the host: qualifiers, indices, barriers, lanes, launches, arithmetic. Included by
- * cuda_runtime.h. */
+/* The language of kernels on the host: qualifiers, indices, barriers, lanes, launches, arithmetic. Included
+ * by cuda_runtime.h. */
 #ifndef CW_HOST_DEVICE_LANGUAGE_H
 #define CW_HOST_DEVICE_LANGUAGE_H
 
@@ -16,8 +16,8 @@
 #define __forceinline__ inline
 #define __launch_bounds__(...)
 #define __restrict__ __restrict
-/* Blocks run one after the other on one thread of the host. Thread-local storage is where such variables of all kernels
- * lie together and apart from everything else. */
+/* Blocks run one after the other on one thread of the host. Thread-local storage is where such variables of
+ * all kernels lie together and apart from everything else. */
 #define __shared__ thread_local
 
 extern "C" {
@@ -30,10 +30,10 @@ void *cw_host_dynamic_shared();
 int cw_host_barrier(const char *file, int line, int value);
 
 typedef enum { CW_HOST_SYNC, CW_HOST_SHUFFLE, CW_HOST_VOTE, CW_HOST_MULTIPLY } CwHostWarpOperation;
-uint64_t cw_host_lanes(CwHostWarpOperation operation, uint32_t mask, uint64_t given, unsigned source, const char *file,
-                       int line);
-/* c += a b by a full warp: mma.m16n8k16 of the tensor cores, bf16 factors and float sums. A lane gives and gets what
- * that instruction takes from and leaves in its registers. */
+uint64_t cw_host_lanes(CwHostWarpOperation operation, uint32_t mask, uint64_t given, unsigned source,
+                       const char *file, int line);
+/* c += a b by a full warp: mma.m16n8k16 of the tensor cores, bf16 factors and float sums. A lane gives and
+ * gets what that instruction takes from and leaves in its registers. */
 void cw_host_multiply_tile(float *c, const uint32_t *a, uint32_t b0, uint32_t b1, const char *file, int line);
 /* Reports a pointer that is not a multiple of `bytes`, or an access beyond what it points into. */
 void cw_host_check_alignment(const void *pointer, size_t bytes);
@@ -51,9 +51,10 @@ void cw_host_check_alignment(const void *pointer, size_t bytes);
 #define __shfl_sync(...)       cw_host_shuffle(__FILE_NAME__, __LINE__, __VA_ARGS__)
 #define __shfl_xor_sync(...)   cw_host_shuffle_xor(__FILE_NAME__, __LINE__, __VA_ARGS__)
 #define __shfl_down_sync(...)  cw_host_shuffle_down(__FILE_NAME__, __LINE__, __VA_ARGS__)
-#define __ballot_sync(mask, x) ((unsigned)cw_host_lanes(CW_HOST_VOTE, (mask), (x) ? 1 : 0, 0, __FILE_NAME__, __LINE__))
-#define __any_sync(mask, x)    (__ballot_sync(mask, x) != 0)
-#define __all_sync(mask, x)    (__ballot_sync(mask, x) == (mask))
+#define __ballot_sync(mask, x)                                                                               \
+  ((unsigned)cw_host_lanes(CW_HOST_VOTE, (mask), (x) ? 1 : 0, 0, __FILE_NAME__, __LINE__))
+#define __any_sync(mask, x) (__ballot_sync(mask, x) != 0)
+#define __all_sync(mask, x) (__ballot_sync(mask, x) == (mask))
 
 static inline void cw_host_sync_warp(const char *file, int line, unsigned mask = 0xffffffffu)
 {
@@ -77,7 +78,8 @@ template <class T> T cw_host_exchange(const char *file, int line, unsigned mask,
   return value;
 }
 
-template <class T> T cw_host_shuffle(const char *file, int line, unsigned mask, T value, int source, int width = 32)
+template <class T>
+T cw_host_shuffle(const char *file, int line, unsigned mask, T value, int source, int width = 32)
 {
   unsigned lane = cw_host_lane();
   return cw_host_exchange(file, line, mask, value, (lane & ~(width - 1)) + (source & (width - 1)));
@@ -99,9 +101,11 @@ T cw_host_shuffle_down(const char *file, int line, unsigned mask, T value, unsig
 
 namespace cw_host
 {
-/* Enqueues a kernel: `body` calls it for one thread, with the arguments as they stand in `closure`, which is copied. */
-void launch(const char *name, const void *kernel, dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream,
-            void *(*anchor)(), void (*body)(const void *), const void *closure, size_t closure_bytes);
+/* Enqueues a kernel: `body` calls it for one thread, with the arguments as they stand in `closure`, which is
+ * copied. */
+void launch(const char *name, const void *kernel, dim3 grid, dim3 block, size_t shared_bytes,
+            cudaStream_t stream, void *(*anchor)(), void (*body)(const void *), const void *closure,
+            size_t closure_bytes);
 
 /* An address in the storage that `__shared__` variables of this object lie in. */
 static inline void *storage_anchor()
@@ -121,11 +125,13 @@ template <class... P, class... A>
 void cw_host_launch(const char *name, void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes,
                     cudaStream_t stream, A... arguments)
 {
-  static_assert((std::is_trivially_copyable_v<std::decay_t<P>> && ...), "arguments of kernels are copied as bytes");
+  static_assert((std::is_trivially_copyable_v<std::decay_t<P>> && ...),
+                "arguments of kernels are copied as bytes");
   using Closure = cw_host::Closure<P...>;
   const Closure closure = {kernel, {static_cast<std::decay_t<P>>(arguments)...}};
   cw_host::launch(
-      name, reinterpret_cast<const void *>(kernel), grid, block, shared_bytes, stream, cw_host::storage_anchor,
+      name, reinterpret_cast<const void *>(kernel), grid, block, shared_bytes, stream,
+      cw_host::storage_anchor,
       [](const void *kept) {
         const Closure *self = static_cast<const Closure *>(kept);
         std::apply(self->kernel, self->arguments);
@@ -134,9 +140,9 @@ void cw_host_launch(const char *name, void (*kernel)(P...), dim3 grid, dim3 bloc
 }
 
 /* float4 and its like, aligned as on the device. */
-#define CW_HOST_VECTOR(type, element, alignment, ...)                                                                  \
-  struct alignas(alignment) type {                                                                                     \
-    element __VA_ARGS__;                                                                                               \
+#define CW_HOST_VECTOR(type, element, alignment, ...)                                                        \
+  struct alignas(alignment) type {                                                                           \
+    element __VA_ARGS__;                                                                                     \
   };
 CW_HOST_VECTOR(float2, float, 8, x, y)
 CW_HOST_VECTOR(float4, float, 16, x, y, z, w)

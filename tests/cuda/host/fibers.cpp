@@ -1,6 +1,6 @@
-/* Blocks one after the other, their threads as fibers. A thread runs until it waits at a barrier or for lanes of its
- * warp; then the next one that can runs. A fiber whose thread has ended takes the next thread that has not begun, so a
- * kernel without barriers needs one fiber. */
+/* Blocks one after the other, their threads as fibers. A thread runs until it waits at a barrier or for lanes
+ * of its warp; then the next one that can runs. A fiber whose thread has ended takes the next thread that has
+ * not begun, so a kernel without barriers needs one fiber. */
 #undef _FORTIFY_SOURCE /* its longjmp refuses to change stacks */
 #include "fibers.h"
 #include "memory.h"
@@ -117,7 +117,8 @@ Fiber *take_fiber()
     _longjmp(next->fiber->context, 1);
   next->fiber->has_begun = true;
   getcontext(&starting_context);
-  starting_context.uc_stack.ss_sp = reinterpret_cast<char *>(stacks.base) + (next->fiber - fibers) * stack_bytes;
+  starting_context.uc_stack.ss_sp =
+      reinterpret_cast<char *>(stacks.base) + (next->fiber - fibers) * stack_bytes;
   starting_context.uc_stack.ss_size = stack_bytes;
   starting_context.uc_link = nullptr;
   makecontext(&starting_context, fiber_main, 0);
@@ -149,7 +150,8 @@ Fiber *take_fiber()
     report(nullptr, "%s (%s:%d), but thread (%u,%u,%u) has left the kernel", what, waits.file, waits.line,
            position_of_other.x, position_of_other.y, position_of_other.z);
   report(nullptr, "%s (%s:%d), but thread (%u,%u,%u) waits elsewhere (%s:%d)", what, waits.file, waits.line,
-         position_of_other.x, position_of_other.y, position_of_other.z, threads[other].file, threads[other].line);
+         position_of_other.x, position_of_other.y, position_of_other.z, threads[other].file,
+         threads[other].line);
 }
 
 [[noreturn]] void fiber_main()
@@ -209,8 +211,9 @@ int barrier(const char *file, int line, int value)
     if (threads[other].line != line || strcmp(threads[other].file, file) != 0) {
       uint3 at = positions[other];
       report(__builtin_return_address(0),
-             "divergent barrier: waits at __syncthreads (%s:%d) while thread (%u,%u,%u) waits at another (%s:%d)", file,
-             line, at.x, at.y, at.z, threads[other].file, threads[other].line);
+             "divergent barrier: waits at __syncthreads (%s:%d) while thread (%u,%u,%u) waits at another "
+             "(%s:%d)",
+             file, line, at.x, at.y, at.z, threads[other].file, threads[other].line);
     }
     break;
   }
@@ -244,7 +247,8 @@ void find_static_shared(void *address)
         Storage *wanted = static_cast<Storage *>(data);
         uintptr_t start = reinterpret_cast<uintptr_t>(object->dlpi_tls_data);
         for (int i = 0; start && i < object->dlpi_phnum; i++)
-          if (object->dlpi_phdr[i].p_type == PT_TLS && wanted->address - start < object->dlpi_phdr[i].p_memsz) {
+          if (object->dlpi_phdr[i].p_type == PT_TLS &&
+              wanted->address - start < object->dlpi_phdr[i].p_memsz) {
             wanted->space->base = start & ~uintptr_t{15};
             wanted->space->bytes = object->dlpi_phdr[i].p_memsz + (start & 15);
           }

@@ -1,5 +1,5 @@
-/* Device memory as a reserved range of addresses: which parts are allocated, and opening and closing it. The checks of
- * accesses stand in access.cpp. */
+/* Device memory as a reserved range of addresses: which parts are allocated, and opening and closing it. The
+ * checks of accesses stand in access.cpp. */
 #include "memory.h"
 #include "report.h"
 #include <algorithm>
@@ -129,7 +129,8 @@ void device_mark(void *pointer, size_t bytes, size_t guard, const char *name)
   size_t offset = next == allocations.begin() ? 0 : address - std::prev(next)->first;
   size_t room = next == allocations.begin() ? 0 : std::prev(next)->second.bytes;
   if (address % 4 || offset > room || bytes + guard > room - offset)
-    report(nullptr, "buffer '%s' of %zu bytes and %zu behind it are not inside an allocation", name, bytes, guard);
+    report(nullptr, "buffer '%s' of %zu bytes and %zu behind it are not inside an allocation", name, bytes,
+           guard);
   auto overlapped = buffers.lower_bound(address);
   while (overlapped != buffers.end() && overlapped->first < address + bytes + guard)
     overlapped = buffers.erase(overlapped);
@@ -155,16 +156,16 @@ const char *device_describe(uintptr_t address)
     return "an address before all allocations";
   if (gone_start > live_start) {
     const Allocation &allocation = std::prev(gone)->second;
-    snprintf(line, sizeof line, "byte %zu of allocation %u (%zu bytes, freed)", address - gone_start, allocation.number,
-             allocation.bytes);
+    snprintf(line, sizeof line, "byte %zu of allocation %u (%zu bytes, freed)", address - gone_start,
+             allocation.number, allocation.bytes);
   } else if (buffer_start >= live_start) {
     const Buffer &buffer = std::prev(after)->second;
     snprintf(line, sizeof line, "byte %zu of '%s' (%zu bytes)", address - buffer_start, buffer.name.c_str(),
              buffer.bytes);
   } else {
     const Allocation &allocation = std::prev(live)->second;
-    snprintf(line, sizeof line, "byte %zu of allocation %u (%zu bytes)", address - live_start, allocation.number,
-             allocation.bytes);
+    snprintf(line, sizeof line, "byte %zu of allocation %u (%zu bytes)", address - live_start,
+             allocation.number, allocation.bytes);
   }
   text = line;
   return text.c_str();

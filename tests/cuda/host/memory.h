@@ -1,11 +1,12 @@
 /* The memory that kernels see, and what is known of every four bytes of it.
  *
- * Device memory is one reserved range of addresses. While no operation runs it cannot be touched, so that a host that
- * follows a device pointer is found. Each four bytes have a cell: who wrote and who read them last and when, which
- * bytes have a value, and whether they are out of bounds. Shared memory has cells of the same kind.
+ * Device memory is one reserved range of addresses. While no operation runs it cannot be touched, so that a
+ * host that follows a device pointer is found. Each four bytes have a cell: who wrote and who read them last
+ * and when, which bytes have a value, and whether they are out of bounds. Shared memory has cells of the same
+ * kind.
  *
- * "When" is a counter that goes on with every operation, block, barrier and warp barrier: two accesses by different
- * threads are ordered if such an event that both take part in lies between their times. */
+ * "When" is a counter that goes on with every operation, block, barrier and warp barrier: two accesses by
+ * different threads are ordered if such an event that both take part in lies between their times. */
 #ifndef CW_HOST_MEMORY_H
 #define CW_HOST_MEMORY_H
 
@@ -15,7 +16,8 @@
 namespace cw_host
 {
 struct Cell {
-  /* write: time << 20 | thread << 10 | bytes of the last write << 6 | bytes with a value << 2 | atomic << 1 | closed */
+  /* write: time << 20 | thread << 10 | bytes of the last write << 6 | bytes with a value << 2 | atomic << 1 |
+   * closed */
   uint64_t write;
   /* read: time << 20 | thread << 10 | bytes << 6 | other threads << 2 | other warps << 1 | other blocks */
   uint64_t read;
@@ -32,7 +34,8 @@ struct Space {
 struct Present {
   uint64_t now;
   uint64_t operation_start, block_start, barrier;
-  uint64_t unordered_since; /* accesses from this time on may be by operations of streams that were not waited for */
+  uint64_t unordered_since; /* accesses from this time on may be by operations of streams that were not waited
+                               for */
   uint64_t warp_sync[32];   /* of each warp of the block: its last __syncwarp of all lanes */
   uint32_t thread, warp;    /* in the block */
   bool in_kernel;
@@ -46,8 +49,8 @@ constexpr size_t device_reserve = UINT64_C(1) << 40;
 constexpr size_t device_page = 65536;
 extern uint8_t page_allocated[device_reserve / device_page];
 
-/* `bytes` is 0 before the first use. The stacks of threads and the arguments of the running kernel have no cells: no
- * other thread sees the ones, nobody writes the others. */
+/* `bytes` is 0 before the first use. The stacks of threads and the arguments of the running kernel have no
+ * cells: no other thread sees the ones, nobody writes the others. */
 extern Space device, static_shared, dynamic_shared, stacks, kernel_arguments;
 
 /* One access of a running thread. `site`: where it is in the code. */
@@ -70,8 +73,8 @@ size_t device_allocations();
 void device_open();
 void device_close();
 
-/* Says that [address, address + bytes) of an allocation is a buffer of its own from now on: without values, and with
- * `guard` bytes behind it that nobody may touch. */
+/* Says that [address, address + bytes) of an allocation is a buffer of its own from now on: without values,
+ * and with `guard` bytes behind it that nobody may touch. */
 void device_mark(void *address, size_t bytes, size_t guard, const char *name);
 
 /* Describes a device address: "byte 12 of 'weights' (64 bytes)". The text is valid until the next call. */

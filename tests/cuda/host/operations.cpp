@@ -1,5 +1,5 @@
-/* Streams and events. Order is kept as vector clocks: each operation knows, for each stream, how many of its operations
- * are done before it begins; so does the host. */
+/* Streams and events. Order is kept as vector clocks: each operation knows, for each stream, how many of its
+ * operations are done before it begins; so does the host. */
 #include "operations.h"
 #include "fibers.h"
 #include "memory.h"
@@ -117,8 +117,9 @@ uint64_t first_unordered(const Clock &clock, size_t number)
     uint64_t known = at(clock, stream->number);
     if (stream->number == number || stream->log.empty() || stream->log.back().sequence <= known)
       continue;
-    auto found = std::upper_bound(stream->log.begin(), stream->log.end(), known,
-                                  [](uint64_t sequence, const Logged &logged) { return sequence < logged.sequence; });
+    auto found =
+        std::upper_bound(stream->log.begin(), stream->log.end(), known,
+                         [](uint64_t sequence, const Logged &logged) { return sequence < logged.sequence; });
     first = std::min(first, found->start);
   }
   return first;
@@ -190,8 +191,8 @@ void enqueue(cudaStream_t handle, const std::string &name, std::function<void()>
   merge(&stream->clock, host_clock);
   uint64_t sequence = ++stream->n_enqueued;
   n_enqueued++;
-  stream->pending.push_back(
-      {names.insert(name).first->c_str(), std::move(run), range, sequence, stream->clock, std::move(stream->waits)});
+  stream->pending.push_back({names.insert(name).first->c_str(), std::move(run), range, sequence,
+                             stream->clock, std::move(stream->waits)});
   stream->waits.clear();
   stream->clock.resize(std::max(stream->clock.size(), stream->number + 1));
   stream->clock[stream->number] = sequence;
@@ -230,8 +231,8 @@ void check_stream_order(const void *site, const char *verb, const char *place, c
   }
   if (!best || best_stream == running_stream || best->sequence <= at(running->clock, best_stream->number))
     return;
-  report(site, "stream order: %s %s in stream %zu, which %s %s in stream %zu with no wait between", verb, place,
-         running_stream->number, best->name, did, best_stream->number);
+  report(site, "stream order: %s %s in stream %zu, which %s %s in stream %zu with no wait between", verb,
+         place, running_stream->number, best->name, did, best_stream->number);
 }
 
 cudaError_t set_error(cudaError_t error)
@@ -241,8 +242,9 @@ cudaError_t set_error(cudaError_t error)
   return error;
 }
 
-void launch(const char *name, const void *kernel, dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream,
-            void *(*anchor)(), void (*body)(const void *), const void *closure, size_t closure_bytes)
+void launch(const char *name, const void *kernel, dim3 grid, dim3 block, size_t shared_bytes,
+            cudaStream_t stream, void *(*anchor)(), void (*body)(const void *), const void *closure,
+            size_t closure_bytes)
 {
   size_t n_threads = size_t{block.x} * block.y * block.z;
   if (n_threads == 0 || n_threads > 1024 || block.z > 64 || grid.x == 0 || grid.y == 0 || grid.z == 0 ||
@@ -254,7 +256,8 @@ void launch(const char *name, const void *kernel, dim3 grid, dim3 block, size_t 
     set_error(cudaErrorInvalidValue);
     return;
   }
-  std::vector<char> kept(static_cast<const char *>(closure), static_cast<const char *>(closure) + closure_bytes);
+  std::vector<char> kept(static_cast<const char *>(closure),
+                         static_cast<const char *>(closure) + closure_bytes);
   enqueue(stream, std::string("kernel ") + name,
           [=] { run_grid(grid, block, shared_bytes, anchor, body, kept.data(), closure_bytes); });
 }

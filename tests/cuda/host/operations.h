@@ -1,5 +1,6 @@
-/* Work in streams: operations wait in their stream until something makes the host wait for them, so that a host that
- * forgets to wait sees old values. Each knows which operations of other streams are ordered before it. */
+/* Work in streams: operations wait in their stream until something makes the host wait for them, so that a
+ * host that forgets to wait sees old values. Each knows which operations of other streams are ordered before
+ * it. */
 #ifndef CW_HOST_OPERATIONS_H
 #define CW_HOST_OPERATIONS_H
 
@@ -28,9 +29,10 @@ void run_pending();
 /* The name of the running operation, or NULL. */
 const char *running_operation();
 
-/* Called for an access to memory that another operation touched at `time`: a report unless that operation is ordered
- * before the running one. `did`: "read" or "wrote". */
-void check_stream_order(const void *site, const char *verb, const char *place, const char *did, uint64_t time);
+/* Called for an access to memory that another operation touched at `time`: a report unless that operation is
+ * ordered before the running one. `did`: "read" or "wrote". */
+void check_stream_order(const void *site, const char *verb, const char *place, const char *did,
+                        uint64_t time);
 
 /* Whether a kernel may have so much dynamic shared memory. */
 bool allows_shared(const void *kernel, size_t bytes);

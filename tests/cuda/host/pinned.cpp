@@ -47,11 +47,13 @@ void fault(int signal_number, siginfo_t *information, void *context)
   uintptr_t address = number(information->si_addr);
   bool writes = was_write(context);
   if (is_device(information->si_addr))
-    report(nullptr, "the host %s device memory, at %s", writes ? "writes" : "reads", device_describe(address));
+    report(nullptr, "the host %s device memory, at %s", writes ? "writes" : "reads",
+           device_describe(address));
   for (const HostRange &range : in_flight)
     if (address - number(range.address) < range.bytes && (range.written || writes))
       report(nullptr, "the host %s byte %zu of pinned memory that a copy %s, before waiting for the copy",
-             writes ? "writes" : "reads", address - number(range.address), range.written ? "writes" : "reads");
+             writes ? "writes" : "reads", address - number(range.address),
+             range.written ? "writes" : "reads");
   auto next = allocations.upper_bound(address);
   if (next != allocations.begin() && address - std::prev(next)->first < std::prev(next)->second) {
     /* A neighbour of what is in flight, on the same page. */
@@ -65,7 +67,8 @@ void fault(int signal_number, siginfo_t *information, void *context)
 void watch_host()
 {
   struct sigaction current, wanted = {};
-  if (sigaction(SIGSEGV, nullptr, &current) == 0 && current.sa_flags & SA_SIGINFO && current.sa_sigaction == fault)
+  if (sigaction(SIGSEGV, nullptr, &current) == 0 && current.sa_flags & SA_SIGINFO &&
+      current.sa_sigaction == fault)
     return;
   previous = current;
   wanted.sa_sigaction = fault;
@@ -75,7 +78,8 @@ void watch_host()
 
 void *pinned_allocate(size_t bytes)
 {
-  void *memory = mmap(nullptr, std::max<size_t>(bytes, 1), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void *memory =
+      mmap(nullptr, std::max<size_t>(bytes, 1), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED)
     return nullptr;
   allocations[number(memory)] = std::max<size_t>(bytes, 1);
@@ -102,7 +106,8 @@ bool is_pinned(const void *address, size_t bytes)
   if (offset >= size)
     return false;
   if (bytes > size - offset)
-    report(nullptr, "a copy goes %zu bytes beyond a pinned allocation of %zu bytes", bytes - (size - offset), size);
+    report(nullptr, "a copy goes %zu bytes beyond a pinned allocation of %zu bytes", bytes - (size - offset),
+           size);
   return true;
 }
 

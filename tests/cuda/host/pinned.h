@@ -1,5 +1,5 @@
-/* Pinned host memory. While a copy that reads or writes it has not been waited for, the host may not write, or not
- * touch, that part; the pages are protected to find out. */
+/* Pinned host memory. While a copy that reads or writes it has not been waited for, the host may not write,
+ * or not touch, that part; the pages are protected to find out. */
 #ifndef CW_HOST_PINNED_H
 #define CW_HOST_PINNED_H
 

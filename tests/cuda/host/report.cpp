@@ -36,7 +36,8 @@ void report(const void *site, const char *format, ...)
     fprintf(stderr, "%s", running_operation());
   if (in_kernel) {
     uint3 block = running_block(), thread = running_thread();
-    fprintf(stderr, ", block (%u,%u,%u), thread (%u,%u,%u)", block.x, block.y, block.z, thread.x, thread.y, thread.z);
+    fprintf(stderr, ", block (%u,%u,%u), thread (%u,%u,%u)", block.x, block.y, block.z, thread.x, thread.y,
+            thread.z);
   }
   if (running_operation())
     fprintf(stderr, ": ");

@@ -14,7 +14,8 @@ using namespace cw_host;
 namespace cw_host
 {
 static std::map<const void *, size_t> shared_limits;
-constexpr size_t default_shared = 48 * 1024, most_shared = 99 * 1024; /* as sm_86, the least of those with bf16 */
+constexpr size_t default_shared = 48 * 1024,
+                 most_shared = 99 * 1024; /* as sm_86, the least of those with bf16 */
 
 bool allows_shared(const void *kernel, size_t bytes)
 {
@@ -37,7 +38,8 @@ static bool has_device()
 static void report_leaks()
 {
   if (device_allocations() > 0)
-    report(nullptr, "%zu device allocations of %zu bytes were not freed", device_allocations(), device_used());
+    report(nullptr, "%zu device allocations of %zu bytes were not freed", device_allocations(),
+           device_used());
 }
 } // namespace cw_host
 
@@ -211,7 +213,8 @@ cudaError_t cudaFreeHost(void *memory)
   return cudaSuccess;
 }
 
-cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind, cudaStream_t stream)
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind,
+                            cudaStream_t stream)
 {
   bool to_device = is_device(to), from_device = is_device(from);
   if (bytes == 0)
@@ -288,8 +291,8 @@ cudaError_t cudaFuncSetAttribute(const void *kernel, enum cudaFuncAttribute attr
   return cudaSuccess;
 }
 
-/* Operations that use what the memory was before may still be waiting; what is enqueued from now on comes after them if
- * it is in their stream, which is checked. */
+/* Operations that use what the memory was before may still be waiting; what is enqueued from now on comes
+ * after them if it is in their stream, which is checked. */
 void cw_host_mark(void *memory, size_t bytes, size_t guard, const char *name)
 {
   run_pending();

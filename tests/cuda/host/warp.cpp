@@ -23,8 +23,8 @@ struct Lane {
 Lane lanes[1024];
 uint32_t waiting[32]; /* of each warp: its lanes that have come and wait */
 
-/* What the lanes of a warp gave for a product of tiles, twice: a lane that is one product ahead does not overwrite what
- * others still read. */
+/* What the lanes of a warp gave for a product of tiles, twice: a lane that is one product ahead does not
+ * overwrite what others still read. */
 uint32_t tile_words[32][2][32][6];
 
 const char *const names[] = {"__syncwarp", "a shuffle", "a vote", "a product of tiles"};
@@ -57,8 +57,8 @@ bool differ(const Lane &one, const Lane &other)
          (one.file != other.file && strcmp(one.file, other.file) != 0);
 }
 
-uint64_t together(CwHostWarpOperation operation, uint32_t mask, uint64_t given, unsigned source, const char *file,
-                  int line, const void *site)
+uint64_t together(CwHostWarpOperation operation, uint32_t mask, uint64_t given, unsigned source,
+                  const char *file, int line, const void *site)
 {
   unsigned thread = present.thread, first = thread / 32 * 32, number = thread % 32;
   Lane *warp = lanes + first;
@@ -66,7 +66,8 @@ uint64_t together(CwHostWarpOperation operation, uint32_t mask, uint64_t given, 
     report(site, "lane mask: takes part in %s (%s:%d) with mask %08x, which does not name its lane %u",
            names[operation], file, line, mask, number);
   if (operation == CW_HOST_SHUFFLE && !(mask >> source & 1))
-    report(site, "lane mask: a shuffle (%s:%d) reads lane %u, which mask %08x does not name", file, line, source, mask);
+    report(site, "lane mask: a shuffle (%s:%d) reads lane %u, which mask %08x does not name", file, line,
+           source, mask);
   Lane &self = warp[number];
   self = {operation, mask, file, line, given, 0, source, self.n_products};
   /* Lanes that wait for each other agree, so one of those that this one names speaks for all. */
@@ -76,9 +77,10 @@ uint64_t together(CwHostWarpOperation operation, uint32_t mask, uint64_t given, 
     if (differ(self, warp[i])) {
       uint3 other = thread_position(first + i);
       report(site,
-             "lane mask: %s (%s:%d) with mask %08x waits for thread (%u,%u,%u), which is in %s (%s:%d) with mask %08x",
-             names[operation], file, line, mask, other.x, other.y, other.z, names[warp[i].operation], warp[i].file,
-             warp[i].line, warp[i].mask);
+             "lane mask: %s (%s:%d) with mask %08x waits for thread (%u,%u,%u), which is in %s (%s:%d) with "
+             "mask %08x",
+             names[operation], file, line, mask, other.x, other.y, other.z, names[warp[i].operation],
+             warp[i].file, warp[i].line, warp[i].mask);
     }
   }
   waiting[first / 32] |= 1u << number;
@@ -106,8 +108,8 @@ uint32_t missing_lanes(unsigned thread)
 
 using namespace cw_host;
 
-extern "C" uint64_t cw_host_lanes(CwHostWarpOperation operation, uint32_t mask, uint64_t given, unsigned source,
-                                  const char *file, int line)
+extern "C" uint64_t cw_host_lanes(CwHostWarpOperation operation, uint32_t mask, uint64_t given,
+                                  unsigned source, const char *file, int line)
 {
   return together(operation, mask, given, source, file, line, __builtin_return_address(0));
 }
@@ -123,7 +125,8 @@ static float high(uint32_t pair)
 }
 
 /* What the lanes hold is told by the PTX manual's figures of the fragments of mma.m16n8k16 for .bf16. */
-extern "C" void cw_host_multiply_tile(float *c, const uint32_t *a, uint32_t b0, uint32_t b1, const char *file, int line)
+extern "C" void cw_host_multiply_tile(float *c, const uint32_t *a, uint32_t b0, uint32_t b1, const char *file,
+                                      int line)
 {
   unsigned thread = present.thread, lane = thread % 32, group = lane / 4, within = lane % 4;
   uint32_t(*words)[6] = tile_words[thread / 32][lanes[thread].n_products++ % 2];

@@ -14,13 +14,16 @@ typedef struct {
 } Options;
 
 static const CwOption rows[] = {
-    {"text", CW_OPTION_STRING, offsetof(Options, text), CW_OPTION_REQUIRED, NULL, 0, 0, NULL, NULL, "what to write"},
-    {"interrupt", CW_OPTION_BOOLEAN, offsetof(Options, interrupt), 0, "false", 0, 0, NULL, NULL, "SIGTERM arrives"},
+    {"text", CW_OPTION_STRING, offsetof(Options, text), CW_OPTION_REQUIRED, NULL, 0, 0, NULL, NULL,
+     "what to write"},
+    {"interrupt", CW_OPTION_BOOLEAN, offsetof(Options, interrupt), 0, "false", 0, 0, NULL, NULL,
+     "SIGTERM arrives"},
     {"fail", CW_OPTION_BOOLEAN, offsetof(Options, fail), 0, "false", 0, 0, NULL, NULL, "fail half way"},
     {"forget", CW_OPTION_BOOLEAN, offsetof(Options, forget), 0, "false", 0, 0, NULL, NULL, "write nothing"},
 };
 
-static gboolean write_file(gconstpointer data, const char *into, CwReport report, gpointer report_data, GError **error)
+static gboolean write_file(gconstpointer data, const char *into, CwReport report, gpointer report_data,
+                           GError **error)
 {
   const Options *options = data;
   if (options->forget)
@@ -31,7 +34,8 @@ static gboolean write_file(gconstpointer data, const char *into, CwReport report
     raise(SIGTERM);
   if (options->fail)
     g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT, "items.json:1:2: expected a toy");
-  return !options->fail && report(report_data, "letters", strlen(options->text), strlen(options->text), error);
+  return !options->fail &&
+         report(report_data, "letters", strlen(options->text), strlen(options->text), error);
 }
 
 static gboolean write_folder(gconstpointer data, const char *into, CwReport report, gpointer report_data,

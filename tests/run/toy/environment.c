@@ -76,8 +76,8 @@ static void show(Session *session)
 {
   static const char *const actions[] = {"take a", "take b", "take c", "wait"};
   g_snprintf(session->text, sizeof session->text, "goal %d step %u hint %c noise %u%s", (int)session->goal,
-             session->shared->options->timeless ? session->n_taken : session->n_steps, 'a' + (int)right_letter(session),
-             session->noise, session->over ? " over" : "");
+             session->shared->options->timeless ? session->n_taken : session->n_steps,
+             'a' + (int)right_letter(session), session->noise, session->over ? " over" : "");
   memcpy(session->candidates, actions, sizeof actions);
   session->n_candidates = session->over ? 0 : session->goal % 2 ? 4 : 3;
 }
@@ -183,7 +183,8 @@ static gint scripted_action(gpointer data, const char *script, GError **error)
     return (gint)right;
   if (g_str_equal(script, "worst"))
     return (gint)(right + 1) % 3;
-  g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED, "script 'broken' gives up on goal %d", (int)session->goal);
+  g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED, "script 'broken' gives up on goal %d",
+              (int)session->goal);
   return -1;
 }
 

@@ -84,8 +84,8 @@ static guint weight_of(const char *observation, const char *candidate)
   return row * N_LETTERS + column;
 }
 
-static gboolean score(gpointer data, const CwDecision *const *decisions, guint n, float *logits, float *values,
-                      GError **error)
+static gboolean score(gpointer data, const CwDecision *const *decisions, guint n, float *logits,
+                      float *values, GError **error)
 {
   (void)error;
   Policy *policy = data;
@@ -98,8 +98,8 @@ static gboolean score(gpointer data, const CwDecision *const *decisions, guint n
   return TRUE;
 }
 
-static gboolean forward(gpointer data, const CwDecision *const *decisions, guint n, float *logits, float *values,
-                        GError **error)
+static gboolean forward(gpointer data, const CwDecision *const *decisions, guint n, float *logits,
+                        float *values, GError **error)
 {
   Policy *policy = data;
   g_array_set_size(policy->used, 0);

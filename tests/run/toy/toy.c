@@ -11,34 +11,36 @@ static const CwOption environment_rows[] = {
      "do not tell how many steps have been taken"},
     {"patience", CW_OPTION_INTEGER, offsetof(ToyEnvironmentOptions, patience), 0, "0", 0, 8, NULL, NULL,
      "waits without which an odd goal is no success"},
-    {"interrupt_at", CW_OPTION_INTEGER, offsetof(ToyEnvironmentOptions, interrupt_at), CW_OPTION_RESUME_SAFE, "0", 0,
-     1e6, NULL, NULL, "reset in which SIGTERM arrives"},
+    {"interrupt_at", CW_OPTION_INTEGER, offsetof(ToyEnvironmentOptions, interrupt_at), CW_OPTION_RESUME_SAFE,
+     "0", 0, 1e6, NULL, NULL, "reset in which SIGTERM arrives"},
 };
 
 static const CwOption policy_rows[] = {
-    {"model", CW_OPTION_PATH, offsetof(ToyPolicyOptions, model), 0, NULL, 0, 0, NULL, NULL, "folder to load from"},
+    {"model", CW_OPTION_PATH, offsetof(ToyPolicyOptions, model), 0, NULL, 0, 0, NULL, NULL,
+     "folder to load from"},
     {"noise", CW_OPTION_NUMBER, offsetof(ToyPolicyOptions, noise), 0, "0.1", 0, 10, NULL, NULL,
      "noise of the forward pass"},
 };
 
 static const CwOption algorithm_rows[] = {
-    {"updates", CW_OPTION_INTEGER, offsetof(ToyAlgorithmOptions, updates), 0, "6", 1, 1e6, NULL, NULL, "updates"},
+    {"updates", CW_OPTION_INTEGER, offsetof(ToyAlgorithmOptions, updates), 0, "6", 1, 1e6, NULL, NULL,
+     "updates"},
     {"episodes", CW_OPTION_INTEGER, offsetof(ToyAlgorithmOptions, episodes), 0, "5", 1, 1e6, NULL, NULL,
      "episodes per update"},
     {"group_size", CW_OPTION_INTEGER, offsetof(ToyAlgorithmOptions, group_size), 0, "0", 0, 100, NULL, NULL,
      "episodes that share a goal"},
-    {"learning_rate", CW_OPTION_NUMBER, offsetof(ToyAlgorithmOptions, learning_rate), 0, "0.5", 0, 1e38, NULL, NULL,
-     "size of a step"},
+    {"learning_rate", CW_OPTION_NUMBER, offsetof(ToyAlgorithmOptions, learning_rate), 0, "0.5", 0, 1e38, NULL,
+     NULL, "size of a step"},
     {"reference", CW_OPTION_BOOLEAN, offsetof(ToyAlgorithmOptions, reference), 0, "false", 0, 0, NULL, NULL,
      "ask for a reference policy"},
     {"offline", CW_OPTION_BOOLEAN, offsetof(ToyAlgorithmOptions, offline), 0, "false", 0, 0, NULL, NULL,
      "learn from trajectories"},
-    {"interrupt_at", CW_OPTION_INTEGER, offsetof(ToyAlgorithmOptions, interrupt_at), CW_OPTION_RESUME_SAFE, "0", 0, 1e6,
-     NULL, NULL, "update in which SIGTERM arrives"},
-    {"crash_at", CW_OPTION_INTEGER, offsetof(ToyAlgorithmOptions, crash_at), CW_OPTION_RESUME_SAFE, "0", 0, 1e6, NULL,
-     NULL, "update in which the process dies"},
-    {"nan_at", CW_OPTION_INTEGER, offsetof(ToyAlgorithmOptions, nan_at), CW_OPTION_RESUME_SAFE, "0", 0, 1e6, NULL, NULL,
-     "update whose loss is NaN"},
+    {"interrupt_at", CW_OPTION_INTEGER, offsetof(ToyAlgorithmOptions, interrupt_at), CW_OPTION_RESUME_SAFE,
+     "0", 0, 1e6, NULL, NULL, "update in which SIGTERM arrives"},
+    {"crash_at", CW_OPTION_INTEGER, offsetof(ToyAlgorithmOptions, crash_at), CW_OPTION_RESUME_SAFE, "0", 0,
+     1e6, NULL, NULL, "update in which the process dies"},
+    {"nan_at", CW_OPTION_INTEGER, offsetof(ToyAlgorithmOptions, nan_at), CW_OPTION_RESUME_SAFE, "0", 0, 1e6,
+     NULL, NULL, "update whose loss is NaN"},
 };
 
 static const CwFeature features[] = {
