@@ -1,5 +1,5 @@
-/* The C library's allocator, counted on the way. The functions below replace it in
- * the whole program, GLib included; one thread only. */
+/* The C library's allocator, counted on the way. The functions below replace it in the whole program, GLib
+ * included; one thread only. */
 #include "allocations.h"
 
 #include <errno.h>
@@ -50,7 +50,7 @@ void *aligned_alloc(size_t alignment, size_t size)
 int posix_memalign(void **memory, size_t alignment, size_t size)
 {
   *memory = count(__libc_memalign(alignment, size));
-  return *memory == NULL ? ENOMEM : 0;
+  return *!memory ? ENOMEM : 0;
 }
 
 void free(void *memory)

@@ -1,9 +1,9 @@
 /* Speed and memory of the shop on one thread, over a folder of WebShop's files:
  *   bench_shop [--shop DIR] [--rounds N] [--seconds S] [--processor-time]
  *     [--only WORD]
- * An agent that takes random candidates plays episodes through the environment's
- * slots; each step takes a candidate and builds the next observation and its
- * candidates. Prints a Markdown table of medians over the rounds. */
+ * An agent that takes random candidates plays episodes through the environment's slots; each step takes a
+ * candidate and builds the next observation and its candidates. Prints a Markdown table of medians over the
+ * rounds. */
 #include "allocations.h"
 #include "envs/shop/environment.h"
 #include "envs/shop/loader.h"
@@ -74,9 +74,8 @@ static ShopWorld *open_world(void)
   g_autofree char *attributes =
       g_build_filename(shop_folder, attributes_file ? attributes_file : "items_ins_v2_1000.json", NULL);
   ShopCatalogue *catalogue = shop_load_catalogue(items, attributes, NULL, 0, TRUE, &error);
-  ShopWorld *world =
-      catalogue == NULL ? NULL : shop_world_new(catalogue, "webshop", "shop", &settings, &error);
-  if (world == NULL) {
+  ShopWorld *world = !catalogue ? NULL : shop_world_new(catalogue, "webshop", "shop", &settings, &error);
+  if (!world) {
     fprintf(stderr, "%s\n", error->message);
     exit(1);
   }
@@ -229,7 +228,7 @@ static Purchase *purchases;
 
 static void run_purchases(Player *player, double seconds, Count *count)
 {
-  if (purchases == NULL)
+  if (!purchases)
     purchases = draw_purchases(player);
   double start = now();
   guint64 allocations = bench_n_allocations();
@@ -296,7 +295,7 @@ int main(int argc, char **argv)
          world->goals->n_items, n_rounds, n_seconds);
   printf("| what | median | lowest | highest | each | allocations each |\n|---|---|---|---|---|---|\n");
   for (guint b = 0; b < G_N_ELEMENTS(benches); b++) {
-    if (only != NULL && strcmp(only, benches[b].word) != 0)
+    if (only && strcmp(only, benches[b].word) != 0)
       continue;
     Player player = player_new(world, 0);
     Count count;
@@ -315,9 +314,9 @@ int main(int argc, char **argv)
     g_free(rates);
     player_free(&player);
   }
-  if (only == NULL || strcmp(only, "memory") == 0)
+  if (!only || strcmp(only, "memory") == 0)
     measure_memory(world);
-  for (guint i = 0; purchases != NULL && i < N_PURCHASES; i++)
+  for (guint i = 0; purchases && i < N_PURCHASES; i++)
     shop_goal_view_free(purchases[i].goal);
   g_free(purchases);
   shop_world_free(world);

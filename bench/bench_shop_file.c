@@ -2,11 +2,10 @@
  *
  *   bench/bench_shop_file SHOP.cwshop [ROUNDS]
  *
- * Opening: the median of ROUNDS (7) with the contents verified and without, with
- * the file in the page cache and (for the superuser) without. Memory: a first
- * process opens the file and plays; a second one does the same while the first is
- * alive, and the second's is what a further process costs; then sessions are added
- * to it. Memory is the kernel's account of the process (/proc/self/smaps_rollup). */
+ * Opening: the median of ROUNDS (7) with the contents verified and without, with the file in the page cache
+ * and (for the superuser) without. Memory: a first process opens the file and plays; a second one does the
+ * same while the first is alive, and the second's is what a further process costs; then sessions are added to
+ * it. Memory is the kernel's account of the process (/proc/self/smaps_rollup). */
 #include "envs/shop/session.h"
 #include "envs/shop/world_file.h"
 
@@ -30,7 +29,7 @@ static ShopWorld *open_shop(const char *path, ShopFileVerify verify, const ShopS
 {
   GError *error = NULL;
   ShopWorld *world = shop_world_open(path, verify, "webshop", settings, &error);
-  if (world == NULL) {
+  if (!world) {
     fprintf(stderr, "bench_shop_file: %s\n", error->message);
     exit(1);
   }
@@ -70,10 +69,10 @@ static long memory(const char *key)
   char line[256];
   long value = -1;
   FILE *file = fopen("/proc/self/smaps_rollup", "r");
-  while (file != NULL && fgets(line, sizeof line, file) != NULL)
+  while (file && fgets(line, sizeof line, file))
     if (strncmp(line, key, strlen(key)) == 0 && line[strlen(key)] == ':')
       value = strtol(line + strlen(key) + 1, NULL, 10);
-  if (file != NULL)
+  if (file)
     fclose(file);
   return value;
 }

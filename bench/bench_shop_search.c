@@ -79,7 +79,7 @@ static ShopCatalogue *make_products(guint64 first, guint64 end)
     json_decref(record);
   }
   ShopCatalogue *catalogue = shop_catalogue_builder_finish(builder, &error);
-  if (catalogue == NULL)
+  if (!catalogue)
     fail(error);
   return catalogue;
 }
@@ -125,8 +125,8 @@ static ShopIndex *build_synthetic(G_GNUC_UNUSED const ShopCatalogue *catalogue_o
   return index;
 }
 
-/* Every product starts from one of the shop's: half of its words stay, a third gives way to words
- * of its category, the rest is dropped. Two numbers stand for its model. */
+/* Every product starts from one of the shop's: half of its words stay, a third gives way to words of its
+ * category, the rest is dropped. Two numbers stand for its model. */
 static ShopIndex *build_mixed(const ShopCatalogue *catalogue)
 {
   ShopIndex *index = shop_index_new();
@@ -138,7 +138,7 @@ static ShopIndex *build_mixed(const ShopCatalogue *catalogue)
   for (guint32 i = 0; i < catalogue->n_products; i++) {
     gpointer category = GUINT_TO_POINTER(catalogue->products[i].category);
     GPtrArray *pool = g_hash_table_lookup(categories, category);
-    if (pool == NULL)
+    if (!pool)
       g_hash_table_insert(categories, category, pool = g_ptr_array_new());
     g_string_truncate(text, 0);
     shop_catalogue_append_contents(catalogue, i, text);
@@ -181,10 +181,10 @@ static void write_index(const ShopIndex *index)
   GError *error = NULL;
   ShopFileWriter *writer = shop_file_writer_new(index_file, &error);
   shop_index_arrays(index, arrays);
-  for (guint i = 0; writer != NULL && i < SHOP_INDEX_N_ARRAYS; i++)
+  for (guint i = 0; writer && i < SHOP_INDEX_N_ARRAYS; i++)
     if (!shop_file_writer_add(writer, &arrays[i], &error))
       fail(error);
-  if (writer == NULL || !shop_file_writer_finish(writer, &error))
+  if (!writer || !shop_file_writer_finish(writer, &error))
     fail(error);
   shop_file_writer_free(writer);
 }
@@ -192,20 +192,20 @@ static void write_index(const ShopIndex *index)
 /* The index in the file, or one that is built and kept there. */
 static ShopIndex *open_index(ShopIndex *(*build)(const ShopCatalogue *), const ShopCatalogue *catalogue)
 {
-  if (index_file == NULL || !g_file_test(index_file, G_FILE_TEST_EXISTS)) {
+  if (!index_file || !g_file_test(index_file, G_FILE_TEST_EXISTS)) {
     ShopIndex *index = build(catalogue);
-    if (index_file != NULL)
+    if (index_file)
       write_index(index);
     return index;
   }
   GError *error = NULL;
   ShopFile *file =
       shop_file_open(index_file, SHOP_FILE_VERIFY_HEADER, &error); /* open until the process ends */
-  if (file == NULL)
+  if (!file)
     fail(error);
   double start = now();
   ShopIndex *index = shop_index_open_arrays(shop_file_find, file, &error);
-  if (index == NULL)
+  if (!index)
     fail(error);
   printf("opening the index in the mapped file took %.2f ms\n\n", 1e3 * (now() - start));
   return index;
@@ -216,7 +216,7 @@ static void add_candidates(const ShopCatalogue *catalogue, guint n_goals, GPtrAr
 {
   GError *error = NULL;
   ShopGoals *goals = shop_goals_new(catalogue, SHOP_GOALS_SYNTHETIC, SHOP_PRICES_MIDDLE, 1, &error);
-  if (goals == NULL) { /* a sample without an instruction */
+  if (!goals) { /* a sample without an instruction */
     g_clear_error(&error);
     return;
   }
@@ -253,7 +253,7 @@ static void read_queries(GPtrArray *queries)
     fail(error);
   json_t *map = json_loads(text, 0, NULL), *value;
   const char *key;
-  if (map != NULL) {
+  if (map) {
     json_object_foreach(map, key, value) add_strings(value, queries);
     json_decref(map);
   } else {
@@ -338,17 +338,17 @@ int main(int argc, char **argv)
     return 2;
   }
   g_option_context_free(context);
-  if ((shop_folder == NULL) == (n_synthetic <= 0)) {
+  if ((!shop_folder) == (n_synthetic <= 0)) {
     g_printerr("give --shop FOLDER or --synthetic N\n");
     return 2;
   }
   GPtrArray *queries = g_ptr_array_new_with_free_func(g_free);
   ShopIndex *index;
-  if (shop_folder != NULL) {
+  if (shop_folder) {
     char *items = g_build_filename(shop_folder, "items_shuffle_1000.json", NULL);
     char *attributes = g_build_filename(shop_folder, "items_ins_v2_1000.json", NULL);
     ShopCatalogue *catalogue = shop_load_catalogue(items, attributes, NULL, 0, TRUE, &error);
-    if (catalogue == NULL)
+    if (!catalogue)
       fail(error);
     if (n_mixed > 0)
       index = open_index(build_mixed, catalogue);
@@ -357,21 +357,21 @@ int main(int argc, char **argv)
       add_products(index, catalogue);
       shop_index_finish(index);
     }
-    if (queries_file == NULL)
+    if (!queries_file)
       add_candidates(catalogue, G_MAXUINT, queries);
     shop_catalogue_free(catalogue);
     g_free(items);
     g_free(attributes);
   } else {
     index = open_index(build_synthetic, NULL);
-    for (guint64 i = 0; i < SAMPLES && queries_file == NULL; i++) {
+    for (guint64 i = 0; i < SAMPLES && !queries_file; i++) {
       guint64 first = i * (guint64)n_synthetic / SAMPLES;
       ShopCatalogue *catalogue = make_products(first, MIN(first + SAMPLE_SIZE, (guint64)n_synthetic));
       add_candidates(catalogue, GOALS_A_SAMPLE, queries);
       shop_catalogue_free(catalogue);
     }
   }
-  if (queries_file != NULL)
+  if (queries_file)
     read_queries(queries);
   measure(index, queries);
   shop_index_free(index);

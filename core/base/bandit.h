@@ -1,6 +1,5 @@
-/* Bandits: which of several arms pays best, found by Thompson sampling (Thompson
- * 1933): draw a value for every arm from what is believed of its mean, pull the arm
- * with the highest. */
+/* Bandits: which of several arms pays best, found by Thompson sampling (Thompson 1933): draw a value for
+ * every arm from what is believed of its mean, pull the arm with the highest. */
 #ifndef CW_BANDIT_H
 #define CW_BANDIT_H
 

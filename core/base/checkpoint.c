@@ -1,7 +1,6 @@
-/* Checkpoints. The caller fills PARENT/.NAME.partial; commit writes the manifest
- * last, syncs everything and gives the directory its name in one rename, so that
- * a process killed at any moment leaves either the old state or the new one, and
- * perhaps a hidden directory that the next prune removes. The manifest guards
+/* Checkpoints. The caller fills PARENT/.NAME.partial; commit writes the manifest last, syncs everything and
+ * gives the directory its name in one rename, so that a process killed at any moment leaves either the old
+ * state or the new one, and perhaps a hidden directory that the next prune removes. The manifest guards
  * itself with a checksum over its own text. */
 #include "core/base/checkpoint.h"
 #include "core/base/files.h"
@@ -27,7 +26,6 @@ static char *partial_path(const char *parent, const char *name)
 char *cw_checkpoint_begin(const char *parent, const char *name, GError **error)
 {
   g_autofree char *path = partial_path(parent, name);
-
   if (!cw_remove_tree(path, error) || !cw_make_directories(path, error))
     return NULL;
   return g_steal_pointer(&path);
@@ -36,7 +34,6 @@ char *cw_checkpoint_begin(const char *parent, const char *name, GError **error)
 void cw_checkpoint_abandon(const char *parent, const char *name)
 {
   g_autofree char *path = partial_path(parent, name);
-
   cw_remove_tree(path, NULL);
 }
 
@@ -46,7 +43,6 @@ static gboolean measure(const char *path, guint64 *size, guint32 *crc, GError **
   g_autofree char *buffer = g_malloc(1 << 20);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   gssize length;
-
   *size = 0;
   *crc = 0;
   if (fd < 0) {
@@ -65,8 +61,8 @@ static gboolean measure(const char *path, guint64 *size, guint32 *crc, GError **
   return length == 0;
 }
 
-/* Appends the files under ROOT/RELATIVE ("" for the root itself) to the
- * manifest's list and syncs them, then their directory. */
+/* Appends the files under ROOT/RELATIVE ("" for the root itself) to the manifest's list and syncs them, then
+ * their directory. */
 static gboolean add_files(const char *root, const char *relative, GString *list, GError **error)
 {
   g_autofree char *directory = g_build_filename(root, relative, NULL);
@@ -118,12 +114,11 @@ static GString *make_manifest(const char *root, const char *const *facts, GError
   return manifest;
 }
 
-/* Gives `partial` the name `path`; an older directory of that name is exchanged
- * for it in one step where the file system can, and then removed. */
+/* Gives `partial` the name `path`; an older directory of that name is exchanged for it in one step where the
+ * file system can, and then removed. */
 static gboolean install(const char *partial, const char *path, GError **error)
 {
   g_autofree char *doing = g_strdup_printf("rename to %s", path);
-
   if (rename(partial, path) == 0)
     return TRUE;
   if (errno != ENOTEMPTY && errno != EEXIST) {
@@ -165,7 +160,6 @@ static gboolean guards_itself(const char *text, gsize length)
 {
   const char *mark = g_strrstr_len(text, (gssize)length, CHECKSUM_MARK);
   g_autofree char *expected = NULL;
-
   if (!mark)
     return FALSE;
   expected = g_strdup_printf(CHECKSUM_MARK "%08x\"}\n", cw_crc32c(0, text, (gsize)(mark - text)));
@@ -180,7 +174,6 @@ static json_t *read_manifest(const char *directory, GError **error)
   json_t *manifest;
   json_int_t format;
   gsize length;
-
   if (!g_file_get_contents(path, &text, &length, NULL)) {
     set_manifest_error(error, path,
                        g_file_test(path, G_FILE_TEST_EXISTS) ? "an unreadable file" : "no such file");
@@ -210,7 +203,6 @@ static gboolean verify(const char *directory, gboolean checksums, GError **error
   json_t *manifest = read_manifest(directory, error), *file;
   gboolean good = manifest != NULL;
   gsize i;
-
   json_array_foreach(json_object_get(manifest, "files"), i, file)
   {
     const char *name = json_string_value(json_object_get(file, "name"));
@@ -220,10 +212,8 @@ static gboolean verify(const char *directory, gboolean checksums, GError **error
     g_autofree char *found = NULL;
     struct stat status;
     guint32 crc = 0;
-
     if (!name || !expected_crc) {
       g_autofree char *manifest_path = g_build_filename(directory, MANIFEST, NULL);
-
       set_manifest_error(error, manifest_path, "a file without name or checksum");
       good = FALSE;
       break;
@@ -274,7 +264,6 @@ char *cw_checkpoint_fact(const char *directory, const char *key, GError **error)
 {
   json_t *manifest = read_manifest(directory, error);
   char *fact = g_strdup(json_string_value(json_object_get(json_object_get(manifest, "facts"), key)));
-
   json_decref(manifest);
   return fact;
 }
@@ -283,7 +272,6 @@ char *cw_checkpoint_fact(const char *directory, const char *key, GError **error)
 static gint64 step_of(const char *name)
 {
   guint64 step;
-
   if (!g_str_has_prefix(name, "step-") ||
       !g_ascii_string_to_unsigned(name + strlen("step-"), 10, 0, G_MAXINT64, &step, NULL))
     return -1;
@@ -293,7 +281,6 @@ static gint64 step_of(const char *name)
 static gint compare_steps(gconstpointer a, gconstpointer b)
 {
   gint64 x = step_of(*(const char *const *)a), y = step_of(*(const char *const *)b);
-
   return (x < y) - (x > y);
 }
 
@@ -301,7 +288,6 @@ static gint compare_steps(gconstpointer a, gconstpointer b)
 static GPtrArray *list_steps(const char *parent, GError **error)
 {
   GPtrArray *names;
-
   if (!g_file_test(parent, G_FILE_TEST_EXISTS))
     return g_ptr_array_new_with_free_func(g_free);
   names = cw_list_directory(parent, error);
@@ -333,7 +319,6 @@ static gboolean remove_checkpoint(const char *parent, const char *name, GError *
 {
   g_autofree char *path = g_build_filename(parent, name, NULL);
   g_autofree char *partial = partial_path(parent, name);
-
   if (!cw_remove_tree(partial, error))
     return FALSE;
   if (rename(path, partial) < 0) {
@@ -351,7 +336,6 @@ static gboolean remove_leftovers(const char *parent, GError **error)
   for (guint i = 0; names && i < names->len; i++) {
     const char *name = names->pdata[i];
     g_autofree char *path = g_build_filename(parent, name, NULL);
-
     if (g_str_has_prefix(name, ".step-") && g_str_has_suffix(name, ".partial") &&
         !cw_remove_tree(path, error))
       return FALSE;
@@ -368,7 +352,6 @@ gboolean cw_checkpoint_prune(const char *parent, guint keep, GError **error)
     return FALSE;
   for (guint i = 0; i < names->len; i++) {
     g_autofree char *path = g_build_filename(parent, names->pdata[i], NULL);
-
     if (kept >= keep) {
       if (!remove_checkpoint(parent, names->pdata[i], error))
         return FALSE;

@@ -1,6 +1,5 @@
-/* CRC32C (Castagnoli), the checksum of the manifest's files: polynomial
- * 0x1EDC6F41 reflected, as in RFC 3720. Uses the processor's instruction where
- * there is one. */
+/* CRC32C (Castagnoli), the checksum of the manifest's files: polynomial 0x1EDC6F41 reflected, as in RFC 3720.
+ * Uses the processor's instruction where there is one. */
 #include "core/base/checkpoint.h"
 #include <string.h>
 
@@ -25,7 +24,6 @@ static guint32 crc_portable(guint32 crc, const guchar *bytes, gsize length)
 __attribute__((target("sse4.2"))) static guint32 crc_processor(guint32 crc, const guchar *bytes, gsize length)
 {
   guint64 wide = crc, word;
-
   for (; length >= sizeof word; bytes += sizeof word, length -= sizeof word) {
     memcpy(&word, bytes, sizeof word);
     wide = _mm_crc32_u64(wide, word);

@@ -1,6 +1,5 @@
-/* Reads a run's records into lines and levels. What a record says beyond what is
- * drawn is passed over; a line that is not JSON is an error, since a figure with
- * silent gaps would mislead. */
+/* Reads a run's records into lines and levels. What a record says beyond what is drawn is passed over; a line
+ * that is not JSON is an error, since a figure with silent gaps would mislead. */
 #include "core/base/curve_data.h"
 #include "core/base/files.h"
 #include <cartwright/error.h>
@@ -14,7 +13,6 @@
 static void free_curve(gpointer pointer)
 {
   CwCurve *curve = pointer;
-
   g_free(curve->label);
   g_free(curve->name);
   g_array_free(curve->points, TRUE);
@@ -47,12 +45,10 @@ static void add_point(CwCurveData *data, GPtrArray *curves, const char *label, c
 {
   CwCurvePoint point = {x, y};
   CwCurve *curve = NULL;
-
   if (!isfinite(y.mean))
     return;
   for (guint i = 0; i < curves->len && !curve; i++) {
     CwCurve *candidate = curves->pdata[i];
-
     if (strcmp(candidate->label, label) == 0 && strcmp(candidate->name, name) == 0)
       curve = candidate;
   }
@@ -77,7 +73,6 @@ static const json_t *member(const json_t *record, const char *name)
 {
   g_autofree char *prefixed = g_strconcat("evaluation/", name, NULL);
   const json_t *value = json_object_get(record, name);
-
   return value ? value : json_object_get(record, prefixed);
 }
 
@@ -101,7 +96,6 @@ static CwInterval interval_of(const json_t *record, const char *name)
 static const char *text_of(const json_t *record, const char *name, const char *otherwise)
 {
   const char *text = json_string_value(member(record, name));
-
   return text && *text ? text : otherwise;
 }
 
@@ -110,7 +104,6 @@ static void add_evaluation(CwCurveData *data, const json_t *record, double x)
   static const char *const learner[] = {"policy", "initial", "final", NULL};
   const char *agent = text_of(record, "agent", "policy");
   CwInterval score = interval_of(record, "score"), success = interval_of(record, "success");
-
   if (g_strv_contains(learner, agent)) {
     g_autofree char *label =
         g_strdup_printf("policy (%s, %s)", text_of(record, "selection", "?"), text_of(record, "split", "?"));
@@ -119,7 +112,6 @@ static void add_evaluation(CwCurveData *data, const json_t *record, double x)
     add_point(data, data->evaluations, label, "success", x, success);
   } else {
     CwReference *reference = NULL;
-
     for (guint i = 0; i < data->references->len; i++)
       if (strcmp(((CwReference *)data->references->pdata[i])->label, agent) == 0)
         reference = data->references->pdata[i];
@@ -139,13 +131,11 @@ static void add_metrics(CwCurveData *data, json_t *record, double x)
   CwStageStart *last = data->stages->len ? data->stages->pdata[data->stages->len - 1] : NULL;
   const char *name;
   json_t *value;
-
   json_object_foreach(record, name, value)
   {
     const char *slash = strchr(name, '/');
     g_autofree char *owner = slash ? g_strndup(name, (gsize)(slash - name)) : NULL;
     CwInterval y = {number_or_nan(value), NAN, NAN};
-
     if (!owner || !json_is_number(value) || g_strv_contains(not_algorithms, owner))
       continue;
     if (strcmp(owner, "rollout") == 0) {
@@ -173,7 +163,6 @@ static void add_record(CwCurveData *data, json_t *record, Axis *axis)
   double stage = number_or_nan(json_object_get(record, "stage"));
   double update = number_or_nan(json_object_get(record, "update"));
   double x = number_or_nan(json_object_get(record, "step"));
-
   if (isnan(x)) {
     if (isfinite(stage) && stage != axis->stage) {
       axis->stage = stage;
@@ -195,7 +184,6 @@ static gboolean read_metrics(CwCurveData *data, const char *path, GError **error
   char *line = NULL;
   gsize capacity = 0;
   gssize length;
-
   if (!file) {
     cw_set_errno_error(error, "open the metrics", path);
     return FALSE;
@@ -203,12 +191,10 @@ static gboolean read_metrics(CwCurveData *data, const char *path, GError **error
   for (guint64 number = 1; good && (length = getline(&line, &capacity, file)) >= 0; number++) {
     json_error_t complaint;
     json_t *record = json_loadb(line, (gsize)length, 0, &complaint);
-
     if (record && json_is_object(record)) {
       add_record(data, record, &axis);
     } else {
       g_autofree char *found = g_utf8_make_valid(record ? "another value" : complaint.text, -1);
-
       g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
                   "%s:%" G_GUINT64_FORMAT
                   ": expected one record as a JSON object on each line, found an error: %s",
@@ -228,13 +214,11 @@ static gboolean read_evaluation(CwCurveData *data, const char *path, GError **er
   json_error_t complaint;
   json_t *root, *agent;
   gsize i;
-
   if (!g_file_test(path, G_FILE_TEST_EXISTS))
     return TRUE;
   root = json_load_file(path, 0, &complaint);
   if (!root) {
     g_autofree char *found = g_utf8_make_valid(complaint.text, -1);
-
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
                 "%s:%d: expected the results as JSON, found an error: %s", path, complaint.line, found);
     return FALSE;
@@ -242,7 +226,6 @@ static gboolean read_evaluation(CwCurveData *data, const char *path, GError **er
   json_array_foreach(json_object_get(root, "agents"), i, agent)
   {
     double updates = number_or_nan(json_object_get(agent, "updates"));
-
     add_evaluation(data, agent, isfinite(updates) ? updates : data->end);
   }
   json_decref(root);
@@ -254,7 +237,6 @@ CwCurveData *cw_curve_data_read(const char *run, GError **error)
   g_autofree char *metrics = g_build_filename(run, "metrics.jsonl", NULL);
   g_autofree char *evaluation = g_build_filename(run, "evaluation.json", NULL);
   CwCurveData *data = g_new0(CwCurveData, 1);
-
   data->metrics = g_ptr_array_new_with_free_func(free_curve);
   data->evaluations = g_ptr_array_new_with_free_func(free_curve);
   data->references = g_ptr_array_new_with_free_func(free_reference);

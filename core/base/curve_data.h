@@ -9,8 +9,8 @@ typedef struct {
   CwInterval y; /* low and high are NaN when there are no bounds */
 } CwCurvePoint;
 
-/* A line: a metric of an algorithm ("bc", "held_out_loss"), or the learner's
- * "score" or "success" (label "policy (sample, dev)"). */
+/* A line: a metric of an algorithm ("bc", "held_out_loss"), or the learner's "score" or "success" (label
+ * "policy (sample, dev)"). */
 typedef struct {
   char *label, *name;
   GArray *points; /* CwCurvePoint, in the order of the records */

@@ -1,7 +1,6 @@
-/* Writes a gnuplot script and its data for a run, and has gnuplot draw them. The
- * figure has up to four panels: score and success of the learner with their
- * intervals and the levels of other agents, then the metrics of the algorithms,
- * loss and accuracy first. */
+/* Writes a gnuplot script and its data for a run, and has gnuplot draw them. The figure has up to four
+ * panels: score and success of the learner with their intervals and the levels of other agents, then the
+ * metrics of the algorithms, loss and accuracy first. */
 #include "core/base/curves.h"
 #include "core/base/checkpoint.h"
 #include "core/base/curve_data.h"
@@ -29,11 +28,9 @@ static GArray *thin(const GArray *points)
 {
   GArray *thinned = g_array_new(FALSE, FALSE, sizeof(CwCurvePoint));
   guint group = (points->len + MOST_POINTS - 1) / MOST_POINTS;
-
   for (guint start = 0; start < points->len; start += group) {
     guint n = MIN(group, points->len - start);
     CwCurvePoint mean = g_array_index(points, CwCurvePoint, start);
-
     if (n > 1)
       mean = (CwCurvePoint){0, {0, NAN, NAN}};
     for (guint i = 0; n > 1 && i < n; i++) {
@@ -65,7 +62,6 @@ static guint add_data(Figure *figure, const CwCurve *curve)
   g_string_append_printf(figure->data, "# %s %s: x, value, low, high, smoothed\n", curve->label, curve->name);
   for (guint i = 0; i < points->len; i++) {
     const CwCurvePoint *point = &g_array_index(points, CwCurvePoint, i);
-
     cw_gnuplot_append_number(figure->data, point->x);
     cw_gnuplot_append_number(figure->data, point->y.mean);
     cw_gnuplot_append_number(figure->data, point->y.low);
@@ -81,7 +77,6 @@ static guint add_data(Figure *figure, const CwCurve *curve)
 static void begin_panel(Figure *figure, const char *title, gboolean name_stages)
 {
   g_autofree char *text = cw_gnuplot_quote(title);
-
   g_string_append_printf(figure->script,
                          "  set title %s font 'Sans,12' offset 0,1.6\n  unset label\n  unset arrow\n", text);
   if (figure->curves->stages->len < 2)
@@ -89,7 +84,6 @@ static void begin_panel(Figure *figure, const char *title, gboolean name_stages)
   for (guint i = 0; i < figure->curves->stages->len; i++) {
     const CwStageStart *stage = figure->curves->stages->pdata[i];
     g_autofree char *name = cw_gnuplot_quote(stage->algorithm);
-
     if (i > 0) {
       g_string_append(figure->script, "  set arrow from");
       cw_gnuplot_append_number(figure->script, stage->x);
@@ -118,7 +112,6 @@ static void add_curve(Figure *figure, const CwCurve *curve, const char *title, g
   g_autofree char *text = cw_gnuplot_quote(title);
   gboolean bounds = isfinite(g_array_index(curve->points, CwCurvePoint, 0).y.low);
   guint index = add_data(figure, curve);
-
   if (curve->points->len > FEW_POINTS) {
     begin_item(figure, any);
     g_string_append_printf(
@@ -133,8 +126,8 @@ static void add_curve(Figure *figure, const CwCurve *curve, const char *title, g
   }
   begin_item(figure, any);
   if (bounds && curve->points->len <= 2) {
-    /* Before and after say nothing about the way between. The bars of several lines
-     * are moved apart, inwards from both ends. */
+    /* Before and after say nothing about the way between. The bars of several lines are moved apart, inwards
+     * from both ends. */
     g_string_append_printf(figure->script, "'" DATA_NAME "' index %u using ($1", index);
     if (number > 0 && figure->curves->end > 0) {
       g_string_append(figure->script, " +");
@@ -170,7 +163,6 @@ typedef struct {
 static gint compare_levels(gconstpointer a, gconstpointer b)
 {
   double x = ((const Level *)a)->level, y = ((const Level *)b)->level;
-
   return (x > y) - (x < y);
 }
 
@@ -184,26 +176,22 @@ static void add_references(Figure *figure, gboolean success, double top)
     const CwReference *reference = figure->curves->references->pdata[i];
     double mean = success ? reference->success.mean : reference->score.mean;
     Level level = {reference->label, mean, mean};
-
     if (isfinite(mean))
       g_array_append_val(levels, level);
   }
   g_array_sort(levels, compare_levels);
   for (guint i = 1; i < levels->len; i++) {
     Level *level = &g_array_index(levels, Level, i);
-
     level->place = MAX(level->place, g_array_index(levels, Level, i - 1).place + gap);
   }
   for (guint i = levels->len; i > 0; i--) {
     Level *level = &g_array_index(levels, Level, i - 1);
     double most = i == levels->len ? top : g_array_index(levels, Level, i).place - gap;
-
     level->place = MIN(level->place, most);
   }
   for (guint i = 0; i < levels->len; i++) {
     const Level *level = &g_array_index(levels, Level, i);
     g_autofree char *text = cw_gnuplot_quote(level->label);
-
     g_string_append_printf(figure->script, "  set label %s at graph 1.015, first", text);
     cw_gnuplot_append_number(figure->script, level->place);
     g_string_append(figure->script, " textcolor rgb '#555555' font 'Sans,9'\n");
@@ -215,7 +203,6 @@ static void add_reference_lines(Figure *figure, gboolean success, gboolean *any)
   for (guint i = 0; i < figure->curves->references->len; i++) {
     const CwReference *reference = figure->curves->references->pdata[i];
     double mean = success ? reference->success.mean : reference->score.mean;
-
     if (!isfinite(mean))
       continue;
     begin_item(figure, any);
@@ -229,19 +216,15 @@ static void add_reference_lines(Figure *figure, gboolean success, gboolean *any)
 static double top_of(const CwCurveData *curves, gboolean success)
 {
   double top = 0;
-
   for (guint i = 0; i < curves->references->len; i++) {
     const CwReference *reference = curves->references->pdata[i];
-
     top = fmax(top, success ? reference->success.mean : reference->score.mean);
   }
   for (guint i = 0; i < curves->evaluations->len; i++) {
     const CwCurve *curve = curves->evaluations->pdata[i];
-
     for (guint j = 0; strcmp(curve->name, success ? "success" : "score") == 0 && j < curve->points->len;
          j++) {
       const CwInterval *y = &g_array_index(curve->points, CwCurvePoint, j).y;
-
       top = fmax(top, fmax(y->mean, y->high)); /* fmax passes over NaN */
     }
   }
@@ -253,7 +236,6 @@ static void add_evaluation_panel(Figure *figure, gboolean success)
   double top = top_of(figure->curves, success);
   gboolean any = FALSE;
   guint number = 0;
-
   begin_panel(figure, success ? "Success rate (%)" : "Score (100 x mean reward)", FALSE);
   add_references(figure, success, top);
   g_string_append(figure->script, "  set yrange [0:");
@@ -262,7 +244,6 @@ static void add_evaluation_panel(Figure *figure, gboolean success)
   add_reference_lines(figure, success, &any);
   for (guint i = 0; i < figure->curves->evaluations->len; i++) {
     const CwCurve *curve = figure->curves->evaluations->pdata[i];
-
     if (strcmp(curve->name, success ? "success" : "score") == 0)
       add_curve(figure, curve, curve->label, number++, &any);
   }
@@ -293,7 +274,6 @@ static void add_metric_panel(Figure *figure, const char *name)
   g_autofree char *title = g_strdelimit(g_strdup(name), "_", ' ');
   gboolean any = FALSE;
   guint number = 0;
-
   *title = g_ascii_toupper(*title);
   begin_panel(figure, title, TRUE);
   g_string_append(figure->script, "  set yrange [*:*]\n");
@@ -312,11 +292,9 @@ static void add_metric_panel(Figure *figure, const char *name)
 static GPtrArray *choose_metrics(const CwCurveData *curves, guint most)
 {
   GPtrArray *chosen = g_ptr_array_new();
-
   for (guint wanted = 0; wanted <= 3; wanted++) {
     for (guint i = 0; i < curves->metrics->len && chosen->len < most; i++) {
       const char *name = panel_of(curves->metrics->pdata[i]);
-
       if (rank(name) == wanted && !g_ptr_array_find_with_equal_func(chosen, name, g_str_equal, NULL))
         g_ptr_array_add(chosen, (gpointer)name);
     }
@@ -375,7 +353,6 @@ gboolean cw_curves_draw(const char *run, GError **error)
   CwCurveData *curves = cw_curve_data_read(run, error);
   Figure figure = {.curves = curves};
   gboolean good;
-
   if (!curves)
     return FALSE;
   figure.script = g_string_new(NULL);

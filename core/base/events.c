@@ -1,7 +1,6 @@
-/* Writes event files. A message is put together in memory, framed and leaves in one
- * write. Of protocol buffers four wire types are needed: variable-length integers
- * (0), eight bytes (1), length-delimited (2) and four bytes (5); numbers are
- * little-endian. */
+/* Writes event files. A message is put together in memory, framed and leaves in one write. Of protocol
+ * buffers four wire types are needed: variable-length integers (0), eight bytes (1), length-delimited (2) and
+ * four bytes (5); numbers are little-endian. */
 #include "core/base/events.h"
 #include "core/base/checkpoint.h"
 #include "core/base/files.h"
@@ -48,7 +47,6 @@ static void append_bytes(GString *message, guint field, const char *bytes, gsize
 static void append_double(GString *message, guint field, double value)
 {
   guint64 bits;
-
   memcpy(&bits, &value, sizeof bits);
   bits = GUINT64_TO_LE(bits);
   append_key(message, field, 1);
@@ -58,7 +56,6 @@ static void append_double(GString *message, guint field, double value)
 static void append_float(GString *message, guint field, float value)
 {
   guint32 bits;
-
   memcpy(&bits, &value, sizeof bits);
   bits = GUINT32_TO_LE(bits);
   append_key(message, field, 5);
@@ -69,7 +66,6 @@ static void append_float(GString *message, guint field, float value)
 static guint32 masked_checksum(const void *data, gsize length)
 {
   guint32 crc = cw_crc32c(0, data, length);
-
   return GUINT32_TO_LE((crc >> 15 | crc << 17) + 0xa282ead8u);
 }
 
@@ -95,7 +91,6 @@ static gboolean write_event(CwEvents *events, guint64 step, const GString *paylo
   g_string_append_len(record, (const char *)&checksum, sizeof checksum);
   while (done < record->len) {
     gssize written = write(events->fd, record->str + done, record->len - done);
-
     if (written < 0 && errno == EINTR)
       continue;
     if (written < 0) {

@@ -1,7 +1,6 @@
-/* TensorBoard's event files: scalars by tag and step, as `tensorboard --logdir`
- * reads them. A file is a sequence of TFRecords, each an Event message of protocol
- * buffers (tensorflow/core/util/event.proto). They carry wall-clock times, and so
- * are not the same from run to run; metrics.jsonl is what is reproducible. */
+/* TensorBoard's event files: scalars by tag and step, as `tensorboard --logdir` reads them. A file is a
+ * sequence of TFRecords, each an Event message of protocol buffers (tensorflow/core/util/event.proto). They
+ * carry wall-clock times, and so are not the same from run to run; metrics.jsonl is what is reproducible. */
 #ifndef CW_EVENTS_H
 #define CW_EVENTS_H
 
@@ -11,8 +10,8 @@
 
 typedef struct CwEvents CwEvents;
 
-/* Begins a file DIRECTORY/events.out.tfevents.TIME.HOST.PID. What earlier files of the
- * directory hold of `first_step` and later steps is declared void. */
+/* Begins a file DIRECTORY/events.out.tfevents.TIME.HOST.PID. What earlier files of the directory hold of
+ * `first_step` and later steps is declared void. */
 CwEvents *cw_events_open(const char *directory, guint64 first_step, GError **error);
 void cw_events_close(CwEvents *events); /* accepts NULL */
 /* Adds a scalar to the event under construction. */

@@ -1,5 +1,5 @@
-/* Files and trees that are whole or not there: written aside, synced, renamed.
- * Symbolic links inside a tree are neither followed nor copied. */
+/* Files and trees that are whole or not there: written aside, synced, renamed. Symbolic links inside a tree
+ * are neither followed nor copied. */
 #include "core/base/files.h"
 #include "core/base/checkpoint.h"
 #include <cartwright/error.h>
@@ -13,7 +13,6 @@
 void cw_set_errno_error(GError **error, const char *doing, const char *path)
 {
   int number = errno;
-
   g_set_error(error, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot %s: %s", path, doing,
               g_strerror(number));
 }
@@ -21,7 +20,6 @@ void cw_set_errno_error(GError **error, const char *doing, const char *path)
 gboolean cw_sync_path(const char *path, GError **error)
 {
   int fd = open(path, O_RDONLY | O_CLOEXEC);
-
   /* EINVAL: a file system that has nothing to sync. */
   if (fd < 0 || (fsync(fd) < 0 && errno != EINVAL)) {
     cw_set_errno_error(error, "sync", path);
@@ -36,10 +34,8 @@ gboolean cw_sync_path(const char *path, GError **error)
 gboolean cw_rename_file(const char *from, const char *to, GError **error)
 {
   g_autofree char *parent = g_path_get_dirname(to);
-
   if (rename(from, to) < 0) {
     g_autofree char *doing = g_strdup_printf("rename to %s", to);
-
     cw_set_errno_error(error, doing, from);
     return FALSE;
   }
@@ -50,7 +46,6 @@ static gboolean write_all(int fd, const char *data, gsize length)
 {
   while (length > 0) {
     gssize written = write(fd, data, length);
-
     if (written < 0 && errno != EINTR)
       return FALSE;
     if (written > 0) {
@@ -65,7 +60,6 @@ gboolean cw_write_file(const char *path, const char *data, gsize length, GError 
 {
   g_autofree char *partial = g_strconcat(path, ".partial", NULL);
   int fd = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-
   if (fd < 0) {
     cw_set_errno_error(error, "open for writing", partial);
     return FALSE;
@@ -103,7 +97,6 @@ GPtrArray *cw_list_directory(const char *path, GError **error)
   GDir *directory = g_dir_open(path, 0, &reason);
   GPtrArray *names;
   const char *name;
-
   if (!directory) {
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot list the directory: %s", path,
                 reason->message);
@@ -140,7 +133,6 @@ gboolean cw_remove_tree(const char *path, GError **error)
     return FALSE;
   for (guint i = 0; i < names->len; i++) {
     g_autofree char *child = g_build_filename(path, names->pdata[i], NULL);
-
     if (!cw_remove_tree(child, error))
       return FALSE;
   }
@@ -156,7 +148,6 @@ static gboolean copy_file(const char *from, const char *to, GError **error)
   int in = open(from, O_RDONLY | O_CLOEXEC), out = -1;
   gboolean good = FALSE;
   gssize length;
-
   if (in < 0) {
     cw_set_errno_error(error, "open", from);
     return FALSE;
@@ -204,7 +195,6 @@ gboolean cw_copy_tree(const char *from, const char *to, GError **error)
   for (guint i = 0; i < names->len; i++) {
     g_autofree char *child_from = g_build_filename(from, names->pdata[i], NULL);
     g_autofree char *child_to = g_build_filename(to, names->pdata[i], NULL);
-
     if (!cw_copy_tree(child_from, child_to, error))
       return FALSE;
   }

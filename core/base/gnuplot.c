@@ -7,21 +7,18 @@
 const char *cw_gnuplot_colour(guint number)
 {
   static const char *const colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"};
-
   return colours[number % G_N_ELEMENTS(colours)];
 }
 
 const char *cw_gnuplot_pale_colour(guint number)
 {
   static const char *const colours[] = {"#B2D5E8", "#F2CFB2", "#B2E2D5", "#F0D7E5", "#F8E2B2", "#CCE8F8"};
-
   return colours[number % G_N_ELEMENTS(colours)];
 }
 
 void cw_gnuplot_append_number(GString *text, double value)
 {
   char buffer[32];
-
   g_string_append_printf(text, " %s", isfinite(value) ? cw_format_double(buffer, value) : "NaN");
 }
 
@@ -29,7 +26,6 @@ void cw_gnuplot_append_number(GString *text, double value)
 char *cw_gnuplot_quote(const char *text)
 {
   GString *result = g_string_new("'");
-
   for (const char *p = text; *p; p++) {
     if (*p == '\'')
       g_string_append_c(result, '\'');

@@ -1,7 +1,6 @@
-/* Numbers and strings as JSON text. Numbers are written with the fewest digits
- * that read back as the same value, and of those the nearest, which is what
- * Python's repr does, so that files can be compared byte by byte. The locale
- * plays no part. */
+/* Numbers and strings as JSON text. Numbers are written with the fewest digits that read back as the same
+ * value, and of those the nearest, which is what Python's repr does, so that files can be compared byte by
+ * byte. The locale plays no part. */
 #include "core/base/json_text.h"
 #include "core/base/metrics.h"
 #include <float.h>
@@ -19,19 +18,17 @@ static gboolean reads_back(Decimal decimal, double value, gboolean single)
 {
   char text[40];
   double read;
-
   g_snprintf(text, sizeof text, "%" G_GUINT64_FORMAT "e%d", decimal.digits, decimal.exponent);
   read = g_ascii_strtod(text, NULL);
   return single ? (float)read == (float)value : read == value;
 }
 
-/* Finds digits, `precision` of them, that read back as `value`, finite and
- * positive. FALSE when there are none. */
+/* Finds digits, `precision` of them, that read back as `value`, finite and positive. FALSE when there are
+ * none. */
 static gboolean try_precision(double value, gboolean single, guint precision, Decimal *decimal)
 {
   char format[16], text[40];
   const char *p;
-
   g_snprintf(format, sizeof format, "%%.%ue", precision - 1);
   g_ascii_formatd(text, sizeof text, format, value);
   decimal->digits = 0;
@@ -41,8 +38,8 @@ static gboolean try_precision(double value, gboolean single, guint precision, De
   decimal->exponent = atoi(p + 1) - (int)(precision - 1);
   if (reads_back(*decimal, value, single))
     return TRUE;
-  /* Below a power of two the values lie twice as dense as above it, so there the
-   * next digits up can do what the nearest ones cannot. */
+  /* Below a power of two the values lie twice as dense as above it, so there the next digits up can do what
+   * the nearest ones cannot. */
   decimal->digits++;
   return reads_back(*decimal, value, single);
 }
@@ -120,21 +117,18 @@ char *cw_format_float(char *buffer, float value)
 void cw_json_append_double(GString *json, double value)
 {
   char buffer[32];
-
   g_string_append(json, isfinite(value) ? cw_format_double(buffer, value) : "null");
 }
 
 void cw_json_append_float(GString *json, float value)
 {
   char buffer[32];
-
   g_string_append(json, isfinite(value) ? cw_format_float(buffer, value) : "null");
 }
 
 void cw_json_append_string(GString *json, const char *text)
 {
   g_autofree char *valid = g_utf8_validate(text, -1, NULL) ? NULL : g_utf8_make_valid(text, -1);
-
   g_string_append_c(json, '"');
   for (const char *p = valid ? valid : text; *p; p++) {
     switch (*p) {

@@ -1,6 +1,6 @@
-/* metrics.jsonl and its kind: a record is put together in memory and leaves in
- * one write, so that a killed process leaves at most one cut line, which the
- * next opening removes because it continues at a remembered offset. */
+/* metrics.jsonl and its kind: a record is put together in memory and leaves in one write, so that a killed
+ * process leaves at most one cut line, which the next opening removes because it continues at a remembered
+ * offset. */
 #include "core/base/metrics.h"
 #include "core/base/files.h"
 #include "core/base/json_text.h"
@@ -25,7 +25,6 @@ static gboolean cut(const char *path, int fd, guint64 offset, GError **error)
 {
   struct stat status;
   char last = '\n';
-
   if (fstat(fd, &status) < 0) {
     cw_set_errno_error(error, "examine the file", path);
     return FALSE;
@@ -61,7 +60,6 @@ CwMetrics *cw_metrics_open(const char *path, guint64 offset, GError **error)
 {
   CwMetrics *metrics;
   int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-
   if (fd < 0) {
     cw_set_errno_error(error, "open for writing", path);
     return NULL;
@@ -137,11 +135,9 @@ void cw_metrics_string(CwMetrics *metrics, const char *name, const char *value)
 gboolean cw_metrics_end(CwMetrics *metrics, GError **error)
 {
   gsize done = 0;
-
   g_string_append(metrics->record, "}\n");
   while (done < metrics->record->len) {
     gssize written = write(metrics->fd, metrics->record->str + done, metrics->record->len - done);
-
     if (written < 0 && errno == EINTR)
       continue;
     if (written < 0) {

@@ -1,7 +1,6 @@
-/* metrics.jsonl: one JSON object per record, numbers in shortest round-trip
- * form, keys in the order they were added. Only what is reproducible goes there
- * (a resumed run has the same bytes as one never stopped); wall-clock figures go
- * to timings.jsonl, a second writer of the same kind. */
+/* metrics.jsonl: one JSON object per record, numbers in shortest round-trip form, keys in the order they were
+ * added. Only what is reproducible goes there (a resumed run has the same bytes as one never stopped);
+ * wall-clock figures go to timings.jsonl, a second writer of the same kind. */
 #ifndef CW_METRICS_H
 #define CW_METRICS_H
 
@@ -10,24 +9,24 @@
 
 typedef struct CwMetrics CwMetrics;
 
-/* Opens PATH for appending after cutting it to `offset` bytes (0: afresh). A file
- * shorter than `offset` is an error. */
+/* Opens PATH for appending after cutting it to `offset` bytes (0: afresh). A file shorter than `offset` is an
+ * error. */
 CwMetrics *cw_metrics_open(const char *path, guint64 offset, GError **error);
 void cw_metrics_close(CwMetrics *metrics); /* accepts NULL */
 void cw_metrics_begin(CwMetrics *metrics);
 void cw_metrics_number(CwMetrics *metrics, const char *name, double value);
 void cw_metrics_integer(CwMetrics *metrics, const char *name, gint64 value);
 void cw_metrics_string(CwMetrics *metrics, const char *name, const char *value);
-/* Numbers whose names have a '/' also go into `events` (NULL: nowhere), at the step that the
- * record's integer "step" gives. Not owned. */
+/* Numbers whose names have a '/' also go into `events` (NULL: nowhere), at the step that the record's integer
+ * "step" gives. Not owned. */
 void cw_metrics_set_events(CwMetrics *metrics, CwEvents *events);
 /* Writes the record and flushes it. */
 gboolean cw_metrics_end(CwMetrics *metrics, GError **error);
 /* Bytes written so far; what a checkpoint remembers. fsyncs first. */
 guint64 cw_metrics_offset(CwMetrics *metrics);
 
-/* Shortest decimal text that reads back as the same double, always with a
- * fraction or exponent ("1.0", "0.1", "1e-07"), as Python's repr writes it.
+/* Shortest decimal text that reads back as the same double, always with a fraction or exponent ("1.0", "0.1",
+ * "1e-07"), as Python's repr writes it.
  * `buffer` holds at least 32 bytes; returns it. */
 char *cw_format_double(char *buffer, double value);
 

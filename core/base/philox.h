@@ -1,6 +1,6 @@
-/* The counter-based generator under the random streams: Philox 4x32 with ten
- * rounds (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as
- * 1, 2, 3", SC 2011, section 4.3). A pure function of counter and key. */
+/* The counter-based generator under the random streams: Philox 4x32 with ten rounds (Salmon, Moraes, Dror and
+ * Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011, section 4.3). A pure function of counter and
+ * key. */
 #ifndef CW_PHILOX_H
 #define CW_PHILOX_H
 

@@ -1,7 +1,6 @@
-/* The progress line. A report is only remembered when it comes too soon after
- * the last one shown; finish shows what is still owed. The rate behind the
- * ETA is measured from the first report, so a resumed run is not flattered by the work
- * of the run before. */
+/* The progress line. A report is only remembered when it comes too soon after the last one shown; finish
+ * shows what is still owed. The rate behind the ETA is measured from the first report, so a resumed run is
+ * not flattered by the work of the run before. */
 #include "core/base/progress.h"
 #include <math.h>
 #include <string.h>
@@ -29,7 +28,6 @@ CwProgress *cw_progress_new_on(const char *label, FILE *stream, gboolean termina
                                gint64 (*clock)(void))
 {
   CwProgress *progress = g_new0(CwProgress, 1);
-
   progress->label = g_strdup(label);
   progress->stream = stream;
   progress->terminal = terminal;
@@ -42,7 +40,6 @@ CwProgress *cw_progress_new_on(const char *label, FILE *stream, gboolean termina
 CwProgress *cw_progress_new(const char *label, gboolean quiet)
 {
   gboolean terminal = isatty(STDERR_FILENO) != 0;
-
   return cw_progress_new_on(label, quiet ? NULL : stderr, terminal,
                             terminal ? TERMINAL_INTERVAL : LINE_INTERVAL, NULL);
 }
@@ -52,7 +49,6 @@ char *cw_format_duration(double seconds)
   guint64 whole = seconds > 0 ? (guint64)floor(MIN(seconds, 1e15)) : 0;
   guint64 hours = whole / 3600;
   guint minutes = (guint)(whole / 60 % 60), rest = (guint)(whole % 60);
-
   if (hours > 0)
     return g_strdup_printf("%" G_GUINT64_FORMAT ":%02u:%02u", hours, minutes, rest);
   return g_strdup_printf("%u:%02u", minutes, rest);
@@ -63,12 +59,10 @@ static void cut_to_terminal(GString *line, int fd)
 {
   struct winsize size;
   guint columns = 80, width = 0;
-
   if (fd >= 0 && ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
     columns = size.ws_col;
   for (const char *p = line->str; *p; p = g_utf8_next_char(p)) {
     gunichar c = g_utf8_get_char(p);
-
     width += g_unichar_iszerowidth(c) ? 0 : g_unichar_iswide(c) ? 2 : 1;
     if (width >= columns) {
       g_string_truncate(line, (gsize)(p - line->str));
@@ -83,7 +77,6 @@ static void show(CwProgress *progress)
   double elapsed = (double)(progress->clock() - progress->started) / G_USEC_PER_SEC;
   guint64 done = progress->done, total = progress->total;
   g_autofree char *elapsed_text = cw_format_duration(elapsed);
-
   if (total > 0)
     g_string_append_printf(line, " %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT " (%.0f%%)", done, total,
                            floor(100.0 * (double)MIN(done, total) / (double)total));
@@ -94,7 +87,6 @@ static void show(CwProgress *progress)
     double seconds = (double)(progress->clock() - progress->first_at) / G_USEC_PER_SEC;
     double per_unit = seconds / (double)(done - progress->first_done);
     g_autofree char *eta = cw_format_duration(per_unit * (double)(total - done));
-
     g_string_append_printf(line, " ETA %s", eta);
   }
   if (progress->text && *progress->text)

@@ -1,5 +1,5 @@
-/* Progress on stderr: one line rewritten in place on a terminal, one line per
- * report otherwise (at most one per `interval` seconds, and the last). */
+/* Progress on stderr: one line rewritten in place on a terminal, one line per report otherwise (at most one
+ * per `interval` seconds, and the last). */
 #ifndef CW_PROGRESS_H
 #define CW_PROGRESS_H
 
@@ -15,8 +15,8 @@ CwProgress *cw_progress_new(const char *label, gboolean quiet);
  * microseconds that never go back (NULL: g_get_monotonic_time). */
 CwProgress *cw_progress_new_on(const char *label, FILE *stream, gboolean terminal, double interval,
                                gint64 (*clock)(void));
-/* done of total (0: unknown), with a short text such as "loss 0.41 accuracy 0.83".
- * Shows percentage, elapsed time and ETA (from the rate since the start or the resume). */
+/* done of total (0: unknown), with a short text such as "loss 0.41 accuracy 0.83". Shows percentage, elapsed
+ * time and ETA (from the rate since the start or the resume). */
 void cw_progress_report(CwProgress *progress, guint64 done, guint64 total, const char *text);
 /* Ends the line and frees. */
 void cw_progress_finish(CwProgress *progress);

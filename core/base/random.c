@@ -1,8 +1,7 @@
-/* Random streams over Philox. A stream is a 64-bit key, a 64-bit number that
- * fills the upper half of the counter, and a position counted in 32-bit words;
- * key and upper half are the first 128 bits of a SHA-256 over (seed, purpose,
- * index, episode), so two different uses practically never share a stream.
- * Nothing else is remembered: not even the second half of a pair of normals. */
+/* Random streams over Philox. A stream is a 64-bit key, a 64-bit number that fills the upper half of the
+ * counter, and a position counted in 32-bit words; key and upper half are the first 128 bits of a SHA-256
+ * over (seed, purpose, index, episode), so two different uses practically never share a stream. Nothing else
+ * is remembered: not even the second half of a pair of normals. */
 #include "core/base/philox.h"
 #include <cartwright/random.h>
 #include <math.h>
@@ -18,10 +17,8 @@ void cw_philox4x32_10(const guint32 counter[4], const guint32 key[2], guint32 ou
 {
   guint32 x0 = counter[0], x1 = counter[1], x2 = counter[2], x3 = counter[3];
   guint32 k0 = key[0], k1 = key[1];
-
   for (guint round = 0; round < 10; round++) {
     guint64 a = (guint64)0xD2511F53u * x0, b = (guint64)0xCD9E8D57u * x2;
-
     x0 = (guint32)(b >> 32) ^ x1 ^ k0;
     x1 = (guint32)b;
     x2 = (guint32)(a >> 32) ^ x3 ^ k1;
@@ -48,7 +45,6 @@ static void fill_block(CwRandom *random)
 CwRandom *cw_random_new(guint32 seed, const char *purpose, guint64 index, guint64 episode)
 {
   CwRandom *random = g_new0(CwRandom, 1);
-
   cw_random_restart(random, seed, purpose, index, episode);
   return random;
 }
@@ -80,7 +76,6 @@ void cw_random_restart(CwRandom *random, guint32 seed, const char *purpose, guin
 guint32 cw_random_uint32(CwRandom *random)
 {
   guint word = random->position % 4;
-
   if (word == 0)
     fill_block(random);
   random->position++;
@@ -90,7 +85,6 @@ guint32 cw_random_uint32(CwRandom *random)
 guint64 cw_random_uint64(CwRandom *random)
 {
   guint64 low = cw_random_uint32(random);
-
   return low | (guint64)cw_random_uint32(random) << 32;
 }
 
@@ -128,7 +122,6 @@ void cw_random_shuffle(CwRandom *random, guint32 *items, guint n_items)
   for (guint i = n_items; i > 1; i--) {
     guint j = cw_random_below(random, i);
     guint32 item = items[i - 1];
-
     items[i - 1] = items[j];
     items[j] = item;
   }
@@ -139,7 +132,6 @@ guint cw_random_categorical(CwRandom *random, const float *logits, guint n_logit
   double total = 0, threshold, sum = 0;
   float maximum;
   guint last = 0;
-
   g_return_val_if_fail(n_logits > 0, 0);
   maximum = logits[0];
   for (guint i = 1; i < n_logits; i++)
@@ -149,7 +141,6 @@ guint cw_random_categorical(CwRandom *random, const float *logits, guint n_logit
   threshold = cw_random_uniform(random) * total;
   for (guint i = 0; i < n_logits; i++) {
     double weight = exp((double)logits[i] - maximum);
-
     sum += weight;
     if (sum > threshold)
       return i;

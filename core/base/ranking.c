@@ -12,7 +12,6 @@ static CwRankedItem *item_at(const CwRanking *ranking, guint i)
 CwRanking *cw_ranking_new(void)
 {
   CwRanking *ranking = g_new0(CwRanking, 1);
-
   ranking->items = g_array_new(FALSE, FALSE, sizeof(CwRankedItem));
   return ranking;
 }
@@ -31,10 +30,8 @@ void cw_ranking_add(CwRanking *ranking, const char *name, double reward)
 {
   gint place = cw_ranking_place(ranking, name);
   CwRankedItem *item;
-
   if (place < 0) {
     CwRankedItem fresh = {g_strdup(name), 0, 0};
-
     place = (gint)ranking->items->len;
     g_array_append_val(ranking->items, fresh);
   }
@@ -49,7 +46,6 @@ void cw_ranking_sort(CwRanking *ranking)
   for (guint i = 1; i < ranking->items->len; i++) {
     CwRankedItem item = *item_at(ranking, i);
     guint place = i;
-
     for (; place > 0 && item_at(ranking, place - 1)->n < item.n; place--)
       *item_at(ranking, place) = *item_at(ranking, place - 1);
     *item_at(ranking, place) = item;
@@ -72,14 +68,12 @@ static double discount(guint place)
 double cw_ranking_ndcg_of_target(const CwRanking *ranking, const char *target, guint k)
 {
   gint place = cw_ranking_place(ranking, target);
-
   return place >= 0 && (guint)place < k ? discount((guint)place) : 0;
 }
 
 static int compare_falling(const void *a, const void *b)
 {
   double x = *(const double *)a, y = *(const double *)b;
-
   return (x < y) - (x > y);
 }
 
@@ -88,11 +82,9 @@ double cw_ranking_ndcg_of_rewards(const CwRanking *ranking, const char *target, 
   guint n = ranking->items->len, n_ideal = 0;
   g_autofree double *ideal = g_new(double, n + 1);
   double gain = 0, most = 0;
-
   ideal[n_ideal++] = 1;
   for (guint i = 0; i < n; i++) {
     const CwRankedItem *item = item_at(ranking, i);
-
     if (i < k)
       gain += item->relevance * discount(i);
     if (strcmp(item->name, target) != 0)

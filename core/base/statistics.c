@@ -1,6 +1,5 @@
-/* Intervals for results, and the text table they are shown in. Pure functions;
- * the bootstrap has its own fixed random stream, so a result's interval is the
- * same each time it is computed. */
+/* Intervals for results, and the text table they are shown in. Pure functions; the bootstrap has its own
+ * fixed random stream, so a result's interval is the same each time it is computed. */
 #include "core/base/statistics.h"
 #include <cartwright/random.h>
 #include <math.h>
@@ -12,20 +11,18 @@
 double cw_normal_quantile(double probability)
 {
   double tail = MIN(probability, 1 - probability), t, x;
-
   if (isnan(probability) || probability < 0 || probability > 1)
     return NAN;
   if (tail == 0)
     return probability < 0.5 ? -INFINITY : INFINITY;
-  /* A start within 4.5e-4 (Abramowitz and Stegun 26.2.23), then Halley's method on
-   * the lower tail, where erfc keeps its relative precision. */
+  /* A start within 4.5e-4 (Abramowitz and Stegun 26.2.23), then Halley's method on the lower tail, where erfc
+   * keeps its relative precision. */
   t = sqrt(-2 * log(tail));
   x = -(t -
         (2.515517 + t * (0.802853 + t * 0.010328)) / (1 + t * (1.432788 + t * (0.189269 + t * 0.001308))));
   for (guint i = 0; i < 4; i++) {
     double excess = 0.5 * erfc(-x * G_SQRT2 / 2) - tail;
     double step = excess * sqrt(2 * G_PI) * exp(x * x / 2);
-
     x -= step / (1 + x * step / 2);
   }
   return probability < 0.5 ? x : -x;
@@ -37,7 +34,6 @@ CwInterval cw_wilson_interval(guint64 successes, guint64 n, double confidence)
   double scale = 1 + z * z / total, centre = (p + z * z / (2 * total)) / scale;
   double half = z / scale * sqrt(p * (1 - p) / total + z * z / (4 * total * total));
   CwInterval interval = {p, MAX(0.0, centre - half), MIN(1.0, centre + half)};
-
   /* At the ends the bound is the proportion itself; rounding must not move it. */
   if (successes == 0)
     interval.low = 0;
@@ -49,7 +45,6 @@ CwInterval cw_wilson_interval(guint64 successes, guint64 n, double confidence)
 static int compare_doubles(const void *a, const void *b)
 {
   double x = *(const double *)a, y = *(const double *)b;
-
   return (x > y) - (x < y);
 }
 
@@ -58,7 +53,6 @@ static double quantile(const double *sorted, guint n, double probability)
 {
   double place = probability * (n - 1);
   guint below = (guint)place;
-
   if (below + 1 >= n)
     return sorted[n - 1];
   return sorted[below] + (place - below) * (sorted[below + 1] - sorted[below]);
@@ -69,13 +63,11 @@ CwInterval cw_bootstrap_interval(const double *values, guint n, double confidenc
   CwRandom *random = cw_random_new(0, "bootstrap", 0, 0);
   double *means = g_new(double, N_RESAMPLES);
   CwInterval interval = {0, 0, 0};
-
   for (guint i = 0; i < n; i++)
     interval.mean += values[i];
   interval.mean /= n;
   for (guint i = 0; i < N_RESAMPLES; i++) {
     double sum = 0;
-
     for (guint j = 0; j < n; j++)
       sum += values[cw_random_below(random, n)];
     means[i] = sum / n;
@@ -100,7 +92,6 @@ static void average(Side *side, const guint *counts, guint n_goals)
 {
   for (guint run = 0; run < side->n_runs; run++) {
     double sum = 0;
-
     for (guint goal = 0; goal < n_goals; goal++)
       sum += counts[goal] * side->values[run][goal];
     side->means[run] = sum / n_goals;
@@ -111,7 +102,6 @@ static void average(Side *side, const guint *counts, guint n_goals)
 static double draw_runs(Side *side)
 {
   double all = 0, drawn = 0, n = side->n_runs;
-
   for (guint run = 0; run < side->n_runs; run++)
     all += side->means[run] / n;
   if (side->n_runs < 2)
@@ -124,7 +114,6 @@ static double draw_runs(Side *side)
 static double mean_of_all(const Side *side, guint n_goals)
 {
   double sum = 0;
-
   for (guint run = 0; run < side->n_runs; run++)
     for (guint goal = 0; goal < n_goals; goal++)
       sum += side->values[run][goal];
@@ -171,10 +160,8 @@ CwInterval cw_crossed_interval(const double *const *values, guint n_runs, guint 
 static guint display_width(const char *text)
 {
   guint width = 0;
-
   for (const char *p = text; *p; p = g_utf8_next_char(p)) {
     gunichar c = g_utf8_get_char(p);
-
     width += g_unichar_iszerowidth(c) ? 0 : g_unichar_iswide(c) ? 2 : 1;
   }
   return width;
@@ -184,7 +171,6 @@ static gboolean is_numeric(const GPtrArray *rows, guint column)
 {
   for (guint i = 0; i < rows->len; i++) {
     const char *cell = ((char **)rows->pdata[i])[column];
-
     if (!g_ascii_isdigit(*cell) && !strchr("+-.", *cell))
       return FALSE; /* strchr also finds the end: an empty cell may stand among numbers */
   }
@@ -194,7 +180,6 @@ static gboolean is_numeric(const GPtrArray *rows, guint column)
 static void append_cell(GString *line, const char *cell, guint width, gboolean right)
 {
   guint blanks = width - display_width(cell);
-
   if (line->len > 0)
     g_string_append(line, "  ");
   if (right)
@@ -217,7 +202,6 @@ char *cw_format_table(const char *const *headings, guint n_columns, const GPtrAr
   GString *table = g_string_new(NULL), *line = g_string_new(NULL);
   g_autofree guint *widths = g_new0(guint, n_columns);
   g_autofree gboolean *right = g_new0(gboolean, n_columns);
-
   for (guint column = 0; column < n_columns; column++) {
     widths[column] = display_width(headings[column]);
     right[column] = is_numeric(rows, column);
@@ -229,7 +213,6 @@ char *cw_format_table(const char *const *headings, guint n_columns, const GPtrAr
   end_line(table, line);
   for (guint column = 0; column < n_columns; column++) {
     g_autofree char *rule = g_strnfill(widths[column], '-');
-
     append_cell(line, rule, widths[column], FALSE);
   }
   end_line(table, line);

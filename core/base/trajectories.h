@@ -5,8 +5,8 @@
 #include <cartwright/cartwright.h>
 #include <stdio.h>
 
-/* A trajectory under construction; copies everything it is given. Repeated
- * candidate strings are stored once. */
+/* A trajectory under construction; copies everything it is given. Repeated candidate strings are stored once.
+ */
 typedef struct CwTrajectoryBuilder CwTrajectoryBuilder;
 
 CwTrajectoryBuilder *cw_trajectory_builder_new(const char *split, gint64 goal, const char *goal_id,
@@ -21,15 +21,14 @@ CwTrajectory *cw_trajectory_builder_finish(CwTrajectoryBuilder *builder);
 void cw_trajectory_builder_free(CwTrajectoryBuilder *builder); /* accepts NULL */
 void cw_trajectory_free(CwTrajectory *trajectory);             /* accepts NULL */
 
-/* One line of JSON without the newline. NaN log-probabilities and values are
- * left out. Free with g_free. */
+/* One line of JSON without the newline. NaN log-probabilities and values are left out. Free with g_free. */
 char *cw_trajectory_to_json(const CwTrajectory *trajectory);
 /* `where` is "file:line" for messages. Checks types, ranges (chosen <
  * candidates), UTF-8. */
 CwTrajectory *cw_trajectory_from_json(const char *json, gsize length, const char *where, GError **error);
 
-/* Reads a whole file; appends CwTrajectory * to `trajectories` (whose free
- * function is cw_trajectory_free). Nothing is appended on error. */
+/* Reads a whole file; appends CwTrajectory * to `trajectories` (whose free function is cw_trajectory_free).
+ * Nothing is appended on error. */
 gboolean cw_trajectories_read(const char *path, GPtrArray *trajectories, GError **error);
 
 /* A file being written aside (PATH.partial), renamed on commit. */

@@ -1,7 +1,6 @@
-/* Building trajectories. A trajectory holds its strings in a pool, in which equal
- * strings are stored once; the trajectories of one file share one pool, which
- * goes when the last of them is freed. A step, its decision and its candidate
- * pointers are one block. */
+/* Building trajectories. A trajectory holds its strings in a pool, in which equal strings are stored once;
+ * the trajectories of one file share one pool, which goes when the last of them is freed. A step, its
+ * decision and its candidate pointers are one block. */
 #include "core/base/trajectory_build.h"
 
 typedef struct {
@@ -30,7 +29,6 @@ struct CwTrajectoryBuilder {
 CwStringPool *cw_string_pool_new(gsize block_size)
 {
   CwStringPool *pool = g_atomic_rc_box_new0(CwStringPool);
-
   pool->strings = g_string_chunk_new(block_size);
   return pool;
 }
@@ -61,7 +59,6 @@ CwTrajectoryBuilder *cw_trajectory_builder_new_in(CwStringPool *pool, const char
 {
   CwTrajectoryBuilder *builder = g_new0(CwTrajectoryBuilder, 1);
   OwnedTrajectory *owned = g_new0(OwnedTrajectory, 1);
-
   owned->pool = cw_string_pool_ref(pool);
   owned->trajectory = (CwTrajectory){
       .struct_size = sizeof(CwTrajectory),
@@ -95,7 +92,6 @@ void cw_trajectory_builder_decide(CwTrajectoryBuilder *builder, const CwObservat
 {
   CwStringPool *pool = builder->owned->pool;
   StepBlock *block;
-
   g_return_if_fail(chosen < observation->n_candidates);
   block = g_malloc0(sizeof(StepBlock) + observation->n_candidates * sizeof(char *));
   for (guint i = 0; i < observation->n_candidates; i++)
@@ -119,21 +115,18 @@ void cw_trajectory_builder_decide(CwTrajectoryBuilder *builder, const CwObservat
 void cw_trajectory_builder_add_part(CwTrajectoryBuilder *builder, const char *name, double value)
 {
   CwNamedValue part = {keep(builder->owned->pool, name), value};
-
   g_array_append_val(builder->parts, part);
 }
 
 void cw_trajectory_builder_add_fact(CwTrajectoryBuilder *builder, const char *name, const char *text)
 {
   CwNamedText fact = {keep(builder->owned->pool, name), keep(builder->owned->pool, text)};
-
   g_array_append_val(builder->facts, fact);
 }
 
 void cw_trajectory_builder_outcome(CwTrajectoryBuilder *builder, const CwOutcome *outcome)
 {
   StepBlock *block;
-
   g_return_if_fail(builder->blocks->len > 0);
   block = builder->blocks->pdata[builder->blocks->len - 1];
   block->step.reward = outcome->reward;
@@ -165,7 +158,6 @@ void cw_trajectory_builder_set_result(CwTrajectoryBuilder *builder, double total
 CwTrajectory *cw_trajectory_builder_finish(CwTrajectoryBuilder *builder)
 {
   CwTrajectory *trajectory = &builder->owned->trajectory;
-
   trajectory->n_steps = builder->blocks->len;
   trajectory->n_parts = builder->parts->len;
   /* The step is a block's first member, so the array of blocks is one of steps. */
@@ -186,7 +178,6 @@ void cw_trajectory_builder_free(CwTrajectoryBuilder *builder)
 void cw_trajectory_free(CwTrajectory *trajectory)
 {
   OwnedTrajectory *owned = (OwnedTrajectory *)trajectory;
-
   if (!trajectory)
     return;
   for (guint i = 0; i < trajectory->n_steps; i++)

@@ -1,5 +1,5 @@
-/* What reading a file of trajectories needs beyond core/base/trajectories.h: a
- * pool of strings that its trajectories share, and results that come from the file. */
+/* What reading a file of trajectories needs beyond core/base/trajectories.h: a pool of strings that its
+ * trajectories share, and results that come from the file. */
 #ifndef CW_TRAJECTORY_BUILD_H
 #define CW_TRAJECTORY_BUILD_H
 

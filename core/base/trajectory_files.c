@@ -1,6 +1,5 @@
-/* Files of trajectories, one JSON object on each line. Reading takes all or
- * nothing; writing goes to PATH.partial, which takes the name PATH when it is
- * complete and on the disk. */
+/* Files of trajectories, one JSON object on each line. Reading takes all or nothing; writing goes to
+ * PATH.partial, which takes the name PATH when it is complete and on the disk. */
 #include "core/base/files.h"
 #include "core/base/trajectory_build.h"
 #include <errno.h>
@@ -30,11 +29,9 @@ static gboolean read_lines(const char *path, FILE *file, GPtrArray *read, GError
   char *line = NULL;
   gsize capacity = 0;
   gssize length;
-
   for (guint64 number = 1; good && (errno = 0, length = getline(&line, &capacity, file)) >= 0; number++) {
     g_autofree char *where = NULL;
     CwTrajectory *trajectory;
-
     if (is_blank(line, (gsize)length))
       continue;
     if (line[length - 1] == '\n')
@@ -59,7 +56,6 @@ gboolean cw_trajectories_read(const char *path, GPtrArray *trajectories, GError 
   GPtrArray *read = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
   FILE *file = fopen(path, "re");
   gboolean good;
-
   if (!file) {
     cw_set_errno_error(error, "open the trajectories", path);
     g_ptr_array_free(read, TRUE);
@@ -86,7 +82,6 @@ static CwTrajectoryWriter *open_writer(const char *path, const char *mode, GErro
   g_autofree char *partial = g_strconcat(path, ".partial", NULL);
   FILE *file = fopen(partial, mode);
   CwTrajectoryWriter *writer;
-
   if (!file) {
     cw_set_errno_error(error, "open for writing", partial);
     return NULL;
@@ -106,7 +101,6 @@ CwTrajectoryWriter *cw_trajectory_writer_new(const char *path, GError **error)
 gboolean cw_trajectory_writer_add(CwTrajectoryWriter *writer, const CwTrajectory *trajectory, GError **error)
 {
   g_autofree char *json = cw_trajectory_to_json(trajectory);
-
   if (fputs(json, writer->file) < 0 || fputc('\n', writer->file) < 0) {
     cw_set_errno_error(error, "write", writer->partial);
     return FALSE;
@@ -125,7 +119,6 @@ CwTrajectoryWriter *cw_trajectory_writer_continue(const char *path, guint64 offs
 {
   CwTrajectoryWriter *writer = open_writer(path, "r+e", error);
   struct stat status;
-
   if (!writer)
     return NULL;
   if (fstat(fileno(writer->file), &status) < 0 || ftruncate(fileno(writer->file), (off_t)offset) < 0 ||
@@ -166,7 +159,6 @@ void cw_trajectory_writer_leave(CwTrajectoryWriter *writer)
 gboolean cw_trajectory_writer_commit(CwTrajectoryWriter *writer, GError **error)
 {
   gboolean good = fflush(writer->file) == 0 && fsync(fileno(writer->file)) == 0;
-
   if (!good)
     cw_set_errno_error(error, "write", writer->partial);
   if (fclose(writer->file) != 0 && good) {

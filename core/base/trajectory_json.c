@@ -1,6 +1,6 @@
-/* One trajectory as one line of JSON, and back. Reading trusts nothing: every
- * member is checked for presence, type and range, and a complaint says where it
- * is ("expert.jsonl:3: steps[2].chosen"), what was expected and what was found. */
+/* One trajectory as one line of JSON, and back. Reading trusts nothing: every member is checked for presence,
+ * type and range, and a complaint says where it is ("expert.jsonl:3: steps[2].chosen"), what was expected and
+ * what was found. */
 #include "core/base/json_text.h"
 #include "core/base/trajectory_build.h"
 #include <jansson.h>
@@ -15,7 +15,6 @@ static void append_boolean(GString *json, const char *name, gboolean value)
 static void append_step(GString *json, const CwStep *step)
 {
   const CwDecision *decision = step->decision;
-
   g_string_append(json, "{\"observation\": ");
   cw_json_append_string(json, decision->observation);
   g_string_append(json, ", \"candidates\": [");
@@ -56,7 +55,6 @@ static void append_facts(GString *json, const CwTrajectory *trajectory)
 char *cw_trajectory_to_json(const CwTrajectory *trajectory)
 {
   GString *json = g_string_new("{\"split\": ");
-
   cw_json_append_string(json, trajectory->split);
   g_string_append_printf(json, ", \"goal\": %" G_GINT64_FORMAT ", \"goal_id\": ", trajectory->goal);
   cw_json_append_string(json, trajectory->goal_id);
@@ -88,8 +86,8 @@ char *cw_trajectory_to_json(const CwTrajectory *trajectory)
   return g_string_free(json, FALSE);
 }
 
-/* What a reader knows: whom to complain to, about which place. `prefix` is the
- * path of the object in hand: "" or "steps[2].". */
+/* What a reader knows: whom to complain to, about which place. `prefix` is the path of the object in hand: ""
+ * or "steps[2].". */
 typedef struct {
   const char *where;
   char prefix[40];
@@ -100,7 +98,6 @@ typedef struct {
 static char *describe(const json_t *value)
 {
   char number[32];
-
   switch (json_typeof(value)) {
   case JSON_OBJECT:
     return g_strdup("an object");
@@ -126,7 +123,6 @@ static char *describe(const json_t *value)
 static gboolean complain(Reader *reader, const char *name, const char *expected, const json_t *value)
 {
   g_autofree char *found = value ? describe(value) : g_strdup("nothing");
-
   g_set_error(reader->error, CW_RUN_ERROR, CW_ERROR_FORMAT, "%s: %s%s: expected %s, found %s", reader->where,
               reader->prefix, name, expected, found);
   return FALSE;
@@ -135,7 +131,6 @@ static gboolean complain(Reader *reader, const char *name, const char *expected,
 static gboolean read_string(Reader *reader, const json_t *object, const char *name, const char **result)
 {
   const json_t *value = json_object_get(object, name);
-
   if (!json_is_string(value))
     return complain(reader, name, "a string", value);
   *result = json_string_value(value);
@@ -146,7 +141,6 @@ static gboolean read_integer(Reader *reader, const json_t *object, const char *n
                              gint64 maximum, gint64 *result)
 {
   const json_t *value = json_object_get(object, name);
-
   if (!json_is_integer(value) || json_integer_value(value) < minimum || json_integer_value(value) > maximum) {
     g_autofree char *expected =
         minimum == G_MININT64
@@ -164,7 +158,6 @@ static gboolean read_number(Reader *reader, const json_t *object, const char *na
                             double *result)
 {
   const json_t *value = json_object_get(object, name);
-
   if (!json_is_number(value) || !(fabs(json_number_value(value)) <= limit))
     return complain(reader, name, limit < G_MAXDOUBLE ? "a number that fits 32 bits" : "a number", value);
   *result = json_number_value(value);
@@ -175,7 +168,6 @@ static gboolean read_number(Reader *reader, const json_t *object, const char *na
 static gboolean read_optional_float(Reader *reader, const json_t *object, const char *name, float *result)
 {
   double number = NAN;
-
   if (json_object_get(object, name) && !read_number(reader, object, name, G_MAXFLOAT, &number))
     return FALSE;
   *result = (float)number;
@@ -185,7 +177,6 @@ static gboolean read_optional_float(Reader *reader, const json_t *object, const 
 static gboolean read_boolean(Reader *reader, const json_t *object, const char *name, gboolean *result)
 {
   const json_t *value = json_object_get(object, name);
-
   if (!json_is_boolean(value))
     return complain(reader, name, "true or false", value);
   *result = json_is_true(value);
@@ -196,7 +187,6 @@ static gboolean read_candidates(Reader *reader, const json_t *object, GPtrArray 
 {
   const json_t *array = json_object_get(object, "candidates"), *item;
   gsize i;
-
   if (!json_is_array(array) || json_array_size(array) == 0)
     return complain(reader, "candidates", "an array of at least one string", array);
   g_ptr_array_set_size(candidates, 0);
@@ -204,7 +194,6 @@ static gboolean read_candidates(Reader *reader, const json_t *object, GPtrArray 
   {
     if (!json_is_string(item)) {
       g_autofree char *name = g_strdup_printf("candidates[%" G_GSIZE_FORMAT "]", i);
-
       return complain(reader, name, "a string", item);
     }
     g_ptr_array_add(candidates, (gpointer)json_string_value(item));
@@ -220,7 +209,6 @@ static gboolean read_step(Reader *reader, const json_t *object, GPtrArray *candi
   float log_probability = NAN, value = NAN;
   double reward = 0;
   gint64 chosen = 0;
-
   if (!json_is_object(object)) {
     reader->prefix[strlen(reader->prefix) - 1] = '\0';
     return complain(reader, "", "an object", object);
@@ -247,7 +235,6 @@ static gboolean read_parts(Reader *reader, const json_t *root, CwTrajectoryBuild
 {
   json_t *parts = json_object_get(root, "parts"), *value;
   const char *name;
-
   if (!parts)
     return TRUE;
   if (!json_is_object(parts))
@@ -256,7 +243,6 @@ static gboolean read_parts(Reader *reader, const json_t *root, CwTrajectoryBuild
   json_object_foreach(parts, name, value)
   {
     double number;
-
     if (!read_number(reader, parts, name, G_MAXDOUBLE, &number))
       return FALSE;
     cw_trajectory_builder_add_part(builder, name, number);
@@ -268,7 +254,6 @@ static gboolean read_facts(Reader *reader, const json_t *root, CwTrajectoryBuild
 {
   json_t *facts = json_object_get(root, "facts"), *value;
   const char *name;
-
   if (!facts)
     return TRUE;
   reader->prefix[0] = '\0';
@@ -310,10 +295,8 @@ static CwTrajectory *read_root(CwStringPool *pool, const json_t *root, const cha
   CwTrajectoryBuilder *builder;
   double total_reward = 0;
   gboolean success = FALSE;
-
   if (!json_is_object(root)) {
     g_autofree char *found = describe(root);
-
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
                 "%s: expected an object (one trajectory on each line), found %s", where, found);
     return NULL;
@@ -345,7 +328,6 @@ CwTrajectory *cw_trajectory_from_json_in(CwStringPool *pool, const char *json, g
   const char *end;
   json_error_t complaint;
   json_t *root;
-
   if (!g_utf8_validate_len(json, length, &end)) {
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
                 "%s: byte %" G_GSIZE_FORMAT ": expected UTF-8, found byte 0x%02x", where,
@@ -371,7 +353,6 @@ CwTrajectory *cw_trajectory_from_json(const char *json, gsize length, const char
 {
   CwStringPool *pool = cw_string_pool_new(4096);
   CwTrajectory *trajectory = cw_trajectory_from_json_in(pool, json, length, where, error);
-
   cw_string_pool_unref(pool);
   return trajectory;
 }

@@ -1,7 +1,6 @@
-/* cartwright bench env: how fast any environment is on one thread. An agent that
- * takes random candidates plays episodes on random goals; every step takes a
- * candidate and looks at the next observation with its candidates. Rounds of equal
- * length, and the median of their rates. */
+/* cartwright bench env: how fast any environment is on one thread. An agent that takes random candidates
+ * plays episodes on random goals; every step takes a candidate and looks at the next observation with its
+ * candidates. Rounds of equal length, and the median of their rates. */
 #include "core/base/json_text.h"
 #include "core/base/statistics.h"
 #include "core/cli/cli.h"
@@ -141,7 +140,7 @@ static gboolean run_kinds(Bench *bench, double seconds, GError **error)
       return FALSE;
     double after = now();
     passed = after - start;
-    if (kind != NULL) {
+    if (kind) {
       kind->seconds += after - before;
       kind->n++;
     }
@@ -203,9 +202,9 @@ static gboolean open_bench(Bench *bench, const CwExperiment *experiment, GError 
   bench->environment =
       cw_environment_open(binding->feature, binding->options, (guint32)experiment->seed, error);
   bench->open_seconds = now() - start;
-  if (bench->environment == NULL)
+  if (!bench->environment)
     return FALSE;
-  bench->split = bench->arguments->split != NULL ? bench->arguments->split : experiment->evaluate->split;
+  bench->split = bench->arguments->split ? bench->arguments->split : experiment->evaluate->split;
   bench->n_goals = cw_environment_n_goals(bench->environment, bench->split, error);
   if (bench->n_goals < 0)
     return FALSE;
@@ -240,8 +239,8 @@ static char *processor_name(void)
   g_autofree char *text = NULL;
   if (g_file_get_contents("/proc/cpuinfo", &text, NULL, NULL)) {
     const char *line = strstr(text, "model name");
-    const char *colon = line != NULL ? strchr(line, ':') : NULL;
-    if (colon != NULL)
+    const char *colon = line ? strchr(line, ':') : NULL;
+    if (colon)
       return g_strstrip(g_strndup(colon + 1, strcspn(colon + 1, "\n")));
   }
   return g_strdup("unknown processor");
@@ -282,7 +281,7 @@ static gboolean write_json(const Bench *bench, const GPtrArray *lines, const cha
   g_autofree char *processor = processor_name();
   g_autoptr(GString) json = g_string_new("{\"environment\": {");
   const char *const *facts = cw_environment_describe(bench->environment);
-  for (guint i = 0; facts[i] != NULL; i += 2) {
+  for (guint i = 0; facts[i]; i += 2) {
     g_string_append(json, i > 0 ? ", " : "");
     cw_json_append_string(json, facts[i]);
     g_string_append(json, ": ");
@@ -324,7 +323,7 @@ static gboolean bench_env(const CwExperiment *experiment, const Arguments *argum
   gboolean good = open_bench(&bench, experiment, error) && measure(&bench, lines, error);
   if (good)
     print_table(&bench, lines);
-  good = good && (arguments->json == NULL || write_json(&bench, lines, arguments->json, error));
+  good = good && (!arguments->json || write_json(&bench, lines, arguments->json, error));
   g_ptr_array_unref(lines);
   close_bench(&bench);
   return good;
@@ -359,7 +358,7 @@ int cli_bench_env(const char *arguments, const char *summary, char **argv)
     CliExperiment opened = {0};
     GError *error = NULL;
     const char *wrong = complaint(&parsed);
-    if (wrong != NULL)
+    if (wrong)
       status = cli_usage_error(argv[0], "%s", wrong);
     else if (!cli_experiment_open(&opened, &options, NULL, &error) ||
              !bench_env(opened.experiment, &parsed, &error))

@@ -1,7 +1,6 @@
-/* cartwright bench policy: decisions per second of a policy, on decisions of real
- * episodes. They are scored in the calls in which a rollout would make them: with
- * everything forgotten before each call, forgotten once, and remembered from
- * the round before, for policies that remember. Then they are trained on. Nothing
+/* cartwright bench policy: decisions per second of a policy, on decisions of real episodes. They are scored
+ * in the calls in which a rollout would make them: with everything forgotten before each call, forgotten
+ * once, and remembered from the round before, for policies that remember. Then they are trained on. Nothing
  * is saved. */
 #include "core/base/json_text.h"
 #include "core/base/statistics.h"

@@ -1,5 +1,4 @@
-/* What the commands of `cartwright` share: parsing, opening experiments, output
- * and the exit statuses. */
+/* What the commands of `cartwright` share: parsing, opening experiments, output and the exit statuses. */
 #ifndef CLI_H
 #define CLI_H
 
@@ -8,8 +7,7 @@
 /* Exit statuses. */
 enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
 
-/* A command. `run` gets the arguments without the program's name: argv[0] is the
- * command's. */
+/* A command. `run` gets the arguments without the program's name: argv[0] is the command's. */
 typedef struct {
   const char *name;
   const char *arguments; /* "EXPERIMENT.yaml", for the usage line */
@@ -36,8 +34,8 @@ int cli_bench(const char *arguments, const char *summary, char **argv);
 int cli_bench_env(const char *arguments, const char *summary, char **argv);
 int cli_bench_policy(const char *arguments, const char *summary, char **argv);
 
-/* Options that every command has; more rows come from the command. Strings are
- * owned; clear with cli_options_clear. */
+/* Options that every command has; more rows come from the command. Strings are owned; clear with
+ * cli_options_clear. */
 typedef struct {
   char **plugin_path; /* --plugin-path DIR, may be repeated */
   char **set;         /* --set KEY=VALUE, may be repeated */
@@ -64,14 +62,14 @@ typedef struct {
   char *directory; /* the run directory that was named instead of a file, or NULL */
 } CliExperiment;
 
-/* Loads operand 0: an experiment, or a run directory with its config.yaml. `more`
- * (NULL-terminated, may be NULL) are assignments after those of --set. */
+/* Loads operand 0: an experiment, or a run directory with its config.yaml. `more` (NULL-terminated, may be
+ * NULL) are assignments after those of --set. */
 gboolean cli_experiment_open(CliExperiment *opened, const CliOptions *options, const char *const *more,
                              GError **error);
 void cli_experiment_close(CliExperiment *opened);
 
-/* Prints the error as cartwright's and frees it; returns the exit status that it
- * means. Silent when stdout was closed by its reader. */
+/* Prints the error as cartwright's and frees it; returns the exit status that it means. Silent when stdout
+ * was closed by its reader. */
 int cli_fail(GError *error);
 /* "cartwright COMMAND: MESSAGE" and where to find help, on stderr; returns CLI_USAGE. */
 int cli_usage_error(const char *command, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -79,8 +77,8 @@ int cli_usage_error(const char *command, const char *format, ...) G_GNUC_PRINTF(
 /* Writes to stdout; FALSE once that has failed, and then cli_finish knows. */
 gboolean cli_print(const char *text);
 gboolean cli_printf(const char *format, ...) G_GNUC_PRINTF(1, 2);
-/* Flushes stdout; `status` unless writing failed, which is told on stderr (but for
- * a reader that went away) and makes it CLI_FAILED. */
+/* Flushes stdout; `status` unless writing failed, which is told on stderr (but for a reader that went away)
+ * and makes it CLI_FAILED. */
 int cli_finish(int status);
 
 /* One line of stdin without its end, or NULL at the end or on error. Free with g_free. */

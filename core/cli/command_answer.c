@@ -1,6 +1,6 @@
-/* cartwright search, score and ask: requests on stdin, one per line, passed to the
- * environment's own `answer`, one JSON line each. Stops at the first request that
- * fails, so that line N of the output always belongs to line N of the input. */
+/* cartwright search, score and ask: requests on stdin, one per line, passed to the environment's own
+ * `answer`, one JSON line each. Stops at the first request that fails, so that line N of the output always
+ * belongs to line N of the input. */
 #include "core/base/json_text.h"
 #include "core/cli/cli.h"
 #include "core/plugin/handles.h"

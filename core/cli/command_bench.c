@@ -1,5 +1,5 @@
-/* cartwright bench: how fast a part of an experiment is. A table of what can be
- * measured; every subject has a file of its own and parses what follows its name. */
+/* cartwright bench: how fast a part of an experiment is. A table of what can be measured; every subject has a
+ * file of its own and parses what follows its name. */
 #include "core/cli/cli.h"
 
 static const CliCommand subjects[] = {

@@ -1,6 +1,6 @@
-/* cartwright compare: trained runs, untrained experiments and scripted agents
- * against each other, by Thompson sampling and by a fixed number of episodes. All
- * play in the environment of the first operand, and the others must have the same. */
+/* cartwright compare: trained runs, untrained experiments and scripted agents against each other, by Thompson
+ * sampling and by a fixed number of episodes. All play in the environment of the first operand, and the
+ * others must have the same. */
 #include "core/cli/cli.h"
 #include "core/run/compare.h"
 #include "core/run/context.h"

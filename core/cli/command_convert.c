@@ -1,5 +1,5 @@
-/* cartwright import and export: a feature's own conversion of files, found by the
- * feature's name. What it reads and writes is the feature's business. */
+/* cartwright import and export: a feature's own conversion of files, found by the feature's name. What it
+ * reads and writes is the feature's business. */
 #include "core/cli/cli.h"
 #include "core/run/convert.h"
 
@@ -52,8 +52,8 @@ static void set_not_one(CwRegistry *registry, const char *verb, const char *name
                 suggestion ? suggestion : "", suggestion ? "'?" : "", verb, who);
 }
 
-/* The feature that `name` (and `kind`, if not NULL) means. All plugins are loaded:
- * only then is it known whether the name is one feature's. */
+/* The feature that `name` (and `kind`, if not NULL) means. All plugins are loaded: only then is it known
+ * whether the name is one feature's. */
 static const CwRegisteredFeature *find_feature(CwRegistry *registry, const char *verb, const char *name,
                                                const char *kind, GError **error)
 {

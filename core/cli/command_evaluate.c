@@ -1,6 +1,5 @@
-/* cartwright evaluate: agents on the first goals of a split. Of a run directory
- * the trained policy ("final") can be evaluated, of an experiment only the policy
- * that it opens ("initial"). */
+/* cartwright evaluate: agents on the first goals of a split. Of a run directory the trained policy ("final")
+ * can be evaluated, of an experiment only the policy that it opens ("initial"). */
 #include "core/cli/cli.h"
 #include "core/run/context.h"
 #include "core/run/position.h"

@@ -1,6 +1,5 @@
-/* cartwright plugins: a table of everything on the search path, or one plugin or
- * feature with its options, for the terminal or as a documentation page; the
- * core's own sections likewise. */
+/* cartwright plugins: a table of everything on the search path, or one plugin or feature with its options,
+ * for the terminal or as a documentation page; the core's own sections likewise. */
 #include "core/base/statistics.h"
 #include "core/cli/cli.h"
 #include "core/plugin/handles.h"
@@ -47,8 +46,8 @@ static char *name_bits(guint64 bits, const Capability *capabilities, guint n)
   return names->len > 1 ? g_strjoinv(", ", (char **)names->pdata) : NULL;
 }
 
-/* What the feature needs (an algorithm, with default options) or offers, as words;
- * NULL when there is nothing to say. */
+/* What the feature needs (an algorithm, with default options) or offers, as words; NULL when there is nothing
+ * to say. */
 static char *capabilities_text(const CwRegisteredFeature *feature)
 {
   static const Capability needs[] = {{CW_NEEDS_TRAINING, "a policy that trains"},

@@ -1,5 +1,5 @@
-/* cartwright recommend: agents as recommenders. Every agent plays each goal k times;
- * the list of what it ended with is judged against what the goal asked for. */
+/* cartwright recommend: agents as recommenders. Every agent plays each goal k times; the list of what it
+ * ended with is judged against what the goal asked for. */
 #include "core/cli/cli.h"
 #include "core/run/context.h"
 #include "core/run/position.h"

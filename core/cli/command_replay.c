@@ -1,6 +1,5 @@
-/* cartwright replay: steps recorded sessions again, action by action, and compares
- * every recorded observation with the environment's, byte for byte. Of each
- * session that differs the first difference is shown. */
+/* cartwright replay: steps recorded sessions again, action by action, and compares every recorded observation
+ * with the environment's, byte for byte. Of each session that differs the first difference is shown. */
 #include "core/cli/cli.h"
 #include "core/plugin/handles.h"
 #include "core/run/record_lines.h"

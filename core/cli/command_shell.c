@@ -1,5 +1,5 @@
-/* cartwright shell: one episode played by hand. Works on a terminal and through
- * pipes; the end of input quits. */
+/* cartwright shell: one episode played by hand. Works on a terminal and through pipes; the end of input
+ * quits. */
 #include "core/cli/cli.h"
 #include "core/plugin/handles.h"
 #include <stdio.h>

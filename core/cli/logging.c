@@ -1,5 +1,5 @@
-/* Puts GLib's log messages on stderr in the command's own words. On a terminal a
- * message first clears the progress line that may stand there. */
+/* Puts GLib's log messages on stderr in the command's own words. On a terminal a message first clears the
+ * progress line that may stand there. */
 #include "core/cli/cli.h"
 #include <stdio.h>
 #include <string.h>

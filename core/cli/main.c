@@ -1,5 +1,5 @@
-/* The `cartwright` command: a table of commands, and nothing else. Results go to
- * stdout, progress and logs to stderr. */
+/* The `cartwright` command: a table of commands, and nothing else. Results go to stdout, progress and logs to
+ * stderr. */
 #include "config.h"
 #include "core/cli/cli.h"
 #include <locale.h>

@@ -1,6 +1,5 @@
-/* Output, input and interrupts of the command. A failed write to stdout is
- * remembered with its reason, so that a full disk is told and a reader that went
- * away is not. */
+/* Output, input and interrupts of the command. A failed write to stdout is remembered with its reason, so
+ * that a full disk is told and a reader that went away is not. */
 #include "core/cli/cli.h"
 #include "core/run/run.h"
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* Parsing a command's arguments with GOption, with one way of complaining, and
- * opening the experiment that a command is about. */
+/* Parsing a command's arguments with GOption, with one way of complaining, and opening the experiment that a
+ * command is about. */
 #include "core/cli/cli.h"
 #include <string.h>
 

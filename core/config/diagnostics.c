@@ -1,7 +1,6 @@
-/* Collects complaints about a configuration so that one run shows them all.
- * A message is kept with its place; sorting happens when the text is asked for,
- * and equal places keep the order in which their messages came. The collection
- * owns the messages; file names are interned by whoever made the place. */
+/* Collects complaints about a configuration so that one run shows them all. A message is kept with its place;
+ * sorting happens when the text is asked for, and equal places keep the order in which their messages came.
+ * The collection owns the messages; file names are interned by whoever made the place. */
 #include "core/config/diagnostics.h"
 #include <cartwright/error.h>
 #include <string.h>

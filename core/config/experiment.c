@@ -1,7 +1,6 @@
-/* From a YAML file to an experiment: finds the features that it names, fills
- * every section by its table, has the whole cross-checked, and only then
- * resolves it. Nothing is opened or loaded here but the plugins' code. The
- * experiment owns all options structs; features belong to the registry. */
+/* From a YAML file to an experiment: finds the features that it names, fills every section by its table, has
+ * the whole cross-checked, and only then resolves it. Nothing is opened or loaded here but the plugins' code.
+ * The experiment owns all options structs; features belong to the registry. */
 #include "core/config/experiment.h"
 #include "core/config/experiment_parts.h"
 #include <string.h>
@@ -75,8 +74,8 @@ static gboolean is_empty(const CwYamlNode *node)
   return node->kind == CW_YAML_SCALAR && !node->quoted && *node->scalar == '\0';
 }
 
-/* The mapping under `key` of `parent`; the empty one when it is absent or empty;
- * NULL when it is something else, which is complained about. */
+/* The mapping under `key` of `parent`; the empty one when it is absent or empty; NULL when it is something
+ * else, which is complained about. */
 static const CwYamlNode *section(Loader *loader, const CwYamlNode *parent, const char *key)
 {
   const CwYamlNode *node = cw_yaml_get(parent, key);
@@ -318,8 +317,8 @@ static void derive_names(CwExperiment *experiment, const char *path)
     experiment->output = g_build_filename("runs", experiment->name, NULL);
 }
 
-/* All features are found before anything is filled, so that a key of one is
- * recognised in the mapping of another. */
+/* All features are found before anything is filled, so that a key of one is recognised in the mapping of
+ * another. */
 static CwExperiment *load(Loader *loader, const char *path)
 {
   const CwYamlNode *list = stage_list(loader);

@@ -1,6 +1,5 @@
-/* An experiment as a YAML file describes it: checked against the core's own
- * option tables and those of the plugins it names, all complaints at once,
- * before anything is loaded. Owns all options structs. */
+/* An experiment as a YAML file describes it: checked against the core's own option tables and those of the
+ * plugins it names, all complaints at once, before anything is loaded. Owns all options structs. */
 #ifndef CW_EXPERIMENT_H
 #define CW_EXPERIMENT_H
 
@@ -109,28 +108,25 @@ typedef struct {
  *     - {algorithm: bc, trajectories: expert.jsonl, epochs: 3}   # keys of the stage and of the plugin
  *   evaluate: {split: test}                            # also rollout:, checkpoint:
  *
- * Reads, overrides (`sets`: NULL-terminated "a.b=c", may be NULL), checks. NULL
- * with CW_CONFIG_ERROR / CW_ERROR_CONFIGURATION whose message holds all complaints.
- * The registry must outlive the experiment. */
+ * Reads, overrides (`sets`: NULL-terminated "a.b=c", may be NULL), checks. NULL with CW_CONFIG_ERROR /
+ * CW_ERROR_CONFIGURATION whose message holds all complaints. The registry must outlive the experiment. */
 CwExperiment *cw_experiment_load(const char *path, const char *const *sets, CwRegistry *registry,
                                  GError **error);
 void cw_experiment_free(CwExperiment *experiment); /* accepts NULL */
 
-/* Whether a run whose resolved text is `saved` may go on as `experiment`: all
- * values but the resume-safe ones are the same. Otherwise FALSE with
- * CW_CONFIG_ERROR / CW_ERROR_CONFIGURATION that names the first differences:
- * "stages.0.learning_rate was 1e-4, is 2e-4 (configs/x.yaml:12:20)". `saved_name`
- * is the saved file's name for messages. */
+/* Whether a run whose resolved text is `saved` may go on as `experiment`: all values but the resume-safe ones
+ * are the same. Otherwise FALSE with CW_CONFIG_ERROR / CW_ERROR_CONFIGURATION that names the first
+ * differences: "stages.0.learning_rate was 1e-4, is 2e-4 (configs/x.yaml:12:20)". `saved_name` is the saved
+ * file's name for messages. */
 gboolean cw_experiment_check_resume(const CwExperiment *experiment, const char *saved, const char *saved_name,
                                     GError **error);
 
-/* The first value at or below `path` that the two do not share, as "environment.products
- * is 100 and 200"; NULL when there is none. Values that may change on resume do not
- * count. Free with g_free. */
+/* The first value at or below `path` that the two do not share, as "environment.products is 100 and 200";
+ * NULL when there is none. Values that may change on resume do not count. Free with g_free. */
 char *cw_experiment_difference(const CwExperiment *first, const CwExperiment *second, const char *path);
 
-/* The core's own keys, for help and documentation: a table per section, in the
- * order in which a file has them. The last one's name is NULL. */
+/* The core's own keys, for help and documentation: a table per section, in the order in which a file has
+ * them. The last one's name is NULL. */
 typedef struct {
   const char *name;    /* "experiment" (the top level), "evaluate", "stage", "into", ... */
   const char *summary; /* one line */

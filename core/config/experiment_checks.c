@@ -1,7 +1,6 @@
-/* Checks across sections: who writes what a stage reads, which agents there can
- * be, whether policy and environment can do what is asked of them. They run on
- * the filled experiment before anything is loaded and only add complaints;
- * whatever a section has already been blamed for reads as absent here. */
+/* Checks across sections: who writes what a stage reads, which agents there can be, whether policy and
+ * environment can do what is asked of them. They run on the filled experiment before anything is loaded and
+ * only add complaints; whatever a section has already been blamed for reads as absent here. */
 #include "core/config/experiment_parts.h"
 #include "core/plugin/handles.h"
 #include <string.h>
@@ -46,8 +45,8 @@ static gboolean is_file_name(const char *name)
   return *name != '\0' && *name != '.' && !strchr(name, '/');
 }
 
-/* An agent that is none of `builtin` must be a script; their names are only known
- * once the environment is open, so here it must have some and the name must look like one. */
+/* An agent that is none of `builtin` must be a script; their names are only known once the environment is
+ * open, so here it must have some and the name must look like one. */
 static void check_agent(const Check *check, const char *agent, const char *const *builtin, const char *owner,
                         CwPlace place)
 {

@@ -1,5 +1,5 @@
-/* The option tables of the core's own sections. They are all there is to know
- * about a key: parser, default, range, help and documentation read them. */
+/* The option tables of the core's own sections. They are all there is to know about a key: parser, default,
+ * range, help and documentation read them. */
 #include "core/config/experiment_parts.h"
 #include <string.h>
 

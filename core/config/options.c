@@ -1,7 +1,6 @@
-/* Fills options structs from YAML by their tables, and checks the tables. All
- * complaints of a mapping are collected in one pass; a member whose value was
- * refused keeps its default, so that later checks can go on. The struct and the
- * strings in it belong to whoever asked, until cw_options_free. */
+/* Fills options structs from YAML by their tables, and checks the tables. All complaints of a mapping are
+ * collected in one pass; a member whose value was refused keeps its default, so that later checks can go on.
+ * The struct and the strings in it belong to whoever asked, until cw_options_free. */
 #include "core/config/options.h"
 #include "core/config/scalars.h"
 #include <string.h>

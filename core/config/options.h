@@ -1,5 +1,5 @@
-/* From an option table and a YAML mapping to a filled struct, with all
- * complaints at once; from an option table to help texts and documentation. */
+/* From an option table and a YAML mapping to a filled struct, with all complaints at once; from an option
+ * table to help texts and documentation. */
 #ifndef CW_OPTIONS_H
 #define CW_OPTIONS_H
 
@@ -13,9 +13,9 @@ typedef struct {
   gsize size; /* of the struct they fill */
 } CwOptionTable;
 
-/* Checks a table itself: names, types, offsets inside the size and not
- * overlapping, defaults that parse and lie in range, enum values, duplicates.
- * Returns NULL or the first problem as a sentence to be freed with g_free. */
+/* Checks a table itself: names, types, offsets inside the size and not overlapping, defaults that parse and
+ * lie in range, enum values, duplicates. Returns NULL or the first problem as a sentence to be freed with
+ * g_free. */
 char *cw_options_self_check(const CwOptionTable *table);
 
 /* A key that exists, but in another part of the file; `home` names that part: "evaluate", "algorithm 'ppo'".
@@ -54,8 +54,8 @@ char *cw_options_value_text(const CwOption *row, gconstpointer options);
 /* A string as YAML text: as it is where that is safe, otherwise in double quotes. Free with g_free. */
 char *cw_options_quote(const char *string);
 
-/* The nearest of `words` to `word` (Damerau-Levenshtein, at most a third of its
- * length, at least 1), or NULL. */
+/* The nearest of `words` to `word` (Damerau-Levenshtein, at most a third of its length, at least 1), or NULL.
+ */
 const char *cw_suggest(const char *word, const char *const *words);
 
 /* The table as aligned text for a terminal, and as a Markdown table. Free with g_free. */

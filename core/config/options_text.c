@@ -1,6 +1,5 @@
-/* Options as text: one value as YAML, a table for the terminal and a table for
- * the documentation. Everything comes from the option rows, so help, manual and
- * parser cannot disagree. */
+/* Options as text: one value as YAML, a table for the terminal and a table for the documentation. Everything
+ * comes from the option rows, so help, manual and parser cannot disagree. */
 #include "core/config/options.h"
 #include "core/config/scalars.h"
 #include <string.h>
@@ -12,7 +11,7 @@ char *cw_options_quote(const char *string)
   gboolean plain = g_ascii_isalpha(*string) || *string == '_' || *string == '/' ||
                    (*string == '.' && (string[1] == '.' || string[1] == '/'));
   for (const char *p = string; *p && plain; p++)
-    plain = g_ascii_isalnum(*p) || strchr("_./-+@=", *p) != NULL;
+    plain = g_ascii_isalnum(*p) || strchr("_./-+@=", *p);
   if (plain && !g_strv_contains(words, string))
     return g_strdup(string);
   GString *quoted = g_string_new("\"");

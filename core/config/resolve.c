@@ -1,7 +1,6 @@
-/* The resolved experiment: every value with its origin, as YAML that loads to
- * the same experiment; a fingerprint over what must not change on resume; and
- * the explanation of what did change. All three read one list of values, made
- * here and owned by the experiment. */
+/* The resolved experiment: every value with its origin, as YAML that loads to the same experiment; a
+ * fingerprint over what must not change on resume; and the explanation of what did change. All three read one
+ * list of values, made here and owned by the experiment. */
 #include "core/config/experiment_parts.h"
 #include <cartwright/error.h>
 #include <string.h>
@@ -33,8 +32,8 @@ static char *place_origin(CwPlace place)
   return g_strdelimit(origin, "\r\n", '?'); /* it goes into a comment */
 }
 
-/* Where a value came from: "configs/x.yaml:3:7", "--set #1", "default". Items of
- * a list that were set one by one are named too. */
+/* Where a value came from: "configs/x.yaml:3:7", "--set #1", "default". Items of a list that were set one by
+ * one are named too. */
 static char *origin_of(const CwYamlNode *node)
 {
   if (!node)
@@ -215,8 +214,8 @@ static const Value *find_value(const GPtrArray *values, const char *path)
   return NULL;
 }
 
-/* The differences that forbid a resume, as sentences. `stages` itself has a value
- * only when it is empty; its items tell the rest. */
+/* The differences that forbid a resume, as sentences. `stages` itself has a value only when it is empty; its
+ * items tell the rest. */
 static GPtrArray *differences(const GPtrArray *present, const GPtrArray *saved)
 {
   GPtrArray *found = g_ptr_array_new_with_free_func(g_free);

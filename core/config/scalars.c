@@ -1,7 +1,6 @@
-/* Strict scalars. YAML guesses types from how a value looks (yes, 010, 1_000,
- * 0x10); here the option's type decides, there is one way to write each value,
- * and everything else is refused together with what to write instead. Strings
- * written into a member belong to the options struct. */
+/* Strict scalars. YAML guesses types from how a value looks (yes, 010, 1_000, 0x10); here the option's type
+ * decides, there is one way to write each value, and everything else is refused together with what to write
+ * instead. Strings written into a member belong to the options struct. */
 #include "core/config/scalars.h"
 #include <errno.h>
 #include <math.h>

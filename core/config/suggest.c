@@ -2,8 +2,8 @@
 #include "core/config/options.h"
 #include <string.h>
 
-/* Optimal string alignment: Levenshtein's edits plus the swap of two neighbours
- * (Damerau 1964), over bytes, in three rolling rows. */
+/* Optimal string alignment: Levenshtein's edits plus the swap of two neighbours (Damerau 1964), over bytes,
+ * in three rolling rows. */
 static gsize edit_distance(const char *a, const char *b)
 {
   gsize n = strlen(a), m = strlen(b);

@@ -1,8 +1,7 @@
-/* Reads YAML into a tree that remembers where everything was written. libyaml
- * supplies the events; this file decides what is allowed: one document, plain
- * scalars, lists and mappings, unique scalar keys, bounded depth and size. The
- * text is checked for valid UTF-8 and control characters first, so that such
- * faults too are reported by line and column. The caller owns the tree. */
+/* Reads YAML into a tree that remembers where everything was written. libyaml supplies the events; this file
+ * decides what is allowed: one document, plain scalars, lists and mappings, unique scalar keys, bounded depth
+ * and size. The text is checked for valid UTF-8 and control characters first, so that such faults too are
+ * reported by line and column. The caller owns the tree. */
 #include "core/config/yaml.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -193,8 +192,8 @@ static CwYamlNode *read_sequence(Reader *reader, CwPlace place, guint depth)
   return NULL;
 }
 
-/* The next key into `pair`, whose key stays NULL for one that was refused.
- * Sets *end at the end of the mapping; FALSE when reading cannot go on. */
+/* The next key into `pair`, whose key stays NULL for one that was refused. Sets *end at the end of the
+ * mapping; FALSE when reading cannot go on. */
 static gboolean read_key(Reader *reader, CwYamlPair *pair, guint depth, gboolean *end)
 {
   yaml_event_t event;
@@ -426,8 +425,8 @@ static void make_mapping(CwYamlNode *node, CwPlace place)
   node->items = g_ptr_array_new_with_free_func(pair_free);
 }
 
-/* Where the value of one step of the path is kept; made when it may be. NULL
- * after a complaint. `so_far` is the path up to `node`. */
+/* Where the value of one step of the path is kept; made when it may be. NULL after a complaint. `so_far` is
+ * the path up to `node`. */
 static CwYamlNode **find_slot(CwYamlNode *node, const char *step, const char *so_far, CwPlace place,
                               CwDiagnostics *diagnostics)
 {

@@ -1,7 +1,6 @@
-/* A YAML document as a tree in which every node knows its file, line and
- * column. Built from libyaml's events; anchors, aliases, tags and several
- * documents are refused; so are duplicate keys, depth over 64 and more than
- * 100,000 nodes. */
+/* A YAML document as a tree in which every node knows its file, line and column. Built from libyaml's events;
+ * anchors, aliases, tags and several documents are refused; so are duplicate keys, depth over 64 and more
+ * than 100,000 nodes. */
 #ifndef CW_YAML_H
 #define CW_YAML_H
 
@@ -26,11 +25,10 @@ struct CwYamlNode {
   GPtrArray *items; /* SEQUENCE: CwYamlNode *; MAPPING: CwYamlPair *; in file order */
 };
 
-/* Parse a file or a text (`name` is what messages call it). NULL when no tree
- * could be built; the reasons are in `diagnostics`. A duplicate key, an anchor,
- * an alias or a tag is complained about too, but leaves a tree (without the
- * second value of the key), so that one run finds all mistakes: whether the
- * document was in order, only cw_diagnostics_count tells. Free with cw_yaml_free. */
+/* Parse a file or a text (`name` is what messages call it). NULL when no tree could be built; the reasons are
+ * in `diagnostics`. A duplicate key, an anchor, an alias or a tag is complained about too, but leaves a tree
+ * (without the second value of the key), so that one run finds all mistakes: whether the document was in
+ * order, only cw_diagnostics_count tells. Free with cw_yaml_free. */
 CwYamlNode *cw_yaml_parse_file(const char *path, CwDiagnostics *diagnostics);
 CwYamlNode *cw_yaml_parse_text(const char *text, const char *name, CwDiagnostics *diagnostics);
 void cw_yaml_free(CwYamlNode *node); /* accepts NULL */
@@ -39,9 +37,9 @@ void cw_yaml_free(CwYamlNode *node); /* accepts NULL */
 const CwYamlNode *cw_yaml_get(const CwYamlNode *mapping, const char *key);
 const CwYamlPair *cw_yaml_get_pair(const CwYamlNode *mapping, const char *key);
 
-/* Applies "a.b.2.c=VALUE" (VALUE is parsed as YAML) to the tree: replaces or adds;
- * mappings on the way are made, a sequence index must exist. Changed nodes get the place
- * "<command line>: --set #NUMBER". FALSE when it was not applied. */
+/* Applies "a.b.2.c=VALUE" (VALUE is parsed as YAML) to the tree: replaces or adds; mappings on the way are
+ * made, a sequence index must exist. Changed nodes get the place "<command line>: --set #NUMBER". FALSE when
+ * it was not applied. */
 gboolean cw_yaml_set(CwYamlNode *root, const char *assignment, guint number, CwDiagnostics *diagnostics);
 /* The same with any words that tell where the assignment stands. */
 gboolean cw_yaml_set_from(CwYamlNode *root, const char *assignment, const char *where,

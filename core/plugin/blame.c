@@ -17,9 +17,9 @@ GQuark cw_blame_domain(CwFeatureKind kind)
 gboolean cw_blame(const CwRegisteredFeature *feature, const char *slot, gboolean succeeded, GError *failure,
                   GError **error)
 {
-  if (succeeded && failure == NULL)
+  if (succeeded && !failure)
     return TRUE;
-  if (failure == NULL)
+  if (!failure)
     cw_blame_set(feature, error, CW_ERROR_FAILED,
                  "%s failed without saying why; the plugin must set its GError when it fails", slot);
   else
@@ -33,7 +33,6 @@ void cw_blame_set(const CwRegisteredFeature *feature, GError **error, CwErrorCod
 {
   va_list arguments;
   char *text;
-
   va_start(arguments, format);
   text = g_strdup_vprintf(format, arguments);
   va_end(arguments);

@@ -1,5 +1,4 @@
-/* Errors of plugins, as the host passes them on: with the feature's name in
- * front, and never silent. */
+/* Errors of plugins, as the host passes them on: with the feature's name in front, and never silent. */
 #ifndef CW_BLAME_H
 #define CW_BLAME_H
 
@@ -8,10 +7,9 @@
 /* The domain that speaks for a kind: CW_POLICY_ERROR, ... */
 GQuark cw_blame_domain(CwFeatureKind kind);
 
-/* Ends the call of a slot: returns `succeeded`, unless the plugin contradicts
- * itself (an error is set although it reports success). On failure `failure`
- * (taken over, may be NULL) goes to `error` with "KIND 'NAME': " in front; a
- * plugin that failed without an error gets one that says so. */
+/* Ends the call of a slot: returns `succeeded`, unless the plugin contradicts itself (an error is set
+ * although it reports success). On failure `failure` (taken over, may be NULL) goes to `error` with "KIND
+ * 'NAME': " in front; a plugin that failed without an error gets one that says so. */
 gboolean cw_blame(const CwRegisteredFeature *feature, const char *slot, gboolean succeeded, GError *failure,
                   GError **error);
 

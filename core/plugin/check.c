@@ -1,18 +1,17 @@
-/* Conformance of a feature or of a plugin file: fills the options, runs the suite
- * of each kind, and sums up. */
+/* Conformance of a feature or of a plugin file: fills the options, runs the suite of each kind, and sums up.
+ */
 #include "core/plugin/check.h"
 #include "core/plugin/check_suite.h"
 
-/* The part of the text that is about one feature: all of it, or what stands
- * under its name when the plugin has several. NULL: defaults. */
+/* The part of the text that is about one feature: all of it, or what stands under its name when the plugin
+ * has several. NULL: defaults. */
 static const CwYamlNode *find_mapping(const CwYamlNode *root, const CwRegisteredFeature *feature,
                                       const char *what, CwDiagnostics *diagnostics)
 {
   const CwYamlNode *mapping = root;
-
   if (root->kind == CW_YAML_MAPPING && feature->plugin->descriptor->n_features > 1)
     mapping = cw_yaml_get(root, feature->name);
-  if (mapping == NULL || mapping->kind == CW_YAML_MAPPING)
+  if (!mapping || mapping->kind == CW_YAML_MAPPING)
     return mapping;
   cw_diagnostics_error(diagnostics, mapping->place, "expected a mapping of options of %s", what);
   return NULL;
@@ -22,12 +21,11 @@ gpointer cw_check_fill_options(const CwRegisteredFeature *feature, const char *y
                                const char *model, GError **error)
 {
   CwDiagnostics *diagnostics = cw_diagnostics_new();
-  CwYamlNode *root = cw_yaml_parse_text(yaml != NULL ? yaml : "{}", name, diagnostics);
+  CwYamlNode *root = cw_yaml_parse_text(yaml ? yaml : "{}", name, diagnostics);
   char *what = g_strdup_printf("%s '%s'", cw_feature_kind_name(feature->kind), feature->name);
   const CwYamlNode *mapping;
   gpointer options = NULL;
-
-  if (root != NULL && model != NULL) {
+  if (root && model) {
     gboolean several = feature->plugin->descriptor->n_features > 1;
     char *quoted = cw_options_quote(model);
     char *assignment =
@@ -37,10 +35,10 @@ gpointer cw_check_fill_options(const CwRegisteredFeature *feature, const char *y
     g_free(assignment);
     g_free(quoted);
   }
-  mapping = root != NULL ? find_mapping(root, feature, what, diagnostics) : NULL;
+  mapping = root ? find_mapping(root, feature, what, diagnostics) : NULL;
   if (cw_diagnostics_count(diagnostics) == 0)
     options = cw_options_fill(&feature->options, mapping, NULL, what, diagnostics);
-  if (!cw_diagnostics_propagate(diagnostics, error) && options != NULL) {
+  if (!cw_diagnostics_propagate(diagnostics, error) && options) {
     cw_options_free(&feature->options, options);
     options = NULL;
   }
@@ -54,10 +52,9 @@ static gboolean run_suite(CwSuite *suite, const CwRegisteredFeature *feature, co
                           GError **error)
 {
   GError *failure = NULL;
-
   suite->feature = feature;
   suite->options = cw_check_fill_options(feature, suite->options_yaml, options_name, NULL, &failure);
-  if (failure != NULL) {
+  if (failure) {
     g_propagate_error(error, failure);
     return FALSE;
   }
@@ -108,17 +105,15 @@ static gboolean check_feature_names(const CwLoadedPlugin *plugin, const GPtrArra
   CwDiagnostics *diagnostics;
   CwYamlNode *root;
   gboolean sound;
-  guint i, j;
-
-  if (options_yaml == NULL || features->len < 2)
+  guint j;
+  if (!options_yaml || features->len < 2)
     return TRUE;
   diagnostics = cw_diagnostics_new();
   root = cw_yaml_parse_text(options_yaml, "options", diagnostics);
-  if (root != NULL && root->kind != CW_YAML_MAPPING)
+  if (root && root->kind != CW_YAML_MAPPING)
     cw_diagnostics_error(diagnostics, root->place, "expected a mapping from feature names to options");
-  for (i = 0; root != NULL && root->kind == CW_YAML_MAPPING && i < root->items->len; i++) {
+  for (guint i = 0; root && root->kind == CW_YAML_MAPPING && i < root->items->len; i++) {
     const CwYamlPair *pair = root->items->pdata[i];
-
     for (j = 0; j < features->len; j++) {
       if (g_str_equal(pair->key, ((CwRegisteredFeature *)features->pdata[j])->name))
         break;
@@ -141,19 +136,16 @@ gboolean cw_check_plugin(CwRegistry *registry, const char *path, const char *opt
   const CwLoadedPlugin *plugin = cw_registry_load(registry, path, error);
   GPtrArray *features;
   gboolean run;
-  guint i;
-
-  if (plugin == NULL)
+  if (!plugin)
     return FALSE;
   features = g_ptr_array_new(); /* a copy: a suite may load further plugins */
-  for (i = 0; i < cw_registry_features(registry)->len; i++) {
+  for (guint i = 0; i < cw_registry_features(registry)->len; i++) {
     CwRegisteredFeature *feature = cw_registry_features(registry)->pdata[i];
-
     if (feature->plugin == plugin)
       g_ptr_array_add(features, feature);
   }
   run = check_feature_names(plugin, features, options_yaml, error);
-  for (i = 0; run && i < features->len; i++)
+  for (guint i = 0; run && i < features->len; i++)
     run = run_suite(&suite, features->pdata[i], "options", error);
   g_ptr_array_free(features, TRUE);
   return run && sum_up(&suite, plugin->path, error);

@@ -1,7 +1,6 @@
-/* The conformance suite of algorithms. It plays the part of the runtime on a
- * made-up task, with whatever small policy there is, and compares the weights
- * that come out: an algorithm may depend on its options, its experience, its
- * random stream and its saved state, and on nothing else. */
+/* The conformance suite of algorithms. It plays the part of the runtime on a made-up task, with whatever
+ * small policy there is, and compares the weights that come out: an algorithm may depend on its options, its
+ * experience, its random stream and its saved state, and on nothing else. */
 #include "core/plugin/check_episodes.h"
 #include "core/plugin/check_suite.h"
 
@@ -46,17 +45,16 @@ static gboolean stage_begin(Stage *stage, CwSuite *suite, GPtrArray *trajectorie
 {
   Subject *subject = suite->subject;
   GError *error = NULL;
-
   memset(stage, 0, sizeof *stage);
   stage->trajectories = trajectories;
   stage->metrics = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   stage->random = cw_random_new(CW_CHECK_SEED, "check stage", 0, 0);
   stage->policy = cw_policy_open(subject->policy_feature, subject->policy_options, CW_CHECK_SEED, &error);
-  if (stage->policy != NULL && (subject->needs & CW_NEEDS_REFERENCE) != 0)
+  if (stage->policy && (subject->needs & CW_NEEDS_REFERENCE) != 0)
     stage->reference = cw_policy_clone_frozen(stage->policy, &error);
-  if (error == NULL)
+  if (!error)
     stage->algorithm = cw_algorithm_open(suite->feature, suite->options, &error);
-  if (error != NULL)
+  if (error)
     return cw_verdict_fail_error(verdict, &error);
   stage->update = cw_update_new(stage->policy, stage->reference, stage->random);
   return TRUE;
@@ -65,17 +63,14 @@ static gboolean stage_begin(Stage *stage, CwSuite *suite, GPtrArray *trajectorie
 static gboolean note_metrics(Stage *stage, CwSuite *suite, CwVerdict *verdict)
 {
   const char *bad = cw_update_bad_metric(stage->update);
-  guint i;
-
-  for (i = 0; i < cw_update_n_metrics(stage->update); i++) {
+  for (guint i = 0; i < cw_update_n_metrics(stage->update); i++) {
     const char *name = cw_update_metric_name(stage->update, i);
-
     if (!g_strv_contains(suite->feature->vtable.algorithm->metrics, name))
       return cw_verdict_fail(verdict, "it recorded a metric '%s' that it does not declare", name);
     g_hash_table_add(stage->metrics, g_strdup(name));
   }
-  return bad == NULL || cw_verdict_fail(verdict, "metric '%s' is not finite in update %" G_GUINT64_FORMAT,
-                                        bad, stage->index);
+  return !bad || cw_verdict_fail(verdict, "metric '%s' is not finite in update %" G_GUINT64_FORMAT, bad,
+                                 stage->index);
 }
 
 /* One update, with fresh episodes if it asks for them. */
@@ -84,13 +79,12 @@ static gboolean stage_update(Stage *stage, CwSuite *suite, GError **error, CwVer
   CwCollectRequest request;
   GPtrArray *episodes;
   gboolean updated;
-
   if (!cw_algorithm_collect(stage->algorithm, &request, error))
     return FALSE;
   if (stage->no_episodes)
     request.n_episodes = 0;
   episodes = cw_check_roll_out(stage->policy, &request, stage->index, error);
-  if (episodes == NULL)
+  if (!episodes)
     return FALSE;
   cw_update_begin(stage->update, stage->index, stage->trajectories, episodes);
   updated = cw_algorithm_update(stage->algorithm, stage->update, &stage->done, error) &&
@@ -105,10 +99,9 @@ static gboolean stage_update(Stage *stage, CwSuite *suite, GError **error, CwVer
 static gboolean stage_run(Stage *stage, CwSuite *suite, guint64 limit, CwVerdict *verdict)
 {
   GError *error = NULL;
-
   while (!stage->done && stage->index < limit) {
     if (!stage_update(stage, suite, &error, verdict))
-      return error != NULL ? cw_verdict_fail_error(verdict, &error) : FALSE;
+      return error ? cw_verdict_fail_error(verdict, &error) : FALSE;
   }
   return TRUE;
 }
@@ -119,22 +112,19 @@ static void find_policy(CwSuite *suite, CwVerdict *verdict)
   const guint64 wanted = CW_POLICY_TRAINS | CW_POLICY_VALUES | CW_POLICY_CLONES;
   Subject *subject = suite->subject;
   const GPtrArray *features;
-  guint i;
-
   cw_registry_load_all(suite->registry, NULL);
   features = cw_registry_features(suite->registry);
-  for (i = 0; i < features->len && subject->policy_feature == NULL; i++) {
+  for (guint i = 0; i < features->len && !subject->policy_feature; i++) {
     const CwRegisteredFeature *feature = features->pdata[i];
     CwPolicy *policy = NULL;
     gpointer options;
     GError *error = NULL;
-
     if (feature->kind != CW_FEATURE_POLICY || (feature->capabilities & wanted) != wanted)
       continue;
     options = cw_check_fill_options(feature, NULL, "defaults", NULL, &error);
-    if (error == NULL)
+    if (!error)
       policy = cw_policy_open(feature, options, CW_CHECK_SEED, &error);
-    if (policy != NULL) {
+    if (policy) {
       subject->policy_feature = feature;
       subject->policy_options = options;
     } else {
@@ -143,7 +133,7 @@ static void find_policy(CwSuite *suite, CwVerdict *verdict)
     cw_policy_close(policy);
     g_clear_error(&error);
   }
-  if (subject->policy_feature == NULL)
+  if (!subject->policy_feature)
     cw_verdict_fail(verdict,
                     "no policy on the search path trains, has a value head, clones itself and opens with its "
                     "defaults, so there is nothing to learn with");
@@ -152,7 +142,6 @@ static void find_policy(CwSuite *suite, CwVerdict *verdict)
 static void check_opening(CwSuite *suite, CwVerdict *verdict)
 {
   Stage stage;
-
   find_policy(suite, verdict);
   if (verdict->result != CW_CHECK_PASSED)
     return;
@@ -177,20 +166,18 @@ static void check_needs(CwSuite *suite, CwVerdict *verdict)
 static void check_declared_metrics(CwSuite *suite, CwVerdict *verdict)
 {
   const char *const *names = suite->feature->vtable.algorithm->metrics;
-  guint i, j;
-
-  for (i = 0; names[i] != NULL; i++) {
-    if (names[i][0] == '\0' || strpbrk(names[i], " /\t\n") != NULL)
+  for (guint i = 0; names[i]; i++) {
+    if (names[i][0] == '\0' || strpbrk(names[i], " /\t\n"))
       cw_verdict_fail(verdict, "metric '%s': expected a name without spaces and slashes", names[i]);
-    for (j = 0; j < i; j++) {
+    for (guint j = 0; j < i; j++) {
       if (strcmp(names[i], names[j]) == 0)
         cw_verdict_fail(verdict, "metric '%s' is declared twice", names[i]);
     }
   }
 }
 
-/* A whole run: it must end, say honestly how long it takes, record nothing that it
- * did not declare, and have nothing more to do afterwards. */
+/* A whole run: it must end, say honestly how long it takes, record nothing that it did not declare, and have
+ * nothing more to do afterwards. */
 static void check_run(CwSuite *suite, CwVerdict *verdict)
 {
   Subject *subject = suite->subject;
@@ -199,8 +186,6 @@ static void check_run(CwSuite *suite, CwVerdict *verdict)
   guint64 expected;
   Stage stage;
   GError *error = NULL;
-  guint i;
-
   if (stage_begin(&stage, suite, cw_check_demonstrations(N_GOALS), verdict) &&
       stage_run(&stage, suite, MOST_UPDATES, verdict)) {
     expected = cw_algorithm_expected_updates(stage.algorithm);
@@ -209,14 +194,13 @@ static void check_run(CwSuite *suite, CwVerdict *verdict)
     else if (expected != 0 && expected < stage.index)
       cw_verdict_fail(verdict, "it expected %" G_GUINT64_FORMAT " updates and took %" G_GUINT64_FORMAT,
                       expected, stage.index);
-    for (i = 0; names[i] != NULL; i++) {
-      if (!g_hash_table_contains(stage.metrics, names[i]) && subject->missing_metric == NULL)
+    for (guint i = 0; names[i]; i++) {
+      if (!g_hash_table_contains(stage.metrics, names[i]) && !subject->missing_metric)
         subject->missing_metric = names[i];
     }
     before = cw_check_copy_weights(stage.policy);
     if (stage.done && !stage_update(&stage, suite, &error, verdict))
-      cw_verdict_fail(verdict, "an update after the end failed: %s",
-                      error != NULL ? error->message : "bad metrics");
+      cw_verdict_fail(verdict, "an update after the end failed: %s", error ? error->message : "bad metrics");
     g_clear_error(&error);
     if (!cw_check_same_weights(before, cw_check_copy_weights(stage.policy)))
       cw_verdict_fail(verdict, "an update after the end changed weights");
@@ -228,8 +212,7 @@ static void check_run(CwSuite *suite, CwVerdict *verdict)
 static void check_missing_metrics(CwSuite *suite, CwVerdict *verdict)
 {
   Subject *subject = suite->subject;
-
-  if (subject->missing_metric != NULL)
+  if (subject->missing_metric)
     cw_verdict_skip(verdict, "with these options it did not record the metric '%s' that it declares",
                     subject->missing_metric);
 }
@@ -238,7 +221,6 @@ static void check_repetition(CwSuite *suite, CwVerdict *verdict)
 {
   Stage a, b;
   gboolean begun = stage_begin(&a, suite, cw_check_demonstrations(N_GOALS), verdict);
-
   begun = stage_begin(&b, suite, cw_check_demonstrations(N_GOALS), verdict) && begun;
   if (begun && stage_run(&a, suite, SHORT_UPDATES, verdict) && stage_run(&b, suite, SHORT_UPDATES, verdict) &&
       !cw_check_same_weights(cw_check_copy_weights(a.policy), cw_check_copy_weights(b.policy)))
@@ -254,7 +236,7 @@ static gboolean move_state(Stage *from, Stage *to, CwVerdict *verdict)
   GError *error = NULL;
   char *directory = cw_check_make_directory(&error);
   char *text = NULL, *random;
-  gboolean moved = directory != NULL && cw_policy_save(from->policy, directory, &error) &&
+  gboolean moved = directory && cw_policy_save(from->policy, directory, &error) &&
                    cw_policy_load(to->policy, directory, &error) &&
                    cw_algorithm_save(from->algorithm, written, &error);
 
@@ -279,12 +261,10 @@ static void check_resuming(CwSuite *suite, CwVerdict *verdict)
 {
   Stage whole, first, second;
   gboolean begun = stage_begin(&whole, suite, cw_check_demonstrations(N_GOALS), verdict);
-  guint64 half;
-
   begun = stage_begin(&first, suite, cw_check_demonstrations(N_GOALS), verdict) && begun;
   begun = stage_begin(&second, suite, cw_check_demonstrations(N_GOALS), verdict) && begun;
   if (begun && stage_run(&whole, suite, SHORT_UPDATES, verdict)) {
-    for (half = 0; half < whole.index && verdict->result == CW_CHECK_PASSED;
+    for (guint64 half = 0; half < whole.index && verdict->result == CW_CHECK_PASSED;
          half += MAX(whole.index / 2, 1)) {
       if (!stage_run(&first, suite, half, verdict) || !move_state(&first, &second, verdict) ||
           !stage_run(&second, suite, SHORT_UPDATES, verdict))
@@ -313,12 +293,11 @@ static void check_starving(CwSuite *suite, GPtrArray *trajectories, const char *
 {
   GError *error = NULL;
   Stage stage;
-
   if (stage_begin(&stage, suite, trajectories, verdict)) {
     stage.no_episodes = TRUE;
     while (!stage.done && stage.index < MOST_UPDATES && stage_update(&stage, suite, &error, verdict))
       ;
-    if (error == NULL && !stage.done && verdict->result == CW_CHECK_PASSED)
+    if (!error && !stage.done && verdict->result == CW_CHECK_PASSED)
       cw_verdict_fail(verdict, "given %s it neither ends nor fails", what);
     g_clear_error(&error);
   }
@@ -352,6 +331,6 @@ void cw_check_algorithm(CwSuite *suite)
 
   suite->subject = &subject;
   cw_suite_run(suite, checks, G_N_ELEMENTS(checks));
-  if (subject.policy_feature != NULL)
+  if (subject.policy_feature)
     cw_options_free(&subject.policy_feature->options, subject.policy_options);
 }

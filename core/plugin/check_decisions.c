@@ -35,20 +35,17 @@ void cw_check_decisions_init(CwCheckDecisions *decisions)
       {"Anleitung: größe 42 – naïve café ☕ 漢字 \xf0\x9f\x9b\x92", beyond_ascii, G_N_ELEMENTS(beyond_ascii)},
   };
   GString *text = g_string_new(NULL);
-  guint i;
-
   G_STATIC_ASSERT(G_N_ELEMENTS(texts) == CW_CHECK_N_DECISIONS);
-  for (i = 0; i < LONG_WORDS; i++)
+  for (guint i = 0; i < LONG_WORDS; i++)
     g_string_append_printf(text, "word%u ", i);
   decisions->long_text = g_string_free(text, FALSE);
   decisions->long_candidates[0] = "click[word7]";
   decisions->long_candidates[1] = decisions->long_text;
   decisions->long_candidates[2] = "click[nothing]";
-  for (i = 0; i < CW_CHECK_N_DECISIONS; i++) {
+  for (guint i = 0; i < CW_CHECK_N_DECISIONS; i++) {
     CwDecision *decision = &decisions->decisions[i];
-
     decision->struct_size = sizeof *decision;
-    decision->observation = texts[i].observation != NULL ? texts[i].observation : decisions->long_text;
+    decision->observation = texts[i].observation ? texts[i].observation : decisions->long_text;
     decision->candidates = texts[i].candidates;
     decision->n_candidates = texts[i].n_candidates;
     decisions->all[i] = decision;
@@ -65,19 +62,16 @@ static double loss_of(const CwCheckDecisions *decisions, gboolean has_values, co
                       const float *values, float *dlogits, float *dvalues)
 {
   double loss = 0;
-  guint i, j;
-
-  for (i = 0; i < CW_CHECK_N_PLAIN; i++) {
+  for (guint i = 0; i < CW_CHECK_N_PLAIN; i++) {
     guint n = decisions->all[i]->n_candidates;
     float *log_probabilities = g_new(float, n);
-
     cw_log_softmax(logits, n, log_probabilities);
     loss -= log_probabilities[n - 1];
-    for (j = 0; dlogits != NULL && j < n; j++)
+    for (guint j = 0; dlogits && j < n; j++)
       *dlogits++ = (float)((exp(log_probabilities[j]) - (j == n - 1)) / CW_CHECK_N_PLAIN);
     if (has_values)
       loss += 0.5 * (values[i] - 1.0) * (values[i] - 1.0);
-    if (dvalues != NULL)
+    if (dvalues)
       dvalues[i] = has_values ? (values[i] - 1) / CW_CHECK_N_PLAIN : 0;
     logits += n;
     g_free(log_probabilities);
@@ -95,7 +89,6 @@ gboolean cw_check_loss(CwPolicy *policy, const CwCheckDecisions *decisions, doub
   float *logits = g_new0(float, cw_count_logits(decisions->all, CW_CHECK_N_PLAIN));
   float values[CW_CHECK_N_PLAIN] = {0};
   gboolean scored = cw_policy_score(policy, decisions->all, CW_CHECK_N_PLAIN, logits, values, error);
-
   if (scored)
     *loss = loss_of(decisions, has_values(policy), logits, values, NULL, NULL);
   g_free(logits);
@@ -109,7 +102,6 @@ gboolean cw_check_accumulate(CwPolicy *policy, const CwCheckDecisions *decisions
   float *logits = g_new0(float, n_logits), *dlogits = g_new0(float, n_logits);
   float values[CW_CHECK_N_PLAIN] = {0}, dvalues[CW_CHECK_N_PLAIN];
   gboolean done = cw_policy_forward(policy, decisions->all, CW_CHECK_N_PLAIN, logits, values, error);
-
   if (done) {
     loss_of(decisions, has_values(policy), logits, values, dlogits, dvalues);
     for (i = 0; i < n_logits; i++)
@@ -126,9 +118,7 @@ gboolean cw_check_accumulate(CwPolicy *policy, const CwCheckDecisions *decisions
 gboolean cw_check_train(CwPolicy *policy, const CwCheckDecisions *decisions, guint n_updates,
                         double learning_rate, GError **error)
 {
-  guint i;
-
-  for (i = 0; i < n_updates; i++) {
+  for (guint i = 0; i < n_updates; i++) {
     if (!cw_check_accumulate(policy, decisions, 1, error) ||
         !cw_policy_step(policy, learning_rate, 0, NULL, error))
       return FALSE;
@@ -139,9 +129,7 @@ gboolean cw_check_train(CwPolicy *policy, const CwCheckDecisions *decisions, gui
 gsize cw_check_tensor_size(const gint64 *shape, guint n_dimensions)
 {
   gsize size = 1;
-  guint d;
-
-  for (d = 0; d < n_dimensions; d++)
+  for (guint d = 0; d < n_dimensions; d++)
     size *= (gsize)shape[d];
   return size;
 }
@@ -150,13 +138,12 @@ CwPolicy *cw_check_open_policy(CwSuite *suite, const CwCheckDecisions *decisions
 {
   GError *error = NULL;
   CwPolicy *policy = cw_policy_open(suite->feature, suite->options, CW_CHECK_SEED, &error);
-
-  if (policy != NULL && (suite->feature->capabilities & CW_POLICY_TRAINS) != 0 &&
+  if (policy && (suite->feature->capabilities & CW_POLICY_TRAINS) != 0 &&
       !cw_check_train(policy, decisions, 2, 1e-3, &error)) {
     cw_policy_close(policy);
     policy = NULL;
   }
-  if (policy == NULL)
+  if (!policy)
     cw_verdict_fail_error(verdict, &error);
   return policy;
 }

@@ -1,6 +1,6 @@
-/* The conformance suite of environments. It plays short episodes with random
- * choices, writes down everything that is shown, and compares transcripts: an
- * episode may depend on its goal and its random stream, and on nothing else. */
+/* The conformance suite of environments. It plays short episodes with random choices, writes down everything
+ * that is shown, and compares transcripts: an episode may depend on its goal and its random stream, and on
+ * nothing else. */
 #include "core/plugin/check_suite.h"
 
 #include <string.h>
@@ -41,14 +41,13 @@ static void player_end(Player *player)
 static gboolean player_begin(Player *player, const Subject *subject, gint64 goal, CwVerdict *verdict)
 {
   GError *error = NULL;
-
   player->random = cw_random_new(CW_CHECK_SEED, "check episode", (guint64)goal, 0);
   player->chooser = cw_random_new(CW_CHECK_SEED, "check choice", (guint64)goal, 0);
   player->transcript = g_string_new(NULL);
   player->n_steps = 0;
   player->over = FALSE;
   player->session = cw_session_new(subject->environment, &error);
-  if (player->session == NULL)
+  if (!player->session)
     return cw_verdict_fail_error(verdict, &error);
   return cw_session_reset(player->session, subject->split, goal, player->random, &error) ||
          cw_verdict_fail_error(verdict, &error);
@@ -56,23 +55,19 @@ static gboolean player_begin(Player *player, const Subject *subject, gint64 goal
 
 static void write_observation(GString *transcript, const CwObservation *observation)
 {
-  guint i;
-
   g_string_append_printf(transcript, "%s\n", observation->text);
-  for (i = 0; i < observation->n_candidates; i++)
+  for (guint i = 0; i < observation->n_candidates; i++)
     g_string_append_printf(transcript, "- %s\n", observation->candidates[i]);
 }
 
 static void write_outcome(GString *transcript, const CwOutcome *outcome)
 {
-  guint i;
-
   g_string_append_printf(transcript, "reward %.9g%s%s%s\n", outcome->reward,
                          outcome->terminated ? " terminated" : "", outcome->truncated ? " truncated" : "",
                          outcome->success ? " success" : "");
-  for (i = 0; i < outcome->n_parts; i++)
+  for (guint i = 0; i < outcome->n_parts; i++)
     g_string_append_printf(transcript, "%s %.17g\n", outcome->parts[i].name, outcome->parts[i].value);
-  for (i = 0; i < outcome->n_facts; i++)
+  for (guint i = 0; i < outcome->n_facts; i++)
     g_string_append_printf(transcript, "%s %s\n", outcome->facts[i].name, outcome->facts[i].text);
 }
 
@@ -85,7 +80,6 @@ static gboolean player_step(Player *player, gboolean as_text, CwVerdict *verdict
   gboolean stepped;
   guint choice;
   char *action;
-
   if (!cw_session_observe(player->session, &observation, &error))
     return cw_verdict_fail_error(verdict, &error);
   write_observation(player->transcript, &observation);
@@ -110,7 +104,6 @@ static char *play(const Subject *subject, gint64 goal, gboolean as_text, CwVerdi
   Player player;
   char *transcript = NULL;
   gboolean played = player_begin(&player, subject, goal, verdict);
-
   while (played && !player.over)
     played = player_step(&player, as_text, verdict);
   if (played)
@@ -124,7 +117,6 @@ static gboolean compare_transcripts(const char *expected, const char *found, con
                                     CwVerdict *verdict)
 {
   guint line = 1;
-
   while (*expected != '\0' && *expected == *found) {
     line += *expected == '\n';
     expected++;
@@ -139,13 +131,12 @@ static gboolean compare_transcripts(const char *expected, const char *found, con
 
 static gboolean has_goals(const Subject *subject, CwVerdict *verdict)
 {
-  return subject->split != NULL || cw_verdict_skip(verdict, "no split has a goal");
+  return subject->split || cw_verdict_skip(verdict, "no split has a goal");
 }
 
 static void check_description(CwSuite *suite, CwVerdict *verdict)
 {
   Subject *subject = suite->subject;
-
   cw_check_description(cw_environment_describe(subject->environment), verdict);
 }
 
@@ -154,13 +145,12 @@ static void check_splits(CwSuite *suite, CwVerdict *verdict)
   Subject *subject = suite->subject;
   const CwEnvironmentVtable *vtable = suite->feature->vtable.environment;
   GError *error = NULL;
-
-  if (subject->split == NULL)
+  if (!subject->split)
     cw_verdict_fail(verdict, "expected goals in one of train, dev, test and all, found none");
   if (cw_environment_n_goals(subject->environment, "no such split", &error) != -1)
     cw_verdict_fail(verdict, "n_goals: expected -1 for a split that does not exist");
   g_clear_error(&error);
-  if (subject->split != NULL &&
+  if (subject->split &&
       cw_environment_n_goals(subject->environment, subject->split, NULL) != subject->n_goals)
     cw_verdict_fail(verdict, "n_goals: two answers for split '%s'", subject->split);
   vtable->close(NULL);
@@ -174,22 +164,20 @@ static void check_observing_changes_nothing(CwSuite *suite, CwVerdict *verdict)
   Player player;
   CwObservation observation;
   GError *error = NULL;
-  guint i;
-
   if (!has_goals(subject, verdict))
     return;
   expected = play(subject, 0, FALSE, verdict);
-  if (expected != NULL && player_begin(&player, subject, 0, verdict)) {
+  if (expected && player_begin(&player, subject, 0, verdict)) {
     while (!player.over) {
-      for (i = 0; i < 3; i++)
+      for (guint i = 0; i < 3; i++)
         cw_session_observe(player.session, &observation, &error);
-      if (error != NULL ? !cw_verdict_fail_error(verdict, &error) : !player_step(&player, FALSE, verdict))
+      if (error ? !cw_verdict_fail_error(verdict, &error) : !player_step(&player, FALSE, verdict))
         break;
     }
     found = g_strdup(player.transcript->str);
     player_end(&player);
   }
-  if (found != NULL && verdict->result == CW_CHECK_PASSED)
+  if (found && verdict->result == CW_CHECK_PASSED)
     compare_transcripts(expected, found, "when everything is observed three times", verdict);
   g_free(expected);
   g_free(found);
@@ -202,11 +190,10 @@ static void check_reset_starts_anew(CwSuite *suite, CwVerdict *verdict)
   Player player;
   GError *error = NULL;
   gboolean played;
-
   if (!has_goals(subject, verdict))
     return;
   expected = play(subject, 0, FALSE, verdict);
-  played = expected != NULL && player_begin(&player, subject, 0, verdict);
+  played = expected && player_begin(&player, subject, 0, verdict);
   if (played) {
     played = player_step(&player, FALSE, verdict);
     g_string_truncate(player.transcript, 0);
@@ -228,8 +215,7 @@ static void check_reset_starts_anew(CwSuite *suite, CwVerdict *verdict)
 static gboolean check_text(const char *what, const char *text, CwVerdict *verdict)
 {
   const char *end;
-
-  if (text == NULL)
+  if (!text)
     return cw_verdict_fail(verdict, "%s is NULL", what);
   if (!g_utf8_validate(text, -1, &end))
     return cw_verdict_fail(verdict, "%s is not UTF-8 at byte %" G_GSIZE_FORMAT ": \"%.40s\"", what,
@@ -242,16 +228,12 @@ static gboolean check_texts_now(CwSession *session, CwVerdict *verdict)
   CwObservation observation;
   GError *error = NULL;
   gboolean sound;
-  guint i;
-
   if (!cw_session_observe(session, &observation, &error))
     return cw_verdict_fail_error(verdict, &error);
-  sound =
-      check_text("the observation", observation.text, verdict) &&
-      (observation.instruction == NULL || check_text("the instruction", observation.instruction, verdict));
-  for (i = 0; sound && i < observation.n_candidates; i++) {
+  sound = check_text("the observation", observation.text, verdict) &&
+          (!observation.instruction || check_text("the instruction", observation.instruction, verdict));
+  for (guint i = 0; sound && i < observation.n_candidates; i++) {
     char *what = g_strdup_printf("candidate %u of %u", i, observation.n_candidates);
-
     sound = check_text(what, observation.candidates[i], verdict);
     g_free(what);
   }
@@ -263,9 +245,7 @@ static void check_texts(CwSuite *suite, CwVerdict *verdict)
   Subject *subject = suite->subject;
   gboolean sound = has_goals(subject, verdict);
   Player player;
-  guint i;
-
-  for (i = 0; sound && i < N_GOALS; i++) {
+  for (guint i = 0; sound && i < N_GOALS; i++) {
     sound = player_begin(&player, subject, pick_goal(subject, i), verdict) &&
             check_text("the goal's id", cw_session_goal_id(player.session), verdict);
     while (sound && !player.over)
@@ -277,26 +257,21 @@ static void check_texts(CwSuite *suite, CwVerdict *verdict)
 static void check_random_play_ends(CwSuite *suite, CwVerdict *verdict)
 {
   Subject *subject = suite->subject;
-  guint i;
-
   if (!has_goals(subject, verdict))
     return;
-  for (i = 0; i < N_GOALS; i++)
+  for (guint i = 0; i < N_GOALS; i++)
     g_free(play(subject, pick_goal(subject, i), FALSE, verdict));
 }
 
 static void check_same_streams(CwSuite *suite, CwVerdict *verdict)
 {
   Subject *subject = suite->subject;
-  guint i;
-
   if (!has_goals(subject, verdict))
     return;
-  for (i = 0; i < N_GOALS; i++) {
+  for (guint i = 0; i < N_GOALS; i++) {
     char *expected = play(subject, pick_goal(subject, i), FALSE, verdict);
     char *found = play(subject, pick_goal(subject, i), FALSE, verdict);
-
-    if (expected != NULL && found != NULL)
+    if (expected && found)
       compare_transcripts(expected, found, "with equal random streams", verdict);
     g_free(expected);
     g_free(found);
@@ -310,20 +285,18 @@ static void check_sessions_apart(CwSuite *suite, CwVerdict *verdict)
   char *expected[2] = {NULL, NULL};
   Player players[2];
   gboolean played;
-  guint i;
-
   if (!has_goals(subject, verdict))
     return;
-  for (i = 0; i < 2; i++)
+  for (guint i = 0; i < 2; i++)
     expected[i] = play(subject, goals[i], FALSE, verdict);
   played = player_begin(&players[0], subject, goals[0], verdict);
   played = player_begin(&players[1], subject, goals[1], verdict) && played;
-  for (i = 0; played && !(players[0].over && players[1].over); i = 1 - i) {
+  for (guint i = 0; played && !(players[0].over && players[1].over); i = 1 - i) {
     if (!players[i].over)
       played = player_step(&players[i], FALSE, verdict);
   }
-  for (i = 0; i < 2; i++) {
-    if (played && expected[i] != NULL)
+  for (guint i = 0; i < 2; i++) {
+    if (played && expected[i])
       compare_transcripts(expected[i], players[i].transcript->str, "beside another session", verdict);
     player_end(&players[i]);
     g_free(expected[i]);
@@ -336,7 +309,6 @@ static gboolean play_script(Player *player, const char *script, CwVerdict *verdi
   CwObservation observation;
   CwOutcome outcome;
   gint candidate;
-
   while (!player->over) {
     if (!cw_session_observe(player->session, &observation, &error))
       return cw_verdict_fail_error(verdict, &error);
@@ -361,12 +333,10 @@ static void check_scripts_finish(CwSuite *suite, CwVerdict *verdict)
   const char *const *scripts = cw_environment_scripts(subject->environment);
   gboolean sound = has_goals(subject, verdict);
   Player player;
-  guint i, j;
-
-  if (sound && scripts[0] == NULL)
+  if (sound && !scripts[0])
     sound = cw_verdict_skip(verdict, "it has no scripted agents");
-  for (i = 0; sound && scripts[i] != NULL; i++) {
-    for (j = 0; sound && j < N_GOALS; j++) {
+  for (guint i = 0; sound && scripts[i]; i++) {
+    for (guint j = 0; sound && j < N_GOALS; j++) {
       sound = player_begin(&player, subject, pick_goal(subject, j), verdict) &&
               play_script(&player, scripts[i], verdict);
       player_end(&player);
@@ -374,15 +344,13 @@ static void check_scripts_finish(CwSuite *suite, CwVerdict *verdict)
   }
 }
 
-/* A wrong candidate before every right one: each must be refused, and the
- * episode must not notice. */
+/* A wrong candidate before every right one: each must be refused, and the episode must not notice. */
 static void check_wrong_candidates(CwSuite *suite, CwVerdict *verdict)
 {
   Subject *subject = suite->subject;
   char *expected;
   Player player;
   gboolean played;
-
   if (!has_goals(subject, verdict))
     return;
   expected = play(subject, 0, FALSE, verdict);
@@ -391,7 +359,6 @@ static void check_wrong_candidates(CwSuite *suite, CwVerdict *verdict)
     CwObservation observation;
     CwOutcome outcome;
     GError *error = NULL;
-
     if (!cw_session_observe(player.session, &observation, &error)) {
       played = cw_verdict_fail_error(verdict, &error);
     } else if (cw_session_step(player.session, observation.n_candidates, &outcome, &error)) {
@@ -403,7 +370,7 @@ static void check_wrong_candidates(CwSuite *suite, CwVerdict *verdict)
       played = player_step(&player, FALSE, verdict);
     }
   }
-  if (played && expected != NULL)
+  if (played && expected)
     compare_transcripts(expected, player.transcript->str, "after wrong candidates were refused", verdict);
   player_end(&player);
   g_free(expected);
@@ -413,7 +380,6 @@ static void check_text_steps(CwSuite *suite, CwVerdict *verdict)
 {
   Subject *subject = suite->subject;
   char *expected, *found;
-
   if ((suite->feature->capabilities & CW_ENVIRONMENT_FREE_TEXT) == 0) {
     cw_verdict_skip(verdict, "it takes no free text");
     return;
@@ -422,7 +388,7 @@ static void check_text_steps(CwSuite *suite, CwVerdict *verdict)
     return;
   expected = play(subject, 0, FALSE, verdict);
   found = play(subject, 0, TRUE, verdict);
-  if (expected != NULL && found != NULL)
+  if (expected && found)
     compare_transcripts(expected, found, "when candidates are given as text", verdict);
   g_free(expected);
   g_free(found);
@@ -433,21 +399,20 @@ static void check_records(CwSuite *suite, CwVerdict *verdict)
   Subject *subject = suite->subject;
   GError *error = NULL;
   CwRecord *record;
-
   if ((suite->feature->capabilities & CW_ENVIRONMENT_RECORDS) == 0) {
     cw_verdict_skip(verdict, "it reads no recorded sessions");
     return;
   }
   record = cw_environment_read_record(subject->environment, "", "blank.jsonl:1", &error);
-  if (record != NULL || error != NULL)
+  if (record || error)
     cw_verdict_fail(verdict, "read_record: expected a blank line to be skipped: %s",
-                    error != NULL ? error->message : "it became a record");
+                    error ? error->message : "it became a record");
   cw_environment_free_record(subject->environment, record);
   g_clear_error(&error);
   record = cw_environment_read_record(subject->environment, "{ not a record", "broken.jsonl:7", &error);
-  if (record != NULL || error == NULL)
+  if (record || !error)
     cw_verdict_fail(verdict, "read_record: expected a line that is no record to be refused");
-  else if (strstr(error->message, "broken.jsonl:7") == NULL)
+  else if (!strstr(error->message, "broken.jsonl:7"))
     cw_verdict_fail(verdict, "read_record: expected a message that says where (broken.jsonl:7), found: %s",
                     error->message);
   cw_environment_free_record(subject->environment, record);
@@ -459,17 +424,16 @@ static void check_answers(CwSuite *suite, CwVerdict *verdict)
   Subject *subject = suite->subject;
   GError *error = NULL;
   char *text;
-
-  if (suite->feature->vtable.environment->answer == NULL) {
+  if (!suite->feature->vtable.environment->answer) {
     cw_verdict_skip(verdict, "it answers no requests");
     return;
   }
   text = cw_environment_answer(subject->environment, "no such verb", "{}", &error);
-  if (text != NULL)
+  if (text)
     cw_verdict_fail(verdict, "answer: expected an unknown verb to be refused");
   else if (!g_error_matches(error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED))
     cw_verdict_fail(verdict, "answer: expected an unknown verb to be CW_ERROR_UNSUPPORTED, found: %s",
-                    error != NULL ? error->message : "no error");
+                    error ? error->message : "no error");
   g_clear_error(&error);
   g_free(text);
 }
@@ -480,17 +444,16 @@ static void check_reopening(CwSuite *suite, CwVerdict *verdict)
   Subject second = *subject;
   char *expected, *found;
   GError *error = NULL;
-
   if (!has_goals(subject, verdict))
     return;
   second.environment = cw_environment_open(suite->feature, suite->options, CW_CHECK_SEED, &error);
-  if (second.environment == NULL) {
+  if (!second.environment) {
     cw_verdict_fail_error(verdict, &error);
     return;
   }
   expected = play(subject, 0, FALSE, verdict);
   found = play(&second, 0, FALSE, verdict);
-  if (expected != NULL && found != NULL)
+  if (expected && found)
     compare_transcripts(expected, found, "when the environment is opened once more", verdict);
   cw_environment_close(second.environment);
   g_free(expected);
@@ -502,14 +465,12 @@ static void open_subject(CwSuite *suite, CwVerdict *verdict)
   static const char *const usual[] = {"train", "all", "dev", "test"};
   Subject *subject = suite->subject;
   GError *error = NULL;
-  guint i;
-
   subject->environment = cw_environment_open(suite->feature, suite->options, CW_CHECK_SEED, &error);
-  if (subject->environment == NULL) {
+  if (!subject->environment) {
     cw_verdict_fail_error(verdict, &error);
     return;
   }
-  for (i = 0; i < G_N_ELEMENTS(usual) && subject->split == NULL; i++) {
+  for (guint i = 0; i < G_N_ELEMENTS(usual) && !subject->split; i++) {
     subject->n_goals = cw_environment_n_goals(subject->environment, usual[i], NULL);
     if (subject->n_goals > 0)
       subject->split = usual[i];

@@ -1,5 +1,5 @@
-/* Makes trajectories without an environment, so that an algorithm can be tried
- * by itself. Each turn the order of the candidates changes. */
+/* Makes trajectories without an environment, so that an algorithm can be tried by itself. Each turn the order
+ * of the candidates changes. */
 #include "core/plugin/check_episodes.h"
 #include "core/plugin/check_suite.h"
 
@@ -21,12 +21,10 @@ typedef struct {
 static void make_turn(Turn *turn, guint goal, guint number)
 {
   guint colour = (goal + number) % N_COLOURS, i;
-
   g_snprintf(turn->text, sizeof turn->text, "turn %u of goal %u: the ball is %s", number, goal,
              colours[colour]);
   for (i = 0; i < N_COLOURS; i++) {
     guint answer = (i + goal * 3 + number) % N_COLOURS;
-
     turn->candidates[i] = answers[answer];
     if (answer == colour)
       turn->right = i;
@@ -53,17 +51,14 @@ static void add_turn(CwTrajectoryBuilder *builder, const Turn *turn, guint numbe
 GPtrArray *cw_check_demonstrations(guint n_goals)
 {
   GPtrArray *trajectories = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
-  guint i, number;
-
-  for (i = 0; i < 2 * n_goals; i++) {
+  for (guint i = 0; i < 2 * n_goals; i++) {
     char *goal_id = g_strdup_printf("goal-%u", i / 2);
     CwTrajectoryBuilder *builder = cw_trajectory_builder_new(
         "train", i / 2, goal_id, i % 2 == 0 ? "expert" : "beginner", i, CW_CHECK_SEED);
     gboolean all_right = TRUE;
 
-    for (number = 0; number < N_TURNS; number++) {
+    for (guint number = 0; number < N_TURNS; number++) {
       Turn turn;
-
       make_turn(&turn, i / 2, number);
       add_turn(builder, &turn, number, i % 2 == 0 ? turn.right : (turn.right + 1) % N_COLOURS, NAN, NAN,
                &all_right);
@@ -78,9 +73,7 @@ GPtrArray *cw_check_demonstrations(guint n_goals)
 GPtrArray *cw_check_hollow_trajectories(guint n)
 {
   GPtrArray *trajectories = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
-  guint i;
-
-  for (i = 0; i < n; i++)
+  for (guint i = 0; i < n; i++)
     g_ptr_array_add(trajectories, cw_trajectory_builder_finish(cw_trajectory_builder_new(
                                       "train", i, "hollow", "nobody", i, CW_CHECK_SEED)));
   return trajectories;
@@ -93,15 +86,12 @@ static CwTrajectory *roll_out_one(CwPolicy *policy, guint goal, guint64 group, g
       cw_trajectory_builder_new("train", goal, "goal", "policy", episode, CW_CHECK_SEED);
   CwRandom *random = cw_random_new(CW_CHECK_SEED, "check rollout", episode, 0);
   gboolean all_right = TRUE, scored = TRUE;
-  guint number;
-
-  for (number = 0; number < N_TURNS && scored; number++) {
+  for (guint number = 0; number < N_TURNS && scored; number++) {
     float logits[N_COLOURS], value = 0;
     Turn turn;
     CwDecision decision = {sizeof decision, turn.text, turn.candidates, N_COLOURS};
     const CwDecision *decisions[] = {&decision};
     guint chosen;
-
     make_turn(&turn, goal, number);
     scored = cw_policy_score(policy, decisions, 1, logits, &value, error);
     if (scored) {
@@ -122,13 +112,11 @@ GPtrArray *cw_check_roll_out(CwPolicy *policy, const CwCollectRequest *request, 
 {
   GPtrArray *episodes = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
   guint group_size = MAX(request->group_size, 1), i;
-
   for (i = 0; i < request->n_episodes; i++) {
     guint64 episode = index * request->n_episodes + i;
     guint64 group = episode / group_size;
     CwTrajectory *trajectory = roll_out_one(policy, (guint)(group % 16), group, episode, error);
-
-    if (trajectory == NULL) {
+    if (!trajectory) {
       g_ptr_array_free(episodes, TRUE);
       return NULL;
     }

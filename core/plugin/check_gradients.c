@@ -1,6 +1,5 @@
-/* Compares a policy's gradients with central differences: of L = sum of w logit
- * + sum of u value with random w and u, for entries of its tensors, some with
- * the largest gradient and some at random. */
+/* Compares a policy's gradients with central differences: of L = sum of w logit + sum of u value with random
+ * w and u, for entries of its tensors, some with the largest gradient and some at random. */
 #include "core/plugin/check_policy.h"
 
 #include <math.h>
@@ -35,7 +34,6 @@ static void count_tensor(const char *name, const gint64 *shape, guint n_dimensio
                          float *gradient, gpointer user_data)
 {
   Probe *probe = user_data;
-
   (void)name, (void)shape, (void)n_dimensions, (void)weights, (void)gradient;
   probe->n_tensors++;
 }
@@ -46,8 +44,7 @@ static void pick_entries(const char *name, const gint64 *shape, guint n_dimensio
   Probe *probe = user_data;
   gsize size = cw_check_tensor_size(shape, n_dimensions), largest = 0, i;
   guint tensor = probe->tensor++;
-
-  if (gradient == NULL || size == 0 || tensor % probe->spacing != 0)
+  if (!gradient || size == 0 || tensor % probe->spacing != 0)
     return;
   for (i = 0; i < size; i++) {
     if (fabsf(gradient[i]) > fabsf(gradient[largest]))
@@ -55,7 +52,6 @@ static void pick_entries(const char *name, const gint64 *shape, guint n_dimensio
   }
   for (i = 0; i < MIN(PER_TENSOR, size); i++) {
     Entry entry = {.tensor = tensor};
-
     entry.element = i == 0 ? largest : cw_random_uint64(probe->random) % size;
     entry.weight = weights[entry.element];
     entry.gradient = gradient[entry.element];
@@ -69,7 +65,6 @@ static void set_weight(const char *name, const gint64 *shape, guint n_dimensions
                        float *gradient, gpointer user_data)
 {
   Probe *probe = user_data;
-
   (void)name, (void)shape, (void)n_dimensions, (void)gradient;
   if (probe->tensor++ == probe->wiggled->tensor)
     weights[probe->wiggled->element] = probe->new_weight;
@@ -81,7 +76,6 @@ static gboolean loss_at(Probe *probe, const Entry *entry, double weight, double 
   guint n_logits = cw_count_logits(probe->decisions, CW_CHECK_N_PLAIN), i;
   float *logits = g_new0(float, n_logits), values[CW_CHECK_N_PLAIN] = {0};
   gboolean scored;
-
   probe->wiggled = entry;
   probe->new_weight = (float)weight;
   probe->tensor = 0;
@@ -100,20 +94,17 @@ static gboolean loss_at(Probe *probe, const Entry *entry, double weight, double 
   return scored;
 }
 
-/* A difference is right when it is at one of two step widths: a wide one rounds
- * less, a narrow one bends less. */
+/* A difference is right when it is at one of two step widths: a wide one rounds less, a narrow one bends
+ * less. */
 static gboolean check_entry(Probe *probe, const Entry *entry, CwVerdict *verdict)
 {
   static const double widths[] = {1e-2, 1e-3};
   double above, below, difference = 0, unused;
   gboolean right = FALSE, scored = TRUE;
   GError *error = NULL;
-  guint i;
-
-  for (i = 0; i < G_N_ELEMENTS(widths) && scored && !right; i++) {
+  for (guint i = 0; i < G_N_ELEMENTS(widths) && scored && !right; i++) {
     double width = widths[i] * fmax(1, fabs(entry->weight));
     float high = (float)(entry->weight + width), low = (float)(entry->weight - width);
-
     scored = loss_at(probe, entry, high, &above, &error) && loss_at(probe, entry, low, &below, &error);
     difference = (above - below) / ((double)high - low);
     right = fabs(difference - entry->gradient) <= TOLERANCE * fmax(fabs(difference), fabs(entry->gradient)) +
@@ -158,14 +149,13 @@ void cw_check_gradients(CwSuite *suite, CwVerdict *verdict)
   CwPolicySubject *subject = suite->subject;
   guint n_logits = cw_count_logits(subject->decisions.all, CW_CHECK_N_PLAIN), i;
   Probe probe = {.decisions = subject->decisions.all};
-
   if ((suite->feature->capabilities & CW_POLICY_TRAINS) == 0 ||
-      suite->feature->vtable.policy->visit_tensors == NULL) {
+      !suite->feature->vtable.policy->visit_tensors) {
     cw_verdict_skip(verdict, "it does not train, or does not show its tensors");
     return;
   }
   probe.policy = cw_check_open_policy(suite, &subject->decisions, verdict);
-  if (probe.policy == NULL)
+  if (!probe.policy)
     return;
   probe.has_values = (suite->feature->capabilities & CW_POLICY_VALUES) != 0;
   probe.random = cw_random_new(CW_CHECK_SEED, "check gradients", 0, 0);

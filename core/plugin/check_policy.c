@@ -1,6 +1,5 @@
-/* The conformance suite of policies: scoring here, training in
- * check_training.c. The suite keeps one policy open for scoring; checks that
- * change a policy open their own. */
+/* The conformance suite of policies: scoring here, training in check_training.c. The suite keeps one policy
+ * open for scoring; checks that change a policy open their own. */
 #include "core/plugin/check_policy.h"
 
 #include <math.h>
@@ -14,7 +13,6 @@ static gboolean score(CwPolicySubject *subject, const CwDecision *const *decisio
                       float **values, CwVerdict *verdict)
 {
   GError *error = NULL;
-
   *logits = g_new0(float, cw_count_logits(decisions, n));
   *values = g_new0(float, n);
   if (cw_policy_score(subject->policy, decisions, n, *logits, *values, &error))
@@ -27,9 +25,7 @@ static gboolean score(CwPolicySubject *subject, const CwDecision *const *decisio
 static gboolean close_enough(const float *expected, const float *found, guint n)
 {
   double largest = 1e-6, difference = 0;
-  guint i;
-
-  for (i = 0; i < n; i++) {
+  for (guint i = 0; i < n; i++) {
     largest = fmax(largest, fabs(expected[i]));
     difference = fmax(difference, fabs((double)expected[i] - found[i]));
   }
@@ -41,7 +37,6 @@ static void compare(CwPolicySubject *subject, const CwDecision *decision, const 
                     const char *where, CwVerdict *verdict)
 {
   float *expected = NULL, *expected_value = NULL;
-
   if (score(subject, &decision, 1, &expected, &expected_value, verdict)) {
     if (!close_enough(expected, logits, decision->n_candidates))
       cw_verdict_fail(verdict,
@@ -59,14 +54,12 @@ static void compare(CwPolicySubject *subject, const CwDecision *decision, const 
 static void open_subject(CwSuite *suite, CwVerdict *verdict)
 {
   CwPolicySubject *subject = suite->subject;
-
   subject->policy = cw_check_open_policy(suite, &subject->decisions, verdict);
 }
 
 static void check_description(CwSuite *suite, CwVerdict *verdict)
 {
   CwPolicySubject *subject = suite->subject;
-
   cw_check_description(cw_policy_describe(subject->policy), verdict);
   suite->feature->vtable.policy->close(NULL);
 }
@@ -78,7 +71,6 @@ static void check_repetition(CwSuite *suite, CwVerdict *verdict)
   float *first = NULL, *second = NULL, *values = NULL, *more_values = NULL;
   guint n_logits = cw_count_logits(all, CW_CHECK_N_DECISIONS);
   GError *error = NULL;
-
   if (score(subject, all, CW_CHECK_N_DECISIONS, &first, &values, verdict) &&
       score(subject, all, CW_CHECK_N_DECISIONS, &second, &more_values, verdict)) {
     if (memcmp(first, second, n_logits * sizeof(float)) != 0 ||
@@ -102,13 +94,11 @@ static void check_batches(CwSuite *suite, CwVerdict *verdict)
   CwPolicySubject *subject = suite->subject;
   const CwDecision *batch[N_REPEATS * CW_CHECK_N_DECISIONS];
   float *logits = NULL, *values = NULL, *at;
-  guint i;
-
-  for (i = 0; i < G_N_ELEMENTS(batch); i++)
+  for (guint i = 0; i < G_N_ELEMENTS(batch); i++)
     batch[i] = subject->decisions.all[i * 4 % CW_CHECK_N_DECISIONS];
   if (score(subject, batch, G_N_ELEMENTS(batch), &logits, &values, verdict)) {
     at = logits;
-    for (i = 0; i < G_N_ELEMENTS(batch); at += batch[i++]->n_candidates)
+    for (guint i = 0; i < G_N_ELEMENTS(batch); at += batch[i++]->n_candidates)
       compare(subject, batch[i], at, values[i], "in a large batch", verdict);
   }
   g_free(logits);
@@ -120,13 +110,11 @@ static void check_order(CwSuite *suite, CwVerdict *verdict)
   CwPolicySubject *subject = suite->subject;
   const CwDecision *batch[CW_CHECK_N_DECISIONS];
   float *logits = NULL, *values = NULL, *at;
-  guint i;
-
-  for (i = 0; i < G_N_ELEMENTS(batch); i++)
+  for (guint i = 0; i < G_N_ELEMENTS(batch); i++)
     batch[i] = subject->decisions.all[CW_CHECK_N_DECISIONS - 1 - i];
   if (score(subject, batch, G_N_ELEMENTS(batch), &logits, &values, verdict)) {
     at = logits;
-    for (i = 0; i < G_N_ELEMENTS(batch); at += batch[i++]->n_candidates)
+    for (guint i = 0; i < G_N_ELEMENTS(batch); at += batch[i++]->n_candidates)
       compare(subject, batch[i], at, values[i], "in a batch in reverse order", verdict);
   }
   g_free(logits);
@@ -138,7 +126,6 @@ static void check_decision(CwSuite *suite, guint index, CwVerdict *verdict)
 {
   CwPolicySubject *subject = suite->subject;
   float *logits = NULL, *values = NULL;
-
   score(subject, &subject->decisions.all[index], 1, &logits, &values, verdict);
   g_free(logits);
   g_free(values);
@@ -169,7 +156,6 @@ static void check_values(CwSuite *suite, CwVerdict *verdict)
   CwPolicySubject *subject = suite->subject;
   float logits[8], value = 7;
   GError *error = NULL;
-
   if (!cw_policy_score(subject->policy, subject->decisions.all, 1, logits, &value, &error))
     cw_verdict_fail_error(verdict, &error);
   else if (value == 7)
@@ -181,12 +167,9 @@ static void check_values(CwSuite *suite, CwVerdict *verdict)
 static void check_tokens(CwSuite *suite, CwVerdict *verdict)
 {
   CwPolicySubject *subject = suite->subject;
-  guint i;
-
-  for (i = 0; i < CW_CHECK_N_DECISIONS; i++) {
+  for (guint i = 0; i < CW_CHECK_N_DECISIONS; i++) {
     const CwDecision *decision = subject->decisions.all[i];
     guint n = cw_policy_count_tokens(subject->policy, decision);
-
     if (n != cw_policy_count_tokens(subject->policy, decision))
       cw_verdict_fail(verdict, "count_tokens gives two answers for \"%.40s\"", decision->observation);
     if (n == 0 && decision->observation[0] != '\0')

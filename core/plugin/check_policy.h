@@ -1,13 +1,11 @@
-/* What the two halves of the policy suite share: a handful of decisions, and
- * training on them. */
+/* What the two halves of the policy suite share: a handful of decisions, and training on them. */
 #ifndef CW_CHECK_POLICY_H
 #define CW_CHECK_POLICY_H
 
 #include "core/plugin/check_suite.h"
 
-/* The decisions that policies are tried on: plain ones first (the first
- * CW_CHECK_N_PLAIN), then one candidate, empty texts, a very long text, and text
- * beyond ASCII. */
+/* The decisions that policies are tried on: plain ones first (the first CW_CHECK_N_PLAIN), then one
+ * candidate, empty texts, a very long text, and text beyond ASCII. */
 #define CW_CHECK_N_PLAIN     3
 #define CW_CHECK_N_DECISIONS 7
 
@@ -30,8 +28,8 @@ typedef struct {
 /* The number of elements of a tensor. */
 gsize cw_check_tensor_size(const gint64 *shape, guint n_dimensions);
 
-/* Opens the feature's policy and trains it for two updates, if it trains, so that
- * nothing is zero that need not be; NULL with the verdict failed. */
+/* Opens the feature's policy and trains it for two updates, if it trains, so that nothing is zero that need
+ * not be; NULL with the verdict failed. */
 CwPolicy *cw_check_open_policy(CwSuite *suite, const CwCheckDecisions *decisions, CwVerdict *verdict);
 
 /* forward and backward of the loss below on the plain decisions, times `scale`. */
@@ -40,8 +38,8 @@ gboolean cw_check_accumulate(CwPolicy *policy, const CwCheckDecisions *decisions
 /* cw_check_accumulate and a step; `n_updates` times. */
 gboolean cw_check_train(CwPolicy *policy, const CwCheckDecisions *decisions, guint n_updates,
                         double learning_rate, GError **error);
-/* The loss in evaluation: cross-entropy of the last candidate plus half the
- * squared distance of the value from 1, mean over the plain decisions. */
+/* The loss in evaluation: cross-entropy of the last candidate plus half the squared distance of the value
+ * from 1, mean over the plain decisions. */
 gboolean cw_check_loss(CwPolicy *policy, const CwCheckDecisions *decisions, double *loss, GError **error);
 
 /* The checks of policies that train, for the suite's list. */

@@ -1,6 +1,6 @@
-/* Runs checks and watches the process: standard output is turned into a file
- * while a check runs, and the C library's generator gets a state of our own whose
- * bytes must not change. Both are put back before anything is reported. */
+/* Runs checks and watches the process: standard output is turned into a file while a check runs, and the C
+ * library's generator gets a state of our own whose bytes must not change. Both are put back before anything
+ * is reported. */
 #include "core/plugin/check_suite.h"
 
 #include <fcntl.h>
@@ -35,7 +35,6 @@ static gboolean set_verdict(CwVerdict *verdict, CwCheckResult result, const char
 gboolean cw_verdict_fail(CwVerdict *verdict, const char *format, ...)
 {
   va_list arguments;
-
   va_start(arguments, format);
   set_verdict(verdict, CW_CHECK_FAILED, format, arguments);
   va_end(arguments);
@@ -45,7 +44,6 @@ gboolean cw_verdict_fail(CwVerdict *verdict, const char *format, ...)
 gboolean cw_verdict_skip(CwVerdict *verdict, const char *format, ...)
 {
   va_list arguments;
-
   va_start(arguments, format);
   set_verdict(verdict, CW_CHECK_SKIPPED, format, arguments);
   va_end(arguments);
@@ -54,7 +52,7 @@ gboolean cw_verdict_skip(CwVerdict *verdict, const char *format, ...)
 
 gboolean cw_verdict_fail_error(CwVerdict *verdict, GError **error)
 {
-  cw_verdict_fail(verdict, "%s", *error != NULL ? (*error)->message : "failed without an error");
+  cw_verdict_fail(verdict, "%s", *error ? (*error)->message : "failed without an error");
   g_clear_error(error);
   return FALSE;
 }
@@ -63,7 +61,7 @@ static void report(CwSuite *suite, const char *check, CwVerdict *verdict)
 {
   suite->n_checks++;
   suite->n_failed += verdict->result == CW_CHECK_FAILED;
-  suite->report(suite->feature, check, verdict->result, verdict->message != NULL ? verdict->message : "",
+  suite->report(suite->feature, check, verdict->result, verdict->message ? verdict->message : "",
                 suite->user_data);
   g_clear_pointer(&verdict->message, g_free);
 }
@@ -73,10 +71,9 @@ static void look_at_output(Watch *watch, const char *check)
 {
   char start[61];
   size_t n;
-
   if (fseek(watch->output, 0, SEEK_END) != 0 || ftell(watch->output) <= watch->n_output)
     return;
-  if (watch->printed == NULL && fseek(watch->output, watch->n_output, SEEK_SET) == 0) {
+  if (!watch->printed && fseek(watch->output, watch->n_output, SEEK_SET) == 0) {
     n = fread(start, 1, sizeof start - 1, watch->output);
     start[n] = '\0';
     watch->printed = g_strdup_printf("%s printed \"%s\"; a plugin never prints", check, g_strchomp(start));
@@ -89,10 +86,9 @@ static void watch_check(Watch *watch, CwSuite *suite, const CwCheck *check, CwVe
 {
   char *previous = initstate(1, watch->state, sizeof watch->state);
   int output = -1;
-
   memcpy(watch->expected, watch->state, sizeof watch->state);
   fflush(stdout);
-  if (watch->output != NULL) {
+  if (watch->output) {
     output = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
     if (output >= 0)
       dup2(fileno(watch->output), STDOUT_FILENO);
@@ -105,7 +101,7 @@ static void watch_check(Watch *watch, CwSuite *suite, const CwCheck *check, CwVe
     look_at_output(watch, check->name);
   }
   setstate(previous);
-  if (watch->drew == NULL && memcmp(watch->state, watch->expected, sizeof watch->state) != 0)
+  if (!watch->drew && memcmp(watch->state, watch->expected, sizeof watch->state) != 0)
     watch->drew =
         g_strdup_printf("%s used rand(), random() or srand(); take a CwRandom instead", check->name);
 }
@@ -113,14 +109,13 @@ static void watch_check(Watch *watch, CwSuite *suite, const CwCheck *check, CwVe
 static void report_watch(CwSuite *suite, Watch *watch)
 {
   CwVerdict verdict = {CW_CHECK_PASSED, NULL};
-
-  if (watch->output == NULL)
+  if (!watch->output)
     cw_verdict_skip(&verdict, "no temporary file could be made to catch it");
-  else if (watch->printed != NULL)
+  else if (watch->printed)
     cw_verdict_fail(&verdict, "%s", watch->printed);
   report(suite, "standard_output_is_left_alone", &verdict);
   verdict = (CwVerdict){CW_CHECK_PASSED, NULL};
-  if (watch->drew != NULL)
+  if (watch->drew)
     cw_verdict_fail(&verdict, "%s", watch->drew);
   report(suite, "global_random_generator_is_left_alone", &verdict);
 }
@@ -128,18 +123,15 @@ static void report_watch(CwSuite *suite, Watch *watch)
 void cw_suite_run(CwSuite *suite, const CwCheck *checks, guint n_checks)
 {
   Watch watch = {.output = tmpfile()};
-  guint i;
-
-  for (i = 0; i < n_checks; i++) {
+  for (guint i = 0; i < n_checks; i++) {
     CwVerdict verdict = {CW_CHECK_PASSED, NULL};
-
     watch_check(&watch, suite, &checks[i], &verdict);
     report(suite, checks[i].name, &verdict);
     if (i == 0 && verdict.result == CW_CHECK_FAILED)
       break;
   }
   report_watch(suite, &watch);
-  if (watch.output != NULL)
+  if (watch.output)
     fclose(watch.output);
   g_free(watch.printed);
   g_free(watch.drew);
@@ -148,7 +140,6 @@ void cw_suite_run(CwSuite *suite, const CwCheck *checks, guint n_checks)
 void cw_check_description(const char *const *pairs, CwVerdict *verdict)
 {
   guint n = g_strv_length((char **)pairs), i, j;
-
   if (n == 0) {
     cw_verdict_fail(verdict, "expected pairs of key and value, found none");
     return;
@@ -179,20 +170,18 @@ char *cw_check_make_directory(GError **error)
 
 void cw_check_forget_directory(char *directory)
 {
-  GDir *listing = directory != NULL ? g_dir_open(directory, 0, NULL) : NULL;
+  GDir *listing = directory ? g_dir_open(directory, 0, NULL) : NULL;
   const char *name;
-
-  while (listing != NULL && (name = g_dir_read_name(listing)) != NULL) {
+  while (listing && (name = g_dir_read_name(listing))) {
     char *path = g_build_filename(directory, name, NULL);
-
     if (g_remove(path) == 0)
       g_free(path);
     else
       cw_check_forget_directory(path);
   }
-  if (listing != NULL)
+  if (listing)
     g_dir_close(listing);
-  if (directory != NULL)
+  if (directory)
     g_rmdir(directory);
   g_free(directory);
 }
@@ -201,11 +190,9 @@ static void append_weights(const char *name, const gint64 *shape, guint n_dimens
                            float *gradient, gpointer user_data)
 {
   gsize size = sizeof(float);
-  guint d;
-
   (void)name;
   (void)gradient;
-  for (d = 0; d < n_dimensions; d++)
+  for (guint d = 0; d < n_dimensions; d++)
     size *= (gsize)shape[d];
   g_byte_array_append(user_data, (const guint8 *)weights, (guint)size);
 }
@@ -213,7 +200,6 @@ static void append_weights(const char *name, const gint64 *shape, guint n_dimens
 GByteArray *cw_check_copy_weights(CwPolicy *policy)
 {
   GByteArray *copy = g_byte_array_new();
-
   cw_policy_visit_tensors(policy, append_weights, copy);
   return copy;
 }
@@ -221,7 +207,6 @@ GByteArray *cw_check_copy_weights(CwPolicy *policy)
 gboolean cw_check_same_weights(GByteArray *a, GByteArray *b)
 {
   gboolean same = a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
-
   g_byte_array_free(a, TRUE);
   g_byte_array_free(b, TRUE);
   return same;

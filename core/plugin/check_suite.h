@@ -1,5 +1,5 @@
-/* What the conformance suites share: running named checks one by one, and
- * watching the process while they run. */
+/* What the conformance suites share: running named checks one by one, and watching the process while they
+ * run. */
 #ifndef CW_CHECK_SUITE_H
 #define CW_CHECK_SUITE_H
 
@@ -39,9 +39,9 @@ struct CwSuite {
   gpointer subject; /* what the suite of the kind keeps between its checks */
 };
 
-/* Runs the checks in order (the first opens the subject: when it fails, the others
- * are not run), then two about what the process noticed meanwhile: nothing on
- * standard output, no draw from the C library's generator. */
+/* Runs the checks in order (the first opens the subject: when it fails, the others are not run), then two
+ * about what the process noticed meanwhile: nothing on standard output, no draw from the C library's
+ * generator. */
 void cw_suite_run(CwSuite *suite, const CwCheck *checks, guint n_checks);
 
 /* The suites of the kinds. */
@@ -49,8 +49,8 @@ void cw_check_environment(CwSuite *suite);
 void cw_check_policy(CwSuite *suite);
 void cw_check_algorithm(CwSuite *suite);
 
-/* Options of a feature from YAML text (with several features in its plugin: from
- * what stands under its name), and with option "model" set unless `model` is NULL.
+/* Options of a feature from YAML text (with several features in its plugin: from what stands under its name),
+ * and with option "model" set unless `model` is NULL.
  * `name` is what messages call the text. Returns NULL with error; NULL without
  * one for a feature without options. Free with cw_options_free. */
 gpointer cw_check_fill_options(const CwRegisteredFeature *feature, const char *yaml, const char *name,

@@ -1,5 +1,5 @@
-/* The conformance suite of policies, second half: gradients, steps, clones and
- * saved states. Each check opens a policy of its own. */
+/* The conformance suite of policies, second half: gradients, steps, clones and saved states. Each check opens
+ * a policy of its own. */
 #include "core/plugin/check_policy.h"
 
 #include <math.h>
@@ -11,7 +11,6 @@
 static CwPolicy *begin(CwSuite *suite, guint64 capability, const char *without, CwVerdict *verdict)
 {
   CwPolicySubject *subject = suite->subject;
-
   if ((suite->feature->capabilities & capability) != capability) {
     cw_verdict_skip(verdict, "%s", without);
     return NULL;
@@ -26,7 +25,7 @@ static CwPolicy *begin_training(CwSuite *suite, CwVerdict *verdict)
 
 static CwPolicy *begin_with_tensors(CwSuite *suite, CwVerdict *verdict)
 {
-  if (suite->feature->vtable.policy->visit_tensors == NULL) {
+  if (!suite->feature->vtable.policy->visit_tensors) {
     cw_verdict_skip(verdict, "it does not show its tensors");
     return NULL;
   }
@@ -44,7 +43,6 @@ static float *score_all(CwSuite *suite, CwPolicy *policy, CwVerdict *verdict)
   const CwCheckDecisions *decisions = decisions_of(suite);
   float *logits = g_new0(float, cw_count_logits(decisions->all, CW_CHECK_N_DECISIONS));
   GError *error = NULL;
-
   if (cw_policy_score(policy, decisions->all, CW_CHECK_N_DECISIONS, logits, NULL, &error))
     return logits;
   cw_verdict_fail_error(verdict, &error);
@@ -56,8 +54,7 @@ static float *score_all(CwSuite *suite, CwPolicy *policy, CwVerdict *verdict)
 static gboolean same_logits(CwSuite *suite, float *a, float *b)
 {
   gsize size = cw_count_logits(decisions_of(suite)->all, CW_CHECK_N_DECISIONS) * sizeof(float);
-  gboolean same = a != NULL && b != NULL && memcmp(a, b, size) == 0;
-
+  gboolean same = a && b && memcmp(a, b, size) == 0;
   g_free(a);
   g_free(b);
   return same;
@@ -69,14 +66,13 @@ static void append_gradient(const char *name, const gint64 *shape, guint n_dimen
 {
   (void)name;
   (void)weights;
-  if (gradient != NULL)
+  if (gradient)
     g_array_append_vals(user_data, gradient, (guint)cw_check_tensor_size(shape, n_dimensions));
 }
 
 static GArray *copy_gradients(CwPolicy *policy)
 {
   GArray *copy = g_array_new(FALSE, FALSE, sizeof(float));
-
   cw_policy_visit_tensors(policy, append_gradient, copy);
   return copy;
 }
@@ -84,9 +80,7 @@ static GArray *copy_gradients(CwPolicy *policy)
 static double norm_of(const GArray *vector)
 {
   double sum = 0;
-  guint i;
-
-  for (i = 0; i < vector->len; i++)
+  for (guint i = 0; i < vector->len; i++)
     sum += (double)g_array_index(vector, float, i) * g_array_index(vector, float, i);
   return sqrt(sum);
 }
@@ -98,9 +92,7 @@ void cw_check_gradients_add_up(CwSuite *suite, CwVerdict *verdict)
   GError *error = NULL;
   GArray *once, *thrice;
   double difference = 0, largest = 0;
-  guint i;
-
-  if (policy == NULL)
+  if (!policy)
     return;
   if (!cw_check_accumulate(policy, decisions, 1, &error)) {
     cw_verdict_fail_error(verdict, &error);
@@ -111,7 +103,7 @@ void cw_check_gradients_add_up(CwSuite *suite, CwVerdict *verdict)
   if (!cw_check_accumulate(policy, decisions, 2, &error))
     cw_verdict_fail_error(verdict, &error);
   thrice = copy_gradients(policy);
-  for (i = 0; i < MIN(once->len, thrice->len); i++) {
+  for (guint i = 0; i < MIN(once->len, thrice->len); i++) {
     largest = fmax(largest, fabs(g_array_index(once, float, i)));
     difference =
         fmax(difference, fabs(3.0 * g_array_index(once, float, i) - g_array_index(thrice, float, i)));
@@ -135,8 +127,7 @@ void cw_check_training_lowers_loss(CwSuite *suite, CwVerdict *verdict)
   CwPolicy *policy = begin_training(suite, verdict);
   double before, after;
   GError *error = NULL;
-
-  if (policy == NULL)
+  if (!policy)
     return;
   if (!cw_check_loss(policy, decisions, &before, &error) ||
       !cw_check_train(policy, decisions, 10, LEARNING_RATE, &error) ||
@@ -153,8 +144,7 @@ void cw_check_step_clears_gradients(CwSuite *suite, CwVerdict *verdict)
   CwPolicy *policy = begin_with_tensors(suite, verdict);
   GError *error = NULL;
   GArray *gradients;
-
-  if (policy == NULL)
+  if (!policy)
     return;
   if (!cw_check_train(policy, decisions_of(suite), 1, LEARNING_RATE, &error))
     cw_verdict_fail_error(verdict, &error);
@@ -171,15 +161,14 @@ static void scale_gradient(const char *name, const gint64 *shape, guint n_dimens
 {
   const double *scale = user_data;
   gsize size = cw_check_tensor_size(shape, n_dimensions), i;
-
   (void)name;
   (void)weights;
-  for (i = 0; gradient != NULL && i < size; i++)
+  for (i = 0; gradient && i < size; i++)
     gradient[i] = (float)(gradient[i] * *scale);
 }
 
-/* One step with gradients of some size, clipped by the policy or scaled by us
- * before it: both must lead to the same weights. */
+/* One step with gradients of some size, clipped by the policy or scaled by us before it: both must lead to
+ * the same weights. */
 static GByteArray *take_clipped_step(CwSuite *suite, gboolean by_policy, CwVerdict *verdict)
 {
   CwPolicy *policy = begin_with_tensors(suite, verdict);
@@ -187,8 +176,7 @@ static GByteArray *take_clipped_step(CwSuite *suite, gboolean by_policy, CwVerdi
   double norm, reported = -1, half = 0.5;
   GError *error = NULL;
   GArray *gradients;
-
-  if (policy == NULL)
+  if (!policy)
     return NULL;
   if (!cw_check_accumulate(policy, decisions_of(suite), 20, &error)) {
     cw_verdict_fail_error(verdict, &error);
@@ -213,11 +201,9 @@ static GByteArray *take_clipped_step(CwSuite *suite, gboolean by_policy, CwVerdi
 void cw_check_clipping(CwSuite *suite, CwVerdict *verdict)
 {
   GByteArray *clipped = take_clipped_step(suite, TRUE, verdict);
-  GByteArray *scaled = clipped != NULL ? take_clipped_step(suite, FALSE, verdict) : NULL;
+  GByteArray *scaled = clipped ? take_clipped_step(suite, FALSE, verdict) : NULL;
   double difference = 0;
-  gsize i;
-
-  for (i = 0; scaled != NULL && i < clipped->len / sizeof(float); i++)
+  for (gsize i = 0; scaled && i < clipped->len / sizeof(float); i++)
     difference = fmax(difference, fabs((double)((float *)(gpointer)clipped->data)[i] -
                                        ((float *)(gpointer)scaled->data)[i]));
   if (difference > 1e-3 * LEARNING_RATE)
@@ -226,9 +212,9 @@ void cw_check_clipping(CwSuite *suite, CwVerdict *verdict)
         "a step clipped to half the norm and a step with halved gradients lead to weights that differ by "
         "%g",
         difference);
-  if (clipped != NULL)
+  if (clipped)
     g_byte_array_free(clipped, TRUE);
-  if (scaled != NULL)
+  if (scaled)
     g_byte_array_free(scaled, TRUE);
 }
 
@@ -236,9 +222,8 @@ static void spoil_gradient(const char *name, const gint64 *shape, guint n_dimens
                            float *gradient, gpointer user_data)
 {
   const char **spoilt = user_data;
-
   (void)weights;
-  if (*spoilt == NULL && gradient != NULL && cw_check_tensor_size(shape, n_dimensions) > 0) {
+  if (!*spoilt && gradient && cw_check_tensor_size(shape, n_dimensions) > 0) {
     gradient[0] = NAN;
     *spoilt = g_intern_string(name);
   }
@@ -250,8 +235,7 @@ void cw_check_bad_gradient(CwSuite *suite, CwVerdict *verdict)
   const char *spoilt = NULL;
   GError *error = NULL;
   GByteArray *before;
-
-  if (policy == NULL)
+  if (!policy)
     return;
   before = cw_check_copy_weights(policy);
   if (!cw_check_accumulate(policy, decisions_of(suite), 1, &error))
@@ -261,7 +245,7 @@ void cw_check_bad_gradient(CwSuite *suite, CwVerdict *verdict)
     cw_verdict_fail(verdict, "step took a gradient that is nan");
   else if (!g_error_matches(error, CW_POLICY_ERROR, CW_ERROR_NUMERIC))
     cw_verdict_fail(verdict, "expected CW_POLICY_ERROR / CW_ERROR_NUMERIC, found: %s", error->message);
-  else if (spoilt != NULL && strstr(error->message, spoilt) == NULL)
+  else if (spoilt && !strstr(error->message, spoilt))
     cw_verdict_fail(verdict, "expected a message that names the tensor %s, found: %s", spoilt,
                     error->message);
   g_clear_error(&error);
@@ -276,7 +260,6 @@ static void compare_futures(CwSuite *suite, CwPolicy *a, CwPolicy *b, const char
   const CwCheckDecisions *decisions = decisions_of(suite);
   gboolean trains = (suite->feature->capabilities & CW_POLICY_TRAINS) != 0;
   GError *error = NULL;
-
   if (!same_logits(suite, score_all(suite, a, verdict), score_all(suite, b, verdict)))
     cw_verdict_fail(verdict, "%s scores differently", who);
   else if (trains && (!cw_check_train(a, decisions, 3, LEARNING_RATE, &error) ||
@@ -293,12 +276,11 @@ void cw_check_save_and_load(CwSuite *suite, CwVerdict *verdict)
   char *directory = NULL;
   CwPolicy *other;
   GError *error = NULL;
-
-  if (policy == NULL)
+  if (!policy)
     return;
   directory = cw_check_make_directory(&error);
   other = cw_policy_open(suite->feature, suite->options, CW_CHECK_SEED + 1, NULL);
-  if (directory == NULL || other == NULL || !cw_policy_save(policy, directory, &error) ||
+  if (!directory || !other || !cw_policy_save(policy, directory, &error) ||
       !cw_policy_load(other, directory, &error))
     cw_verdict_fail_error(verdict, &error);
   else
@@ -320,11 +302,10 @@ void cw_check_failed_load(CwSuite *suite, CwVerdict *verdict)
   char *directory;
   float *before;
   GError *error = NULL;
-
-  if (policy == NULL)
+  if (!policy)
     return;
   directory = cw_check_make_directory(&error);
-  if (directory == NULL) {
+  if (!directory) {
     cw_verdict_fail_error(verdict, &error);
     cw_policy_close(policy);
     return;
@@ -332,7 +313,7 @@ void cw_check_failed_load(CwSuite *suite, CwVerdict *verdict)
   before = score_all(suite, policy, verdict);
   if (cw_policy_load(policy, directory, &error))
     cw_verdict_fail(verdict, "load took an empty directory");
-  else if (strstr(error->message, directory) == NULL)
+  else if (!strstr(error->message, directory))
     cw_verdict_fail(verdict, "expected a message that names a file in %s, found: %s", directory,
                     error->message);
   g_clear_error(&error);
@@ -344,9 +325,7 @@ void cw_check_failed_load(CwSuite *suite, CwVerdict *verdict)
 
 static gboolean has_model_option(const CwOptionTable *table)
 {
-  guint i;
-
-  for (i = 0; i < table->n_rows; i++) {
+  for (guint i = 0; i < table->n_rows; i++) {
     if (strcmp(table->rows[i].name, "model") == 0)
       return TRUE;
   }
@@ -360,10 +339,9 @@ static gboolean reopens(CwSuite *suite, CwPolicy *policy, const char *yaml, cons
 {
   GError *error = NULL;
   gpointer options = cw_check_fill_options(suite->feature, yaml, "options", directory, &error);
-  CwPolicy *other = error == NULL ? cw_policy_open(suite->feature, options, CW_CHECK_SEED + 1, &error) : NULL;
+  CwPolicy *other = !error ? cw_policy_open(suite->feature, options, CW_CHECK_SEED + 1, &error) : NULL;
   gboolean same = FALSE;
-
-  if (other == NULL)
+  if (!other)
     cw_verdict_fail_error(verdict, &error);
   else
     same = same_logits(suite, score_all(suite, policy, verdict), score_all(suite, other, verdict));
@@ -372,23 +350,21 @@ static gboolean reopens(CwSuite *suite, CwPolicy *policy, const char *yaml, cons
   return same;
 }
 
-/* The options at hand may ask for other weights than the folder's; then the
- * defaults have to do. */
+/* The options at hand may ask for other weights than the folder's; then the defaults have to do. */
 void cw_check_saved_model_opens(CwSuite *suite, CwVerdict *verdict)
 {
   CwPolicy *policy;
   char *directory;
   GError *error = NULL;
-
   if (!has_model_option(&suite->feature->options)) {
     cw_verdict_skip(verdict, "it has no option 'model'");
     return;
   }
   policy = begin(suite, 0, "", verdict);
-  if (policy == NULL)
+  if (!policy)
     return;
   directory = cw_check_make_directory(&error);
-  if (directory == NULL || !cw_policy_save(policy, directory, &error))
+  if (!directory || !cw_policy_save(policy, directory, &error))
     cw_verdict_fail_error(verdict, &error);
   else if (!reopens(suite, policy, suite->options_yaml, directory, verdict) &&
            !reopens(suite, policy, NULL, directory, verdict))
@@ -404,11 +380,10 @@ void cw_check_clone(CwSuite *suite, CwVerdict *verdict)
   CwPolicy *clone;
   GError *error = NULL;
   float *before;
-
-  if (policy == NULL)
+  if (!policy)
     return;
   clone = cw_policy_clone_frozen(policy, &error);
-  if (clone == NULL) {
+  if (!clone) {
     cw_verdict_fail_error(verdict, &error);
     cw_policy_close(policy);
     return;
@@ -431,12 +406,11 @@ void cw_check_policies_apart(CwSuite *suite, CwVerdict *verdict)
   CwPolicy *other;
   GError *error = NULL;
   float *before;
-
-  if (policy == NULL)
+  if (!policy)
     return;
   before = score_all(suite, policy, verdict);
   other = cw_check_open_policy(suite, decisions_of(suite), verdict);
-  if (other != NULL && !cw_check_train(other, decisions_of(suite), 3, LEARNING_RATE, &error))
+  if (other && !cw_check_train(other, decisions_of(suite), 3, LEARNING_RATE, &error))
     cw_verdict_fail_error(verdict, &error);
   if (!same_logits(suite, before, score_all(suite, policy, verdict)))
     cw_verdict_fail(verdict, "training one policy changed the scores of another");

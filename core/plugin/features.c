@@ -1,7 +1,6 @@
-/* Copies what a plugin declares into structs of the host's own size, so that
- * the rest of the host never meets a struct that is shorter (an older plugin:
- * the missing members read as zero, the documented default) or longer. A
- * feature that is not whole is refused here, with the whole plugin. */
+/* Copies what a plugin declares into structs of the host's own size, so that the rest of the host never meets
+ * a struct that is shorter (an older plugin: the missing members read as zero, the documented default) or
+ * longer. A feature that is not whole is refused here, with the whole plugin. */
 #include "core/plugin/loader.h"
 
 #include <stddef.h>
@@ -27,8 +26,7 @@ const char *cw_feature_kind_name(CwFeatureKind kind)
 void cw_loader_feature_free(gpointer data)
 {
   CwRegisteredFeature *feature = data;
-
-  if (feature == NULL)
+  if (!feature)
     return;
   g_free((gpointer)feature->vtable.any);
   g_free((gpointer)feature->options.rows);
@@ -45,7 +43,6 @@ static void set_format_error(GError **error, const CwLoadedPlugin *plugin, const
 {
   va_list arguments;
   char *text;
-
   va_start(arguments, format);
   text = g_strdup_vprintf(format, arguments);
   va_end(arguments);
@@ -70,7 +67,7 @@ static gboolean check_identity(const CwLoadedPlugin *plugin, guint index, const 
                 plugin->path, index, (int)feature->kind);
     return FALSE;
   }
-  if (feature->name == NULL || feature->summary == NULL) {
+  if (!feature->name || !feature->summary) {
     g_set_error(error, CW_PLUGIN_ERROR, CW_ERROR_FORMAT,
                 "%s: feature %u: expected a name and a summary, found NULL; fill both in its CwFeature",
                 plugin->path, index);
@@ -89,8 +86,7 @@ static gboolean check_identity(const CwLoadedPlugin *plugin, guint index, const 
 static gboolean check_sizes(const CwLoadedPlugin *plugin, const CwFeature *feature, GError **error)
 {
   gsize minimum = cw_loader_vtable_minimum(feature->kind);
-
-  if (feature->vtable == NULL) {
+  if (!feature->vtable) {
     set_format_error(error, plugin, feature, "expected a vtable, found NULL; set .vtable and .vtable_size");
     return FALSE;
   }
@@ -102,7 +98,7 @@ static gboolean check_sizes(const CwLoadedPlugin *plugin, const CwFeature *featu
         minimum, sizeof(gpointer), feature->vtable_size);
     return FALSE;
   }
-  if (feature->n_options > 0 && feature->options == NULL) {
+  if (feature->n_options > 0 && !feature->options) {
     set_format_error(
         error, plugin, feature,
         "expected %u option rows, found NULL; fill the option members with CW_FEATURE_OPTIONS(...)",
@@ -125,9 +121,7 @@ static gboolean check_sizes(const CwLoadedPlugin *plugin, const CwFeature *featu
 static gpointer copy_array(gconstpointer from, guint n, gsize stride, gsize size)
 {
   char *copy = g_malloc0_n(MAX(n, 1), size);
-  guint i;
-
-  for (i = 0; i < n; i++)
+  for (guint i = 0; i < n; i++)
     memcpy(copy + i * size, (const char *)from + i * stride, MIN(stride, size));
   return copy;
 }
@@ -135,7 +129,6 @@ static gpointer copy_array(gconstpointer from, guint n, gsize stride, gsize size
 static CwRegisteredFeature *copy_feature(const CwLoadedPlugin *plugin, const CwFeature *feature)
 {
   CwRegisteredFeature *copy = g_new0(CwRegisteredFeature, 1);
-
   copy->kind = feature->kind;
   copy->name = feature->name;
   copy->summary = feature->summary;
@@ -154,9 +147,7 @@ static gboolean check_unique(const CwLoadedPlugin *plugin, const CwFeature *feat
                              const GPtrArray *registered, GError **error)
 {
   const CwFeature *feature = &features[index];
-  guint i;
-
-  for (i = 0; i < index; i++) {
+  for (guint i = 0; i < index; i++) {
     if (features[i].kind == feature->kind && strcmp(features[i].name, feature->name) == 0) {
       set_format_error(
           error, plugin, feature,
@@ -166,9 +157,8 @@ static gboolean check_unique(const CwLoadedPlugin *plugin, const CwFeature *feat
       return FALSE;
     }
   }
-  for (i = 0; i < registered->len; i++) {
+  for (guint i = 0; i < registered->len; i++) {
     const CwRegisteredFeature *other = registered->pdata[i];
-
     if (other->kind == feature->kind && strcmp(other->name, feature->name) == 0) {
       set_format_error(
           error, plugin, feature,
@@ -186,10 +176,9 @@ static gboolean check_slots(const CwLoadedPlugin *plugin, const CwFeature *featu
 {
   const char *needed_by = NULL;
   const char *slot = cw_loader_missing_slot(copy->kind, copy->capabilities, copy->vtable.any, &needed_by);
-
-  if (slot == NULL)
+  if (!slot)
     return TRUE;
-  if (needed_by == NULL)
+  if (!needed_by)
     set_format_error(error, plugin, feature,
                      "expected the slot '%s', which every %s fills, found NULL; set it in the vtable", slot,
                      cw_feature_kind_name(copy->kind));
@@ -206,8 +195,7 @@ static gboolean check_options(const CwLoadedPlugin *plugin, const CwFeature *fea
                               const CwRegisteredFeature *copy, GError **error)
 {
   char *problem = cw_options_self_check(&copy->options);
-
-  if (problem == NULL)
+  if (!problem)
     return TRUE;
   set_format_error(error, plugin, feature, "expected a sound option table, found: %s; correct that row",
                    problem);
@@ -221,8 +209,7 @@ static gboolean take_conversion(const CwLoadedPlugin *plugin, const CwFeature *f
 {
   CwConversion own = {0};
   char *problem;
-
-  if (declared == NULL)
+  if (!declared)
     return TRUE;
   if (declared->struct_size < CONVERSION_MINIMUM) {
     set_format_error(
@@ -232,13 +219,13 @@ static gboolean take_conversion(const CwLoadedPlugin *plugin, const CwFeature *f
     return FALSE;
   }
   memcpy(&own, declared, MIN(declared->struct_size, sizeof own));
-  if (own.summary == NULL || own.run == NULL) {
+  if (!own.summary || !own.run) {
     set_format_error(error, plugin, feature, "expected an %s with a summary and a run function, found NULL",
                      slot);
     return FALSE;
   }
-  if (own.n_options > 0 && (own.options == NULL || own.option_size < OPTION_MINIMUM ||
-                            own.option_size % G_ALIGNOF(CwOption) != 0)) {
+  if (own.n_options > 0 &&
+      (!own.options || own.option_size < OPTION_MINIMUM || own.option_size % G_ALIGNOF(CwOption) != 0)) {
     set_format_error(
         error, plugin, feature,
         "expected the option members of its %s to be filled with CW_FEATURE_OPTIONS(...), found %u rows "
@@ -252,7 +239,7 @@ static gboolean take_conversion(const CwLoadedPlugin *plugin, const CwFeature *f
   copy->options.n_rows = own.n_options;
   copy->options.size = own.options_size;
   problem = cw_options_self_check(&copy->options);
-  if (problem == NULL)
+  if (!problem)
     return TRUE;
   set_format_error(error, plugin, feature,
                    "expected a sound option table in its %s, found: %s; correct that row", slot, problem);
@@ -264,7 +251,6 @@ static gboolean take_conversions(const CwLoadedPlugin *plugin, const CwFeature *
                                  CwRegisteredFeature *copy, GError **error)
 {
   const CwConversion *import = NULL, *export = NULL;
-
   if (copy->kind == CW_FEATURE_ENVIRONMENT) {
     import = copy->vtable.environment->import;
     export = copy->vtable.environment->export;
@@ -283,17 +269,15 @@ GPtrArray *cw_loader_features(const CwLoadedPlugin *plugin, const GPtrArray *reg
   CwFeature *features = copy_array(descriptor->features, n, descriptor->feature_size, sizeof *features);
   GPtrArray *copies = g_ptr_array_new_with_free_func(cw_loader_feature_free);
   gboolean sound = TRUE;
-  guint i;
-
-  for (i = 0; i < n && sound; i++)
+  for (guint i = 0; i < n && sound; i++)
     sound = check_identity(plugin, i, &features[i], error) && check_sizes(plugin, &features[i], error);
-  for (i = 0; i < n && sound; i++)
+  for (guint i = 0; i < n && sound; i++)
     sound = check_unique(plugin, features, i, registered, error);
-  for (i = 0; i < n && sound; i++) {
+  for (guint i = 0; i < n && sound; i++) {
     g_ptr_array_add(copies, copy_feature(plugin, &features[i]));
     sound = check_slots(plugin, &features[i], copies->pdata[i], error);
   }
-  for (i = 0; i < n && sound; i++)
+  for (guint i = 0; i < n && sound; i++)
     sound = check_options(plugin, &features[i], copies->pdata[i], error) &&
             take_conversions(plugin, &features[i], copies->pdata[i], error);
   g_free(features);

@@ -20,7 +20,6 @@ CwAlgorithm *cw_algorithm_open(const CwRegisteredFeature *feature, gconstpointer
   GError *failure = NULL;
   gpointer object = feature->vtable.algorithm->open(options, &failure);
   CwAlgorithm *algorithm;
-
   if (!cw_blame(feature, "open", object != NULL, failure, error)) {
     feature->vtable.algorithm->close(object);
     return NULL;
@@ -34,7 +33,7 @@ CwAlgorithm *cw_algorithm_open(const CwRegisteredFeature *feature, gconstpointer
 
 void cw_algorithm_close(CwAlgorithm *algorithm)
 {
-  if (algorithm == NULL)
+  if (!algorithm)
     return;
   algorithm->vtable->close(algorithm->object);
   g_free(algorithm);
@@ -44,10 +43,9 @@ gboolean cw_algorithm_collect(CwAlgorithm *algorithm, CwCollectRequest *request,
 {
   GError *failure = NULL;
   gboolean succeeded;
-
   memset(request, 0, sizeof *request);
   request->struct_size = sizeof *request;
-  if (algorithm->vtable->collect == NULL)
+  if (!algorithm->vtable->collect)
     return TRUE;
   succeeded = algorithm->vtable->collect(algorithm->object, request, &failure);
   return cw_blame(algorithm->feature, "collect", succeeded, failure, error);
@@ -57,7 +55,6 @@ gboolean cw_algorithm_update(CwAlgorithm *algorithm, CwUpdate *update, gboolean 
 {
   GError *failure = NULL;
   gboolean succeeded;
-
   *done = FALSE;
   succeeded = algorithm->vtable->update(algorithm->object, update, done, &failure);
   return cw_blame(algorithm->feature, "update", succeeded, failure, error);
@@ -65,15 +62,13 @@ gboolean cw_algorithm_update(CwAlgorithm *algorithm, CwUpdate *update, gboolean 
 
 guint64 cw_algorithm_expected_updates(CwAlgorithm *algorithm)
 {
-  return algorithm->vtable->expected_updates != NULL ? algorithm->vtable->expected_updates(algorithm->object)
-                                                     : 0;
+  return algorithm->vtable->expected_updates ? algorithm->vtable->expected_updates(algorithm->object) : 0;
 }
 
 gboolean cw_algorithm_save(CwAlgorithm *algorithm, GKeyFile *state, GError **error)
 {
   GError *failure = NULL;
   gboolean succeeded = algorithm->vtable->save(algorithm->object, state, &failure);
-
   return cw_blame(algorithm->feature, "save", succeeded, failure, error);
 }
 
@@ -81,6 +76,5 @@ gboolean cw_algorithm_load(CwAlgorithm *algorithm, GKeyFile *state, GError **err
 {
   GError *failure = NULL;
   gboolean succeeded = algorithm->vtable->load(algorithm->object, state, &failure);
-
   return cw_blame(algorithm->feature, "load", succeeded, failure, error);
 }

@@ -1,7 +1,6 @@
-/* The host's handles around an environment: its shared part and its sessions.
- * They keep the order of calls (reset, then observe and step until the end), so
- * that an environment meets no call it cannot answer, and check that what it
- * shows can be acted on. */
+/* The host's handles around an environment: its shared part and its sessions. They keep the order of calls
+ * (reset, then observe and step until the end), so that an environment meets no call it cannot answer, and
+ * check that what it shows can be acted on. */
 #include "core/plugin/blame.h"
 #include "core/plugin/handles.h"
 
@@ -30,7 +29,6 @@ CwEnvironment *cw_environment_open(const CwRegisteredFeature *feature, gconstpoi
   GError *failure = NULL;
   gpointer shared = feature->vtable.environment->open(options, seed, &failure);
   CwEnvironment *environment;
-
   if (!cw_blame(feature, "open", shared != NULL, failure, error)) {
     feature->vtable.environment->close(shared);
     return NULL;
@@ -44,7 +42,7 @@ CwEnvironment *cw_environment_open(const CwRegisteredFeature *feature, gconstpoi
 
 void cw_environment_close(CwEnvironment *environment)
 {
-  if (environment == NULL)
+  if (!environment)
     return;
   environment->vtable->close(environment->shared);
   g_free(environment);
@@ -54,7 +52,7 @@ const char *const *cw_environment_describe(CwEnvironment *environment)
 {
   const char *const *pairs = environment->vtable->describe(environment->shared);
 
-  return pairs != NULL ? pairs : nothing;
+  return pairs ? pairs : nothing;
 }
 
 const CwRegisteredFeature *cw_environment_feature(CwEnvironment *environment)
@@ -67,12 +65,10 @@ gint64 cw_environment_n_goals(CwEnvironment *environment, const char *split, GEr
   static const char *const usual[] = {"train", "dev", "test", "all"};
   gint64 n = environment->vtable->n_goals(environment->shared, split);
   GString *known;
-  guint i;
-
   if (n >= 0)
     return n;
   known = g_string_new(NULL);
-  for (i = 0; i < G_N_ELEMENTS(usual); i++) {
+  for (guint i = 0; i < G_N_ELEMENTS(usual); i++) {
     if (environment->vtable->n_goals(environment->shared, usual[i]) >= 0)
       g_string_append_printf(known, "%s%s", known->len > 0 ? ", " : "", usual[i]);
   }
@@ -85,18 +81,16 @@ gint64 cw_environment_n_goals(CwEnvironment *environment, const char *split, GEr
 const char *const *cw_environment_scripts(CwEnvironment *environment)
 {
   const char *const *scripts = NULL;
-
   if ((environment->feature->capabilities & CW_ENVIRONMENT_SCRIPTS) != 0)
     scripts = environment->vtable->scripts(environment->shared);
-  return scripts != NULL ? scripts : nothing;
+  return scripts ? scripts : nothing;
 }
 
 char *cw_environment_answer(CwEnvironment *environment, const char *verb, const char *request, GError **error)
 {
   GError *failure = NULL;
   char *text;
-
-  if (environment->vtable->answer == NULL) {
+  if (!environment->vtable->answer) {
     cw_blame_set(environment->feature, error, CW_ERROR_UNSUPPORTED, "answers no requests, so not '%s' either",
                  verb);
     return NULL;
@@ -122,11 +116,10 @@ CwRecord *cw_environment_read_record(CwEnvironment *environment, const char *lin
 {
   GError *failure = NULL;
   CwRecord *record;
-
   if (!check_records(environment, error))
     return NULL;
   record = environment->vtable->read_record(environment->shared, line, where, &failure);
-  if (failure == NULL || cw_blame(environment->feature, "read_record", FALSE, failure, error))
+  if (!failure || cw_blame(environment->feature, "read_record", FALSE, failure, error))
     return record;
   cw_environment_free_record(environment, record);
   return NULL;
@@ -135,13 +128,13 @@ CwRecord *cw_environment_read_record(CwEnvironment *environment, const char *lin
 gboolean cw_environment_continues_record(CwEnvironment *environment, const char *record, const char *line)
 {
   return (environment->feature->capabilities & CW_ENVIRONMENT_RECORDS) != 0 &&
-         environment->vtable->continues_record != NULL &&
+         environment->vtable->continues_record &&
          environment->vtable->continues_record(environment->shared, record, line);
 }
 
 void cw_environment_free_record(CwEnvironment *environment, CwRecord *record)
 {
-  if (record != NULL)
+  if (record)
     environment->vtable->free_record(environment->shared, record);
 }
 
@@ -150,7 +143,6 @@ CwSession *cw_session_new(CwEnvironment *environment, GError **error)
   GError *failure = NULL;
   gpointer object = environment->vtable->session_new(environment->shared, &failure);
   CwSession *session;
-
   if (!cw_blame(environment->feature, "session_new", object != NULL, failure, error)) {
     environment->vtable->session_free(object);
     return NULL;
@@ -163,7 +155,7 @@ CwSession *cw_session_new(CwEnvironment *environment, GError **error)
 
 void cw_session_free(CwSession *session)
 {
-  if (session == NULL)
+  if (!session)
     return;
   session->environment->vtable->session_free(session->object);
   g_free(session);
@@ -174,7 +166,6 @@ static gboolean finish_reset(CwSession *session, const char *slot, gboolean succ
                              GError **error)
 {
   gboolean reset = cw_blame(session->environment->feature, slot, succeeded, failure, error);
-
   session->state = reset ? SESSION_RUNNING : SESSION_NEW;
   return reset;
 }
@@ -186,7 +177,6 @@ gboolean cw_session_reset(CwSession *session, const char *split, gint64 goal, Cw
   gint64 n_goals = cw_environment_n_goals(environment, split, error);
   GError *failure = NULL;
   gboolean succeeded;
-
   if (n_goals < 0)
     return FALSE;
   if (goal < 0 || goal >= n_goals) {
@@ -204,7 +194,6 @@ gboolean cw_session_reset_record(CwSession *session, const CwRecord *record, CwR
 {
   GError *failure = NULL;
   gboolean succeeded;
-
   if (!check_records(session->environment, error))
     return FALSE;
   succeeded = session->environment->vtable->reset_record(session->object, record, random, &failure);
@@ -225,7 +214,6 @@ gboolean cw_session_observe(CwSession *session, CwObservation *observation, GErr
   const CwRegisteredFeature *feature = session->environment->feature;
   GError *failure = NULL;
   gboolean succeeded;
-
   memset(observation, 0, sizeof *observation);
   observation->struct_size = sizeof *observation;
   if (session->state == SESSION_NEW)
@@ -233,12 +221,11 @@ gboolean cw_session_observe(CwSession *session, CwObservation *observation, GErr
   succeeded = session->environment->vtable->observe(session->object, observation, &failure);
   if (!cw_blame(feature, "observe", succeeded, failure, error))
     return FALSE;
-  if (observation->text == NULL) {
+  if (!observation->text) {
     cw_blame_set(feature, error, CW_ERROR_FAILED, "observe: expected a text, found NULL");
     return FALSE;
   }
-  if (session->state == SESSION_RUNNING &&
-      (observation->n_candidates == 0 || observation->candidates == NULL)) {
+  if (session->state == SESSION_RUNNING && (observation->n_candidates == 0 || !observation->candidates)) {
     cw_blame_set(feature, error, CW_ERROR_FAILED,
                  "observe: expected at least one candidate while the episode runs, found none");
     return FALSE;
@@ -250,7 +237,6 @@ static gboolean finish_step(CwSession *session, const char *slot, gboolean succe
                             CwOutcome *outcome, GError **error)
 {
   const CwRegisteredFeature *feature = session->environment->feature;
-
   if (!cw_blame(feature, slot, succeeded, failure, error))
     return FALSE;
   if (outcome->terminated || outcome->truncated)
@@ -266,7 +252,6 @@ gboolean cw_session_step(CwSession *session, guint candidate, CwOutcome *outcome
 {
   GError *failure = NULL;
   gboolean succeeded;
-
   memset(outcome, 0, sizeof *outcome);
   outcome->struct_size = sizeof *outcome;
   if (!check_running(session, "step", error))
@@ -279,7 +264,6 @@ gboolean cw_session_step_text(CwSession *session, const char *action, CwOutcome 
 {
   GError *failure = NULL;
   gboolean succeeded;
-
   memset(outcome, 0, sizeof *outcome);
   outcome->struct_size = sizeof *outcome;
   if ((session->environment->feature->capabilities & CW_ENVIRONMENT_FREE_TEXT) == 0) {
@@ -297,10 +281,9 @@ const char *cw_session_goal_id(CwSession *session)
 {
   const CwEnvironmentVtable *vtable = session->environment->vtable;
   const char *id = NULL;
-
-  if (vtable->goal_id != NULL && session->state != SESSION_NEW)
+  if (vtable->goal_id && session->state != SESSION_NEW)
     id = vtable->goal_id(session->object);
-  return id != NULL ? id : "";
+  return id ? id : "";
 }
 
 gint cw_session_scripted_action(CwSession *session, const char *script, GError **error)
@@ -312,7 +295,6 @@ gint cw_session_scripted_action(CwSession *session, const char *script, GError *
 
   if (!g_strv_contains(scripts, script)) {
     char *known = g_strjoinv(", ", (char **)scripts);
-
     cw_blame_set(environment->feature, error, CW_ERROR_CONFIGURATION, "no scripted agent '%s'; it has: %s",
                  script, known[0] != '\0' ? known : "none");
     g_free(known);
@@ -329,11 +311,10 @@ gint cw_session_candidate_of(CwSession *session, const char *action, gboolean ma
   CwEnvironment *environment = session->environment;
   GError *failure = NULL;
   gint candidate;
-
   if (!check_records(environment, error) || !check_running(session, "candidate_of", error))
     return -1;
   candidate = environment->vtable->candidate_of(session->object, action, may_add, &failure);
-  if (failure != NULL)
+  if (failure)
     return cw_blame(environment->feature, "candidate_of", FALSE, failure, error) ? candidate : -1;
   return candidate;
 }

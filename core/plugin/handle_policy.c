@@ -1,7 +1,6 @@
-/* The host's handle around a policy backend. It owns the backend's object,
- * refuses what the feature does not claim to do, and lets no number that is not
- * finite pass in either direction: the message names the logit and, where the
- * backend shows its tensors, the first bad tensor. */
+/* The host's handle around a policy backend. It owns the backend's object, refuses what the feature does not
+ * claim to do, and lets no number that is not finite pass in either direction: the message names the logit
+ * and, where the backend shows its tensors, the first bad tensor. */
 #include "core/plugin/blame.h"
 #include "core/plugin/handles.h"
 
@@ -21,7 +20,6 @@ struct CwPolicy {
 static CwPolicy *handle_new(const CwRegisteredFeature *feature, gpointer object, gboolean frozen)
 {
   CwPolicy *policy = g_new0(CwPolicy, 1);
-
   policy->feature = feature;
   policy->vtable = feature->vtable.policy;
   policy->object = object;
@@ -35,7 +33,6 @@ CwPolicy *cw_policy_open(const CwRegisteredFeature *feature, gconstpointer optio
 {
   GError *failure = NULL;
   gpointer object = feature->vtable.policy->open(options, seed, &failure);
-
   if (!cw_blame(feature, "open", object != NULL, failure, error)) {
     feature->vtable.policy->close(object);
     return NULL;
@@ -45,7 +42,7 @@ CwPolicy *cw_policy_open(const CwRegisteredFeature *feature, gconstpointer optio
 
 void cw_policy_close(CwPolicy *policy)
 {
-  if (policy == NULL)
+  if (!policy)
     return;
   policy->vtable->close(policy->object);
   g_array_free(policy->counts, TRUE);
@@ -62,14 +59,13 @@ const char *const *cw_policy_describe(CwPolicy *policy)
   static const char *const nothing[] = {NULL};
   const char *const *pairs = policy->vtable->describe(policy->object);
 
-  return pairs != NULL ? pairs : nothing;
+  return pairs ? pairs : nothing;
 }
 
 CwPolicy *cw_policy_clone_frozen(CwPolicy *policy, GError **error)
 {
   GError *failure = NULL;
   gpointer object;
-
   if ((policy->feature->capabilities & CW_POLICY_CLONES) == 0) {
     cw_blame_set(policy->feature, error, CW_ERROR_UNSUPPORTED,
                  "cannot clone itself, so it cannot be a reference");
@@ -87,7 +83,6 @@ gboolean cw_policy_save(CwPolicy *policy, const char *directory, GError **error)
 {
   GError *failure = NULL;
   gboolean saved = policy->vtable->save(policy->object, directory, &failure);
-
   return cw_blame(policy->feature, "save", saved, failure, error);
 }
 
@@ -95,14 +90,13 @@ gboolean cw_policy_load(CwPolicy *policy, const char *directory, GError **error)
 {
   GError *failure = NULL;
   gboolean loaded = policy->vtable->load(policy->object, directory, &failure);
-
   policy->awaits_backward = FALSE;
   return cw_blame(policy->feature, "load", loaded, failure, error);
 }
 
 void cw_policy_visit_tensors(CwPolicy *policy, CwTensorVisitor visitor, gpointer user_data)
 {
-  if (policy->vtable->visit_tensors != NULL)
+  if (policy->vtable->visit_tensors)
     policy->vtable->visit_tensors(policy->object, visitor, user_data);
 }
 
@@ -110,11 +104,9 @@ static void add_to_checksum(const char *name, const gint64 *shape, guint n_dimen
                             float *gradient, gpointer user_data)
 {
   gsize size = sizeof *weights;
-  guint i;
-
   (void)gradient;
   g_checksum_update(user_data, (const guchar *)name, (gssize)strlen(name) + 1);
-  for (i = 0; i < n_dimensions; i++)
+  for (guint i = 0; i < n_dimensions; i++)
     size *= (gsize)shape[i];
   g_checksum_update(user_data, (const guchar *)weights, (gssize)size);
 }
@@ -123,7 +115,7 @@ char *cw_policy_fingerprint(CwPolicy *policy)
 {
   g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
 
-  if (policy->vtable->visit_tensors == NULL)
+  if (!policy->vtable->visit_tensors)
     return NULL;
   cw_policy_visit_tensors(policy, add_to_checksum, checksum);
   return g_strdup(g_checksum_get_string(checksum));
@@ -132,7 +124,7 @@ char *cw_policy_fingerprint(CwPolicy *policy)
 const CwNamedValue *cw_policy_counters(CwPolicy *policy, guint *n)
 {
   *n = 0;
-  return policy->vtable->counters != NULL ? policy->vtable->counters(policy->object, n) : NULL;
+  return policy->vtable->counters ? policy->vtable->counters(policy->object, n) : NULL;
 }
 
 void cw_policy_announce_memory(CwPolicy *policy)
@@ -145,12 +137,11 @@ static void announce_memory(CwPolicy *policy, const CwDecision *const *decisions
   const double mebibyte = 1 << 20;
   CwMemoryEstimate estimate = {.struct_size = sizeof estimate};
   g_autofree char *alternative = NULL;
-
   policy->announces_memory = FALSE;
-  if (policy->vtable->estimate_memory == NULL)
+  if (!policy->vtable->estimate_memory)
     return;
   policy->vtable->estimate_memory(policy->object, decisions, n_decisions, &estimate);
-  if (estimate.alternative != NULL)
+  if (estimate.alternative)
     alternative = g_strdup_printf(" ('%s' would make that %.0f MiB)", estimate.alternative,
                                   (double)estimate.alternative_bytes / mebibyte);
   g_message(
@@ -158,7 +149,7 @@ static void announce_memory(CwPolicy *policy, const CwDecision *const *decisions
       "passes like the first, of %u decisions and %u tokens%s",
       policy->feature->name, (double)(estimate.fixed_bytes + estimate.batch_bytes) / mebibyte,
       (double)estimate.fixed_bytes / mebibyte, (double)estimate.batch_bytes / mebibyte, n_decisions,
-      estimate.n_tokens, alternative != NULL ? alternative : "");
+      estimate.n_tokens, alternative ? alternative : "");
 }
 
 static void note_bad_tensor(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
@@ -166,12 +157,10 @@ static void note_bad_tensor(const char *name, const gint64 *shape, guint n_dimen
 {
   char **first = user_data;
   gint64 size = 1, i;
-  guint d;
-
   (void)gradient;
-  if (*first != NULL)
+  if (*first)
     return;
-  for (d = 0; d < n_dimensions; d++)
+  for (guint d = 0; d < n_dimensions; d++)
     size *= shape[d];
   for (i = 0; i < size; i++) {
     if (!isfinite(weights[i])) {
@@ -185,12 +174,11 @@ static void note_bad_tensor(const char *name, const gint64 *shape, guint n_dimen
 static void set_numeric_error(CwPolicy *policy, const char *what, double value, GError **error)
 {
   char *tensor = NULL;
-
   cw_policy_visit_tensors(policy, note_bad_tensor, &tensor);
-  if (tensor != NULL)
+  if (tensor)
     cw_blame_set(policy->feature, error, CW_ERROR_NUMERIC, "%s is %g; first bad tensor: %s", what, value,
                  tensor);
-  else if (policy->vtable->visit_tensors != NULL)
+  else if (policy->vtable->visit_tensors)
     cw_blame_set(policy->feature, error, CW_ERROR_NUMERIC, "%s is %g; all weights are finite", what, value);
   else
     cw_blame_set(policy->feature, error, CW_ERROR_NUMERIC, "%s is %g; the backend does not show its tensors",
@@ -201,23 +189,19 @@ static void set_numeric_error(CwPolicy *policy, const char *what, double value, 
 static gboolean check_outputs(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions,
                               const float *logits, const float *values, GError **error)
 {
-  guint i, j;
-
-  for (i = 0; i < n_decisions; i++) {
-    for (j = 0; j < decisions[i]->n_candidates; j++, logits++) {
+  for (guint i = 0; i < n_decisions; i++) {
+    for (guint j = 0; j < decisions[i]->n_candidates; j++, logits++) {
       if (!isfinite(*logits)) {
         char *what = g_strdup_printf("logit %u of decision %u", j, i);
-
         set_numeric_error(policy, what, *logits, error);
         g_free(what);
         return FALSE;
       }
     }
   }
-  for (i = 0; values != NULL && i < n_decisions; i++) {
+  for (guint i = 0; values && i < n_decisions; i++) {
     if (!isfinite(values[i])) {
       char *what = g_strdup_printf("value of decision %u", i);
-
       set_numeric_error(policy, what, values[i], error);
       g_free(what);
       return FALSE;
@@ -231,7 +215,6 @@ gboolean cw_policy_score(CwPolicy *policy, const CwDecision *const *decisions, g
 {
   GError *failure = NULL;
   gboolean scored;
-
   if (n_decisions == 0)
     return TRUE;
   scored = policy->vtable->score(policy->object, decisions, n_decisions, logits, values, &failure);
@@ -259,13 +242,11 @@ gboolean cw_policy_forward(CwPolicy *policy, const CwDecision *const *decisions,
 {
   GError *failure = NULL;
   gboolean done;
-  guint i;
-
   if (!check_trains(policy, "forward", error))
     return FALSE;
   policy->awaits_backward = FALSE;
   g_array_set_size(policy->counts, 0);
-  for (i = 0; i < n_decisions; i++)
+  for (guint i = 0; i < n_decisions; i++)
     g_array_append_val(policy->counts, decisions[i]->n_candidates);
   if (n_decisions > 0) {
     if (policy->announces_memory)
@@ -281,10 +262,8 @@ gboolean cw_policy_forward(CwPolicy *policy, const CwDecision *const *decisions,
 
 static gboolean check_gradients(CwPolicy *policy, const float *dlogits, const float *dvalues, GError **error)
 {
-  guint i, j;
-
-  for (i = 0; i < policy->counts->len; i++) {
-    for (j = 0; j < g_array_index(policy->counts, guint, i); j++, dlogits++) {
+  for (guint i = 0; i < policy->counts->len; i++) {
+    for (guint j = 0; j < g_array_index(policy->counts, guint, i); j++, dlogits++) {
       if (!isfinite(*dlogits)) {
         cw_blame_set(policy->feature, error, CW_ERROR_NUMERIC,
                      "the algorithm's gradient of logit %u of decision %u is %g; nothing was accumulated", j,
@@ -292,7 +271,7 @@ static gboolean check_gradients(CwPolicy *policy, const float *dlogits, const fl
         return FALSE;
       }
     }
-    if (dvalues != NULL && !isfinite(dvalues[i])) {
+    if (dvalues && !isfinite(dvalues[i])) {
       cw_blame_set(policy->feature, error, CW_ERROR_NUMERIC,
                    "the algorithm's gradient of the value of decision %u is %g; nothing was accumulated", i,
                    dvalues[i]);
@@ -306,7 +285,6 @@ gboolean cw_policy_backward(CwPolicy *policy, const float *dlogits, const float 
 {
   GError *failure = NULL;
   gboolean done;
-
   if (!check_trains(policy, "backward", error))
     return FALSE;
   if (!policy->awaits_backward) {
@@ -328,7 +306,6 @@ gboolean cw_policy_step(CwPolicy *policy, double learning_rate, double max_norm,
 {
   GError *failure = NULL;
   gboolean done;
-
   if (!check_trains(policy, "step", error))
     return FALSE;
   if (!isfinite(learning_rate) || !isfinite(max_norm) || max_norm < 0) {
@@ -344,12 +321,10 @@ gboolean cw_policy_step(CwPolicy *policy, double learning_rate, double max_norm,
 guint cw_policy_count_tokens(CwPolicy *policy, const CwDecision *decision)
 {
   gsize bytes;
-  guint i;
-
-  if (policy->vtable->count_tokens != NULL)
+  if (policy->vtable->count_tokens)
     return policy->vtable->count_tokens(policy->object, decision);
   bytes = strlen(decision->observation);
-  for (i = 0; i < decision->n_candidates; i++)
+  for (guint i = 0; i < decision->n_candidates; i++)
     bytes += strlen(decision->candidates[i]);
   return (guint)(bytes / 4);
 }

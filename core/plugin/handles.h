@@ -1,7 +1,6 @@
-/* The host's handles around plugin objects. They pair an object with its
- * feature, check capabilities, watch for NaN, and put the feature's name in
- * front of errors. All functions that plugins may call are in the installed
- * headers; these are the host's own. */
+/* The host's handles around plugin objects. They pair an object with its feature, check capabilities, watch
+ * for NaN, and put the feature's name in front of errors. All functions that plugins may call are in the
+ * installed headers; these are the host's own. */
 #ifndef CW_HANDLES_H
 #define CW_HANDLES_H
 
@@ -75,8 +74,8 @@ CwUpdate *cw_update_new(CwPolicy *policy, CwPolicy *reference, CwRandom *random)
 void cw_update_free(CwUpdate *update);
 void cw_update_begin(CwUpdate *update, guint64 index, const GPtrArray *trajectories,
                      const GPtrArray *episodes);
-/* The stage's directory for the algorithm's files, which need not exist yet. Without
- * one a temporary directory is used and removed by cw_update_free. */
+/* The stage's directory for the algorithm's files, which need not exist yet. Without one a temporary
+ * directory is used and removed by cw_update_free. */
 void cw_update_set_scratch(CwUpdate *update, const char *directory);
 /* What cw_update_generation answers. */
 void cw_update_set_generation(CwUpdate *update, guint64 generation);
@@ -87,8 +86,8 @@ double cw_update_metric_value(const CwUpdate *update, guint i);
 /* The first metric that is not finite, or NULL. */
 const char *cw_update_bad_metric(const CwUpdate *update);
 
-/* Capability matching, before anything is loaded: appends messages such as
- * "algorithm 'ppo' needs a value head; policy 'x' has none". `place` is the stage's. */
+/* Capability matching, before anything is loaded: appends messages such as "algorithm 'ppo' needs a value
+ * head; policy 'x' has none". `place` is the stage's. */
 void cw_match_capabilities(const char *algorithm_name, guint64 needs, const CwRegisteredFeature *policy,
                            gboolean has_trajectories, CwPlace place, CwDiagnostics *diagnostics);
 

@@ -1,9 +1,7 @@
-/* Opens a plugin file and decides whether its descriptor can be trusted. Every
- * check has a message of its own that says what was expected, what was found
- * and what to do. Nothing of the descriptor is read before the members that
- * vouch for it: magic and major come before the sizes, the sizes before the
- * rest. A shared object that was opened stays open: threads and callbacks of a
- * plugin may outlive anything we know about. */
+/* Opens a plugin file and decides whether its descriptor can be trusted. Every check has a message of its own
+ * that says what was expected, what was found and what to do. Nothing of the descriptor is read before the
+ * members that vouch for it: magic and major come before the sizes, the sizes before the rest. A shared
+ * object that was opened stays open: threads and callbacks of a plugin may outlive anything we know about. */
 #include "core/plugin/loader.h"
 
 #include <dlfcn.h>
@@ -33,7 +31,6 @@ static const char *file_type(mode_t mode)
 static gboolean check_regular_file(const char *path, GError **error)
 {
   struct stat status;
-
   if (stat(path, &status) != 0) {
     g_set_error(error, CW_PLUGIN_ERROR, CW_ERROR_INPUT_OUTPUT,
                 "%s: expected a plugin (a shared object), found no readable file (%s); check the path", path,
@@ -53,12 +50,11 @@ static gboolean check_regular_file(const char *path, GError **error)
 static void set_dlopen_error(const char *path, const char *reason, GError **error)
 {
   char *cure;
-
   if (g_str_has_prefix(reason, path) && g_str_has_prefix(reason + strlen(path), ": "))
     reason += strlen(path) + 2;
-  if (strstr(reason, "undefined symbol") != NULL)
+  if (strstr(reason, "undefined symbol"))
     cure = g_strdup("link the library that defines it, or " REBUILD "; -Wl,-z,defs finds this when linking");
-  else if (strstr(reason, "cannot open shared object") != NULL)
+  else if (strstr(reason, "cannot open shared object"))
     cure = g_strdup_printf("install the missing library; \"ldd %s\" lists what it needs", path);
   else
     cure =
@@ -74,13 +70,12 @@ static const CwPluginDescriptor *query(const char *path, GError **error)
   const CwPluginDescriptor *descriptor;
   CwPluginQuery function;
   void *symbol;
-
-  if (object == NULL) {
+  if (!object) {
     set_dlopen_error(path, dlerror(), error);
     return NULL;
   }
   symbol = dlsym(object, CW_PLUGIN_QUERY_SYMBOL);
-  if (symbol == NULL) {
+  if (!symbol) {
     g_set_error(error, CW_PLUGIN_ERROR, CW_ERROR_FORMAT,
                 "%s: expected the function " CW_PLUGIN_QUERY_SYMBOL
                 ", found a shared object without it; if it is meant to be a plugin, write "
@@ -90,7 +85,7 @@ static const CwPluginDescriptor *query(const char *path, GError **error)
   }
   memcpy(&function, &symbol, sizeof function);
   descriptor = function();
-  if (descriptor == NULL)
+  if (!descriptor)
     g_set_error(error, CW_PLUGIN_ERROR, CW_ERROR_FORMAT,
                 "%s: expected a descriptor from " CW_PLUGIN_QUERY_SYMBOL
                 ", found NULL; return the address of a constant, as CW_PLUGIN(...) does",
@@ -143,20 +138,19 @@ CwPluginDescriptor *cw_loader_open(const char *path, GError **error)
 {
   const CwPluginDescriptor *descriptor;
   CwPluginDescriptor *copy;
-
   if (!check_regular_file(path, error))
     return NULL;
   descriptor = query(path, error);
-  if (descriptor == NULL || !check_descriptor(path, descriptor, error))
+  if (!descriptor || !check_descriptor(path, descriptor, error))
     return NULL;
   copy = g_new0(CwPluginDescriptor, 1);
   memcpy(copy, descriptor, MIN(descriptor->struct_size, sizeof *copy));
-  if (copy->name == NULL || copy->version == NULL || copy->license == NULL || copy->summary == NULL) {
+  if (!copy->name || !copy->version || !copy->license || !copy->summary) {
     g_set_error(error, CW_PLUGIN_ERROR, CW_ERROR_FORMAT,
                 "%s: expected a name, version, license and summary, found NULL among them; fill them in "
                 "CW_PLUGIN(...)",
                 path);
-  } else if (copy->n_features == 0 || copy->features == NULL) {
+  } else if (copy->n_features == 0 || !copy->features) {
     g_set_error(error, CW_PLUGIN_ERROR, CW_ERROR_FORMAT,
                 "%s: expected at least one feature, found none; give CW_PLUGIN(...) an array of CwFeature",
                 path);

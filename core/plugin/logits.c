@@ -6,9 +6,7 @@
 guint cw_count_logits(const CwDecision *const *decisions, guint n_decisions)
 {
   guint n = 0;
-  guint i;
-
-  for (i = 0; i < n_decisions; i++)
+  for (guint i = 0; i < n_decisions; i++)
     n += decisions[i]->n_candidates;
   return n;
 }
@@ -16,12 +14,10 @@ guint cw_count_logits(const CwDecision *const *decisions, guint n_decisions)
 void cw_log_softmax(const float *logits, guint n, float *log_probabilities)
 {
   double largest = -HUGE_VAL, sum = 0;
-  guint i;
-
-  for (i = 0; i < n; i++)
+  for (guint i = 0; i < n; i++)
     largest = fmax(largest, logits[i]);
-  for (i = 0; i < n; i++)
+  for (guint i = 0; i < n; i++)
     sum += exp(logits[i] - largest);
-  for (i = 0; i < n; i++)
+  for (guint i = 0; i < n; i++)
     log_probabilities[i] = (float)(logits[i] - largest - log(sum));
 }

@@ -1,7 +1,6 @@
-/* Remembers the plugins that were loaded and the features they offer. A plugin
- * is registered whole or not at all. Of several files with one name the first
- * on the search path counts, as with commands on $PATH; a file that is reached
- * twice by different paths is recognised by its inode. */
+/* Remembers the plugins that were loaded and the features they offer. A plugin is registered whole or not at
+ * all. Of several files with one name the first on the search path counts, as with commands on $PATH; a file
+ * that is reached twice by different paths is recognised by its inode. */
 #include "core/plugin/registry.h"
 #include "core/plugin/loader.h"
 #include "core/plugin/search_path.h"
@@ -25,7 +24,6 @@ typedef struct {
 static void entry_free(gpointer data)
 {
   Entry *entry = data;
-
   g_free(entry->plugin.path);
   g_free(entry->descriptor);
   g_free(entry);
@@ -34,7 +32,6 @@ static void entry_free(gpointer data)
 CwRegistry *cw_registry_new(const char *const *extra)
 {
   CwRegistry *registry = g_new0(CwRegistry, 1);
-
   registry->search_path = cw_search_path(extra);
   registry->plugins = g_ptr_array_new_with_free_func(entry_free);
   registry->features = g_ptr_array_new_with_free_func(cw_loader_feature_free);
@@ -43,7 +40,7 @@ CwRegistry *cw_registry_new(const char *const *extra)
 
 void cw_registry_free(CwRegistry *registry)
 {
-  if (registry == NULL)
+  if (!registry)
     return;
   g_ptr_array_free(registry->features, TRUE);
   g_ptr_array_free(registry->plugins, TRUE);
@@ -65,7 +62,6 @@ static gint compare_features(gconstpointer a, gconstpointer b)
 {
   const CwRegisteredFeature *first = *(CwRegisteredFeature *const *)a;
   const CwRegisteredFeature *second = *(CwRegisteredFeature *const *)b;
-
   if (first->kind != second->kind)
     return first->kind < second->kind ? -1 : 1;
   return strcmp(first->name, second->name);
@@ -74,13 +70,10 @@ static gint compare_features(gconstpointer a, gconstpointer b)
 static Entry *find_same_file(CwRegistry *registry, const char *path)
 {
   struct stat status;
-  guint i;
-
   if (stat(path, &status) != 0)
     return NULL;
-  for (i = 0; i < registry->plugins->len; i++) {
+  for (guint i = 0; i < registry->plugins->len; i++) {
     Entry *entry = registry->plugins->pdata[i];
-
     if (entry->device == status.st_dev && entry->inode == status.st_ino)
       return entry;
   }
@@ -90,7 +83,6 @@ static Entry *find_same_file(CwRegistry *registry, const char *path)
 static void register_plugin(CwRegistry *registry, Entry *entry, GPtrArray *features)
 {
   struct stat status;
-
   if (stat(entry->plugin.path, &status) == 0) {
     entry->device = status.st_dev;
     entry->inode = status.st_ino;
@@ -106,7 +98,7 @@ const CwLoadedPlugin *cw_registry_load(CwRegistry *registry, const char *path, G
   Entry *entry = find_same_file(registry, absolute);
   GPtrArray *features;
 
-  if (entry != NULL) {
+  if (entry) {
     g_free(absolute);
     return &entry->plugin;
   }
@@ -114,8 +106,8 @@ const CwLoadedPlugin *cw_registry_load(CwRegistry *registry, const char *path, G
   entry->plugin.path = absolute;
   entry->descriptor = cw_loader_open(absolute, error);
   entry->plugin.descriptor = entry->descriptor;
-  features = entry->descriptor != NULL ? cw_loader_features(&entry->plugin, registry->features, error) : NULL;
-  if (features == NULL) {
+  features = entry->descriptor ? cw_loader_features(&entry->plugin, registry->features, error) : NULL;
+  if (!features) {
     entry_free(entry);
     return NULL;
   }
@@ -128,11 +120,8 @@ static gboolean is_shadowed(CwRegistry *registry, guint directory, const char *p
 {
   char *name = g_path_get_basename(path);
   gboolean shadowed = FALSE;
-  guint i;
-
-  for (i = 0; i < directory && !shadowed; i++) {
+  for (guint i = 0; i < directory && !shadowed; i++) {
     char *earlier = g_build_filename(registry->search_path[i], name, NULL);
-
     shadowed = g_file_test(earlier, G_FILE_TEST_EXISTS);
     g_free(earlier);
   }
@@ -142,18 +131,13 @@ static gboolean is_shadowed(CwRegistry *registry, guint directory, const char *p
 
 void cw_registry_load_all(CwRegistry *registry, GPtrArray *failures)
 {
-  guint i, j;
-
-  for (i = 0; registry->search_path[i] != NULL; i++) {
+  for (guint i = 0; registry->search_path[i]; i++) {
     GPtrArray *files = cw_search_path_files(registry->search_path[i]);
-
-    for (j = 0; j < files->len; j++) {
+    for (guint j = 0; j < files->len; j++) {
       GError *failure = NULL;
-
-      if (is_shadowed(registry, i, files->pdata[j]) ||
-          cw_registry_load(registry, files->pdata[j], &failure) != NULL)
+      if (is_shadowed(registry, i, files->pdata[j]) || cw_registry_load(registry, files->pdata[j], &failure))
         continue;
-      if (failures != NULL)
+      if (failures)
         g_ptr_array_add(failures, failure);
       else
         g_error_free(failure);
@@ -164,29 +148,23 @@ void cw_registry_load_all(CwRegistry *registry, GPtrArray *failures)
 
 static const CwRegisteredFeature *find_registered(CwRegistry *registry, CwFeatureKind kind, const char *name)
 {
-  guint i;
-
-  for (i = 0; i < registry->features->len; i++) {
+  for (guint i = 0; i < registry->features->len; i++) {
     const CwRegisteredFeature *feature = registry->features->pdata[i];
-
     if (feature->kind == kind && strcmp(feature->name, name) == 0)
       return feature;
   }
   return NULL;
 }
 
-/* Loads the first NAME.so on the search path. FALSE when there is one and it is
- * bad: then its own trouble is what the user should hear of. */
+/* Loads the first NAME.so on the search path. FALSE when there is one and it is bad: then its own trouble is
+ * what the user should hear of. */
 static gboolean load_by_name(CwRegistry *registry, const char *name, GError **error)
 {
   char *file = g_strconcat(name, ".so", NULL);
   gboolean sound = TRUE;
-  guint i;
-
-  for (i = 0; registry->search_path[i] != NULL; i++) {
+  for (guint i = 0; registry->search_path[i]; i++) {
     char *path = g_build_filename(registry->search_path[i], file, NULL);
     gboolean exists = g_file_test(path, G_FILE_TEST_EXISTS);
-
     if (exists)
       sound = cw_registry_load(registry, path, error) != NULL;
     g_free(path);
@@ -204,11 +182,8 @@ static void set_not_found(CwRegistry *registry, CwFeatureKind kind, const char *
   GString *text = g_string_new(NULL);
   char *found, *searched;
   const char *nearest;
-  guint i;
-
-  for (i = 0; i < registry->features->len; i++) {
+  for (guint i = 0; i < registry->features->len; i++) {
     const CwRegisteredFeature *feature = registry->features->pdata[i];
-
     if (feature->kind == kind)
       g_ptr_array_add(names, (gpointer)feature->name);
   }
@@ -217,11 +192,11 @@ static void set_not_found(CwRegistry *registry, CwFeatureKind kind, const char *
   found = g_strjoinv(", ", (char **)names->pdata);
   searched = g_strjoinv(":", registry->search_path);
   g_string_append_printf(text, "no %s '%s'", cw_feature_kind_name(kind), name);
-  if (nearest != NULL)
+  if (nearest)
     g_string_append_printf(text, "; did you mean '%s'?", nearest);
-  g_string_append_printf(text, "%s found: %s; searched %s", nearest != NULL ? "" : ";",
+  g_string_append_printf(text, "%s found: %s; searched %s", nearest ? "" : ";",
                          found[0] != '\0' ? found : "none", searched);
-  for (i = 0; i < failures->len; i++)
+  for (guint i = 0; i < failures->len; i++)
     g_string_append_printf(text, "\nnot loaded: %s", ((GError *)failures->pdata[i])->message);
   g_set_error_literal(error, CW_PLUGIN_ERROR, CW_ERROR_CONFIGURATION, text->str);
   g_string_free(text, TRUE);
@@ -235,18 +210,17 @@ const CwRegisteredFeature *cw_registry_find(CwRegistry *registry, CwFeatureKind 
 {
   const CwRegisteredFeature *feature = find_registered(registry, kind, name);
   GPtrArray *failures;
-
-  if (feature != NULL)
+  if (feature)
     return feature;
-  if (strchr(name, G_DIR_SEPARATOR) == NULL && !load_by_name(registry, name, error))
+  if (!strchr(name, G_DIR_SEPARATOR) && !load_by_name(registry, name, error))
     return NULL;
   feature = find_registered(registry, kind, name);
-  if (feature != NULL)
+  if (feature)
     return feature;
   failures = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
   cw_registry_load_all(registry, failures);
   feature = find_registered(registry, kind, name);
-  if (feature == NULL)
+  if (!feature)
     set_not_found(registry, kind, name, failures, error);
   g_ptr_array_free(failures, TRUE);
   return feature;

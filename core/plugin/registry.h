@@ -1,6 +1,6 @@
-/* Finds, checks and remembers plugins. Features are found by kind and name;
- * NAME.so is tried first in every directory of the search path, then every
- * other plugin is loaded until one offers the feature. Nothing is ever unloaded. */
+/* Finds, checks and remembers plugins. Features are found by kind and name; NAME.so is tried first in every
+ * directory of the search path, then every other plugin is loaded until one offers the feature. Nothing is
+ * ever unloaded. */
 #ifndef CW_REGISTRY_H
 #define CW_REGISTRY_H
 
@@ -20,8 +20,7 @@ typedef struct {
   CwOptionTable options;
 } CwRegisteredConversion;
 
-/* A feature after all checks. The vtable is a zero-extended copy of the
- * plugin's, of the host's own size. */
+/* A feature after all checks. The vtable is a zero-extended copy of the plugin's, of the host's own size. */
 typedef struct {
   CwFeatureKind kind;
   const char *name, *summary;
@@ -39,9 +38,8 @@ typedef struct {
 
 typedef struct CwRegistry CwRegistry;
 
-/* The search path: `extra` (from --plugin-path, NULL-terminated, may be NULL),
- * then $CARTWRIGHT_PLUGIN_PATH (colon separated), then the build tree when this
- * process runs from one, then the installed directory. */
+/* The search path: `extra` (from --plugin-path, NULL-terminated, may be NULL), then $CARTWRIGHT_PLUGIN_PATH
+ * (colon separated), then the build tree when this process runs from one, then the installed directory. */
 CwRegistry *cw_registry_new(const char *const *extra);
 void cw_registry_free(CwRegistry *registry);
 const char *const *cw_registry_search_path(const CwRegistry *registry);

@@ -1,6 +1,6 @@
-/* Where plugins are looked for. A program that runs from a build tree finds the
- * plugins beside it without any setting, as libtool leaves programs and modules
- * in .libs directories; an installed program never looks there. */
+/* Where plugins are looked for. A program that runs from a build tree finds the plugins beside it without any
+ * setting, as libtool leaves programs and modules in .libs directories; an installed program never looks
+ * there. */
 #include "core/plugin/search_path.h"
 
 #include <string.h>
@@ -10,8 +10,7 @@
 static void add_directory(GPtrArray *directories, const char *directory)
 {
   char *absolute;
-
-  if (directory == NULL || directory[0] == '\0')
+  if (!directory || directory[0] == '\0')
     return;
   absolute = g_canonicalize_filename(directory, NULL);
   if (g_ptr_array_find_with_equal_func(directories, absolute, g_str_equal, NULL))
@@ -25,7 +24,6 @@ static gboolean is_build_tree(const char *directory)
   char *library = g_build_filename(directory, "libcartwright.la", NULL);
   char *objects = g_build_filename(directory, ".libs", NULL);
   gboolean is = g_file_test(library, G_FILE_TEST_IS_REGULAR) && g_file_test(objects, G_FILE_TEST_IS_DIR);
-
   g_free(library);
   g_free(objects);
   return is;
@@ -37,11 +35,8 @@ char *cw_search_path_build_directory(const char *executable)
   char *name = g_path_get_basename(directory);
   guint levels = strcmp(name, ".libs") == 0 ? LEVELS_ABOVE_TEST : 0;
   char *result = NULL;
-  guint level;
-
-  for (level = 0; level <= levels && result == NULL; level++) {
+  for (guint level = 0; level <= levels && !result; level++) {
     char *parent = g_path_get_dirname(directory);
-
     if (is_build_tree(directory))
       result = g_build_filename(directory, ".libs", NULL);
     g_free(directory);
@@ -56,17 +51,14 @@ char **cw_search_path(const char *const *extra)
 {
   GPtrArray *directories = g_ptr_array_new();
   const char *variable = g_getenv("CARTWRIGHT_PLUGIN_PATH");
-  char **parts = g_strsplit(variable != NULL ? variable : "", ":", -1);
+  char **parts = g_strsplit(variable ? variable : "", ":", -1);
   char *executable = g_file_read_link("/proc/self/exe", NULL);
-  guint i;
-
-  for (i = 0; extra != NULL && extra[i] != NULL; i++)
+  for (guint i = 0; extra && extra[i]; i++)
     add_directory(directories, extra[i]);
-  for (i = 0; parts[i] != NULL; i++)
+  for (guint i = 0; parts[i]; i++)
     add_directory(directories, parts[i]);
-  if (executable != NULL) {
+  if (executable) {
     char *build = cw_search_path_build_directory(executable);
-
     add_directory(directories, build);
     g_free(build);
   }
@@ -89,13 +81,12 @@ GPtrArray *cw_search_path_files(const char *directory)
   char *parent = g_path_get_dirname(directory);
   gboolean libraries_too = is_build_tree(parent);
   const char *name;
-
-  while (listing != NULL && (name = g_dir_read_name(listing)) != NULL) {
+  while (listing && (name = g_dir_read_name(listing))) {
     if (g_str_has_suffix(name, ".so") && !(libraries_too && g_str_has_prefix(name, "lib")))
       g_ptr_array_add(files, g_build_filename(directory, name, NULL));
   }
   g_ptr_array_sort(files, compare_strings);
-  if (listing != NULL)
+  if (listing)
     g_dir_close(listing);
   g_free(parent);
   return files;

@@ -1,6 +1,5 @@
-/* Which slots of a vtable must be filled: always, or because of a capability
- * the feature claims. They are checked once, when the plugin is loaded, so that
- * nobody finds a hole in the middle of a run. */
+/* Which slots of a vtable must be filled: always, or because of a capability the feature claims. They are
+ * checked once, when the plugin is loaded, so that nobody finds a hole in the middle of a run. */
 #include "core/plugin/loader.h"
 
 #include <stddef.h>
@@ -64,8 +63,8 @@ static const Slot policy_slots[] = {
     {NULL, 0, 0, NULL},
 };
 
-/* The least size a plugin may declare reaches to the last slot that is required
- * of everyone: optional slots behind it may be left off. */
+/* The least size a plugin may declare reaches to the last slot that is required of everyone: optional slots
+ * behind it may be left off. */
 static const struct {
   const Slot *slots;
   gsize size, minimum;
@@ -95,14 +94,12 @@ const char *cw_loader_missing_slot(CwFeatureKind kind, guint64 capabilities, gco
                                    const char **needed_by)
 {
   const Slot *slot;
-
-  for (slot = kinds[kind].slots; slot->name != NULL; slot++) {
+  for (slot = kinds[kind].slots; slot->name; slot++) {
     gpointer content;
-
     if (slot->capability != 0 && (capabilities & slot->capability) == 0)
       continue;
     memcpy(&content, (const char *)vtable + slot->offset, sizeof content);
-    if (content == NULL) {
+    if (!content) {
       *needed_by = slot->capability_name;
       return slot->name;
     }

@@ -1,6 +1,5 @@
-/* One update's context: what an algorithm sees of the run. The runtime fills it
- * before each update and reads the recorded metrics after it. Policies, the
- * random stream and the trajectories belong to the runtime. */
+/* One update's context: what an algorithm sees of the run. The runtime fills it before each update and reads
+ * the recorded metrics after it. Policies, the random stream and the trajectories belong to the runtime. */
 #include "core/base/checkpoint.h"
 #include "core/base/files.h"
 #include "core/plugin/handles.h"
@@ -27,14 +26,12 @@ struct CwUpdate {
 static void metric_clear(gpointer data)
 {
   Metric *metric = data;
-
   g_free(metric->name);
 }
 
 CwUpdate *cw_update_new(CwPolicy *policy, CwPolicy *reference, CwRandom *random)
 {
   CwUpdate *update = g_new0(CwUpdate, 1);
-
   update->policy = policy;
   update->reference = reference;
   update->random = random;
@@ -45,7 +42,7 @@ CwUpdate *cw_update_new(CwPolicy *policy, CwPolicy *reference, CwRandom *random)
 
 void cw_update_free(CwUpdate *update)
 {
-  if (update == NULL)
+  if (!update)
     return;
   g_array_free(update->metrics, TRUE);
   if (update->scratch_is_temporary)
@@ -81,7 +78,7 @@ guint64 cw_update_generation(CwUpdate *update)
 
 const char *cw_update_scratch(CwUpdate *update, GError **error)
 {
-  if (update->scratch == NULL) {
+  if (!update->scratch) {
     update->scratch = g_dir_make_tmp("cartwright-stage-XXXXXX", error);
     update->scratch_is_temporary = update->scratch != NULL;
     return update->scratch;
@@ -94,8 +91,7 @@ gboolean cw_update_keep_policy(CwUpdate *update, GError **error)
 {
   const char *scratch = cw_update_scratch(update, error);
   g_autofree char *kept = NULL, *partial = NULL;
-
-  if (scratch == NULL)
+  if (!scratch)
     return FALSE;
   kept = g_build_filename(scratch, ".kept", NULL);
   partial = g_build_filename(scratch, ".kept.partial", NULL);
@@ -108,8 +104,7 @@ gboolean cw_update_restore_policy(CwUpdate *update, GError **error)
 {
   const char *scratch = cw_update_scratch(update, error);
   g_autofree char *kept = NULL;
-
-  if (scratch == NULL)
+  if (!scratch)
     return FALSE;
   kept = g_build_filename(scratch, ".kept", NULL);
   if (g_file_test(kept, G_FILE_TEST_IS_DIR))
@@ -144,7 +139,7 @@ guint64 cw_update_index(CwUpdate *update)
 
 guint cw_update_n_trajectories(CwUpdate *update)
 {
-  return update->trajectories != NULL ? update->trajectories->len : 0;
+  return update->trajectories ? update->trajectories->len : 0;
 }
 
 const CwTrajectory *cw_update_trajectory(CwUpdate *update, guint index)
@@ -154,7 +149,7 @@ const CwTrajectory *cw_update_trajectory(CwUpdate *update, guint index)
 
 guint cw_update_n_episodes(CwUpdate *update)
 {
-  return update->episodes != NULL ? update->episodes->len : 0;
+  return update->episodes ? update->episodes->len : 0;
 }
 
 const CwTrajectory *cw_update_episode(CwUpdate *update, guint index)
@@ -166,11 +161,8 @@ const CwTrajectory *cw_update_episode(CwUpdate *update, guint index)
 void cw_update_metric(CwUpdate *update, const char *name, double value)
 {
   Metric metric;
-  guint i;
-
-  for (i = 0; i < update->metrics->len; i++) {
+  for (guint i = 0; i < update->metrics->len; i++) {
     Metric *recorded = &g_array_index(update->metrics, Metric, i);
-
     if (strcmp(recorded->name, name) == 0) {
       recorded->value = value;
       return;
@@ -198,9 +190,7 @@ double cw_update_metric_value(const CwUpdate *update, guint i)
 
 const char *cw_update_bad_metric(const CwUpdate *update)
 {
-  guint i;
-
-  for (i = 0; i < update->metrics->len; i++) {
+  for (guint i = 0; i < update->metrics->len; i++) {
     if (!isfinite(cw_update_metric_value(update, i)))
       return cw_update_metric_name(update, i);
   }

@@ -1,5 +1,5 @@
-/* Which agents an experiment wants evaluated. That it has a policy when it names
- * one of its states was checked with the configuration. */
+/* Which agents an experiment wants evaluated. That it has a policy when it names one of its states was
+ * checked with the configuration. */
 #include "core/run/run.h"
 
 static gboolean has_algorithm(const CwExperiment *experiment)

@@ -1,5 +1,5 @@
-/* Runs the bandits. The rewards of every agent are kept per run as far as they have
- * been rolled out; a bandit that needs more asks for a block of them. */
+/* Runs the bandits. The rewards of every agent are kept per run as far as they have been rolled out; a bandit
+ * that needs more asks for a block of them. */
 #include "core/run/compare.h"
 #include "core/run/goal_order.h"
 

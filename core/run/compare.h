@@ -1,5 +1,5 @@
-/* Comparing agents by Thompson sampling, as Feng and Feng 2024 evaluate theirs,
- * beside the fixed number of episodes for every agent that an estimate wants. */
+/* Comparing agents by Thompson sampling, as Feng and Feng 2024 evaluate theirs, beside the fixed number of
+ * episodes for every agent that an estimate wants. */
 #ifndef CW_COMPARE_H
 #define CW_COMPARE_H
 
@@ -48,11 +48,10 @@ typedef struct {
   guint64 n_episodes;                     /* rolled out for the bandits */
 } CwComparison;
 
-/* A bandit's k-th pull of an agent in run r is its episode k of that run: goal k of
- * shuffled passes over the split, the same for all agents and for both bandits, with
- * the environment's streams of (seed, r, goal, k). So an agent's rewards do not
- * depend on when it is pulled, and they are rolled out some at a time when they are
- * needed. Stops with CW_ERROR_CANCELLED on an interrupt. Free with cw_comparison_free. */
+/* A bandit's k-th pull of an agent in run r is its episode k of that run: goal k of shuffled passes over the
+ * split, the same for all agents and for both bandits, with the environment's streams of (seed, r, goal, k).
+ * So an agent's rewards do not depend on when it is pulled, and they are rolled out some at a time when they
+ * are needed. Stops with CW_ERROR_CANCELLED on an interrupt. Free with cw_comparison_free. */
 CwComparison *cw_compare(CwRollout *rollout, const CwContender *contenders, guint n_contenders,
                          const CwCompareRequest *request, CwWorkProgress progress, gpointer user_data,
                          GError **error);
@@ -60,9 +59,9 @@ void cw_comparison_free(CwComparison *comparison); /* accepts NULL */
 
 /* A table per measure, and what is to be kept in mind. Free with g_free. */
 char *cw_comparison_table(const CwComparison *comparison);
-/* Writes comparison.json, and comparison.dat and comparison.gnuplot, from which
- * gnuplot draws comparison.png and comparison.svg. The directory is made. *drawn (may
- * be NULL): FALSE when gnuplot could not, which is no error but a warning. */
+/* Writes comparison.json, and comparison.dat and comparison.gnuplot, from which gnuplot draws comparison.png
+ * and comparison.svg. The directory is made. *drawn (may be NULL): FALSE when gnuplot could not, which is no
+ * error but a warning. */
 gboolean cw_comparison_write(const CwComparison *comparison, const char *directory, gboolean *drawn,
                              GError **error);
 

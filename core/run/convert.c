@@ -1,6 +1,6 @@
-/* Conversions, seen from the host: the words of the command line become an
- * options struct, and what the plugin writes is kept beside its final name until
- * it is whole. A folder with something in it is never replaced. */
+/* Conversions, seen from the host: the words of the command line become an options struct, and what the
+ * plugin writes is kept beside its final name until it is whole. A folder with something in it is never
+ * replaced. */
 #include "core/run/convert.h"
 #include "core/base/checkpoint.h"
 #include "core/base/files.h"

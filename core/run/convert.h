@@ -10,14 +10,14 @@ typedef struct {
   gboolean quiet;     /* no progress */
 } CwConvertTarget;
 
-/* Fills the conversion's options from "KEY=VALUE" words (NULL-terminated, may be
- * NULL). `what` names their owner: "the import of environment 'webshop'". NULL with
- * CW_CONFIG_ERROR and all complaints. Free with cw_options_free. */
+/* Fills the conversion's options from "KEY=VALUE" words (NULL-terminated, may be NULL). `what` names their
+ * owner: "the import of environment 'webshop'". NULL with CW_CONFIG_ERROR and all complaints. Free with
+ * cw_options_free. */
 gpointer cw_convert_options(const CwRegisteredConversion *conversion, const char *const *words,
                             const char *what, GError **error);
 
-/* Writes beside `into` (INTO.PID.partial), syncs, renames; nothing is left of a
- * conversion that fails or is interrupted. */
+/* Writes beside `into` (INTO.PID.partial), syncs, renames; nothing is left of a conversion that fails or is
+ * interrupted. */
 gboolean cw_convert(const CwRegisteredFeature *feature, const CwRegisteredConversion *conversion,
                     gconstpointer options, const CwConvertTarget *target, GError **error);
 

@@ -1,5 +1,5 @@
-/* Makes sure that a run directory belongs to one process and one configuration.
- * Only files that a run writes are ever removed. */
+/* Makes sure that a run directory belongs to one process and one configuration. Only files that a run writes
+ * are ever removed. */
 #include "core/run/directory.h"
 #include "core/base/checkpoint.h"
 #include "core/base/events.h"

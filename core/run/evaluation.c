@@ -1,6 +1,5 @@
-/* Fixed-N evaluation: every agent plays the same goals with the same streams of
- * the environment, and only the outcome of each episode is kept. The result owns
- * its arrays; the intervals are computed when asked for. */
+/* Fixed-N evaluation: every agent plays the same goals with the same streams of the environment, and only the
+ * outcome of each episode is kept. The result owns its arrays; the intervals are computed when asked for. */
 #include "core/run/evaluation.h"
 #include <string.h>
 

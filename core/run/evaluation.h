@@ -1,5 +1,5 @@
-/* Evaluating an agent on the first N goals of a split: score, success rate and
- * their intervals, the parts of the reward, the length of episodes. */
+/* Evaluating an agent on the first N goals of a split: score, success rate and their intervals, the parts of
+ * the reward, the length of episodes. */
 #ifndef CW_EVALUATION_H
 #define CW_EVALUATION_H
 
@@ -22,10 +22,10 @@ typedef struct {
   guint64 n_decisions;
 } CwEvaluation;
 
-/* Rolls out episodes on the first `n_episodes` goals of `split` (all of them when
- * there are fewer; no goals at all is an error). `label` is what the result calls
- * the agent. With equal seed the streams of an episode are the same for every agent.
- * Stops with CW_ERROR_CANCELLED on an interrupt. Free with cw_evaluation_free. */
+/* Rolls out episodes on the first `n_episodes` goals of `split` (all of them when there are fewer; no goals
+ * at all is an error). `label` is what the result calls the agent. With equal seed the streams of an episode
+ * are the same for every agent. Stops with CW_ERROR_CANCELLED on an interrupt. Free with cw_evaluation_free.
+ */
 CwEvaluation *cw_evaluate(CwRollout *rollout, const CwAgent *agent, const char *label, const char *split,
                           guint64 n_episodes, guint32 seed, CwWorkProgress progress, gpointer user_data,
                           GError **error);

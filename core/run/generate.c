@@ -1,8 +1,7 @@
-/* Rolls out an agent and writes every episode that is to be kept as soon as its
- * turn has come, so that memory does not grow with the file; of what was written
- * only the actions are remembered, to know duplicates. Places to go on from,
- * and the end, lie between groups, the episodes of one goal: a resumed call goes on
- * as if it had never stopped. */
+/* Rolls out an agent and writes every episode that is to be kept as soon as its turn has come, so that memory
+ * does not grow with the file; of what was written only the actions are remembered, to know duplicates.
+ * Places to go on from, and the end, lie between groups, the episodes of one goal: a resumed call goes on as
+ * if it had never stopped. */
 #include "core/run/generate.h"
 #include "core/run/goal_order.h"
 #include "core/run/journal.h"

@@ -1,6 +1,5 @@
-/* Generating trajectories: an agent plays goals of a split, and its episodes are
- * written to a file: all of them, the successful ones, or as many different
- * perfect ones as are wanted (rejection sampling). */
+/* Generating trajectories: an agent plays goals of a split, and its episodes are written to a file: all of
+ * them, the successful ones, or as many different perfect ones as are wanted (rejection sampling). */
 #ifndef CW_GENERATE_H
 #define CW_GENERATE_H
 
@@ -49,16 +48,15 @@ typedef struct {
 void cw_generate_counts_clear(CwGenerateCounts *counts);
 double cw_generate_score(const CwGenerateCounts *counts); /* 100 × mean reward */
 
-/* Writes `path` (and rejected_path), each as a whole or not at all. Nothing kept is
- * an error; fewer than n_perfect is not, and n_kept tells. What is written depends
- * neither on the number of slots nor on interruptions. `counts` is cleared first;
- * clear it afterwards. */
+/* Writes `path` (and rejected_path), each as a whole or not at all. Nothing kept is an error; fewer than
+ * n_perfect is not, and n_kept tells. What is written depends neither on the number of slots nor on
+ * interruptions. `counts` is cleared first; clear it afterwards. */
 gboolean cw_generate(CwRollout *rollout, const CwAgent *agent, const CwGenerateRequest *request,
                      const char *path, CwGenerateCounts *counts, CwWorkProgress progress, gpointer user_data,
                      GError **error);
 
-/* Sentences about what was done, without the file's name, and, if the environment
- * tells categories and episodes were selected, a table of the yield. Free with g_free. */
+/* Sentences about what was done, without the file's name, and, if the environment tells categories and
+ * episodes were selected, a table of the yield. Free with g_free. */
 char *cw_generate_summary(const CwGenerateCounts *counts, const CwGenerateRequest *request,
                           const char *agent);
 /* Adds numbers "PREFIX/..." to a record that has been begun. */

@@ -1,5 +1,5 @@
-/* What came of generating, in numbers: counts and the yield by category, as text,
- * as records and as the state of an unfinished file. */
+/* What came of generating, in numbers: counts and the yield by category, as text, as records and as the state
+ * of an unfinished file. */
 #include "core/base/statistics.h"
 #include "core/run/generate.h"
 #include <string.h>

@@ -1,5 +1,5 @@
-/* Shuffled passes over goals. Only the present pass is kept; it is a function of
- * the seed, the use and the pass, so that any place can be asked for. */
+/* Shuffled passes over goals. Only the present pass is kept; it is a function of the seed, the use and the
+ * pass, so that any place can be asked for. */
 #include "core/run/goal_order.h"
 #include <cartwright/random.h>
 

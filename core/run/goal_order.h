@@ -1,5 +1,5 @@
-/* The order in which goals of a split are visited when all should have their turn:
- * every pass over them is shuffled anew. */
+/* The order in which goals of a split are visited when all should have their turn: every pass over them is
+ * shuffled anew. */
 #ifndef CW_GOAL_ORDER_H
 #define CW_GOAL_ORDER_H
 

@@ -1,9 +1,8 @@
-/* Plays recorded sessions again. An action that is a candidate where the record
- * has it (or can be made one) becomes a step of the trajectory; one that can only
- * be taken as free text is taken without being recorded; one that is impossible
- * is passed to the environment as it stands, for that is what the recorder's
- * environment saw, and counted. A resumed import goes on behind a line of the file.
- * Owns one session and the journal. */
+/* Plays recorded sessions again. An action that is a candidate where the record has it (or can be made one)
+ * becomes a step of the trajectory; one that can only be taken as free text is taken without being recorded;
+ * one that is impossible is passed to the environment as it stands, for that is what the recorder's
+ * environment saw, and counted. A resumed import goes on behind a line of the file. Owns one session and the
+ * journal. */
 #include "core/run/import.h"
 #include "core/base/trajectories.h"
 #include "core/run/journal.h"
@@ -30,8 +29,7 @@ static gboolean is_wanted(const Importing *importing, const CwRecord *record)
   return !splits || !*splits || g_strv_contains(splits, "all") || (home && g_strv_contains(splits, home));
 }
 
-/* Takes an action. *recorded says whether it became a step of `builder`, *over
- * whether the episode ended. */
+/* Takes an action. *recorded says whether it became a step of `builder`, *over whether the episode ended. */
 static gboolean take_action(Importing *importing, CwTrajectoryBuilder *builder, const char *action,
                             gboolean *recorded, gboolean *over, GError **error)
 {

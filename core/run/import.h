@@ -1,14 +1,13 @@
-/* Importing sessions that somebody else recorded: they are played again, action
- * by action, in the environment of the experiment, so that the trajectories hold
- * what the policy will see. */
+/* Importing sessions that somebody else recorded: they are played again, action by action, in the environment
+ * of the experiment, so that the trajectories hold what the policy will see. */
 #ifndef CW_IMPORT_H
 #define CW_IMPORT_H
 
 #include "core/config/experiment.h"
 #include "core/run/rollout.h"
 
-/* Everything that was read is accounted for: n_sessions = n_other_split +
- * n_unsuccessful + n_unusable + n_kept. */
+/* Everything that was read is accounted for: n_sessions = n_other_split + n_unsuccessful + n_unusable +
+ * n_kept. */
 typedef struct {
   guint64 n_sessions;
   guint64 n_other_split;  /* goal falls in a split that was not asked for */
@@ -25,8 +24,8 @@ typedef struct {
   guint64 n_after_end;   /* the episode was over before: left out */
 } CwImportCounts;
 
-/* Reads options->sessions and writes `path`, as a whole or not at all. Nothing
- * kept is an error. `purpose` and `seed` are of the random streams. With
+/* Reads options->sessions and writes `path`, as a whole or not at all. Nothing kept is an error. `purpose`
+ * and `seed` are of the random streams. With
  * `resumable` it goes on with what an interrupted call left. */
 gboolean cw_import(CwEnvironment *environment, const CwImportOptions *options, const char *purpose,
                    guint32 seed, const char *path, gboolean resumable, CwImportCounts *counts,

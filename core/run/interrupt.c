@@ -1,5 +1,5 @@
-/* The request to stop, as a signal handler leaves it. It is the one mutable
- * global of the runtime, because a signal handler can reach nothing else. */
+/* The request to stop, as a signal handler leaves it. It is the one mutable global of the runtime, because a
+ * signal handler can reach nothing else. */
 #include "core/run/run.h"
 #include <signal.h>
 

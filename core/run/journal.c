@@ -1,6 +1,6 @@
-/* Writers of up to two trajectory files and the state file beside the first. The
- * state is written when the trajectories are on the disk, and carries their
- * lengths; whatever a later process finds behind them is cut off. */
+/* Writers of up to two trajectory files and the state file beside the first. The state is written when the
+ * trajectories are on the disk, and carries their lengths; whatever a later process finds behind them is cut
+ * off. */
 #include "core/run/journal.h"
 #include "core/base/checkpoint.h"
 #include <glib/gstdio.h>
@@ -43,7 +43,7 @@ static gboolean go_on(CwJournal *journal)
     guint64 offset = g_key_file_get_uint64(state, GROUP, offset_keys[i], &problem);
     if (!problem)
       journal->writers[i] = cw_trajectory_writer_continue(journal->paths[i], offset, &problem);
-    good = problem == NULL;
+    good = !problem;
     g_clear_error(&problem);
   }
   for (guint i = 0; i < MAXIMUM_OF_FILES && !good; i++)

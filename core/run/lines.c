@@ -1,5 +1,5 @@
-/* Maps the file and hands out its lines one after another. Owns the mapping, a
- * copy of the present line and the text of its place. */
+/* Maps the file and hands out its lines one after another. Owns the mapping, a copy of the present line and
+ * the text of its place. */
 #include "core/run/lines.h"
 #include "core/base/files.h"
 #include <cartwright/error.h>

@@ -1,5 +1,5 @@
-/* Estimates the time left from the speed of the present phase and of finished
- * phases of the same kind. Owns the phases and the present progress line. */
+/* Estimates the time left from the speed of the present phase and of finished phases of the same kind. Owns
+ * the phases and the present progress line. */
 #include "core/run/outlook.h"
 #include "core/base/progress.h"
 

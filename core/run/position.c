@@ -1,6 +1,5 @@
-/* Saves a run's place and finds it again. The checkpoint is filled aside and
- * committed as a whole; what is written here is the policy, the reference and
- * state.ini. */
+/* Saves a run's place and finds it again. The checkpoint is filled aside and committed as a whole; what is
+ * written here is the policy, the reference and state.ini. */
 #include "core/run/position.h"
 #include "config.h"
 #include "core/base/checkpoint.h"

@@ -1,5 +1,4 @@
-/* Checkpoints of a run: directories checkpoints/step-N, N being the updates so
- * far, with
+/* Checkpoints of a run: directories checkpoints/step-N, N being the updates so far, with
  *   policy/     weights, optimiser and random streams of the policy
  *   reference/  the frozen copy that the stage started from, if it needs one
  *   state.ini   group "run": the place in the experiment; group "stage": inside
@@ -22,22 +21,21 @@ typedef struct {
   guint64 metrics_size; /* bytes of metrics.jsonl that belong to it */
 } CwPosition;
 
-/* Writes a checkpoint and prunes old ones. `state` (may be NULL) is extended by
- * group "run"; `inside` as above. Refused with CW_ERROR_NUMERIC when a weight is
- * not finite. */
+/* Writes a checkpoint and prunes old ones. `state` (may be NULL) is extended by group "run"; `inside` as
+ * above. Refused with CW_ERROR_NUMERIC when a weight is not finite. */
 gboolean cw_position_save(CwRun *run, guint stage, gboolean inside, GKeyFile *state, CwPolicy *reference,
                           GError **error);
 
 /* CW_ERROR_NUMERIC with the name of the first tensor that holds a NaN or an infinity. */
 gboolean cw_position_check_weights(CwPolicy *policy, GError **error);
 
-/* The newest valid checkpoint of a run directory. NULL without error when none
- * has been written; only broken ones are an error. */
+/* The newest valid checkpoint of a run directory. NULL without error when none has been written; only broken
+ * ones are an error. */
 CwPosition *cw_position_find(const char *directory, const char *fingerprint, GError **error);
 void cw_position_free(CwPosition *position); /* accepts NULL */
 
-/* Directory of the policy in the newest valid checkpoint of a run directory, or
- * NULL with error. Free with g_free. */
+/* Directory of the policy in the newest valid checkpoint of a run directory, or NULL with error. Free with
+ * g_free. */
 char *cw_position_policy(const char *directory, GError **error);
 /* Brings run->policy, and run->step, to the newest valid checkpoint of a run directory. */
 gboolean cw_position_load_policy(CwRun *run, const char *directory, GError **error);

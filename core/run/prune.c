@@ -1,5 +1,5 @@
-/* Loop erasure and its proof. Nothing is kept between calls; the session is left
- * at the end of the pruned episode, or wherever it stopped agreeing. */
+/* Loop erasure and its proof. Nothing is kept between calls; the session is left at the end of the pruned
+ * episode, or wherever it stopped agreeing. */
 #include "core/run/prune.h"
 #include "core/base/trajectory_build.h"
 #include <math.h>
@@ -94,7 +94,7 @@ gboolean cw_prune_loops(CwSession *session, CwRandom *random, const CwTrajectory
   *refused = FALSE;
   if (kept->len < trajectory->n_steps) {
     *pruned = walk(session, random, trajectory, kept, &problem);
-    *refused = *pruned == NULL;
+    *refused = !*pruned;
   }
   g_ptr_array_unref(kept);
   if (!problem)

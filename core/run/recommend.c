@@ -1,5 +1,5 @@
-/* Rolls out groups of k episodes on a goal and judges the list when the last of a
- * group is there. Only the measures of each goal are kept. */
+/* Rolls out groups of k episodes on a goal and judges the list when the last of a group is there. Only the
+ * measures of each goal are kept. */
 #include "core/run/recommend.h"
 #include "core/base/ranking.h"
 

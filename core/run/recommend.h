@@ -1,5 +1,5 @@
-/* An agent as a recommender, as Feng and Feng 2024 propose: it plays every goal
- * several times, and what it ended with, most frequent first, is the list. */
+/* An agent as a recommender, as Feng and Feng 2024 propose: it plays every goal several times, and what it
+ * ended with, most frequent first, is the list. */
 #ifndef CW_RECOMMEND_H
 #define CW_RECOMMEND_H
 
@@ -24,8 +24,8 @@ typedef struct {
   double none;               /* share of rollouts that ended with no item */
 } CwRecommendation;
 
-/* The environment must tell the facts "target" and "item" (CW_ERROR_UNSUPPORTED
- * otherwise). Stops with CW_ERROR_CANCELLED on an interrupt. */
+/* The environment must tell the facts "target" and "item" (CW_ERROR_UNSUPPORTED otherwise). Stops with
+ * CW_ERROR_CANCELLED on an interrupt. */
 gboolean cw_recommend(CwRollout *rollout, const CwAgent *agent, const CwRecommendRequest *request,
                       CwRecommendation *result, CwWorkProgress progress, gpointer user_data, GError **error);
 

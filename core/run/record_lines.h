@@ -5,8 +5,8 @@
 #include "core/plugin/handles.h"
 #include "core/run/lines.h"
 
-/* The text of the next record: the next line and all that the environment says
- * belong to it. As cw_lines_next otherwise. */
+/* The text of the next record: the next line and all that the environment says belong to it. As cw_lines_next
+ * otherwise. */
 const char *cw_record_lines_next(CwLines *lines, CwEnvironment *environment, GError **error);
 
 #endif

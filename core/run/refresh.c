@@ -1,8 +1,7 @@
-/* Runs generate stages again. Generation g of a file is
- * RUN/trajectories/refresh-STAGE-g-NAME; which goals come next is remembered per
- * generate stage, so that refreshes go through the goals one after the other.
- * Whether a file is there follows from the seed, like its contents: a process that
- * goes back to an earlier checkpoint writes the same again. */
+/* Runs generate stages again. Generation g of a file is RUN/trajectories/refresh-STAGE-g-NAME; which goals
+ * come next is remembered per generate stage, so that refreshes go through the goals one after the other.
+ * Whether a file is there follows from the seed, like its contents: a process that goes back to an earlier
+ * checkpoint writes the same again. */
 #include "core/run/refresh.h"
 #include "core/run/stages.h"
 #include <string.h>

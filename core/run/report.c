@@ -1,6 +1,5 @@
-/* Gathers runs into rows: which runs are one experiment, whether all of them can be
- * compared, which untrained agents are the same, and the statistics of each row. The
- * report owns the runs; rows borrow from them. */
+/* Gathers runs into rows: which runs are one experiment, whether all of them can be compared, which untrained
+ * agents are the same, and the statistics of each row. The report owns the runs; rows borrow from them. */
 #include "core/run/report.h"
 #include <cartwright/error.h>
 #include <math.h>
@@ -177,8 +176,8 @@ static gboolean is_same(const CwEvaluation *a, const CwEvaluation *b)
          memcmp(a->lengths, b->lengths, a->n * sizeof *a->lengths) == 0;
 }
 
-/* Untrained agents are the same agent when they did the same with every seed that both
- * have; scripts are so too when there is no such seed. */
+/* Untrained agents are the same agent when they did the same with every seed that both have; scripts are so
+ * too when there is no such seed. */
 static gboolean is_same_agent(const CwReportRow *a, const CwReportRow *b)
 {
   gboolean any = FALSE;
@@ -325,8 +324,8 @@ static CwInterval interval_of(const CwReportRow *row, Measure measure, double co
   return interval;
 }
 
-/* Where all episodes or none succeeded, drawing from them shows no doubt; Wilson's interval
- * for one episode a goal does. */
+/* Where all episodes or none succeeded, drawing from them shows no doubt; Wilson's interval for one episode a
+ * goal does. */
 static void widen_success(CwInterval *success, guint n_goals, double confidence)
 {
   if (success->mean > 0 && success->mean < 100) {

@@ -1,6 +1,6 @@
-/* A report over finished runs: what several seeds of several experiments brought,
- * with intervals that account for seeds and goals, what training cost, and the mean
- * learning curves. Nothing is run; everything is read from the run directories. */
+/* A report over finished runs: what several seeds of several experiments brought, with intervals that account
+ * for seeds and goals, what training cost, and the mean learning curves. Nothing is run; everything is read
+ * from the run directories. */
 #ifndef CW_REPORT_H
 #define CW_REPORT_H
 
@@ -39,11 +39,10 @@ typedef struct {
   char *against; /* or NULL */
 } CwRunsReport;
 
-/* Reads the runs. Those that have not finished are left out with a warning. Runs of one
- * name are one experiment. Runs that cannot be compared (another environment, other
- * goals), a seed that one experiment has twice, and directories that hold no run are
- * errors. `against` (or NULL) is an experiment, whose trained policy the rows are
- * compared with, or an untrained agent. Free with cw_report_free. */
+/* Reads the runs. Those that have not finished are left out with a warning. Runs of one name are one
+ * experiment. Runs that cannot be compared (another environment, other goals), a seed that one experiment has
+ * twice, and directories that hold no run are errors. `against` (or NULL) is an experiment, whose trained
+ * policy the rows are compared with, or an untrained agent. Free with cw_report_free. */
 CwRunsReport *cw_report_new(const char *const *directories, const char *against, GError **error);
 void cw_report_free(CwRunsReport *report); /* accepts NULL */
 
@@ -59,14 +58,13 @@ char *cw_report_json(const CwRunsReport *report);
 typedef enum { CW_REPORT_UPDATES, CW_REPORT_DECISIONS, CW_REPORT_MINUTES } CwReportAxis;
 gboolean cw_report_axis_from_name(const char *name, CwReportAxis *axis);
 
-/* The curves' gnuplot script; its data are appended to `data`. NULL when no run was evaluated
- * during training. Free with g_free. */
+/* The curves' gnuplot script; its data are appended to `data`. NULL when no run was evaluated during
+ * training. Free with g_free. */
 char *cw_report_curves(const CwRunsReport *report, CwReportAxis axis, GString *data);
 
-/* Writes report.json, report.md and, if there are curves, curves.dat and curves.gnuplot, from
- * which gnuplot draws curves.png and curves.svg. The directory is made; one that holds a run is
- * refused. *drawn (may be NULL): whether there is a figure; that gnuplot could not is no error but a
- * warning. */
+/* Writes report.json, report.md and, if there are curves, curves.dat and curves.gnuplot, from which gnuplot
+ * draws curves.png and curves.svg. The directory is made; one that holds a run is refused. *drawn (may be
+ * NULL): whether there is a figure; that gnuplot could not is no error but a warning. */
 gboolean cw_report_write(const CwRunsReport *report, const char *directory, CwReportAxis axis,
                          gboolean *drawn, GError **error);
 

@@ -1,7 +1,6 @@
-/* The mean learning curves of a report: a line per experiment and a band from the
- * lowest to the highest seed. The seeds of an experiment need not have been evaluated
- * at the same places, so each one's curve is read off between its points by linear
- * interpolation, and the mean is taken as far as all seeds go. */
+/* The mean learning curves of a report: a line per experiment and a band from the lowest to the highest seed.
+ * The seeds of an experiment need not have been evaluated at the same places, so each one's curve is read off
+ * between its points by linear interpolation, and the mean is taken as far as all seeds go. */
 #include "core/base/checkpoint.h"
 #include "core/base/files.h"
 #include "core/base/gnuplot.h"
@@ -124,8 +123,8 @@ static GPtrArray *curves_of(const CwRunsReport *report, const char *name)
   return curves;
 }
 
-/* A block of columns x, then mean, lowest and highest of score and of success. *end grows to
- * the largest x. FALSE when there is nothing to draw. */
+/* A block of columns x, then mean, lowest and highest of score and of success. *end grows to the largest x.
+ * FALSE when there is nothing to draw. */
 static gboolean append_block(GString *data, const CwRunsReport *report, const char *name, CwReportAxis axis,
                              double *end)
 {

@@ -1,8 +1,7 @@
-/* Reads a run directory for a report. Costs and curve points are put together from
- * metrics.jsonl (what was done) and timings.jsonl (how long it took). A process that
- * was killed leaves timings of updates that a later one did again: of each update the
- * last record counts, so that the sum is the time of the training that led to the
- * policy. */
+/* Reads a run directory for a report. Costs and curve points are put together from metrics.jsonl (what was
+ * done) and timings.jsonl (how long it took). A process that was killed leaves timings of updates that a
+ * later one did again: of each update the last record counts, so that the sum is the time of the training
+ * that led to the policy. */
 #include "core/run/report_run.h"
 #include "core/config/yaml.h"
 #include "core/run/lines.h"
@@ -222,8 +221,8 @@ typedef struct {
   double collected;
 } Course;
 
-/* By convention an algorithm's metric "decisions" is the number of decisions it has gone
- * through with gradients in its stage so far. */
+/* By convention an algorithm's metric "decisions" is the number of decisions it has gone through with
+ * gradients in its stage so far. */
 static void take_learnt(Course *course, json_t *record)
 {
   static const char *const not_algorithms[] = {"evaluation", "generate", "import", "rollout", NULL};

@@ -1,5 +1,5 @@
-/* One run directory, read for a report: its results, its configuration, what its
- * training cost, and the points of its learning curve. */
+/* One run directory, read for a report: its results, its configuration, what its training cost, and the
+ * points of its learning curve. */
 #ifndef CW_REPORT_RUN_H
 #define CW_REPORT_RUN_H
 
@@ -29,8 +29,8 @@ typedef struct {
   guint64 unread_timings; /* lines of timings.jsonl that a process left unfinished */
 } CwReportRun;
 
-/* FALSE with error, or TRUE with *run, NULL when the run has not finished. A directory
- * that is no run is CW_ERROR_CONFIGURATION. */
+/* FALSE with error, or TRUE with *run, NULL when the run has not finished. A directory that is no run is
+ * CW_ERROR_CONFIGURATION. */
 gboolean cw_report_run_read(const char *directory, CwReportRun **run, GError **error);
 void cw_report_run_free(CwReportRun *run); /* accepts NULL */
 

@@ -1,5 +1,5 @@
-/* Lays a report out: the same tables as aligned text for a terminal and as Markdown
- * for a document, and everything as JSON. */
+/* Lays a report out: the same tables as aligned text for a terminal and as Markdown for a document, and
+ * everything as JSON. */
 #include "core/base/json_text.h"
 #include "core/base/progress.h"
 #include "core/run/report.h"

@@ -1,5 +1,5 @@
-/* Lays out the table that a run ends with: first the facts that a score means
- * nothing without, then a row per agent, then the parts of the reward. */
+/* Lays out the table that a run ends with: first the facts that a score means nothing without, then a row per
+ * agent, then the parts of the reward. */
 #include "core/run/results.h"
 
 static void free_row(gpointer row)

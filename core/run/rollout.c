@@ -1,8 +1,7 @@
-/* Steps many environment slots together. A round is: observe every running
- * slot, score all their decisions in one batch, choose, step. A slot whose
- * episode is over starts the next one at once, so that batches stay full.
- * Finished episodes wait in `finished` until all earlier ones are delivered;
- * the rollout owns them, the slots, their sessions and their streams. */
+/* Steps many environment slots together. A round is: observe every running slot, score all their decisions in
+ * one batch, choose, step. A slot whose episode is over starts the next one at once, so that batches stay
+ * full. Finished episodes wait in `finished` until all earlier ones are delivered; the rollout owns them, the
+ * slots, their sessions and their streams. */
 #include "core/run/rollout.h"
 #include "core/base/trajectories.h"
 #include "core/run/run.h"

@@ -1,7 +1,6 @@
-/* Rolling out episodes: many environment slots stepped together, one batched
- * policy score per round. Every episode has random streams of its own, derived
- * from (seed, purpose, goal, episode), so that what happens in it depends
- * neither on the number of slots nor on what runs beside it. */
+/* Rolling out episodes: many environment slots stepped together, one batched policy score per round. Every
+ * episode has random streams of its own, derived from (seed, purpose, goal, episode), so that what happens in
+ * it depends neither on the number of slots nor on what runs beside it. */
 #ifndef CW_ROLLOUT_H
 #define CW_ROLLOUT_H
 
@@ -23,9 +22,8 @@ const char *cw_selection_name(CwSelection selection);
 /* FALSE when `name` is neither. */
 gboolean cw_selection_from_name(const char *name, CwSelection *selection);
 
-/* What is to be rolled out. Episodes first_episode … first_episode + n_episodes - 1
- * are run; group_size consecutive ones share a goal. Zeroed members have useful
- * defaults. */
+/* What is to be rolled out. Episodes first_episode … first_episode + n_episodes - 1 are run; group_size
+ * consecutive ones share a goal. Zeroed members have useful defaults. */
 typedef struct {
   guint32 seed;        /* of the run */
   const char *purpose; /* of the streams: "evaluate", "generate", ... */
@@ -75,13 +73,13 @@ CwRollout *cw_rollout_new(CwEnvironment *environment, guint n_slots, GError **er
 void cw_rollout_free(CwRollout *rollout); /* accepts NULL */
 CwEnvironment *cw_rollout_environment(CwRollout *rollout);
 
-/* Moves `random` to where the environment's stream of an episode of such a plan
- * starts, so that the episode can be stepped again. */
+/* Moves `random` to where the environment's stream of an episode of such a plan starts, so that the episode
+ * can be stepped again. */
 void cw_rollout_restart_environment(CwRandom *random, guint32 seed, const char *purpose, gint64 goal,
                                     guint64 episode);
 
-/* Runs complete episodes to their ends. *n_decisions (may be NULL) is the number
- * of actions taken, also after a failure. */
+/* Runs complete episodes to their ends. *n_decisions (may be NULL) is the number of actions taken, also after
+ * a failure. */
 gboolean cw_rollout_run(CwRollout *rollout, const CwRolloutPlan *plan, const CwAgent *agent,
                         CwEpisodeFunction finished, gpointer user_data, guint64 *n_decisions, GError **error);
 

@@ -1,7 +1,6 @@
-/* The course of a run: check the directory, open everything, find the place to
- * go on from, go through the stages with a checkpoint after each, evaluate, draw
- * the curves. The old run in a directory is touched only when everything the new
- * one needs has been opened. */
+/* The course of a run: check the directory, open everything, find the place to go on from, go through the
+ * stages with a checkpoint after each, evaluate, draw the curves. The old run in a directory is touched only
+ * when everything the new one needs has been opened. */
 #include "core/run/run.h"
 #include "core/base/checkpoint.h"
 #include "core/base/curves.h"
@@ -132,8 +131,8 @@ static gboolean open_writers(Course *course, gboolean resume, GError **error)
   return run->timings != NULL;
 }
 
-/* Removes checkpoints newer than the one to go on from: they are broken, and would
- * count as the newest when old ones are pruned. */
+/* Removes checkpoints newer than the one to go on from: they are broken, and would count as the newest when
+ * old ones are pruned. */
 static gboolean remove_newer(const Course *course, GError **error)
 {
   g_autofree char *parent = cw_run_path(&course->run, "checkpoints");

@@ -12,8 +12,8 @@ typedef struct {
   gboolean quiet;        /* no progress */
 } CwRunOptions;
 
-/* Runs everything. *summary (free with g_free) is the table of results and where
- * the files are. CW_ERROR_CANCELLED after an interrupt: what was done is kept and
+/* Runs everything. *summary (free with g_free) is the table of results and where the files are.
+ * CW_ERROR_CANCELLED after an interrupt: what was done is kept and
  * `resume` continues it. */
 gboolean cw_run_experiment(CwExperiment *experiment, const CwRunOptions *options, char **summary,
                            GError **error);
@@ -22,9 +22,8 @@ gboolean cw_run_experiment(CwExperiment *experiment, const CwRunOptions *options
 void cw_run_interrupt(void);
 gboolean cw_run_interrupted(void);
 
-/* The agents that the experiment wants evaluated, in order, as names: "random",
- * scripts of the environment, "initial", "final". An unknown name is
- * CW_ERROR_CONFIGURATION. Free with g_strfreev. */
+/* The agents that the experiment wants evaluated, in order, as names: "random", scripts of the environment,
+ * "initial", "final". An unknown name is CW_ERROR_CONFIGURATION. Free with g_strfreev. */
 char **cw_run_agents(const CwExperiment *experiment, CwEnvironment *environment, GError **error);
 
 #endif

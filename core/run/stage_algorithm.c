@@ -1,7 +1,6 @@
-/* The training loop of one algorithm stage. It owns the algorithm, the reference
- * policy, the stage's random stream, the offline trajectories and the episodes of
- * the present update. All that decides what comes next is in TrainingState and in
- * the objects that a checkpoint saves, so that a resumed stage repeats to the byte
+/* The training loop of one algorithm stage. It owns the algorithm, the reference policy, the stage's random
+ * stream, the offline trajectories and the episodes of the present update. All that decides what comes next
+ * is in TrainingState and in the objects that a checkpoint saves, so that a resumed stage repeats to the byte
  * what an uninterrupted one does; wall-clock goes into timings.jsonl only. */
 #include "core/base/checkpoint.h"
 #include "core/base/trajectories.h"
@@ -155,8 +154,8 @@ static void close_training(Training *training)
   g_free(training->scratch);
 }
 
-/* The progress line: what the last update and the last evaluation brought, and
- * what is being done now (NULL: nothing that takes time). */
+/* The progress line: what the last update and the last evaluation brought, and what is being done now (NULL:
+ * nothing that takes time). */
 static void report(Training *training, const char *activity)
 {
   guint64 expected = cw_algorithm_expected_updates(training->algorithm);

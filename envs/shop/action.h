@@ -10,10 +10,9 @@ typedef struct ShopActionText {
   gsize name_length, argument_length;
 } ShopActionText;
 
-/* Splits an action. As the original: both parts non-empty, within the first line,
- * the last '[' that leaves an argument splits, what follows the last ']' is
- * ignored. With `first_bracket` the first '[' splits. FALSE when it has no such
- * form. */
+/* Splits an action. As the original: both parts non-empty, within the first line, the last '[' that leaves an
+ * argument splits, what follows the last ']' is ignored. With `first_bracket` the first '[' splits. FALSE
+ * when it has no such form. */
 gboolean shop_action_parse(const char *text, gboolean first_bracket, ShopActionText *parts);
 
 #endif

@@ -1,9 +1,8 @@
-/* Turns text into search terms. The tokenizer recognises the token shapes of
- * Lucene's StandardTokenizer: UAX #29 words that contain a letter or a digit,
- * single ideographs and kana, runs of South-East Asian script, and emoji. It
- * simulates a small nondeterministic automaton over word-break classes, whose
- * set of states is a bit mask, and takes the longest match. Runs of ASCII
- * letters and digits, nearly all of real text, go through a short cut. */
+/* Turns text into search terms. The tokenizer recognises the token shapes of Lucene's StandardTokenizer: UAX
+ * #29 words that contain a letter or a digit, single ideographs and kana, runs of South-East Asian script,
+ * and emoji. It simulates a small nondeterministic automaton over word-break classes, whose set of states is
+ * a bit mask, and takes the longest match. Runs of ASCII letters and digits, nearly all of real text, go
+ * through a short cut. */
 #include "envs/shop/analyzer.h"
 
 #include "envs/shop/porter.h"
@@ -152,8 +151,7 @@ static CharacterClass classify(UChar32 character)
   return script == USCRIPT_HAN || script == USCRIPT_HIRAGANA ? CLASS_IDEOGRAPH : CLASS_OTHER;
 }
 
-/* One step of the word automaton: the states reachable from `states` by a
- * character of class `class`. */
+/* One step of the word automaton: the states reachable from `states` by a character of class `class`. */
 static guint step(guint states, CharacterClass class)
 {
   guint next = 0;
@@ -215,8 +213,8 @@ static guint step(guint states, CharacterClass class)
   return next;
 }
 
-/* A place in the text and how far from the token's start it is. A token ends
- * where the next character would bring it over the limit. */
+/* A place in the text and how far from the token's start it is. A token ends where the next character would
+ * bring it over the limit. */
 typedef struct {
   const char *text;
   guint units; /* UTF-16 */
@@ -479,9 +477,8 @@ static void emit_ascii(char *term, gsize length, ShopTermFunction function, gpoi
   function(term, length, user_data);
 }
 
-/* The stemmer counts UTF-16 units, as Lucene's does, and cares about a
- * non-ASCII unit only for being a consonant and for being equal to the one
- * before it. So it works on a shadow of one byte per unit, in which
+/* The stemmer counts UTF-16 units, as Lucene's does, and cares about a non-ASCII unit only for being a
+ * consonant and for being equal to the one before it. So it works on a shadow of one byte per unit, in which
  * non-ASCII units are two alternating bytes; what it changes is ASCII. */
 static void emit_unicode(const char *text, const char *end, ShopTermFunction function, gpointer user_data)
 {
@@ -527,8 +524,8 @@ static void emit_unicode(const char *text, const char *end, ShopTermFunction fun
   function(term, bytes, user_data);
 }
 
-/* The short cut: a run of ASCII letters and digits that no character follows
- * which could continue the token. Returns its end, or NULL. */
+/* The short cut: a run of ASCII letters and digits that no character follows which could continue the token.
+ * Returns its end, or NULL. */
 static const char *match_ascii(const char *text, char *term)
 {
   gsize length = 0;

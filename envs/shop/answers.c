@@ -1,5 +1,4 @@
-/* The verbs of a shop. Every request is checked key by key; an answer is one line
- * of JSON. */
+/* The verbs of a shop. Every request is checked key by key; an answer is one line of JSON. */
 #include "envs/shop/answers.h"
 
 #include "envs/shop/oracle.h"
@@ -77,12 +76,11 @@ static char *answer_search(const ShopWorld *world, const json_t *request, GError
     refuse(error, "search: 'query' should be a string");
     return NULL;
   }
-  if (page != NULL && (!json_is_integer(page) || json_integer_value(page) < 1)) {
+  if (page && (!json_is_integer(page) || json_integer_value(page) < 1)) {
     refuse(error, "search: 'page' should be a number from 1 on");
     return NULL;
   }
-  json_int_t first =
-      ((page != NULL ? MIN(json_integer_value(page), MAX_RESULTS) : 1) - 1) * SHOP_ITEMS_PER_PAGE;
+  json_int_t first = ((page ? MIN(json_integer_value(page), MAX_RESULTS) : 1) - 1) * SHOP_ITEMS_PER_PAGE;
   g_autoptr(GString) lower = g_string_new(NULL);
   shop_text_append_lower(lower, json_string_value(query), json_string_length(query));
   guint32 documents[MAX_RESULTS];
@@ -101,7 +99,7 @@ static char *answer_search(const ShopWorld *world, const json_t *request, GError
 /* The chosen values of a list, or of an object from names to values. */
 static gboolean read_options(const json_t *options, GPtrArray *values, GError **error)
 {
-  if (options == NULL || json_is_null(options))
+  if (!options || json_is_null(options))
     return TRUE;
   if (!json_is_array(options) && !json_is_object(options))
     return refuse(error, "score: 'options' should be a list of values or an object of names and values");
@@ -112,7 +110,7 @@ static gboolean read_options(const json_t *options, GPtrArray *values, GError **
   json_object_foreach((json_t *)options, key, value)
       g_ptr_array_add(values, (gpointer)json_string_value(value));
   for (guint v = 0; v < values->len; v++)
-    if (values->pdata[v] == NULL)
+    if (!values->pdata[v])
       return refuse(error, "score: option number %u should be a string", v + 1);
   return TRUE;
 }
@@ -132,12 +130,12 @@ static gboolean score(const ShopWorld *world, const json_t *request, ShopGoalVie
   gint64 product = shop_catalogue_find(world->catalogue, json_string_value(asin));
   if (product < 0)
     return refuse(error, "score: no product '%s' in this catalogue", json_string_value(asin));
-  if (bound != NULL && !json_is_number(bound))
+  if (bound && !json_is_number(bound))
     return refuse(error, "score: 'price_upper' should be a number");
   if (!read_options(json_object_get(request, "options"), values, error))
     return FALSE;
   shop_goal_view_set(goal, world->catalogue, world->goals, (guint32)index);
-  if (bound != NULL)
+  if (bound)
     shop_goal_view_set_price_upper(goal, json_number_value(bound));
   ShopVerdict verdict;
   shop_world_judge(world, goal, (guint32)product, (const char *const *)values->pdata, values->len, &verdict);
@@ -220,7 +218,7 @@ static json_t *reach_of_query(const ShopWorld *world, const ShopGoalView *goal, 
   json_t *object =
       json_pack("{s:s, s:i, s:i, s:f, s:b, s:f}", "query", lower->str, "total", (int)n, "rank", rank,
                 "reward", reach.reward, "certain", reach.is_certain, "first_page", on_page.reward);
-  if (kind != NULL)
+  if (kind)
     json_object_set_new(object, "kind", json_string(kind));
   return object;
 }
@@ -254,7 +252,7 @@ static char *answer_oracle(const ShopWorld *world, const json_t *request, GError
   shop_goal_view_set(goal, world->catalogue, world->goals, (guint32)index);
   json_t *list = json_array(), *queries = json_object_get(request, "queries");
   gboolean good = TRUE;
-  if (queries != NULL) {
+  if (queries) {
     good = reach_of_queries(world, goal, queries, list, error);
   } else {
     GPtrArray *actions = g_ptr_array_new_with_free_func(shop_queries_free);
@@ -295,7 +293,7 @@ char *shop_answer(const ShopWorld *world, const char *verb, const char *request,
       continue;
     json_error_t problem;
     json_t *object = json_loads(request, JSON_DECODE_ANY, &problem);
-    if (object == NULL) {
+    if (!object) {
       refuse(error, "%s: the request is not valid JSON: %s (byte %d)", verb, problem.text, problem.position);
       return NULL;
     }

@@ -10,8 +10,8 @@
  *   "options": [VALUE, ...] or {NAME: VALUE, ...}, "price_upper": X}:
  *   {"goal", "asin", "reward", "attributes", "options", "type", "price"}; options
  *   default to none, price_upper to the goal's own
- * verb "goal", request N, "webshop_N" or {"goal": either}: the goal written out.
- * Returns JSON text for g_free, or NULL with error. */
+ * verb "goal", request N, "webshop_N" or {"goal": either}: the goal written out. Returns JSON text for
+ * g_free, or NULL with error. */
 char *shop_answer(const ShopWorld *world, const char *verb, const char *request, GError **error);
 
 #endif

@@ -1,7 +1,6 @@
-/* An array that a shop file holds: plain elements without pointers, so that
- * they may lie in a memory-mapped file. The catalogue, the search index, the
- * nouns and the prepared parts of the reward are each a few such arrays; the
- * file (file.h) stores and finds them by name. */
+/* An array that a shop file holds: plain elements without pointers, so that they may lie in a memory-mapped
+ * file. The catalogue, the search index, the nouns and the prepared parts of the reward are each a few such
+ * arrays; the file (file.h) stores and finds them by name. */
 #ifndef SHOP_ARRAY_H
 #define SHOP_ARRAY_H
 

@@ -1,5 +1,5 @@
-/* The numbers of BM25 that do not depend on a query. Single and double precision
- * are mixed as in Lucene, whose results must be met bit by bit. */
+/* The numbers of BM25 that do not depend on a query. Single and double precision are mixed as in Lucene,
+ * whose results must be met bit by bit. */
 #include "envs/shop/bm25.h"
 
 #include <math.h>

@@ -1,13 +1,13 @@
-/* BM25 as Lucene 8 computes it and Anserini configures it (specification
- * section 4.2), and the one-byte code in which the index keeps a term's score:
- * coarse, but never below the true score, so that pruning is safe. */
+/* BM25 as Lucene 8 computes it and Anserini configures it (specification section 4.2), and the one-byte code
+ * in which the index keeps a term's score: coarse, but never below the true score, so that pruning is safe.
+ */
 #ifndef SHOP_BM25_H
 #define SHOP_BM25_H
 
 #include <glib.h>
 
-/* Frequencies up to this one follow from a posting's code and its document's
- * length; larger ones are kept beside the postings. */
+/* Frequencies up to this one follow from a posting's code and its document's length; larger ones are kept
+ * beside the postings. */
 #define SHOP_BM25_CODED_FREQUENCIES 8
 
 /* codes[length byte][frequency]; one column more than are decoded, to see where two frequencies share a code.
@@ -36,8 +36,8 @@ void shop_bm25_fill_codes(const float norms[256], ShopBm25Codes codes);
 /* Whether `code` does not tell `frequency`: too large, or a smaller frequency has the same code. */
 gboolean shop_bm25_is_exception(const ShopBm25Codes codes, guint8 length, guint32 frequency);
 
-/* The score of a term in a document, in Lucene's order of operations; `weight` is
- * idf times the number of times that the query has the term. */
+/* The score of a term in a document, in Lucene's order of operations; `weight` is idf times the number of
+ * times that the query has the term. */
 static inline float shop_bm25_score(float weight, guint32 frequency, float inverse_norm)
 {
   return weight - weight / (1.0f + (float)frequency * inverse_norm);

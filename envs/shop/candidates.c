@@ -1,7 +1,6 @@
-/* Candidate actions of a page. `honest`: every clickable, and search queries made
- * from the instruction. `upstream`: as the original's wrapper, with queries made
- * from the goal's hidden fields and a random cut (webshop-spec 7.5). Texts belong
- * to the catalogue, to the session's query strings, or are literals. */
+/* Candidate actions of a page. `honest`: every clickable, and search queries made from the instruction.
+ * `upstream`: as the original's wrapper, with queries made from the goal's hidden fields and a random cut
+ * (webshop-spec 7.5). Texts belong to the catalogue, to the session's query strings, or are literals. */
 #include "envs/shop/action.h"
 #include "envs/shop/queries.h"
 #include "envs/shop/session_private.h"
@@ -105,9 +104,9 @@ static void add_results(ShopSession *session)
     const char *text = shop_string(world->catalogue, world->catalogue->products[product].item_action);
     ShopActionKind kind = SHOP_ACTION_ITEM;
     guint32 opened = product;
-    if (world->title_owner != NULL && world->title_owner[product] != product) {
-      /* The original finds the item by its title: the last with that title, which
-       * can be clicked only when this page shows it. */
+    if (world->title_owner && world->title_owner[product] != product) {
+      /* The original finds the item by its title: the last with that title, which can be clicked only when
+       * this page shows it. */
       opened = world->title_owner[product];
       kind = SHOP_ACTION_NONE;
       for (guint j = first; j < end; j++)

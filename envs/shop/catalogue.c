@@ -1,6 +1,5 @@
-/* Reading a catalogue: look-up by ASIN and the texts derived from a product. The
- * arrays belong to the catalogue, which the builder (catalogue_builder.c) hands
- * over complete. */
+/* Reading a catalogue: look-up by ASIN and the texts derived from a product. The arrays belong to the
+ * catalogue, which the builder (catalogue_builder.c) hands over complete. */
 #include "envs/shop/catalogue.h"
 
 #include "envs/shop/catalogue_private.h"
@@ -27,7 +26,7 @@ guint64 shop_hash_bytes(guint64 seed, const char *bytes, gsize length)
 
 void shop_catalogue_free(ShopCatalogue *catalogue)
 {
-  if (catalogue == NULL)
+  if (!catalogue)
     return;
   if (!catalogue->is_borrowed) {
     g_free((gpointer)catalogue->products);

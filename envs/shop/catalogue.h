@@ -1,7 +1,6 @@
-/* The catalogue: products, their options, attributes and instructions, in flat
- * position-independent arrays over one arena of strings. It is built once,
- * product by product, and read-only afterwards; any number of threads may read
- * it. Rules of loading: webshop-spec 1.3 to 1.5. */
+/* The catalogue: products, their options, attributes and instructions, in flat position-independent arrays
+ * over one arena of strings. It is built once, product by product, and read-only afterwards; any number of
+ * threads may read it. Rules of loading: webshop-spec 1.3 to 1.5. */
 #ifndef SHOP_CATALOGUE_H
 #define SHOP_CATALOGUE_H
 
@@ -10,10 +9,9 @@
 #include <glib.h>
 #include <jansson.h>
 
-/* A string of the arena, as its position in units of four bytes. 0 is "". In the
- * arena a string is its length in bytes (guint32), its UTF-8, and a NUL. Equal
- * short strings that were interned (asin, category, query, product_category,
- * option names and values, attributes, price tags) are the same ShopString. */
+/* A string of the arena, as its position in units of four bytes. 0 is "". In the arena a string is its length
+ * in bytes (guint32), its UTF-8, and a NUL. Equal short strings that were interned (asin, category, query,
+ * product_category, option names and values, attributes, price tags) are the same ShopString. */
 typedef guint32 ShopString;
 
 #define SHOP_STRING_NONE G_MAXUINT32
@@ -23,8 +21,8 @@ typedef struct ShopSpan {
   guint32 first, count;
 } ShopSpan;
 
-/* A group of options, name in lower case: "size" with its values in the order
- * and in the form in which pages show them. */
+/* A group of options, name in lower case: "size" with its values in the order and in the form in which pages
+ * show them. */
 typedef struct ShopOptionGroup {
   ShopString name;
   ShopSpan values; /* in strings */
@@ -87,16 +85,15 @@ void shop_catalogue_free(ShopCatalogue *catalogue); /* accepts NULL */
 
 /* The checksum, with or without what the crowd's file adds to the products. */
 guint64 shop_catalogue_checksum(const ShopCatalogue *catalogue, gboolean with_humans);
-/* The same for `count` products from `first` on, continued from the checksum of
- * those before (0 at first). */
+/* The same for `count` products from `first` on, continued from the checksum of those before (0 at first). */
 guint64 shop_catalogue_checksum_part(const ShopCatalogue *catalogue, gboolean with_humans, guint64 hash,
                                      guint32 first, guint32 count);
 
 /* The arrays of a catalogue as a shop file holds them ("catalogue/products", ...). */
 #define SHOP_CATALOGUE_N_ARRAYS 7
 void shop_catalogue_arrays(const ShopCatalogue *catalogue, ShopArray arrays[SHOP_CATALOGUE_N_ARRAYS]);
-/* The catalogue that a file holds; the file's memory must outlive it. `checksum` is
- * for the caller to fill. */
+/* The catalogue that a file holds; the file's memory must outlive it. `checksum` is for the caller to fill.
+ */
 ShopCatalogue *shop_catalogue_open(ShopArrayFinder finder, gpointer source, GError **error);
 
 static inline const char *shop_string(const ShopCatalogue *catalogue, ShopString string)
@@ -115,41 +112,40 @@ gint64 shop_catalogue_find(const ShopCatalogue *catalogue, const char *asin);
 /* The lower-cased title of a product: a part of its item_action. Not terminated. */
 const char *shop_catalogue_lower_title(const ShopCatalogue *catalogue, guint32 product, gsize *length);
 
-/* Appends what the search index holds of a product (webshop-spec 4.1): title,
- * description, first bullet and options, in lower case. */
+/* Appends what the search index holds of a product (webshop-spec 4.1): title, description, first bullet and
+ * options, in lower case. */
 void shop_catalogue_append_contents(const ShopCatalogue *catalogue, guint32 product, GString *contents);
 
-/* Building. Everything given is copied. `where` is "file:line:column" (or any
- * words that tell where the record came from) for messages. */
+/* Building. Everything given is copied. `where` is "file:line:column" (or any words that tell where the
+ * record came from) for messages. */
 typedef struct ShopCatalogueBuilder ShopCatalogueBuilder;
 
 ShopCatalogueBuilder *shop_catalogue_builder_new(void);
 
-/* A builder whose texts go to a shop file as they come, as the array
- * "catalogue/texts", so that only the rest of the catalogue is in memory. Until
- * finish nothing else may be written. The finished catalogue has no texts (its
- * arena is NULL and its checksum 0): write its other arrays and open it. */
+/* A builder whose texts go to a shop file as they come, as the array "catalogue/texts", so that only the rest
+ * of the catalogue is in memory. Until finish nothing else may be written. The finished catalogue has no
+ * texts (its arena is NULL and its checksum 0): write its other arrays and open it. */
 struct ShopFileWriter;
 ShopCatalogueBuilder *shop_catalogue_builder_new_to(struct ShopFileWriter *writer);
 void shop_catalogue_builder_free(ShopCatalogueBuilder *builder); /* accepts NULL */
 
-/* Adds a product in WebShop's raw schema (webshop-spec 1.2). An ASIN that is "nan",
- * longer than 10 characters or already known is skipped without error. */
+/* Adds a product in WebShop's raw schema (webshop-spec 1.2). An ASIN that is "nan", longer than 10 characters
+ * or already known is skipped without error. */
 gboolean shop_catalogue_builder_add(ShopCatalogueBuilder *builder, const json_t *product, const char *where,
                                     GError **error);
 
-/* Attaches the entry of the attribute file (items_ins_v2) to product `asin`; an
- * ASIN that is not in the catalogue is ignored. */
+/* Attaches the entry of the attribute file (items_ins_v2) to product `asin`; an ASIN that is not in the
+ * catalogue is ignored. */
 gboolean shop_catalogue_builder_add_attributes(ShopCatalogueBuilder *builder, const char *asin,
                                                const json_t *record, const char *where, GError **error);
 
-/* Attaches the list of crowd instructions (items_human_ins) to product `asin`; an
- * ASIN that is not in the catalogue is ignored. */
+/* Attaches the list of crowd instructions (items_human_ins) to product `asin`; an ASIN that is not in the
+ * catalogue is ignored. */
 gboolean shop_catalogue_builder_add_humans(ShopCatalogueBuilder *builder, const char *asin,
                                            const json_t *records, const char *where, GError **error);
 
-/* Ends the building and frees the builder. NULL when there is no product, the
- * texts exceed 8 GiB, or those of a builder with a file could not be written. */
+/* Ends the building and frees the builder. NULL when there is no product, the texts exceed 8 GiB, or those of
+ * a builder with a file could not be written. */
 ShopCatalogue *shop_catalogue_builder_finish(ShopCatalogueBuilder *builder, GError **error);
 
 #endif

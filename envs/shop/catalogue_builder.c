@@ -1,7 +1,6 @@
-/* The storage behind a catalogue under construction: the texts, the interning of
- * short strings, the table of ASINs, and the messages about records of the wrong
- * shape. The builder owns growing arrays; finish hands them to the ShopCatalogue
- * as they are. catalogue_products.c and catalogue_records.c fill it. */
+/* The storage behind a catalogue under construction: the texts, the interning of short strings, the table of
+ * ASINs, and the messages about records of the wrong shape. The builder owns growing arrays; finish hands
+ * them to the ShopCatalogue as they are. catalogue_products.c and catalogue_records.c fill it. */
 #include "envs/shop/catalogue_private.h"
 
 #include <cartwright/error.h>
@@ -30,7 +29,7 @@ ShopCatalogueBuilder *shop_catalogue_builder_new(void)
 
 void shop_catalogue_builder_free(ShopCatalogueBuilder *builder)
 {
-  if (builder == NULL)
+  if (!builder)
     return;
   g_free(builder->stored.bytes);
   g_free(builder->words.bytes);
@@ -86,7 +85,7 @@ static gsize append_text(ShopTexts *texts, const char *text, gsize length)
 /* Gives the file what is stored. */
 static void flush_texts(ShopCatalogueBuilder *builder)
 {
-  if (builder->trouble == NULL)
+  if (!builder->trouble)
     shop_file_writer_append(builder->writer, builder->stored.bytes, builder->stored.length,
                             &builder->trouble);
   builder->n_written += builder->stored.length;
@@ -97,7 +96,7 @@ ShopString shop_builder_store(ShopCatalogueBuilder *builder, const char *text, g
 {
   if (length == 0)
     return 0;
-  if (builder->writer != NULL && builder->stored.length > FLUSH_AT)
+  if (builder->writer && builder->stored.length > FLUSH_AT)
     flush_texts(builder);
   gsize start = builder->n_written + append_text(&builder->stored, text, length);
   return (ShopString)(start / 4);
@@ -169,7 +168,7 @@ void shop_builder_grow_asins(ShopCatalogueBuilder *builder)
 
 const char *shop_builder_kind(const json_t *value)
 {
-  if (value == NULL)
+  if (!value)
     return "nothing";
   switch (json_typeof(value)) {
   case JSON_OBJECT:
@@ -192,8 +191,7 @@ gboolean shop_builder_wrong(GError **error, const char *where, const char *asin,
                             const char *expected, const json_t *found)
 {
   g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT, "%s: %s%s: '%s' should be %s, found %s", where,
-              asin != NULL ? "product " : "product", asin != NULL ? asin : "", key, expected,
-              shop_builder_kind(found));
+              asin ? "product " : "product", asin ? asin : "", key, expected, shop_builder_kind(found));
   return FALSE;
 }
 
@@ -217,7 +215,7 @@ gboolean shop_builder_take_strings(ShopCatalogueBuilder *builder, const json_t *
                                    GError **error)
 {
   *out = (ShopSpan){builder->strings->len, 0};
-  if (value == NULL || json_is_null(value))
+  if (!value || json_is_null(value))
     return TRUE;
   if (!json_is_array(value))
     return shop_builder_wrong(error, where, asin, key, "a list of strings", value);
@@ -318,16 +316,16 @@ static void move_strings(ShopCatalogueBuilder *builder, guint32 base)
     move_string(&g_array_index(builder->humans, ShopHumanRecord, i).instruction, base);
 }
 
-/* Writes what texts there are left, or joins both parts in memory; the arena, or
- * NULL with `trouble` or for a builder with a file. */
+/* Writes what texts there are left, or joins both parts in memory; the arena, or NULL with `trouble` or for a
+ * builder with a file. */
 static char *finish_texts(ShopCatalogueBuilder *builder)
 {
-  if (builder->writer != NULL) {
+  if (builder->writer) {
     flush_texts(builder);
-    if (builder->trouble == NULL)
+    if (!builder->trouble)
       shop_file_writer_append(builder->writer, builder->words.bytes, builder->words.length,
                               &builder->trouble);
-    if (builder->trouble == NULL)
+    if (!builder->trouble)
       shop_file_writer_end(builder->writer, &builder->trouble);
     return NULL;
   }
@@ -354,7 +352,7 @@ ShopCatalogue *shop_catalogue_builder_finish(ShopCatalogueBuilder *builder, GErr
   if (check_sizes(builder, error)) {
     gsize stored = builder->n_written + builder->stored.length, words = builder->words.length;
     char *arena = finish_texts(builder);
-    if (builder->trouble != NULL) {
+    if (builder->trouble) {
       g_propagate_error(error, g_steal_pointer(&builder->trouble));
     } else {
       move_strings(builder, (guint32)(stored / 4));
@@ -368,7 +366,7 @@ ShopCatalogue *shop_catalogue_builder_finish(ShopCatalogueBuilder *builder, GErr
       catalogue->groups = hand_over(g_steal_pointer(&builder->groups), &catalogue->n_groups);
       catalogue->targets = hand_over(g_steal_pointer(&builder->targets), &catalogue->n_targets);
       catalogue->humans = hand_over(g_steal_pointer(&builder->humans), &catalogue->n_humans);
-      catalogue->checksum = arena != NULL ? shop_catalogue_checksum(catalogue, TRUE) : 0;
+      catalogue->checksum = arena ? shop_catalogue_checksum(catalogue, TRUE) : 0;
     }
   }
   shop_catalogue_builder_free(builder);

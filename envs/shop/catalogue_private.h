@@ -10,10 +10,9 @@
 /* A 64-bit hash, equal on every machine. */
 guint64 shop_hash_bytes(guint64 seed, const char *bytes, gsize length);
 
-/* While a catalogue is built, interned texts lie apart from the others: they are
- * looked up again, and the others, which are the most, may go straight to a file.
- * Their ShopStrings bear this bit and count within their own part; finish moves
- * that part behind the other. */
+/* While a catalogue is built, interned texts lie apart from the others: they are looked up again, and the
+ * others, which are the most, may go straight to a file. Their ShopStrings bear this bit and count within
+ * their own part; finish moves that part behind the other. */
 #define SHOP_STRING_INTERNED ((ShopString)1 << 31)
 
 /* Texts one after the other as the arena holds them. */

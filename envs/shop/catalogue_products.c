@@ -1,6 +1,5 @@
-/* Adding a product of WebShop's raw schema to a catalogue under construction
- * (webshop-spec 1.2 to 1.5): title, texts, price, and the option groups with what
- * a click on each value reaches. */
+/* Adding a product of WebShop's raw schema to a catalogue under construction (webshop-spec 1.2 to 1.5):
+ * title, texts, price, and the option groups with what a click on each value reaches. */
 #include "envs/shop/action.h"
 #include "envs/shop/catalogue_private.h"
 #include "envs/shop/price.h"
@@ -57,7 +56,7 @@ static ShopString intern_click(ShopCatalogueBuilder *builder, const ShopOptionGr
   guint32 length;
   const char *text;
   g_string_assign(builder->scratch, "click[");
-  if (group != NULL) {
+  if (group) {
     text = shop_builder_text(builder, group->name, &length);
     g_string_append_len(builder->scratch, text, length);
     g_string_append(builder->scratch, ": ");
@@ -102,7 +101,7 @@ static void add_targets(ShopCatalogueBuilder *builder, ShopProduct *product)
     for (guint32 v = 0; v < values.count; v++) {
       ShopString value = g_array_index(builder->strings, ShopString, values.first + v);
       ShopOptionTarget *known = find_target(builder, product->targets, value);
-      if (known != NULL) {
+      if (known) {
         known->group = g;
         continue;
       }
@@ -122,7 +121,7 @@ static void add_targets(ShopCatalogueBuilder *builder, ShopProduct *product)
         continue;
       ShopOptionTarget target = {value, intern_click(builder, &group, value), g, 0};
       const ShopOptionTarget *known = find_target(builder, product->shadowed, value);
-      if (known != NULL && known->action == target.action)
+      if (known && known->action == target.action)
         continue;
       g_array_append_val(builder->targets, target);
       product->shadowed.count++;
@@ -135,7 +134,7 @@ static gboolean take_options(ShopCatalogueBuilder *builder, const json_t *object
 {
   product->groups.first = builder->groups->len;
   const json_t *options = json_object_get(object, "customization_options");
-  if (options == NULL)
+  if (!options)
     return shop_builder_wrong(error, where, asin, "customization_options", "an object, null or \"\"",
                               options);
   gboolean empty = json_is_null(options) || (json_is_string(options) && json_string_length(options) == 0) ||
@@ -177,7 +176,7 @@ static gboolean take_price(ShopCatalogueBuilder *builder, const json_t *object, 
   const char *text = NULL;
   if (json_is_string(pricing))
     text = json_string_value(pricing);
-  else if (pricing != NULL && !json_is_null(pricing))
+  else if (pricing && !json_is_null(pricing))
     return shop_builder_wrong(error, where, asin, "pricing", "a string such as \"$10.99\" or null", pricing);
   if (!shop_price_parse(text, product->prices, &product->n_prices)) {
     g_set_error(

@@ -1,5 +1,5 @@
-/* Attaching the entries of the attribute file and of the crowd's file to the
- * products of a catalogue under construction. */
+/* Attaching the entries of the attribute file and of the crowd's file to the products of a catalogue under
+ * construction. */
 #include "envs/shop/catalogue_private.h"
 
 #include <string.h>
@@ -14,7 +14,7 @@ gboolean shop_catalogue_builder_add_attributes(ShopCatalogueBuilder *builder, co
                                                const json_t *record, const char *where, GError **error)
 {
   ShopProduct *product = known_product(builder, asin);
-  if (product == NULL)
+  if (!product)
     return TRUE;
   if (!json_is_object(record))
     return shop_builder_wrong(error, where, asin, "(entry)", "an object with 'attributes'", record);
@@ -26,7 +26,7 @@ gboolean shop_catalogue_builder_add_attributes(ShopCatalogueBuilder *builder, co
     return FALSE;
   product->has_attributes = 1;
   const json_t *instruction = json_object_get(record, "instruction");
-  if (instruction != NULL && !json_is_null(instruction)) {
+  if (instruction && !json_is_null(instruction)) {
     if (!json_is_string(instruction))
       return shop_builder_wrong(error, where, asin, "instruction", "a string or null", instruction);
     product->instruction =
@@ -70,7 +70,7 @@ gboolean shop_catalogue_builder_add_humans(ShopCatalogueBuilder *builder, const 
                                            const json_t *records, const char *where, GError **error)
 {
   ShopProduct *product = known_product(builder, asin);
-  if (product == NULL)
+  if (!product)
     return TRUE;
   if (!json_is_array(records))
     return shop_builder_wrong(error, where, asin, "(entry)", "a list of records", records);

@@ -1,5 +1,5 @@
-/* Colour words and size classes. The colour list is alphabetical, so the words
- * with one initial stand together and a scan of the text looks at few of them. */
+/* Colour words and size classes. The colour list is alphabetical, so the words with one initial stand
+ * together and a scan of the text looks at few of them. */
 #include "envs/shop/colour.h"
 
 #include <string.h>

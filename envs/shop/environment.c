@@ -1,6 +1,5 @@
-/* The environment slots over a ShopWorld. The shared part is the world; a session
- * is a ShopSession with the goal's name and the array of candidate texts that the
- * host sees. */
+/* The environment slots over a ShopWorld. The shared part is the world; a session is a ShopSession with the
+ * goal's name and the array of candidate texts that the host sees. */
 #include "envs/shop/environment.h"
 
 #include "envs/shop/answers.h"
@@ -48,7 +47,7 @@ gpointer shop_environment_session_new(gpointer shared, G_GNUC_UNUSED GError **er
 void shop_environment_session_free(gpointer session)
 {
   Slot *slot = session;
-  if (slot == NULL)
+  if (!slot)
     return;
   shop_session_free(slot->session);
   g_ptr_array_free(slot->texts, TRUE);

@@ -1,5 +1,5 @@
-/* The slots of the environment vtable over a ShopWorld, the same for every shop.
- * A plugin adds its own `open`, which returns a ShopWorld:
+/* The slots of the environment vtable over a ShopWorld, the same for every shop. A plugin adds its own
+ * `open`, which returns a ShopWorld:
  *   static const CwEnvironmentVtable vtable = {.open = my_open, SHOP_ENVIRONMENT_SLOTS};
  * Their contracts are those of <cartwright/environment.h>. */
 #ifndef SHOP_ENVIRONMENT_H

@@ -1,7 +1,6 @@
-/* The scripted expert; see expert.h. What it remembers between steps lies in the
- * session's script memory and is cleared by reset; everything else it reads off
- * the page. It may look where an agent may not: it tries queries on the index
- * before it types one, and judges products by the goal. */
+/* The scripted expert; see expert.h. What it remembers between steps lies in the session's script memory and
+ * is cleared by reset; everything else it reads off the page. It may look where an agent may not: it tries
+ * queries on the index before it types one, and judges products by the goal. */
 #include "envs/shop/expert.h"
 
 #include "envs/shop/scripts.h"
@@ -44,8 +43,8 @@ static gint rank_of(const ShopWorld *world, const char *action, guint32 product)
   return rank_in(found, n, product);
 }
 
-/* The query that shows the product on the earliest page, the first of equals; and
- * that page, from 0, or NOT_FOUND. */
+/* The query that shows the product on the earliest page, the first of equals; and that page, from 0, or
+ * NOT_FOUND. */
 static gint choose_query(ShopSession *session, gint *page)
 {
   guint n;

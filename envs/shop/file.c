@@ -1,6 +1,6 @@
-/* Opens shop files: checks everything that later reading relies on, maps the file,
- * finds arrays by name. What a check finds wrong is told with the file's name and
- * the cure, which is always to import again or to copy again. */
+/* Opens shop files: checks everything that later reading relies on, maps the file, finds arrays by name. What
+ * a check finds wrong is told with the file's name and the cure, which is always to import again or to copy
+ * again. */
 #include "envs/shop/file_private.h"
 
 #include "envs/shop/file_stamp.h"
@@ -130,7 +130,7 @@ static gboolean check_table(ShopFile *file, GError **error)
   }
   for (guint32 i = 0; good && i < header->n_arrays; i++) {
     const ShopFileEntry *entry = &file->entries[i];
-    good = memchr(entry->name, '\0', sizeof entry->name) != NULL && entry->position >= sizeof *header &&
+    good = memchr(entry->name, '\0', sizeof entry->name) && entry->position >= sizeof *header &&
            entry->position % SHOP_FILE_ALIGNMENT == 0 && entry->position <= header->table &&
            entry->element_size > 0 &&
            entry->n_elements <= (header->table - entry->position) / entry->element_size;
@@ -176,9 +176,9 @@ ShopFile *shop_file_open(const char *path, ShopFileVerify verify, GError **error
 
 void shop_file_close(ShopFile *file)
 {
-  if (file == NULL)
+  if (!file)
     return;
-  if (file->bytes != NULL)
+  if (file->bytes)
     munmap((gpointer)file->bytes, file->header.length);
   if (file->descriptor >= 0)
     close(file->descriptor);
@@ -221,8 +221,7 @@ static void note_bad(Verification *verification, gint block)
       return;
 }
 
-/* Reads rather than looks through the mapping: contents that nobody needs then
- * count as nobody's memory. */
+/* Reads rather than looks through the mapping: contents that nobody needs then count as nobody's memory. */
 static gpointer verify_blocks(gpointer data)
 {
   Verification *verification = data;
@@ -281,7 +280,7 @@ gboolean shop_file_verify(const ShopFile *file, GError **error)
                   " is wrong (in: %s); " AGAIN,
                   start, MIN(start + SHOP_FILE_BLOCK, file->header.table) - 1, names);
   }
-  if (verification.error == NULL)
+  if (!verification.error)
     return TRUE;
   g_propagate_error(error, verification.error);
   return FALSE;
@@ -300,7 +299,7 @@ gboolean shop_file_find(gpointer source, const char *name, gsize element_size, S
 {
   const ShopFile *file = source;
   const ShopFileEntry *entry = find_entry(file, name);
-  if (entry == NULL)
+  if (!entry)
     return refuse(file->path, CW_ERROR_FORMAT, error,
                   "holds no array '%s'; make it again with 'cartwright import'", name);
   if (entry->element_size != element_size)

@@ -1,6 +1,5 @@
-/* Writes a shop file front to back: contents through one block-sized buffer, whose
- * checksum is taken when it is full, then the table, and the header last, so that
- * a file that was not finished has none. */
+/* Writes a shop file front to back: contents through one block-sized buffer, whose checksum is taken when it
+ * is full, then the table, and the header last, so that a file that was not finished has none. */
 #include "envs/shop/file_private.h"
 
 #include <cartwright/checksum.h>
@@ -11,8 +10,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* What is written at once, the kernel may keep in one piece and map as one: pieces
- * of megabytes would count as the memory of whoever looks at a byte of them. */
+/* What is written at once, the kernel may keep in one piece and map as one: pieces of megabytes would count
+ * as the memory of whoever looks at a byte of them. */
 #define PIECE ((gsize)64 << 10)
 
 struct ShopFileWriter {
@@ -111,7 +110,7 @@ ShopFileWriter *shop_file_writer_new(const char *path, GError **error)
 
 void shop_file_writer_free(ShopFileWriter *writer)
 {
-  if (writer == NULL)
+  if (!writer)
     return;
   for (guint i = 0; i < writer->mappings->len; i++) {
     const Mapping *mapping = &g_array_index(writer->mappings, Mapping, i);
@@ -162,8 +161,8 @@ gboolean shop_file_writer_add(ShopFileWriter *writer, const ShopArray *array, GE
          shop_file_writer_end(writer, error);
 }
 
-/* Puts what the block holds so far into the file, from where it will be written
- * again when the block is full. */
+/* Puts what the block holds so far into the file, from where it will be written again when the block is full.
+ */
 static gboolean show_block(ShopFileWriter *writer)
 {
   off_t start = (off_t)(writer->position - writer->block_length);
@@ -186,7 +185,7 @@ gboolean shop_file_writer_find(gpointer source, const char *name, gsize element_
   for (guint i = 0; i < writer->entries->len; i++)
     if (strcmp(g_array_index(writer->entries, ShopFileEntry, i).name, name) == 0)
       entry = &g_array_index(writer->entries, ShopFileEntry, i);
-  g_assert(!writer->is_open && entry != NULL && entry->element_size == element_size);
+  g_assert(!writer->is_open && entry && entry->element_size == element_size);
   static const guint64 nothing[SHOP_FILE_ALIGNMENT / sizeof(guint64)];
   *array = (ShopArray){name, nothing, element_size, entry->n_elements};
   if (entry->n_elements == 0)

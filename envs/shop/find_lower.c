@@ -1,8 +1,7 @@
-/* Finding an ASCII needle in a text's lower case: its first and its last byte are
- * compared at sixteen places at once, in either case, and what is between them
- * only where both fit. The two characters whose lower case holds ASCII letters,
- * and needles that are not ASCII in lower case, take the way through the lowered
- * text. */
+/* Finding an ASCII needle in a text's lower case: its first and its last byte are compared at sixteen places
+ * at once, in either case, and what is between them only where both fit. The two characters whose lower case
+ * holds ASCII letters, and needles that are not ASCII in lower case, take the way through the lowered text.
+ */
 #include "envs/shop/find_lower.h"
 
 #include "envs/shop/text.h"

@@ -1,5 +1,5 @@
-/* Looking for a string in texts as they would be in lower case, without lowering
- * them: the reward looks so for attributes in a product's texts. */
+/* Looking for a string in texts as they would be in lower case, without lowering them: the reward looks so
+ * for attributes in a product's texts. */
 #ifndef SHOP_FIND_LOWER_H
 #define SHOP_FIND_LOWER_H
 

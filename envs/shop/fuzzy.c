@@ -1,8 +1,7 @@
-/* token_set_ratio in C. Words are compared as arrays of code points. The ratio
- * is the best of three: common words against either side, and side against
- * side; each is twice the matched length over both lengths, in double precision
- * and rounded half to even like the original. Scratch space comes from the
- * stack unless the strings are long. */
+/* token_set_ratio in C. Words are compared as arrays of code points. The ratio is the best of three: common
+ * words against either side, and side against side; each is twice the matched length over both lengths, in
+ * double precision and rounded half to even like the original. Scratch space comes from the stack unless the
+ * strings are long. */
 #include "envs/shop/fuzzy.h"
 
 #include "envs/shop/text.h"

@@ -1,6 +1,5 @@
-/* Building and writing out goals. ShopGoals owns its arrays; a view owns its
- * buffers, which a session reuses, so that starting an episode allocates nothing
- * once they have grown. */
+/* Building and writing out goals. ShopGoals owns its arrays; a view owns its buffers, which a session reuses,
+ * so that starting an episode allocates nothing once they have grown. */
 #include "envs/shop/goals.h"
 
 #include "envs/shop/python_random.h"
@@ -30,8 +29,7 @@ static double *draw_prices(const ShopCatalogue *catalogue, ShopPriceRule rule, S
   return prices;
 }
 
-/* The larger of two drawn among the next four steps of the ladder above `price`
- * (webshop-spec 3.1). */
+/* The larger of two drawn among the next four steps of the ladder above `price` (webshop-spec 3.1). */
 static gint32 draw_upper(ShopPythonRandom *random, double price)
 {
   gint32 first = LADDER_STEP;
@@ -246,7 +244,7 @@ ShopGoals *shop_goals_open(const ShopCatalogue *catalogue, ShopGoalKind kind, Sh
 
 void shop_goals_free(ShopGoals *goals)
 {
-  if (goals == NULL)
+  if (!goals)
     return;
   for (guint i = 0; i < G_N_ELEMENTS(goals->owned); i++)
     g_free(goals->owned[i]);
@@ -294,7 +292,7 @@ ShopGoalView *shop_goal_view_new(void)
 
 void shop_goal_view_free(ShopGoalView *view)
 {
-  if (view == NULL)
+  if (!view)
     return;
   g_string_free(view->instruction, TRUE);
   g_ptr_array_free(view->attributes, TRUE);
@@ -405,5 +403,5 @@ void shop_goal_append_published(GString *out, const char *instruction)
   const char *text = lower->str;
   shop_text_trim(&text, &kept);
   const char *clause = g_strstr_len(text, (gssize)kept, ", and price lower than");
-  g_string_append_len(out, text, clause != NULL ? clause - text : (gssize)kept);
+  g_string_append_len(out, text, clause ? clause - text : (gssize)kept);
 }

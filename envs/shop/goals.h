@@ -1,8 +1,7 @@
-/* Goals: what a shopper is asked to buy. Made from the products' synthetic or
- * crowd instructions in load order, bounded in price, and shuffled as the
- * original does (webshop-spec 3). A goal is stored in eight bytes and written
- * out when an episode starts. What does not depend on the prices (the goals in
- * their order) can lie in a shop file, and what does for one choice of them. */
+/* Goals: what a shopper is asked to buy. Made from the products' synthetic or crowd instructions in load
+ * order, bounded in price, and shuffled as the original does (webshop-spec 3). A goal is stored in eight
+ * bytes and written out when an episode starts. What does not depend on the prices (the goals in their order)
+ * can lie in a shop file, and what does for one choice of them. */
 #ifndef SHOP_GOALS_H
 #define SHOP_GOALS_H
 
@@ -34,8 +33,8 @@ typedef struct ShopGoals {
   gpointer owned[3];    /* items, prices and uppers, where they are not a shop file's */
 } ShopGoals;
 
-/* Draws the prices (generator seeded with `price_seed`), then, seeded so again,
- * the bounds in load order, then, seeded with 233, the order. */
+/* Draws the prices (generator seeded with `price_seed`), then, seeded so again, the bounds in load order,
+ * then, seeded with 233, the order. */
 ShopGoals *shop_goals_new(const ShopCatalogue *catalogue, ShopGoalKind kind, ShopPriceRule price_rule,
                           guint64 price_seed, GError **error);
 void shop_goals_free(ShopGoals *goals); /* accepts NULL */
@@ -59,23 +58,23 @@ typedef struct ShopGoalSettings {
   guint32 price_rule, n_skipped; /* ShopPriceRule; human records without attributes */
 } ShopGoalSettings;
 
-/* The arrays of goals as a shop file holds them: "goals/KIND/items", "goals/KIND/uppers",
- * and the prices, "goals/prices", which both kinds share. */
+/* The arrays of goals as a shop file holds them: "goals/KIND/items", "goals/KIND/uppers", and the prices,
+ * "goals/prices", which both kinds share. */
 #define SHOP_GOALS_N_ARRAYS 3
 void shop_goals_arrays(const ShopGoals *goals, const ShopCatalogue *catalogue,
                        ShopArray arrays[SHOP_GOALS_N_ARRAYS]);
-/* The goals that a file holds for this catalogue; its memory must outlive them. With
- * another price rule or seed than `stored` tells, prices and bounds are drawn anew. */
+/* The goals that a file holds for this catalogue; its memory must outlive them. With another price rule or
+ * seed than `stored` tells, prices and bounds are drawn anew. */
 ShopGoals *shop_goals_open(const ShopCatalogue *catalogue, ShopGoalKind kind, ShopPriceRule price_rule,
                            guint64 price_seed, const ShopGoalSettings *stored, ShopArrayFinder finder,
                            gpointer source, GError **error);
 
-/* The weights with which the original draws goals (webshop-spec 3.2, 3.3):
- * n_items + 1 cumulative sums from 0; free with g_free. */
+/* The weights with which the original draws goals (webshop-spec 3.2, 3.3): n_items + 1 cumulative sums from
+ * 0; free with g_free. */
 double *shop_goals_cumulative_weights(const ShopGoals *goals, const ShopCatalogue *catalogue);
 
-/* A goal written out. Strings belong to the catalogue, the arrays and the
- * instruction to the view, which is reused from goal to goal. */
+/* A goal written out. Strings belong to the catalogue, the arrays and the instruction to the view, which is
+ * reused from goal to goal. */
 typedef struct ShopGoalView {
   guint32 index; /* in ShopGoals.items */
   guint32 product;
@@ -100,8 +99,8 @@ double shop_goal_view_price(const ShopGoalView *view, const ShopCatalogue *catal
 /* Replaces the bound and its clause; SHOP_NO_PRICE_LIMIT removes the clause. */
 void shop_goal_view_set_price_upper(ShopGoalView *view, double price_upper);
 
-/* Appends the form in which WebShop's published lists and maps write a goal
- * (webshop-spec 7.3): lower case, without quotes, trimmed, cut at the price clause. */
+/* Appends the form in which WebShop's published lists and maps write a goal (webshop-spec 7.3): lower case,
+ * without quotes, trimmed, cut at the price clause. */
 void shop_goal_append_published(GString *out, const char *instruction);
 
 #endif

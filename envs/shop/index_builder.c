@@ -1,6 +1,6 @@
-/* Collects documents for an index: the dictionary, and per term its postings so far as
- * variable-length integers in a chain of growing chunks, which lie in large slabs.
- * Memory grows with the compressed postings and the distinct terms, not with the texts. */
+/* Collects documents for an index: the dictionary, and per term its postings so far as variable-length
+ * integers in a chain of growing chunks, which lie in large slabs. Memory grows with the compressed postings
+ * and the distinct terms, not with the texts. */
 #include "envs/shop/index_builder.h"
 
 #include "envs/shop/analyzer.h"
@@ -36,12 +36,12 @@ ShopIndexBuilder *shop_index_builder_new(void)
 
 void shop_index_builder_free(ShopIndexBuilder *builder)
 {
-  if (builder == NULL)
+  if (!builder)
     return;
   g_free(builder->terms);
   g_free(builder->slots);
   g_free(builder->documents);
-  if (builder->text != NULL)
+  if (builder->text)
     g_string_free(builder->text, TRUE);
   g_string_free(builder->asins, TRUE);
   g_ptr_array_unref(builder->slabs);
@@ -72,7 +72,7 @@ static void write_byte(ShopIndexBuilder *builder, ShopBuiltTerm *term, guint8 by
   if (term->left == 0) {
     guint32 size = chunk_size(term->level++);
     ShopPostingChunk *chunk = new_chunk(builder, size);
-    if (term->last_chunk != NULL)
+    if (term->last_chunk)
       term->last_chunk->next = chunk;
     else
       term->first_chunk = chunk;

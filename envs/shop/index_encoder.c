@@ -1,6 +1,6 @@
-/* Makes the final arrays of an index from what its builder collected: gives the
- * documents their places, then encodes term after term. Every array is allocated
- * once or grown in place, so that the peak stays near the sum of both forms. */
+/* Makes the final arrays of an index from what its builder collected: gives the documents their places, then
+ * encodes term after term. Every array is allocated once or grown in place, so that the peak stays near the
+ * sum of both forms. */
 #include "envs/shop/index_builder.h"
 
 #include <string.h>
@@ -69,8 +69,8 @@ static guint64 prefix_key(const char *text)
   return key;
 }
 
-/* Fills ranks (per place), ranked_numbers, lengths and norms; and the encoder's places. Returns
- * the number of documents that have terms, over which alone Lucene averages. */
+/* Fills ranks (per place), ranked_numbers, lengths and norms; and the encoder's places. Returns the number of
+ * documents that have terms, over which alone Lucene averages. */
 static guint32 order_documents(Encoder *encoder, guint32 *ranks, guint32 *ranked_numbers, float norms[256])
 {
   const ShopIndexBuilder *builder = encoder->builder;

@@ -1,13 +1,11 @@
-/* The inside of a search index: arrays without pointers, so that they may lie in a
- * mapped file, and what a search borrows. Documents have three numbers:
- * their place in the index (grouped, so that alike documents are neighbours), their
- * rank by ASIN (which decides ties) and the number in which they were added.
+/* The inside of a search index: arrays without pointers, so that they may lie in a mapped file, and what a
+ * search borrows. Documents have three numbers: their place in the index (grouped, so that alike documents
+ * are neighbours), their rank by ASIN (which decides ties) and the number in which they were added.
  *
- * Places are cut into blocks of 256. A posting is a place and a code (bm25.h). The
- * postings of a term that few documents have are two plain arrays. A frequent term
- * has a row: for every block its largest code there, and its run of postings in that
- * block, as n low bytes of places followed by n codes or, where n is large, as 256
- * codes of which 0 means absent. */
+ * Places are cut into blocks of 256. A posting is a place and a code (bm25.h). The postings of a term that
+ * few documents have are two plain arrays. A frequent term has a row: for every block its largest code there,
+ * and its run of postings in that block, as n low bytes of places followed by n codes or, where n is large,
+ * as 256 codes of which 0 means absent. */
 #ifndef SHOP_INDEX_PRIVATE_H
 #define SHOP_INDEX_PRIVATE_H
 

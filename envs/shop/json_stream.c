@@ -1,8 +1,7 @@
-/* A streaming reader for the two shapes of WebShop's files: an array of objects
- * and an object of records. It finds the end of each element by counting
- * brackets outside strings, copies that element into one reused buffer, and lets
- * jansson parse it; so at most one element is in memory. The stream owns its
- * file and buffers. */
+/* A streaming reader for the two shapes of WebShop's files: an array of objects and an object of records. It
+ * finds the end of each element by counting brackets outside strings, copies that element into one reused
+ * buffer, and lets jansson parse it; so at most one element is in memory. The stream owns its file and
+ * buffers. */
 #include "envs/shop/json_stream.h"
 
 #include <cartwright/error.h>
@@ -84,7 +83,7 @@ static char *name_character(int c)
 ShopJsonStream *shop_json_stream_open(const char *path, ShopJsonKind kind, GError **error)
 {
   FILE *file = fopen(path, "rb");
-  if (file == NULL) {
+  if (!file) {
     int code = errno;
     g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be opened: %s", path,
                 g_strerror(code));
@@ -116,7 +115,7 @@ ShopJsonStream *shop_json_stream_open(const char *path, ShopJsonKind kind, GErro
 
 void shop_json_stream_close(ShopJsonStream *stream)
 {
-  if (stream == NULL)
+  if (!stream)
     return;
   fclose(stream->file);
   g_free(stream->path);
@@ -167,7 +166,7 @@ static void copy_word(ShopJsonStream *stream)
 {
   gsize start = stream->element->len;
   int c;
-  while ((c = peek(stream)) >= 0 && strchr("[]{}\",: \t\r\n", c) == NULL) {
+  while ((c = peek(stream)) >= 0 && !strchr("[]{}\",: \t\r\n", c)) {
     g_string_append_c(stream->element, (char)c);
     take(stream);
   }
@@ -213,7 +212,7 @@ static json_t *parse_element(ShopJsonStream *stream, GError **error)
 {
   json_error_t problem;
   json_t *value = json_loadb(stream->element->str, stream->element->len, JSON_DECODE_ANY, &problem);
-  if (value == NULL) {
+  if (!value) {
     guint64 line = stream->start_line + (guint64)problem.line - 1;
     guint64 column =
         problem.line == 1 ? stream->start_column + (guint64)problem.column - 1 : (guint64)problem.column;
@@ -278,7 +277,7 @@ json_t *shop_json_stream_next(ShopJsonStream *stream, const char **key, GError *
     if (!copy_string(stream))
       return fail_truncated(stream, error);
     json_t *name = parse_element(stream, error);
-    if (name == NULL)
+    if (!name)
       return NULL;
     g_string_assign(stream->key, json_string_value(name));
     json_decref(name);
@@ -289,10 +288,10 @@ json_t *shop_json_stream_next(ShopJsonStream *stream, const char **key, GError *
     }
     take(stream);
     c = peek_after_space(stream);
-    if (key != NULL)
+    if (key)
       *key = stream->key->str;
   }
-  if (c < 0 || strchr(",:]}", c) != NULL) {
+  if (c < 0 || strchr(",:]}", c)) {
     g_autofree char *found = name_character(c);
     return fail(stream, error, "expected a value, found %s", found);
   }

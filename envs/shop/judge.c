@@ -1,6 +1,5 @@
-/* The reward of a purchase in a world: gathers what reward.c compares from the
- * catalogue, its reward tables and the goal, in buffers from a pool that the
- * world owns, so that sessions need none of their own. */
+/* The reward of a purchase in a world: gathers what reward.c compares from the catalogue, its reward tables
+ * and the goal, in buffers from a pool that the world owns, so that sessions need none of their own. */
 #include "envs/shop/reward.h"
 #include "envs/shop/world.h"
 
@@ -108,7 +107,7 @@ ShopJudges *shop_judges_new(void)
 
 void shop_judges_free(ShopJudges *judges)
 {
-  if (judges == NULL)
+  if (!judges)
     return;
   g_ptr_array_unref(judges->idle);
   g_mutex_clear(&judges->lock);
@@ -124,7 +123,7 @@ void shop_world_judge(const ShopWorld *world, const ShopGoalView *goal, guint32 
   if (judges->idle->len > 0)
     judge = g_ptr_array_steal_index_fast(judges->idle, judges->idle->len - 1);
   g_mutex_unlock(&judges->lock);
-  if (judge == NULL)
+  if (!judge)
     judge = judge_new();
   judge_purchase(judge, world, goal, product, values, n_values, verdict);
   g_mutex_lock(&judges->lock);

@@ -1,5 +1,5 @@
-/* The loader of a shop folder: streams each file through the catalogue's builder,
- * so that what is in memory is the catalogue and one record. */
+/* The loader of a shop folder: streams each file through the catalogue's builder, so that what is in memory
+ * is the catalogue and one record. */
 #include "envs/shop/loader.h"
 
 #include "envs/shop/json_stream.h"
@@ -20,7 +20,7 @@ static gboolean tell(const Loading *loading, const char *doing, const ShopJsonSt
                      GError **error)
 {
   guint64 length;
-  if (loading->report == NULL || n % REPORT_EVERY != 0)
+  if (!loading->report || n % REPORT_EVERY != 0)
     return TRUE;
   guint64 position = shop_json_stream_position(stream, &length);
   return loading->report(loading->report_data, doing, position, length, error);
@@ -29,22 +29,22 @@ static gboolean tell(const Loading *loading, const char *doing, const ShopJsonSt
 static gboolean load_items(const Loading *loading, const char *path, guint64 max_products, GError **error)
 {
   ShopJsonStream *stream = shop_json_stream_open(path, SHOP_JSON_ARRAY, error);
-  if (stream == NULL)
+  if (!stream)
     return FALSE;
   gboolean good = TRUE;
   json_t *product;
   GError *problem = NULL;
   for (guint64 n = 0; good && (max_products == 0 || n < max_products) &&
-                      (product = shop_json_stream_next(stream, NULL, &problem)) != NULL;
+                      (product = shop_json_stream_next(stream, NULL, &problem));
        n++) {
     good = shop_catalogue_builder_add(loading->builder, product, shop_json_stream_where(stream), error) &&
            tell(loading, "products", stream, n, error);
     json_decref(product);
   }
   shop_json_stream_close(stream);
-  if (problem != NULL)
+  if (problem)
     g_propagate_error(error, problem);
-  return good && problem == NULL;
+  return good && !problem;
 }
 
 typedef gboolean (*AddRecord)(ShopCatalogueBuilder *builder, const char *asin, const json_t *record,
@@ -54,21 +54,21 @@ static gboolean load_records(const Loading *loading, const char *path, AddRecord
                              GError **error)
 {
   ShopJsonStream *stream = shop_json_stream_open(path, SHOP_JSON_OBJECT, error);
-  if (stream == NULL)
+  if (!stream)
     return FALSE;
   gboolean good = TRUE;
   const char *asin = NULL;
   json_t *record;
   GError *problem = NULL;
-  for (guint64 n = 0; good && (record = shop_json_stream_next(stream, &asin, &problem)) != NULL; n++) {
+  for (guint64 n = 0; good && (record = shop_json_stream_next(stream, &asin, &problem)); n++) {
     good = add(loading->builder, asin, record, shop_json_stream_where(stream), error) &&
            tell(loading, doing, stream, n, error);
     json_decref(record);
   }
   shop_json_stream_close(stream);
-  if (problem != NULL)
+  if (problem)
     g_propagate_error(error, problem);
-  return good && problem == NULL;
+  return good && !problem;
 }
 
 static gboolean check_attributes(const ShopCatalogue *catalogue, const char *path, GError **error)
@@ -94,7 +94,7 @@ ShopCatalogue *shop_load_catalogue(const char *items_file, const char *attribute
 {
   ShopCatalogue *catalogue = shop_load_catalogue_into(
       shop_catalogue_builder_new(), items_file, attributes_file, human_file, max_products, NULL, NULL, error);
-  if (catalogue != NULL && require_attributes && attributes_file != NULL &&
+  if (catalogue && require_attributes && attributes_file &&
       !check_attributes(catalogue, attributes_file, error)) {
     shop_catalogue_free(catalogue);
     return NULL;
@@ -109,16 +109,15 @@ ShopCatalogue *shop_load_catalogue_into(ShopCatalogueBuilder *builder, const cha
 {
   Loading loading = {builder, report, report_data};
   if (!load_items(&loading, items_file, max_products, error) ||
-      (attributes_file != NULL &&
-       !load_records(&loading, attributes_file, shop_catalogue_builder_add_attributes, "attributes",
-                     error)) ||
-      (human_file != NULL &&
+      (attributes_file && !load_records(&loading, attributes_file, shop_catalogue_builder_add_attributes,
+                                        "attributes", error)) ||
+      (human_file &&
        !load_records(&loading, human_file, shop_catalogue_builder_add_humans, "instructions", error))) {
     shop_catalogue_builder_free(builder);
     return NULL;
   }
   ShopCatalogue *catalogue = shop_catalogue_builder_finish(builder, error);
-  if (catalogue == NULL)
+  if (!catalogue)
     g_prefix_error(error, "%s: ", items_file);
   return catalogue;
 }

@@ -6,10 +6,9 @@
 
 #include <cartwright/conversion.h>
 
-/* Adds the product array of `items_file`, at most `max_products` raw entries (0:
- * all), then the attribute object of `attributes_file` and the crowd instructions
- * of `human_file` (each may be NULL: not read). With `require_attributes` every
- * product must have an entry in the attribute file, as the original demands for
+/* Adds the product array of `items_file`, at most `max_products` raw entries (0: all), then the attribute
+ * object of `attributes_file` and the crowd instructions of `human_file` (each may be NULL: not read). With
+ * `require_attributes` every product must have an entry in the attribute file, as the original demands for
  * synthetic goals. Errors name file, line, column and product, and the cure. */
 ShopCatalogue *shop_load_catalogue(const char *items_file, const char *attributes_file,
                                    const char *human_file, guint64 max_products, gboolean require_attributes,

@@ -1,5 +1,5 @@
-/* Inference of the noun tagger. The compiled-in weights are turned into floats
- * once, at the first use, and never change afterwards. Activations are rows of
+/* Inference of the noun tagger. The compiled-in weights are turned into floats once, at the first use, and
+ * never change afterwards. Activations are rows of
  * `width` floats per token. */
 #include "envs/shop/noun_network.h"
 
@@ -207,8 +207,8 @@ static inline Four load(const float *values)
 /* Eight of them. */
 typedef float Eight __attribute__((vector_size(32)));
 
-/* The same sums in the same order as below, hence the same results; twice as many at a time. Where
- * a last block would reach too far it begins earlier and computes some outputs again. */
+/* The same sums in the same order as below, hence the same results; twice as many at a time. Where a last
+ * block would reach too far it begins earlier and computes some outputs again. */
 __attribute__((target("avx"))) static void run_dense_avx(const Dense *dense, const float *input,
                                                          float *output)
 {

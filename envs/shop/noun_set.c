@@ -1,6 +1,5 @@
-/* Noun sets as sorted numbers, and the vocabulary that numbers the nouns: their
- * hashes in the order in which they came, and a table with open addressing that
- * finds a hash's place. */
+/* Noun sets as sorted numbers, and the vocabulary that numbers the nouns: their hashes in the order in which
+ * they came, and a table with open addressing that finds a hash's place. */
 #include "envs/shop/nouns.h"
 
 #include <string.h>

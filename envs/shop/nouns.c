@@ -1,5 +1,4 @@
-/* The built-in noun tagger: tokens, their features, the network, and the texts
- * of those it calls nouns. */
+/* The built-in noun tagger: tokens, their features, the network, and the texts of those it calls nouns. */
 #include "envs/shop/nouns.h"
 
 #include "envs/shop/noun_network.h"

@@ -1,6 +1,5 @@
-/* The choice oracle; see oracle.h. It tries queries on the index and purchases on
- * the judge before it takes an action. Between steps it remembers, in the
- * session's script memory, which product it is after. */
+/* The choice oracle; see oracle.h. It tries queries on the index and purchases on the judge before it takes
+ * an action. Between steps it remembers, in the session's script memory, which product it is after. */
 #include "envs/shop/oracle.h"
 
 #include "envs/shop/scripts.h"

@@ -1,6 +1,5 @@
-/* The choice oracle: what somebody who knows the reward could get out of the
- * results of a query. It is the ceiling that a set of queries leaves to the
- * choices after them, and a scripted agent that reaches it. */
+/* The choice oracle: what somebody who knows the reward could get out of the results of a query. It is the
+ * ceiling that a set of queries leaves to the choices after them, and a scripted agent that reaches it. */
 #ifndef SHOP_ORACLE_H
 #define SHOP_ORACLE_H
 

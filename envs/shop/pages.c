@@ -1,8 +1,7 @@
-/* The pages of a session as text, written straight from its state (webshop-spec
- * 5.8 to 5.11). A page is a sequence of nodes; `text` joins the trimmed nodes
- * with [SEP], `text_rich` gives each a line and marks buttons, options and
- * product links. White space in product texts is treated as the original's HTML
- * parser does. Everything goes into the session's one reused buffer. */
+/* The pages of a session as text, written straight from its state (webshop-spec 5.8 to 5.11). A page is a
+ * sequence of nodes; `text` joins the trimmed nodes with [SEP], `text_rich` gives each a line and marks
+ * buttons, options and product links. White space in product texts is treated as the original's HTML parser
+ * does. Everything goes into the session's one reused buffer. */
 #include "envs/shop/session_private.h"
 #include "envs/shop/text.h"
 
@@ -27,8 +26,8 @@ typedef struct {
   gboolean started; /* text mode: a node has been written */
 } Writer;
 
-/* The marks around a node's text in text_rich. They are copied as a whole and
- * counted by their lengths, so a node needs this much room beyond its own. */
+/* The marks around a node's text in text_rich. They are copied as a whole and counted by their lengths, so a
+ * node needs this much room beyond its own. */
 #define MARK_ROOM 24
 
 typedef struct {
@@ -87,7 +86,7 @@ static inline void append_rich(ShopBuffer *out, NodeKind kind, Piece piece)
 static gboolean collapse(Piece *piece)
 {
   if (shop_text_is_ascii_space(piece->text, piece->length)) {
-    if (memchr(piece->text, '\n', piece->length) != NULL)
+    if (memchr(piece->text, '\n', piece->length))
       return FALSE;
     *piece = PIECE(" ");
   }
@@ -201,7 +200,7 @@ static gboolean find_chosen(ShopSession *session)
   const ShopCatalogue *catalogue = session->world->catalogue;
   const ShopProduct *product = &catalogue->products[session->product];
   session->n_chosen = 0;
-  if (memchr(session->keywords->str, '"', session->keywords->len) != NULL ||
+  if (memchr(session->keywords->str, '"', session->keywords->len) ||
       session->selections->len > G_N_ELEMENTS(session->chosen) / 2)
     return FALSE;
   for (guint i = 0; i < session->selections->len; i++) {
@@ -217,19 +216,19 @@ static gboolean find_chosen(ShopSession *session)
   return TRUE;
 }
 
-/* Cuts the page's address at its double quotes: `"t"` occurs in it, for a t
- * without quotes, exactly when t is one of the parts between two of them. */
+/* Cuts the page's address at its double quotes: `"t"` occurs in it, for a t without quotes, exactly when t is
+ * one of the parts between two of them. */
 static void cut_url(ShopSession *session)
 {
   g_array_set_size(session->segments, 0);
   g_string_truncate(session->url, 0);
-  if (session->selections->len == 0 && strchr(session->keywords->str, '"') == NULL)
+  if (session->selections->len == 0 && !strchr(session->keywords->str, '"'))
     return;
   shop_session_append_url(session, session->url);
   const char *open = strchr(session->url->str, '"');
-  while (open != NULL) {
+  while (open) {
     const char *close = strchr(open + 1, '"');
-    if (close != NULL) {
+    if (close) {
       gsize segment[2] = {(gsize)(open + 1 - session->url->str), (gsize)(close - open - 1)};
       g_array_append_vals(session->segments, segment, 1);
     }
@@ -237,8 +236,7 @@ static void cut_url(ShopSession *session)
   }
 }
 
-/* webshop-spec 5.10: the original looks for the label in double quotes in the
- * address. */
+/* webshop-spec 5.10: the original looks for the label in double quotes in the address. */
 static gboolean is_in_url(const ShopSession *session, Piece label)
 {
   for (guint i = 0; i < session->segments->len; i++) {
@@ -246,9 +244,9 @@ static gboolean is_in_url(const ShopSession *session, Piece label)
     if (segment[1] == label.length && memcmp(session->url->str + segment[0], label.text, label.length) == 0)
       return TRUE;
   }
-  if (session->segments->len == 0 || memchr(label.text, '"', label.length) == NULL)
+  if (session->segments->len == 0 || !memchr(label.text, '"', label.length))
     return FALSE;
-  for (const char *quote = strchr(session->url->str, '"'); quote != NULL; quote = strchr(quote + 1, '"'))
+  for (const char *quote = strchr(session->url->str, '"'); quote; quote = strchr(quote + 1, '"'))
     if (strncmp(quote + 1, label.text, label.length) == 0 && quote[1 + label.length] == '"')
       return TRUE;
   return FALSE;
@@ -374,8 +372,8 @@ static const ShopSelection *selection_of_rank(const ShopSession *session, guint 
   g_return_val_if_reached(NULL);
 }
 
-/* webshop-spec 5.11: the simulator fills in the ASIN, the options and the reward
- * and leaves everything else empty. */
+/* webshop-spec 5.11: the simulator fills in the ASIN, the options and the reward and leaves everything else
+ * empty. */
 static void write_done(Writer *writer, ShopSession *session)
 {
   const ShopCatalogue *catalogue = session->world->catalogue;

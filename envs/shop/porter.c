@@ -1,6 +1,5 @@
-/* The Porter stemmer, written from the 1980 paper's rules. A word is seen as
- * [C](VC)^m[V]; the steps test the measure m of what precedes a suffix, and
- * replace the suffix in place. Nothing is allocated. */
+/* The Porter stemmer, written from the 1980 paper's rules. A word is seen as [C](VC)^m[V]; the steps test the
+ * measure m of what precedes a suffix, and replace the suffix in place. Nothing is allocated. */
 #include "envs/shop/porter.h"
 
 #include <string.h>

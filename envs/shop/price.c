@@ -1,6 +1,5 @@
-/* Price strings: "$1,234.50 - $2,000" becomes 1234.5 and 2000, shown as
- * "$1234.5 to $2000.0". Everything but digits and points is dropped from each
- * piece, as the original does. */
+/* Price strings: "$1,234.50 - $2,000" becomes 1234.5 and 2000, shown as "$1234.5 to $2000.0". Everything but
+ * digits and points is dropped from each piece, as the original does. */
 #include "envs/shop/price.h"
 
 #include "envs/shop/text.h"
@@ -35,17 +34,17 @@ static gboolean parse_amount(const char *piece, gsize length, double *amount)
 gboolean shop_price_parse(const char *pricing, double prices[2], guint32 *n_prices)
 {
   *n_prices = 0;
-  if (pricing == NULL || *pricing == '\0') {
+  if (!pricing || *pricing == '\0') {
     prices[0] = prices[1] = 100;
     *n_prices = 1;
     return TRUE;
   }
   const char *piece = strchr(pricing, '$');
-  while (piece != NULL) {
+  while (piece) {
     piece++;
     const char *end = strchr(piece, '$');
     double amount;
-    if (!parse_amount(piece, end != NULL ? (gsize)(end - piece) : strlen(piece), &amount))
+    if (!parse_amount(piece, end ? (gsize)(end - piece) : strlen(piece), &amount))
       return FALSE;
     if (*n_prices < 2)
       prices[(*n_prices)++] = amount;

@@ -4,9 +4,8 @@
 
 #include <glib.h>
 
-/* Reads the raw price string: NULL or "" is one price of 100; otherwise the first
- * one or two amounts after '$' signs. FALSE when there is none or one is not a
- * number. */
+/* Reads the raw price string: NULL or "" is one price of 100; otherwise the first one or two amounts after
+ * '$' signs. FALSE when there is none or one is not a number. */
 gboolean shop_price_parse(const char *pricing, double prices[2], guint32 *n_prices);
 
 /* Appends "$10.99" or "$5.0 to $1234.5". */

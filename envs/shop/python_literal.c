@@ -1,5 +1,4 @@
-/* A reader of two shapes of literals, with the escapes that quoting such strings
- * produces. */
+/* A reader of two shapes of literals, with the escapes that quoting such strings produces. */
 #include "envs/shop/python_literal.h"
 
 #include <string.h>

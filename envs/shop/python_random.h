@@ -27,9 +27,9 @@ void shop_python_random_sample(ShopPythonRandom *random, guint32 n, guint32 k, g
 /* choices(range(n), k=1)[0] */
 guint32 shop_python_random_choice(ShopPythonRandom *random, guint32 n);
 
-/* The original's weighted goal index (webshop-spec 2.2): `cumulative` holds n + 1
- * sums 0, w0, w0 + w1, ... Off by one as the original is: index 0 never comes when
- * n > 1. With `exact` goal i is drawn with weight w[i]. */
+/* The original's weighted goal index (webshop-spec 2.2): `cumulative` holds n + 1 sums 0, w0, w0 + w1, ...
+ * Off by one as the original is: index 0 never comes when n > 1. With `exact` goal i is drawn with weight
+ * w[i]. */
 guint32 shop_weighted_index(ShopPythonRandom *random, const double *cumulative, guint32 n, gboolean exact);
 
 #endif

@@ -1,7 +1,6 @@
-/* Honest search queries: every word comes from the instruction that the shopper
- * reads. They are the whole text and reductions of it, each of which finds what
- * others do not (docs/webshop.md has the measurements); which of them finds the
- * product is for the policy to learn. */
+/* Honest search queries: every word comes from the instruction that the shopper reads. They are the whole
+ * text and reductions of it, each of which finds what others do not (docs/webshop.md has the measurements);
+ * which of them finds the product is for the policy to learn. */
 #include "envs/shop/queries.h"
 
 #include "envs/shop/text.h"
@@ -52,7 +51,7 @@ static Slice trimmed(const char *start, const char *end)
 {
   Slice slice = {start, (gsize)(end - start)};
   shop_text_trim(&slice.text, &slice.length);
-  while (slice.length > 0 && strchr(".,;:!?", slice.text[slice.length - 1]) != NULL)
+  while (slice.length > 0 && strchr(".,;:!?", slice.text[slice.length - 1]))
     slice.length--;
   return slice;
 }
@@ -117,12 +116,11 @@ static const char *skip_lead(const char *start, const char *end)
 /* Where " with name: value, and name: value" begins, or `end`. */
 static const char *find_options(const char *start, const char *end)
 {
-  for (const char *with = find_in(start, end, " with "); with != NULL;
-       with = find_in(with + 1, end, " with ")) {
+  for (const char *with = find_in(start, end, " with "); with; with = find_in(with + 1, end, " with ")) {
     const char *next = find_in(with + 1, end, " with ");
-    const char *colon = find_in(with, next != NULL ? next : end, ": ");
+    const char *colon = find_in(with, next ? next : end, ": ");
     const char *comma = find_in(with, end, ", ");
-    if (colon != NULL && (comma == NULL || colon < comma))
+    if (colon && (!comma || colon < comma))
       return with;
   }
   return end;
@@ -158,8 +156,8 @@ static gboolean is_blank(char c)
   return c == ' ' || c == '\t';
 }
 
-/* Appends the words of a slice without fillers and punctuation at their ends, from
- * number `first` to before `limit`; `out` may be NULL. Returns how many words it came past. */
+/* Appends the words of a slice without fillers and punctuation at their ends, from number `first` to before
+ * `limit`; `out` may be NULL. Returns how many words it came past. */
 static guint append_keywords(GString *out, Slice slice, guint first, guint limit)
 {
   guint n = 0;
@@ -175,7 +173,7 @@ static guint append_keywords(GString *out, Slice slice, guint first, guint limit
       stop--;
     if (stop == word || is_filler(word, (gsize)(stop - word)))
       continue;
-    if (n++ < first || out == NULL)
+    if (n++ < first || !out)
       continue;
     if (out->len > 0)
       g_string_append_c(out, ' ');
@@ -189,15 +187,15 @@ static void append_option_values(GString *out, const char *start, const char *en
 {
   while (start < end) {
     const char *next = find_in(start, end, ", and ");
-    const char *item_end = next != NULL ? next : end;
+    const char *item_end = next ? next : end;
     const char *colon = find_in(start, item_end, ": ");
-    Slice value = trimmed(colon != NULL ? colon + 2 : start, item_end);
+    Slice value = trimmed(colon ? colon + 2 : start, item_end);
     if (value.length > 0) {
       if (out->len > 0)
         g_string_append_c(out, ' ');
       g_string_append_len(out, value.text, (gssize)value.length);
     }
-    start = next != NULL ? next + strlen(", and ") : end;
+    start = next ? next + strlen(", and ") : end;
   }
 }
 
@@ -205,7 +203,7 @@ static void append_option_values(GString *out, const char *start, const char *en
 static const char *find_price(const char *start, const char *end)
 {
   const char *price = g_strrstr_len(start, end - start, ", and price lower than ");
-  return price != NULL ? price : end;
+  return price ? price : end;
 }
 
 void shop_queries_find_options(const char *instruction, const char **start, const char **end)
@@ -226,7 +224,7 @@ static void add_slice(const Queries *queries, ShopQueryKind kind, const char *te
   if (length == 0 || before >= SHOP_MAX_QUERIES)
     return;
   shop_queries_add(queries->actions, queries->n_actions, text, length);
-  if (queries->kinds != NULL && *queries->n_actions > before)
+  if (queries->kinds && *queries->n_actions > before)
     queries->kinds[before] = kind;
 }
 
@@ -251,7 +249,7 @@ void shop_queries_make(const char *instruction, GPtrArray *actions, guint *n_act
   const char *options = find_options(body, body_end);
   const char *with = find_in(body, options, " with ");
   Slice all = trimmed(body, body_end), base = trimmed(body, options);
-  Slice head = trimmed(body, with != NULL ? with : options);
+  Slice head = trimmed(body, with ? with : options);
   const char *values = options < body_end ? options + strlen(" with ") : body_end;
 
   add_slice(&queries, SHOP_QUERY_WITHOUT_PRICE, all.text, all.length);

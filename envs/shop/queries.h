@@ -22,10 +22,9 @@ typedef enum ShopQueryKind {
 
 extern const char *const shop_query_kind_names[];
 
-/* Appends "search[QUERY]" actions for an instruction, lower case, best known
- * first, no two equal, none holding a bracket or a line break, at most
- * SHOP_MAX_QUERIES. The first is the whole instruction. `actions` holds GString *
- * of which the first *n_actions are in use; further ones are reused or added.
+/* Appends "search[QUERY]" actions for an instruction, lower case, best known first, no two equal, none
+ * holding a bracket or a line break, at most SHOP_MAX_QUERIES. The first is the whole instruction. `actions`
+ * holds GString * of which the first *n_actions are in use; further ones are reused or added.
  * `kinds` (room for SHOP_MAX_QUERIES, or NULL) gets the ShopQueryKind of each. */
 void shop_queries_make(const char *instruction, GPtrArray *actions, guint *n_actions, guint *kinds);
 
@@ -36,8 +35,8 @@ void shop_queries_find_options(const char *instruction, const char **start, cons
 /* Frees a GString of such an array: its GDestroyNotify. */
 void shop_queries_free(gpointer action);
 
-/* Sets action number *n_actions to "search[QUERY]", lower-cased, unless an equal
- * one is in use already; returns its index. */
+/* Sets action number *n_actions to "search[QUERY]", lower-cased, unless an equal one is in use already;
+ * returns its index. */
 guint shop_queries_add(GPtrArray *actions, guint *n_actions, const char *query, gsize length);
 
 #endif

@@ -1,8 +1,7 @@
-/* The reader: a shopper who knows nothing but what stands on the pages. It asks
- * for what the instruction says, opens the results from the first on, goes back
- * from a product that lacks an option or costs too much, and buys the first that
- * fits with the options chosen. What it remembers lies in the session, so that it
- * can also say what it would do where another agent has gone. */
+/* The reader: a shopper who knows nothing but what stands on the pages. It asks for what the instruction
+ * says, opens the results from the first on, goes back from a product that lacks an option or costs too much,
+ * and buys the first that fits with the options chosen. What it remembers lies in the session, so that it can
+ * also say what it would do where another agent has gone. */
 #include "envs/shop/queries.h"
 #include "envs/shop/scripts.h"
 #include "envs/shop/text.h"
@@ -42,12 +41,12 @@ static gboolean next_wanted(const char **rest, const char *end, Wanted *wanted)
   if (*rest >= end)
     return FALSE;
   const char *start = *rest, *stop = g_strstr_len(start, end - start, separator);
-  *rest = stop != NULL ? stop + strlen(separator) : end;
-  stop = stop != NULL ? stop : end;
+  *rest = stop ? stop + strlen(separator) : end;
+  stop = stop ? stop : end;
   const char *colon = g_strstr_len(start, stop - start, ": ");
   *wanted = (Wanted){.name = start,
-                     .name_length = colon != NULL ? (gsize)(colon - start) : 0,
-                     .value = colon != NULL ? colon + strlen(": ") : start};
+                     .name_length = colon ? (gsize)(colon - start) : 0,
+                     .value = colon ? colon + strlen(": ") : start};
   wanted->value_length = (gsize)(stop - wanted->value);
   return TRUE;
 }

@@ -1,5 +1,4 @@
-/* The reader of recorded sessions. A record owns copies of all its texts, in one
- * array behind `reserved`. */
+/* The reader of recorded sessions. A record owns copies of all its texts, in one array behind `reserved`. */
 #include "envs/shop/records.h"
 
 #include "envs/shop/site_log.h"
@@ -34,7 +33,7 @@ gint64 shop_goal_index(const ShopWorld *world, const char *goal_id, GError **err
 
 void shop_record_free(CwRecord *record)
 {
-  if (record == NULL)
+  if (!record)
     return;
   ShopRecordTexts *texts = record->reserved;
   g_ptr_array_free(texts->observations, TRUE);
@@ -49,7 +48,7 @@ void shop_record_free(CwRecord *record)
 static char *extract_action(const char *text)
 {
   const char *start = g_strrstr(text, "Action:");
-  start = start != NULL ? start + strlen("Action:") : text;
+  start = start ? start + strlen("Action:") : text;
   while (g_ascii_isspace(*start))
     start++;
   char *action = g_strndup(start, strcspn(start, "\r\n"));
@@ -59,7 +58,7 @@ static char *extract_action(const char *text)
 double shop_record_read_bound(const char *observation)
 {
   const char *clause = g_strrstr(observation, PRICE_CLAUSE);
-  if (clause == NULL)
+  if (!clause)
     return SHOP_NO_PRICE_LIMIT;
   const char *amount = clause + strlen(PRICE_CLAUSE);
   char *end;
@@ -79,12 +78,11 @@ static gboolean read_turns(const json_t *turns, ShopRecordTexts *texts, GError *
     const char *from = json_string_value(json_object_get(turn, "from"));
     const char *text = json_string_value(json_object_get(turn, "text"));
     const char *expected = i % 2 == 0 ? "site" : "agent";
-    if (text == NULL || g_strcmp0(from, expected) != 0) {
+    if (!text || g_strcmp0(from, expected) != 0) {
       g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
                   "turn %" G_GSIZE_FORMAT
                   " should be {\"from\": \"%s\", \"text\": ...}: site and agent alternate%s%s%s",
-                  i, expected, from != NULL ? ", found from \"" : "", from != NULL ? from : "",
-                  from != NULL ? "\"" : "");
+                  i, expected, from ? ", found from \"" : "", from ? from : "", from ? "\"" : "");
       return FALSE;
     }
     if (i % 2 == 0)
@@ -109,15 +107,15 @@ static char *extract_instruction(const char *page)
 {
   static const char heading[] = "Instruction:";
   const char *start = strstr(page, heading);
-  if (start == NULL)
+  if (!start)
     return NULL;
   start += strlen(heading);
   if (g_str_has_prefix(start, " [SEP] "))
     start += strlen(" [SEP] ");
   const char *end = strstr(start, "\n[button] Search");
-  if (end == NULL)
+  if (!end)
     end = strstr(start, " [SEP] Search");
-  return end != NULL ? g_strstrip(g_strndup(start, (gsize)(end - start))) : NULL;
+  return end ? g_strstrip(g_strndup(start, (gsize)(end - start))) : NULL;
 }
 
 /* The first goal whose instruction reads the same in its published form. */
@@ -144,7 +142,7 @@ static json_t *find_actions(const json_t *object, GError **error)
   json_t *texts = json_object_get(object, "actions");
   const json_t *available = json_object_get(object, "available_actions");
   const json_t *indices = json_object_get(object, "action_idxs");
-  if (texts != NULL || indices == NULL)
+  if (texts || !indices)
     return json_incref(texts);
   json_t *actions = json_array();
   for (gsize i = 0; i < json_array_size(indices); i++) {
@@ -183,9 +181,9 @@ static gboolean fill_states_and_actions(const ShopWorld *world, const json_t *st
   for (gsize i = 0; i < n_states; i++) {
     const char *state = json_string_value(json_array_get(states, i));
     const char *action = i < n_actions ? json_string_value(json_array_get(actions, i)) : "";
-    if (state == NULL || action == NULL) {
+    if (!state || !action) {
       g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT, "%s[%" G_GSIZE_FORMAT "] should be a string",
-                  state == NULL ? "states" : "actions", i);
+                  !state ? "states" : "actions", i);
       return FALSE;
     }
     g_ptr_array_add(texts->observations, g_strdup(state));
@@ -193,8 +191,8 @@ static gboolean fill_states_and_actions(const ShopWorld *world, const json_t *st
       g_ptr_array_add(texts->actions, g_strdup(action));
   }
   g_autofree char *instruction = extract_instruction(texts->observations->pdata[0]);
-  *goal = instruction != NULL ? find_goal(world, instruction) : -1;
-  if (instruction == NULL)
+  *goal = instruction ? find_goal(world, instruction) : -1;
+  if (!instruction)
     g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
                 "states[0] should be a search page with an instruction");
   else if (*goal < 0)
@@ -209,10 +207,10 @@ static gboolean fill_states(const ShopWorld *world, const json_t *object, ShopRe
 {
   GError *problem = NULL;
   json_t *actions = find_actions(object, &problem);
-  gboolean good = problem == NULL && fill_states_and_actions(world, json_object_get(object, "states"),
-                                                             actions, texts, goal, error);
+  gboolean good = !problem && fill_states_and_actions(world, json_object_get(object, "states"), actions,
+                                                      texts, goal, error);
   json_decref(actions);
-  if (problem != NULL)
+  if (problem)
     g_propagate_error(error, problem);
   return good;
 }
@@ -270,8 +268,8 @@ static gboolean read_line(const ShopWorld *world, const char *line, const char *
 {
   json_error_t problem;
   json_t *object = json_loads(line, 0, &problem);
-  gboolean good = object != NULL && fill(world, object, record, error);
-  if (object == NULL)
+  gboolean good = object && fill(world, object, record, error);
+  if (!object)
     g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT, "%s: not valid JSON: %s (byte %d of the line)",
                 where, problem.text, problem.position);
   else if (!good)
@@ -283,7 +281,7 @@ static gboolean read_line(const ShopWorld *world, const char *line, const char *
 static gboolean is_site_log(const char *record)
 {
   json_t *first = json_loadb(record, strcspn(record, "\n"), 0, NULL);
-  gboolean is_event = first != NULL && shop_site_log_is_event(first);
+  gboolean is_event = first && shop_site_log_is_event(first);
   json_decref(first);
   return is_event;
 }
@@ -326,7 +324,7 @@ void shop_record_apply(const CwRecord *record, ShopSession *session)
 
 gboolean shop_record_price_upper(const CwRecord *record, double *price_upper)
 {
-  if (record->overrides == NULL || !g_str_has_prefix(record->overrides, "price_upper="))
+  if (!record->overrides || !g_str_has_prefix(record->overrides, "price_upper="))
     return FALSE;
   const char *amount = record->overrides + strlen("price_upper=");
   char *end;

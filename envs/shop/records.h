@@ -6,8 +6,7 @@
 
 #include <cartwright/environment.h>
 
-/* Reads one line, in either of two forms, or the lines of a session of WebShop's
- * own log (site_log.h):
+/* Reads one line, in either of two forms, or the lines of a session of WebShop's own log (site_log.h):
  *   {"goal_id": "webshop_N", "turns": [{"from": "site", "text": OBSERVATION},
  *   {"from": "agent", "text": "Thought: ... Action: click[...]"}, ...]}, the turns
  *   alternating from the site's first page on, N counting the goals after the
@@ -16,13 +15,13 @@
  *   data (webshop-spec 1.2): the goal is the first one that reads as the
  *   instruction on the first page does. Without "actions", "action_idxs" are
  *   indices into "available_actions".
- * The price bound is taken from that instruction, because the recording site drew
- * it unseeded. A blank line gives NULL without error. */
+ * The price bound is taken from that instruction, because the recording site drew it unseeded. A blank line
+ * gives NULL without error. */
 CwRecord *shop_record_read(const ShopWorld *world, const char *line, const char *where, GError **error);
 void shop_record_free(CwRecord *record); /* accepts NULL */
 
-/* After reset to the record's goal: what the recording fixes beyond it, and with
- * as_recorded the form of its observations. */
+/* After reset to the record's goal: what the recording fixes beyond it, and with as_recorded the form of its
+ * observations. */
 void shop_record_apply(const CwRecord *record, ShopSession *session);
 
 /* The bound in a text's price clause; SHOP_NO_PRICE_LIMIT without one. */

@@ -1,6 +1,6 @@
-/* The reward of a purchase: does the kind of product, do its attributes, the
- * chosen options and the price fit the goal. Prepared goals and products borrow
- * the token sets that exist and hold the others in one byte array each. */
+/* The reward of a purchase: does the kind of product, do its attributes, the chosen options and the price fit
+ * the goal. Prepared goals and products borrow the token sets that exist and hold the others in one byte
+ * array each. */
 #include "envs/shop/reward.h"
 
 #include "envs/shop/colour.h"
@@ -47,7 +47,7 @@ static const ShopTokenSet *next_set(Walk *walk)
   if (walk->i == walk->sets->n)
     return NULL;
   guint i = walk->i++;
-  if (walk->sets->given != NULL)
+  if (walk->sets->given)
     return walk->sets->given[i];
   const ShopTokenSet *set = walk->next;
   walk->next = (const ShopTokenSet *)(gconstpointer)((const char *)set + shop_token_set_size(set));
@@ -64,8 +64,8 @@ static void set_all(TokenSets *sets, const ShopTokenSet *const *given, const cha
 {
   g_byte_array_set_size(sets->bytes, 0);
   sets->given = given;
-  sets->n = given != NULL ? n : 0;
-  for (guint i = 0; given == NULL && i < n; i++)
+  sets->n = given ? n : 0;
+  for (guint i = 0; !given && i < n; i++)
     add_set(sets, texts[i]);
 }
 
@@ -220,7 +220,7 @@ static void reward_type(const ShopGoalFacts *goal, const ShopProductFacts *produ
 static gboolean any_exceeds(const TokenSets *sets, const ShopTokenSet *wanted, ShopFuzzyVariant variant)
 {
   Walk have = walk(sets);
-  for (const ShopTokenSet *set; (set = next_set(&have)) != NULL;)
+  for (const ShopTokenSet *set; (set = next_set(&have));)
     if (shop_token_set_exceeds(set, wanted, MATCH_THRESHOLD, variant))
       return TRUE;
   return FALSE;
@@ -270,7 +270,7 @@ static guint match_options(const ShopPreparedGoal *goal, const char *const *opti
     add_set(&chosen, shop_colour_normalise(options[i]));
   Walk asked = walk(&goal->options);
   guint n_matched = 0;
-  for (const ShopTokenSet *wanted; (wanted = next_set(&asked)) != NULL;)
+  for (const ShopTokenSet *wanted; (wanted = next_set(&asked));)
     n_matched += any_exceeds(&chosen, wanted, variant);
   return n_matched;
 }

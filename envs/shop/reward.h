@@ -1,8 +1,7 @@
-/* The reward of a purchase (specification section 6). A goal and a product are
- * each prepared first, which is where strings are cleaned and cut; what has been
- * cut before (reward_tables.h) is taken as it is. Prepared objects are reused
- * from purchase to purchase without allocation; while nobody sets them they are
- * read-only and may be shared between threads. */
+/* The reward of a purchase (specification section 6). A goal and a product are each prepared first, which is
+ * where strings are cleaned and cut; what has been cut before (reward_tables.h) is taken as it is. Prepared
+ * objects are reused from purchase to purchase without allocation; while nobody sets them they are read-only
+ * and may be shared between threads. */
 #ifndef SHOP_REWARD_H
 #define SHOP_REWARD_H
 
@@ -80,8 +79,7 @@ typedef struct ShopRewardScratch {
 void shop_reward_scratch_init(ShopRewardScratch *scratch);
 void shop_reward_scratch_clear(ShopRewardScratch *scratch);
 
-/* The reward of buying `product` at `price` with these option values (not names)
- * selected. */
+/* The reward of buying `product` at `price` with these option values (not names) selected. */
 void shop_reward(const ShopPreparedGoal *goal, const ShopPreparedProduct *product, double price,
                  const char *const *options, guint n_options, ShopFuzzyVariant variant,
                  ShopRewardScratch *scratch, ShopReward *reward);

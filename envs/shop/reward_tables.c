@@ -1,5 +1,5 @@
-/* Making and opening the reward's tables. While they are made, growing GArrays
- * hold them; what the tables own is freed with them, what a file holds is not. */
+/* Making and opening the reward's tables. While they are made, growing GArrays hold them; what the tables own
+ * is freed with them, what a file holds is not. */
 #include "envs/shop/reward_tables.h"
 
 #include <cartwright/error.h>
@@ -30,8 +30,8 @@ static void own_array(ShopRewardTables *tables, ShopRewardArray which, GArray *a
   own(tables, which, elements, n_elements);
 }
 
-/* Titles are tagged a batch at a time, by several threads; what they find is then
- * taken in the order of the products, so that numbers of nouns do not depend on them. */
+/* Titles are tagged a batch at a time, by several threads; what they find is then taken in the order of the
+ * products, so that numbers of nouns do not depend on them. */
 #define BATCH 2048
 
 typedef struct {
@@ -48,7 +48,7 @@ static gpointer tag_titles(gpointer data)
 {
   Batch *batch = data;
   for (gint i; (i = g_atomic_int_add(&batch->next, 1)) < (gint)batch->n;)
-    if (batch->known[i] == NULL)
+    if (!batch->known[i])
       batch->tagged[i] = shop_nouns_tag(
           shop_string(batch->catalogue, batch->catalogue->products[batch->first + (guint)i].title));
   return NULL;
@@ -65,12 +65,12 @@ static void tag_batch(Batch *batch)
     const ShopProduct *product = &catalogue->products[batch->first + i];
     batch->tagged[i] = NULL;
     batch->known[i] = NULL;
-    if (batch->file != NULL)
+    if (batch->file)
       batch->known[i] = shop_noun_file_lookup(batch->file, shop_string(catalogue, product->asin),
                                               shop_string(catalogue, product->title));
-    if (batch->known[i] == NULL && batch->stored->arrays[SHOP_REWARD_NOUN_STARTS].elements != NULL)
+    if (!batch->known[i] && batch->stored->arrays[SHOP_REWARD_NOUN_STARTS].elements)
       batch->known[i] = shop_reward_nouns(batch->stored, batch->first + i);
-    n_unknown += batch->known[i] == NULL;
+    n_unknown += !batch->known[i];
   }
   GThread *threads[MOST];
   guint n_threads = MIN(MIN(g_get_num_processors(), MOST), n_unknown / 64 + 1);
@@ -88,7 +88,7 @@ static gboolean find_nouns(ShopRewardTables *tables, const ShopCatalogue *catalo
   const ShopArray *stored = &tables->arrays[SHOP_REWARD_NOUN_HASHES];
   ShopNounWords *words = shop_noun_words_new(stored->elements, (guint32)stored->n_elements);
   ShopNounFile *file = NULL;
-  if (nouns_file != NULL && (file = shop_noun_file_load(nouns_file, words, error)) == NULL) {
+  if (nouns_file && !(file = shop_noun_file_load(nouns_file, words, error))) {
     shop_noun_words_free(words);
     return FALSE;
   }
@@ -102,15 +102,14 @@ static gboolean find_nouns(ShopRewardTables *tables, const ShopCatalogue *catalo
     for (guint32 i = 0; i < batch->n; i++) {
       GPtrArray *tagged = batch->tagged[i];
       ShopNounSet *made =
-          tagged != NULL ? shop_noun_set_new(words, (const char *const *)tagged->pdata, tagged->len) : NULL;
-      const ShopNounSet *set = made != NULL ? made : batch->known[i];
+          tagged ? shop_noun_set_new(words, (const char *const *)tagged->pdata, tagged->len) : NULL;
+      const ShopNounSet *set = made ? made : batch->known[i];
       starts[batch->first + i] = nouns->len;
       g_array_append_vals(nouns, set, (guint)(shop_noun_set_size(set) / sizeof(guint32)));
       g_free(made);
       g_clear_pointer(&batch->tagged[i], g_ptr_array_unref);
     }
-    good =
-        report == NULL || report(report_data, "nouns", batch->first + batch->n, catalogue->n_products, error);
+    good = !report || report(report_data, "nouns", batch->first + batch->n, catalogue->n_products, error);
   }
   guint32 n_hashes;
   const guint64 *hashes = shop_noun_words_hashes(words, &n_hashes);
@@ -230,7 +229,7 @@ ShopRewardTables *shop_reward_tables_open(const ShopCatalogue *catalogue, const 
     good = finder(source, layout[i].name, layout[i].element_size, &tables->arrays[i], error);
   if (good)
     good = check(tables, catalogue, error);
-  if (good && nouns_file != NULL)
+  if (good && nouns_file)
     good = find_nouns(tables, catalogue, nouns_file, NULL, NULL, error);
   if (!good) {
     shop_reward_tables_free(tables);
@@ -241,7 +240,7 @@ ShopRewardTables *shop_reward_tables_open(const ShopCatalogue *catalogue, const 
 
 void shop_reward_tables_free(ShopRewardTables *tables)
 {
-  if (tables == NULL)
+  if (!tables)
     return;
   for (guint i = 0; i < SHOP_REWARD_N_ARRAYS; i++)
     g_free(tables->owned[i]);

@@ -1,7 +1,6 @@
-/* What the reward needs to know of a catalogue beyond its texts, found once: the
- * nouns of every title and the token sets of every different attribute. Flat
- * arrays without pointers, so that a shop file can store them; opened from a
- * file no title is tagged again. Read-only; any number of threads may read. */
+/* What the reward needs to know of a catalogue beyond its texts, found once: the nouns of every title and the
+ * token sets of every different attribute. Flat arrays without pointers, so that a shop file can store them;
+ * opened from a file no title is tagged again. Read-only; any number of threads may read. */
 #ifndef SHOP_REWARD_TABLES_H
 #define SHOP_REWARD_TABLES_H
 
@@ -35,20 +34,18 @@ typedef struct ShopRewardTables {
   gpointer owned[SHOP_REWARD_N_ARRAYS]; /* the elements of those arrays that were not opened from a file */
 } ShopRewardTables;
 
-/* Makes the tables of a catalogue. `nouns_file` (a path, or NULL) is asked for the
- * nouns of a title before the built-in tagger, which takes some 0.1 ms a title. */
+/* Makes the tables of a catalogue. `nouns_file` (a path, or NULL) is asked for the nouns of a title before
+ * the built-in tagger, which takes some 0.1 ms a title. */
 ShopRewardTables *shop_reward_tables_new(const ShopCatalogue *catalogue, const char *nouns_file,
                                          GError **error);
 
-/* The same with progress, in titles; `report` as in CwConversion. The titles are
- * tagged by as many threads as there are processors; the tables do not depend on
- * their number. */
+/* The same with progress, in titles; `report` as in CwConversion. The titles are tagged by as many threads as
+ * there are processors; the tables do not depend on their number. */
 ShopRewardTables *shop_reward_tables_new_reporting(const ShopCatalogue *catalogue, const char *nouns_file,
                                                    CwReport report, gpointer report_data, GError **error);
 
-/* The tables that a file holds for this catalogue; the file's memory must outlive
- * them. With `nouns_file` the nouns are those of that file, and the stored ones
- * for the titles that it leaves out. */
+/* The tables that a file holds for this catalogue; the file's memory must outlive them. With `nouns_file` the
+ * nouns are those of that file, and the stored ones for the titles that it leaves out. */
 ShopRewardTables *shop_reward_tables_open(const ShopCatalogue *catalogue, const char *nouns_file,
                                           ShopArrayFinder finder, gpointer source, GError **error);
 

@@ -1,5 +1,4 @@
-/* The rule agent, which keeps no memory and never looks at the goal, and what the
- * scripts have in common. */
+/* The rule agent, which keeps no memory and never looks at the goal, and what the scripts have in common. */
 #include "envs/shop/scripts.h"
 
 #include <cartwright/error.h>

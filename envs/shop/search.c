@@ -1,7 +1,6 @@
-/* From the text of a query to its best documents: finds the query's terms in the
- * dictionary and has top_documents.c score them. Each search borrows a scratch area
- * from a pool that the index owns, so that nothing is allocated once as many
- * areas exist as searches run at a time. */
+/* From the text of a query to its best documents: finds the query's terms in the dictionary and has
+ * top_documents.c score them. Each search borrows a scratch area from a pool that the index owns, so that
+ * nothing is allocated once as many areas exist as searches run at a time. */
 #include "envs/shop/search.h"
 
 #include "envs/shop/analyzer.h"

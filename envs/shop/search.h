@@ -1,7 +1,6 @@
-/* Full-text search over the catalogue: BM25 as Lucene 8 computes it and
- * Anserini configures it (specification section 4.2). Build an index with new,
- * add and finish, or open one over the arrays of a shop file; from then on it
- * is read-only and any number of threads may search it. */
+/* Full-text search over the catalogue: BM25 as Lucene 8 computes it and Anserini configures it (specification
+ * section 4.2). Build an index with new, add and finish, or open one over the arrays of a shop file; from
+ * then on it is read-only and any number of threads may search it. */
 #ifndef SHOP_SEARCH_H
 #define SHOP_SEARCH_H
 
@@ -24,12 +23,11 @@ typedef struct ShopIndex ShopIndex;
 ShopIndex *shop_index_new(void);
 void shop_index_free(ShopIndex *index); /* accepts NULL */
 
-/* Adds a document; the first gets number 0, the next 1. `asin` names it and
- * decides ties; `contents` is its searchable text (specification section 4.1).
+/* Adds a document; the first gets number 0, the next 1. `asin` names it and decides ties; `contents` is its
+ * searchable text (specification section 4.1).
  * `group` changes no result: documents of equal groups are laid out as
- * neighbours, which makes searching fast when they are about the same things
- * (a product's "query"); it may be "". All are valid UTF-8 and are copied as
- * needed. Not after finish. */
+ * neighbours, which makes searching fast when they are about the same things (a product's "query"); it may be
+ * "". All are valid UTF-8 and are copied as needed. Not after finish. */
 void shop_index_add(ShopIndex *index, const char *asin, const char *group, const char *contents);
 
 /* Computes the statistics and the final arrays; call it once, after the last add. */
@@ -42,15 +40,14 @@ guint32 shop_index_size(const ShopIndex *index);
  */
 void shop_index_arrays(const ShopIndex *index, ShopArray arrays[SHOP_INDEX_N_ARRAYS]);
 
-/* An index over arrays found by their names, whose elements must outlive it. It takes constant time:
- * sizes are checked here (CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT), contents where they are used,
- * so that wrong contents can give wrong results but never a read out of bounds. */
+/* An index over arrays found by their names, whose elements must outlive it. It takes constant time: sizes
+ * are checked here (CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT), contents where they are used, so that wrong
+ * contents can give wrong results but never a read out of bounds. */
 ShopIndex *shop_index_open_arrays(ShopArrayFinder find, gpointer source, GError **error);
 
 /* Writes the numbers of the best `limit` documents for `query` into
  * `documents` (room for `limit`), best first, equal scores by ASIN ascending;
- * returns how many there are, 0 for a query without terms, or
- * SHOP_INDEX_TOO_MANY_TERMS. */
+ * returns how many there are, 0 for a query without terms, or SHOP_INDEX_TOO_MANY_TERMS. */
 guint shop_index_search(const ShopIndex *index, const char *query, guint limit, guint32 *documents);
 
 /* What searches did, added up. */

@@ -1,7 +1,6 @@
-/* The state machine of one shopping session (webshop-spec 5.3 to 5.7). Pages and
- * candidates are written lazily from this state, by pages.c and candidates.c.
- * Where the original decides by looking into the page's address, faithful mode
- * builds that address and looks; fixed mode looks at the state. */
+/* The state machine of one shopping session (webshop-spec 5.3 to 5.7). Pages and candidates are written
+ * lazily from this state, by pages.c and candidates.c. Where the original decides by looking into the page's
+ * address, faithful mode builds that address and looks; fixed mode looks at the state. */
 #include "envs/shop/session_private.h"
 
 #include "envs/shop/action.h"
@@ -35,7 +34,7 @@ ShopSession *shop_session_new(const ShopWorld *world)
 
 void shop_session_free(ShopSession *session)
 {
-  if (session == NULL)
+  if (!session)
     return;
   shop_goal_view_free(session->goal);
   g_string_free(session->keywords, TRUE);
@@ -77,7 +76,7 @@ static void go_to_search(ShopSession *session)
 
 void shop_session_reset(ShopSession *session, guint32 index, CwRandom *random)
 {
-  if (session->world->file != NULL)
+  if (session->world->file)
     shop_file_trim(session->world->file);
   session->random = random;
   session->form = session->world->settings.observation == SHOP_OBSERVATION_TEXT_RICH ? SHOP_FORM_TEXT_RICH
@@ -154,19 +153,19 @@ static gboolean find_random(ShopSession *session)
   return TRUE;
 }
 
-/* Fills the result list for `keywords` (webshop-spec 4.3). FALSE, with everything
- * unchanged, where the original fails with an exception. */
+/* Fills the result list for `keywords` (webshop-spec 4.3). FALSE, with everything unchanged, where the
+ * original fails with an exception. */
 static gboolean find(ShopSession *session, const char *keywords)
 {
   gsize first = strcspn(keywords, " ");
   const char *rest = keywords[first] == ' ' ? keywords + first + 1 : NULL;
-  if (first == 3 && keywords[0] == '<' && keywords[2] == '>' && strchr("racq", keywords[1]) != NULL) {
+  if (first == 3 && keywords[0] == '<' && keywords[2] == '>' && strchr("racq", keywords[1])) {
     char prefix = keywords[1];
     if (prefix == 'r')
       return find_random(session);
-    if (!shop_session_is_fixed(session) && (prefix == 'a' || (prefix == 'c' && rest == NULL)))
+    if (!shop_session_is_fixed(session) && (prefix == 'a' || (prefix == 'c' && !rest)))
       return FALSE;
-    rest = rest != NULL ? rest : "";
+    rest = rest ? rest : "";
     find_equal(session, prefix, rest, prefix == 'c' ? strcspn(rest, " ") : strlen(rest));
     return TRUE;
   }
@@ -196,11 +195,11 @@ static void search(ShopSession *session, const char *query, gsize length)
   show_results(session, 1);
 }
 
-/* Turning the page or coming back from an item runs the search again, which
- * matters only for random results. */
+/* Turning the page or coming back from an item runs the search again, which matters only for random results.
+ */
 static void turn_page(ShopSession *session, gint page_number)
 {
-  if (g_str_has_prefix(session->keywords->str, "<r>") && strchr(" ", session->keywords->str[3]) != NULL)
+  if (g_str_has_prefix(session->keywords->str, "<r>") && strchr(" ", session->keywords->str[3]))
     find_random(session);
   show_results(session, page_number);
 }
@@ -211,8 +210,7 @@ static void go_back(ShopSession *session)
     turn_page(session, session->page_number - 1);
     return;
   }
-  /* The original takes the first of these words in the address for the page's
-   * name, wherever it stands. */
+  /* The original takes the first of these words in the address for the page's name, wherever it stands. */
   if (!shop_session_is_fixed(session) && shop_session_url_has(session, "search_results"))
     turn_page(session, session->page_number - 1);
   else if (session->page == SHOP_PAGE_ITEM ||
@@ -375,7 +373,7 @@ const char *shop_session_observation(ShopSession *session, gsize *length)
     shop_session_write_page(session);
     session->text_ready = TRUE;
   }
-  if (length != NULL)
+  if (length)
     *length = session->text.length;
   return session->text.bytes;
 }

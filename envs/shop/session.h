@@ -1,7 +1,6 @@
-/* One shopper in a shop: the state machine of webshop-spec 5. Search page,
- * results, item, sub page, done; keywords, page number, chosen options, visited
- * items. A session belongs to one thread at a time and owns every buffer that it
- * hands out; nothing is allocated per step once its buffers have grown. */
+/* One shopper in a shop: the state machine of webshop-spec 5. Search page, results, item, sub page, done;
+ * keywords, page number, chosen options, visited items. A session belongs to one thread at a time and owns
+ * every buffer that it hands out; nothing is allocated per step once its buffers have grown. */
 #ifndef SHOP_SESSION_H
 #define SHOP_SESSION_H
 
@@ -40,13 +39,13 @@ typedef struct ShopCandidate {
 ShopSession *shop_session_new(const ShopWorld *world);
 void shop_session_free(ShopSession *session); /* accepts NULL */
 
-/* Starts on goal `index` of ShopGoals.items. `random` decides random result lists
- * and the upstream cut; it is the caller's. */
+/* Starts on goal `index` of ShopGoals.items. `random` decides random result lists and the upstream cut; it is
+ * the caller's. */
 void shop_session_reset(ShopSession *session, guint32 index, CwRandom *random);
 /* After reset, before the first step: another price bound. */
 void shop_session_set_price_upper(ShopSession *session, double price_upper);
-/* Until the next reset: what a purchase costs, in place of the price drawn for a
- * product with a range of them that holds this one; NaN: as drawn. */
+/* Until the next reset: what a purchase costs, in place of the price drawn for a product with a range of them
+ * that holds this one; NaN: as drawn. */
 void shop_session_set_price(ShopSession *session, double price);
 /* Until the next reset: another form of the observation than the settings'. */
 void shop_session_set_form(ShopSession *session, ShopForm form);
@@ -55,11 +54,11 @@ void shop_session_set_form(ShopSession *session, ShopForm form);
 const char *shop_session_observation(ShopSession *session, gsize *length);
 /* The candidates of the present page; live until the next step or reset. */
 const ShopCandidate *shop_session_candidates(ShopSession *session, guint *n_candidates);
-/* Makes sure that a search for `query` (any case) is among the candidates and
- * returns its index. An added one is gone after the next step. */
+/* Makes sure that a search for `query` (any case) is among the candidates and returns its index. An added one
+ * is gone after the next step. */
 guint shop_session_add_search(ShopSession *session, const char *query);
-/* The index of the candidate that does what `action` does here; a search that is
- * not among them is added with `may_add`. -1 when there is none. */
+/* The index of the candidate that does what `action` does here; a search that is not among them is added with
+ * `may_add`. -1 when there is none. */
 gint shop_session_candidate_of(ShopSession *session, const char *action, gboolean may_add);
 
 /* Takes candidate number `candidate`, or an action given as text. */
@@ -81,8 +80,7 @@ gint shop_session_page_number(const ShopSession *session);
 const char *shop_session_keywords(const ShopSession *session);
 /* On item, sub and done pages: the product shown. */
 guint32 shop_session_product(const ShopSession *session);
-/* The chosen value of a group of the shown product (index within its groups), or
- * SHOP_STRING_NONE. */
+/* The chosen value of a group of the shown product (index within its groups), or SHOP_STRING_NONE. */
 ShopString shop_session_selected(const ShopSession *session, guint32 group);
 gboolean shop_session_visited(const ShopSession *session, guint32 product);
 /* The products opened since the last search page, in order, each once. */
@@ -92,8 +90,7 @@ ShopActionKind shop_session_taken(const ShopSession *session, guint32 *argument)
 gint64 shop_session_n_steps(const ShopSession *session);
 /* Appends the address that the original shows for this page (webshop-spec 5.7). */
 void shop_session_append_url(const ShopSession *session, GString *url);
-/* Memory of a scripted agent: `size` bytes (at most 256), all zero at the first
- * call after reset. */
+/* Memory of a scripted agent: `size` bytes (at most 256), all zero at the first call after reset. */
 gpointer shop_session_script_memory(ShopSession *session, gsize size);
 
 #endif

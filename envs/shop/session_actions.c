@@ -1,7 +1,6 @@
-/* What an action text means on the present page of a session (webshop-spec 5.4,
- * 5.5): the clickables by their labels, options by their values, items by ASIN or
- * by the candidate text that stands for them. Reads the session, changes nothing
- * but its scratch buffers. */
+/* What an action text means on the present page of a session (webshop-spec 5.4, 5.5): the clickables by their
+ * labels, options by their values, items by ASIN or by the candidate text that stands for them. Reads the
+ * session, changes nothing but its scratch buffers. */
 #include "envs/shop/session_private.h"
 
 #include "envs/shop/text.h"
@@ -123,10 +122,10 @@ static ShopActionKind resolve_item_action(ShopSession *session, const char *acti
     guint32 product = g_array_index(session->results, guint32, i);
     if (!equals(catalogue, catalogue->products[product].item_action, session->scratch))
       continue;
-    /* The original finds the item by its title: the last with that title, which can
-     * be clicked only when this page shows it. */
+    /* The original finds the item by its title: the last with that title, which can be clicked only when this
+     * page shows it. */
     const guint32 *owner = session->world->title_owner;
-    *argument = owner != NULL ? owner[product] : product;
+    *argument = owner ? owner[product] : product;
     for (guint j = first; j < end; j++)
       if (g_array_index(session->results, guint32, j) == *argument)
         return SHOP_ACTION_ITEM;

@@ -1,5 +1,5 @@
-/* The inside of a session, shared by its state machine (session.c), its pages
- * (pages.c) and its candidates (candidates.c). */
+/* The inside of a session, shared by its state machine (session.c), its pages (pages.c) and its candidates
+ * (candidates.c). */
 #ifndef SHOP_SESSION_PRIVATE_H
 #define SHOP_SESSION_PRIVATE_H
 
@@ -74,13 +74,12 @@ void shop_session_write_queries(ShopSession *session);
 /* session_url.c: the items shown, as indices first .. end - 1 of the results. */
 void shop_session_shown(const ShopSession *session, guint *first, guint *end);
 
-/* session_actions.c: as shop_session_resolve; with SHOP_ACTION_SEARCH the query is
- * in *parts. */
+/* session_actions.c: as shop_session_resolve; with SHOP_ACTION_SEARCH the query is in *parts. */
 ShopActionKind shop_session_read_action(ShopSession *session, const char *action, guint32 *argument,
                                         ShopActionText *parts);
 
-/* session_url.c: whether `needle` occurs in the address of the present page; what the original
- * takes for the page's name. */
+/* session_url.c: whether `needle` occurs in the address of the present page; what the original takes for the
+ * page's name. */
 gboolean shop_session_url_has(ShopSession *session, const char *needle);
 
 static inline gboolean shop_session_is_fixed(const ShopSession *session)

@@ -1,6 +1,5 @@
-/* The address that the original shows for a page (webshop-spec 5.7), and which
- * items a results page shows. In faithful mode some decisions look into that
- * address, as the original's do. */
+/* The address that the original shows for a page (webshop-spec 5.7), and which items a results page shows. In
+ * faithful mode some decisions look into that address, as the original's do. */
 #include "envs/shop/session_private.h"
 
 #include "envs/shop/text.h"

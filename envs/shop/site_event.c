@@ -1,5 +1,4 @@
-/* The form in which pages of a site log are compared, and the present page of a
- * session in that form. */
+/* The form in which pages of a site log are compared, and the present page of a session in that form. */
 #include "envs/shop/session_private.h"
 #include "envs/shop/site_log.h"
 #include "envs/shop/text.h"
@@ -26,7 +25,7 @@ static void append_options(GString *out, const GPtrArray *options)
   for (guint n = 0; n < options->len / 2; n++) {
     guint next = options->len;
     for (guint i = 0; i < options->len; i += 2)
-      if ((last == NULL || strcmp(options->pdata[i], last) > 0) &&
+      if ((!last || strcmp(options->pdata[i], last) > 0) &&
           (next == options->len || strcmp(options->pdata[i], options->pdata[next]) < 0))
         next = i;
     if (next == options->len)
@@ -44,11 +43,11 @@ void shop_site_event_append(const ShopSiteEvent *event, GString *out)
 {
   g_string_append(out, "{\"page\": ");
   shop_text_append_json(out, event->page, FALSE);
-  if (event->keywords != NULL) {
+  if (event->keywords) {
     append_text(out, "keywords", event->keywords);
     g_string_append_printf(out, ", \"number\": %" G_GINT64_FORMAT, event->number);
   }
-  if (event->asins != NULL) {
+  if (event->asins) {
     g_string_append(out, ", \"search_result_asins\": [");
     for (guint i = 0; i < event->asins->len; i++) {
       g_string_append(out, i > 0 ? ", " : "");
@@ -56,11 +55,11 @@ void shop_site_event_append(const ShopSiteEvent *event, GString *out)
     }
     g_string_append_c(out, ']');
   }
-  if (event->asin != NULL)
+  if (event->asin)
     append_text(out, "asin", event->asin);
-  if (event->sub_page != NULL)
+  if (event->sub_page)
     append_text(out, "sub_page", event->sub_page);
-  if (event->options != NULL)
+  if (event->options)
     append_options(out, event->options);
   if (strcmp(event->page, "done") == 0) {
     append_number(out, "price", event->price);

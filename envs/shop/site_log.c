@@ -1,7 +1,7 @@
-/* Reading a session of the site's log. A reader owns the parsed events; the plan
- * of a record follows them with the state that the actions so far have led to, and
- * adds what leads on from there. Pages that a browser showed out of its cache are
- * not in the log: the clicks that lead there are filled in, with no observation. */
+/* Reading a session of the site's log. A reader owns the parsed events; the plan of a record follows them
+ * with the state that the actions so far have led to, and adds what leads on from there. Pages that a browser
+ * showed out of its cache are not in the log: the clicks that lead there are filled in, with no observation.
+ */
 #include "envs/shop/site_log.h"
 
 #include "envs/shop/python_literal.h"
@@ -57,8 +57,8 @@ G_GNUC_PRINTF(2, 3) static gboolean refuse(GError **error, const char *format, .
 static char *path_part(const char *url, guint index)
 {
   const char *host = strstr(url, "://");
-  const char *path = strchr(host != NULL ? host + 3 : url, '/');
-  for (guint i = 0; path != NULL; i++) {
+  const char *path = strchr(host ? host + 3 : url, '/');
+  for (guint i = 0; path; i++) {
     gsize length = strcspn(path + 1, "/?#");
     if (i == index)
       return length > 0 ? g_strndup(path + 1, length) : NULL;
@@ -81,13 +81,13 @@ static char *session_of(const json_t *event)
 
 gboolean shop_site_log_continues(const char *record, const char *line)
 {
-  if (strstr(line, "\"page\"") == NULL || strstr(record, "\"page\"") == NULL)
+  if (!strstr(line, "\"page\"") || !strstr(record, "\"page\""))
     return FALSE;
   json_t *first = json_loadb(record, strcspn(record, "\n"), 0, NULL), *next = json_loads(line, 0, NULL);
   gboolean same = FALSE;
-  if (first != NULL && next != NULL && shop_site_log_is_event(first) && shop_site_log_is_event(next)) {
+  if (first && next && shop_site_log_is_event(first) && shop_site_log_is_event(next)) {
     g_autofree char *one = session_of(first), *other = session_of(next);
-    same = one != NULL && g_strcmp0(one, other) == 0;
+    same = one && g_strcmp0(one, other) == 0;
   }
   json_decref(first);
   json_decref(next);
@@ -111,7 +111,7 @@ static gboolean read_keywords(const json_t *content, Event *event, GError **erro
     g_ptr_array_add(words, g_strdup(json_string_value(value)));
   }
   for (guint i = 0; i < words->len; i++)
-    if (words->pdata[i] == NULL)
+    if (!words->pdata[i])
       return refuse(error, "'content.keywords' should be a list of words, or a string");
   g_ptr_array_add(words, NULL);
   event->keywords = g_strjoinv(" ", (char **)words->pdata);
@@ -155,7 +155,7 @@ static gboolean read_options(const json_t *content, Event *event, GError **error
 static gboolean read_item(const json_t *content, Event *event, GError **error)
 {
   event->asin = json_string_value(json_object_get(content, "asin"));
-  if (event->asin == NULL)
+  if (!event->asin)
     return refuse(error, "'content.asin' should be a string");
   return read_options(content, event, error);
 }
@@ -168,7 +168,7 @@ static gboolean read_results(const json_t *content, Event *event, GError **error
   gboolean good = json_is_array(asins);
   for (gsize i = 0; i < json_array_size(asins); i++) {
     const char *asin = json_string_value(json_array_get(asins, i));
-    good = good && asin != NULL;
+    good = good && asin;
     g_ptr_array_add(event->asins, (gpointer)asin);
   }
   return good || refuse(error, "'content.search_result_asins' should be a list of strings");
@@ -178,13 +178,13 @@ static gboolean read_sub_page(Event *event, GError **error)
 {
   const char *url = json_string_value(json_object_get(event->object, "url"));
   g_autofree char *part = NULL;
-  for (guint i = 3; event->sub_page == NULL && (part = path_part(url, i)) != NULL; i++) {
+  for (guint i = 3; !event->sub_page && (part = path_part(url, i)); i++) {
     for (guint s = 0; s < G_N_ELEMENTS(sub_page_names); s++)
       if (strcmp(part, sub_page_names[s]) == 0)
         event->sub_page = sub_page_names[s];
     g_clear_pointer(&part, g_free);
   }
-  return event->sub_page != NULL ||
+  return event->sub_page ||
          refuse(error, "'url' should name Description, Features, Reviews or Attributes on a sub page");
 }
 
@@ -274,7 +274,7 @@ static gboolean find_goal(const ShopWorld *world, const json_t *recorded, ShopRe
   const char *instruction = json_is_string(recorded)
                                 ? json_string_value(recorded)
                                 : json_string_value(json_object_get(recorded, "instruction_text"));
-  if (instruction == NULL)
+  if (!instruction)
     return refuse(error, "'goal' should be an object with 'instruction_text', or the instruction");
   g_autoptr(GString) wanted = g_string_new(NULL), form = g_string_new(NULL);
   shop_goal_append_published(wanted, instruction);
@@ -289,9 +289,8 @@ static gboolean find_goal(const ShopWorld *world, const json_t *recorded, ShopRe
       continue;
     reads_so = TRUE;
     const char *known = shop_string(world->catalogue, world->catalogue->products[view->product].asin);
-    if ((asin == NULL || strcmp(asin, known) == 0) &&
-        (attributes == NULL || strings_equal(attributes, view->attributes)) &&
-        (options == NULL || json_is_null(options) || options_equal(options, view)))
+    if ((!asin || strcmp(asin, known) == 0) && (!attributes || strings_equal(attributes, view->attributes)) &&
+        (!options || json_is_null(options) || options_equal(options, view)))
       *index = i;
   }
   shop_goal_view_free(view);
@@ -327,7 +326,7 @@ G_GNUC_PRINTF(2, 3) static void act(Plan *plan, const char *format, ...)
 
 static gboolean go_to_results(Plan *plan, const Event *event, GError **error)
 {
-  gboolean same = plan->keywords != NULL && strcmp(plan->keywords, event->keywords) == 0;
+  gboolean same = plan->keywords && strcmp(plan->keywords, event->keywords) == 0;
   if (plan->page == PAGE_SUB && same) {
     act(plan, "click[< prev]");
     plan->page = PAGE_ITEM;
@@ -365,12 +364,11 @@ static gboolean only_adds_options(const Plan *plan, const Event *event)
 
 static gboolean go_to_item(Plan *plan, const Event *event, GError **error)
 {
-  gboolean same = (plan->page == PAGE_ITEM || plan->page == PAGE_SUB) &&
-                  strcmp(plan->item->asin, event->asin) == 0 &&
-                  (event->keywords == NULL ||
-                   (strcmp(plan->keywords, event->keywords) == 0 && plan->number == event->number)) &&
-                  only_adds_options(plan, event);
-  if (!same && event->keywords == NULL)
+  gboolean same =
+      (plan->page == PAGE_ITEM || plan->page == PAGE_SUB) && strcmp(plan->item->asin, event->asin) == 0 &&
+      (!event->keywords || (strcmp(plan->keywords, event->keywords) == 0 && plan->number == event->number)) &&
+      only_adds_options(plan, event);
+  if (!same && !event->keywords)
     return refuse(error, "the page '%s' of product %s does not follow a page of that product",
                   page_names[event->page], event->asin);
   if (same && plan->page == PAGE_SUB) {
@@ -456,7 +454,7 @@ static char *place_of(const char *where, guint i)
 {
   const char *colon = strrchr(where, ':');
   guint64 line;
-  if (colon == NULL || !g_ascii_string_to_unsigned(colon + 1, 10, 0, G_MAXUINT32, &line, NULL))
+  if (!colon || !g_ascii_string_to_unsigned(colon + 1, 10, 0, G_MAXUINT32, &line, NULL))
     return g_strdup(where);
   return g_strdup_printf("%.*s:%" G_GUINT64_FORMAT, (int)(colon - where), where, line + i);
 }
@@ -469,7 +467,7 @@ static Event *event_new(const char *line, GError **error)
   event->options = g_ptr_array_new_with_free_func(g_free);
   event->object = json_loads(line, 0, &problem);
   gboolean good;
-  if (event->object == NULL)
+  if (!event->object)
     good = refuse(error, "not valid JSON: %s (byte %d of the line)", problem.text, problem.position);
   else if (!shop_site_log_is_event(event->object))
     good = refuse(error, "expected an object with 'page' and 'url'");
@@ -484,7 +482,7 @@ static Event *event_new(const char *line, GError **error)
 static gboolean read_lines(const ShopWorld *world, char **lines, const char *where, ShopRecordTexts *texts,
                            gint64 *goal, GPtrArray *events, Plan *plan, GError **error)
 {
-  for (guint i = 0; lines[i] != NULL; i++) {
+  for (guint i = 0; lines[i]; i++) {
     g_autofree char *place = place_of(where, i);
     Event *event = event_new(lines[i], error);
     gboolean good = event != NULL;

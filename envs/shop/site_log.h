@@ -1,7 +1,6 @@
-/* WebShop's own session logs (webshop-spec 8): one JSON object per page that the
- * site served, {"page": ..., "url": ..., "goal": ..., "content": ...}. The lines of
- * one session make one record: its actions are those that lead from page to page,
- * its observations what a log would say of each page (session_event.c). */
+/* WebShop's own session logs (webshop-spec 8): one JSON object per page that the site served, {"page": ...,
+ * "url": ..., "goal": ..., "content": ...}. The lines of one session make one record: its actions are those
+ * that lead from page to page, its observations what a log would say of each page (session_event.c). */
 #ifndef SHOP_SITE_LOG_H
 #define SHOP_SITE_LOG_H
 
@@ -25,13 +24,13 @@ gboolean shop_site_log_is_event(const json_t *object);
 /* Whether both lines are events of one session; `record` may be several lines. */
 gboolean shop_site_log_continues(const char *record, const char *line);
 
-/* Reads the events of one session, a line each; `where` is the place of the first.
- * Fills texts and *goal. Errors name the place of the line. */
+/* Reads the events of one session, a line each; `where` is the place of the first. Fills texts and *goal.
+ * Errors name the place of the line. */
 gboolean shop_site_log_read(const ShopWorld *world, const char *record, const char *where,
                             ShopRecordTexts *texts, gint64 *goal, GError **error);
 
-/* One event in the form in which recorded and present ones are compared: a line of
- * JSON. Members that a page does not have are not written. */
+/* One event in the form in which recorded and present ones are compared: a line of JSON. Members that a page
+ * does not have are not written. */
 typedef struct ShopSiteEvent {
   const char *page;     /* "index", "search_results", "item_page", "item_sub_page", "done" */
   const char *keywords; /* on results, item and sub pages */

@@ -15,7 +15,7 @@ struct ShopSmallIndex {
 
 void shop_small_index_free(ShopSmallIndex *small)
 {
-  if (small == NULL)
+  if (!small)
     return;
   g_free(small->starts);
   g_free(small->ranks);
@@ -117,7 +117,7 @@ static gsize collect_hits(ShopSearchScratch *scratch, guint32 n_documents, guint
 guint shop_small_index_search(const ShopIndex *index, ShopSearchScratch *scratch, guint limit,
                               guint32 *documents, ShopSearchWork *work)
 {
-  if (scratch->scores == NULL)
+  if (!scratch->scores)
     scratch->scores = g_new0(double, index->n_documents);
   for (guint i = 0; i < scratch->n_terms; i++)
     add_scores(index->small, &scratch->terms[i], (guint32)(scratch->terms[i].term - index->terms),

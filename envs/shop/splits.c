@@ -1,5 +1,5 @@
-/* Splits depend on nothing but the catalogue and the rule: not on the run's seed,
- * so that results of different runs are about the same goals. */
+/* Splits depend on nothing but the catalogue and the rule: not on the run's seed, so that results of
+ * different runs are about the same goals. */
 #include "envs/shop/splits.h"
 
 #include "envs/shop/catalogue_private.h"
@@ -43,8 +43,8 @@ static int compare_ranked(gconstpointer a, gconstpointer b)
   return x->goal < y->goal ? -1 : x->goal > y->goal;
 }
 
-/* Per product the first of its places in a list of all its possible choices, and behind the last the
- * number of places. */
+/* Per product the first of its places in a list of all its possible choices, and behind the last the number
+ * of places. */
 static guint32 *find_starts(const ShopCatalogue *catalogue, ShopGoalKind kind)
 {
   guint32 *starts = g_new(guint32, (gsize)catalogue->n_products + 1), n = 0;
@@ -163,7 +163,7 @@ ShopSplits *shop_splits_open(const ShopCatalogue *catalogue, const ShopGoals *go
 
 void shop_splits_free(ShopSplits *splits)
 {
-  if (splits == NULL)
+  if (!splits)
     return;
   for (guint s = 0; s < SHOP_N_SPLITS; s++)
     g_free(splits->owned[s]);
@@ -190,5 +190,5 @@ const char *shop_split_name(ShopSplit split)
 
 guint32 shop_splits_goal(const ShopSplits *splits, ShopSplit split, guint32 n)
 {
-  return splits->goals[split] != NULL ? splits->goals[split][n] : splits->first[split] + n;
+  return splits->goals[split] ? splits->goals[split][n] : splits->first[split] + n;
 }

@@ -5,8 +5,8 @@
 #include "envs/shop/goals.h"
 
 typedef enum {
-  /* A hash of the ASIN decides: of 100 products 70 train, 10 dev, 20 test; at most
-   * goals_per_product goals of each, chosen by hash, in a fixed shuffled order. */
+  /* A hash of the ASIN decides: of 100 products 70 train, 10 dev, 20 test; at most goals_per_product goals of
+   * each, chosen by hash, in a fixed shuffled order. */
   SHOP_SPLIT_BY_PRODUCT,
   /* The original's: goals 0-499 test, 500-1499 dev, 1500 and later train. */
   SHOP_SPLIT_UPSTREAM
@@ -42,8 +42,8 @@ const char *shop_split_name(ShopSplit split);
 /* The split by_product puts a product in. */
 ShopSplit shop_split_of_asin(const char *asin);
 
-/* The split that goal `index` of ShopGoals.items belongs to under a rule, whether or
- * not goals_per_product left it in. */
+/* The split that goal `index` of ShopGoals.items belongs to under a rule, whether or not goals_per_product
+ * left it in. */
 ShopSplit shop_split_of_goal(const ShopCatalogue *catalogue, const ShopGoals *goals, ShopSplitRule rule,
                              guint32 index);
 

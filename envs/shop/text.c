@@ -1,7 +1,6 @@
-/* Text helpers shared by catalogue, session and pages. Nothing here keeps state;
- * the caller owns every buffer. The rules are those of CPython's str.lower,
- * str.strip, repr(float), json.dumps and repr(str), which the recorded sessions
- * show. */
+/* Text helpers shared by catalogue, session and pages. Nothing here keeps state; the caller owns every
+ * buffer. The rules are those of CPython's str.lower, str.strip, repr(float), json.dumps and repr(str), which
+ * the recorded sessions show. */
 #include "envs/shop/text.h"
 
 #include <math.h>
@@ -128,8 +127,8 @@ gboolean shop_text_is_ascii_space(const char *text, gsize length)
 void shop_text_append_double(GString *out, double value)
 {
   char digits[40];
-  /* 15 digits always survive the way to a double and back; where they do not
-   * come back as the same value, 16 or 17 do. */
+  /* 15 digits always survive the way to a double and back; where they do not come back as the same value, 16
+   * or 17 do. */
   for (int precision = 15; precision <= 17; precision++) {
     char format[8];
     g_snprintf(format, sizeof format, "%%.%de", precision - 1);
@@ -222,10 +221,10 @@ void shop_text_append_json(GString *out, const char *text, gboolean html_safe)
     for (const char *s = short_forms; *s != '\0'; s += 2)
       if ((gunichar)*s == c)
         form = s + 1;
-    if (form != NULL) {
+    if (form) {
       g_string_append_c(out, '\\');
       g_string_append_c(out, *form);
-    } else if (c < 0x20 || c >= 0x7f || (html_safe && strchr("<>&'", (int)c) != NULL)) {
+    } else if (c < 0x20 || c >= 0x7f || (html_safe && strchr("<>&'", (int)c))) {
       if (c == 0x7f)
         g_string_append_c(out, 0x7f);
       else
@@ -239,7 +238,7 @@ void shop_text_append_json(GString *out, const char *text, gboolean html_safe)
 
 void shop_text_append_quoted(GString *out, const char *text)
 {
-  char quote = strchr(text, '\'') != NULL && strchr(text, '"') == NULL ? '"' : '\'';
+  char quote = strchr(text, '\'') && !strchr(text, '"') ? '"' : '\'';
   g_string_append_c(out, quote);
   for (const char *p = text; *p != '\0'; p = g_utf8_next_char(p)) {
     const char *plain = p;

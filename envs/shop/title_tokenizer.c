@@ -1,7 +1,6 @@
-/* The title tokenizer. A piece between blanks loses prefixes and suffixes until
- * none is left or an exception stands there; what remains is cut at infixes.
- * Afterwards neighbouring tokens that together spell an exception (a letter and
- * its point, "8)") are joined. All positions are code points of the title. */
+/* The title tokenizer. A piece between blanks loses prefixes and suffixes until none is left or an exception
+ * stands there; what remains is cut at infixes. Afterwards neighbouring tokens that together spell an
+ * exception (a letter and its point, "8)") are joined. All positions are code points of the title. */
 #include "envs/shop/title_tokenizer.h"
 
 #include <stdlib.h>
@@ -28,7 +27,7 @@ static guint32 piece_length(const Piece *piece)
 
 static gboolean is_one_of(gunichar character, const char *set)
 {
-  return character && g_utf8_strchr(set, -1, character) != NULL;
+  return character && g_utf8_strchr(set, -1, character);
 }
 
 static gboolean is_digit(gunichar character)

@@ -1,7 +1,6 @@
-/* Cuts product titles into the tokens that spaCy's English tokenizer makes:
- * white space, then prefixes, suffixes and infixes, with contractions and
- * abbreviations as exceptions. Written from observed behaviour, for titles; web
- * addresses, emoticons and scripts that titles do not use are treated roughly. */
+/* Cuts product titles into the tokens that spaCy's English tokenizer makes: white space, then prefixes,
+ * suffixes and infixes, with contractions and abbreviations as exceptions. Written from observed behaviour,
+ * for titles; web addresses, emoticons and scripts that titles do not use are treated roughly. */
 #ifndef SHOP_TITLE_TOKENIZER_H
 #define SHOP_TITLE_TOKENIZER_H
 

@@ -1,11 +1,10 @@
-/* The best documents of a query, without scoring the others. From the codes of the postings come
- * integer bounds of scores, 16 bits wide, that are never below the true score and above it by at most
+/* The best documents of a query, without scoring the others. From the codes of the postings come integer
+ * bounds of scores, 16 bits wide, that are never below the true score and above it by at most
  * `slack`. First every block of places gets a bound from its terms' largest codes. Blocks are
- * then visited by falling bound, and bounds added up for their documents, until no block
- * can hold one of the best. A document is a candidate while its bound, less the slack, could
- * reach the limit-th largest bound seen; it may turn out to have none of the terms. Only the candidates, few
- * more than the limit, are scored as Lucene scores: single precision per term, summed in double precision in
- * the query's order.
+ * then visited by falling bound, and bounds added up for their documents, until no block can hold one of the
+ * best. A document is a candidate while its bound, less the slack, could reach the limit-th largest bound
+ * seen; it may turn out to have none of the terms. Only the candidates, few more than the limit, are scored
+ * as Lucene scores: single precision per term, summed in double precision in the query's order.
  */
 #include "envs/shop/index_private.h"
 
@@ -38,9 +37,9 @@ static inline guint16 code_bound(guint32 code, guint32 scale)
   return (guint16)((code * scale >> 8) + 1);
 }
 
-/* Chooses the unit such that the sum of bounds fits. A term's bound is
- * floor(code * scale / 256) + 1 with scale = ceil(weight * unit * 256 / 255), so it is at least
- * unit * weight * code / 255; it exceeds unit * score by less than 3 + 1.001 * scale / 256. */
+/* Chooses the unit such that the sum of bounds fits. A term's bound is floor(code * scale / 256) + 1 with
+ * scale = ceil(weight * unit * 256 / 255), so it is at least unit * weight * code / 255; it exceeds unit *
+ * score by less than 3 + 1.001 * scale / 256. */
 static void set_scales(Search *search)
 {
   ShopSearchScratch *scratch = search->scratch;
@@ -98,7 +97,7 @@ static void bound_blocks(Search *search)
   ShopSearchScratch *scratch = search->scratch;
   guint n_frequent = 0;
   for (guint i = 0; i < scratch->n_terms; i++)
-    n_frequent += scratch->terms[i].places == NULL;
+    n_frequent += !scratch->terms[i].places;
   fill_bounds(scratch->bounds, index->row_stride, n_frequent);
   for (guint i = 0; i < scratch->n_terms; i++) {
     const ShopQueryTerm *term = &scratch->terms[i];

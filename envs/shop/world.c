@@ -1,5 +1,5 @@
-/* The shared part of a shop: owns catalogue, index, goals and splits, and states
- * the facts that every result must carry. */
+/* The shared part of a shop: owns catalogue, index, goals and splits, and states the facts that every result
+ * must carry. */
 #include "envs/shop/world_private.h"
 
 #include "envs/shop/session.h"
@@ -76,8 +76,7 @@ static char **collect_facts(const ShopWorld *world)
   add_fact(facts, "prices", g_strdup(shop_price_rule_names[s->prices]));
   add_fact(facts, "price_seed", g_strdup_printf("%" G_GINT64_FORMAT, s->price_seed));
   add_fact(facts, "similarity", g_strdup(world->fuzzy_variant == SHOP_FUZZY_LCS ? "lcs" : "difflib"));
-  add_fact(facts, "nouns",
-           g_strdup(s->nouns_file != NULL || world->nouns_are_given ? "file" : "built-in tagger"));
+  add_fact(facts, "nouns", g_strdup(s->nouns_file || world->nouns_are_given ? "file" : "built-in tagger"));
   g_ptr_array_add(facts, NULL);
   return (char **)g_ptr_array_free(facts, FALSE);
 }
@@ -114,9 +113,9 @@ ShopWorld *shop_world_new(ShopCatalogue *catalogue, const char *prefix, const ch
   ShopWorld *world = shop_world_begin(catalogue, prefix, name, settings);
   world->goals = shop_goals_new(catalogue, (ShopGoalKind)settings->goals, (ShopPriceRule)settings->prices,
                                 (guint64)settings->price_seed, error);
-  if (world->goals != NULL)
+  if (world->goals)
     world->rewards = shop_reward_tables_new(catalogue, settings->nouns_file, error);
-  if (world->rewards == NULL)
+  if (!world->rewards)
     return shop_world_end(world, FALSE);
   world->splits = shop_splits_new(catalogue, world->goals, (ShopSplitRule)settings->split_rule,
                                   (guint64)settings->goals_per_product);
@@ -128,7 +127,7 @@ ShopWorld *shop_world_new(ShopCatalogue *catalogue, const char *prefix, const ch
 
 void shop_world_free(ShopWorld *world)
 {
-  if (world == NULL)
+  if (!world)
     return;
   g_free(world->prefix);
   g_free(world->name);

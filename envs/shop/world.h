@@ -1,6 +1,6 @@
-/* The shared part of a shop: catalogue, index, goals, splits and settings, the
- * same for the shop loaded from files and the generated one. Built once,
- * read-only afterwards; sessions of any number of threads read it. */
+/* The shared part of a shop: catalogue, index, goals, splits and settings, the same for the shop loaded from
+ * files and the generated one. Built once, read-only afterwards; sessions of any number of threads read it.
+ */
 #ifndef SHOP_WORLD_H
 #define SHOP_WORLD_H
 
@@ -15,11 +15,11 @@
 #include <cartwright/option.h>
 
 typedef enum { SHOP_OBSERVATION_TEXT, SHOP_OBSERVATION_TEXT_RICH } ShopObservationMode;
-/* faithful: every quirk of the original that changes an observation, a transition
- * or a reward; fixed: the corrections of webshop-spec 11. */
+/* faithful: every quirk of the original that changes an observation, a transition or a reward; fixed: the
+ * corrections of webshop-spec 11. */
 typedef enum { SHOP_MODE_FAITHFUL, SHOP_MODE_FIXED } ShopMode;
-/* Which token_set_ratio the reward uses: as the mode says (difflib in faithful,
- * lcs in fixed), or one of the two by name. */
+/* Which token_set_ratio the reward uses: as the mode says (difflib in faithful, lcs in fixed), or one of the
+ * two by name. */
 typedef enum { SHOP_SIMILARITY_BY_MODE, SHOP_SIMILARITY_DIFFLIB, SHOP_SIMILARITY_LCS } ShopSimilarity;
 typedef enum { SHOP_CANDIDATES_HONEST, SHOP_CANDIDATES_UPSTREAM } ShopCandidateMode;
 /* What becomes of a recorded search that is not among the candidates. */
@@ -200,15 +200,13 @@ typedef struct ShopWorld {
   char **facts;               /* NULL-terminated pairs for describe */
 } ShopWorld;
 
-/* Builds index, goals and splits over `catalogue`, which is taken over (also on
- * failure). */
+/* Builds index, goals and splits over `catalogue`, which is taken over (also on failure). */
 ShopWorld *shop_world_new(ShopCatalogue *catalogue, const char *prefix, const char *name,
                           const ShopSettings *settings, GError **error);
 void shop_world_free(ShopWorld *world); /* accepts NULL */
 
-/* The reward of buying `product` with the chosen option values for `goal`. Any
- * number of threads may call it; nothing is allocated once as many calls as run at
- * a time have grown their buffers. */
+/* The reward of buying `product` with the chosen option values for `goal`. Any number of threads may call it;
+ * nothing is allocated once as many calls as run at a time have grown their buffers. */
 void shop_world_judge(const ShopWorld *world, const ShopGoalView *goal, guint32 product,
                       const char *const *values, guint n_values, ShopVerdict *verdict);
 

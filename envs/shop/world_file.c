@@ -1,5 +1,5 @@
-/* Opening a world from a shop file. Nothing is computed that the file holds; what
- * it holds for other settings only is made anew, in this process's own memory. */
+/* Opening a world from a shop file. Nothing is computed that the file holds; what it holds for other settings
+ * only is made anew, in this process's own memory. */
 #include "envs/shop/world_file_private.h"
 
 #include <cartwright/error.h>
@@ -66,20 +66,19 @@ static gboolean open_parts(ShopWorld *world, const ShopWorldFacts *facts, GError
   const ShopSettings *s = &world->settings;
   ShopArray owners;
   world->goals = open_goals(world, facts, error);
-  if (world->goals == NULL)
+  if (!world->goals)
     return FALSE;
   world->splits =
       shop_splits_open(world->catalogue, world->goals, (ShopSplitRule)s->split_rule,
                        (guint64)s->goals_per_product, &facts->goals, shop_file_find, world->file, error);
-  if (world->splits == NULL)
+  if (!world->splits)
     return FALSE;
   world->rewards =
       shop_reward_tables_open(world->catalogue, s->nouns_file, shop_file_find, world->file, error);
-  if (world->rewards == NULL)
+  if (!world->rewards)
     return FALSE;
   world->index = shop_index_open_arrays(shop_file_find, world->file, error);
-  if (world->index == NULL ||
-      !shop_file_find(world->file, SHOP_WORLD_TITLE_OWNERS, sizeof(guint32), &owners, error))
+  if (!world->index || !shop_file_find(world->file, SHOP_WORLD_TITLE_OWNERS, sizeof(guint32), &owners, error))
     return FALSE;
   if (shop_index_size(world->index) != world->catalogue->n_products ||
       owners.n_elements != world->catalogue->n_products) {
@@ -97,7 +96,7 @@ static ShopWorld *open_world(const char *path, ShopFileVerify verify, const char
                              const ShopSettings *settings, GError **error)
 {
   ShopFile *file = shop_file_open(path, verify, error);
-  if (file == NULL)
+  if (!file)
     return NULL;
   ShopWorldFacts facts;
   const char *name;
@@ -105,7 +104,7 @@ static ShopWorld *open_world(const char *path, ShopFileVerify verify, const char
   ShopGoalKind kind = (ShopGoalKind)settings->goals;
   if (find_facts(file, &facts, &name, error))
     catalogue = shop_catalogue_open(shop_file_find, file, error);
-  if (catalogue == NULL || !check_sources(file, catalogue, &facts, kind, error)) {
+  if (!catalogue || !check_sources(file, catalogue, &facts, kind, error)) {
     shop_catalogue_free(catalogue);
     shop_file_close(file);
     return NULL;
@@ -122,11 +121,11 @@ ShopWorld *shop_world_open(const char *path, ShopFileVerify verify, const char *
 {
   GError *problem = NULL;
   ShopWorld *world = open_world(path, verify, prefix, settings, &problem);
-  if (world != NULL)
+  if (world)
     return world;
   /* The parts know their arrays, not the file. */
   if (!g_str_has_prefix(problem->message, path) &&
-      !(settings->nouns_file != NULL && g_str_has_prefix(problem->message, settings->nouns_file)))
+      !(settings->nouns_file && g_str_has_prefix(problem->message, settings->nouns_file)))
     g_prefix_error(&problem, "%s: ", path);
   g_propagate_error(error, problem);
   return NULL;

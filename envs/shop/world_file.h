@@ -1,5 +1,5 @@
-/* A world in a shop file: everything that does not depend on an experiment's
- * settings, and what does for the usual ones. */
+/* A world in a shop file: everything that does not depend on an experiment's settings, and what does for the
+ * usual ones. */
 #ifndef SHOP_WORLD_FILE_H
 #define SHOP_WORLD_FILE_H
 
@@ -17,9 +17,8 @@ typedef struct ShopSources {
       settings; /* which prices, bounds and splits are stored (n_skipped aside); others are made on opening */
 } ShopSources;
 
-/* Reads the sources and writes the shop file `into`, which must not exist. Of a
- * file that fails something may be left; it is no shop file. `report` as in
- * CwConversion. */
+/* Reads the sources and writes the shop file `into`, which must not exist. Of a file that fails something may
+ * be left; it is no shop file. `report` as in CwConversion. */
 gboolean shop_world_import(const ShopSources *sources, const char *into, CwReport report,
                            gpointer report_data, GError **error);
 

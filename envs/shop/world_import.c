@@ -1,7 +1,6 @@
-/* Making a shop file. Texts go to the file as they are read, the rest of the
- * catalogue when it is complete; from then on it is read from the file like
- * everything that was written before, so that at no time more is in memory than
- * one part under construction. */
+/* Making a shop file. Texts go to the file as they are read, the rest of the catalogue when it is complete;
+ * from then on it is read from the file like everything that was written before, so that at no time more is
+ * in memory than one part under construction. */
 #include "envs/shop/loader.h"
 #include "envs/shop/world_file_private.h"
 
@@ -21,8 +20,7 @@ typedef struct {
   guint n_reports;
 } Import;
 
-/* Passes a report on, and now and then gives back what reading the file back has
- * brought into memory. */
+/* Passes a report on, and now and then gives back what reading the file back has brought into memory. */
 static gboolean report(gpointer data, const char *doing, guint64 done, guint64 total, GError **error)
 {
   Import *import = data;
@@ -74,7 +72,7 @@ static gboolean write_catalogue(Import *import, GError **error)
   ShopCatalogue *catalogue = shop_load_catalogue_into(
       shop_catalogue_builder_new_to(import->writer), sources->items_file, sources->attributes_file,
       sources->human_file, sources->max_products, report, import, error);
-  if (catalogue == NULL)
+  if (!catalogue)
     return FALSE;
   take_facts(import, catalogue);
   shop_catalogue_arrays(catalogue, arrays);
@@ -82,7 +80,7 @@ static gboolean write_catalogue(Import *import, GError **error)
   shop_catalogue_free(catalogue);
   if (good)
     import->catalogue = shop_catalogue_open(shop_file_writer_find, import->writer, error);
-  return import->catalogue != NULL && take_checksums(import, error);
+  return import->catalogue && take_checksums(import, error);
 }
 
 /* Goals and splits of one kind; what keeps them from being made goes to *reason. */
@@ -93,7 +91,7 @@ static gboolean write_goals(Import *import, ShopGoalKind kind, gboolean with_pri
   ShopArray arrays[SHOP_GOALS_N_ARRAYS + SHOP_SPLITS_N_ARRAYS];
   ShopGoals *goals =
       shop_goals_new(import->catalogue, kind, (ShopPriceRule)s->price_rule, s->price_seed, reason);
-  if (goals == NULL)
+  if (!goals)
     return TRUE;
   ShopSplits *splits = shop_splits_new(import->catalogue, goals, SHOP_SPLIT_BY_PRODUCT, s->goals_per_product);
   if (kind == SHOP_GOALS_HUMAN)
@@ -113,14 +111,14 @@ static gboolean write_all_goals(Import *import, GError **error)
   if (import->facts.n_without_attributes == 0 &&
       !write_goals(import, SHOP_GOALS_SYNTHETIC, TRUE, &synthetic, error))
     return FALSE;
-  gboolean any = import->facts.n_without_attributes == 0 && synthetic == NULL;
+  gboolean any = import->facts.n_without_attributes == 0 && !synthetic;
   if (import->facts.has_humans && !write_goals(import, SHOP_GOALS_HUMAN, !any, &human, error)) {
     g_clear_error(&synthetic);
     return FALSE;
   }
-  any = any || (import->facts.has_humans && human == NULL);
-  if (!any && (synthetic != NULL || human != NULL))
-    g_propagate_error(error, synthetic != NULL ? g_steal_pointer(&synthetic) : g_steal_pointer(&human));
+  any = any || (import->facts.has_humans && !human);
+  if (!any && (synthetic || human))
+    g_propagate_error(error, synthetic ? g_steal_pointer(&synthetic) : g_steal_pointer(&human));
   else if (!any)
     g_set_error(
         error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
@@ -141,15 +139,14 @@ static gpointer build_index(gpointer catalogue)
   return shop_world_build_index(catalogue);
 }
 
-/* The nouns keep all processors busy but for the index, which takes its share of
- * one of them. */
+/* The nouns keep all processors busy but for the index, which takes its share of one of them. */
 static gboolean write_index_and_rewards(Import *import, GError **error)
 {
   ShopArray arrays[SHOP_INDEX_N_ARRAYS];
   GThread *thread = g_thread_new("index", build_index, import->catalogue);
   ShopRewardTables *rewards =
       shop_reward_tables_new_reporting(import->catalogue, import->sources->nouns_file, report, import, error);
-  gboolean good = rewards != NULL && add_arrays(import, rewards->arrays, SHOP_REWARD_N_ARRAYS, error);
+  gboolean good = rewards && add_arrays(import, rewards->arrays, SHOP_REWARD_N_ARRAYS, error);
   shop_reward_tables_free(rewards);
   ShopIndex *index = g_thread_join(thread);
   shop_file_writer_rest(import->writer);
@@ -178,7 +175,7 @@ gboolean shop_world_import(const ShopSources *sources, const char *into, CwRepor
 {
   Import import = {.sources = sources, .report = reporter, .report_data = report_data};
   import.writer = shop_file_writer_new(into, error);
-  if (import.writer == NULL)
+  if (!import.writer)
     return FALSE;
   gboolean good = write_catalogue(&import, error) && report(&import, "goals", 0, 0, error) &&
                   write_all_goals(&import, error) && write_index_and_rewards(&import, error) &&

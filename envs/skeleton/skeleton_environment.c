@@ -1,7 +1,6 @@
-/* A skeleton to copy: an environment of at most two steps. A bag hides a ball;
- * the agent may ask for its colour, then it guesses, and asking first is the way
- * to the reward. The shared part is opened once and only read from then on; a
- * session is one episode slot and keeps what it hands out until its next call. */
+/* A skeleton to copy: an environment of at most two steps. A bag hides a ball; the agent may ask for its
+ * colour, then it guesses, and asking first is the way to the reward. The shared part is opened once and only
+ * read from then on; a session is one episode slot and keeps what it hands out until its next call. */
 #include <cartwright/cartwright.h>
 #include <stddef.h>
 #include <string.h>
@@ -41,7 +40,6 @@ typedef struct {
 static gpointer open_shared(gconstpointer options, guint32 seed, GError **error)
 {
   Shared *shared = g_new0(Shared, 1);
-
   (void)seed, (void)error; /* a catalogue would be read here, and its faults reported through error */
   shared->n_colours = (guint)((const Options *)options)->colours;
   return shared;
@@ -51,7 +49,6 @@ static gpointer open_shared(gconstpointer options, guint32 seed, GError **error)
 static const char *const *describe(gpointer shared)
 {
   static const char *const facts[] = {"game", "a ball in a bag", "step limit", "2", NULL};
-
   (void)shared;
   return facts;
 }
@@ -67,7 +64,6 @@ static gint64 n_goals(gpointer shared, const char *split)
 static gpointer session_new(gpointer shared, GError **error)
 {
   Session *session = g_new0(Session, 1);
-
   (void)error;
   session->shared = shared;
   return session;
@@ -79,7 +75,6 @@ static gboolean reset(gpointer data, const char *split, gint64 goal, CwRandom *r
   Session *session = data;
   guint32 order[MOST_COLOURS];
   guint i, n = session->shared->n_colours;
-
   (void)split, (void)goal, (void)error;
   for (i = 0; i < n; i++)
     order[i] = i;
@@ -96,7 +91,6 @@ static gboolean reset(gpointer data, const char *split, gint64 goal, CwRandom *r
 static gboolean observe(gpointer data, CwObservation *observation, GError **error)
 {
   Session *session = data;
-
   (void)error;
   observation->text = session->text;
   observation->candidates = session->candidates;
@@ -108,7 +102,6 @@ static gboolean observe(gpointer data, CwObservation *observation, GError **erro
 static gboolean step(gpointer data, guint candidate, CwOutcome *outcome, GError **error)
 {
   Session *session = data;
-
   if (candidate >= session->n_candidates) {
     g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED, "expected a candidate below %u, found %u",
                 session->n_candidates, candidate);
@@ -129,7 +122,6 @@ static gboolean step(gpointer data, guint candidate, CwOutcome *outcome, GError 
 static const char *const *scripts(gpointer shared)
 {
   static const char *const all[] = {"expert", NULL};
-
   (void)shared;
   return all;
 }
@@ -138,7 +130,6 @@ static gint scripted_action(gpointer data, const char *script, GError **error)
 {
   Session *session = data;
   guint i;
-
   (void)script, (void)error;
   for (i = 0; i < session->shared->n_colours; i++) {
     if (session->n_candidates == session->shared->n_colours &&

@@ -1,8 +1,7 @@
-/* Makes up the products of the generated shop; see generator.h for the plan of a
- * family. Everything random comes from two streams, one per family (what its
- * members share) and one per product. The catalogue order is a bijection of the
- * family order, so that neighbours in the catalogue, and ties in a search, are
- * not relatives. Holds no state. */
+/* Makes up the products of the generated shop; see generator.h for the plan of a family. Everything random
+ * comes from two streams, one per family (what its members share) and one per product. The catalogue order is
+ * a bijection of the family order, so that neighbours in the catalogue, and ties in a search, are not
+ * relatives. Holds no state. */
 #include "envs/synthetic/generator.h"
 
 #include "envs/synthetic/lexicon.h"
@@ -111,9 +110,8 @@ static guint member_attributes(const Family *family, guint member, CwRandom *ran
   return family->n_attributes;
 }
 
-/* Values a member offers, in the order of the lexicon. The genuine article has the
- * first n_chosen of the shuffle; the expensive one half of those; the one in
- * other options the rest, plus one in common. */
+/* Values a member offers, in the order of the lexicon. The genuine article has the first n_chosen of the
+ * shuffle; the expensive one half of those; the one in other options the rest, plus one in common. */
 static json_t *member_options(const Family *family, guint member)
 {
   json_t *options = json_object();
@@ -210,8 +208,8 @@ static char *member_description(const Family *family, guint member, const char *
                          attributes[second]);
 }
 
-/* Ten characters, "B" and nine base-36 digits of a bijection of the index, so that
- * the number says nothing about the family. */
+/* Ten characters, "B" and nine base-36 digits of a bijection of the index, so that the number says nothing
+ * about the family. */
 static void make_asin(guint64 index, char asin[11])
 {
   static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -225,8 +223,8 @@ static void make_asin(guint64 index, char asin[11])
   asin[10] = '\0';
 }
 
-/* Two or three attributes and the kind, as WebShop's own synthetic instructions are
- * worded; the last attribute comes after "with". */
+/* Two or three attributes and the kind, as WebShop's own synthetic instructions are worded; the last
+ * attribute comes after "with". */
 static char *make_instruction(const Family *family, const char *const *attributes, guint n_attributes,
                               CwRandom *random, json_t *chosen)
 {

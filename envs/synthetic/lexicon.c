@@ -1,6 +1,5 @@
-/* The generated shop's words. Every list is written for this project; the
- * attribute pools are shared by kinds of one department on purpose, so that
- * words alone do not tell products apart. */
+/* The generated shop's words. Every list is written for this project; the attribute pools are shared by kinds
+ * of one department on purpose, so that words alone do not tell products apart. */
 #include "envs/synthetic/lexicon.h"
 
 static const char *const fabric_attributes[] = {"machine washable",

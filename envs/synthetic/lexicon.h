@@ -1,5 +1,5 @@
-/* The words the generated shop is made of: departments, kinds of product, their
- * attributes and options. Constant data, written for this project. */
+/* The words the generated shop is made of: departments, kinds of product, their attributes and options.
+ * Constant data, written for this project. */
 #ifndef SYNTHETIC_LEXICON_H
 #define SYNTHETIC_LEXICON_H
 
@@ -26,8 +26,8 @@ typedef struct {
 extern const SyntheticKind synthetic_kinds[];
 extern const guint synthetic_n_kinds;
 
-/* Syllables of brand names, sentence patterns of bullets and descriptions ("%s" is
- * an attribute), and words of praise that say nothing. NULL-terminated. */
+/* Syllables of brand names, sentence patterns of bullets and descriptions ("%s" is an attribute), and words
+ * of praise that say nothing. NULL-terminated. */
 extern const char *const synthetic_brand_heads[];
 extern const char *const synthetic_brand_tails[];
 extern const char *const synthetic_bullet_patterns[];

@@ -1,7 +1,6 @@
-/* The `synthetic` environment: a shop that is made up (generator.h) instead of
- * loaded, for experiments and tests that need no files. It feeds the products to
- * the catalogue one by one; everything else is the shop's (envs/shop). The shared
- * part that `open` returns is a ShopWorld. The same products can be written as
+/* The `synthetic` environment: a shop that is made up (generator.h) instead of loaded, for experiments and
+ * tests that need no files. It feeds the products to the catalogue one by one; everything else is the shop's
+ * (envs/shop). The shared part that `open` returns is a ShopWorld. The same products can be written as
  * WebShop's files, one by one. */
 #include "envs/shop/environment.h"
 #include "envs/synthetic/generator.h"
@@ -84,7 +83,7 @@ static gpointer open_synthetic(gconstpointer options_struct, G_GNUC_UNUSED guint
     return NULL;
   }
   ShopCatalogue *catalogue = shop_catalogue_builder_finish(builder, error);
-  if (catalogue == NULL)
+  if (!catalogue)
     return NULL;
   g_autofree char *name = g_strdup_printf("synthetic shop %u", shop.seed);
   return shop_world_new(catalogue, "synthetic", name, &chosen->settings, error);
@@ -149,12 +148,12 @@ static gboolean export_synthetic(gconstpointer options_struct, const char *into,
   g_autofree char *items_path = g_build_filename(into, "items_shuffle.json", NULL);
   g_autofree char *records_path = g_build_filename(into, "items_ins_v2.json", NULL);
   Files files = {.items = g_fopen(items_path, "wb")};
-  if (files.items == NULL)
+  if (!files.items)
     return fail_to_write(items_path, error);
   files.records = g_fopen(records_path, "wb");
-  gboolean good = files.records != NULL ? write_products(&files, &shop, into, report, report_data, error)
-                                        : fail_to_write(records_path, error);
-  if (files.records != NULL && fclose(files.records) != 0 && good)
+  gboolean good = files.records ? write_products(&files, &shop, into, report, report_data, error)
+                                : fail_to_write(records_path, error);
+  if (files.records && fclose(files.records) != 0 && good)
     good = fail_to_write(records_path, error);
   if (fclose(files.items) != 0 && good)
     good = fail_to_write(items_path, error);

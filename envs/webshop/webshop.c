@@ -1,6 +1,6 @@
-/* The `webshop` environment: a shop loaded from WebShop's own JSON files, or from
- * one shop file that was imported from them. It finds the files; everything else is the shop's (envs/shop).
- * The shared part that `open` returns is a ShopWorld. */
+/* The `webshop` environment: a shop loaded from WebShop's own JSON files, or from one shop file that was
+ * imported from them. It finds the files; everything else is the shop's (envs/shop). The shared part that
+ * `open` returns is a ShopWorld. */
 #include "envs/shop/environment.h"
 #include "envs/shop/loader.h"
 #include "envs/shop/world_file.h"
@@ -91,17 +91,17 @@ static ShopWorld *open_folder(const Options *chosen, GError **error)
   const Files *files = &chosen->files;
   gboolean human = chosen->settings.goals == SHOP_GOALS_HUMAN;
   g_autofree char *items = find_file(files, files->items_file, "items_file", error);
-  if (items == NULL)
+  if (!items)
     return NULL;
   g_autofree char *attributes = find_file(files, files->attributes_file, "attributes_file", error);
-  if (attributes == NULL)
+  if (!attributes)
     return NULL;
   g_autofree char *crowd = human ? find_file(files, files->human_file, "human_file", error) : NULL;
-  if (human && crowd == NULL)
+  if (human && !crowd)
     return NULL;
   ShopCatalogue *catalogue =
       shop_load_catalogue(items, attributes, crowd, (guint64)files->products, !human, error);
-  if (catalogue == NULL)
+  if (!catalogue)
     return NULL;
   g_autofree char *name = g_path_get_basename(items);
   return shop_world_new(catalogue, "webshop", name, &chosen->settings, error);
@@ -117,7 +117,7 @@ static gboolean check_no_folder_options(const Files *files, GError **error)
                       : strcmp(files->human_file, HUMAN_FILE) != 0           ? "human_file"
                       : files->products != 0                                 ? "products"
                                                                              : NULL;
-  if (given == NULL)
+  if (!given)
     return TRUE;
   g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
               "'%s' was given, but '%s' is a file and not a folder: a shop file holds what it was imported "
@@ -185,14 +185,14 @@ static gboolean import_webshop(gconstpointer options_struct, const char *into, C
   const ImportOptions *chosen = options_struct;
   const Files *files = &chosen->files;
   g_autofree char *items = find_file(files, files->items_file, "items_file", error);
-  if (items == NULL)
+  if (!items)
     return FALSE;
   g_autofree char *attributes = find_file(files, files->attributes_file, "attributes_file", error);
-  if (attributes == NULL)
+  if (!attributes)
     return FALSE;
   GError *absent = NULL;
   g_autofree char *crowd = find_file(files, files->human_file, "human_file", &absent);
-  if (crowd == NULL && strcmp(files->human_file, HUMAN_FILE) != 0) {
+  if (!crowd && strcmp(files->human_file, HUMAN_FILE) != 0) {
     g_propagate_error(error, absent);
     return FALSE;
   }

@@ -1,5 +1,5 @@
-/* Builds batches in arrays that are kept from batch to batch. The token cache
- * owns the tokens; a builder borrows them while texts are added. */
+/* Builds batches in arrays that are kept from batch to batch. The token cache owns the tokens; a builder
+ * borrows them while texts are added. */
 #include "batch.h"
 #include <string.h>
 

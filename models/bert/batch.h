@@ -1,6 +1,6 @@
-/* The texts of some decisions as one stream of tokens without padding. States
- * and candidates are tokenised once and remembered; texts with equal tokens are
- * one text of the batch, encoded once, however many decisions use it. */
+/* The texts of some decisions as one stream of tokens without padding. States and candidates are tokenised
+ * once and remembered; texts with equal tokens are one text of the batch, encoded once, however many
+ * decisions use it. */
 #ifndef BERT_BATCH_H
 #define BERT_BATCH_H
 
@@ -34,8 +34,8 @@ const BertTokens *bert_token_cache_state(BertTokenCache *cache, const char *text
 const BertTokens *bert_token_cache_action(BertTokenCache *cache, const char *text);
 void bert_token_cache_trim(BertTokenCache *cache);
 
-/* A (decision, candidate) pair has the logit of its own index. Rows are tokens: text t has rows
- * text_start[t] .. text_start[t+1]-1 of the stream, and pair p has rows pair_start[p] .. of the action rows.
+/* A (decision, candidate) pair has the logit of its own index. Rows are tokens: text t has rows text_start[t]
+ * .. text_start[t+1]-1 of the stream, and pair p has rows pair_start[p] .. of the action rows.
  */
 typedef struct BertBatch {
   guint n_texts, n_rows, n_pairs, n_action_rows, n_decisions, longest;

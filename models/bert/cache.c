@@ -1,6 +1,5 @@
-/* Entries hang in a hash table and in a ring, which the clock's hand goes round
- * from the oldest on. The cache owns the entries; key and floats lie behind each
- * of them in the same piece of memory. */
+/* Entries hang in a hash table and in a ring, which the clock's hand goes round from the oldest on. The cache
+ * owns the entries; key and floats lie behind each of them in the same piece of memory. */
 #include "cache.h"
 #include <string.h>
 

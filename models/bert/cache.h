@@ -1,7 +1,6 @@
-/* A bounded memory of computed floats: what the encoder made of a text, what a
- * network made of a whole decision. Keys are compared byte by byte, so a hit is
- * never a mistake. When the bound is reached, entries leave in the order in which
- * they came, but those found since their last turn get another one (the CLOCK
+/* A bounded memory of computed floats: what the encoder made of a text, what a network made of a whole
+ * decision. Keys are compared byte by byte, so a hit is never a mistake. When the bound is reached, entries
+ * leave in the order in which they came, but those found since their last turn get another one (the CLOCK
  * algorithm), so that a button outlives the pages it was on. */
 #ifndef BERT_CACHE_H
 #define BERT_CACHE_H

@@ -1,11 +1,10 @@
-/* Which characters BERT's tokenizer drops, treats as white space, punctuation,
- * ideograph or accent. Internal to models/bert.
+/* Which characters BERT's tokenizer drops, treats as white space, punctuation, ideograph or accent. Internal
+ * to models/bert.
  *
- * HuggingFace's fast tokenizer takes its categories from Unicode 8 and its
- * decompositions from Unicode 12; a model was trained on that, so newer
- * characters must not change class here when ICU is updated. ICU's present
- * category is therefore asked only for characters that Unicode 8 has, and the
- * six whose category changed since are listed. */
+ * HuggingFace's fast tokenizer takes its categories from Unicode 8 and its decompositions from Unicode 12; a
+ * model was trained on that, so newer characters must not change class here when ICU is updated. ICU's
+ * present category is therefore asked only for characters that Unicode 8 has, and the six whose category
+ * changed since are listed. */
 #ifndef BERT_CHARACTERS_H
 #define BERT_CHARACTERS_H
 

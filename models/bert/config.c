@@ -1,7 +1,6 @@
-/* Reads and writes config.json. HuggingFace's file has many more keys than the
- * shape of the encoder needs; those that would change the computation if they
- * had another value are checked, the rest is ignored. Nothing here keeps state:
- * the caller owns the BertConfig. */
+/* Reads and writes config.json. HuggingFace's file has many more keys than the shape of the encoder needs;
+ * those that would change the computation if they had another value are checked, the rest is ignored. Nothing
+ * here keeps state: the caller owns the BertConfig. */
 #include "config.h"
 
 #include <jansson.h>
@@ -42,7 +41,7 @@ static const char *json_type_name(const json_t *value)
 static const json_t *required(const ConfigReader *reader, const char *key)
 {
   const json_t *value = json_object_get(reader->root, key);
-  if (value == NULL) {
+  if (!value) {
     g_set_error(reader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
                 "%s: key '%s' is missing; a HuggingFace BERT configuration has it", reader->file, key);
   }
@@ -52,7 +51,7 @@ static const json_t *required(const ConfigReader *reader, const char *key)
 static gboolean read_size(const ConfigReader *reader, const char *key, guint *out)
 {
   const json_t *value = required(reader, key);
-  if (value == NULL) {
+  if (!value) {
     return FALSE;
   }
   if (!json_is_integer(value)) {
@@ -76,7 +75,7 @@ static gboolean read_size(const ConfigReader *reader, const char *key, guint *ou
 static gboolean read_fraction(const ConfigReader *reader, const char *key, gboolean positive, double *out)
 {
   const json_t *value = json_object_get(reader->root, key);
-  if (value == NULL) {
+  if (!value) {
     return TRUE;
   }
   if (!json_is_number(value)) {
@@ -99,7 +98,7 @@ static gboolean read_fraction(const ConfigReader *reader, const char *key, gbool
 static const char *read_word(const ConfigReader *reader, const char *key, const char *value_if_missing)
 {
   const json_t *value = json_object_get(reader->root, key);
-  if (value == NULL) {
+  if (!value) {
     return value_if_missing;
   }
   if (!json_is_string(value)) {
@@ -112,11 +111,11 @@ static const char *read_word(const ConfigReader *reader, const char *key, const 
 
 static gboolean read_activation(const ConfigReader *reader, BertActivation *activation)
 {
-  if (required(reader, "hidden_act") == NULL) {
+  if (!required(reader, "hidden_act")) {
     return FALSE;
   }
   const char *name = read_word(reader, "hidden_act", NULL);
-  if (name == NULL) {
+  if (!name) {
     return FALSE;
   }
   if (strcmp(name, "gelu") == 0) {
@@ -137,7 +136,7 @@ static gboolean read_activation(const ConfigReader *reader, BertActivation *acti
 static gboolean require_word(const ConfigReader *reader, const char *key, const char *supported)
 {
   const char *word = read_word(reader, key, supported);
-  if (word == NULL) {
+  if (!word) {
     return FALSE;
   }
   if (strcmp(word, supported) != 0) {
@@ -159,7 +158,7 @@ static gboolean read_keys(const ConfigReader *reader, BertConfig *config)
       !read_size(reader, "num_attention_heads", &config->n_heads) ||
       !read_size(reader, "intermediate_size", &config->intermediate_size) ||
       !read_size(reader, "max_position_embeddings", &config->max_positions) ||
-      (json_object_get(reader->root, "type_vocab_size") != NULL &&
+      (json_object_get(reader->root, "type_vocab_size") &&
        !read_size(reader, "type_vocab_size", &config->n_token_types)) ||
       !read_fraction(reader, "layer_norm_eps", TRUE, &config->layer_norm_epsilon) ||
       !read_activation(reader, &config->activation) ||
@@ -186,7 +185,7 @@ gboolean bert_config_read(const char *file, BertConfig *config, GError **error)
 {
   ConfigReader reader = {.file = file, .error = error};
   reader.root = bert_file_read_json(file, error);
-  if (reader.root == NULL) {
+  if (!reader.root) {
     return FALSE;
   }
   BertConfig read = {

@@ -28,16 +28,14 @@ typedef struct BertConfig {
   double attention_dropout;  /* probability in [0, 1) [attention_probs_dropout_prob] */
 } BertConfig;
 
-/* Reads `file`. type_vocab_size, layer_norm_eps and the two dropout
- * probabilities may be missing (2, 1e-12, 0.1, 0.1, as in HuggingFace), the other keys above may
- * not. model_type other than "bert" and position_embedding_type other than
- * "absolute" are CW_ERROR_UNSUPPORTED; any other key is ignored. Errors are in
- * CW_POLICY_ERROR and name the file and the key; *config is written only on
- * success. */
+/* Reads `file`. type_vocab_size, layer_norm_eps and the two dropout probabilities may be missing (2, 1e-12,
+ * 0.1, 0.1, as in HuggingFace), the other keys above may not. model_type other than "bert" and
+ * position_embedding_type other than "absolute" are CW_ERROR_UNSUPPORTED; any other key is ignored. Errors
+ * are in CW_POLICY_ERROR and name the file and the key; *config is written only on success. */
 gboolean bert_config_read(const char *file, BertConfig *config, GError **error);
 
-/* Writes `config` as a config.json that bert_config_read and HuggingFace read;
- * equal configurations give equal bytes. The file appears whole or not at all. */
+/* Writes `config` as a config.json that bert_config_read and HuggingFace read; equal configurations give
+ * equal bytes. The file appears whole or not at all. */
 gboolean bert_config_write(const BertConfig *config, const char *file, GError **error);
 
 /* "gelu" or "gelu_new". */

@@ -7,8 +7,8 @@
 
 G_BEGIN_DECLS
 
-/* Where a text's dropout masks come from: Philox 4x32-10 (Salmon et al. 2011) with key
- * {seed, forward} and counter {block, place, text}. `forward` counts training forwards,
+/* Where a text's dropout masks come from: Philox 4x32-10 (Salmon et al. 2011) with key {seed, forward} and
+ * counter {block, place, text}. `forward` counts training forwards,
  * `place` names layer, site and head, `text` is a hash of the token ids: masks
  * depend neither on what else is in the batch nor on threads, and backward makes them again. */
 typedef struct BertDropout {

@@ -1,7 +1,6 @@
-/* WordPiece. A text is read once from left to right: special tokens are
- * recognised where a '[' stands, ASCII characters go through a table, and runs
- * of other characters through ICU; words are collected in a small buffer and cut
- * into pieces by a double-array trie. All state of a call is on its stack. */
+/* WordPiece. A text is read once from left to right: special tokens are recognised where a '[' stands, ASCII
+ * characters go through a table, and runs of other characters through ICU; words are collected in a small
+ * buffer and cut into pieces by a double-array trie. All state of a call is on its stack. */
 #include <string.h>
 
 #include <unicode/uchar.h>
@@ -108,8 +107,8 @@ static void take_decomposed(Encoder *encoder, UChar32 c)
   }
 }
 
-/* Cleans a run of UTF-8 into UTF-16: at most 3 units per byte (an ideograph of
- * three bytes gets a blank on both sides). Returns the number of units. */
+/* Cleans a run of UTF-8 into UTF-16: at most 3 units per byte (an ideograph of three bytes gets a blank on
+ * both sides). Returns the number of units. */
 static gint32 clean_run(const BertTokenizer *tokenizer, const char *run, gsize length, UChar *out)
 {
   gint32 n = 0;
@@ -141,9 +140,8 @@ static void take_units(Encoder *encoder, const UChar *units, gint32 n)
   }
 }
 
-/* A run of characters beyond ASCII, controls that are dropped included. It is
- * decomposed as a whole, because marks are put in order across characters; ASCII
- * around it cannot change that. */
+/* A run of characters beyond ASCII, controls that are dropped included. It is decomposed as a whole, because
+ * marks are put in order across characters; ASCII around it cannot change that. */
 static void take_run(Encoder *encoder, const char *run, gsize length)
 {
   enum { SMALL = 256 };
@@ -185,8 +183,8 @@ static const SpecialToken *find_special(const BertTokenizer *tokenizer, const ch
   return NULL;
 }
 
-/* The end of the run that starts at p: bytes beyond ASCII, and dropped controls.
- * A run of more than a MiB is taken in parts, so that sizes stay within ICU's. */
+/* The end of the run that starts at p: bytes beyond ASCII, and dropped controls. A run of more than a MiB is
+ * taken in parts, so that sizes stay within ICU's. */
 static const char *run_end(const BertTokenizer *tokenizer, const char *p)
 {
   const char *start = p;
@@ -224,7 +222,7 @@ static void encode_text(Encoder *encoder, const char *text, guint enough)
     case CLASS_PUNCTUATION: {
       end_word(encoder);
       const SpecialToken *special = byte == '[' ? find_special(tokenizer, p) : NULL;
-      if (special != NULL) {
+      if (special) {
         append_id(encoder, special->id);
         p += special->length;
         continue;

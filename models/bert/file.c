@@ -1,5 +1,5 @@
-/* Reading and writing of small whole files for the rest of models/bert, so that
- * a missing or unwritable file is reported in one way. */
+/* Reading and writing of small whole files for the rest of models/bert, so that a missing or unwritable file
+ * is reported in one way. */
 #include "file.h"
 
 #include <errno.h>
@@ -29,13 +29,13 @@ json_t *bert_file_read_json(const char *file, GError **error)
 {
   gsize length = 0;
   char *content = bert_file_read(file, &length, error);
-  if (content == NULL) {
+  if (!content) {
     return NULL;
   }
   json_error_t where;
   json_t *root = json_loadb(content, length, JSON_REJECT_DUPLICATES, &where);
   g_free(content);
-  if (root == NULL) {
+  if (!root) {
     g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT, "%s:%d:%d: not valid JSON: %s", file, where.line,
                 where.column, where.text);
     return NULL;

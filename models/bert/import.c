@@ -1,6 +1,5 @@
-/* The checkpoint's tensors are loaded as a policy would load them, which finds
- * everything that is wrong with them, and then written as they are, without
- * those that no policy reads. */
+/* The checkpoint's tensors are loaded as a policy would load them, which finds everything that is wrong with
+ * them, and then written as they are, without those that no policy reads. */
 #include "import.h"
 #include "model_folder.h"
 #include "pytorch.h"

@@ -1,6 +1,5 @@
-/* Decides where each parameter tensor lies in a block of floats, and makes
- * blocks. A layout owns its names; parameters own their block and borrow the
- * layout. */
+/* Decides where each parameter tensor lies in a block of floats, and makes blocks. A layout owns its names;
+ * parameters own their block and borrow the layout. */
 #include <string.h>
 
 #include "weights.h"
@@ -110,7 +109,7 @@ BertLayout *bert_layout_new(const BertConfig *config)
 
 void bert_layout_free(BertLayout *layout)
 {
-  if (layout == NULL) {
+  if (!layout) {
     return;
   }
   OwnedLayout *owned = (OwnedLayout *)layout;
@@ -195,7 +194,7 @@ BertParameters *bert_parameters_new(const BertLayout *layout)
 
 void bert_parameters_free(BertParameters *parameters)
 {
-  if (parameters == NULL) {
+  if (!parameters) {
     return;
   }
   g_free(parameters->allocated);

@@ -1,5 +1,5 @@
-/* Opens a model folder: reads its config and tokenizer and checks one against
- * the other. The BertModelFolder owns what it holds; weights stay in their file. */
+/* Opens a model folder: reads its config and tokenizer and checks one against the other. The BertModelFolder
+ * owns what it holds; weights stay in their file. */
 #include "model_folder.h"
 
 #include <string.h>

@@ -1,6 +1,5 @@
-/* A model folder in HuggingFace's form: config.json, vocab.txt, optionally
- * tokenizer_config.json, and model.safetensors unless the model is to be trained
- * from scratch. */
+/* A model folder in HuggingFace's form: config.json, vocab.txt, optionally tokenizer_config.json, and
+ * model.safetensors unless the model is to be trained from scratch. */
 #ifndef BERT_MODEL_FOLDER_H
 #define BERT_MODEL_FOLDER_H
 
@@ -15,15 +14,14 @@ typedef struct BertModelFolder {
   char *weights_file;       /* FOLDER/model.safetensors, or NULL if there is none; owned */
 } BertModelFolder;
 
-/* Reads config and tokenizer and checks that they fit together; weights are
- * not opened (bert_weights_load does that). config.vocabulary_size is raised
- * to the tokenizer's number of tokens where the extra tokens need it. A vocab.txt
- * longer than vocab_size is an error. On failure *folder is left cleared. */
+/* Reads config and tokenizer and checks that they fit together; weights are not opened (bert_weights_load
+ * does that). config.vocabulary_size is raised to the tokenizer's number of tokens where the extra tokens
+ * need it. A vocab.txt longer than vocab_size is an error. On failure *folder is left cleared. */
 gboolean bert_model_folder_open(const char *path, BertModelFolder *folder, GError **error);
 void bert_model_folder_clear(BertModelFolder *folder);
 
-/* Writes config.json, vocab.txt and tokenizer_config.json into an existing
- * directory; bert_weights_save adds the weights. */
+/* Writes config.json, vocab.txt and tokenizer_config.json into an existing directory; bert_weights_save adds
+ * the weights. */
 gboolean bert_model_folder_write(const BertConfig *config, const BertTokenizer *tokenizer, const char *path,
                                  GError **error);
 

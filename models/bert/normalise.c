@@ -1,5 +1,5 @@
-/* Normalises state and action text as WebShop's baseline does before it
- * tokenises (spec §7.3). Pure functions of their arguments. */
+/* Normalises state and action text as WebShop's baseline does before it tokenises (spec §7.3). Pure functions
+ * of their arguments. */
 #include <string.h>
 
 #include <unicode/ucasemap.h>
@@ -7,8 +7,8 @@
 
 #include "tokenizer.h"
 
-/* Appends `text` lower-cased as Python's str.lower does it: Unicode's full
- * mapping without a locale, a final sigma included. */
+/* Appends `text` lower-cased as Python's str.lower does it: Unicode's full mapping without a locale, a final
+ * sigma included. */
 static void append_lower(GString *out, const char *text)
 {
   const char *p = text;
@@ -22,7 +22,7 @@ static void append_lower(GString *out, const char *text)
   /* A final sigma looks at its neighbours, so the whole text goes through ICU. */
   gsize start = out->len - (gsize)(p - text);
   char *repaired = g_utf8_validate(text, -1, NULL) ? NULL : g_utf8_make_valid(text, -1);
-  const char *valid = repaired != NULL ? repaired : text;
+  const char *valid = repaired ? repaired : text;
   gsize length = strlen(valid), capacity = 2 * length; /* lower-casing lengthens by at most a half */
   g_string_set_size(out, start + capacity);
   UErrorCode code = U_ZERO_ERROR;
@@ -88,7 +88,7 @@ void bert_normalise_text(const char *text, GString *out)
   }
   g_string_truncate(out, (gsize)(to - out->str));
   strip(out);
-  for (char *p = strstr(out->str, "[sep]"); p != NULL; p = strstr(p, "[sep]")) {
+  for (char *p = strstr(out->str, "[sep]"); p; p = strstr(p, "[sep]")) {
     memcpy(p, "[SEP]", 5);
   }
 }

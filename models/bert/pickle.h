@@ -1,7 +1,6 @@
-/* Reads Python pickles without being able to run any: what a pickle builds is
- * made of the kinds of values below, and the only things it may name are those on
- * a short list, which stand for tensors and their storages. Any other opcode or
- * name is refused. Internal to models/bert: checkpoints of PyTorch. */
+/* Reads Python pickles without being able to run any: what a pickle builds is made of the kinds of values
+ * below, and the only things it may name are those on a short list, which stand for tensors and their
+ * storages. Any other opcode or name is refused. Internal to models/bert: checkpoints of PyTorch. */
 #ifndef BERT_PICKLE_H
 #define BERT_PICKLE_H
 

@@ -1,6 +1,5 @@
-/* Puts together what the pickle says about tensors and the bytes of their
- * storages. The checkpoint owns the mapping of the file and copies of the tensors
- * that do not lie in it as they are wanted. */
+/* Puts together what the pickle says about tensors and the bytes of their storages. The checkpoint owns the
+ * mapping of the file and copies of the tensors that do not lie in it as they are wanted. */
 #include "pytorch.h"
 #include "pickle.h"
 #include "zip.h"

@@ -1,7 +1,6 @@
-/* The tensors of a PyTorch checkpoint: a state dictionary that torch.save wrote, in
- * the zip format (since PyTorch 1.6) or the older one of pickles and raw bytes.
- * Nothing in the file can make this program do anything but read tensors.
- * Internal to models/bert. */
+/* The tensors of a PyTorch checkpoint: a state dictionary that torch.save wrote, in the zip format (since
+ * PyTorch 1.6) or the older one of pickles and raw bytes. Nothing in the file can make this program do
+ * anything but read tensors. Internal to models/bert. */
 #ifndef BERT_PYTORCH_H
 #define BERT_PYTORCH_H
 

@@ -1,6 +1,6 @@
-/* Reads safetensors files. The file is mapped and its header checked whole when
- * it is opened, so that a view handed out later cannot lie outside the file. The
- * BertSafetensors owns the mapping and all views. safetensors_write.c writes. */
+/* Reads safetensors files. The file is mapped and its header checked whole when it is opened, so that a view
+ * handed out later cannot lie outside the file. The BertSafetensors owns the mapping and all views.
+ * safetensors_write.c writes. */
 #include "safetensors.h"
 
 #include <errno.h>
@@ -225,7 +225,7 @@ static gboolean read_header(BertSafetensors *file, GError **error)
   }
   json_error_t where;
   file->header = json_loadb(content + 8, (gsize)length, JSON_REJECT_DUPLICATES, &where);
-  if (file->header == NULL) {
+  if (!file->header) {
     return fail(file, error, "the header is not valid JSON: %s (byte %d)", where.text, where.position);
   }
   if (!json_is_object(file->header)) {
@@ -244,7 +244,7 @@ BertSafetensors *bert_safetensors_open(const char *path, GError **error)
   if (descriptor >= 0) {
     close(descriptor);
   }
-  if (mapping == NULL) {
+  if (!mapping) {
     g_set_error(error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be opened: %s", path,
                 g_strerror(cause));
     return NULL;
@@ -276,7 +276,7 @@ BertSafetensors *bert_safetensors_wrap(const char *name, const BertTensor *tenso
 
 void bert_safetensors_close(BertSafetensors *file)
 {
-  if (file == NULL) {
+  if (!file) {
     return;
   }
   g_hash_table_destroy(file->by_name);

@@ -1,9 +1,7 @@
-/* Tensor files in the safetensors format: 8 bytes of header length, a JSON
- * header naming each tensor's type, shape and byte range, then the bytes.
- * Reading maps the file and checks all of the header before anything is used;
- * writing is byte-deterministic and leaves either the whole new file or the old
- * one. Types known here: F32, F16, BF16, I64. Errors are in CW_POLICY_ERROR and
- * name the file and the tensor. */
+/* Tensor files in the safetensors format: 8 bytes of header length, a JSON header naming each tensor's type,
+ * shape and byte range, then the bytes. Reading maps the file and checks all of the header before anything is
+ * used; writing is byte-deterministic and leaves either the whole new file or the old one. Types known here:
+ * F32, F16, BF16, I64. Errors are in CW_POLICY_ERROR and name the file and the tensor. */
 #ifndef BERT_SAFETENSORS_H
 #define BERT_SAFETENSORS_H
 
@@ -45,14 +43,13 @@ const char *bert_safetensors_metadata(const BertSafetensors *tensors, const char
 /* The path given to open. */
 const char *bert_safetensors_file(const BertSafetensors *tensors);
 
-/* Copies n_elements floats from element `first` on; F16 and BF16 widen exactly.
- * The tensor must not be I64 and the range must lie within it. */
+/* Copies n_elements floats from element `first` on; F16 and BF16 widen exactly. The tensor must not be I64
+ * and the range must lie within it. */
 void bert_tensor_read_floats(const BertTensor *tensor, gsize first, gsize n_elements, float *out);
 
-/* Writes the tensors in the given order. `metadata` is NULL or a NULL-terminated
- * list key, value, key, value; {"format": "pt"} is always added, because
- * HuggingFace asks for it. The bytes go to a file beside `file`, are fsynced,
- * and renamed. */
+/* Writes the tensors in the given order. `metadata` is NULL or a NULL-terminated list key, value, key, value;
+ * {"format": "pt"} is always added, because HuggingFace asks for it. The bytes go to a file beside `file`,
+ * are fsynced, and renamed. */
 gboolean bert_safetensors_write(const char *file, const BertTensor *tensors, guint n_tensors,
                                 const char *const *metadata, GError **error);
 

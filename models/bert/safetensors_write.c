@@ -1,6 +1,6 @@
-/* Writes safetensors files: header and data go into a new file beside the
- * target, which takes the target's place only after everything is on disk. On
- * failure nothing is left behind and an old file stays as it was. */
+/* Writes safetensors files: header and data go into a new file beside the target, which takes the target's
+ * place only after everything is on disk. On failure nothing is left behind and an old file stays as it was.
+ */
 #include "safetensors.h"
 
 #include <errno.h>
@@ -27,7 +27,7 @@ static GString *make_header(const BertTensor *tensors, guint n_tensors, const ch
 {
   json_t *root = json_object();
   json_t *facts = json_pack("{s:s}", "format", "pt");
-  for (const char *const *pair = metadata; pair != NULL && pair[0] != NULL; pair += 2) {
+  for (const char *const *pair = metadata; pair && pair[0]; pair += 2) {
     json_object_set_new(facts, pair[0], json_string(pair[1]));
   }
   json_object_set_new(root, "__metadata__", facts);

@@ -176,7 +176,7 @@ static gboolean load_counters(const char *directory, const char *const *keys, gu
   }
   g_key_file_free(state);
   g_free(path);
-  return problem == NULL;
+  return !problem;
 }
 
 static gboolean same_shape(const BertConfig *a, const BertConfig *b)

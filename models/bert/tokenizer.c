@@ -1,6 +1,5 @@
-/* Reads and writes what a tokenizer consists of: the vocabulary, its special
- * tokens and its settings. The tokenizer owns all of it and never changes after it
- * was opened; encode.c applies it to text. */
+/* Reads and writes what a tokenizer consists of: the vocabulary, its special tokens and its settings. The
+ * tokenizer owns all of it and never changes after it was opened; encode.c applies it to text. */
 #include "tokenizer.h"
 
 #include <string.h>
@@ -28,7 +27,7 @@ static gboolean split_vocabulary(BertTokenizer *tokenizer, const char *file, GEr
   guint line = 1;
   for (char *start = tokenizer->lines, *content_end = start + length; start < content_end; line++) {
     char *end = memchr(start, '\n', (gsize)(content_end - start));
-    char *next = end != NULL ? end + 1 : content_end;
+    char *next = end ? end + 1 : content_end;
     if (!valid && bad < tokenizer->content + (next - tokenizer->lines)) {
       g_set_error(
           error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
@@ -36,7 +35,7 @@ static gboolean split_vocabulary(BertTokenizer *tokenizer, const char *file, GEr
           file, line, (guint8)*bad);
       return FALSE;
     }
-    if (end == NULL) {
+    if (!end) {
       end = content_end;
     }
     *end = '\0';
@@ -92,7 +91,7 @@ static gboolean find_special_tokens(BertTokenizer *tokenizer, const char *file, 
       }
       continue;
     }
-    if (standard[i].id != NULL) {
+    if (standard[i].id) {
       *standard[i].id = id;
     }
     add_special(tokenizer, standard[i].token, id);
@@ -130,7 +129,7 @@ static gboolean read_boolean(const json_t *root, const char *file, const char *k
                              GError **error)
 {
   const json_t *value = json_object_get(root, key);
-  if (value == NULL || json_is_null(value)) {
+  if (!value || json_is_null(value)) {
     return TRUE;
   }
   if (!json_is_boolean(value)) {
@@ -149,7 +148,7 @@ static gboolean read_settings(BertTokenizer *tokenizer, const char *folder, GErr
   gboolean ok = TRUE;
   if (g_file_test(file, G_FILE_TEST_EXISTS)) {
     json_t *root = bert_file_read_json(file, error);
-    ok = root != NULL && read_boolean(root, file, "do_lower_case", &tokenizer->lower_case, error) &&
+    ok = root && read_boolean(root, file, "do_lower_case", &tokenizer->lower_case, error) &&
          read_boolean(root, file, "tokenize_chinese_chars", &tokenizer->set_ideographs_apart, error);
     tokenizer->strip_accents = tokenizer->lower_case;
     ok = ok && read_boolean(root, file, "strip_accents", &tokenizer->strip_accents, error);
@@ -165,7 +164,7 @@ static gboolean read_vocabulary(BertTokenizer *tokenizer, const char *folder, GE
 {
   char *file = g_build_filename(folder, "vocab.txt", NULL);
   tokenizer->content = bert_file_read(file, &tokenizer->content_length, error);
-  gboolean ok = tokenizer->content != NULL && split_vocabulary(tokenizer, file, error) &&
+  gboolean ok = tokenizer->content && split_vocabulary(tokenizer, file, error) &&
                 find_special_tokens(tokenizer, file, error);
   g_free(file);
   if (!ok) {
@@ -193,7 +192,7 @@ BertTokenizer *bert_tokenizer_open(const char *folder, GError **error)
 
 void bert_tokenizer_free(BertTokenizer *tokenizer)
 {
-  if (tokenizer == NULL) {
+  if (!tokenizer) {
     return;
   }
   bert_decomposition_clear(&tokenizer->decomposition);

@@ -1,5 +1,4 @@
-/* What a BertTokenizer holds; internal to tokenizer.c, which fills it, and
- * encode.c, which reads it. */
+/* What a BertTokenizer holds; internal to tokenizer.c, which fills it, and encode.c, which reads it. */
 #ifndef BERT_TOKENIZER_INTERNAL_H
 #define BERT_TOKENIZER_INTERNAL_H
 

@@ -1,6 +1,5 @@
-/* Builds the double array: the sorted keys are a tree of ranges that share a
- * prefix; each range's set of next bytes is placed at the first base where all
- * of its entries are free. The arrays belong to the BertTrie. */
+/* Builds the double array: the sorted keys are a tree of ranges that share a prefix; each range's set of next
+ * bytes is placed at the first base where all of its entries are free. The arrays belong to the BertTrie. */
 #include "trie.h"
 
 #include <string.h>
@@ -39,9 +38,8 @@ static void grow(BertTrie *trie, gint32 n_needed)
   trie->n_entries = n_entries;
 }
 
-/* A base at which the n_bytes entries are all free. A single byte fills the first
- * hole; sets of bytes rarely fit in among the holes, so their search goes on from
- * where a long one ended. */
+/* A base at which the n_bytes entries are all free. A single byte fills the first hole; sets of bytes rarely
+ * fit in among the holes, so their search goes on from where a long one ended. */
 static gint32 find_base(Builder *builder, const guint8 *bytes, guint n_bytes)
 {
   enum { LONG_SEARCH = 64 };

@@ -1,6 +1,5 @@
-/* A double-array trie over bytes (Aoe 1989): finds the longest vocabulary entry
- * that a word starts with, in one array access per byte. Internal to models/bert.
- * Immutable once built. */
+/* A double-array trie over bytes (Aoe 1989): finds the longest vocabulary entry that a word starts with, in
+ * one array access per byte. Internal to models/bert. Immutable once built. */
 #ifndef BERT_TRIE_H
 #define BERT_TRIE_H
 
@@ -8,8 +7,7 @@
 
 G_BEGIN_DECLS
 
-/* One state. A state's successor by byte b is entry base + b, if that entry's
- * parent is the state. */
+/* One state. A state's successor by byte b is entry base + b, if that entry's parent is the state. */
 typedef struct BertTrieEntry {
   gint32 base;
   gint32 parent; /* -1: free, or the root */
@@ -37,8 +35,8 @@ static inline gint32 bert_trie_next(const BertTrie *trie, gint32 state, guint8 b
 /* The state reached from the root by `text`, or -1. */
 gint32 bert_trie_walk(const BertTrie *trie, const char *text);
 
-/* The value of the longest key, as seen from `state`, that `text` starts with,
- * and its length in bytes; -1 if there is none. */
+/* The value of the longest key, as seen from `state`, that `text` starts with, and its length in bytes; -1 if
+ * there is none. */
 gint32 bert_trie_longest(const BertTrie *trie, gint32 state, const char *text, gsize length, gsize *matched);
 
 G_END_DECLS

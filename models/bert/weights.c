@@ -1,7 +1,6 @@
-/* Fills, loads and saves the weights of encoder and choice head. The file's
- * tensors are matched to the layout by name; what a pretrained encoder lacks
- * (head, rows of the extra tokens) is drawn from random streams, one per tensor,
- * so that it depends on the seed and the tensor's name alone. */
+/* Fills, loads and saves the weights of encoder and choice head. The file's tensors are matched to the layout
+ * by name; what a pretrained encoder lacks (head, rows of the extra tokens) is drawn from random streams, one
+ * per tensor, so that it depends on the seed and the tensor's name alone. */
 #include "weights.h"
 
 #include <math.h>
@@ -115,7 +114,7 @@ static const BertTensor *find_spelling(const BertSafetensors *file, const char *
 {
   const BertTensor *tensor = bert_safetensors_find(file, name);
   gboolean is_weight = g_str_has_suffix(name, "LayerNorm.weight");
-  if (tensor == NULL && (is_weight || g_str_has_suffix(name, "LayerNorm.bias"))) {
+  if (!tensor && (is_weight || g_str_has_suffix(name, "LayerNorm.bias"))) {
     char *old =
         g_strdup_printf("%.*s%s", (int)(strrchr(name, '.') + 1 - name), name, is_weight ? "gamma" : "beta");
     tensor = bert_safetensors_find(file, old);
@@ -127,7 +126,7 @@ static const BertTensor *find_spelling(const BertSafetensors *file, const char *
 static const BertTensor *find_in_file(const Loader *loader, const BertTensorInfo *tensor)
 {
   const BertTensor *found = find_spelling(loader->file, tensor->name);
-  if (found == NULL && g_str_has_prefix(tensor->name, "bert.")) {
+  if (!found && g_str_has_prefix(tensor->name, "bert.")) {
     found = find_spelling(loader->file, tensor->name + strlen("bert."));
   }
   return found;
@@ -202,7 +201,7 @@ static gboolean load_encoder(Loader *loader)
       continue;
     }
     const BertTensor *found = find_in_file(loader, tensor);
-    if (found == NULL) {
+    if (!found) {
       g_set_error(loader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
                   "%s: tensor '%s' is missing (with and without 'bert.'); the file has to hold the whole "
                   "encoder that "
@@ -217,8 +216,8 @@ static gboolean load_encoder(Loader *loader)
   return TRUE;
 }
 
-/* Loads the head tensors that belong to the value head (or do not), or
- * initialises them all if the file has none. */
+/* Loads the head tensors that belong to the value head (or do not), or initialises them all if the file has
+ * none. */
 static gboolean load_head(Loader *loader, gboolean value_head, gboolean *loaded)
 {
   const BertLayout *layout = loader->weights->layout;
@@ -229,7 +228,7 @@ static gboolean load_head(Loader *loader, gboolean value_head, gboolean *loaded)
       continue;
     }
     const BertTensor *found = find_in_file(loader, tensor);
-    if (found == NULL) {
+    if (!found) {
       missing = tensor->name;
       initialise_head_tensor(loader->weights, tensor, loader->seed);
     } else if (load_tensor(loader, tensor, found)) {
@@ -238,7 +237,7 @@ static gboolean load_head(Loader *loader, gboolean value_head, gboolean *loaded)
       return FALSE;
     }
   }
-  if (present != NULL && missing != NULL) {
+  if (present && missing) {
     g_set_error(loader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
                 "%s: tensor '%s' is missing although '%s' is there; a %s is loaded whole or not at all",
                 bert_safetensors_file(loader->file), missing, present,
@@ -283,7 +282,7 @@ gboolean bert_weights_load_tensors(BertParameters *weights, const BertSafetensor
   loader.used = g_hash_table_new(g_direct_hash, g_direct_equal);
   gboolean ok = load_encoder(&loader) && load_head(&loader, FALSE, &loader.summary.head_loaded) &&
                 load_head(&loader, TRUE, &loader.summary.value_head_loaded) && check_rest(&loader);
-  if (ok && summary != NULL) {
+  if (ok && summary) {
     *summary = loader.summary;
   }
   g_hash_table_destroy(loader.used);
@@ -294,7 +293,7 @@ gboolean bert_weights_load(BertParameters *weights, const char *file, guint32 se
                            GError **error)
 {
   BertSafetensors *tensors = bert_safetensors_open(file, error);
-  if (tensors == NULL) {
+  if (!tensors) {
     return FALSE;
   }
   gboolean ok = bert_weights_load_tensors(weights, tensors, seed, summary, error);

@@ -1,11 +1,9 @@
-/* The parameters of encoder and choice head: which tensors there are, where
- * each lies in one block of floats, how they are named in files, loaded, saved
- * and initialised. Weights, gradients and optimiser moments share one layout, so
- * an optimiser may run over whole blocks.
+/* The parameters of encoder and choice head: which tensors there are, where each lies in one block of floats,
+ * how they are named in files, loaded, saved and initialised. Weights, gradients and optimiser moments share
+ * one layout, so an optimiser may run over whole blocks.
  *
- * The choice head (spec §7.1; WebShop, Yao et al. 2022), for action tokens C
- * (n x h) and state tokens S (m x h), both from the same encoder, CLS and SEP
- * included:
+ * The choice head (spec §7.1; WebShop, Yao et al. 2022), for action tokens C (n x h) and state tokens S (m x
+ * h), both from the same encoder, CLS and SEP included:
  *   a_ij = wc.C_i + ws.S_j + (C_i * d).S_j         attn.input_linear, attn.memory_linear, attn.dot_scale
  *   U_i  = sum_j softmax_j(a_ij) S_j               (n x h)
  *   v    = sum_i softmax_i(max_j a_ij) C_i         (h)
@@ -14,11 +12,9 @@
  *   value = linear_3.2(leaky_relu_0.01(linear_3.0(S_0)))
  * Logits become log-probabilities by a log-softmax over the decision's actions.
  *
- * Deviation from WebShop's code, on purpose: there the softmax over i also runs
- * over the padding positions of the longest action in the batch, so a score
- * depends on what else is in the batch. Here every sum over i has the n real
- * tokens of the action only; the result is that of encoding each action alone
- * without padding. */
+ * Deviation from WebShop's code, on purpose: there the softmax over i also runs over the padding positions of
+ * the longest action in the batch, so a score depends on what else is in the batch. Here every sum over i has
+ * the n real tokens of the action only; the result is that of encoding each action alone without padding. */
 #ifndef BERT_WEIGHTS_H
 #define BERT_WEIGHTS_H
 
@@ -30,8 +26,8 @@ G_BEGIN_DECLS
 /* Width of the value head's hidden layer (linear_3.0). */
 #define BERT_VALUE_HIDDEN 128
 
-/* BertTensorInfo.layer of the embeddings. Encoder layers are 0 .. n_layers-1 and
- * the head's tensors have n_layers; "freeze the first n layers" is layer < n. */
+/* BertTensorInfo.layer of the embeddings. Encoder layers are 0 .. n_layers-1 and the head's tensors have
+ * n_layers; "freeze the first n layers" is layer < n. */
 #define BERT_LAYER_EMBEDDINGS (-1)
 
 /* One parameter tensor of the layout. */
@@ -45,11 +41,10 @@ typedef struct BertTensorInfo {
   gint layer;       /* see BERT_LAYER_EMBEDDINGS */
 } BertTensorInfo;
 
-/* The tensors in their fixed order, which is also their order in the block:
- * embeddings, layers, head. Each starts on a multiple of 16 floats, except that
- * query, key and value weights of a layer follow each other without a gap (one
- * 3h x h matrix), and so do their biases (one vector of 3h). Gaps are zero in
- * every block and must stay so. */
+/* The tensors in their fixed order, which is also their order in the block: embeddings, layers, head. Each
+ * starts on a multiple of 16 floats, except that query, key and value weights of a layer follow each other
+ * without a gap (one 3h x h matrix), and so do their biases (one vector of 3h). Gaps are zero in every block
+ * and must stay so. */
 typedef struct BertLayout {
   BertConfig config;
   guint n_tensors;
@@ -77,8 +72,8 @@ typedef struct BertLayer {
   float *output_norm_weight, *output_norm_bias;       /* h */
 } BertLayer;
 
-/* Pointers to every tensor of one block of layout->n_floats floats, which is
- * aligned to 64 bytes and belongs to the parameters. */
+/* Pointers to every tensor of one block of layout->n_floats floats, which is aligned to 64 bytes and belongs
+ * to the parameters. */
 typedef struct BertParameters {
   const BertLayout *layout;                             /* borrowed: outlives the parameters */
   float *block, *allocated;                             /* allocated: what to free */
@@ -102,9 +97,9 @@ void bert_parameters_free(BertParameters *parameters); /* accepts NULL */
 /* A copy in a block of its own, with the same layout. */
 BertParameters *bert_parameters_copy(const BertParameters *parameters);
 
-/* Random weights for training from scratch: encoder weights normal(0, 0.02),
- * biases 0, LayerNorm 1 and 0; the head as bert_weights_load initialises it.
- * Every tensor has a random stream of its own, derived from `seed`. */
+/* Random weights for training from scratch: encoder weights normal(0, 0.02), biases 0, LayerNorm 1 and 0; the
+ * head as bert_weights_load initialises it. Every tensor has a random stream of its own, derived from `seed`.
+ */
 void bert_weights_initialise(BertParameters *weights, guint32 seed);
 
 /* What bert_weights_load found besides the encoder. */
@@ -115,16 +110,14 @@ typedef struct BertLoadSummary {
   guint n_ignored;            /* tensors of the file that have no place here (pooler, image_linear, cls) */
 } BertLoadSummary;
 
-/* Loads `file` (safetensors; F32, F16 or BF16). Encoder names may start with
- * "bert." or not, LayerNorm may say gamma and beta. Encoder tensors must all be
- * there. Head tensors may be missing as a group (attn.*, linear_1, linear_2; or
- * linear_3) and are then initialised: linear layers uniform(-1/sqrt(inputs),
- * 1/sqrt(inputs)), dot_scale uniform(1/sqrt(h), 1). A word embedding with fewer
- * rows than the layout, by at most BERT_N_EXTRA_TOKENS, gets new rows
- * normal(0, 0.02). Pooler, position_ids, pre-training heads and image_linear are
- * ignored; any other name, a missing tensor or a wrong shape is an error in
- * CW_POLICY_ERROR naming tensor, file, what was expected and what was found;
- * the weights are then undefined. `summary` may be NULL. */
+/* Loads `file` (safetensors; F32, F16 or BF16). Encoder names may start with "bert." or not, LayerNorm may
+ * say gamma and beta. Encoder tensors must all be there. Head tensors may be missing as a group (attn.*,
+ * linear_1, linear_2; or linear_3) and are then initialised: linear layers uniform(-1/sqrt(inputs),
+ * 1/sqrt(inputs)), dot_scale uniform(1/sqrt(h), 1). A word embedding with fewer rows than the layout, by at
+ * most BERT_N_EXTRA_TOKENS, gets new rows normal(0, 0.02). Pooler, position_ids, pre-training heads and
+ * image_linear are ignored; any other name, a missing tensor or a wrong shape is an error in CW_POLICY_ERROR
+ * naming tensor, file, what was expected and what was found; the weights are then undefined. `summary` may be
+ * NULL. */
 gboolean bert_weights_load(BertParameters *weights, const char *file, guint32 seed, BertLoadSummary *summary,
                            GError **error);
 

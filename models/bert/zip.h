@@ -1,5 +1,5 @@
-/* The records of a zip archive whose records are stored as they are, not
- * compressed: what PyTorch writes. Zip64 is understood. Internal to models/bert. */
+/* The records of a zip archive whose records are stored as they are, not compressed: what PyTorch writes.
+ * Zip64 is understood. Internal to models/bert. */
 #ifndef BERT_ZIP_H
 #define BERT_ZIP_H
 

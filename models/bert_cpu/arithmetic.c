@@ -1,5 +1,5 @@
-/* Chooses the kernels for the processor at hand. The tables are constant; the
- * choice is made at every call, from what the compiler's run time found at start-up. */
+/* Chooses the kernels for the processor at hand. The tables are constant; the choice is made at every call,
+ * from what the compiler's run time found at start-up. */
 #include "arithmetic.h"
 
 extern const BertKernels bert_kernels_generic;

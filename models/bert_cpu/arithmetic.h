@@ -1,12 +1,10 @@
-/* Pure arithmetic of the BERT encoder on floats in memory: matrix products,
- * normalisation, activations, softmax, dropout and the optimiser's update. One
- * source (arithmetic_body.h) is compiled once per instruction set; the table
- * below is what a caller gets for the processor it runs on.
+/* Pure arithmetic of the BERT encoder on floats in memory: matrix products, normalisation, activations,
+ * softmax, dropout and the optimiser's update. One source (arithmetic_body.h) is compiled once per
+ * instruction set; the table below is what a caller gets for the processor it runs on.
  *
- * Everything here runs in the calling thread and keeps no state. An element of
- * a matrix product is one chain of additions over k whose grouping depends on k
- * alone: the result is the same, bit for bit, however rows and columns are
- * divided among calls and threads. Nothing here looks for NaN; NaN in gives NaN out. */
+ * Everything here runs in the calling thread and keeps no state. An element of a matrix product is one chain
+ * of additions over k whose grouping depends on k alone: the result is the same, bit for bit, however rows
+ * and columns are divided among calls and threads. Nothing here looks for NaN; NaN in gives NaN out. */
 #ifndef BERT_CPU_ARITHMETIC_H
 #define BERT_CPU_ARITHMETIC_H
 
@@ -69,13 +67,13 @@ typedef struct BertKernels {
   gsize gemm_scratch;  /* floats of scratch that gemm and its bf16 forms need */
   gboolean has_bf16;   /* products of bf16 numbers use instructions of their own (VDPBF16PS) */
 
-  /* Matrix b (k x n) rearranged for gemm: floats needed, and the packing of the
-   * panels first .. last-1 (of (n + panel_columns - 1) / panel_columns). 64-byte aligned. */
+  /* Matrix b (k x n) rearranged for gemm: floats needed, and the packing of the panels first .. last-1 (of (n
+   * + panel_columns - 1) / panel_columns). 64-byte aligned. */
   gsize (*packed_size)(gsize k, gsize n);
   void (*pack)(gsize k, gsize n, BertView b, gsize first, gsize last, float *packed);
 
-  /* c (m x n, row-major with stride c_stride) = a (m x k) b (k x n) + bias (n, may be NULL), or
-   * c += a b with accumulate (bias must then be NULL). b is given packed, or as a view. */
+  /* c (m x n, row-major with stride c_stride) = a (m x k) b (k x n) + bias (n, may be NULL), or c += a b with
+   * accumulate (bias must then be NULL). b is given packed, or as a view. */
   void (*gemm)(gsize m, gsize n, gsize k, BertView a, BertView b, float *c, gsize c_stride, const float *bias,
                gboolean accumulate, float *scratch);
   void (*gemm_packed)(gsize m, gsize n, gsize k, BertView a, const float *packed, float *c, gsize c_stride,

@@ -1,9 +1,8 @@
-/* The kernels of arithmetic.h, written once. A file that includes this defines
- * BERT_ISA (a name), BERT_LANES (floats in a vector register) and BERT_TILE (rows of the
- * register tile), after choosing the instruction set; with BERT_PORTABLE no instruction is named; with
- * BERT_PAIRS products of bf16 numbers go by pairs of k. Compiled with -O3 and floating-point rules relaxed so
- * that sums vectorise; but NaN and infinity keep their meaning: what is not finite must reach the logits or
- * the gradients, where others look for it. */
+/* The kernels of arithmetic.h, written once. A file that includes this defines BERT_ISA (a name), BERT_LANES
+ * (floats in a vector register) and BERT_TILE (rows of the register tile), after choosing the instruction
+ * set; with BERT_PORTABLE no instruction is named; with BERT_PAIRS products of bf16 numbers go by pairs of k.
+ * Compiled with -O3 and floating-point rules relaxed so that sums vectorise; but NaN and infinity keep their
+ * meaning: what is not finite must reach the logits or the gradients, where others look for it. */
 #include "arithmetic.h"
 #include <math.h>
 #include <string.h>

@@ -1,6 +1,6 @@
-/* The matrix product: part of arithmetic_body.h. The right-hand matrix is read
- * as panels of PANEL columns, packed beforehand or on the way; a tile of TILE rows and PANEL columns of the
- * result stays in registers while a block of k passes by. */
+/* The matrix product: part of arithmetic_body.h. The right-hand matrix is read as panels of PANEL columns,
+ * packed beforehand or on the way; a tile of TILE rows and PANEL columns of the result stays in registers
+ * while a block of k passes by. */
 #define TILE  BERT_TILE
 #define PANEL (2 * LANES)
 /* PANEL * BLOCK_K floats of a panel stay in the first-level cache, BLOCK_M * BLOCK_K of the rows in the

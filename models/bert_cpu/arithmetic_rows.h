@@ -79,8 +79,8 @@ static inline float exponential(float x)
  * its own, so that the output does not depend on whether the derivative is wanted. */
 #define STRETCH 256
 
-/* The normal distribution function and density. The upper tail of erf is
- * Abramowitz and Stegun 7.1.26 (absolute error 1.5e-7), which needs the same exponential as the density. */
+/* The normal distribution function and density. The upper tail of erf is Abramowitz and Stegun 7.1.26
+ * (absolute error 1.5e-7), which needs the same exponential as the density. */
 static inline void normal(gsize n, const float *x, float *distribution, float *density)
 {
   for (gsize i = 0; i < n; i++) {

@@ -1,7 +1,7 @@
-/* The encoder's backward pass. Going down, a block of rows passes from the
- * projections of the layer above through the feed-forward network to the attention's context in one task;
- * attention's own gradient follows per text and head, and then all weight gradients of the layer at once.
- * What is cheap to make again is made again: dropout masks, activations, the inputs that LayerNorms gave. */
+/* The encoder's backward pass. Going down, a block of rows passes from the projections of the layer above
+ * through the feed-forward network to the attention's context in one task; attention's own gradient follows
+ * per text and head, and then all weight gradients of the layer at once. What is cheap to make again is made
+ * again: dropout masks, activations, the inputs that LayerNorms gave. */
 #include "network.h"
 #include <string.h>
 

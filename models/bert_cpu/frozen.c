@@ -91,7 +91,7 @@ double bert_frozen_forward(BertFrozen *frozen, BertPass *pass)
     gsize n = length_of(batch, i);
     inputs[i] =
         bert_cache_find(frozen->states, batch->ids + batch->text_start[i], n * sizeof *batch->ids, NULL);
-    wanted[i] = inputs[i] == NULL;
+    wanted[i] = !inputs[i];
     frozen->counts.n_texts_found += !wanted[i];
     frozen->counts.n_tokens_found += wanted[i] ? 0 : n;
   }

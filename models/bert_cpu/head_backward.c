@@ -1,8 +1,7 @@
-/* The choice head and the value head, backward (symbols as in bert/weights.h).
- * First each group of candidates, which gives the gradients of its action tokens; then
- * each decision's state tokens, which all its candidates read; then every
- * text collects what its uses gave, in a fixed order, because one text may serve many
- * candidates and decisions. */
+/* The choice head and the value head, backward (symbols as in bert/weights.h). First each group of
+ * candidates, which gives the gradients of its action tokens; then each decision's state tokens, which all
+ * its candidates read; then every text collects what its uses gave, in a fixed order, because one text may
+ * serve many candidates and decisions. */
 #include "network.h"
 #include <string.h>
 
@@ -136,7 +135,6 @@ static void state_task(gpointer data, guint task, guint thread)
   const float *states = pass->hidden_states + (gsize)(batch->text_start[state] + part->first_row) * h;
   float *to = run->d_states + (run->state_start[d] + part->first_row) * h, *gemm = pass->scratch[thread];
   float *d_memory_weight = run->part_partials + (gsize)task * h, totals[STATE_ROWS] = {0};
-
   kernels->gemm(count, h, n_actions, bert_transposed(attention, length),
                 bert_rows(run->d_read + first_action * h, h), to, h, NULL, FALSE, gemm);
   kernels->gemm(count, h, n_actions, bert_transposed(d_attention, length),

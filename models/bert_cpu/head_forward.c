@@ -1,6 +1,6 @@
-/* The choice head (symbols as in bert/weights.h) and the value head, forward.
- * A task takes some candidates of one decision, about as many rows as a block of the encoder, from the
- * gathered action tokens to the logits. Without backward everything stays in the thread's scratch memory. */
+/* The choice head (symbols as in bert/weights.h) and the value head, forward. A task takes some candidates of
+ * one decision, about as many rows as a block of the encoder, from the gathered action tokens to the logits.
+ * Without backward everything stays in the thread's scratch memory. */
 #include "network.h"
 #include <string.h>
 
@@ -84,7 +84,6 @@ static void group_task(gpointer data, guint task, guint thread)
   gsize n = batch->pair_start[group->last_pair] - start;
   gsize length = batch->text_start[state + 1] - batch->text_start[state];
   const float *states = bert_text_states(pass, state);
-
   float *gemm = pass->scratch[thread], *next = gemm + kernels->gemm_scratch;
   float *scaled = next, *memory_scores = scaled + n * h, *largest = memory_scores + length,
         *spare = largest + n;

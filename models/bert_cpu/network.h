@@ -1,6 +1,6 @@
-/* Encoder and choice head over a packed batch: forward and backward passes.
- * h = hidden_size, f = intermediate_size, T = rows of the batch, R = rows of its pairs (one
- * per action token of every decision and candidate). */
+/* Encoder and choice head over a packed batch: forward and backward passes. h = hidden_size, f =
+ * intermediate_size, T = rows of the batch, R = rows of its pairs (one per action token of every decision and
+ * candidate). */
 #ifndef BERT_CPU_NETWORK_H
 #define BERT_CPU_NETWORK_H
 
@@ -141,8 +141,8 @@ void bert_head_forward(BertPass *pass, float *logits, float *values);
  * their number, and the rows of the largest. */
 guint bert_head_divide(const BertBatch *batch, BertHeadGroup *groups, guint *largest);
 
-/* Adds the gradients of the head's parameters and returns d_hidden_states (T x h, in the workspace).
- * d_values may be NULL. */
+/* Adds the gradients of the head's parameters and returns d_hidden_states (T x h, in the workspace). d_values
+ * may be NULL. */
 float *bert_head_backward(BertPass *pass, const float *d_logits, const float *d_values,
                           BertParameters *gradient);
 /* Adds the gradients of the encoder's trained parameters; uses up d_hidden_states. */

@@ -1,5 +1,5 @@
-/* Counts the floating-point operations of the matrix products, a multiplication
- * and an addition being two: what speed is compared with. */
+/* Counts the floating-point operations of the matrix products, a multiplication and an addition being two:
+ * what speed is compared with. */
 #include "network.h"
 
 static double length_of(const BertBatch *batch, guint text)

@@ -1,5 +1,5 @@
-/* The parameters are cut into pieces of fixed size: a piece is a task, and sums
- * over pieces are added in order. The optimizer owns gradients and moments. */
+/* The parameters are cut into pieces of fixed size: a piece is a task, and sums over pieces are added in
+ * order. The optimizer owns gradients and moments. */
 #include "optimizer.h"
 #include "bert/model.h"
 #include <cartwright/cartwright.h>

@@ -1,11 +1,10 @@
-/* AdamW (Loshchilov and Hutter 2019, in PyTorch's form) over the parameters of a
- * network: gradients and moments live in blocks of the same layout as the weights.
+/* AdamW (Loshchilov and Hutter 2019, in PyTorch's form) over the parameters of a network: gradients and
+ * moments live in blocks of the same layout as the weights.
  *
- * Word embeddings are updated exactly as the dense rule says, but a row whose
- * gradient and moments are all zero would only be shrunk by weight decay, so it is not
- * visited when there is none: rows of words that never occurred cost nothing. With
- * sparse_embeddings a row whose gradient is all zero is left alone altogether: neither
- * its moments nor the weights decay (as in PyTorch's SparseAdam).
+ * Word embeddings are updated exactly as the dense rule says, but a row whose gradient and moments are all
+ * zero would only be shrunk by weight decay, so it is not visited when there is none: rows of words that
+ * never occurred cost nothing. With sparse_embeddings a row whose gradient is all zero is left alone
+ * altogether: neither its moments nor the weights decay (as in PyTorch's SparseAdam).
  *
  * With ema_decay D an average of the trained weights is kept beside them. It begins as the
  * weights that training begins with; after step t, average += (1 - d) (weights - average) with d =
@@ -59,9 +58,8 @@ void bert_optimizer_mark_rows(BertOptimizer *optimizer, const guint32 *ids, guin
  * outside. */
 void bert_optimizer_find_rows(BertOptimizer *optimizer, const BertParameters *weights);
 
-/* One step on `weights`; see CwPolicyVtable.step. A gradient that is not finite is
- * CW_ERROR_NUMERIC with the tensor's name: weights, moments and step count stay, the gradients are
- * cleared. */
+/* One step on `weights`; see CwPolicyVtable.step. A gradient that is not finite is CW_ERROR_NUMERIC with the
+ * tensor's name: weights, moments and step count stay, the gradients are cleared. */
 gboolean bert_optimizer_step(BertOptimizer *optimizer, BertParameters *weights, double learning_rate,
                              double max_norm, double *gradient_norm, GError **error);
 

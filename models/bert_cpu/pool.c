@@ -1,9 +1,9 @@
-/* The caller opens a run and raises a counter that the workers watch; whoever
- * comes in time takes tasks. The caller takes tasks too, closes the run when none is left, and waits only for
- * workers that are inside: one that the system did not let run meanwhile costs nothing. Both sides spin for a
- * short while before they sleep, because the phases of an encoder follow each other within microseconds. The
- * crew is the one thing in the process that policies share without being told of each other, hence the static
- * pointer; the last pool to go takes it along. */
+/* The caller opens a run and raises a counter that the workers watch; whoever comes in time takes tasks. The
+ * caller takes tasks too, closes the run when none is left, and waits only for workers that are inside: one
+ * that the system did not let run meanwhile costs nothing. Both sides spin for a short while before they
+ * sleep, because the phases of an encoder follow each other within microseconds. The crew is the one thing in
+ * the process that policies share without being told of each other, hence the static pointer; the last pool
+ * to go takes it along. */
 #include "pool.h"
 #include <stdatomic.h>
 

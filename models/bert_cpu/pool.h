@@ -1,8 +1,8 @@
-/* The threads of the process: one crew of workers, which all policies share. A pool is a policy's
- * right to use so many of them at a time. A run hands numbered tasks to the calling thread
- * and the crew; runs of different pools follow each other, so that two policies never compute against each
- * other with more threads than either asked for. Workers wait between runs, first awake and then asleep.
- * Which thread gets which task is not determined, so tasks must not depend on it. */
+/* The threads of the process: one crew of workers, which all policies share. A pool is a policy's right to
+ * use so many of them at a time. A run hands numbered tasks to the calling thread and the crew; runs of
+ * different pools follow each other, so that two policies never compute against each other with more threads
+ * than either asked for. Workers wait between runs, first awake and then asleep. Which thread gets which task
+ * is not determined, so tasks must not depend on it. */
 #ifndef BERT_CPU_POOL_H
 #define BERT_CPU_POOL_H
 

@@ -1,7 +1,6 @@
-/* Scoring with a memory. While the weights stay as they are, a decision that was
- * scored before is looked up, and of any other only the texts that the encoder
- * has not met since then go through it. The encoder treats every text as if it
- * were alone, so what is remembered is bit for bit what would be computed. */
+/* Scoring with a memory. While the weights stay as they are, a decision that was scored before is looked up,
+ * and of any other only the texts that the encoder has not met since then go through it. The encoder treats
+ * every text as if it were alone, so what is remembered is bit for bit what would be computed. */
 #include "bert/cache.h"
 #include "policy.h"
 #include <math.h>
@@ -120,7 +119,7 @@ static const float **encode(BertCpu *policy, BertPass *pass, const BertBatch *ba
     guint n_ids = batch->text_start[i + 1] - batch->text_start[i];
     states[i] =
         bert_cache_find(score->texts, batch->ids + batch->text_start[i], n_ids * sizeof *batch->ids, NULL);
-    wanted[i] = states[i] == NULL;
+    wanted[i] = !states[i];
     score->n_texts_found += !wanted[i];
     score->n_tokens_found += wanted[i] ? 0 : n_ids;
   }

@@ -1,6 +1,5 @@
-/* Memory for one forward and backward pass: pieces are cut from a block that
- * grows to the largest need seen and stays, so that a steady state allocates
- * nothing. */
+/* Memory for one forward and backward pass: pieces are cut from a block that grows to the largest need seen
+ * and stays, so that a steady state allocates nothing. */
 #ifndef BERT_CPU_WORKSPACE_H
 #define BERT_CPU_WORKSPACE_H
 

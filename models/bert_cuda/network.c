@@ -176,7 +176,6 @@ static void layer_forward(BertPass *pass, guint layer, void *output)
   BertAttention attention = attention_of(pass, layer);
   BertMask mask = mask_of(&pass->hidden_dropout, (gint)layer, BERT_SITE_ATTENTION_OUTPUT);
   void *x = memory->attention_norm.sum ? memory->attention_norm.sum : pass->shared;
-
   bert_gemm(context, rows, 3 * h, h, bert_matrix(memory->input, h, half),
             matrix(pass, map->query_weight, h, TRUE), memory->projections, 3 * h, half, FALSE);
   bert_fused_attention(context->stream, half, texts, &attention, memory->context);
@@ -296,7 +295,6 @@ static void layer_backward(const Backward *run, guint layer)
   BertAttention attention = attention_of(pass, layer);
   const BertMask none = {0};
   BertMask mask = mask_of(&pass->hidden_dropout, (gint)layer, BERT_SITE_OUTPUT);
-
   norm_backward(run, &memory->output_norm, &none, &mask, run->d_branch, map->output_norm_weight,
                 map->output_norm_bias, map->output_bias);
   bert_gemm(context, rows, f, h, bert_matrix(run->d_branch, h, half),

@@ -1,7 +1,6 @@
-/* A linear model on disk: weights.bin holds a header and the weights,
- * optimizer.bin the same header and both moments. Numbers are written as they
- * are in memory, so that loading gives back every bit; a file from a machine of
- * the other byte order fails the check of its header. */
+/* A linear model on disk: weights.bin holds a header and the weights, optimizer.bin the same header and both
+ * moments. Numbers are written as they are in memory, so that loading gives back every bit; a file from a
+ * machine of the other byte order fails the check of its header. */
 #include "models/linear/model.h"
 
 #include <errno.h>
@@ -25,17 +24,16 @@ static gboolean write_file(const LinearModel *model, const char *directory, cons
                            const float *first, const float *second, GError **error)
 {
   gsize size = model->n_parameters * sizeof(float);
-  gsize total = sizeof(Header) + size * (second != NULL ? 2 : 1);
+  gsize total = sizeof(Header) + size * (second ? 2 : 1);
   char *path = g_build_filename(directory, name, NULL);
   char *content = g_malloc(total);
   Header header = {.version = FORMAT_VERSION, .buckets = model->buckets, .steps = model->steps};
   GError *cause = NULL;
   gboolean written;
-
   memcpy(header.magic, magic, sizeof magic);
   memcpy(content, &header, sizeof header);
   memcpy(content + sizeof header, first, size);
-  if (second != NULL)
+  if (second)
     memcpy(content + sizeof header + size, second, size);
   written = g_file_set_contents(path, content, (gssize)total, &cause);
   if (!written)
@@ -50,7 +48,7 @@ static gboolean write_file(const LinearModel *model, const char *directory, cons
 gboolean linear_model_save(const LinearModel *model, const char *directory, GError **error)
 {
   return write_file(model, directory, WEIGHTS_FILE, model->weights, NULL, error) &&
-         (model->first_moment == NULL ||
+         (!model->first_moment ||
           write_file(model, directory, OPTIMIZER_FILE, model->first_moment, model->second_moment, error));
 }
 
@@ -71,8 +69,8 @@ static gboolean check_header(const char *path, const Header *header, GError **er
   return TRUE;
 }
 
-/* Returns the numbers behind the header (n_arrays times n_parameters of them) and
- * the header itself; free with g_free. */
+/* Returns the numbers behind the header (n_arrays times n_parameters of them) and the header itself; free
+ * with g_free. */
 static float *read_file(const char *directory, const char *name, guint n_arrays, Header *header,
                         GError **error)
 {
@@ -81,7 +79,6 @@ static float *read_file(const char *directory, const char *name, guint n_arrays,
   float *numbers = NULL;
   GError *cause = NULL;
   gsize length = 0, n, i;
-
   if (!g_file_get_contents(path, &content, &length, &cause)) {
     g_set_error(error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be read: %s", path,
                 cause->message);
@@ -141,12 +138,11 @@ static gboolean check_same(const LinearModel *model, const char *directory, cons
 gboolean linear_model_load(LinearModel *model, const char *directory, GError **error)
 {
   gsize size = model->n_parameters * sizeof(float);
-  gboolean frozen = model->first_moment == NULL;
+  gboolean frozen = !model->first_moment;
   Header of_weights, of_optimizer;
   float *weights = read_file(directory, WEIGHTS_FILE, 1, &of_weights, error);
   float *moments = NULL;
   gboolean loaded = weights != NULL;
-
   of_optimizer = of_weights;
   if (loaded && !frozen) {
     moments = read_file(directory, OPTIMIZER_FILE, 2, &of_optimizer, error);
@@ -172,8 +168,7 @@ LinearModel *linear_model_read(const char *directory, GError **error)
   Header header;
   float *weights = read_file(directory, WEIGHTS_FILE, 1, &header, error);
   LinearModel *model;
-
-  if (weights == NULL)
+  if (!weights)
     return NULL;
   model = linear_model_new(header.buckets, FALSE);
   memcpy(model->weights, weights, model->n_parameters * sizeof(float));

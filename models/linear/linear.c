@@ -1,7 +1,6 @@
-/* The policy plugin "linear": a tiny reference backend. It scores candidates by
- * hashed words and pairs of words, trains with exact gradients and AdamW, and
- * runs thousands of decisions a second on one core, so that algorithms and the
- * runtime can be tried without a big model. */
+/* The policy plugin "linear": a tiny reference backend. It scores candidates by hashed words and pairs of
+ * words, trains with exact gradients and AdamW, and runs thousands of decisions a second on one core, so that
+ * algorithms and the runtime can be tried without a big model. */
 #include "models/linear/model.h"
 
 #include <stddef.h>
@@ -43,9 +42,7 @@ typedef struct {
 
 static void forget_inputs(LinearPolicy *policy)
 {
-  guint i;
-
-  for (i = 0; i < policy->n_inputs; i++)
+  for (guint i = 0; i < policy->n_inputs; i++)
     linear_input_clear(&policy->inputs[i]);
   g_clear_pointer(&policy->inputs, g_free);
   policy->n_inputs = 0;
@@ -54,13 +51,11 @@ static void forget_inputs(LinearPolicy *policy)
 static void linear_close(gpointer object)
 {
   LinearPolicy *policy = object;
-  guint i;
-
-  if (policy == NULL)
+  if (!policy)
     return;
   forget_inputs(policy);
   linear_model_free(policy->model);
-  for (i = 0; i < G_N_ELEMENTS(policy->facts); i++)
+  for (guint i = 0; i < G_N_ELEMENTS(policy->facts); i++)
     g_free(policy->facts[i]);
   g_free(policy);
 }
@@ -69,7 +64,6 @@ static LinearPolicy *policy_new(LinearModel *model, const LinearAdam *adam, cons
 {
   LinearPolicy *policy = g_new0(LinearPolicy, 1);
   guint n = 0;
-
   policy->model = model;
   policy->adam = *adam;
   policy->facts[0] = g_strdup(source);
@@ -92,16 +86,15 @@ static gpointer linear_open(gconstpointer data, guint32 seed, GError **error)
   const LinearOptions *options = data;
   LinearAdam adam = {options->beta1, options->beta2, options->epsilon, options->weight_decay};
   LinearModel *model;
-
   if ((options->buckets & (options->buckets - 1)) != 0) {
     g_set_error(error, CW_POLICY_ERROR, CW_ERROR_CONFIGURATION,
                 "buckets: expected a power of two, found %" G_GINT64_FORMAT "; 32768 is one",
                 options->buckets);
     return NULL;
   }
-  if (options->model != NULL) {
+  if (options->model) {
     model = linear_model_read(options->model, error);
-    return model != NULL ? policy_new(model, &adam, options->model) : NULL;
+    return model ? policy_new(model, &adam, options->model) : NULL;
   }
   model = linear_model_new((guint32)options->buckets, FALSE);
   if (options->initial_scale > 0)
@@ -112,7 +105,6 @@ static gpointer linear_open(gconstpointer data, guint32 seed, GError **error)
 static const char *const *linear_describe(gpointer object)
 {
   LinearPolicy *policy = object;
-
   return policy->description;
 }
 
@@ -120,14 +112,11 @@ static gboolean linear_score(gpointer object, const CwDecision *const *decisions
                              float *logits, float *values, GError **error)
 {
   LinearPolicy *policy = object;
-  guint i;
-
   (void)error;
-  for (i = 0; i < n_decisions; i++) {
+  for (guint i = 0; i < n_decisions; i++) {
     LinearInput input;
-
     linear_input_init(&input, decisions[i]);
-    linear_model_forward(policy->model, &input, logits, values != NULL ? values + i : NULL);
+    linear_model_forward(policy->model, &input, logits, values ? values + i : NULL);
     linear_input_clear(&input);
     logits += decisions[i]->n_candidates;
   }
@@ -138,15 +127,13 @@ static gboolean linear_forward(gpointer object, const CwDecision *const *decisio
                                float *logits, float *values, GError **error)
 {
   LinearPolicy *policy = object;
-  guint i;
-
   (void)error;
   forget_inputs(policy);
   policy->inputs = g_new(LinearInput, n_decisions);
   policy->n_inputs = n_decisions;
-  for (i = 0; i < n_decisions; i++) {
+  for (guint i = 0; i < n_decisions; i++) {
     linear_input_init(&policy->inputs[i], decisions[i]);
-    linear_model_forward(policy->model, &policy->inputs[i], logits, values != NULL ? values + i : NULL);
+    linear_model_forward(policy->model, &policy->inputs[i], logits, values ? values + i : NULL);
     logits += decisions[i]->n_candidates;
   }
   return TRUE;
@@ -155,11 +142,9 @@ static gboolean linear_forward(gpointer object, const CwDecision *const *decisio
 static gboolean linear_backward(gpointer object, const float *dlogits, const float *dvalues, GError **error)
 {
   LinearPolicy *policy = object;
-  guint i;
-
   (void)error;
-  for (i = 0; i < policy->n_inputs; i++) {
-    linear_model_backward(policy->model, &policy->inputs[i], dlogits, dvalues != NULL ? dvalues[i] : 0);
+  for (guint i = 0; i < policy->n_inputs; i++) {
+    linear_model_backward(policy->model, &policy->inputs[i], dlogits, dvalues ? dvalues[i] : 0);
     dlogits += policy->inputs[i].n_candidates;
   }
   forget_inputs(policy);
@@ -170,7 +155,6 @@ static gboolean linear_step(gpointer object, double learning_rate, double max_no
                             GError **error)
 {
   LinearPolicy *policy = object;
-
   return linear_model_step(policy->model, &policy->adam, learning_rate, max_norm, gradient_norm, error);
 }
 
@@ -178,7 +162,6 @@ static gpointer linear_clone_frozen(gpointer object, GError **error)
 {
   LinearPolicy *policy = object;
   LinearModel *model = linear_model_new(policy->model->buckets, TRUE);
-
   (void)error;
   memcpy(model->weights, policy->model->weights, model->n_parameters * sizeof(float));
   model->steps = policy->model->steps;
@@ -188,14 +171,12 @@ static gpointer linear_clone_frozen(gpointer object, GError **error)
 static gboolean linear_save(gpointer object, const char *directory, GError **error)
 {
   LinearPolicy *policy = object;
-
   return linear_model_save(policy->model, directory, error);
 }
 
 static gboolean linear_load(gpointer object, const char *directory, GError **error)
 {
   LinearPolicy *policy = object;
-
   if (!linear_model_load(policy->model, directory, error))
     return FALSE;
   forget_inputs(policy);
@@ -205,15 +186,12 @@ static gboolean linear_load(gpointer object, const char *directory, GError **err
 static void linear_visit_tensors(gpointer object, CwTensorVisitor visitor, gpointer user_data)
 {
   LinearPolicy *policy = object;
-  guint tensor;
-
-  for (tensor = 0; tensor < LINEAR_N_TENSORS; tensor++) {
+  for (guint tensor = 0; tensor < LINEAR_N_TENSORS; tensor++) {
     gsize start = linear_tensor_start(policy->model, tensor);
     gint64 shape = (gint64)linear_tensor_size(policy->model, tensor);
     float *gradient = policy->model->gradient;
-
     visitor(linear_tensor_name(tensor), &shape, 1, policy->model->weights + start,
-            gradient != NULL ? gradient + start : NULL, user_data);
+            gradient ? gradient + start : NULL, user_data);
   }
 }
 

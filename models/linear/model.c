@@ -1,6 +1,5 @@
-/* Tensors, logits, values and their gradients. Every decision is computed by
- * itself, in one order, with sums in double precision: batches have no say in
- * the result. */
+/* Tensors, logits, values and their gradients. Every decision is computed by itself, in one order, with sums
+ * in double precision: batches have no say in the result. */
 #include "models/linear/model.h"
 
 #include <math.h>
@@ -9,7 +8,6 @@
 LinearModel *linear_model_new(guint32 buckets, gboolean frozen)
 {
   LinearModel *model = g_new0(LinearModel, 1);
-
   model->buckets = buckets;
   model->n_parameters = linear_tensor_start(model, LINEAR_N_TENSORS);
   model->weights = g_new0(float, model->n_parameters);
@@ -23,7 +21,7 @@ LinearModel *linear_model_new(guint32 buckets, gboolean frozen)
 
 void linear_model_free(LinearModel *model)
 {
-  if (model == NULL)
+  if (!model)
     return;
   g_free(model->weights);
   g_free(model->gradient);
@@ -58,9 +56,7 @@ gsize linear_tensor_size(const LinearModel *model, LinearTensor tensor)
 gsize linear_tensor_start(const LinearModel *model, LinearTensor tensor)
 {
   gsize start = 0;
-  guint before;
-
-  for (before = 0; before < tensor; before++)
+  for (guint before = 0; before < tensor; before++)
     start += linear_tensor_size(model, before);
   return start;
 }
@@ -68,29 +64,23 @@ gsize linear_tensor_start(const LinearModel *model, LinearTensor tensor)
 void linear_model_randomize(LinearModel *model, guint32 seed, double scale)
 {
   CwRandom *random = cw_random_new(seed, "linear weights", 0, 0);
-  gsize i;
-
-  for (i = 0; i < model->n_parameters; i++)
+  for (gsize i = 0; i < model->n_parameters; i++)
     model->weights[i] = (float)(scale * cw_random_normal(random));
   cw_random_free(random);
 }
 
 void linear_input_init(LinearInput *input, const CwDecision *decision)
 {
-  guint i;
-
   linear_words_init(&input->observation, decision->observation, FALSE);
   input->n_candidates = decision->n_candidates;
   input->candidates = g_new(LinearWords, decision->n_candidates);
-  for (i = 0; i < decision->n_candidates; i++)
+  for (guint i = 0; i < decision->n_candidates; i++)
     linear_words_init(&input->candidates[i], decision->candidates[i], TRUE);
 }
 
 void linear_input_clear(LinearInput *input)
 {
-  guint i;
-
-  for (i = 0; i < input->n_candidates; i++)
+  for (guint i = 0; i < input->n_candidates; i++)
     linear_words_clear(&input->candidates[i]);
   g_free(input->candidates);
   linear_words_clear(&input->observation);
@@ -102,7 +92,6 @@ static void compute_overlaps(const LinearInput *input, const LinearWords *candid
 {
   guint words = candidate->n - 1;
   guint shared = MIN(linear_words_shared(&input->observation, candidate), words);
-
   overlaps[0] = words > 0 ? (float)shared / (float)words : 0;
   overlaps[1] = log1pf((float)shared);
   overlaps[2] = words > 0 && shared == words;
@@ -114,13 +103,12 @@ static float scale_of(gsize n)
   return n > 0 ? 1 / sqrtf((float)n) : 0;
 }
 
-/* The weights of one word paired with every word of the observation. Four sums
- * side by side, since additions to one would wait for each other. */
+/* The weights of one word paired with every word of the observation. Four sums side by side, since additions
+ * to one would wait for each other. */
 static double sum_pairs(const float *cross, guint32 mask, const LinearWords *observation, guint32 word)
 {
   double sums[4] = {0, 0, 0, 0};
   guint i;
-
   for (i = 0; i + 4 <= observation->n; i += 4) {
     sums[0] += cross[linear_words_pair(observation->hashes[i], word) & mask];
     sums[1] += cross[linear_words_pair(observation->hashes[i + 1], word) & mask];
@@ -141,17 +129,14 @@ static float score_candidate(const LinearModel *model, const LinearInput *input,
   guint32 mask = model->buckets - 1;
   double of_words = 0, of_pairs = 0, logit;
   float overlaps[LINEAR_OVERLAPS];
-  guint i;
-
-  for (i = 0; i < candidate->n; i++) {
+  for (guint i = 0; i < candidate->n; i++) {
     guint32 word = candidate->hashes[i];
-
     of_words += weights[word & mask];
     of_pairs += sum_pairs(cross, mask, observation, word);
   }
   logit = of_words * scale_of(candidate->n) + of_pairs * scale_of((gsize)candidate->n * observation->n);
   compute_overlaps(input, candidate, overlaps);
-  for (i = 0; i < LINEAR_OVERLAPS; i++)
+  for (guint i = 0; i < LINEAR_OVERLAPS; i++)
     logit += overlap[i] * overlaps[i];
   return (float)logit;
 }
@@ -160,13 +145,11 @@ void linear_model_forward(const LinearModel *model, const LinearInput *input, fl
 {
   const float *weights = model->weights + linear_tensor_start(model, LINEAR_VALUE);
   double sum = 0;
-  guint i;
-
-  for (i = 0; i < input->n_candidates; i++)
+  for (guint i = 0; i < input->n_candidates; i++)
     logits[i] = score_candidate(model, input, &input->candidates[i]);
-  if (value == NULL)
+  if (!value)
     return;
-  for (i = 0; i < input->observation.n; i++)
+  for (guint i = 0; i < input->observation.n; i++)
     sum += weights[input->observation.hashes[i] & (model->buckets - 1)];
   *value = (float)(sum * scale_of(input->observation.n) +
                    model->weights[linear_tensor_start(model, LINEAR_VALUE_BIAS)]);
@@ -183,17 +166,14 @@ static void add_candidate_gradient(LinearModel *model, const LinearInput *input,
   float dpair = dlogit * scale_of((gsize)candidate->n * observation->n);
   guint32 mask = model->buckets - 1;
   float overlaps[LINEAR_OVERLAPS];
-  guint i, j;
-
-  for (i = 0; i < candidate->n; i++) {
+  for (guint i = 0; i < candidate->n; i++) {
     guint32 word = candidate->hashes[i];
-
     weights[word & mask] += dword;
-    for (j = 0; j < observation->n; j++)
+    for (guint j = 0; j < observation->n; j++)
       cross[linear_words_pair(observation->hashes[j], word) & mask] += dpair;
   }
   compute_overlaps(input, candidate, overlaps);
-  for (i = 0; i < LINEAR_OVERLAPS; i++)
+  for (guint i = 0; i < LINEAR_OVERLAPS; i++)
     overlap[i] += dlogit * overlaps[i];
 }
 
@@ -201,11 +181,9 @@ void linear_model_backward(LinearModel *model, const LinearInput *input, const f
 {
   float *weights = model->gradient + linear_tensor_start(model, LINEAR_VALUE);
   float dword = dvalue * scale_of(input->observation.n);
-  guint i;
-
-  for (i = 0; i < input->n_candidates; i++)
+  for (guint i = 0; i < input->n_candidates; i++)
     add_candidate_gradient(model, input, &input->candidates[i], dlogits[i]);
-  for (i = 0; i < input->observation.n; i++)
+  for (guint i = 0; i < input->observation.n; i++)
     weights[input->observation.hashes[i] & (model->buckets - 1)] += dword;
   model->gradient[linear_tensor_start(model, LINEAR_VALUE_BIAS)] += dvalue;
 }

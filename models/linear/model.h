@@ -5,8 +5,8 @@
  *               + overlap . (shared / |c|, log(1 + shared), all words of c shared)
  *   value(o)    = value_bias + sum over words v of o  value[v]     / sqrt(|o|)
  *
- * where |.| counts distinct words, indices are hashes modulo the number of
- * buckets, and c has one more word that stands for the whole candidate. */
+ * where |.| counts distinct words, indices are hashes modulo the number of buckets, and c has one more word
+ * that stands for the whole candidate. */
 #ifndef LINEAR_MODEL_H
 #define LINEAR_MODEL_H
 
@@ -24,8 +24,8 @@ typedef enum {
   LINEAR_N_TENSORS
 } LinearTensor;
 
-/* Tensors lie one behind the other in each of the arrays; all arrays have
- * n_parameters elements. A frozen model has weights only. */
+/* Tensors lie one behind the other in each of the arrays; all arrays have n_parameters elements. A frozen
+ * model has weights only. */
 typedef struct {
   guint32 buckets; /* a power of two */
   gsize n_parameters;
@@ -65,16 +65,16 @@ typedef struct {
   double beta1, beta2, epsilon, weight_decay;
 } LinearAdam;
 
-/* One step with the accumulated gradient, clipped to global L2 norm `max_norm`
- * (0: not), which is cleared in any case. Stores the norm before clipping. A
- * gradient that is not finite is CW_ERROR_NUMERIC and changes no weight. */
+/* One step with the accumulated gradient, clipped to global L2 norm `max_norm` (0: not), which is cleared in
+ * any case. Stores the norm before clipping. A gradient that is not finite is CW_ERROR_NUMERIC and changes no
+ * weight. */
 gboolean linear_model_step(LinearModel *model, const LinearAdam *adam, double learning_rate, double max_norm,
                            double *gradient_norm, GError **error);
 
 /* Writes weights.bin and, unless frozen, optimizer.bin into a directory. */
 gboolean linear_model_save(const LinearModel *model, const char *directory, GError **error);
-/* Reads both (a frozen model: weights.bin only) into a model of the same number of
- * buckets; on failure the model is as before. */
+/* Reads both (a frozen model: weights.bin only) into a model of the same number of buckets; on failure the
+ * model is as before. */
 gboolean linear_model_load(LinearModel *model, const char *directory, GError **error);
 /* A new model with the weights of a directory and an optimiser that starts anew. */
 LinearModel *linear_model_read(const char *directory, GError **error);

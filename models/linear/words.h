@@ -10,9 +10,9 @@ typedef struct {
   guint n;
 } LinearWords;
 
-/* The distinct words of `text`: runs of ASCII letters (in lower case), digits and
- * bytes above 127; everything else separates. With `whole`, one more "word"
- * stands for the text as a whole. Free with linear_words_clear. */
+/* The distinct words of `text`: runs of ASCII letters (in lower case), digits and bytes above 127; everything
+ * else separates. With `whole`, one more "word" stands for the text as a whole. Free with linear_words_clear.
+ */
 void linear_words_init(LinearWords *words, const char *text, gboolean whole);
 void linear_words_clear(LinearWords *words);
 

@@ -1,8 +1,7 @@
-/* A skeleton to copy: a policy that is a table. Each pair of observation and
- * candidate has a logit of its own, each observation a value, found by hashing
- * the texts; training is plain gradient descent. There is nothing to generalise
- * with, so it suits small worlds only. A bigger backend keeps the same shape:
- * score for acting, forward, backward and step for learning, save and load. */
+/* A skeleton to copy: a policy that is a table. Each pair of observation and candidate has a logit of its
+ * own, each observation a value, found by hashing the texts; training is plain gradient descent. There is
+ * nothing to generalise with, so it suits small worlds only. A bigger backend keeps the same shape: score for
+ * acting, forward, backward and step for learning, save and load. */
 #include <cartwright/cartwright.h>
 #include <math.h>
 #include <stddef.h>
@@ -34,7 +33,7 @@ static gboolean load(gpointer policy, const char *directory, GError **error);
 
 static void close_table(gpointer policy)
 {
-  if (policy != NULL)
+  if (policy)
     g_array_free(((Table *)policy)->touched, TRUE);
   g_free(policy);
 }
@@ -43,10 +42,9 @@ static gpointer open_table(gconstpointer options, guint32 seed, GError **error)
 {
   const char *model = ((const Options *)options)->model;
   Table *table = g_new0(Table, 1);
-
   (void)seed; /* all entries start at zero, so chance has no part in it */
   table->touched = g_array_new(FALSE, FALSE, sizeof(guint));
-  if (model == NULL || load(table, model, error))
+  if (!model || load(table, model, error))
     return table;
   close_table(table);
   return NULL;
@@ -55,7 +53,6 @@ static gpointer open_table(gconstpointer options, guint32 seed, GError **error)
 static const char *const *describe(gpointer policy)
 {
   static const char *const facts[] = {"model", "a table", "parameters", "8192", NULL};
-
   (void)policy;
   return facts;
 }
@@ -63,17 +60,16 @@ static const char *const *describe(gpointer policy)
 /* Which entry each output reads: the whole model is this function and a look-up. */
 static void find_entries(const CwDecision *const *decisions, guint n_decisions, GArray *entries)
 {
-  guint i, j, entry;
-
+  guint entry;
   g_array_set_size(entries, 0);
-  for (i = 0; i < n_decisions; i++) {
-    for (j = 0; j < decisions[i]->n_candidates; j++) {
+  for (guint i = 0; i < n_decisions; i++) {
+    for (guint j = 0; j < decisions[i]->n_candidates; j++) {
       entry =
           (g_str_hash(decisions[i]->observation) * 31 + g_str_hash(decisions[i]->candidates[j])) % ENTRIES;
       g_array_append_val(entries, entry);
     }
   }
-  for (i = 0; i < n_decisions; i++) {
+  for (guint i = 0; i < n_decisions; i++) {
     entry = ENTRIES + g_str_hash(decisions[i]->observation) % ENTRIES;
     g_array_append_val(entries, entry);
   }
@@ -81,12 +77,10 @@ static void find_entries(const CwDecision *const *decisions, guint n_decisions, 
 
 static void look_up(const Table *table, const GArray *entries, guint n_logits, float *logits, float *values)
 {
-  guint i;
-
-  for (i = 0; i < entries->len; i++) {
+  for (guint i = 0; i < entries->len; i++) {
     if (i < n_logits)
       logits[i] = table->weights[g_array_index(entries, guint, i)];
-    else if (values != NULL)
+    else if (values)
       values[i - n_logits] = table->weights[g_array_index(entries, guint, i)];
   }
 }
@@ -95,7 +89,6 @@ static gboolean score(gpointer policy, const CwDecision *const *decisions, guint
                       float *values, GError **error)
 {
   GArray *entries = g_array_new(FALSE, FALSE, sizeof(guint));
-
   (void)error;
   find_entries(decisions, n_decisions, entries);
   look_up(policy, entries, cw_count_logits(decisions, n_decisions), logits, values);
@@ -107,7 +100,6 @@ static gboolean forward(gpointer policy, const CwDecision *const *decisions, gui
                         float *values, GError **error)
 {
   Table *table = policy;
-
   (void)error;
   table->n_logits = cw_count_logits(decisions, n_decisions);
   find_entries(decisions, n_decisions, table->touched);
@@ -118,13 +110,11 @@ static gboolean forward(gpointer policy, const CwDecision *const *decisions, gui
 static gboolean backward(gpointer policy, const float *dlogits, const float *dvalues, GError **error)
 {
   Table *table = policy;
-  guint i;
-
   (void)error;
-  for (i = 0; i < table->touched->len; i++) {
+  for (guint i = 0; i < table->touched->len; i++) {
     if (i < table->n_logits)
       table->gradient[g_array_index(table->touched, guint, i)] += dlogits[i];
-    else if (dvalues != NULL)
+    else if (dvalues)
       table->gradient[g_array_index(table->touched, guint, i)] += dvalues[i - table->n_logits];
   }
   g_array_set_size(table->touched, 0);
@@ -136,9 +126,7 @@ static gboolean step(gpointer policy, double learning_rate, double max_norm, dou
 {
   Table *table = policy;
   double norm = 0, rate;
-  guint i;
-
-  for (i = 0; i < 2 * ENTRIES; i++) {
+  for (guint i = 0; i < 2 * ENTRIES; i++) {
     if (!isfinite(table->gradient[i])) {
       g_set_error(error, CW_POLICY_ERROR, CW_ERROR_NUMERIC, "step: a gradient of %s is %g",
                   tensors[i / ENTRIES], table->gradient[i]);
@@ -148,10 +136,10 @@ static gboolean step(gpointer policy, double learning_rate, double max_norm, dou
   }
   norm = sqrt(norm);
   rate = max_norm > 0 && norm > max_norm ? learning_rate * max_norm / norm : learning_rate;
-  for (i = 0; i < 2 * ENTRIES; i++)
+  for (guint i = 0; i < 2 * ENTRIES; i++)
     table->weights[i] -= (float)(rate * table->gradient[i]);
   memset(table->gradient, 0, sizeof table->gradient);
-  if (gradient_norm != NULL)
+  if (gradient_norm)
     *gradient_norm = norm;
   return TRUE;
 }
@@ -159,7 +147,6 @@ static gboolean step(gpointer policy, double learning_rate, double max_norm, dou
 static gpointer clone_frozen(gpointer policy, GError **error)
 {
   Table *clone = g_memdup2(policy, sizeof(Table));
-
   (void)error;
   clone->touched = g_array_new(FALSE, FALSE, sizeof(guint));
   return clone;
@@ -170,7 +157,6 @@ static gboolean save(gpointer policy, const char *directory, GError **error)
   char *path = g_build_filename(directory, "table.bin", NULL);
   Table *table = policy;
   gboolean saved = g_file_set_contents(path, (const char *)table->weights, sizeof table->weights, error);
-
   g_free(path);
   return saved;
 }
@@ -182,7 +168,6 @@ static gboolean load(gpointer policy, const char *directory, GError **error)
   char *content = NULL;
   gsize length = 0;
   gboolean loaded = g_file_get_contents(path, &content, &length, error);
-
   if (loaded && length != sizeof table->weights) {
     g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT, "%s: expected %zu bytes, found %" G_GSIZE_FORMAT,
                 path, sizeof table->weights, length);
@@ -202,9 +187,7 @@ static void visit_tensors(gpointer policy, CwTensorVisitor visitor, gpointer use
 {
   const gint64 shape = ENTRIES;
   Table *table = policy;
-  guint i;
-
-  for (i = 0; i < G_N_ELEMENTS(tensors); i++)
+  for (guint i = 0; i < G_N_ELEMENTS(tensors); i++)
     visitor(tensors[i], &shape, 1, table->weights + i * ENTRIES, table->gradient + i * ENTRIES, user_data);
 }
 

@@ -16,7 +16,6 @@ const CwRegisteredFeature *counting_table_feature(void)
 {
   static CwPolicyVtable vtable;
   static CwRegisteredFeature feature;
-
   vtable = *table_feature()->vtable.policy;
   vtable.score = counting_score;
   feature = *table_feature();
@@ -28,11 +27,9 @@ const CwRegisteredFeature *counting_table_feature(void)
 GPtrArray *make_sessions(const char *goals, const float *rewards)
 {
   GPtrArray *list = new_trajectories();
-
   for (guint i = 0; goals[i]; i++) {
     char text[8], goal[2] = {goals[i], 0};
     Choice choice = {text, {"u", "v", "w"}, i % 3, rewards[i]};
-
     g_snprintf(text, sizeof text, "d%u", i);
     add_trajectory(list, goal, "policy", rewards[i] == 1, &choice, 1);
   }

@@ -40,7 +40,6 @@ static void close_shared(gpointer shared)
 static const char *const *describe(gpointer shared)
 {
   static const char *const facts[] = {NULL};
-
   (void)shared;
   return facts;
 }
@@ -54,7 +53,6 @@ static gint64 n_goals(gpointer shared, const char *split)
 static gpointer session_new(gpointer shared, GError **error)
 {
   Session *session = g_new0(Session, 1);
-
   (void)error;
   session->task = shared;
   return session;
@@ -63,7 +61,6 @@ static gpointer session_new(gpointer shared, GError **error)
 static gboolean reset(gpointer object, const char *split, gint64 goal, CwRandom *random, GError **error)
 {
   Session *session = object;
-
   (void)split, (void)error;
   session->goal = (guint)goal;
   session->random = random;
@@ -76,7 +73,6 @@ static gboolean observe(gpointer object, CwObservation *observation, GError **er
 {
   static const char *const actions[] = {"u", "v", "w", "x"};
   Session *session = object;
-
   (void)error;
   g_snprintf(session->text, sizeof session->text, "d%u", 16 * session->goal + session->state);
   observation->text = session->text;
@@ -91,7 +87,6 @@ static gboolean step(gpointer object, guint candidate, CwOutcome *outcome, GErro
   const Task *task = session->task;
   guint action = (candidate + session->goal * task->shift) % task->n_actions[session->state];
   float reward = task->rewards[session->state][action];
-
   (void)error;
   if (task->bernoulli)
     reward = cw_random_uniform(session->random) < reward ? 1 : 0;
@@ -165,7 +160,6 @@ gboolean task_update(Stage *stage, CwEnvironment *environment)
 {
   CwCollectRequest request;
   GError *error = NULL;
-
   assert_true(cw_algorithm_collect(stage->algorithm, &request, &error));
   g_ptr_array_set_size(stage->episodes, 0);
   task_roll_out(stage, environment, request.n_episodes, request.group_size, stage->index * request.n_episodes,
@@ -182,7 +176,6 @@ void task_run(Stage *stage, CwEnvironment *environment)
 double table_probability(const Table *table, guint row, guint n, guint action)
 {
   double sum = 0;
-
   for (guint k = 0; k < n; k++)
     sum += exp(table->logits[row][k]);
   return exp(table->logits[row][action]) / sum;

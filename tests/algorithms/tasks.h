@@ -10,8 +10,8 @@
 #define TASK_ACTIONS 4
 #define TASK_OVER    G_MAXUINT
 
-/* A deterministic task of a few states. It starts in state 0. The observation of state
- * s of goal g is row 16 g + s of a table: "d18". */
+/* A deterministic task of a few states. It starts in state 0. The observation of state s of goal g is row 16
+ * g + s of a table: "d18". */
 typedef struct {
   guint n_goals, step_limit;
   guint n_actions[TASK_STATES];
@@ -23,9 +23,8 @@ typedef struct {
 
 /* Four arms that pay 1 with probabilities 0.1, 0.4, 0.9 and 0.2. */
 extern const Task bandit;
-/* State 0: action 0 pays 0.3 and leads to state 1, action 1 pays nothing and leads to
- * state 2. There state 1 pays at most 0.2, state 2 at most 1, so that the best return
- * is 1, by way of the action that pays less. */
+/* State 0: action 0 pays 0.3 and leads to state 1, action 1 pays nothing and leads to state 2. There state 1
+ * pays at most 0.2, state 2 at most 1, so that the best return is 1, by way of the action that pays less. */
 extern const Task two_steps;
 
 CwEnvironment *task_open(const Task *task);

@@ -1,5 +1,5 @@
-/* What DPO makes of sessions: pairs by decision and by trajectory, passes, counts,
- * and what it refuses. The table policy lets us set the reference at will. */
+/* What DPO makes of sessions: pairs by decision and by trajectory, passes, counts, and what it refuses. The
+ * table policy lets us set the reference at will. */
 #include "tests/algorithms/dpo_sessions.h"
 #include <math.h>
 
@@ -44,10 +44,8 @@ static void test_fresh_policy_has_a_margin_of_zero_and_a_loss_of_log_two(void **
 static void make_certain(Stage *stage, Table *table)
 {
   GError *error = NULL;
-
   for (guint i = 0; i < stage->trajectories->len; i++) {
     const CwTrajectory *trajectory = stage->trajectories->pdata[i];
-
     for (guint j = 0; j < trajectory->n_steps; j++)
       table->logits[atoi(trajectory->steps[j]->decision->observation + 1)][trajectory->steps[j]->chosen] =
           200;
@@ -63,7 +61,6 @@ static void test_preferred_equal_to_dispreferred_has_no_gradient_and_log_two(voi
 {
   Table *table, *before;
   Stage *stage = open_stage("equal: keep\nlearning_rate: 10\nupdate_trajectories: 2\n", make_rows(2), &table);
-
   (void)state;
   make_certain(stage, table);
   before = g_memdup2(table, sizeof *table);
@@ -81,7 +78,6 @@ static void test_equal_pairs_are_skipped_and_counted(void **state)
 {
   Table *table;
   Stage *stage = open_stage("learning_rate: 10\n", make_rows(2), &table);
-
   (void)state;
   make_certain(stage, table);
   assert_false(stage_update(stage));
@@ -109,11 +105,9 @@ static void test_resampling_finds_another_action(void **state)
     GPtrArray *list = new_trajectories();
     Table *table = new_table();
     Stage *stage;
-
     for (guint j = 0; j < 200; j++) {
       char text[8];
       Choice choice = {text, {"u", "v"}, j % 2, 0};
-
       g_snprintf(text, sizeof text, "d%u", j);
       add_trajectory(list, "goal", "expert", TRUE, &choice, 1);
     }
@@ -134,12 +128,10 @@ static void test_dispreferred_action_comes_from_the_reference(void **state)
   Table *table = new_table();
   Stage *stage;
   guint drawn[4] = {0};
-
   (void)state;
   for (guint i = 0; i < 200; i++) {
     char text[8];
     Choice choice = {text, {"u", "v", "w", "x"}, 3, 0};
-
     g_snprintf(text, sizeof text, "d%u", i);
     add_trajectory(list, "goal", "expert", TRUE, &choice, 1);
     memcpy(table->logits[i], logits, sizeof logits);
@@ -184,7 +176,6 @@ static void test_every_pass_has_an_order_of_its_own(void **state)
   guint orders[2][8];
   Table *table;
   Stage *stage = open_stage("epochs: 2\nresample: 1000\nlearning_rate: 0\n", make_rows(8), &table);
-
   (void)state;
   for (guint i = 0; i < 16; i++) {
     memset(table->n_trained, 0, sizeof table->n_trained);
@@ -211,7 +202,6 @@ static void test_updates_end_the_stage_before_the_epochs(void **state)
     Table *table;
     Stage *stage = open_stage(cases[i].yaml, make_rows(5), &table);
     guint n = 1;
-
     while (!stage_update(stage))
       n++;
     assert_int_equal(n, cases[i].n);
@@ -227,11 +217,9 @@ static void test_batches_by_tokens_shuffle_decisions(void **state)
   Table *table;
   Stage *stage = open_stage("update_tokens: 60\nresample: 1000\nlearning_rate: 0.1\n", make_rows(5), &table);
   gboolean mixed = FALSE;
-
   (void)state;
   do {
     guint first = TABLE_ROWS, n = 0;
-
     memset(table->n_trained, 0, sizeof table->n_trained);
     table->most_tokens = 0;
     stage_update(stage);
@@ -267,7 +255,6 @@ static void test_pairs_are_of_one_goal_and_different_rewards(void **state)
     static const Choice forced = {"d40", {"u"}, 0, 1};
     Table *table;
     Stage *stage;
-
     add_trajectory(list, "c", "policy", TRUE, &forced, 1); /* no choice, so no session to prefer */
     add_trajectory(list, "a", "policy", TRUE, NULL, 0);
     stage = open_stage(cases[i].yaml, list, &table);
@@ -352,7 +339,6 @@ static void test_diagnostics_follow_from_policy_and_reference(void **state)
   double p, q, margin;
   Table *table, *reference;
   Stage *stage;
-
   (void)state;
   add_trajectory(list, "goal", "expert", TRUE, &choice, 1);
   stage = open_stage(
@@ -385,11 +371,9 @@ static void test_token_budget_changes_nothing_but_rounding(void **state)
 {
   static const guint budgets[] = {1, 40, 1000000};
   static const char *const granularities[] = {"decision", "trajectory"};
-
   (void)state;
   for (guint g = 0; g < 2; g++) {
     Table *tables[3];
-
     for (guint i = 0; i < 3; i++) {
       g_autofree char *yaml = g_strdup_printf(
           "granularity: %s\nupdate_trajectories: 4\nepochs: 3\nlearning_rate: 0.5\nbatch_tokens: %u\n",
@@ -427,7 +411,6 @@ static void assert_refused(const char *yaml, GPtrArray *trajectories, CwErrorCod
   Table *table;
   Stage *stage = open_stage(yaml, trajectories, &table);
   g_autofree char *message = stage_update_fails(stage, code);
-
   assert_string_equal(message, expected);
   assert_int_equal(table->n_steps, 0);
   close_stage(stage, table);
@@ -438,7 +421,6 @@ static void test_bad_trajectories_are_named(void **state)
   static const Choice forced = {"d0", {"u"}, 0, 1};
   static const float rewards[] = {0.5f, 0.5f, 1};
   GPtrArray *list = make_rows(2);
-
   (void)state;
   ((CwStep *)((CwTrajectory *)list->pdata[1])->steps[2])->chosen = 4;
   assert_refused(
@@ -478,7 +460,6 @@ static void test_other_trajectories_on_resume_are_refused(void **state)
   GKeyFile *saved = g_key_file_new();
   g_autofree char *message = NULL;
   GError *error = NULL;
-
   (void)state;
   stage_update(stage);
   assert_true(cw_algorithm_save(stage->algorithm, saved, &error));
@@ -509,7 +490,6 @@ static void test_a_stage_without_an_end_is_refused(void **state)
   CwYamlNode *root = cw_yaml_parse_text("epochs: 0\n", "test.yaml", diagnostics);
   gpointer options = cw_options_fill(&stage->feature->options, root, NULL, "algorithm 'dpo'", diagnostics);
   GError *error = NULL;
-
   (void)state;
   assert_null(cw_algorithm_open(stage->feature, options, &error));
   assert_int_equal(error->code, CW_ERROR_CONFIGURATION);

@@ -5,7 +5,6 @@
 static void visit_table(gpointer policy, CwTensorVisitor visitor, gpointer user_data)
 {
   static const gint64 shape[] = {TABLE_ROWS, TABLE_COLUMNS};
-
   visitor("logits", shape, 2, &((Table *)policy)->logits[0][0], NULL, user_data);
 }
 
@@ -18,7 +17,6 @@ static guint score_references(const char *scratch, float first_logit, const char
   CwRegisteredFeature feature = *counting_table_feature();
   Table *table = new_table();
   Stage *stage;
-
   vtable = *feature.vtable.policy;
   vtable.visit_tensors = visit_table;
   feature.vtable.policy = &vtable;
@@ -38,7 +36,6 @@ static guint count_files(const char *scratch, char **path)
   GDir *dir = g_dir_open(scratch, 0, NULL);
   const char *name;
   guint n = 0;
-
   while ((name = g_dir_read_name(dir))) {
     g_free(*path);
     *path = g_build_filename(scratch, name, NULL);
@@ -53,8 +50,7 @@ static void test_references_are_scored_once_and_found_on_disk(void **state)
   g_autofree char *parent = g_dir_make_tmp("cartwright-test-XXXXXX", NULL);
   g_autofree char *scratch = g_build_filename(parent, "stage", NULL), *path = NULL, *bytes = NULL;
   double margin, again;
-  gsize length, cut;
-
+  gsize length;
   (void)state;
   assert_int_equal(score_references(scratch, 1, "aabb", &margin), 4);
   assert_int_equal(score_references(scratch, 1, "aabb", &again), 0);
@@ -62,10 +58,9 @@ static void test_references_are_scored_once_and_found_on_disk(void **state)
   assert_int_equal(count_files(scratch, &path), 1);
   /* A file that a killed process left half written is completed. */
   assert_true(g_file_get_contents(path, &bytes, &length, NULL));
-  for (cut = 1; cut < length; cut += 7) {
+  for (gsize cut = 1; cut < length; cut += 7) {
     g_autofree char *found = NULL;
     gsize found_length;
-
     assert_true(g_file_set_contents(path, bytes, (gssize)(length - cut), NULL));
     assert_int_equal(score_references(scratch, 1, "aabb", &again), 1 + (cut - 1) / (length / 4));
     assert_near(again, margin, 0);
@@ -85,7 +80,6 @@ static void test_references_of_others_are_not_used(void **state)
   g_autofree char *parent = g_dir_make_tmp("cartwright-test-XXXXXX", NULL);
   g_autofree char *scratch = g_build_filename(parent, "stage", NULL), *path = NULL;
   double margin;
-
   (void)state;
   assert_int_equal(score_references(scratch, 1, "aabb", &margin), 4);
   assert_int_equal(score_references(scratch, 1.5f, "aabb", &margin), 4); /* another reference */

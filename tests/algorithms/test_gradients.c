@@ -1,6 +1,6 @@
-/* The gradients that whole updates hand to a policy. With the linear policy they are
- * held against finite differences, weight by weight, of the losses that the
- * algorithms report; WebShop's actor-critic against its formula. */
+/* The gradients that whole updates hand to a policy. With the linear policy they are held against finite
+ * differences, weight by weight, of the losses that the algorithms report; WebShop's actor-critic against its
+ * formula. */
 #include "tests/algorithms/tasks.h"
 #include <math.h>
 
@@ -23,7 +23,6 @@ static void note_gradient(const char *name, const gint64 *shape, guint n_dimensi
   (void)name, (void)n_dimensions, (void)weights, (void)user_data;
   for (gint64 i = 0; i < shape[0]; i++) {
     double number = gradient[i];
-
     g_array_append_val(noted, number);
     gradient[i] = 0;
   }
@@ -46,7 +45,6 @@ static int open_spy(void **state)
   CwDiagnostics *diagnostics = cw_diagnostics_new();
   CwYamlNode *root = cw_yaml_parse_text("buckets: 16\ninitial_scale: 0.7\n", "spy", diagnostics);
   GError *error = NULL;
-
   (void)state;
   registry = cw_registry_new(NULL);
   spy = *cw_registry_find(registry, CW_FEATURE_POLICY, "linear", &error);
@@ -81,7 +79,6 @@ static void nudge_weights(const char *name, const gint64 *shape, guint n_dimensi
                           float *gradient, gpointer user_data)
 {
   Nudge *nudge = user_data;
-
   (void)name, (void)n_dimensions, (void)gradient;
   for (gint64 i = 0; i < shape[0]; i++, nudge->at++) {
     if (nudge->index < 0)
@@ -107,7 +104,6 @@ static void make_episodes(GPtrArray *list, guint n)
     Choice of_this[4];
     guint length = 2 + i % 3;
     CwTrajectory *trajectory;
-
     for (guint j = 0; j < length; j++) {
       of_this[j] = choices[(2 * i + j) % G_N_ELEMENTS(choices)];
       of_this[j].chosen = (of_this[j].chosen + i) % 2;
@@ -117,7 +113,6 @@ static void make_episodes(GPtrArray *list, guint n)
     trajectory->group = i % 4 < 2 ? 0 : 1;
     for (guint j = 0; j < length; j++) {
       CwStep *step = (CwStep *)trajectory->steps[j];
-
       step->log_probability = -logf((float)step->decision->n_candidates) + 0.2f * (float)((i + j) % 3) - 0.2f;
       step->value = 0.1f * (float)j;
     }
@@ -126,14 +121,13 @@ static void make_episodes(GPtrArray *list, guint n)
 
 typedef double (*LossOf)(const Stage *stage);
 
-/* One update of a policy that has moved from the reference, and whose weight `index` is
- * nudged; returns the loss. */
+/* One update of a policy that has moved from the reference, and whose weight `index` is nudged; returns the
+ * loss. */
 static double loss_with(const char *algorithm, const char *yaml, LossOf loss_of, gint64 index, float amount)
 {
   Stage *stage = stage_open(algorithm, yaml, NULL, &spy);
   Nudge moved = {.index = -1, .amount = 0.3f}, nudge = {.index = index, .amount = amount};
   double loss;
-
   make_episodes(cw_algorithm_needs(stage->feature, stage->options) & CW_NEEDS_TRAJECTORIES
                     ? stage->trajectories
                     : stage->episodes,
@@ -153,14 +147,12 @@ static void check_gradient(const char *algorithm, const char *yaml, LossOf loss_
   double largest = 0;
   g_autofree double *gradient = NULL;
   guint n;
-
   loss_with(algorithm, yaml, loss_of, -1, 0);
   n = noted->len;
   assert_int_equal(n, 16 + 16 + 3 + 16 + 1);
   gradient = g_memdup2(noted->data, n * sizeof *gradient);
   for (guint i = 0; i < n; i++) {
     double high = loss_with(algorithm, yaml, loss_of, i, h), low = loss_with(algorithm, yaml, loss_of, i, -h);
-
     assert_near(gradient[i], (high - low) / (2 * (double)h), 3e-4);
     largest = fmax(largest, fabs(gradient[i]));
   }
@@ -204,7 +196,6 @@ static double grpo_policy_loss(const Stage *stage)
 static void test_grpo_with_linear(void **state)
 {
   static const char *const aggregations[] = {"trajectory", "sum"};
-
   (void)state;
   check_gradient("grpo",
                  "epochs: 1\nminibatch_decisions: 0\nold_policy: recorded\nentropy_coefficient: 0.2\n"
@@ -253,21 +244,17 @@ static double webshop_loss(const Table *table, const Table *fixed, GPtrArray *ep
 {
   double loss = 0;
   guint n = 0;
-
   for (guint i = 0; i < episodes->len; i++) {
     const CwTrajectory *episode = episodes->pdata[i];
     double value = 0;
-
     for (guint j = episode->n_steps; j-- > 0;) {
       const CwStep *step = episode->steps[j];
       guint row = (guint)atoi(step->decision->observation + 1), size = step->decision->n_candidates;
-
       value = step->reward + discount * value;
       loss -= log(table_probability(table, row, size, step->chosen)) * (value - fixed->values[row]);
       loss += pow(value - table->values[row], 2);
       for (guint k = 0; k < size; k++) {
         double p = table_probability(table, row, size, k);
-
         loss += p * log(p) - il * log(p) / size;
       }
       n++;
@@ -296,7 +283,6 @@ static void test_options_make_webshops_actor_critic(void **state)
     for (guint k = 0; k < TABLE_COLUMNS + 1; k++) {
       float *number = k < TABLE_COLUMNS ? &table->logits[row][k] : &table->values[row], at = *number;
       double high, low;
-
       *number = at + h;
       high = webshop_loss(table, fixed, stage->episodes, 0.9, 0.5);
       *number = at - h;

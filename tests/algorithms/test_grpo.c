@@ -1,22 +1,20 @@
-/* What GRPO makes of groups: advantages, weights, groups that tell nothing, and
- * what it refuses. Gradients are read off a table of logits that does not move. */
+/* What GRPO makes of groups: advantages, weights, groups that tell nothing, and what it refuses. Gradients
+ * are read off a table of logits that does not move. */
 #include "tests/algorithms/tasks.h"
 #include <math.h>
 
 #define ONE_STEP "epochs: 1\nminibatch_decisions: 0\n"
 
-/* Sessions of one decision or more, rows counted up, that pay at the end; `lengths` has
- * the number of decisions, `groups` the group. */
+/* Sessions of one decision or more, rows counted up, that pay at the end; `lengths` has the number of
+ * decisions, `groups` the group. */
 static GPtrArray *make_groups(const float *rewards, const guint *lengths, const guint *groups, guint n)
 {
   GPtrArray *list = new_trajectories();
   guint row = 0;
-
   for (guint i = 0; i < n; i++) {
     Choice choices[8] = {{NULL}};
     char texts[8][8];
     CwTrajectory *trajectory;
-
     for (guint j = 0; j < lengths[i]; j++) {
       g_snprintf(texts[j], sizeof texts[j], "d%u", row++);
       choices[j] = (Choice){texts[j], {"u", "v", "w"}, (i + j) % 3, j + 1 == lengths[i] ? rewards[i] : 0};
@@ -30,7 +28,6 @@ static GPtrArray *make_groups(const float *rewards, const guint *lengths, const 
 static Stage *open_fixed(const char *yaml, GPtrArray *episodes, Table **table)
 {
   Stage *stage;
-
   *table = new_table();
   (*table)->fixed = TRUE;
   stage = stage_open("grpo", yaml, NULL, table_feature());
@@ -60,7 +57,6 @@ static void assert_weighted_advantages(const char *yaml, const double *expected)
   Table *table;
   Stage *stage = open_fixed(yaml, make_groups(rewards, lengths, groups, 7), &table);
   guint row = 0;
-
   stage_update(stage);
   for (guint i = 0; i < 7; i++)
     for (guint j = 0; j < lengths[i]; j++, row++)
@@ -77,7 +73,6 @@ static void assert_weighted_advantages(const char *yaml, const double *expected)
 static void test_reward_over_the_mean_of_its_group(void **state)
 {
   static const double expected[] = {-0.5 / 8, 0, 0.5 / 8, -0.25 / 8, 0.25 / 8, 0, 0};
-
   (void)state;
   assert_weighted_advantages(ONE_STEP "normalize_std: false\n", expected);
 }
@@ -86,7 +81,6 @@ static void test_advantages_in_standard_deviations(void **state)
 {
   double big = 0.5 / (sqrt(1.0 / 6) + 1e-4), small = 0.25 / (0.25 + 1e-4);
   const double expected[] = {-big / 8, 0, big / 8, -small / 8, small / 8, 0, 0};
-
   (void)state;
   assert_weighted_advantages(ONE_STEP, expected);
 }
@@ -95,7 +89,6 @@ static void test_aggregation_weighs_trajectories_by_mean_or_sum(void **state)
 {
   static const double of_means[] = {-0.5 / 5, 0, 0.5 / 5 / 3, -0.25 / 5, 0.25 / 5, 0, 0};
   static const double of_sums[] = {-0.5 / 5, 0, 0.5 / 5, -0.25 / 5, 0.25 / 5, 0, 0};
-
   (void)state;
   assert_weighted_advantages(ONE_STEP "normalize_std: false\naggregation: trajectory\n", of_means);
   assert_weighted_advantages(ONE_STEP "normalize_std: false\naggregation: sum\n", of_sums);
@@ -107,7 +100,6 @@ static void test_groups_that_tell_nothing_are_skipped_and_counted(void **state)
   static const guint one[] = {1, 1, 1, 1, 1, 1}, of[] = {0, 0, 0, 1, 1, 2};
   Table *table;
   Stage *stage = open_fixed(ONE_STEP, make_groups(equal, one, of, 6), &table);
-
   (void)state;
   stage_update(stage);
   assert_near(stage_metric(stage, "groups"), 3, 0);
@@ -158,7 +150,6 @@ static void test_clip_high_lets_ratios_rise_further(void **state)
   for (guint i = 0; i < 2; i++) {
     Table *table = new_table(), *before = g_memdup2(table, sizeof *table);
     Stage *stage = stage_open("grpo", yaml[i], NULL, table_feature());
-
     g_ptr_array_unref(stage->episodes);
     stage->episodes = make_groups(pay, one, of, 2);
     stage_update(stage);
@@ -177,7 +168,6 @@ static void test_token_budget_changes_nothing_but_rounding(void **state)
 {
   static const guint budgets[] = {1, 7, 1000000};
   Table *tables[3];
-
   (void)state;
   for (guint i = 0; i < 3; i++) {
     g_autofree char *yaml = g_strdup_printf("epochs: 2\nminibatch_decisions: 3\nlearning_rate: "
@@ -231,7 +221,6 @@ static void assert_refused(GPtrArray *episodes, CwErrorCode code, const char *ex
   Table *table;
   Stage *stage = open_fixed("groups: 2\ngroup_size: 3\n", episodes, &table);
   g_autofree char *message = stage_update_fails(stage, code);
-
   assert_string_equal(message, expected);
   assert_int_equal(table->n_steps, 0);
   close_fixed(stage, table);
@@ -240,7 +229,6 @@ static void assert_refused(GPtrArray *episodes, CwErrorCode code, const char *ex
 static void test_bad_episodes_are_named(void **state)
 {
   GPtrArray *episodes = make_rows(2);
-
   (void)state;
   ((CwStep *)((CwTrajectory *)episodes->pdata[0])->steps[0])->reward = NAN;
   assert_refused(

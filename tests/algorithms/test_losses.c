@@ -1,5 +1,5 @@
-/* The losses as functions of logits, values and margins, against finite differences
- * and against what can be said of them in closed form. */
+/* The losses as functions of logits, values and margins, against finite differences and against what can be
+ * said of them in closed form. */
 #include "plugins/common/schedule.h"
 #include "plugins/common/softmax.h"
 #include "plugins/common/surrogate_loss.h"
@@ -34,7 +34,6 @@ static void draw_case(CwRandom *random, Case *c)
 {
   float reference[N], old[N];
   double log_old[N];
-
   memset(c, 0, sizeof *c);
   for (guint k = 0; k < N; k++) {
     c->logits[k] = (float)cw_random_normal(random);
@@ -59,19 +58,16 @@ static void draw_case(CwRandom *random, Case *c)
 static void check_surrogate(const SurrogateTerms *terms, guint *n_clipped)
 {
   CwRandom *random = cw_random_new(3, "losses", 0, 0);
-
   for (guint trial = 0; trial < 200; trial++) {
     float dlogits[N], dvalue;
     SurrogateLoss loss, other;
     Case c;
-
     draw_case(random, &c);
     surrogate_loss(terms, &c.item, c.logits, c.value, 3, dlogits, &dvalue, &loss);
     *n_clipped += loss.clipped ? 1 : 0;
     for (guint k = 0; k < N; k++) {
       float at = c.logits[k], above = at + H, below = at - H;
       double high, low;
-
       c.logits[k] = above;
       high = surrogate_loss(terms, &c.item, c.logits, c.value, 3, NULL, NULL, &other);
       if (other.clipped != loss.clipped)
@@ -85,7 +81,6 @@ static void check_surrogate(const SurrogateTerms *terms, guint *n_clipped)
     if (fabs(fabs(c.value - c.item.old_value) - terms->value_clip) > 2e-3) {
       double high = surrogate_loss(terms, &c.item, c.logits, c.value + 1e-4, 3, NULL, NULL, &other);
       double low = surrogate_loss(terms, &c.item, c.logits, c.value - 1e-4, 3, NULL, NULL, &other);
-
       assert_near(dvalue, 3 * (high - low) / 2e-4, 1e-4);
     }
   }
@@ -110,7 +105,6 @@ static void test_every_term_has_the_gradient_of_finite_differences(void **state)
   (void)state;
   for (guint i = 0; i < G_N_ELEMENTS(terms); i++) {
     guint n_clipped = 0;
-
     check_surrogate(&terms[i], &n_clipped);
     assert_true(terms[i].clip_low > 0 ? n_clipped > 20 : n_clipped == 0);
   }
@@ -120,13 +114,11 @@ static void test_ratio_of_equal_policies_is_exactly_one(void **state)
 {
   static const SurrogateTerms terms = {.clip_low = 0.2, .clip_high = 0.2};
   CwRandom *random = cw_random_new(4, "losses", 0, 0);
-
   (void)state;
   for (guint trial = 0; trial < 1000; trial++) {
     double log_p[N];
     SurrogateLoss loss;
     Case c;
-
     draw_case(random, &c);
     common_log_softmax(c.logits, N, log_p);
     c.item.old_log_probability = log_p[c.item.chosen];
@@ -153,7 +145,6 @@ static void test_clip_acts_only_where_the_ratio_has_gone_to_advantage(void **sta
     SurrogateItem item = {.decision = &decision, .advantage = cases[i].advantage, .weight = 1};
     float dlogits[2];
     SurrogateLoss loss;
-
     item.old_log_probability = log(0.5) - log(cases[i].ratio);
     assert_near(surrogate_loss(&terms, &item, logits, 0, 1, dlogits, NULL, &loss), cases[i].loss, 1e-12);
     assert_int_equal(loss.clipped, cases[i].clipped);
@@ -170,7 +161,6 @@ static void test_a_single_candidate_has_a_value_loss_only(void **state)
   const float logit = 7;
   float dlogit = 1, dvalue;
   SurrogateLoss loss;
-
   (void)state;
   assert_near(surrogate_loss(&terms, &item, &logit, 1, 1, &dlogit, &dvalue, &loss), 2, 1e-12);
   assert_true(dlogit == 0 && loss.policy == 0 && loss.entropy == 0 && loss.reference_kl == 0);
@@ -186,7 +176,6 @@ static void test_kl_estimators_estimate_the_divergence(void **state)
   double log_old[N], log_p[N], k1 = 0, k3 = 0;
   const guint n = 20000;
   Case c;
-
   (void)state;
   draw_case(random, &c);
   common_log_softmax(old, N, log_old);
@@ -195,7 +184,6 @@ static void test_kl_estimators_estimate_the_divergence(void **state)
   common_log_softmax(c.logits, N, log_p);
   for (guint i = 0; i < n; i++) {
     SurrogateLoss loss;
-
     c.item.chosen = cw_random_categorical(random, old, N);
     c.item.old_log_probability = log_old[c.item.chosen];
     surrogate_loss(&terms, &c.item, c.logits, 0, 1, NULL, NULL, &loss);
@@ -218,7 +206,6 @@ static void test_every_preference_loss_has_the_gradient_of_finite_differences(vo
       double derivative, unused, h = 1e-5;
       double high = dpo_loss(kinds[i], 0.3, 0.15, margin + h, &unused);
       double low = dpo_loss(kinds[i], 0.3, 0.15, margin - h, &unused);
-
       dpo_loss(kinds[i], 0.3, 0.15, margin, &derivative);
       if (kinds[i] != DPO_HINGE || fabs(0.3 * margin - 1) > 1e-3)
         assert_near(derivative, (high - low) / (2 * h), 1e-6 * (1 + fabs(derivative)));
@@ -229,7 +216,6 @@ static void test_every_preference_loss_has_the_gradient_of_finite_differences(vo
 static void test_preference_losses_at_known_margins(void **state)
 {
   double derivative;
-
   (void)state;
   assert_near(dpo_loss(DPO_SIGMOID, 0.1, 0.3, 0, &derivative), log(2), 1e-15);
   assert_near(derivative, -0.05, 1e-15); /* label_smoothing is the conservative loss's alone */
@@ -251,7 +237,6 @@ static void test_preference_losses_at_known_margins(void **state)
 static void test_preference_losses_stay_finite_at_huge_margins(void **state)
 {
   double derivative;
-
   (void)state;
   assert_near(dpo_loss(DPO_SIGMOID, 1, 0, 1e6, &derivative), 0, 0);
   assert_near(derivative, 0, 0);

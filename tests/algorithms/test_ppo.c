@@ -1,5 +1,5 @@
-/* What PPO makes of episodes: advantages, targets, minibatches, diagnostics, and
- * what it refuses. Gradients are read off a table of logits that does not move. */
+/* What PPO makes of episodes: advantages, targets, minibatches, diagnostics, and what it refuses. Gradients
+ * are read off a table of logits that does not move. */
 #include "tests/algorithms/tasks.h"
 #include <math.h>
 
@@ -9,7 +9,6 @@
 static Stage *open_fixed(const char *yaml, GPtrArray *episodes, Table **table)
 {
   Stage *stage;
-
   *table = new_table();
   (*table)->fixed = TRUE;
   stage = stage_open("ppo", yaml, NULL, table_feature());
@@ -40,7 +39,6 @@ static void assert_targets(const char *yaml, GPtrArray *episodes, const double *
 {
   Table *table;
   Stage *stage = open_fixed(yaml, episodes, &table);
-
   stage_update(stage);
   for (guint i = 0; i < n; i++)
     assert_near(table->values[i] - n * table->last_value_gradient[i], targets[i], 1e-5);
@@ -50,7 +48,6 @@ static void assert_targets(const char *yaml, GPtrArray *episodes, const double *
 static void test_lambda_one_gives_the_discounted_return(void **state)
 {
   static const double targets[] = {1 + 0.5 * (2 + 0.5 * 4), 2 + 0.5 * 4, 4};
-
   (void)state;
   assert_targets(ONE_STEP "lambda: 1\ndiscount: 0.5\nvalue_coefficient: 1\n", make_three_steps(), targets, 3);
 }
@@ -61,7 +58,6 @@ static void test_lambda_between_mixes_in_the_values(void **state)
   double v0 = table->values[0], v1 = table->values[1], v2 = table->values[2];
   double a2 = 4 - v2, a1 = 2 + 0.5 * v2 - v1 + 0.5 * 0.8 * a2, a0 = 1 + 0.5 * v1 - v0 + 0.5 * 0.8 * a1;
   const double targets[] = {a0 + v0, a1 + v1, a2 + v2};
-
   (void)state;
   assert_targets(ONE_STEP "lambda: 0.8\ndiscount: 0.5\nvalue_coefficient: 1\n", make_three_steps(), targets,
                  3);
@@ -72,7 +68,6 @@ static GPtrArray *make_truncated(void)
 {
   GPtrArray *list = make_three_steps();
   CwStep *last = (CwStep *)((CwTrajectory *)list->pdata[0])->steps[2];
-
   last->terminated = FALSE;
   last->truncated = TRUE;
   return list;
@@ -100,7 +95,6 @@ static double advantage_at(const Table *table, const CwStep *step, guint n)
 {
   guint row = (guint)atoi(step->decision->observation + 1);
   double p = table_probability(table, row, step->decision->n_candidates, step->chosen);
-
   return -table->last_logit_gradient[row][step->chosen] * n / (1 - p);
 }
 
@@ -117,7 +111,6 @@ static void test_advantages_are_normalized_on_request(void **state)
     for (guint i = 0; i < 15; i++) {
       const CwTrajectory *episode = stage->episodes->pdata[i / 3];
       double advantage = advantage_at(table, episode->steps[i % 3], 15);
-
       mean += advantage / 15;
       squares += advantage * advantage / 15;
     }
@@ -161,7 +154,6 @@ static void test_a_lone_choice_keeps_its_advantage(void **state)
   GPtrArray *episodes = new_trajectories();
   Table *table;
   Stage *stage;
-
   (void)state;
   add_trajectory(episodes, "goal", "policy", TRUE, &choice, 1);
   stage = open_fixed(ONE_STEP, episodes, &table);
@@ -174,7 +166,6 @@ static void test_a_lone_choice_keeps_its_advantage(void **state)
 static void test_first_minibatch_has_ratios_of_exactly_one(void **state)
 {
   static const char *const sizes[] = {"0", "4"};
-
   (void)state;
   for (guint i = 0; i < 2; i++) {
     g_autofree char *yaml = g_strdup_printf(
@@ -199,7 +190,6 @@ static gboolean noisy_forward(gpointer policy, const CwDecision *const *decision
                               float *values, GError **error)
 {
   gboolean good = table_feature()->vtable.policy->forward(policy, decisions, n, logits, values, error);
-
   for (guint i = 0; i < n; logits += decisions[i++]->n_candidates)
     logits[0] += 0.5f;
   return good;
@@ -211,7 +201,6 @@ static void test_dropout_shows_in_the_first_ratios(void **state)
   CwRegisteredFeature noisy = *table_feature();
   Table *table = new_table();
   Stage *stage;
-
   (void)state;
   vtable.forward = noisy_forward;
   noisy.vtable.policy = &vtable;
@@ -236,7 +225,6 @@ static void test_recorded_and_rescored_log_probabilities_agree(void **state)
   for (guint i = 0; i < 2; i++) {
     CwEnvironment *environment = task_open(&two_steps);
     Stage *stage;
-
     tables[i] = new_table();
     stage = stage_open("ppo", yaml[i], NULL, table_feature());
     task_run(stage, environment);
@@ -293,7 +281,6 @@ static void test_epochs_cut_other_minibatches(void **state)
   CwRegisteredFeature noting = *table_feature();
   Table *table = new_table();
   Stage *stage;
-
   (void)state;
   vtable.forward = noting_forward;
   noting.vtable.policy = &vtable;
@@ -318,7 +305,6 @@ static void test_token_budget_changes_nothing_but_rounding(void **state)
 {
   static const guint budgets[] = {1, 25, 1000000};
   Table *tables[3];
-
   (void)state;
   for (guint i = 0; i < 3; i++) {
     g_autofree char *yaml =
@@ -362,7 +348,6 @@ static void test_target_kl_ends_the_update(void **state)
   for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
     Table *table = new_table();
     Stage *stage = stage_open("ppo", cases[i].yaml, NULL, table_feature());
-
     g_ptr_array_unref(stage->episodes);
     stage->episodes = make_rows(6);
     stage_update(stage);
@@ -386,7 +371,6 @@ static void test_value_clip_holds_the_value_back(void **state)
   for (guint i = 0; i < 2; i++) {
     Table *table = new_table(), *before = g_memdup2(table, sizeof *table);
     Stage *stage = stage_open("ppo", yaml[i], NULL, table_feature());
-
     g_ptr_array_unref(stage->episodes);
     stage->episodes = make_three_steps();
     stage_update(stage);
@@ -412,13 +396,11 @@ static void test_diagnostics_of_a_known_batch(void **state)
   stage_update(stage);
   for (guint i = 0; i < 3; i++) {
     double residual = targets[i] - table->values[i];
-
     residual_mean += residual / 3;
     residual_squares += residual * residual / 3;
     loss += residual * residual / 6;
     for (guint k = 0; k < sizes[i]; k++) {
       double p = table_probability(table, i, sizes[i], k);
-
       entropy -= p * log(p) / 3;
     }
   }
@@ -439,8 +421,8 @@ static void test_diagnostics_of_a_known_batch(void **state)
   close_fixed(stage, table);
 }
 
-/* Of six actions recorded as half as probable, as probable and twice as probable as they
- * are, those are clipped whose ratio has gone to the advantage of their reward. */
+/* Of six actions recorded as half as probable, as probable and twice as probable as they are, those are
+ * clipped whose ratio has gone to the advantage of their reward. */
 static void test_clip_fraction_counts_the_clipped(void **state)
 {
   static const double factors[] = {0.5, 0.5, 1, 1, 2, 2};
@@ -449,14 +431,12 @@ static void test_clip_fraction_counts_the_clipped(void **state)
   double k1 = 0, k3 = 0;
   Table *table;
   Stage *stage;
-
   (void)state;
   stage = open_fixed(ONE_STEP "lambda: 1\nold_policy: recorded\n", episodes, &table);
   for (guint i = 0; i < 6; i++) {
     char text[8];
     Choice choice = {text, {"u", "v"}, 0, rewards[i]};
     CwStep *step;
-
     g_snprintf(text, sizeof text, "d%u", i);
     step = (CwStep *)add_trajectory(episodes, "goal", "policy", FALSE, &choice, 1)->steps[0];
     step->value = table->values[i];
@@ -486,7 +466,6 @@ static void test_reference_is_wanted_only_for_its_penalty(void **state)
   for (guint i = 0; i < 2; i++) {
     Table *table = new_table();
     Stage *stage = stage_open("ppo", cases[i].yaml, NULL, table_feature());
-
     assert_int_equal(cw_algorithm_needs(stage->feature, stage->options), cases[i].needs);
     close_fixed(stage, table);
   }
@@ -497,7 +476,6 @@ static void test_collects_until_it_is_done(void **state)
   Table *table;
   Stage *stage = open_fixed("updates: 2\nepisodes: 7\n", make_rows(2), &table);
   CwCollectRequest request;
-
   (void)state;
   assert_true(cw_algorithm_collect(stage->algorithm, &request, NULL));
   assert_int_equal(request.n_episodes, 7);
@@ -515,7 +493,6 @@ static void test_empty_episodes_are_counted(void **state)
   GPtrArray *episodes = make_rows(2);
   Table *table;
   Stage *stage;
-
   (void)state;
   add_trajectory(episodes, "nothing", "policy", FALSE, NULL, 0);
   stage = open_fixed(ONE_STEP, episodes, &table);
@@ -531,7 +508,6 @@ static void assert_refused(const char *yaml, GPtrArray *episodes, CwErrorCode co
   Table *table;
   Stage *stage = open_fixed(yaml, episodes, &table);
   g_autofree char *message = stage_update_fails(stage, code);
-
   assert_string_equal(message, expected);
   assert_int_equal(table->n_steps, 0);
   close_fixed(stage, table);
@@ -540,7 +516,6 @@ static void assert_refused(const char *yaml, GPtrArray *episodes, CwErrorCode co
 static void test_bad_episodes_are_named(void **state)
 {
   GPtrArray *episodes = make_rows(3);
-
   (void)state;
   ((CwStep *)((CwTrajectory *)episodes->pdata[1])->steps[2])->reward = NAN;
   assert_refused(

@@ -6,7 +6,6 @@
 static Table *new_flat_table(void)
 {
   Table *table = new_table();
-
   memset(table->logits, 0, sizeof table->logits);
   memset(table->values, 0, sizeof table->values);
   return table;
@@ -18,7 +17,6 @@ static Table *learn(const char *algorithm, const char *yaml, const Task *task)
   Table *table = new_flat_table();
   Stage *stage = stage_open(algorithm, yaml, NULL, table_feature());
   CwEnvironment *environment = task_open(task);
-
   task_run(stage, environment);
   stage_free(stage);
   cw_environment_close(environment);
@@ -37,7 +35,6 @@ static const char ppo_yaml[] = "updates: 60\nepisodes: 32\nminibatch_decisions: 
 static void test_ppo_finds_the_best_arm_and_its_value(void **state)
 {
   Table *table = learn("ppo", ppo_yaml, &bandit);
-
   (void)state;
   assert_above(table_probability(table, 0, 4, 2), 0.95);
   assert_near(table->values[0], 0.9, 0.1);
@@ -47,7 +44,6 @@ static void test_ppo_finds_the_best_arm_and_its_value(void **state)
 static void test_ppo_gives_up_a_small_reward_for_a_later_one(void **state)
 {
   Table *table = learn("ppo", ppo_yaml, &two_steps);
-
   (void)state;
   assert_above(table_probability(table, 0, 2, 1), 0.95);
   assert_above(table_probability(table, 2, 3, 1), 0.95);
@@ -84,7 +80,6 @@ static const char grpo_yaml[] =
 static void test_grpo_finds_the_best_arm(void **state)
 {
   Table *table = learn("grpo", grpo_yaml, &bandit);
-
   (void)state;
   assert_above(table_probability(table, 0, 4, 2), 0.95);
   g_free(table);
@@ -93,7 +88,6 @@ static void test_grpo_finds_the_best_arm(void **state)
 static void test_grpo_gives_up_a_small_reward_for_a_later_one(void **state)
 {
   Table *table = learn("grpo", grpo_yaml, &two_steps);
-
   (void)state;
   assert_above(table_probability(table, 0, 2, 1), 0.95);
   assert_above(table_probability(table, 2, 3, 1), 0.95);
@@ -123,11 +117,9 @@ static Table *learn_offline(const char *yaml, const Task *task, gboolean success
   Table *table = new_flat_table();
   Stage *stage = stage_open("dpo", yaml, NULL, table_feature());
   CwEnvironment *environment = task_open(task);
-
   task_roll_out(stage, environment, 64, 1, 0, stage->trajectories);
   for (guint i = stage->trajectories->len; i-- > 0;) {
     const CwTrajectory *trajectory = stage->trajectories->pdata[i];
-
     if (successful_only && !trajectory->success)
       g_ptr_array_remove_index(stage->trajectories, i);
   }
@@ -173,9 +165,8 @@ static void test_dpo_by_trajectory_learns_from_rewards(void **state)
   g_free(of_steps);
 }
 
-/* Of two candidates one is always demonstrated and the other always drawn: the margin
- * ends where the loss is least, 1 / (2 beta) with ipo, log((1 - e) / e) / beta with a
- * share e of wrong labels. */
+/* Of two candidates one is always demonstrated and the other always drawn: the margin ends where the loss is
+ * least, 1 / (2 beta) with ipo, log((1 - e) / e) / beta with a share e of wrong labels. */
 static void test_dpo_margins_end_where_the_loss_is_least(void **state)
 {
   static const Task coin = {

@@ -16,7 +16,6 @@ static void assert_near(double value, double expected, double tolerance)
 static CwArm arm_of(guint zeros, guint ones)
 {
   CwArm arm = {0};
-
   for (guint i = 0; i < zeros; i++)
     cw_arm_add(&arm, 0);
   for (guint i = 0; i < ones; i++)
@@ -27,7 +26,6 @@ static CwArm arm_of(guint zeros, guint ones)
 static void test_an_arm_keeps_count_mean_and_spread(void **state)
 {
   CwArm arm = {0};
-
   (void)state;
   cw_arm_add(&arm, 0.25);
   cw_arm_add(&arm, 0.5);
@@ -42,7 +40,6 @@ static void test_the_belief_about_a_rate_is_beta(void **state)
 {
   CwArm arm = arm_of(3, 7), none = {0};
   CwBelief belief = cw_arm_belief(CW_BANDIT_BERNOULLI, &arm);
-
   (void)state;
   assert_near(belief.mean, 8.0 / 12, 1e-15);
   assert_near(belief.deviation, sqrt(32.0 / (144 * 13)), 1e-15);
@@ -57,7 +54,6 @@ static void test_the_belief_about_a_score_is_normal_inverse_gamma(void **state)
   CwArm arm = {0};
   CwBelief belief;
   double scale = 1.0 / 12 + 0.04 + 0.02 / 6;
-
   (void)state;
   cw_arm_add(&arm, 0.2);
   cw_arm_add(&arm, 0.6);
@@ -70,16 +66,13 @@ static void test_draws_have_the_moments_of_the_belief(void **state)
 {
   CwRandom *random = cw_random_new(5, "test", 0, 0);
   CwArm arm = arm_of(13, 7);
-
   (void)state;
   for (CwBanditKind kind = CW_BANDIT_BERNOULLI; kind <= CW_BANDIT_GAUSSIAN; kind++) {
     CwBelief belief = cw_arm_belief(kind, &arm);
     double sum = 0, squares = 0;
     guint n = 200000;
-
     for (guint i = 0; i < n; i++) {
       double draw = cw_arm_draw(kind, &arm, random);
-
       sum += draw;
       squares += draw * draw;
     }
@@ -93,15 +86,12 @@ static void test_gamma_draws_have_mean_and_variance_of_their_shape(void **state)
 {
   static const double shapes[] = {0.4, 1, 3.5, 50};
   CwRandom *random = cw_random_new(6, "test", 0, 0);
-
   (void)state;
   for (guint i = 0; i < G_N_ELEMENTS(shapes); i++) {
     double sum = 0, squares = 0, shape = shapes[i];
     guint n = 200000;
-
     for (guint j = 0; j < n; j++) {
       double draw = cw_random_gamma(random, shape);
-
       assert_true(draw >= 0);
       sum += draw;
       squares += draw * draw;
@@ -116,13 +106,11 @@ static void test_gamma_draws_have_mean_and_variance_of_their_shape(void **state)
 static void play(CwBanditKind kind, const double *rates, guint n_arms, guint n, guint32 seed, CwArm *arms)
 {
   CwRandom *random = cw_random_new(seed, "bandit", 0, 0), *payer = cw_random_new(seed, "payer", 0, 0);
-
   for (guint i = 0; i < n_arms; i++)
     arms[i] = (CwArm){0};
   for (guint i = 0; i < n; i++) {
     guint chosen = cw_bandit_choose(kind, arms, n_arms, random);
     double luck = cw_random_uniform(payer);
-
     cw_arm_add(&arms[chosen],
                kind == CW_BANDIT_BERNOULLI ? luck < rates[chosen] : rates[chosen] + 0.4 * (luck - 0.5));
   }
@@ -133,12 +121,10 @@ static void play(CwBanditKind kind, const double *rates, guint n_arms, guint n, 
 static void test_the_better_arm_gets_nearly_all_pulls(void **state)
 {
   static const double rates[] = {0.2, 0.5, 0.35};
-
   (void)state;
   for (CwBanditKind kind = CW_BANDIT_BERNOULLI; kind <= CW_BANDIT_GAUSSIAN; kind++) {
     for (guint32 seed = 1; seed <= 5; seed++) {
       CwArm arms[3];
-
       play(kind, rates, 3, 2000, seed, arms);
       assert_int_equal(arms[0].pulls + arms[1].pulls + arms[2].pulls, 2000);
       assert_true(arms[1].pulls > 1600);
@@ -152,7 +138,6 @@ static void test_equal_seeds_pull_the_same(void **state)
 {
   static const double rates[] = {0.4, 0.5};
   CwArm once[2], again[2], other[2];
-
   (void)state;
   for (CwBanditKind kind = CW_BANDIT_BERNOULLI; kind <= CW_BANDIT_GAUSSIAN; kind++) {
     play(kind, rates, 2, 300, 9, once);

@@ -14,14 +14,12 @@ static char *in(void **state, const char *path)
 static void write_text(void **state, const char *path, const char *text)
 {
   g_autofree char *full = in(state, path);
-
   assert_true(g_file_set_contents(full, text, -1, NULL));
 }
 
 static gboolean exists(void **state, const char *path)
 {
   g_autofree char *full = in(state, path);
-
   return g_file_test(full, G_FILE_TEST_EXISTS);
 }
 
@@ -33,7 +31,6 @@ static void make_checkpoint(void **state, const char *name, const char *text)
   g_autofree char *file = g_build_filename(partial, "state.ini", NULL);
   g_autofree char *folder = g_build_filename(partial, "policy", NULL);
   g_autofree char *weights = g_build_filename(folder, "weights", NULL);
-
   assert_true(cw_write_file(file, text, strlen(text), NULL));
   assert_int_equal(g_mkdir(folder, 0777), 0);
   assert_true(cw_write_file(weights, "123456789", 9, NULL));
@@ -44,7 +41,6 @@ static void assert_broken(void **state, const char *expected)
 {
   g_autofree char *path = in(state, "step-1");
   GError *error = NULL;
-
   assert_false(cw_checkpoint_verify(path, &error));
   assert_true(g_error_matches(error, CW_RUN_ERROR, CW_ERROR_FORMAT));
   assert_message(error, *state, expected);
@@ -54,7 +50,6 @@ static void assert_broken(void **state, const char *expected)
 static void test_crc32c_gives_published_values(void **state)
 {
   guchar bytes[32];
-
   (void)state;
   assert_int_equal(cw_crc32c(0, "", 0), 0);
   assert_int_equal(cw_crc32c(0, "123456789", 9), 0xe3069283);
@@ -77,7 +72,6 @@ static void test_a_committed_checkpoint_is_valid_and_tells_its_facts(void **stat
   g_autofree char *update = NULL, *fingerprint = NULL, *manifest = NULL;
   g_autofree char *manifest_path = in(state, "step-1/manifest.json");
   GError *error = NULL;
-
   make_checkpoint(state, "step-1", "hello");
   assert_true(cw_checkpoint_verify(path, NULL));
   update = cw_checkpoint_fact(path, "update", NULL);
@@ -100,7 +94,6 @@ static void test_a_checkpoint_replaces_an_older_one_of_its_name(void **state)
   g_autofree char *path = in(state, "step-1");
   g_autofree char *file = in(state, "step-1/state.ini");
   g_autofree char *content = NULL;
-
   make_checkpoint(state, "step-1", "old");
   make_checkpoint(state, "step-1", "new one");
   assert_true(cw_checkpoint_verify(path, NULL));
@@ -112,7 +105,6 @@ static void test_a_checkpoint_replaces_an_older_one_of_its_name(void **state)
 static void test_begin_empties_what_a_killed_process_left(void **state)
 {
   g_autofree char *partial = cw_checkpoint_begin(*state, "step-1", NULL);
-
   write_text(state, ".step-1.partial/junk", "x");
   g_free(partial);
   partial = cw_checkpoint_begin(*state, "step-1", NULL);
@@ -125,7 +117,6 @@ static void test_begin_empties_what_a_killed_process_left(void **state)
 static void test_a_missing_file_is_named(void **state)
 {
   g_autofree char *file = in(state, "step-1/policy/weights");
-
   make_checkpoint(state, "step-1", "hello");
   assert_int_equal(unlink(file), 0);
   assert_broken(
@@ -158,7 +149,6 @@ static void test_a_damaged_manifest_is_reported(void **state)
   g_autofree char *text = NULL;
   GError *error = NULL;
   gsize length;
-
   make_checkpoint(state, "step-1", "hello");
   assert_true(g_file_get_contents(path, &text, &length, NULL));
   *strstr(text, "17") = '9'; /* still JSON, but the update is a lie */
@@ -198,7 +188,6 @@ static void test_latest_is_by_number_and_skips_broken_ones_with_a_warning(void *
 {
   g_autofree char *latest = NULL;
   g_autofree char *warning = NULL;
-
   make_checkpoint(state, "step-9", "x");
   make_checkpoint(state, "step-10", "x");
   make_checkpoint(state, "step-11", "x");
@@ -218,7 +207,6 @@ static void test_latest_of_nothing_is_no_error(void **state)
 {
   g_autofree char *missing = in(state, "missing");
   GError *error = NULL;
-
   assert_null(cw_checkpoint_latest(missing, &error));
   assert_null(cw_checkpoint_latest(*state, &error));
   assert_null(error);
@@ -227,10 +215,8 @@ static void test_latest_of_nothing_is_no_error(void **state)
 static void test_prune_keeps_the_newest_whole_ones_and_sweeps_leftovers(void **state)
 {
   g_autofree char *leftover = cw_checkpoint_begin(*state, "step-5", NULL);
-
   for (guint i = 1; i <= 4; i++) {
     g_autofree char *name = g_strdup_printf("step-%u", i);
-
     make_checkpoint(state, name, "x");
   }
   write_text(state, "step-4/policy/weights", "1"); /* broken: it must not push out a whole one */
@@ -241,8 +227,8 @@ static void test_prune_keeps_the_newest_whole_ones_and_sweeps_leftovers(void **s
   assert_false(g_file_test(leftover, G_FILE_TEST_EXISTS));
 }
 
-/* A child writes and prunes checkpoints until it is killed; whenever that was, a
- * whole checkpoint is there, and no later than the one before the last begun. */
+/* A child writes and prunes checkpoints until it is killed; whenever that was, a whole checkpoint is there,
+ * and no later than the one before the last begun. */
 static void test_a_process_killed_at_any_moment_leaves_a_whole_checkpoint(void **state)
 {
   g_autoptr(GRand) chance = g_rand_new_with_seed(1);
@@ -252,12 +238,10 @@ static void test_a_process_killed_at_any_moment_leaves_a_whole_checkpoint(void *
     g_autofree char *latest = NULL;
     g_autofree char *path = NULL;
     pid_t child = fork();
-
     assert_true(child >= 0);
     if (child == 0) {
       for (guint step = 1;; step++) {
         g_autofree char *name = g_strdup_printf("step-%u", step % 3);
-
         make_checkpoint(state, name, "x");
         cw_checkpoint_prune(*state, 2, NULL);
       }
@@ -278,7 +262,6 @@ static void test_a_file_is_written_whole_or_not_at_all(void **state)
   g_autofree char *missing = in(state, "missing/file");
   g_autofree char *content = NULL;
   GError *error = NULL;
-
   assert_true(cw_write_file(path, "a\0b", 3, NULL));
   assert_true(cw_write_file(path, "second", 6, NULL));
   assert_true(g_file_get_contents(path, &content, NULL, NULL));
@@ -298,7 +281,6 @@ static void test_trees_are_copied_and_removed_without_following_links(void **sta
   g_autofree char *copied = in(state, "copy/policy/weights");
   g_autofree char *content = NULL;
   GError *error = NULL;
-
   make_checkpoint(state, "step-1", "hello");
   write_text(state, "precious", "stay");
   assert_int_equal(symlink("../precious", link_path), 0);

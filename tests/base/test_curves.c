@@ -8,7 +8,6 @@
 static void write_text(void **state, const char *name, const char *text)
 {
   g_autofree char *path = g_build_filename(*state, name, NULL);
-
   assert_true(g_file_set_contents(path, text, -1, NULL));
 }
 
@@ -16,7 +15,6 @@ static char *read_text(void **state, const char *name)
 {
   g_autofree char *path = g_build_filename(*state, name, NULL);
   char *text = NULL;
-
   assert_true(g_file_get_contents(path, &text, NULL, NULL));
   return text;
 }
@@ -24,7 +22,6 @@ static char *read_text(void **state, const char *name)
 static gboolean exists(void **state, const char *name)
 {
   g_autofree char *path = g_build_filename(*state, name, NULL);
-
   return g_file_test(path, G_FILE_TEST_EXISTS);
 }
 
@@ -43,7 +40,6 @@ static void test_records_become_lines_with_the_stages_end_to_end(void **state)
   CwCurveData *data;
   const CwCurve *curve;
   const CwCurvePoint *point;
-
   write_text(state, "metrics.jsonl", two_stages);
   data = cw_curve_data_read(*state, NULL);
   assert_non_null(data);
@@ -70,7 +66,6 @@ static void test_records_become_lines_with_the_stages_end_to_end(void **state)
 static void test_a_step_decides_the_place_on_the_axis(void **state)
 {
   CwCurveData *data;
-
   write_text(state, "metrics.jsonl", "{\"step\": 17, \"stage\": 4, \"update\": 2, \"bc/loss\": 1}\n");
   data = cw_curve_data_read(*state, NULL);
   assert_true(g_array_index(((CwCurve *)data->metrics->pdata[0])->points, CwCurvePoint, 0).x == 17);
@@ -81,7 +76,6 @@ static void test_other_agents_become_levels_and_the_learner_does_not(void **stat
 {
   CwCurveData *data;
   const CwReference *reference;
-
   write_text(state, "metrics.jsonl", two_stages);
   write_text(
       state, "evaluation.json",
@@ -102,7 +96,6 @@ static void test_other_agents_become_levels_and_the_learner_does_not(void **stat
 static void assert_nothing_drawn(void **state, CwErrorCode code, const char *expected)
 {
   GError *error = NULL;
-
   assert_false(cw_curves_draw(*state, &error));
   assert_true(g_error_matches(error, CW_RUN_ERROR, code));
   assert_message(error, *state, expected);
@@ -144,7 +137,6 @@ static void test_the_data_file_holds_every_line(void **state)
 {
   g_autofree char *data = NULL;
   g_autofree char *script = NULL;
-
   write_text(state, "metrics.jsonl", two_stages);
   cw_curves_draw(*state, NULL); /* with or without gnuplot */
   data = read_text(state, "curves.dat");
@@ -181,7 +173,6 @@ static void test_gnuplot_draws_png_and_svg_whatever_the_names(void **state)
   g_autofree char *png = NULL;
   g_autofree char *svg = NULL;
   GError *error = NULL;
-
   if (!gnuplot)
     skip();
   write_text(state, "metrics.jsonl",
@@ -201,7 +192,6 @@ static void test_without_gnuplot_the_script_is_there_and_the_message_tells_the_c
 {
   g_autofree char *path = g_strdup(g_getenv("PATH"));
   GError *error = NULL;
-
   write_text(state, "metrics.jsonl", two_stages);
   g_setenv("PATH", *state, TRUE);
   assert_false(cw_curves_draw(*state, &error));

@@ -1,5 +1,5 @@
-/* Event files: what is written is read back by a reader that knows nothing of the
- * writer: framing, checksums, and the messages field by field. */
+/* Event files: what is written is read back by a reader that knows nothing of the writer: framing, checksums,
+ * and the messages field by field. */
 #include "core/base/checkpoint.h"
 #include "core/base/events.h"
 #include "core/base/metrics.h"
@@ -16,7 +16,6 @@ static guint64 take_varint(Bytes *bytes)
 {
   guint64 value = 0;
   guint shift = 0;
-
   do {
     assert_true(bytes->at < bytes->end);
     value |= (guint64)(*bytes->at & 0x7f) << shift;
@@ -29,7 +28,6 @@ static Bytes take_bytes(Bytes *bytes)
 {
   guint64 length = take_varint(bytes);
   Bytes taken = {bytes->at, bytes->at + length};
-
   assert_true(taken.end <= bytes->end);
   bytes->at = taken.end;
   return taken;
@@ -38,7 +36,6 @@ static Bytes take_bytes(Bytes *bytes)
 static guint64 take_fixed(Bytes *bytes, guint size)
 {
   guint64 value = 0;
-
   assert_true(bytes->at + size <= bytes->end);
   for (guint i = 0; i < size; i++)
     value |= (guint64)*bytes->at++ << 8 * i;
@@ -49,15 +46,12 @@ static void read_value(Bytes value, GString *text)
 {
   while (value.at < value.end) {
     guint64 key = take_varint(&value);
-
     if (key == (1 << 3 | 2)) {
       Bytes tag = take_bytes(&value);
-
       g_string_append_printf(text, " %.*s", (int)(tag.end - tag.at), (const char *)tag.at);
     } else {
       guint32 bits;
       float number;
-
       assert_int_equal(key, 2 << 3 | 5);
       bits = (guint32)take_fixed(&value, 4);
       memcpy(&number, &bits, sizeof number);
@@ -72,7 +66,6 @@ static void read_event(Bytes event, GString *text)
     guint64 key = take_varint(&event), bits;
     double time;
     Bytes inner;
-
     switch (key) {
     case 1 << 3 | 1:
       bits = take_fixed(&event, 8);
@@ -108,7 +101,6 @@ static void read_event(Bytes event, GString *text)
 static guint32 unmasked(guint64 masked)
 {
   guint32 rotated = (guint32)masked - 0xa282ead8u;
-
   return rotated >> 17 | rotated << 15;
 }
 
@@ -118,12 +110,10 @@ static char *read_files(const char *directory)
   GString *text = g_string_new(NULL);
   GDir *dir = g_dir_open(directory, 0, NULL);
   const char *name;
-
   while ((name = g_dir_read_name(dir))) {
     g_autofree char *path = g_build_filename(directory, name, NULL), *contents = NULL;
     gsize length;
     Bytes bytes;
-
     if (!g_str_has_prefix(name, CW_EVENTS_PREFIX))
       continue;
     assert_true(g_file_get_contents(path, &contents, &length, NULL));
@@ -132,7 +122,6 @@ static char *read_files(const char *directory)
       const guchar *start = bytes.at;
       guint64 size = take_fixed(&bytes, 8);
       Bytes event;
-
       assert_int_equal(unmasked(take_fixed(&bytes, 4)), cw_crc32c_portable(0, start, 8));
       event = (Bytes){bytes.at, bytes.at + size};
       bytes.at = event.end;
@@ -149,7 +138,6 @@ static void test_scalars_are_read_back(void **state)
   const char *directory = *state;
   CwEvents *events = cw_events_open(directory, 0, NULL);
   g_autofree char *found = NULL;
-
   assert_non_null(events);
   cw_events_scalar(events, "bc/loss", 0.25);
   cw_events_scalar(events, "bc/accuracy", 1);
@@ -171,7 +159,6 @@ static void test_metrics_go_into_the_events_too(void **state)
   g_autofree char *path = g_build_filename(directory, "metrics.jsonl", NULL), *found = NULL;
   CwMetrics *metrics = cw_metrics_open(path, 0, NULL);
   CwEvents *events = cw_events_open(directory, 7, NULL);
-
   cw_metrics_set_events(metrics, events);
   cw_metrics_begin(metrics);
   cw_metrics_integer(metrics, "step", 8);
@@ -192,7 +179,6 @@ static void test_a_directory_that_is_not_there_is_told(void **state)
 {
   g_autofree char *directory = g_build_filename(*state, "nothing", NULL);
   GError *error = NULL;
-
   assert_null(cw_events_open(directory, 0, &error));
   assert_non_null(error);
   *strstr(error->message, CW_EVENTS_PREFIX) = '\0'; /* time, machine and process follow */

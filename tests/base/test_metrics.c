@@ -74,7 +74,6 @@ static void test_every_number_reads_back_as_itself(void **state)
 {
   CwRandom *random = cw_random_new(1, "numbers", 0, 0);
   char buffer[32];
-
   (void)state;
   for (guint i = 0; i < 20000; i++) {
     union {
@@ -116,7 +115,6 @@ static void add_record(CwMetrics *metrics, gint64 update, double loss)
 static void assert_content(const char *path, const char *expected)
 {
   g_autofree char *content = NULL;
-
   assert_true(g_file_get_contents(path, &content, NULL, NULL));
   assert_string_equal(content, expected);
 }
@@ -128,7 +126,6 @@ static void test_records_keep_the_order_of_their_keys(void **state)
 {
   g_autofree char *path = g_build_filename(*state, "metrics.jsonl", NULL);
   CwMetrics *metrics = cw_metrics_open(path, 0, NULL);
-
   add_record(metrics, 0, 0.5);
   assert_content(path, RECORD_0); /* flushed at once */
   add_record(metrics, 1, 1);
@@ -141,7 +138,6 @@ static void test_a_record_begun_anew_forgets_the_unfinished_one(void **state)
 {
   g_autofree char *path = g_build_filename(*state, "metrics.jsonl", NULL);
   CwMetrics *metrics = cw_metrics_open(path, 0, NULL);
-
   cw_metrics_begin(metrics);
   cw_metrics_integer(metrics, "lost", 1);
   add_record(metrics, 0, 0.5);
@@ -153,7 +149,6 @@ static void test_what_is_not_finite_is_null(void **state)
 {
   g_autofree char *path = g_build_filename(*state, "metrics.jsonl", NULL);
   CwMetrics *metrics = cw_metrics_open(path, 0, NULL);
-
   cw_metrics_begin(metrics);
   cw_metrics_number(metrics, "loss", NAN);
   assert_true(cw_metrics_end(metrics, NULL));
@@ -166,7 +161,6 @@ static void test_a_continued_file_has_the_bytes_of_one_never_stopped(void **stat
   g_autofree char *path = g_build_filename(*state, "metrics.jsonl", NULL);
   CwMetrics *metrics = cw_metrics_open(path, 0, NULL);
   guint64 offset;
-
   add_record(metrics, 0, 0.5);
   offset = cw_metrics_offset(metrics);
   add_record(metrics, 7, 7); /* after the checkpoint: to be forgotten */
@@ -186,7 +180,6 @@ static void test_a_continued_file_has_the_bytes_of_one_never_stopped(void **stat
 static void test_opening_afresh_empties_the_file(void **state)
 {
   g_autofree char *path = g_build_filename(*state, "metrics.jsonl", NULL);
-
   assert_true(g_file_set_contents(path, "old\n", -1, NULL));
   cw_metrics_close(cw_metrics_open(path, 0, NULL));
   assert_content(path, "");
@@ -196,7 +189,6 @@ static void test_a_file_shorter_than_the_offset_is_refused_and_left_alone(void *
 {
   g_autofree char *path = g_build_filename(*state, "metrics.jsonl", NULL);
   GError *error = NULL;
-
   assert_true(g_file_set_contents(path, RECORD_0, -1, NULL));
   assert_null(cw_metrics_open(path, 1000, &error));
   assert_true(g_error_matches(error, CW_RUN_ERROR, CW_ERROR_FORMAT));
@@ -211,7 +203,6 @@ static void test_an_offset_inside_a_record_is_refused_and_the_file_left_alone(vo
 {
   g_autofree char *path = g_build_filename(*state, "metrics.jsonl", NULL);
   GError *error = NULL;
-
   assert_true(g_file_set_contents(path, RECORD_0, -1, NULL));
   assert_null(cw_metrics_open(path, 10, &error));
   assert_message(
@@ -225,7 +216,6 @@ static void test_a_path_that_cannot_be_written_is_reported(void **state)
 {
   g_autofree char *path = g_build_filename(*state, "missing", "metrics.jsonl", NULL);
   GError *error = NULL;
-
   assert_null(cw_metrics_open(path, 0, &error));
   assert_true(g_error_matches(error, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT));
   assert_message(error, *state,

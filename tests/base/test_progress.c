@@ -48,7 +48,6 @@ static void test_duration_shows_hours_only_when_there_are_any(void **state)
   (void)state;
   for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
     g_autofree char *text = cw_format_duration(cases[i].seconds);
-
     assert_string_equal(text, cases[i].expected);
   }
 }
@@ -56,7 +55,6 @@ static void test_duration_shows_hours_only_when_there_are_any(void **state)
 static void test_lines_come_at_most_once_per_interval_and_the_last_always(void **state)
 {
   Screen screen;
-
   (void)state;
   open_screen(&screen, FALSE, 10);
   cw_progress_report(screen.progress, 0, 100, NULL);
@@ -74,7 +72,6 @@ static void test_lines_come_at_most_once_per_interval_and_the_last_always(void *
 static void test_a_terminal_line_is_rewritten_in_place_and_ended_once(void **state)
 {
   Screen screen;
-
   (void)state;
   open_screen(&screen, TRUE, 0);
   cw_progress_report(screen.progress, 1, 2, NULL);
@@ -89,7 +86,6 @@ static void test_a_terminal_line_never_wraps(void **state)
   g_autofree char *shown = g_strnfill(79 - strlen("bc 1/2 (50%) elapsed 0:00  "), 'x');
   g_autofree char *expected = g_strdup_printf("\rbc 1/2 (50%%) elapsed 0:00  %s\x1b[K\n", shown);
   Screen screen;
-
   (void)state;
   open_screen(&screen, TRUE, 0);
   cw_progress_report(screen.progress, 1, 2, text);
@@ -99,7 +95,6 @@ static void test_a_terminal_line_never_wraps(void **state)
 static void test_the_rate_of_a_resumed_run_counts_from_where_it_resumed(void **state)
 {
   Screen screen;
-
   (void)state;
   open_screen(&screen, FALSE, 1);
   cw_progress_report(screen.progress, 900, 1000, NULL);
@@ -112,7 +107,6 @@ static void test_the_rate_of_a_resumed_run_counts_from_where_it_resumed(void **s
 static void test_an_unknown_total_shows_neither_percentage_nor_eta(void **state)
 {
   Screen screen;
-
   (void)state;
   open_screen(&screen, FALSE, 1);
   now += 5 * G_USEC_PER_SEC;
@@ -123,7 +117,6 @@ static void test_an_unknown_total_shows_neither_percentage_nor_eta(void **state)
 static void test_a_progress_without_reports_prints_nothing(void **state)
 {
   Screen screen;
-
   (void)state;
   open_screen(&screen, TRUE, 0);
   assert_screen(&screen, "");
@@ -132,7 +125,6 @@ static void test_a_progress_without_reports_prints_nothing(void **state)
 static void test_a_quiet_progress_takes_reports(void **state)
 {
   CwProgress *progress = cw_progress_new("bc", TRUE);
-
   (void)state;
   cw_progress_report(progress, 1, 2, "x");
   cw_progress_finish(progress);

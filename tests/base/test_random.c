@@ -27,7 +27,6 @@ static void test_philox_gives_its_published_vectors(void **state)
   (void)state;
   for (guint i = 0; i < G_N_ELEMENTS(vectors); i++) {
     guint32 output[4];
-
     cw_philox4x32_10(vectors[i].counter, vectors[i].key, output);
     assert_memory_equal(output, vectors[i].expected, sizeof output);
   }
@@ -36,7 +35,6 @@ static void test_philox_gives_its_published_vectors(void **state)
 static void test_equal_arguments_give_equal_streams(void **state)
 {
   CwRandom *a = cw_random_new(233, "rollout", 3, 7), *b = cw_random_new(1, "x", 0, 0);
-
   (void)state;
   cw_random_uint32(b);
   cw_random_restart(b, 233, "rollout", 3, 7);
@@ -64,13 +62,12 @@ static void test_each_argument_changes_the_stream(void **state)
   }
 }
 
-/* The streams are part of the file formats: a resumed run of another build must
- * draw the same numbers. The expected values were computed apart, with Python's hashlib. */
+/* The streams are part of the file formats: a resumed run of another build must draw the same numbers. The
+ * expected values were computed apart, with Python's hashlib. */
 static void test_a_stream_never_changes_between_versions(void **state)
 {
   CwRandom *random = cw_random_new(233, "rollout", 1, 2);
   g_autofree char *saved = NULL;
-
   (void)state;
   assert_int_equal(cw_random_uint32(random), 0x9ca86dfau);
   saved = cw_random_save(random);
@@ -82,11 +79,9 @@ static void test_uniform_lies_in_the_half_open_interval_with_the_right_mean(void
 {
   CwRandom *random = cw_random_new(1, "test", 0, 0);
   double sum = 0;
-
   (void)state;
   for (guint i = 0; i < 100000; i++) {
     double u = cw_random_uniform(random);
-
     assert_true(u >= 0 && u < 1);
     sum += u;
   }
@@ -98,11 +93,9 @@ static void test_normal_has_mean_zero_and_variance_one(void **state)
 {
   CwRandom *random = cw_random_new(2, "test", 0, 0);
   double sum = 0, squares = 0, beyond_two = 0;
-
   (void)state;
   for (guint i = 0; i < 100000; i++) {
     double x = cw_random_normal(random);
-
     sum += x;
     squares += x * x;
     beyond_two += fabs(x) > 2;
@@ -122,7 +115,6 @@ static void test_below_is_even_for_a_limit_that_does_not_divide_two_to_the_32(vo
   (void)state;
   for (guint i = 0; i < 90000; i++) {
     guint32 x = cw_random_below(random, limit);
-
     assert_true(x < limit);
     counts[x >> 30]++;
   }
@@ -136,11 +128,9 @@ static void test_shuffle_reaches_every_order_equally_often(void **state)
 {
   CwRandom *random = cw_random_new(4, "test", 0, 0);
   guint counts[64] = {0}, orders = 0;
-
   (void)state;
   for (guint i = 0; i < 60000; i++) {
     guint32 items[3] = {0, 1, 2};
-
     cw_random_shuffle(random, items, 3);
     assert_int_equal((1 << items[0]) | (1 << items[1]) | (1 << items[2]), 7);
     counts[items[0] * 16 + items[1] * 4 + items[2]]++;
@@ -178,7 +168,6 @@ static void test_a_saved_stream_continues_from_any_position(void **state)
   for (guint drawn = 0; drawn < 9; drawn++) {
     CwRandom *a = cw_random_new(6, "test", 0, 0), *b = cw_random_new(0, "", 0, 0);
     g_autofree char *saved = NULL;
-
     for (guint i = 0; i < drawn; i++)
       cw_random_uint32(a);
     saved = cw_random_save(a);
@@ -210,7 +199,6 @@ static void test_load_refuses_what_save_did_not_write_and_leaves_the_stream(void
   (void)state;
   for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
     g_autofree char *after = NULL;
-
     assert_false(cw_random_load(random, bad[i]));
     after = cw_random_save(random);
     assert_string_equal(after, before);

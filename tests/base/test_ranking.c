@@ -22,7 +22,6 @@ static const CwRankedItem *at(const CwRanking *ranking, guint i)
 static CwRanking *example(void)
 {
   CwRanking *ranking = cw_ranking_new();
-
   cw_ranking_add(ranking, "a", 0.5);
   cw_ranking_add(ranking, "b", 1);
   cw_ranking_add(ranking, "c", 0);
@@ -35,7 +34,6 @@ static CwRanking *example(void)
 static void test_frequent_items_come_first_and_equals_as_they_came(void **state)
 {
   CwRanking *ranking = example();
-
   (void)state;
   assert_int_equal(ranking->items->len, 4);
   assert_string_equal(at(ranking, 0)->name, "b");
@@ -50,7 +48,6 @@ static void test_frequent_items_come_first_and_equals_as_they_came(void **state)
 static void test_the_target_counts_by_its_place(void **state)
 {
   CwRanking *ranking = example();
-
   (void)state;
   assert_int_equal(cw_ranking_place(ranking, "c"), 2);
   assert_int_equal(cw_ranking_place(ranking, "x"), -1);
@@ -66,7 +63,6 @@ static void test_graded_gain_is_measured_against_the_best_list_known(void **stat
 {
   CwRanking *ranking = example(), *empty = cw_ranking_new(), *perfect = cw_ranking_new();
   double gain = 0.75 + 0.5 / log2(3) + 0.25 / log2(5);
-
   (void)state;
   /* The target was not found: 1, 0.75, 0.5, 0.25 would have been ideal. */
   assert_near(cw_ranking_ndcg_of_rewards(ranking, "x", 4),

@@ -41,7 +41,6 @@ static void test_normal_quantile_at_and_beyond_the_ends(void **state)
 static void test_wilson_interval_gives_published_values(void **state)
 {
   CwInterval interval = cw_wilson_interval(81, 263, 0.95);
-
   (void)state;
   assert_near(interval.mean, 81.0 / 263, 1e-15);
   assert_near(interval.low, 0.2553, 5e-5);
@@ -61,7 +60,6 @@ static void test_bootstrap_interval_agrees_with_the_normal_one_for_many_values(v
 {
   double values[400];
   CwInterval interval, again;
-
   (void)state;
   for (guint i = 0; i < G_N_ELEMENTS(values); i++)
     values[i] = i % 4 == 0; /* mean 0.25, standard error sqrt(0.25 * 0.75 / 400) = 0.02165 */
@@ -77,7 +75,6 @@ static void test_bootstrap_interval_of_equal_values_is_a_point(void **state)
 {
   const double values[] = {0.5, 0.5, 0.5};
   CwInterval interval = cw_bootstrap_interval(values, 3, 0.95);
-
   (void)state;
   assert_true(interval.mean == 0.5 && interval.low == 0.5 && interval.high == 0.5);
   interval = cw_bootstrap_interval(values, 1, 0.95);
@@ -89,7 +86,6 @@ static void test_crossed_interval_of_one_run_is_that_of_its_goals(void **state)
   double values[50];
   const double *const one[] = {values};
   CwInterval crossed, plain;
-
   (void)state;
   for (guint i = 0; i < G_N_ELEMENTS(values); i++)
     values[i] = i % 7 * 0.125;
@@ -100,14 +96,13 @@ static void test_crossed_interval_of_one_run_is_that_of_its_goals(void **state)
   assert_near(crossed.high, plain.high, 1e-12);
 }
 
-/* Goals all alike: three runs with 0, 1, 2 draw a mean of 0 with probability 1/27 > 2.5%, so
- * the bounds are 1 -+ sqrt(3/2). */
+/* Goals all alike: three runs with 0, 1, 2 draw a mean of 0 with probability 1/27 > 2.5%, so the bounds are 1
+ * -+ sqrt(3/2). */
 static void test_crossed_interval_knows_that_runs_differ(void **state)
 {
   const double low[] = {0, 0, 0, 0}, middle[] = {1, 1, 1, 1}, high[] = {2, 2, 2, 2};
   const double *const runs[] = {low, middle, high};
   CwInterval interval = cw_crossed_interval(runs, 3, 4, 0.95);
-
   (void)state;
   assert_near(interval.mean, 1, 1e-15);
   assert_near(interval.low, 1 - sqrt(1.5), 1e-12);

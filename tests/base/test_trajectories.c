@@ -13,7 +13,6 @@ static CwTrajectory *make_example(void)
   CwObservation observation = {sizeof observation, "Search \"page\"", page, 2, NULL};
   const CwNamedValue parts[] = {{"attributes", 1}, {"price", 0.1}};
   CwOutcome outcome = {.struct_size = sizeof outcome, .reward = 0.1f};
-
   cw_trajectory_builder_set_group(builder, 5);
   cw_trajectory_builder_decide(builder, &observation, 0, -0.25f, 0.1f);
   cw_trajectory_builder_outcome(builder, &outcome);
@@ -42,7 +41,6 @@ static void test_builder_copies_everything_and_stores_equal_strings_once(void **
   const char *candidates[] = {first, second};
   CwObservation observation = {sizeof observation, text, candidates, 2, NULL};
   CwTrajectory *trajectory;
-
   (void)state;
   cw_trajectory_builder_decide(builder, &observation, 1, -1, 0);
   strcpy(text, "PAGE");
@@ -67,7 +65,6 @@ static void test_builder_can_be_dropped_half_way(void **state)
 {
   CwTrajectoryBuilder *builder = cw_trajectory_builder_new("dev", 0, "g", "policy", 0, 1);
   CwObservation observation = {sizeof observation, "page", page, 2, NULL};
-
   (void)state;
   cw_trajectory_builder_decide(builder, &observation, 1, -1, 0);
   cw_trajectory_builder_free(builder);
@@ -79,7 +76,6 @@ static void test_a_trajectory_is_one_line_of_json(void **state)
 {
   CwTrajectory *trajectory = make_example();
   g_autofree char *json = cw_trajectory_to_json(trajectory);
-
   (void)state;
   assert_string_equal(json, EXAMPLE);
   cw_trajectory_free(trajectory);
@@ -89,7 +85,6 @@ static void test_json_reads_back_as_the_same_trajectory(void **state)
 {
   CwTrajectory *trajectory = cw_trajectory_from_json(EXAMPLE, strlen(EXAMPLE), "x:1", NULL);
   g_autofree char *json = NULL;
-
   (void)state;
   assert_non_null(trajectory);
   assert_int_equal(trajectory->struct_size, sizeof(CwTrajectory));
@@ -105,7 +100,6 @@ static void test_json_reads_back_as_the_same_trajectory(void **state)
 static char *write_lines(void **state, const char *text, gssize length)
 {
   char *path = g_build_filename(*state, "t.jsonl", NULL);
-
   assert_true(g_file_set_contents(path, text, length, NULL));
   return path;
 }
@@ -123,7 +117,6 @@ static void test_a_written_file_reads_back_and_shares_its_strings(void **state)
   CwTrajectoryWriter *writer = cw_trajectory_writer_new(path, NULL);
   CwTrajectory *trajectory = make_example(), *first, *second;
   GPtrArray *list = new_list();
-
   assert_true(cw_trajectory_writer_add(writer, trajectory, NULL));
   assert_true(cw_trajectory_writer_add(writer, trajectory, NULL));
   assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
@@ -149,7 +142,6 @@ static void test_a_discarded_writer_leaves_the_old_file(void **state)
   g_autofree char *partial = g_strconcat(path, ".partial", NULL);
   g_autofree char *content = NULL;
   CwTrajectoryWriter *writer = cw_trajectory_writer_new(path, NULL);
-
   cw_trajectory_writer_discard(writer);
   cw_trajectory_writer_discard(NULL);
   assert_false(g_file_test(partial, G_FILE_TEST_EXISTS));
@@ -161,7 +153,6 @@ static void test_blank_lines_and_a_missing_last_newline_are_accepted(void **stat
 {
   g_autofree char *path = write_lines(state, "\n" EXAMPLE "\r\n  \n" EXAMPLE, -1);
   GPtrArray *list = new_list();
-
   assert_true(cw_trajectories_read(path, list, NULL));
   assert_int_equal(list->len, 2);
   g_ptr_array_free(list, TRUE);
@@ -309,12 +300,10 @@ static void test_a_zero_byte_is_reported(void **state)
 static void test_an_empty_file_is_reported(void **state)
 {
   static const char *const texts[] = {"", "\n \n"};
-
   for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
     g_autofree char *path = write_lines(state, texts[i], -1);
     GPtrArray *list = new_list();
     GError *error = NULL;
-
     assert_false(cw_trajectories_read(path, list, &error));
     assert_message(error, *state,
                    "DIR/t.jsonl:1: expected one trajectory as JSON on each line, found an empty file");
@@ -327,7 +316,6 @@ static void test_a_missing_file_and_a_directory_are_reported(void **state)
   g_autofree char *path = g_build_filename(*state, "none.jsonl", NULL);
   GPtrArray *list = new_list();
   GError *error = NULL;
-
   assert_false(cw_trajectories_read(path, list, &error));
   assert_true(g_error_matches(error, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT));
   assert_message(error, *state, "DIR/none.jsonl: cannot open the trajectories: No such file or directory");

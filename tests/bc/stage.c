@@ -7,7 +7,6 @@ static gpointer fill(const CwRegisteredFeature *feature, const char *yaml)
   CwYamlNode *root = yaml ? cw_yaml_parse_text(yaml, "test.yaml", diagnostics) : NULL;
   gpointer options = cw_options_fill(&feature->options, root, NULL, feature->name, diagnostics);
   g_autofree char *complaints = cw_diagnostics_text(diagnostics);
-
   if (*complaints)
     fail_msg("%s", complaints);
   cw_yaml_free(root);
@@ -19,7 +18,6 @@ static const CwRegisteredFeature *find(CwRegistry *registry, CwFeatureKind kind,
 {
   GError *error = NULL;
   const CwRegisteredFeature *feature = cw_registry_find(registry, kind, name, &error);
-
   if (!feature)
     fail_msg("%s", error->message);
   return feature;
@@ -35,7 +33,6 @@ Stage *stage_open(const char *algorithm, const char *yaml, GPtrArray *trajectori
 {
   Stage *stage = g_new0(Stage, 1);
   GError *error = NULL;
-
   stage->registry = cw_registry_new(NULL);
   stage->feature = find(stage->registry, CW_FEATURE_ALGORITHM, algorithm);
   stage->options = fill(stage->feature, yaml);
@@ -62,7 +59,6 @@ void stage_free(Stage *stage)
   cw_policy_close(stage->reference);
   if (stage->policy_options) {
     CwOptionTable table = cw_policy_feature(stage->policy)->options;
-
     cw_policy_close(stage->policy);
     cw_options_free(&table, stage->policy_options);
   } else {
@@ -82,7 +78,6 @@ gboolean stage_update(Stage *stage)
 {
   gboolean done = FALSE;
   GError *error = NULL;
-
   cw_update_begin(stage->update, stage->index++, stage->trajectories, stage->episodes);
   if (!cw_algorithm_update(stage->algorithm, stage->update, &done, &error))
     fail_msg("%s", error->message);
@@ -95,7 +90,6 @@ char *stage_update_fails(Stage *stage, CwErrorCode code)
   gboolean done = FALSE;
   GError *error = NULL;
   char *message;
-
   cw_update_begin(stage->update, stage->index++, stage->trajectories, stage->episodes);
   assert_false(cw_algorithm_update(stage->algorithm, stage->update, &done, &error));
   assert_non_null(error);
@@ -122,11 +116,9 @@ CwTrajectory *add_trajectory(GPtrArray *list, const char *goal_id, const char *a
                              const Choice *choices, guint n_choices)
 {
   CwTrajectoryBuilder *builder = cw_trajectory_builder_new("train", list->len, goal_id, agent, list->len, 1);
-
   for (guint i = 0; i < n_choices; i++) {
     CwObservation observation = {sizeof observation, choices[i].text, choices[i].candidates, 0, NULL};
     CwOutcome outcome = {.struct_size = sizeof outcome, .reward = choices[i].reward};
-
     while (choices[i].candidates[observation.n_candidates])
       observation.n_candidates++;
     outcome.terminated = i + 1 == n_choices;
@@ -147,7 +139,6 @@ void assert_near(double value, double expected, double tolerance)
 GPtrArray *make_rows(guint n)
 {
   GPtrArray *list = new_trajectories();
-
   for (guint i = 0; i < n; i++) {
     g_autofree char *goal = g_strdup_printf("goal_%u", i);
     g_autofree char *a = g_strdup_printf("d%u", 3 * i);

@@ -1,5 +1,5 @@
-/* A stage of one algorithm without the runtime: options from YAML, a policy, its
- * frozen copy if the algorithm needs one, trajectories and episodes, and updates one by one. */
+/* A stage of one algorithm without the runtime: options from YAML, a policy, its frozen copy if the algorithm
+ * needs one, trajectories and episodes, and updates one by one. */
 #ifndef STAGE_H
 #define STAGE_H
 

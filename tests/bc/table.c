@@ -9,7 +9,6 @@ Table *new_table(void)
 {
   Table *table = g_new0(Table, 1);
   CwRandom *random = cw_random_new(1, "table", 0, 0);
-
   for (guint row = 0; row < TABLE_ROWS; row++) {
     table->values[row] = (float)cw_random_normal(random);
     for (guint k = 0; k < TABLE_COLUMNS; k++)
@@ -29,7 +28,6 @@ static gpointer table_open(gconstpointer options, guint32 seed, GError **error)
 static void table_close(gpointer policy)
 {
   Table *table = policy;
-
   if (table && table->frozen)
     g_free(table);
 }
@@ -37,7 +35,6 @@ static void table_close(gpointer policy)
 static gpointer table_clone_frozen(gpointer policy, GError **error)
 {
   Table *table = g_memdup2(policy, sizeof *table);
-
   (void)error;
   table->frozen = TRUE;
   return table;
@@ -46,7 +43,6 @@ static gpointer table_clone_frozen(gpointer policy, GError **error)
 static const char *const *table_describe(gpointer policy)
 {
   static const char *const facts[] = {NULL};
-
   (void)policy;
   return facts;
 }
@@ -67,7 +63,6 @@ static void read_table(const Table *table, const CwDecision *const *decisions, g
 {
   for (guint i = 0; i < n; i++) {
     guint row = row_of(decisions[i]);
-
     memcpy(logits, table->logits[row], decisions[i]->n_candidates * sizeof *logits);
     logits += decisions[i]->n_candidates;
     if (values)
@@ -79,7 +74,6 @@ static gboolean table_score(gpointer policy, const CwDecision *const *decisions,
                             float *values, GError **error)
 {
   Table *table = policy;
-
   (void)error;
   for (guint i = 0; i < n; i++)
     table->n_scored[row_of(decisions[i])]++;
@@ -92,7 +86,6 @@ static gboolean table_forward(gpointer policy, const CwDecision *const *decision
 {
   Table *table = policy;
   guint tokens = 0;
-
   (void)error;
   table->n_forwards++;
   table->n_rows = n;
@@ -110,7 +103,6 @@ static gboolean table_forward(gpointer policy, const CwDecision *const *decision
 static gboolean table_backward(gpointer policy, const float *dlogits, const float *dvalues, GError **error)
 {
   Table *table = policy;
-
   (void)error;
   for (guint i = 0; i < table->n_rows; i++) {
     for (guint k = 0; k < table->columns[i]; k++)
@@ -126,7 +118,6 @@ static gboolean table_step(gpointer policy, double learning_rate, double max_nor
 {
   Table *table = policy;
   double squares = 0, scale;
-
   (void)error;
   for (guint row = 0; row < TABLE_ROWS; row++) {
     squares += table->value_gradient[row] * table->value_gradient[row];

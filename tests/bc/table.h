@@ -1,6 +1,5 @@
-/* A policy that is a table: one logit per decision and candidate, one value per
- * decision, plain gradient descent. A decision's observation begins with its row, "d17".
- * It notes what was asked of it. */
+/* A policy that is a table: one logit per decision and candidate, one value per decision, plain gradient
+ * descent. A decision's observation begins with its row, "d17". It notes what was asked of it. */
 #ifndef TABLE_H
 #define TABLE_H
 

@@ -8,7 +8,6 @@ static double objective(const char *yaml, double value_coefficient)
 {
   Stage *stage = stage_new(yaml, make_rows(3), table_feature());
   double result;
-
   stage_update(stage);
   result = stage_metric(stage, "loss") + value_coefficient * stage_metric(stage, "value_loss");
   stage_free(stage);
@@ -29,7 +28,6 @@ static void test_the_gradient_is_that_of_the_loss_by_finite_differences(void **s
     for (guint k = 0; k <= 2 + row % 3; k++) {
       float *parameter = k == 2 + row % 3 ? &table->values[row] : &table->logits[row][k], before = *parameter;
       double high, low, gradient;
-
       *parameter = before + (float)h;
       high = objective(yaml, 0.5);
       *parameter = before - (float)h;
@@ -114,13 +112,11 @@ static void test_each_epoch_sees_each_decision_once_in_batches_of_one_size(void 
   Table *table = new_table();
   Stage *stage = stage_new("held_out: 0\nepochs: 2\nbatch_decisions: 8\n", make_rows(7), table_feature());
   guint last = 0;
-
   (void)state;
   assert_int_equal(cw_algorithm_expected_updates(stage->algorithm), 0); /* not known yet */
   for (guint update = 1; update <= 6; update++) {
     gboolean done = stage_update(stage);
     guint decisions = (guint)stage_metric(stage, "decisions");
-
     assert_int_equal(done, update == 6);
     assert_int_equal(decisions - last, 7); /* 21 decisions in three batches, not 8, 8, 5 */
     last = decisions;
@@ -141,7 +137,6 @@ static void test_the_order_of_an_epoch_differs_from_the_last(void **state)
   Table *table = new_table();
   Stage *stage = stage_new("held_out: 0\nepochs: 2\nbatch_decisions: 1\n", make_rows(7), table_feature());
   guint first[21], n_moved = 0;
-
   (void)state;
   for (guint i = 0; i < 42; i++) {
     stage_update(stage);
@@ -158,7 +153,6 @@ static void test_the_order_of_an_epoch_differs_from_the_last(void **state)
 static gint compare_backwards(gconstpointer a, gconstpointer b)
 {
   const CwTrajectory *x = *(CwTrajectory *const *)a, *y = *(CwTrajectory *const *)b;
-
   return (x->goal < y->goal) - (x->goal > y->goal);
 }
 
@@ -167,7 +161,6 @@ static void find_held_out(GPtrArray *trajectories, gboolean *held_out)
 {
   Table *table = new_table();
   Stage *stage = stage_new("held_out: 0.2\nepochs: 1\nbatch_decisions: 10\n", trajectories, table_feature());
-
   while (!stage_update(stage))
     ;
   for (guint row = 0; row < 90; row++) {
@@ -183,7 +176,6 @@ static void test_the_held_out_share_does_not_depend_on_the_order(void **state)
   GPtrArray *forwards = make_rows(30), *backwards = make_rows(30);
   gboolean first[90], second[90];
   guint n = 0;
-
   (void)state;
   g_ptr_array_sort(backwards, compare_backwards);
   assert_int_equal(((CwTrajectory *)backwards->pdata[0])->goal, 29);
@@ -201,13 +193,11 @@ static void test_trajectories_of_one_goal_are_held_out_together(void **state)
 {
   GPtrArray *list = new_trajectories();
   gboolean held_out[90];
-
   (void)state;
   for (guint i = 0; i < 90; i++) {
     g_autofree char *goal = g_strdup_printf("goal_%u", i / 9);
     g_autofree char *text = g_strdup_printf("d%u", i);
     const Choice choice = {text, {"u", "v"}, 0, 0};
-
     add_trajectory(list, goal, i % 2 ? "expert" : "rule", TRUE, &choice, 1);
   }
   find_held_out(list, held_out);
@@ -238,7 +228,6 @@ static void test_held_out_loss_and_accuracy_come_at_the_end_of_each_epoch(void *
     assert_near(stage_metric(stage, "accuracy"), 0, 0);
   } else {
     double loss = 3 + (log1p(exp(-3)) + log1p(2 * exp(-3)) + log1p(3 * exp(-3))) / 3;
-
     assert_near(stage_metric(stage, "held_out_accuracy"), 0, 0);
     assert_near(stage_metric(stage, "held_out_loss"), loss, 1e-6);
     assert_near(stage_metric(stage, "accuracy"), 1, 0);
@@ -297,7 +286,6 @@ static void assert_rates(const char *yaml, const double *expected)
   for (guint i = 0; i < 10; i++) {
     g_autofree char *text = g_strdup_printf("d%u", i);
     const Choice choice = {text, {"u", "v"}, 0, 0};
-
     add_trajectory(list, text, "expert", TRUE, &choice, 1);
   }
   stage = stage_new(all, list, table_feature());
@@ -317,7 +305,6 @@ static void test_schedules_and_warmup_give_their_rates(void **state)
   static const double warm[] = {0.5, 1, 1, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125};
   static const double all_warmup[] = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1};
   double cosine[10];
-
   (void)state;
   for (guint i = 0; i < 10; i++)
     cosine[i] = 0.5 * (1 + cos(G_PI * i / 10));

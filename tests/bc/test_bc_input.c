@@ -15,7 +15,6 @@ static void test_single_candidates_are_skipped_and_counted_or_kept(void **state)
     GPtrArray *list = make_rows(1);
     Table *table = new_table();
     Stage *stage;
-
     add_trajectory(list, "single", "expert", TRUE, &single, 1);
     stage = stage_new(yaml[kept], list, table_feature());
     assert_true(stage_update(stage));
@@ -47,7 +46,6 @@ static void test_only_the_wanted_trajectories_are_imitated(void **state)
     GPtrArray *list = new_trajectories();
     Table *table = new_table();
     Stage *stage;
-
     for (guint j = 0; j < 4; j++)
       add_trajectory(list, agents[j], agents[j], j < 3, &choices[j], 1);
     stage = stage_new(cases[i].yaml, list, table_feature());
@@ -64,7 +62,6 @@ static void assert_first_update_fails(const char *yaml, GPtrArray *list, CwError
   Table *table = new_table();
   Stage *stage = stage_new(yaml, list, table_feature());
   g_autofree char *message = stage_update_fails(stage, code);
-
   assert_string_equal(message, expected);
   assert_int_equal(table->n_steps, 0);
   stage_free(stage);
@@ -83,7 +80,6 @@ static void test_a_choice_out_of_range_is_reported(void **state)
 {
   GPtrArray *list = make_rows(3);
   CwStep *step = (CwStep *)((CwTrajectory *)list->pdata[2])->steps[1];
-
   (void)state;
   step->chosen = 3;
   assert_first_update_fails(
@@ -115,7 +111,6 @@ static void test_early_stop_needs_something_held_out(void **state)
   CwYamlNode *root = cw_yaml_parse_text("early_stop: 2\nheld_out: 0\n", "test.yaml", diagnostics);
   gpointer options = cw_options_fill(&stage->feature->options, root, NULL, "algorithm 'bc'", diagnostics);
   GError *error = NULL;
-
   (void)state;
   assert_int_equal(cw_diagnostics_count(diagnostics), 0);
   assert_null(cw_algorithm_open(stage->feature, options, &error));
@@ -141,7 +136,6 @@ static void test_a_logit_that_is_not_a_number_stops_before_the_step(void **state
   Table *table = new_table();
   Stage *stage = stage_new("held_out: 0\nbatch_decisions: 100\n", make_rows(2), table_feature());
   g_autofree char *message = NULL;
-
   (void)state;
   table->logits[0][1] = NAN;
   message = stage_update_fails(stage, CW_ERROR_NUMERIC);
@@ -158,7 +152,6 @@ static void test_an_infinite_loss_stops_before_the_step(void **state)
   Table *table = new_table();
   Stage *stage = stage_new("held_out: 0\nbatch_decisions: 100\n", make_rows(2), table_feature());
   g_autofree char *message = NULL;
-
   (void)state;
   table->logits[0][0] = -3e38f;
   table->logits[0][1] = 3e38f;
@@ -174,12 +167,10 @@ static void test_an_infinite_loss_stops_before_the_step(void **state)
 static void test_values_are_needed_only_with_a_coefficient(void **state)
 {
   static const char *const yaml[] = {"epochs: 1\n", "value_coefficient: 0.1\n"};
-
   (void)state;
   for (guint i = 0; i < 2; i++) {
     Table *table = new_table();
     Stage *stage = stage_new(yaml[i], make_rows(1), table_feature());
-
     assert_int_equal(cw_algorithm_needs(stage->feature, stage->options),
                      CW_NEEDS_TRAINING | CW_NEEDS_TRAJECTORIES | (i ? CW_NEEDS_VALUES : 0));
     stage_free(stage);
@@ -212,7 +203,6 @@ static void test_options_out_of_range_are_reported_together(void **state)
   for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
     g_autofree char *place = g_strdup_printf("test.yaml:%u:", i + 1);
     g_autofree char *complaint = g_strdup_printf(": error: %s in algorithm 'bc' is ", keys[i]);
-
     assert_true(g_str_has_prefix(lines[i], place));
     assert_non_null(strstr(lines[i], complaint));
   }

@@ -11,15 +11,12 @@ static GPtrArray *make_toy_task(guint n)
 {
   GPtrArray *list = new_trajectories();
   CwRandom *random = cw_random_new(3, "toy", 0, 0);
-
   for (guint i = 0; i < n; i++) {
     g_autofree char *goal = g_strdup_printf("goal_%u", i);
     char *texts[2];
     Choice choices[2];
-
     for (guint j = 0; j < 2; j++) {
       guint32 order[] = {0, 1, 2, 3, 4};
-
       cw_random_shuffle(random, order, 5);
       choices[j] = (Choice){NULL, {colours[order[0]], colours[order[1]], colours[order[2]]}, 0, 0};
       choices[j].chosen = cw_random_below(random, 3);
@@ -56,7 +53,6 @@ static void append_tensor(const char *name, const gint64 *shape, guint n_dimensi
                           float *gradient, gpointer data)
 {
   gint64 size = 1;
-
   (void)name, (void)gradient;
   for (guint i = 0; i < n_dimensions; i++)
     size *= shape[i];
@@ -67,12 +63,10 @@ static void append_tensor(const char *name, const gint64 *shape, guint n_dimensi
 static GByteArray *remains(const Stage *stage)
 {
   GByteArray *bytes = g_byte_array_new();
-
   cw_policy_visit_tensors(stage->policy, append_tensor, bytes);
   for (guint i = 0; i < cw_update_n_metrics(stage->update); i++) {
     const char *name = cw_update_metric_name(stage->update, i);
     double value = cw_update_metric_value(stage->update, i);
-
     g_byte_array_append(bytes, (const guint8 *)name, (guint)strlen(name));
     g_byte_array_append(bytes, (const guint8 *)&value, sizeof value);
   }
@@ -88,7 +82,6 @@ static Stage *open_resumable(GPtrArray *trajectories, const char *scratch)
 {
   Stage *stage = stage_new(resumable, trajectories, NULL);
   g_autofree char *folder = g_build_filename(scratch, "stage", NULL);
-
   cw_update_set_scratch(stage->update, folder);
   return stage;
 }
@@ -100,7 +93,6 @@ static Stage *stop_and_resume(Stage *stage, GPtrArray *trajectories, const char 
   GKeyFile *state = g_key_file_new(), *read = g_key_file_new();
   g_autofree char *text = NULL;
   g_autofree char *random = cw_random_save(stage->random);
-
   assert_true(cw_algorithm_save(stage->algorithm, state, NULL));
   assert_true(cw_policy_save(stage->policy, scratch, NULL));
   text = g_key_file_to_data(state, NULL, NULL);
@@ -123,11 +115,9 @@ static void test_a_stop_in_mid_epoch_continues_bit_by_bit(void **state)
   Stage *straight = stage_new(resumable, make_toy_task(20), NULL);
   Stage *stopped = open_resumable(make_toy_task(20), scratch);
   gboolean done = FALSE;
-
   (void)state;
   for (guint update = 0; !done; update++) {
     GByteArray *expected, *found;
-
     done = stage_update(straight);
     if (update == 0 || update == 3 || update == 5 || update == 9) /* start, middle, end of an epoch, later */
       stopped = stop_and_resume(stopped, make_toy_task(20), scratch);
@@ -150,7 +140,6 @@ static void test_a_stop_in_mid_epoch_continues_bit_by_bit(void **state)
 static GByteArray *weights_of(const Stage *stage)
 {
   GByteArray *bytes = g_byte_array_new();
-
   cw_policy_visit_tensors(stage->policy, append_tensor, bytes);
   return bytes;
 }
@@ -207,7 +196,6 @@ static void test_resuming_with_other_trajectories_is_refused(void **state)
   g_autofree char *scratch = g_dir_make_tmp("cartwright-test-XXXXXX", NULL);
   Stage *stage = stage_new(resumable, make_toy_task(20), NULL);
   g_autofree char *message = NULL;
-
   (void)state;
   stage_update(stage);
   stage = stop_and_resume(stage, make_toy_task(21), scratch);
@@ -225,7 +213,6 @@ static void test_a_state_with_a_gap_is_refused(void **state)
   Stage *stage = stage_new("epochs: 1\n", make_rows(1), table_feature());
   GKeyFile *saved = g_key_file_new();
   GError *error = NULL;
-
   (void)state;
   assert_true(cw_algorithm_save(stage->algorithm, saved, NULL));
   assert_true(g_key_file_remove_key(saved, "algorithm", "step", NULL));

@@ -18,14 +18,14 @@
 static inline int folder_make(void **state)
 {
   *state = g_dir_make_tmp("cartwright-bert-XXXXXX", NULL);
-  return *state == NULL;
+  return *!state;
 }
 
 static inline int folder_remove(void **state)
 {
   GDir *folder = g_dir_open(*state, 0, NULL);
   const char *name;
-  while ((name = g_dir_read_name(folder)) != NULL) {
+  while ((name = g_dir_read_name(folder))) {
     char *file = g_build_filename(*state, name, NULL);
     g_unlink(file);
     g_free(file);

@@ -318,7 +318,7 @@ static void test_spoilt_files_are_refused_or_read(void **state)
           g_file_set_contents_full(path, bytes, (gssize)length, G_FILE_SET_CONTENTS_NONE, 0600, NULL));
       GError *error = NULL;
       BertPytorch *checkpoint = bert_pytorch_open(path, &error);
-      assert_true((checkpoint != NULL) == (error == NULL));
+      assert_true((checkpoint != NULL) == (!error));
       if (checkpoint) {
         n_read += look_at(checkpoint) > 0;
         bert_pytorch_close(checkpoint);
@@ -358,7 +358,7 @@ static void test_spoilt_pickles_are_refused_or_read(void **state)
       spoil(random, bytes, &length);
       GError *error = NULL;
       BertPickle *pickle = bert_pickle_read(bytes, length, "x", &used, &error);
-      assert_true((pickle != NULL) == (error == NULL));
+      assert_true((pickle != NULL) == (!error));
       assert_true(used <= length);
       bert_pickle_free(pickle);
       g_clear_error(&error);

@@ -87,7 +87,7 @@ static void test_writing_is_deterministic_and_leaves_nothing_beside(void **state
   assert_int_equal(a_length, b_length);
   assert_memory_equal(a, b, a_length);
   GDir *folder = g_dir_open(*state, 0, NULL);
-  for (const char *name = g_dir_read_name(folder); name != NULL; name = g_dir_read_name(folder)) {
+  for (const char *name = g_dir_read_name(folder); name; name = g_dir_read_name(folder)) {
     assert_true(g_str_has_suffix(name, ".safetensors"));
   }
   g_dir_close(folder);

@@ -69,9 +69,8 @@ static void test_ids_are_huggingfaces(void **state)
       const json_t *most = json_object_get(item, "max_tokens");
       gboolean right = g_strcmp0(json_string_value(json_object_get(item, "side")), "right") == 0;
       g_array_set_size(ids, 0);
-      guint n =
-          bert_tokenizer_encode(tokenizer, text, most != NULL ? (guint)json_integer_value(most) : G_MAXUINT,
-                                right ? BERT_TRUNCATE_RIGHT : BERT_TRUNCATE_LEFT, ids);
+      guint n = bert_tokenizer_encode(tokenizer, text, most ? (guint)json_integer_value(most) : G_MAXUINT,
+                                      right ? BERT_TRUNCATE_RIGHT : BERT_TRUNCATE_LEFT, ids);
       assert_int_equal(n, ids->len);
       assert_ids(json_object_get(item, "ids"), ids, text);
       n_cases++;
@@ -181,7 +180,7 @@ static void test_extra_tokens_follow_the_vocabulary_unless_it_has_them(void **st
                                          NULL};
   for (guint32 i = 0; i <= 10; i++) {
     guint32 id;
-    if (expected[i] == NULL) {
+    if (!expected[i]) {
       assert_null(bert_tokenizer_token(tokenizer, i));
       continue;
     }

@@ -320,7 +320,7 @@ static void test_a_bare_pretrained_encoder_gets_a_head_and_rows(void **state)
   for (guint i = 0; i < fake.tensors->len; i++) {
     BertTensor *tensor = &g_array_index(fake.tensors, BertTensor, i);
     char **parts = g_strsplit(tensor->name + strlen("bert."), "LayerNorm.weight", 2);
-    char *name = parts[1] != NULL ? g_strconcat(parts[0], "LayerNorm.gamma", NULL) : g_strdup(parts[0]);
+    char *name = parts[1] ? g_strconcat(parts[0], "LayerNorm.gamma", NULL) : g_strdup(parts[0]);
     g_ptr_array_add(fake.names, name);
     g_strfreev(parts);
     tensor->name = name;

@@ -1,5 +1,5 @@
-/* What the tests of bert_cpu share: options with their defaults, decisions, a
- * policy on the tiny model of this folder with random weights. */
+/* What the tests of bert_cpu share: options with their defaults, decisions, a policy on the tiny model of
+ * this folder with random weights. */
 #ifndef TEST_BERT_CPU_FIXTURE_H
 #define TEST_BERT_CPU_FIXTURE_H
 

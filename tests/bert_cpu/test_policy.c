@@ -323,7 +323,7 @@ static void visit(const char *name, const gint64 *shape, guint n_dimensions, flo
     n *= (gsize)shape[i];
   assert_non_null(name);
   found->n_tensors++;
-  found->n_frozen += gradient == NULL;
+  found->n_frozen += !gradient;
   found->n_elements += n;
   weights[n - 1] += 1; /* takes effect */
 }

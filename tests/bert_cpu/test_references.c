@@ -1,5 +1,5 @@
-/* bert_cpu against PyTorch and transformers (make_references.py): token ids, logits, values, every
- * gradient and ten optimiser steps, in 64-bit floating point there. */
+/* bert_cpu against PyTorch and transformers (make_references.py): token ids, logits, values, every gradient
+ * and ten optimiser steps, in 64-bit floating point there. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -149,8 +149,8 @@ static void assert_near(const char *what, guint i, double found, double expected
     fail_msg("%s %u is %.9g, not %.9g", what, i, found, expected);
 }
 
-/* A softmax does not see a constant, so gradients of these are zero but for rounding, and ten steps
- * of AdamW go where rounding leads. */
+/* A softmax does not see a constant, so gradients of these are zero but for rounding, and ten steps of AdamW
+ * go where rounding leads. */
 static gboolean is_free(const char *name)
 {
   return g_str_has_suffix(name, "key.bias") || g_str_equal(name, "linear_2.bias");

@@ -1,6 +1,5 @@
-/* Every tests/config/bad/NAME.yaml is refused with exactly the text of
- * NAME.expected: one test each. Run with UPDATE_EXPECTED=1 to write the expected
- * files anew, and read the difference before you commit it. */
+/* Every tests/config/bad/NAME.yaml is refused with exactly the text of NAME.expected: one test each. Run with
+ * UPDATE_EXPECTED=1 to write the expected files anew, and read the difference before you commit it. */
 #include "tests/config/experiments.h"
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-/* Experiments that are in order: defaults, overrides, the resolved text and its
- * origins, the fingerprint, and what a resume may and may not change. */
+/* Experiments that are in order: defaults, overrides, the resolved text and its origins, the fingerprint, and
+ * what a resume may and may not change. */
 #include "tests/config/experiments.h"
 #include <cartwright/error.h>
 #include <setjmp.h>
@@ -212,7 +212,7 @@ static void assert_resume(const char *set, const char *expected)
   CwExperiment *saved = load_text(whole, NULL), *changed = load_text(whole, sets);
   gboolean same = cw_experiment_check_resume(changed, saved->resolved, "run/config.yaml", &error);
   assert_int_equal(same, strcmp(saved->fingerprint, changed->fingerprint) == 0);
-  assert_int_equal(same, expected == NULL);
+  assert_int_equal(same, !expected);
   if (expected) {
     g_autofree char *message = g_strdup_printf(
         "run/config.yaml: this run cannot be resumed with other values: %s. Set them back, or start a "

@@ -1,5 +1,5 @@
-/* Options: strict scalars, all complaints of a mapping at once, the self check
- * of a table, and tables as text. */
+/* Options: strict scalars, all complaints of a mapping at once, the self check of a table, and tables as
+ * text. */
 #include "core/config/options.h"
 #include "core/config/scalars.h"
 #include <math.h>

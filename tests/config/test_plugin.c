@@ -1,6 +1,5 @@
-/* A plugin whose features exist only to be named in configurations: option
- * tables and capabilities are real, but nothing is ever opened. An algorithm is
- * asked what it needs; every other slot refuses. */
+/* A plugin whose features exist only to be named in configurations: option tables and capabilities are real,
+ * but nothing is ever opened. An algorithm is asked what it needs; every other slot refuses. */
 #include <cartwright/cartwright.h>
 #include <stddef.h>
 

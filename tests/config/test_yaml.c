@@ -1,5 +1,5 @@
-/* The YAML reader: what it accepts, where it says things are, and the whole
- * message of everything it refuses. */
+/* The YAML reader: what it accepts, where it says things are, and the whole message of everything it refuses.
+ */
 #include "core/config/yaml.h"
 #include <setjmp.h>
 #include <stdarg.h>

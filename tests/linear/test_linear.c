@@ -20,7 +20,6 @@ static const CwDecision decision = {sizeof decision, "I want a red cotton shirt,
 static LinearModel *random_model(void)
 {
   LinearModel *model = linear_model_new(BUCKETS, FALSE);
-
   linear_model_randomize(model, 7, 0.5);
   return model;
 }
@@ -31,7 +30,6 @@ static guint count_words(const char *text)
 {
   LinearWords words;
   guint n;
-
   linear_words_init(&words, text, FALSE);
   n = words.n;
   linear_words_clear(&words);
@@ -51,7 +49,6 @@ static void test_words_are_distinct_and_in_lower_case(void **state)
 static void test_shared_words_are_counted_in_any_order(void **state)
 {
   LinearWords a, b, none;
-
   (void)state;
   linear_words_init(&a, "one two three", FALSE);
   linear_words_init(&b, "three, four; ONE", TRUE);
@@ -72,7 +69,6 @@ static void test_zero_weights_score_zero(void **state)
   LinearModel *model = linear_model_new(BUCKETS, FALSE);
   LinearInput input;
   float logits[3] = {1, 1, 1}, value = 1;
-
   (void)state;
   linear_input_init(&input, &decision);
   linear_model_forward(model, &input, logits, &value);
@@ -89,7 +85,6 @@ static void test_overlap_weights_count_shared_words(void **state)
   const CwDecision choice = {sizeof choice, "a red shirt", candidates, 4};
   LinearInput input;
   float logits[4];
-
   (void)state;
   linear_input_init(&input, &choice);
   overlap[0] = 1;
@@ -107,27 +102,24 @@ static double objective(const LinearModel *model, const LinearInput *input)
 {
   static const double w[3] = {0.7, -1.1, 0.4};
   float logits[3], value;
-
   linear_model_forward(model, input, logits, &value);
   return w[0] * logits[0] + w[1] * logits[1] + w[2] * logits[2] - 0.9 * value;
 }
 
-/* The model is linear in its weights, so a difference over a wide step is exact
- * but for rounding: every single weight is tried. */
+/* The model is linear in its weights, so a difference over a wide step is exact but for rounding: every
+ * single weight is tried. */
 static void test_every_gradient_matches_its_difference(void **state)
 {
   const float dlogits[3] = {0.7f, -1.1f, 0.4f};
   LinearModel *model = random_model();
   LinearInput input;
   gsize i, n_nonzero = 0;
-
   (void)state;
   linear_input_init(&input, &decision);
   linear_model_backward(model, &input, dlogits, -0.9f);
   for (i = 0; i < model->n_parameters; i++) {
     float weight = model->weights[i];
     double above, below;
-
     model->weights[i] = weight + 1;
     above = objective(model, &input);
     model->weights[i] = weight - 1;
@@ -148,7 +140,6 @@ static void test_first_step_moves_each_weight_by_the_learning_rate(void **state)
   const LinearAdam adam = {0.9, 0.999, 1e-8, 0};
   LinearModel *model = linear_model_new(BUCKETS, FALSE);
   double norm;
-
   (void)state;
   model->gradient[3] = 30;
   model->gradient[5] = -40;
@@ -166,7 +157,6 @@ static void test_weight_decay_shrinks_weights_without_gradient(void **state)
 {
   const LinearAdam adam = {0.9, 0.999, 1e-8, 0.5};
   LinearModel *model = linear_model_new(BUCKETS, FALSE);
-
   (void)state;
   model->weights[2] = 4;
   assert_true(linear_model_step(model, &adam, 0.1, 0, NULL, NULL));
@@ -180,7 +170,6 @@ static void test_bad_gradient_is_named_and_changes_nothing(void **state)
   LinearModel *model = random_model();
   float *before = g_memdup2(model->weights, model->n_parameters * sizeof(float));
   GError *error = NULL;
-
   (void)state;
   model->gradient[linear_tensor_start(model, LINEAR_OVERLAP) + 1] = INFINITY;
   assert_false(linear_model_step(model, &adam, 0.1, 1, NULL, &error));
@@ -198,7 +187,6 @@ static void test_bad_gradient_is_named_and_changes_nothing(void **state)
 static void test_equal_seeds_give_equal_weights(void **state)
 {
   LinearModel *a = random_model(), *b = random_model();
-
   (void)state;
   assert_memory_equal(a->weights, b->weights, a->n_parameters * sizeof(float));
   linear_model_randomize(b, 8, 0.5);
@@ -212,11 +200,8 @@ static void test_equal_seeds_give_equal_weights(void **state)
 static void forget_directory(char *directory)
 {
   static const char *const names[] = {"weights.bin", "optimizer.bin"};
-  guint i;
-
-  for (i = 0; i < G_N_ELEMENTS(names); i++) {
+  for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
     char *path = g_build_filename(directory, names[i], NULL);
-
     g_remove(path);
     g_free(path);
   }
@@ -230,7 +215,6 @@ static LinearModel *trained_model(void)
   const float dlogits[3] = {0.7f, -1.1f, 0.4f};
   LinearModel *model = random_model();
   LinearInput input;
-
   linear_input_init(&input, &decision);
   linear_model_backward(model, &input, dlogits, 1);
   linear_model_step(model, &adam, 0.1, 0, NULL, NULL);
@@ -243,7 +227,6 @@ static void test_saved_model_comes_back_bit_for_bit(void **state)
   char *directory = g_dir_make_tmp("linear-XXXXXX", NULL);
   LinearModel *model = trained_model(), *other = linear_model_new(BUCKETS, FALSE);
   gsize size = model->n_parameters * sizeof(float);
-
   (void)state;
   other->gradient[1] = 5;
   assert_true(linear_model_save(model, directory, NULL));
@@ -264,7 +247,6 @@ static void test_model_of_another_size_is_refused(void **state)
   LinearModel *model = random_model(), *other = linear_model_new(2 * BUCKETS, FALSE);
   GError *error = NULL;
   char *message;
-
   (void)state;
   assert_true(linear_model_save(model, directory, NULL));
   assert_false(linear_model_load(other, directory, &error));
@@ -287,7 +269,6 @@ static void assert_load_fails(const char *content, gsize length, const char *com
   char *message = g_strdup_printf("%s: %s", path, complaint);
   LinearModel *model = linear_model_new(2, FALSE);
   GError *error = NULL;
-
   assert_true(linear_model_save(model, directory, NULL));
   assert_true(g_file_set_contents(path, content, (gssize)length, NULL));
   model->weights[0] = 3;
@@ -324,7 +305,6 @@ static void test_missing_file_is_named(void **state)
 {
   LinearModel *model = linear_model_new(2, FALSE);
   GError *error = NULL;
-
   (void)state;
   assert_false(linear_model_load(model, "/nonexistent", &error));
   assert_true(g_str_has_prefix(error->message, "/nonexistent/weights.bin: cannot be read: "));
@@ -343,17 +323,15 @@ typedef struct {
 static int find_plugin(void **state)
 {
   Plugin *plugin = g_new0(Plugin, 1);
-
   plugin->registry = cw_registry_new(NULL);
   plugin->feature = cw_registry_find(plugin->registry, CW_FEATURE_POLICY, "linear", NULL);
   *state = plugin;
-  return plugin->feature == NULL;
+  return !plugin->feature;
 }
 
 static int forget_plugin(void **state)
 {
   Plugin *plugin = *state;
-
   cw_registry_free(plugin->registry);
   g_free(plugin);
   return 0;
@@ -378,7 +356,6 @@ static void test_buckets_must_be_a_power_of_two(void **state)
   Plugin *plugin = *state;
   gpointer options = options_of(plugin, "buckets: 1000");
   GError *error = NULL;
-
   assert_null(cw_policy_open(plugin->feature, options, 1, &error));
   assert_string_equal(error->message,
                       "policy 'linear': buckets: expected a power of two, found 1000; 32768 is one");
@@ -395,16 +372,14 @@ static double learn(CwPolicy *policy, guint n_updates)
   static const CwDecision blue = {sizeof blue, "I want the blue one", buttons, 3};
   static const CwDecision *const both[] = {&red, &blue};
   double loss = 0;
-  guint i, j, k;
-
-  for (i = 0; i < n_updates; i++) {
+  guint j;
+  for (guint i = 0; i < n_updates; i++) {
     float logits[6], dlogits[6];
-
     assert_true(cw_policy_forward(policy, both, 2, logits, NULL, NULL));
     for (loss = 0, j = 0; j < 2; j++) {
       cw_log_softmax(logits + 3 * j, 3, logits + 3 * j);
       loss -= logits[3 * j + j];
-      for (k = 0; k < 3; k++)
+      for (guint k = 0; k < 3; k++)
         dlogits[3 * j + k] = expf(logits[3 * j + k]) - (k == j);
     }
     assert_true(cw_policy_backward(policy, dlogits, NULL, NULL));
@@ -418,7 +393,6 @@ static void test_it_learns_to_choose_what_is_asked_for(void **state)
   Plugin *plugin = *state;
   gpointer options = options_of(plugin, "{}");
   CwPolicy *policy = cw_policy_open(plugin->feature, options, 1, NULL);
-
   assert_true(learn(policy, 1) > 2);
   assert_true(learn(policy, 60) < 0.1);
   cw_policy_close(policy);
@@ -431,7 +405,6 @@ static void test_two_runs_are_bit_for_bit_the_same(void **state)
   gpointer options = options_of(plugin, "{initial_scale: 0.1, weight_decay: 0.01}");
   CwPolicy *a = cw_policy_open(plugin->feature, options, 5, NULL);
   CwPolicy *b = cw_policy_open(plugin->feature, options, 5, NULL);
-
   assert_true(learn(a, 20) == learn(b, 20));
   cw_policy_close(a);
   cw_policy_close(b);

@@ -1,5 +1,5 @@
-/* The conformance suites must be able to fail: real plugins, each with one slot
- * replaced by a faulty one, and the check that has to notice. */
+/* The conformance suites must be able to fail: real plugins, each with one slot replaced by a faulty one, and
+ * the check that has to notice. */
 #include "core/plugin/check.h"
 
 #include <math.h>
@@ -25,7 +25,7 @@ static int find_plugins(void **state)
   sound.environment = cw_registry_find(sound.registry, CW_FEATURE_ENVIRONMENT, "skeleton_environment", NULL);
   sound.policy = cw_registry_find(sound.registry, CW_FEATURE_POLICY, "linear", NULL);
   sound.algorithm = cw_registry_find(sound.registry, CW_FEATURE_ALGORITHM, "skeleton_algorithm", NULL);
-  return sound.environment == NULL || sound.policy == NULL || sound.algorithm == NULL;
+  return !sound.environment || !sound.policy || !sound.algorithm;
 }
 
 static int forget_plugins(void **state)
@@ -48,10 +48,9 @@ static void assert_noticed(const CwRegisteredFeature *feature, const char *optio
 {
   GString *failures = g_string_new(NULL);
   GError *error = NULL;
-
   assert_false(cw_check_feature(sound.registry, feature, options, "options", note, failures, &error));
   assert_true(g_error_matches(error, CW_PLUGIN_ERROR, CW_ERROR_FAILED));
-  if (strstr(failures->str, failure) == NULL)
+  if (!strstr(failures->str, failure))
     fail_msg("expected \"%s\" among:\n%s", failure, failures->str);
   g_error_free(error);
   g_string_free(failures, TRUE);
@@ -60,7 +59,6 @@ static void assert_noticed(const CwRegisteredFeature *feature, const char *optio
 static void assert_environment_noticed(const CwEnvironmentVtable *vtable, const char *failure)
 {
   CwRegisteredFeature feature = *sound.environment;
-
   feature.vtable.environment = vtable;
   assert_noticed(&feature, NULL, failure);
 }
@@ -68,7 +66,6 @@ static void assert_environment_noticed(const CwEnvironmentVtable *vtable, const 
 static void assert_policy_noticed(const CwPolicyVtable *vtable, const char *failure)
 {
   CwRegisteredFeature feature = *sound.policy;
-
   feature.vtable.policy = vtable;
   assert_noticed(&feature, "buckets: 1024\ninitial_scale: 0.5\n", failure);
 }
@@ -76,7 +73,6 @@ static void assert_policy_noticed(const CwPolicyVtable *vtable, const char *fail
 static void assert_algorithm_noticed(const CwAlgorithmVtable *vtable, const char *failure)
 {
   CwRegisteredFeature feature = *sound.algorithm;
-
   feature.vtable.algorithm = vtable;
   assert_noticed(&feature, "updates: 10\nepisodes: 4\n", failure);
 }
@@ -92,7 +88,6 @@ static gboolean printing_step(gpointer session, guint candidate, CwOutcome *outc
 static void test_printing_is_noticed(void **state)
 {
   CwEnvironmentVtable vtable = *sound.environment->vtable.environment;
-
   (void)state;
   vtable.step = printing_step;
   assert_environment_noticed(&vtable, "standard_output_is_left_alone: texts_are_utf8 printed \"stepping");
@@ -109,7 +104,6 @@ static gboolean gambling_reset(gpointer session, const char *split, gint64 goal,
 static void test_global_generator_is_noticed(void **state)
 {
   CwEnvironmentVtable vtable = *sound.environment->vtable.environment;
-
   (void)state;
   vtable.reset = gambling_reset;
   assert_environment_noticed(&vtable,
@@ -122,7 +116,6 @@ static gboolean moody_reset(gpointer session, const char *split, gint64 goal, Cw
                             GError **error)
 {
   static guint64 mood;
-
   cw_random_restart(random, 1, "mood", mood++, 0);
   return sound.environment->vtable.environment->reset(session, split, goal, random, error);
 }
@@ -130,7 +123,6 @@ static gboolean moody_reset(gpointer session, const char *split, gint64 goal, Cw
 static void test_episode_of_its_own_mind_is_noticed(void **state)
 {
   CwEnvironmentVtable vtable = *sound.environment->vtable.environment;
-
   (void)state;
   vtable.reset = moody_reset;
   assert_environment_noticed(&vtable,
@@ -141,7 +133,6 @@ static void test_episode_of_its_own_mind_is_noticed(void **state)
 static gboolean endless_step(gpointer session, guint candidate, CwOutcome *outcome, GError **error)
 {
   gboolean stepped = sound.environment->vtable.environment->step(session, candidate, outcome, error);
-
   outcome->terminated = FALSE;
   return stepped;
 }
@@ -149,7 +140,6 @@ static gboolean endless_step(gpointer session, guint candidate, CwOutcome *outco
 static void test_endless_episode_is_noticed(void **state)
 {
   CwEnvironmentVtable vtable = *sound.environment->vtable.environment;
-
   (void)state;
   vtable.step = endless_step;
   assert_environment_noticed(
@@ -159,14 +149,12 @@ static void test_endless_episode_is_noticed(void **state)
 static gboolean lenient_step(gpointer session, guint candidate, CwOutcome *outcome, GError **error)
 {
   const CwEnvironmentVtable *vtable = sound.environment->vtable.environment;
-
   return vtable->step(session, candidate, outcome, NULL) || vtable->step(session, 0, outcome, error);
 }
 
 static void test_accepted_wrong_candidate_is_noticed(void **state)
 {
   CwEnvironmentVtable vtable = *sound.environment->vtable.environment;
-
   (void)state;
   vtable.step = lenient_step;
   assert_environment_noticed(&vtable,
@@ -177,7 +165,6 @@ static void test_accepted_wrong_candidate_is_noticed(void **state)
 static gboolean garbled_observe(gpointer session, CwObservation *observation, GError **error)
 {
   gboolean observed = sound.environment->vtable.environment->observe(session, observation, error);
-
   observation->instruction = "colour\xff";
   return observed;
 }
@@ -185,7 +172,6 @@ static gboolean garbled_observe(gpointer session, CwObservation *observation, GE
 static void test_text_that_is_not_utf8_is_noticed(void **state)
 {
   CwEnvironmentVtable vtable = *sound.environment->vtable.environment;
-
   (void)state;
   vtable.observe = garbled_observe;
   assert_environment_noticed(&vtable,
@@ -195,7 +181,6 @@ static void test_text_that_is_not_utf8_is_noticed(void **state)
 static const char *const *odd_description(gpointer object)
 {
   static const char *const odd[] = {"game", "ball", "left over", NULL};
-
   (void)object;
   return odd;
 }
@@ -203,7 +188,6 @@ static const char *const *odd_description(gpointer object)
 static void test_description_without_pairs_is_noticed(void **state)
 {
   CwEnvironmentVtable vtable = *sound.environment->vtable.environment;
-
   (void)state;
   vtable.describe = odd_description;
   assert_environment_noticed(&vtable,
@@ -220,7 +204,6 @@ static gint lost_script(gpointer session, const char *script, GError **error)
 static void test_script_outside_of_the_candidates_is_noticed(void **state)
 {
   CwEnvironmentVtable vtable = *sound.environment->vtable.environment;
-
   (void)state;
   vtable.scripted_action = lost_script;
   assert_environment_noticed(&vtable, "scripts_finish: script 'expert' takes candidate 77 of 5\n");
@@ -236,7 +219,6 @@ static gpointer no_environment(gconstpointer options, guint32 seed, GError **err
 static void test_environment_that_does_not_open_is_noticed(void **state)
 {
   CwEnvironmentVtable vtable = *sound.environment->vtable.environment;
-
   (void)state;
   vtable.open = no_environment;
   assert_environment_noticed(&vtable,
@@ -254,7 +236,6 @@ static gboolean steep_backward(gpointer policy, const float *dlogits, const floa
 static void test_forgotten_gradient_is_noticed(void **state)
 {
   CwPolicyVtable vtable = *sound.policy->vtable.policy;
-
   (void)state;
   vtable.backward = steep_backward;
   assert_policy_noticed(&vtable, "gradients_match_finite_differences: element ");
@@ -264,7 +245,6 @@ static gboolean crowded_score(gpointer policy, const CwDecision *const *decision
                               float *logits, float *values, GError **error)
 {
   gboolean scored = sound.policy->vtable.policy->score(policy, decisions, n_decisions, logits, values, error);
-
   logits[0] += (float)n_decisions;
   return scored;
 }
@@ -272,7 +252,6 @@ static gboolean crowded_score(gpointer policy, const CwDecision *const *decision
 static void test_scores_that_depend_on_the_batch_are_noticed(void **state)
 {
   CwPolicyVtable vtable = *sound.policy->vtable.policy;
-
   (void)state;
   vtable.score = crowded_score;
   assert_policy_noticed(&vtable, "batch_does_not_change_scores: the logits of ");
@@ -288,7 +267,6 @@ static gboolean unclipped_step(gpointer policy, double learning_rate, double max
 static void test_missing_clip_is_noticed(void **state)
 {
   CwPolicyVtable vtable = *sound.policy->vtable.policy;
-
   (void)state;
   vtable.step = unclipped_step;
   assert_policy_noticed(&vtable,
@@ -308,7 +286,6 @@ static gboolean messy_step(gpointer policy, double learning_rate, double max_nor
 {
   const CwPolicyVtable *vtable = sound.policy->vtable.policy;
   gboolean stepped = vtable->step(policy, learning_rate, max_norm, gradient_norm, error);
-
   vtable->visit_tensors(policy, leave_gradient, NULL);
   return stepped;
 }
@@ -316,7 +293,6 @@ static gboolean messy_step(gpointer policy, double learning_rate, double max_nor
 static void test_gradients_left_over_are_noticed(void **state)
 {
   CwPolicyVtable vtable = *sound.policy->vtable.policy;
-
   (void)state;
   vtable.step = messy_step;
   assert_policy_noticed(&vtable,
@@ -336,7 +312,6 @@ static gboolean forgiving_step(gpointer policy, double learning_rate, double max
                                GError **error)
 {
   const CwPolicyVtable *vtable = sound.policy->vtable.policy;
-
   vtable->visit_tensors(policy, drop_nan, NULL);
   return vtable->step(policy, learning_rate, max_norm, gradient_norm, error);
 }
@@ -344,7 +319,6 @@ static gboolean forgiving_step(gpointer policy, double learning_rate, double max
 static void test_swallowed_nan_is_noticed(void **state)
 {
   CwPolicyVtable vtable = *sound.policy->vtable.policy;
-
   (void)state;
   vtable.step = forgiving_step;
   assert_policy_noticed(&vtable, "bad_gradient_changes_no_weight: step took a gradient that is nan\n");
@@ -359,7 +333,6 @@ static gboolean idle_load(gpointer policy, const char *directory, GError **error
 static void test_load_that_does_nothing_is_noticed(void **state)
 {
   CwPolicyVtable vtable = *sound.policy->vtable.policy;
-
   (void)state;
   vtable.load = idle_load;
   assert_policy_noticed(&vtable,
@@ -372,14 +345,12 @@ static gboolean forgetful_load(gpointer policy, const char *directory, GError **
 {
   const CwPolicyVtable *vtable = sound.policy->vtable.policy;
   gboolean loaded = vtable->load(policy, directory, error);
-
   return loaded && vtable->step(policy, 0, 0, NULL, error);
 }
 
 static void test_lost_optimiser_state_is_noticed(void **state)
 {
   CwPolicyVtable vtable = *sound.policy->vtable.policy;
-
   (void)state;
   vtable.load = forgetful_load;
   assert_policy_noticed(&vtable,
@@ -398,7 +369,6 @@ static gboolean talkative_update(gpointer algorithm, CwUpdate *update, gboolean 
 static void test_undeclared_metric_is_noticed(void **state)
 {
   CwAlgorithmVtable vtable = *sound.algorithm->vtable.algorithm;
-
   (void)state;
   vtable.update = talkative_update;
   assert_algorithm_noticed(&vtable,
@@ -420,7 +390,6 @@ static void test_metric_that_never_comes_is_mentioned(void **state)
   CwAlgorithmVtable vtable = *sound.algorithm->vtable.algorithm;
   CwRegisteredFeature feature = *sound.algorithm;
   GString *skips = g_string_new(NULL);
-
   (void)state;
   vtable.metrics = names;
   feature.vtable.algorithm = &vtable;
@@ -435,7 +404,6 @@ static void test_metric_that_never_comes_is_mentioned(void **state)
 static gboolean restless_update(gpointer algorithm, CwUpdate *update, gboolean *done, GError **error)
 {
   gboolean updated = sound.algorithm->vtable.algorithm->update(algorithm, update, done, error);
-
   *done = FALSE;
   return updated;
 }
@@ -443,7 +411,6 @@ static gboolean restless_update(gpointer algorithm, CwUpdate *update, gboolean *
 static void test_run_without_end_is_noticed(void **state)
 {
   CwAlgorithmVtable vtable = *sound.algorithm->vtable.algorithm;
-
   (void)state;
   vtable.update = restless_update;
   assert_algorithm_noticed(&vtable,
@@ -460,7 +427,6 @@ static gboolean forgetful_restore(gpointer algorithm, GKeyFile *state, GError **
 static void test_forgotten_state_is_noticed(void **state)
 {
   CwAlgorithmVtable vtable = *sound.algorithm->vtable.algorithm;
-
   (void)state;
   vtable.load = forgetful_restore;
   assert_algorithm_noticed(
@@ -471,7 +437,6 @@ static void test_forgotten_state_is_noticed(void **state)
 static gboolean not_a_number_update(gpointer algorithm, CwUpdate *update, gboolean *done, GError **error)
 {
   gboolean updated = sound.algorithm->vtable.algorithm->update(algorithm, update, done, error);
-
   cw_update_metric(update, "loss", NAN);
   return updated;
 }
@@ -479,7 +444,6 @@ static gboolean not_a_number_update(gpointer algorithm, CwUpdate *update, gboole
 static void test_metric_that_is_no_number_is_noticed(void **state)
 {
   CwAlgorithmVtable vtable = *sound.algorithm->vtable.algorithm;
-
   (void)state;
   vtable.update = not_a_number_update;
   assert_algorithm_noticed(&vtable,
@@ -497,7 +461,6 @@ static gboolean patient_update(gpointer algorithm, CwUpdate *update, gboolean *d
 static void test_waiting_for_ever_is_noticed(void **state)
 {
   CwAlgorithmVtable vtable = *sound.algorithm->vtable.algorithm;
-
   (void)state;
   vtable.update = patient_update;
   assert_algorithm_noticed(&vtable,
@@ -511,7 +474,6 @@ static void test_wrong_options_are_reported_before_any_check(void **state)
 {
   GString *failures = g_string_new(NULL);
   GError *error = NULL;
-
   (void)state;
   assert_false(cw_check_feature(sound.registry, sound.policy, "bucket: 8\n", "here", note, failures, &error));
   assert_true(g_error_matches(error, CW_CONFIG_ERROR, CW_ERROR_CONFIGURATION));
@@ -528,7 +490,6 @@ static void test_plugin_with_failures_says_how_many(void **state)
   CwRegisteredFeature feature = *sound.policy;
   GString *failures = g_string_new(NULL);
   GError *error = NULL;
-
   (void)state;
   vtable.step = unclipped_step;
   feature.vtable.policy = &vtable;
@@ -541,7 +502,6 @@ static void test_plugin_with_failures_says_how_many(void **state)
 static void test_plugin_that_does_not_load_is_reported(void **state)
 {
   GError *error = NULL;
-
   (void)state;
   assert_false(cw_check_plugin(sound.registry, "/nonexistent.so", NULL, note, NULL, &error));
   assert_string_equal(error->message,

@@ -1,7 +1,6 @@
-/* The conformance suite of its kind over every plugin of the build tree. The
- * options a plugin is tried with stand in tests/plugin/conformance/PLUGIN.yaml,
- * if it needs any; paths there are relative to the root of the sources. A first
- * line "# needs: PATH" skips the plugin when there is no such file. */
+/* The conformance suite of its kind over every plugin of the build tree. The options a plugin is tried with
+ * stand in tests/plugin/conformance/PLUGIN.yaml, if it needs any; paths there are relative to the root of the
+ * sources. A first line "# needs: PATH" skips the plugin when there is no such file. */
 #include "core/plugin/check.h"
 #include "core/plugin/search_path.h"
 
@@ -19,7 +18,6 @@
 static char *plugin_name(const char *path)
 {
   char *name = g_path_get_basename(path);
-
   name[strlen(name) - strlen(".so")] = '\0';
   return name;
 }
@@ -30,7 +28,6 @@ static char *read_options(const char *path, char **missing)
   char *name = plugin_name(path);
   char *file = g_strdup_printf("%s/tests/plugin/conformance/%s.yaml", TEST_SOURCE_DIRECTORY, name);
   char *text = NULL;
-
   *missing = NULL;
   if (g_file_get_contents(file, &text, NULL, NULL) && g_str_has_prefix(text, NEEDS)) {
     *missing = g_strndup(text + strlen(NEEDS), strcspn(text + strlen(NEEDS), "\n"));
@@ -46,7 +43,6 @@ static void note(const CwRegisteredFeature *feature, const char *check, CwCheckR
                  const char *message, gpointer user_data)
 {
   GString *failures = user_data;
-
   /* Our own plugins are tried with options that make them record everything. */
   if (result == CW_CHECK_SKIPPED && strcmp(check, "records_every_declared_metric") == 0)
     result = CW_CHECK_FAILED;
@@ -64,7 +60,7 @@ static void test_conforms(void **state)
   CwRegistry *registry;
   GError *error = NULL;
 
-  if (missing != NULL) {
+  if (missing) {
     fprintf(stderr, "%s is skipped: there is no %s\n", path, missing);
     g_string_free(failures, TRUE);
     g_free(missing);
@@ -84,21 +80,18 @@ int main(void)
   GPtrArray *files = cw_search_path_files(TEST_BUILD_DIRECTORY "/.libs");
   GArray *tests = g_array_new(FALSE, TRUE, sizeof(struct CMUnitTest));
   int result;
-  guint i;
-
   if (g_chdir(TEST_SOURCE_DIRECTORY) != 0)
     return 1;
-  for (i = 0; i < files->len; i++) {
+  for (guint i = 0; i < files->len; i++) {
     char *name = plugin_name(files->pdata[i]);
     struct CMUnitTest test = {.test_func = test_conforms, .initial_state = files->pdata[i]};
-
     test.name = g_strdup_printf("test_%s_conforms", name);
     g_array_append_val(tests, test);
     g_free(name);
   }
   result = _cmocka_run_group_tests("conformance", (const struct CMUnitTest *)(gpointer)tests->data,
                                    tests->len, NULL, NULL);
-  for (i = 0; i < tests->len; i++)
+  for (guint i = 0; i < tests->len; i++)
     g_free((char *)g_array_index(tests, struct CMUnitTest, i).name);
   g_array_free(tests, TRUE);
   g_ptr_array_free(files, TRUE);

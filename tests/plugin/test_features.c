@@ -1,5 +1,4 @@
-/* What the loader says about features that are not whole, without files: the
- * plugin is made up here. */
+/* What the loader says about features that are not whole, without files: the plugin is made up here. */
 #include "core/plugin/loader.h"
 #include "tests/plugin/fixtures/fixture.h"
 
@@ -46,7 +45,7 @@ static GPtrArray *load(gconstpointer features, guint n, gsize size, const GPtrAr
 
   plugin.path = (char *)"made_up.so";
   plugin.descriptor = &descriptor;
-  copies = cw_loader_features(&plugin, registered != NULL ? registered : none, error);
+  copies = cw_loader_features(&plugin, registered ? registered : none, error);
   plugin.descriptor = NULL;
   g_ptr_array_free(none, TRUE);
   return copies;
@@ -55,7 +54,6 @@ static GPtrArray *load(gconstpointer features, guint n, gsize size, const GPtrAr
 static void assert_refused(const CwFeature *feature, const char *message)
 {
   GError *error = NULL;
-
   assert_null(load(feature, 1, sizeof *feature, NULL, &error));
   assert_non_null(error);
   assert_string_equal(error->message, message);
@@ -68,7 +66,6 @@ static void test_sound_feature_is_copied(void **state)
   CwFeature feature = sound_feature();
   GPtrArray *copies = load(&feature, 1, sizeof feature, NULL, NULL);
   const CwRegisteredFeature *copy;
-
   (void)state;
   assert_int_equal(copies->len, 1);
   copy = copies->pdata[0];
@@ -98,12 +95,10 @@ static void test_longer_structs_are_cut_to_ours(void **state)
     gint64 future[3];
   } features[2] = {{sound_feature(), {-1, -1, -1}}, {sound_feature(), {-1, -1, -1}}};
   GPtrArray *copies;
-  guint i;
-
   (void)state;
   rows[1].row.name = "more";
   rows[1].row.offset = sizeof(FixtureOptions);
-  for (i = 0; i < 2; i++) {
+  for (guint i = 0; i < 2; i++) {
     features[i].feature.vtable = &vtable;
     features[i].feature.vtable_size = sizeof vtable;
     features[i].feature.options = &rows[0].row;
@@ -122,7 +117,6 @@ static void test_longer_structs_are_cut_to_ours(void **state)
 static void test_unknown_kind_is_refused(void **state)
 {
   CwFeature feature = sound_feature();
-
   (void)state;
   feature.kind = (CwFeatureKind)9;
   assert_refused(&feature,
@@ -133,7 +127,6 @@ static void test_unknown_kind_is_refused(void **state)
 static void test_missing_name_is_refused(void **state)
 {
   CwFeature feature = sound_feature();
-
   (void)state;
   feature.name = NULL;
   assert_refused(&feature,
@@ -144,7 +137,6 @@ static void test_missing_name_is_refused(void **state)
 static void test_name_with_capitals_is_refused(void **state)
 {
   CwFeature feature = sound_feature();
-
   (void)state;
   feature.name = "MadeUp";
   assert_refused(&feature, "made_up.so: policy 'MadeUp': expected a name of lower-case letters, digits and "
@@ -154,7 +146,6 @@ static void test_name_with_capitals_is_refused(void **state)
 static void test_missing_vtable_is_refused(void **state)
 {
   CwFeature feature = sound_feature();
-
   (void)state;
   feature.vtable = NULL;
   assert_refused(&feature, "made_up.so: policy 'made_up': expected a vtable, found NULL; set .vtable and "
@@ -164,7 +155,6 @@ static void test_missing_vtable_is_refused(void **state)
 static void test_short_vtable_is_refused(void **state)
 {
   CwFeature feature = sound_feature();
-
   (void)state;
   feature.vtable_size = 16;
   assert_refused(&feature,
@@ -175,7 +165,6 @@ static void test_short_vtable_is_refused(void **state)
 static void test_missing_rows_are_refused(void **state)
 {
   CwFeature feature = sound_feature();
-
   (void)state;
   feature.options = NULL;
   assert_refused(&feature,
@@ -186,7 +175,6 @@ static void test_missing_rows_are_refused(void **state)
 static void test_short_rows_are_refused(void **state)
 {
   CwFeature feature = sound_feature();
-
   (void)state;
   feature.option_size = 8;
   assert_refused(&feature,
@@ -198,7 +186,6 @@ static void test_option_outside_of_its_struct_is_refused(void **state)
 {
   CwFeature feature = sound_feature();
   GError *error = NULL;
-
   (void)state;
   feature.options_size = 4;
   assert_null(load(&feature, 1, sizeof feature, NULL, &error));
@@ -222,7 +209,6 @@ static const CwConversion sound_conversion = {sizeof sound_conversion, "A into B
 static CwFeature importing_feature(CwPolicyVtable *vtable, const CwConversion *conversion)
 {
   CwFeature feature = sound_feature();
-
   *vtable = sound_vtable;
   vtable->import = conversion;
   feature.vtable = vtable;
@@ -235,7 +221,6 @@ static void test_conversion_is_copied(void **state)
   CwFeature feature = importing_feature(&vtable, &sound_conversion);
   GPtrArray *copies = load(&feature, 1, sizeof feature, NULL, NULL);
   const CwRegisteredFeature *copy = copies->pdata[0];
-
   (void)state;
   assert_true(copy->import.run == no_run);
   assert_string_equal(copy->import.summary, "A into B");
@@ -283,7 +268,6 @@ static void test_one_name_may_serve_two_kinds(void **state)
   GPtrArray *registered = g_ptr_array_new();
   CwFeature feature = sound_feature();
   GPtrArray *copies;
-
   (void)state;
   g_ptr_array_add(registered, &other);
   copies = load(&feature, 1, sizeof feature, registered, NULL);
@@ -310,31 +294,29 @@ static void test_every_kind_has_its_required_slots(void **state)
        CW_POLICY_TRAINS | CW_POLICY_CLONES,
        {"open", "close", "describe", "score", "save", "load", "forward", "backward", "step", "clone_frozen"}},
   };
-  guint i, j;
+  guint j;
 
   (void)state;
-  for (i = 0; i < G_N_ELEMENTS(expected); i++) {
+  for (guint i = 0; i < G_N_ELEMENTS(expected); i++) {
     gpointer slots[64];
     gsize size = cw_loader_vtable_size(expected[i].kind), n = size / sizeof slots[0], slot;
     const char *needed_by = NULL, *missing;
-
     for (slot = 0; slot < n; slot++)
       slots[slot] = &slots[slot];
     assert_null(cw_loader_missing_slot(expected[i].kind, expected[i].capabilities, slots, &needed_by));
     for (slot = 0, j = 0; slot < n; slot++) {
       slots[slot] = NULL;
       missing = cw_loader_missing_slot(expected[i].kind, expected[i].capabilities, slots, &needed_by);
-      if (missing != NULL) {
+      if (missing) {
         guint k;
-
-        for (k = 0; k < 16 && expected[i].slots[k] != NULL && strcmp(expected[i].slots[k], missing) != 0; k++)
+        for (k = 0; k < 16 && expected[i].slots[k] && strcmp(expected[i].slots[k], missing) != 0; k++)
           ;
-        assert_true(k < 16 && expected[i].slots[k] != NULL);
+        assert_true(k < 16 && expected[i].slots[k]);
         j++;
       }
       slots[slot] = &slots[slot];
     }
-    for (slot = 0; slot < 16 && expected[i].slots[slot] != NULL; slot++)
+    for (slot = 0; slot < 16 && expected[i].slots[slot]; slot++)
       ;
     assert_int_equal(j, slot);
   }

@@ -57,7 +57,6 @@ static gboolean step(gpointer session, guint candidate, CwOutcome *outcome, GErr
 static const char *const *scripts(gpointer shared)
 {
   static const char *const names[] = {"rule", "expert", NULL};
-
   (void)shared;
   return names;
 }
@@ -96,18 +95,16 @@ typedef struct {
 static int open_play(void **state)
 {
   Play *play = g_new0(Play, 1);
-
   play->environment = cw_environment_open(&page, NULL, 1, NULL);
   play->session = cw_session_new(play->environment, NULL);
   play->random = cw_random_new(1, "test", 0, 0);
   *state = play;
-  return play->session == NULL;
+  return !play->session;
 }
 
 static int close_play(void **state)
 {
   Play *play = *state;
-
   cw_session_free(play->session);
   cw_environment_close(play->environment);
   cw_random_free(play->random);
@@ -123,7 +120,6 @@ static void test_episode_runs_from_reset_to_end(void **state)
   CwObservation observation;
   CwOutcome outcome;
   GError *error = NULL;
-
   assert_true(cw_session_reset(play->session, "train", 0, play->random, NULL));
   assert_true(cw_session_observe(play->session, &observation, NULL));
   assert_int_equal(observation.n_candidates, 2);
@@ -144,7 +140,6 @@ static void test_calls_before_reset_are_refused(void **state)
   CwObservation observation;
   CwOutcome outcome;
   GError *error = NULL;
-
   assert_false(cw_session_observe(play->session, &observation, &error));
   assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED,
                "environment 'page': observe before the first reset; reset the session first");
@@ -161,7 +156,6 @@ static void test_unknown_split_lists_those_there_are(void **state)
 {
   Play *play = *state;
   GError *error = NULL;
-
   assert_int_equal(cw_environment_n_goals(play->environment, "train", NULL), 3);
   assert_int_equal(cw_environment_n_goals(play->environment, "test", &error), -1);
   assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
@@ -172,7 +166,6 @@ static void test_goal_outside_of_its_split_is_refused(void **state)
 {
   Play *play = *state;
   GError *error = NULL;
-
   assert_false(cw_session_reset(play->session, "train", 3, play->random, &error));
   assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED,
                "environment 'page': no goal 3 in split 'train', which has 3 (counted from 0)");
@@ -186,7 +179,6 @@ static void test_reward_that_is_no_number_is_stopped(void **state)
   Play *play = *state;
   CwOutcome outcome;
   GError *error = NULL;
-
   assert_true(cw_session_reset(play->session, "train", 1, play->random, NULL));
   assert_false(cw_session_step(play->session, 1, &outcome, &error));
   assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_NUMERIC, "environment 'page': step: the reward is nan");
@@ -197,7 +189,6 @@ static void test_page_without_candidates_is_refused(void **state)
   Play *play = *state;
   CwObservation observation;
   GError *error = NULL;
-
   assert_true(cw_session_reset(play->session, "train", 2, play->random, NULL));
   assert_false(cw_session_observe(play->session, &observation, &error));
   assert_error(
@@ -210,7 +201,6 @@ static void test_what_an_environment_does_not_claim_is_refused(void **state)
   Play *play = *state;
   CwOutcome outcome;
   GError *error = NULL;
-
   assert_true(cw_session_reset(play->session, "train", 0, play->random, NULL));
   assert_false(cw_session_step_text(play->session, "yes", &outcome, &error));
   assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED,

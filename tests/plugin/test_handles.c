@@ -1,5 +1,5 @@
-/* The host's handles around policies and algorithms: what they refuse, whom they blame,
- * and the numbers they let pass. The plugins are made up here. */
+/* The host's handles around policies and algorithms: what they refuse, whom they blame, and the numbers they
+ * let pass. The plugins are made up here. */
 #include "core/plugin/handles.h"
 #include "tests/plugin/assert_error.h"
 #include "tests/plugin/fixtures/fixture.h"
@@ -22,7 +22,6 @@ typedef struct {
 static gpointer backend_open(gconstpointer options, guint32 seed, GError **error)
 {
   Backend *backend = g_memdup2(options, sizeof(Backend));
-
   (void)seed;
   if (!backend->fails)
     return backend;
@@ -36,13 +35,12 @@ static gboolean backend_score(gpointer policy, const CwDecision *const *decision
                               float *logits, float *values, GError **error)
 {
   Backend *backend = policy;
-
   if (backend->fails)
     return FALSE;
   if (backend->silent) /* here: says that all is well and sets an error */
     g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FAILED, "out of memory");
   memcpy(logits, backend->logits, cw_count_logits(decisions, n_decisions) * sizeof(float));
-  if (values != NULL)
+  if (values)
     memcpy(values, backend->values, n_decisions * sizeof(float));
   return TRUE;
 }
@@ -71,7 +69,6 @@ static void backend_estimate(gpointer policy, const CwDecision *const *decisions
                              CwMemoryEstimate *estimate)
 {
   Backend *backend = policy;
-
   (void)decisions;
   estimate->n_tokens = 100 * n_decisions;
   estimate->fixed_bytes = 5u << 20;
@@ -86,7 +83,6 @@ static void backend_visit(gpointer policy, CwTensorVisitor visitor, gpointer use
 {
   Backend *backend = policy;
   gint64 shape = 1;
-
   visitor("encoder.first", &shape, 1, &backend->weights[0], NULL, user_data);
   visitor("encoder.second", &shape, 1, &backend->weights[1], NULL, user_data);
 }
@@ -133,7 +129,6 @@ static void test_policy_passes_numbers_through(void **state)
   Backend backend = {.logits = {1, 2, 3, 4}, .values = {5, 6}};
   CwPolicy *policy = cw_policy_open(&full, &backend, 1, NULL);
   float logits[4], values[2];
-
   (void)state;
   assert_true(cw_policy_score(policy, both, 2, logits, values, NULL));
   assert_true(logits[3] == 4 && values[1] == 6);
@@ -150,7 +145,6 @@ static void test_bad_logit_is_named_with_the_first_bad_tensor(void **state)
   CwPolicy *policy = cw_policy_open(&full, &backend, 1, NULL);
   float logits[4];
   GError *error = NULL;
-
   (void)state;
   assert_false(cw_policy_score(policy, both, 2, logits, NULL, &error));
   assert_error(&error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
@@ -167,7 +161,6 @@ static void test_bad_value_with_sound_weights_says_so(void **state)
   CwPolicy *policy = cw_policy_open(&full, &backend, 1, NULL);
   float logits[4], values[2];
   GError *error = NULL;
-
   (void)state;
   assert_false(cw_policy_score(policy, both, 2, logits, values, &error));
   assert_error(&error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
@@ -181,7 +174,6 @@ static void test_bad_logit_of_a_backend_without_tensors_is_named(void **state)
   CwPolicy *policy = cw_policy_open(&blind, &backend, 1, NULL);
   float logits[4];
   GError *error = NULL;
-
   (void)state;
   assert_false(cw_policy_score(policy, both, 2, logits, NULL, &error));
   assert_error(&error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
@@ -193,7 +185,6 @@ static void test_errors_of_a_policy_carry_its_name(void **state)
 {
   Backend backend = {.fails = TRUE};
   GError *error = NULL;
-
   (void)state;
   assert_null(cw_policy_open(&full, &backend, 1, &error));
   assert_error(&error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "policy 'full': model: no such folder");
@@ -203,7 +194,6 @@ static void test_silent_failure_is_blamed(void **state)
 {
   Backend backend = {.fails = TRUE, .silent = TRUE};
   GError *error = NULL;
-
   (void)state;
   assert_null(cw_policy_open(&full, &backend, 1, &error));
   assert_error(&error, CW_POLICY_ERROR, CW_ERROR_FAILED,
@@ -216,7 +206,6 @@ static void test_success_with_an_error_is_a_failure(void **state)
   CwPolicy *policy = cw_policy_open(&full, &backend, 1, NULL);
   float logits[4];
   GError *error = NULL;
-
   (void)state;
   assert_false(cw_policy_score(policy, both, 2, logits, NULL, &error));
   assert_error(&error, CW_POLICY_ERROR, CW_ERROR_FAILED, "policy 'full': out of memory");
@@ -230,7 +219,6 @@ static void test_policy_that_only_scores_refuses_training(void **state)
   float logits[4];
   double norm;
   GError *error = NULL;
-
   (void)state;
   assert_false(cw_policy_forward(policy, both, 2, logits, NULL, &error));
   assert_error(&error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
@@ -254,7 +242,6 @@ static void test_frozen_copy_scores_and_refuses_training(void **state)
   CwPolicy *clone = cw_policy_clone_frozen(policy, NULL);
   float logits[4];
   GError *error = NULL;
-
   (void)state;
   cw_policy_close(policy);
   assert_true(cw_policy_score(clone, both, 2, logits, NULL, NULL));
@@ -272,7 +259,6 @@ static void test_backward_follows_forward_once(void **state)
   float logits[4];
   const float dlogits[4] = {0};
   GError *error = NULL;
-
   (void)state;
   assert_true(cw_policy_forward(policy, both, 2, logits, NULL, NULL));
   assert_true(cw_policy_backward(policy, dlogits, NULL, NULL));
@@ -289,7 +275,6 @@ static void test_bad_gradient_of_an_algorithm_is_stopped(void **state)
   float logits[4];
   const float dlogits[4] = {0, 0, NAN, 0}, sound[4] = {0}, dvalues[2] = {0, INFINITY};
   GError *error = NULL;
-
   (void)state;
   assert_true(cw_policy_forward(policy, both, 2, logits, NULL, NULL));
   assert_false(cw_policy_backward(policy, dlogits, NULL, &error));
@@ -309,7 +294,6 @@ static void test_bad_learning_rate_is_refused(void **state)
   CwPolicy *policy = cw_policy_open(&full, &backend, 1, NULL);
   double norm;
   GError *error = NULL;
-
   (void)state;
   assert_true(cw_policy_step(policy, 0.1, 1, &norm, NULL));
   assert_true(norm == 2);
@@ -326,10 +310,8 @@ static GString *messages;
 static GLogWriterOutput collect_message(GLogLevelFlags level, const GLogField *fields, gsize n_fields,
                                         gpointer data)
 {
-  gsize i;
-
   (void)level, (void)data;
-  for (i = 0; i < n_fields; i++)
+  for (gsize i = 0; i < n_fields; i++)
     if (strcmp(fields[i].key, "MESSAGE") == 0)
       g_string_append_printf(messages, "%s\n", (const char *)fields[i].value);
   return G_LOG_WRITER_HANDLED;
@@ -345,13 +327,10 @@ static void test_memory_is_announced_before_the_next_forward(void **state)
       "passes like the "
       "first, of 1 decisions and 100 tokens ('recompute: layer' would make that 3 MiB)\n"};
   float logits[4];
-  guint i;
-
   (void)state;
-  for (i = 0; i < 2; i++) {
+  for (guint i = 0; i < 2; i++) {
     Backend backend = {.weights = {(float)i, 0}};
     CwPolicy *policy = cw_policy_open(&full, &backend, 1, NULL);
-
     assert_true(cw_policy_forward(policy, both, 2 - i, logits, NULL, NULL));
     assert_string_equal(messages->str, "");
     cw_policy_announce_memory(policy);
@@ -370,7 +349,6 @@ static void test_tokens_default_to_a_quarter_of_the_bytes(void **state)
 {
   Backend backend = {.logits = {0}};
   CwPolicy *policy = cw_policy_open(&full, &backend, 1, NULL);
-
   (void)state;
   assert_int_equal(cw_policy_count_tokens(policy, &first), (16 + 3 + 2) / 4);
   cw_policy_close(policy);
@@ -382,7 +360,6 @@ static void test_update_hands_out_what_it_was_given(void **state)
   GPtrArray *trajectories = g_ptr_array_new();
   CwRandom *random = cw_random_new(1, "test", 0, 0);
   CwUpdate *update = cw_update_new(NULL, NULL, random);
-
   (void)state;
   g_ptr_array_add(trajectories, &trajectory);
   cw_update_begin(update, 7, trajectories, NULL);
@@ -404,7 +381,6 @@ static void test_update_hands_out_what_it_was_given(void **state)
 static void test_metrics_are_kept_in_order_until_the_next_update(void **state)
 {
   CwUpdate *update = cw_update_new(NULL, NULL, NULL);
-
   (void)state;
   cw_update_metric(update, "loss", 1);
   cw_update_metric(update, "accuracy", 0.5);
@@ -426,7 +402,6 @@ static void test_unmet_needs_are_all_named(void **state)
   CwDiagnostics *diagnostics = cw_diagnostics_new();
   CwPlace place = {"a.yaml", 12, 5};
   char *text;
-
   (void)state;
   cw_match_capabilities("ppo", needs, &full, TRUE, place, diagnostics);
   assert_int_equal(cw_diagnostics_count(diagnostics), 0);
@@ -453,7 +428,6 @@ static void test_missing_policy_is_named(void **state)
   CwDiagnostics *diagnostics = cw_diagnostics_new();
   CwPlace place = {"a.yaml", 3, 1};
   char *text;
-
   (void)state;
   cw_match_capabilities("bc", CW_NEEDS_TRAINING, NULL, TRUE, place, diagnostics);
   text = cw_diagnostics_text(diagnostics);
@@ -466,7 +440,6 @@ static void test_missing_policy_is_named(void **state)
 static void test_log_softmax_is_stable_and_normalised(void **state)
 {
   float logits[] = {1000, 1001, -3e38f}, single[] = {-7};
-
   (void)state;
   cw_log_softmax(logits, 3, logits);
   assert_true(fabs(exp(logits[0]) + exp(logits[1]) + exp(logits[2]) - 1) < 1e-6);

@@ -1,5 +1,5 @@
-/* Every refusal of the loader, with its whole message, on deliberately bad
- * plugins; and the plugins it must accept. */
+/* Every refusal of the loader, with its whole message, on deliberately bad plugins; and the plugins it must
+ * accept. */
 #include "core/plugin/loader.h"
 
 #include <glib/gstdio.h>
@@ -17,7 +17,6 @@ static void assert_refused(const char *path, gint code, const char *message)
 {
   CwRegistry *registry = cw_registry_new(NULL);
   GError *error = NULL;
-
   assert_null(cw_registry_load(registry, path, &error));
   assert_non_null(error);
   assert_string_equal(error->message, message);
@@ -33,7 +32,6 @@ static char *make_file(const char *name, const char *content)
 {
   char *directory = g_dir_make_tmp("cartwright-XXXXXX", NULL);
   char *path = g_build_filename(directory, name, NULL);
-
   assert_true(g_file_set_contents(path, content, -1, NULL));
   g_free(directory);
   return path;
@@ -42,7 +40,6 @@ static char *make_file(const char *name, const char *content)
 static void forget_file(char *path)
 {
   char *directory = g_path_get_dirname(path);
-
   assert_int_equal(g_unlink(path), 0);
   assert_int_equal(g_rmdir(directory), 0);
   g_free(directory);
@@ -196,7 +193,6 @@ static void test_smaller_older_vtable_is_accepted_and_extended(void **state)
   GError *error = NULL;
   const CwLoadedPlugin *plugin = cw_registry_load(registry, FIXTURES "small_vtable.so", &error);
   const CwRegisteredFeature *feature;
-
   (void)state;
   assert_null(error);
   assert_non_null(plugin);
@@ -219,7 +215,6 @@ static void test_file_reached_twice_is_recognised(void **state)
   CwRegistry *registry = cw_registry_new(NULL);
   const CwLoadedPlugin *first, *second;
   GError *error = NULL;
-
   (void)state;
   assert_int_equal(symlink(FIXTURES "small_vtable.so", alias), 0);
   first = cw_registry_load(registry, FIXTURES "small_vtable.so", &error);
@@ -238,7 +233,6 @@ static void test_name_of_another_plugin_is_refused(void **state)
   char *content, *copy, *message;
   GError *error = NULL;
   gsize length;
-
   (void)state;
   copy = make_file("copy.so", "");
   assert_true(g_file_get_contents(FIXTURES "small_vtable.so", &content, &length, NULL));

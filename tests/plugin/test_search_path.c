@@ -19,21 +19,19 @@ static int set_up(void **state)
 {
   g_unsetenv("CARTWRIGHT_PLUGIN_PATH");
   *state = g_dir_make_tmp("cartwright-XXXXXX", NULL);
-  return *state == NULL;
+  return *!state;
 }
 
 static void remove_tree(const char *path)
 {
   GDir *listing = g_file_test(path, G_FILE_TEST_IS_SYMLINK) ? NULL : g_dir_open(path, 0, NULL);
   const char *name;
-
-  while (listing != NULL && (name = g_dir_read_name(listing)) != NULL) {
+  while (listing && (name = g_dir_read_name(listing))) {
     char *child = g_build_filename(path, name, NULL);
-
     remove_tree(child);
     g_free(child);
   }
-  if (listing != NULL)
+  if (listing)
     g_dir_close(listing);
   g_remove(path);
 }
@@ -46,19 +44,18 @@ static int tear_down(void **state)
   return 0;
 }
 
-/* DIRECTORY/NAME with its folders, holding the content of `original` or, when
- * that is NULL, nothing. Free with g_free. */
+/* DIRECTORY/NAME with its folders, holding the content of `original` or, when that is NULL, nothing. Free
+ * with g_free. */
 static char *put(const char *directory, const char *name, const char *original)
 {
   char *path = g_build_filename(directory, name, NULL);
   char *folder = g_path_get_dirname(path);
   char *content = NULL;
   gsize length = 0;
-
   assert_int_equal(g_mkdir_with_parents(folder, 0700), 0);
-  if (original != NULL)
+  if (original)
     assert_true(g_file_get_contents(original, &content, &length, NULL));
-  assert_true(g_file_set_contents(path, content != NULL ? content : "", (gssize)length, NULL));
+  assert_true(g_file_set_contents(path, content ? content : "", (gssize)length, NULL));
   g_free(content);
   g_free(folder);
   return path;
@@ -68,7 +65,6 @@ static void test_order_is_extra_variable_build_installed(void **state)
 {
   const char *extra[] = {"/first", "/second/", NULL};
   char **path;
-
   (void)state;
   g_setenv("CARTWRIGHT_PLUGIN_PATH", "/third:/fourth", TRUE);
   path = cw_search_path(extra);
@@ -86,7 +82,6 @@ static void test_empty_parts_are_not_the_current_directory(void **state)
 {
   const char *extra[] = {"", NULL};
   char **path;
-
   (void)state;
   g_setenv("CARTWRIGHT_PLUGIN_PATH", ":/third::", TRUE);
   path = cw_search_path(extra);
@@ -100,7 +95,6 @@ static void test_directories_are_named_once(void **state)
 {
   const char *extra[] = {"/a", "/b", "/a/", NULL};
   char **path;
-
   (void)state;
   g_setenv("CARTWRIGHT_PLUGIN_PATH", "/b:/c/../a", TRUE);
   path = cw_search_path(extra);
@@ -168,7 +162,6 @@ static void test_libraries_of_a_build_tree_are_no_plugins(void **state)
 static void test_absent_directory_has_no_files(void **state)
 {
   GPtrArray *found = cw_search_path_files("/nonexistent");
-
   (void)state;
   assert_int_equal(found->len, 0);
   g_ptr_array_free(found, TRUE);
@@ -184,7 +177,6 @@ static void test_first_file_of_a_name_wins(void **state)
   const CwRegisteredFeature *feature;
   CwRegistry *registry;
   GError *error = NULL;
-
   g_setenv("CARTWRIGHT_PLUGIN_PATH", late_folder, TRUE);
   registry = cw_registry_new(extra);
   feature = cw_registry_find(registry, CW_FEATURE_POLICY, "small_vtable", &error);
@@ -207,7 +199,6 @@ static void test_feature_is_found_in_a_file_of_another_name(void **state)
   const char *extra[] = {*state, NULL};
   CwRegistry *registry = cw_registry_new(extra);
   const CwRegisteredFeature *feature = cw_registry_find(registry, CW_FEATURE_POLICY, "small_vtable", NULL);
-
   assert_non_null(feature);
   assert_string_equal(feature->plugin->path, file);
   cw_registry_free(registry);
@@ -220,7 +211,6 @@ static void test_broken_file_of_the_name_is_reported_itself(void **state)
   const char *extra[] = {*state, NULL};
   CwRegistry *registry = cw_registry_new(extra);
   GError *error = NULL;
-
   assert_null(cw_registry_find(registry, CW_FEATURE_POLICY, "linear", &error));
   assert_true(g_str_has_prefix(error->message, file));
   assert_non_null(strstr(error->message, ": expected the magic number 0x43575031, found 0x00434241; "));
@@ -234,10 +224,8 @@ static char *list_policies(CwRegistry *registry)
 {
   GString *names = g_string_new(NULL);
   guint i;
-
   for (i = 0; i < cw_registry_features(registry)->len; i++) {
     const CwRegisteredFeature *feature = cw_registry_features(registry)->pdata[i];
-
     if (feature->kind == CW_FEATURE_POLICY)
       g_string_append_printf(names, "%s%s", names->len > 0 ? ", " : "", feature->name);
   }
@@ -251,7 +239,6 @@ static void test_unknown_name_is_reported_with_suggestion(void **state)
   CwRegistry *registry = cw_registry_new(extra);
   GError *error = NULL;
   char *message, *names;
-
   assert_null(cw_registry_find(registry, CW_FEATURE_POLICY, "liner", &error));
   names = list_policies(registry);
   message =
@@ -273,14 +260,12 @@ static void test_features_are_sorted_by_kind_and_name(void **state)
   CwRegistry *registry = cw_registry_new(NULL);
   const GPtrArray *features;
   guint i;
-
   (void)state;
   cw_registry_load_all(registry, NULL);
   features = cw_registry_features(registry);
   assert_true(features->len >= 4);
   for (i = 1; i < features->len; i++) {
     const CwRegisteredFeature *first = features->pdata[i - 1], *second = features->pdata[i];
-
     assert_true(first->kind < second->kind ||
                 (first->kind == second->kind && strcmp(first->name, second->name) < 0));
   }

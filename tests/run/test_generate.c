@@ -1,5 +1,5 @@
-/* Generated trajectory files: which episodes are kept, what is cut out of them,
- * and that neither slots nor chance of timing have a say. */
+/* Generated trajectory files: which episodes are kept, what is cut out of them, and that neither slots nor
+ * chance of timing have a say. */
 #include "core/base/trajectories.h"
 #include "core/run/generate.h"
 #include "core/run/goal_order.h"

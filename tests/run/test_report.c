@@ -1,5 +1,5 @@
-/* Reports over run directories written by hand: what is pooled, what is refused, the
- * tables to the byte, costs of a resumed run, the mean curves. */
+/* Reports over run directories written by hand: what is pooled, what is refused, the tables to the byte,
+ * costs of a resumed run, the mean curves. */
 #include "core/base/files.h"
 #include "core/run/report.h"
 #include "tests/base/scratch.h"
@@ -10,7 +10,6 @@ static void write_into(void **state, const char *run, const char *name, const ch
 {
   g_autofree char *folder = g_build_filename(*state, run, NULL);
   g_autofree char *path = g_build_filename(folder, name, NULL);
-
   assert_true(cw_make_directories(folder, NULL));
   assert_true(g_file_set_contents(path, text, -1, NULL));
 }
@@ -98,7 +97,6 @@ static void test_report_as_markdown(void **state)
 {
   CwRunsReport *report;
   g_autofree char *text = NULL;
-
   write_runs(state);
   report = report_of(state, "b-2 a-1 a-2 b-1", "a", NULL);
   assert_non_null(report);
@@ -149,13 +147,12 @@ static void test_report_as_markdown(void **state)
   cw_report_free(report);
 }
 
-/* Between seeds 0 and 1 the means are 25 and 75; half of the draws of two take the same one
- * twice, and the stretched deviation is sqrt(2) * 25. */
+/* Between seeds 0 and 1 the means are 25 and 75; half of the draws of two take the same one twice, and the
+ * stretched deviation is sqrt(2) * 25. */
 static void test_interval_accounts_for_seeds(void **state)
 {
   CwRunsReport *report;
   const CwReportRow *row;
-
   write_run(state, "a-1", "a", 1, "0.25,0.25,0.25,0.25", "0,0,0,0");
   write_run(state, "a-2", "a", 2, "0.75,0.75,0.75,0.75", "1,1,1,1");
   report = report_of(state, "a-1 a-2", NULL, NULL);
@@ -172,7 +169,6 @@ static void test_interval_accounts_for_seeds(void **state)
 static void test_one_seed_is_noted(void **state)
 {
   CwRunsReport *report;
-
   write_runs(state);
   report = report_of(state, "a-1 b-1 b-2", NULL, NULL);
   assert_int_equal(report->notes->len, 1);
@@ -184,7 +180,6 @@ static void replace_in(void **state, const char *run, const char *name, const ch
 {
   g_autofree char *path = g_build_filename(*state, run, name, NULL);
   g_autofree char *text = NULL, *changed = NULL;
-
   assert_true(g_file_get_contents(path, &text, NULL, NULL));
   assert_non_null(strstr(text, old));
   g_auto(GStrv) pieces = g_strsplit(text, old, -1);
@@ -195,7 +190,6 @@ static void replace_in(void **state, const char *run, const char *name, const ch
 static void test_another_environment_is_refused(void **state)
 {
   GError *error = NULL;
-
   write_runs(state);
   replace_in(state, "b-1", "config.yaml", "size: 7", "size: 8");
   assert_null(report_of(state, "a-1 b-1", NULL, &error));
@@ -215,7 +209,6 @@ static void test_another_environment_is_refused(void **state)
 static void test_other_goals_are_refused(void **state)
 {
   GError *error = NULL;
-
   write_runs(state);
   replace_in(state, "b-2", "evaluation.json", "\"split\": \"test\"", "\"split\": \"dev\"");
   assert_null(report_of(state, "a-1 b-2", NULL, &error));
@@ -229,7 +222,6 @@ static void test_other_goals_are_refused(void **state)
 static void test_a_seed_twice_is_refused(void **state)
 {
   GError *error = NULL;
-
   write_runs(state);
   assert_null(report_of(state, "a-1 b-1 a-1", NULL, &error));
   assert_message(
@@ -241,7 +233,6 @@ static void test_a_seed_twice_is_refused(void **state)
 static void test_runs_of_one_name_that_differ_are_noted(void **state)
 {
   CwRunsReport *report;
-
   write_runs(state);
   replace_in(state, "a-2", "config.yaml", "rate: 0.1", "rate: 0.2");
   report = report_of(state, "a-1 a-2", NULL, NULL);
@@ -255,7 +246,6 @@ static void test_untrained_policies_are_one_row_where_they_are_the_same(void **s
 {
   CwRunsReport *report;
   g_autofree char *label = NULL;
-
   write_runs(state);
   write_run(state, "c-1", "c", 1, "0.0,0.0,0.0,0.0", "0,0,0,0");
   for (const char *const *run = (const char *const[]){"a-1", "b-1", "c-1", NULL}; *run; run++)
@@ -296,7 +286,6 @@ static void test_unfinished_runs_are_left_out(void **state)
 static void test_bad_directories_are_told(void **state)
 {
   GError *error = NULL;
-
   write_runs(state);
   assert_null(report_of(state, "a-1 nothing", NULL, &error));
   assert_int_equal(error->code, CW_ERROR_CONFIGURATION);
@@ -338,7 +327,6 @@ static char *curve_of(void **state, CwReportAxis axis)
   CwRunsReport *report = report_of(state, "a-1 a-2", NULL, NULL);
   GString *data = g_string_new(NULL);
   g_autofree char *script = cw_report_curves(report, axis, data);
-
   assert_non_null(script);
   cw_report_free(report);
   return g_string_free(data, FALSE);
@@ -387,7 +375,6 @@ static void test_files_are_written_but_not_over_a_run(void **state)
   g_autofree char *gnuplot = g_find_program_in_path("gnuplot");
   CwRunsReport *report;
   GError *error = NULL;
-
   write_runs(state);
   report = report_of(state, "a-1 a-2", NULL, NULL);
   if (!gnuplot)

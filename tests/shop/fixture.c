@@ -26,7 +26,7 @@ static json_t *parse(const char *text)
   g_autofree char *json = g_strdelimit(g_strdup(text), "'", '"');
   json_error_t problem;
   json_t *value = json_loads(json, JSON_DECODE_ANY, &problem);
-  if (value == NULL)
+  if (!value)
     fail_msg("fixture: %s in %s", problem.text, json);
   return value;
 }
@@ -97,7 +97,7 @@ ShopWorld *fixture_oil_shop(const ShopSettings *settings)
   ShopSettings chosen = *settings;
   chosen.goals = SHOP_GOALS_HUMAN;
   ShopWorld *world = shop_world_new(catalogue, "webshop", "oil shop", &chosen, &error);
-  if (world == NULL)
+  if (!world)
     fail_msg("%s", error->message);
   return world;
 }
@@ -108,11 +108,10 @@ ShopWorld *fixture_load(const ShopSettings *settings)
   GError *error = NULL;
   ShopCatalogue *catalogue =
       shop_load_catalogue(DATA "items.json", DATA "attributes.json", DATA "human.json", 0, TRUE, &error);
-  if (catalogue == NULL)
+  if (!catalogue)
     fail_msg("%s", error->message);
-  ShopWorld *world =
-      shop_world_new(catalogue, "webshop", "items.json", settings != NULL ? settings : &usual, &error);
-  if (world == NULL)
+  ShopWorld *world = shop_world_new(catalogue, "webshop", "items.json", settings ? settings : &usual, &error);
+  if (!world)
     fail_msg("%s", error->message);
   return world;
 }
@@ -123,7 +122,7 @@ gint64 fixture_goal_of(const ShopWorld *world, const char *asin, const char *cla
   gint64 product = shop_catalogue_find(world->catalogue, asin), found = -1;
   for (guint32 i = 0; i < world->goals->n_items && found < 0; i++) {
     shop_goal_view_set(view, world->catalogue, world->goals, i);
-    if (view->product == product && strstr(view->instruction->str, clause) != NULL)
+    if (view->product == product && strstr(view->instruction->str, clause))
       found = i;
   }
   shop_goal_view_free(view);

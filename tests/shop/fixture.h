@@ -7,15 +7,15 @@
 /* The settings that option rows default to, with `text` observations. */
 ShopSettings fixture_settings(void);
 
-/* Adds a product of raw JSON; single quotes stand for double ones in all JSON of
- * this header. The test fails when it is refused. */
+/* Adds a product of raw JSON; single quotes stand for double ones in all JSON of this header. The test fails
+ * when it is refused. */
 void fixture_add(ShopCatalogueBuilder *builder, const char *product);
 void fixture_add_attributes(ShopCatalogueBuilder *builder, const char *asin, const char *record);
 void fixture_add_humans(ShopCatalogueBuilder *builder, const char *asin, const char *records);
 
-/* 29 products, 24 of which hold the words red, oil, again and item_page.
- * B000000001 comes first for them: "Argan oil", $10.99, groups Color (Black/White,
- * 12" Red, Café), Size (8, color), Width (8) and a null one. B000000002 costs "$5
+/* 29 products, 24 of which hold the words red, oil, again and item_page. B000000001 comes first for them:
+ * "Argan oil", $10.99, groups Color (Black/White, 12" Red, Café), Size (8, color), Width (8) and a null one.
+ * B000000002 costs "$5
  * - $1,234.50". One crowd instruction, "i want oil.", for B000000001. */
 ShopWorld *fixture_oil_shop(const ShopSettings *settings);
 

@@ -1,5 +1,5 @@
-/* Loading: WebShop's raw records, their normalisation, and every way in which a
- * file can be wrong, with the whole message. */
+/* Loading: WebShop's raw records, their normalisation, and every way in which a file can be wrong, with the
+ * whole message. */
 #include "envs/shop/loader.h"
 #include "tests/shop/fixture.h"
 
@@ -168,7 +168,7 @@ static int make_folder(void **state)
 {
   (void)state;
   folder = g_dir_make_tmp("shop-XXXXXX", NULL);
-  return folder == NULL;
+  return !folder;
 }
 
 static int remove_folder(void **state)
@@ -195,15 +195,13 @@ static char *write_file(const char *name, const char *text, gssize length)
 
 #define GOOD_PRODUCT "{'asin': 'B000000001', 'name': 'N', " PLAIN_FIELDS "''}"
 
-/* Loads items (and, unless NULL, the other two) and expects this message; %s in
- * it stands for the folder. */
+/* Loads items (and, unless NULL, the other two) and expects this message; %s in it stands for the folder. */
 static void expect_message(const char *items, gssize length, const char *attributes, const char *human,
                            const char *expected)
 {
   g_autofree char *items_path = write_file("items.json", items, length);
-  g_autofree char *attributes_path =
-      attributes != NULL ? write_file("attributes.json", attributes, -1) : NULL;
-  g_autofree char *human_path = human != NULL ? write_file("human.json", human, -1) : NULL;
+  g_autofree char *attributes_path = attributes ? write_file("attributes.json", attributes, -1) : NULL;
+  g_autofree char *human_path = human ? write_file("human.json", human, -1) : NULL;
   g_autoptr(GError) error = NULL;
   ShopCatalogue *catalogue = shop_load_catalogue(items_path, attributes_path, human_path, 0, TRUE, &error);
   assert_null(catalogue);

@@ -1,6 +1,5 @@
-/* The environment's slots over the tests' own shop folder: facts, resets,
- * candidates, scripts; that equal streams give equal episodes and that a session in
- * the steady state allocates nothing. */
+/* The environment's slots over the tests' own shop folder: facts, resets, candidates, scripts; that equal
+ * streams give equal episodes and that a session in the steady state allocates nothing. */
 #include "envs/shop/environment.h"
 #include "tests/shop/fixture.h"
 
@@ -14,8 +13,8 @@
 #include <malloc.h>
 #include <string.h>
 
-/* Counting allocations and the bytes they hold: the C library's functions, counted
- * on the way. Sanitizers bring their own. */
+/* Counting allocations and the bytes they hold: the C library's functions, counted on the way. Sanitizers
+ * bring their own. */
 static guint64 n_allocations;
 static gint64 live_bytes;
 

@@ -1,5 +1,5 @@
-/* Shop files: what was written is read back, and every kind of damage is refused
- * by the file's name before anything is read from it. */
+/* Shop files: what was written is read back, and every kind of damage is refused by the file's name before
+ * anything is read from it. */
 #include "envs/shop/file.h"
 #include "envs/shop/file_private.h"
 
@@ -83,7 +83,7 @@ static GError *refused(const Scratch *scratch, ShopFileVerify verify)
 {
   GError *error = NULL;
   ShopFile *file = shop_file_open(scratch->path, verify, &error);
-  if (file != NULL) {
+  if (file) {
     shop_file_close(file);
     return NULL;
   }
@@ -154,7 +154,7 @@ static void test_trimming_keeps_the_contents(void **state)
   check(shop_file_writer_finish(writer, &error), error);
   shop_file_writer_free(writer);
   ShopFile *file = shop_file_open(scratch->path, SHOP_FILE_VERIFY_HEADER, &error);
-  check(file != NULL && shop_file_find(file, "numbers", sizeof(guint32), &array, &error), error);
+  check(file && shop_file_find(file, "numbers", sizeof(guint32), &array, &error), error);
   const guint32 *numbers = array.elements;
   for (guint round = 0; round < 2; round++) {
     for (guint32 i = 0; i < n; i++)
@@ -197,7 +197,7 @@ static void test_flipped_bytes_are_refused(void **state)
     copy[i] ^= 0x10;
     put(scratch, copy, scratch->length);
     GError *error = refused(scratch, SHOP_FILE_VERIFY_ALWAYS);
-    if (error == NULL)
+    if (!error)
       fail_msg("byte %" G_GSIZE_FORMAT " was flipped without notice", i);
     g_error_free(error);
     copy[i] ^= 0x10;
@@ -213,7 +213,7 @@ static void test_truncated_files_are_refused(void **state)
   for (gsize length = 0; length < scratch->length; length += length < 80 ? 1 : 99991) {
     put(scratch, scratch->bytes, length);
     GError *error = refused(scratch, SHOP_FILE_VERIFY_HEADER);
-    if (error == NULL)
+    if (!error)
       fail_msg("truncated to %" G_GSIZE_FORMAT " bytes without notice", length);
     g_error_free(error);
   }
@@ -401,7 +401,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(test_an_unfinished_file_is_no_shop_file, set_up, tear_down),
   };
   char cache[] = "/tmp/cartwright-cache-XXXXXX";
-  if (g_mkdtemp(cache) == NULL)
+  if (!g_mkdtemp(cache))
     return 99;
   g_setenv("XDG_CACHE_HOME", cache, TRUE);
   int status = cmocka_run_group_tests_name("file", tests, NULL, NULL);

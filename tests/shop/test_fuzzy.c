@@ -1,5 +1,5 @@
-/* token_set_ratio and the colours: the tables of specification sections 6.6 and
- * 9.1, and cases where the two variants of the ratio part. */
+/* token_set_ratio and the colours: the tables of specification sections 6.6 and 9.1, and cases where the two
+ * variants of the ratio part. */
 #include "envs/shop/colour.h"
 #include "envs/shop/fuzzy.h"
 

@@ -1,5 +1,5 @@
-/* Goals and splits: both kinds, the price ladder, the clauses, the order, and
- * that splits share no product and do not depend on chance. */
+/* Goals and splits: both kinds, the price ladder, the clauses, the order, and that splits share no product
+ * and do not depend on chance. */
 #include "tests/shop/fixture.h"
 
 #include <setjmp.h>

@@ -1,7 +1,6 @@
-/* The search index against a scorer that computes every document's score from the
- * texts, as the formula reads: made-up catalogues and queries, with and without pruning, before and after the
- * index went through arrays; wrong arrays; and that a search in the steady
- * state allocates nothing. */
+/* The search index against a scorer that computes every document's score from the texts, as the formula
+ * reads: made-up catalogues and queries, with and without pruning, before and after the index went through
+ * arrays; wrong arrays; and that a search in the steady state allocates nothing. */
 #include "envs/shop/analyzer.h"
 #include "envs/shop/bm25.h"
 #include "envs/shop/index_private.h"
@@ -18,8 +17,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-/* Counting allocations: the C library's functions, counted on the way. Sanitizers
- * bring their own. */
+/* Counting allocations: the C library's functions, counted on the way. Sanitizers bring their own. */
 #if !defined(__SANITIZE_ADDRESS__)
 static guint64 n_allocations;
 extern void *__libc_malloc(size_t size);

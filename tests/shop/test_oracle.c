@@ -1,6 +1,5 @@
-/* The choice oracle over the tests' own shop folder: its reward against every
- * combination of options, the agent that carries it out, and the request that
- * compares queries. */
+/* The choice oracle over the tests' own shop folder: its reward against every combination of options, the
+ * agent that carries it out, and the request that compares queries. */
 #include "envs/shop/environment.h"
 #include "envs/shop/oracle.h"
 #include "tests/shop/fixture.h"

@@ -1,5 +1,4 @@
-/* The generator that decides goal order: vectors measured on CPython
- * (webshop-spec 2.1 and 9.6). */
+/* The generator that decides goal order: vectors measured on CPython (webshop-spec 2.1 and 9.6). */
 #include "envs/shop/python_random.h"
 
 #include <setjmp.h>

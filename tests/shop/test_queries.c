@@ -1,5 +1,5 @@
-/* The search queries that honest candidates hold, and what an import makes of a
- * recorded search that is not among them. */
+/* The search queries that honest candidates hold, and what an import makes of a recorded search that is not
+ * among them. */
 #include "envs/shop/loader.h"
 #include "envs/shop/queries.h"
 #include "tests/shop/fixture.h"
@@ -66,10 +66,10 @@ static ShopWorld *load(ShopRecordedSearches recorded)
   GError *error = NULL;
   ShopCatalogue *catalogue =
       shop_load_catalogue(DATA "items.json", DATA "attributes.json", DATA "human.json", 0, TRUE, &error);
-  if (catalogue == NULL)
+  if (!catalogue)
     fail_msg("%s", error->message);
   ShopWorld *world = shop_world_new(catalogue, "webshop", "items.json", &settings, &error);
-  if (world == NULL)
+  if (!world)
     fail_msg("%s", error->message);
   return world;
 }
@@ -92,7 +92,7 @@ static void test_a_recorded_search_is_added_or_becomes_the_nearest_candidate(voi
     ShopGoalView *view = shop_goal_view_new();
     for (guint32 g = 0; g < world->goals->n_items && shoes < 0; g++) {
       shop_goal_view_set(view, world->catalogue, world->goals, g);
-      shoes = strstr(view->instruction->str, "color: sand, and size: 10") != NULL ? (gint64)g : -1;
+      shoes = strstr(view->instruction->str, "color: sand, and size: 10") ? (gint64)g : -1;
     }
     shop_goal_view_free(view);
     assert_true(shoes >= 0);

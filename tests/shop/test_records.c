@@ -1,5 +1,5 @@
-/* What the environment reads besides steps: recorded sessions in their forms, and
- * requests in the environment's own terms; over the tests' own shop folder. */
+/* What the environment reads besides steps: recorded sessions in their forms, and requests in the
+ * environment's own terms; over the tests' own shop folder. */
 #include "envs/shop/environment.h"
 #include "envs/shop/splits.h"
 #include "tests/shop/fixture.h"
@@ -72,7 +72,7 @@ static void test_imitation_data_is_read_by_its_instruction(void **state)
       "1)\\n[button] Next > [button_]\\n\\n[button] B0TSTTEA02 [button_]\\nMorrow Peppermint Herbal Tea "
       "Bags\\n$6.25\\n\"], \"actions\": [\"search[peppermint]\", \"click[b0tsttea02]\"], \"images\": [0, 0]}",
       "il.jsonl:1", &error);
-  if (record == NULL)
+  if (!record)
     fail_msg("%s", error->message);
   assert_int_equal(record->n_observations, 2);
   assert_int_equal(record->n_actions, 2);
@@ -151,7 +151,7 @@ static void expect_answer(ShopWorld *world, const char *verb, const char *reques
 {
   GError *error = NULL;
   char *answer = shop_environment_answer(world, verb, request, &error);
-  if (answer == NULL)
+  if (!answer)
     fail_msg("%s", error->message);
   assert_string_equal(answer, expected);
   g_free(answer);

@@ -1,6 +1,5 @@
-/* The simulator against what the original site wrote: 600 recorded sessions of
- * the 1,000-product shop, and the 12,087 crowd goals in their published order.
- * Skipped where $WEBSHOP_1K is absent. */
+/* The simulator against what the original site wrote: 600 recorded sessions of the 1,000-product shop, and
+ * the 12,087 crowd goals in their published order. Skipped where $WEBSHOP_1K is absent. */
 #include "envs/shop/environment.h"
 #include "envs/shop/loader.h"
 #include "envs/shop/python_random.h"
@@ -18,8 +17,7 @@
 static char *data_file(const char *name)
 {
   const char *folder = g_getenv("WEBSHOP_1K");
-  char *path =
-      g_build_filename(folder != NULL ? folder : TEST_SOURCE_DIRECTORY "/../shared/webshop-1k", name, NULL);
+  char *path = g_build_filename(folder ? folder : TEST_SOURCE_DIRECTORY "/../shared/webshop-1k", name, NULL);
   if (g_file_test(path, G_FILE_TEST_IS_REGULAR))
     return path;
   print_message("# there is no %s: set WEBSHOP_1K to the folder of the 1,000-product shop\n", path);
@@ -36,15 +34,15 @@ static int open_world(void **state)
   g_autofree char *items = data_file("items_shuffle_1000.json"),
                   *attributes = data_file("items_ins_v2_1000.json");
   sessions_path = data_file("expert_trajectories.jsonl");
-  if (items == NULL || attributes == NULL || sessions_path == NULL)
+  if (!items || !attributes || !sessions_path)
     return 0;
   GError *error = NULL;
   ShopCatalogue *catalogue = shop_load_catalogue(items, attributes, NULL, 0, TRUE, &error);
-  if (catalogue == NULL)
+  if (!catalogue)
     fail_msg("%s", error->message);
   ShopSettings settings = fixture_settings();
   world = shop_world_new(catalogue, "webshop", "items_shuffle_1000.json", &settings, &error);
-  return world == NULL;
+  return !world;
 }
 
 static int close_world(void **state)
@@ -57,7 +55,7 @@ static int close_world(void **state)
 
 static void need_world(void)
 {
-  if (world == NULL)
+  if (!world)
     skip();
 }
 
@@ -132,12 +130,12 @@ static void test_recorded_sessions_are_reproduced_byte_for_byte(void **state)
   gpointer session = shop_environment_session_new(world, &error);
   CwRandom *random = cw_random_new(1, "replay", 0, 0);
   Counts counts = {0};
-  for (guint i = 0; lines[i] != NULL; i++) {
+  for (guint i = 0; lines[i]; i++) {
     g_autofree char *where = g_strdup_printf("%s:%u", sessions_path, i + 1);
     CwRecord *record = shop_environment_read_record(world, lines[i], where, &error);
-    if (record == NULL && error == NULL)
+    if (!record && !error)
       continue;
-    if (record == NULL)
+    if (!record)
       fail_msg("%s", error->message);
     replay(session, record, random, &counts);
     shop_environment_free_record(world, record);
@@ -156,7 +154,7 @@ static void test_recorded_sessions_are_reproduced_byte_for_byte(void **state)
 static json_t *load_json(const char *name)
 {
   g_autofree char *path = data_file(name);
-  json_t *value = path != NULL ? json_load_file(path, 0, NULL) : NULL;
+  json_t *value = path ? json_load_file(path, 0, NULL) : NULL;
   return value;
 }
 
@@ -205,14 +203,13 @@ static ShopCatalogue *crowd_catalogue(json_t *humans)
   return shop_catalogue_builder_finish(builder, &error);
 }
 
-/* Undoing the shuffle of the published list must bring the goals of each product
- * together, product after product. Within a product the order is not checked: the
- * file at hand does not keep it. */
+/* Undoing the shuffle of the published list must bring the goals of each product together, product after
+ * product. Within a product the order is not checked: the file at hand does not keep it. */
 static void test_crowd_goals_stand_where_they_were_published(void **state)
 {
   (void)state;
   json_t *humans = load_json("items_human_ins.json"), *published = load_json("human_goals.json");
-  if (humans == NULL || published == NULL)
+  if (!humans || !published)
     skip();
   ShopCatalogue *catalogue = crowd_catalogue(humans);
   GError *error = NULL;
@@ -243,7 +240,7 @@ static void test_crowd_goals_stand_where_they_were_published(void **state)
     char *text = published_form(view->instruction->str);
     g_ptr_array_add(texts_of->pdata[view->product], text);
     GArray *products = g_hash_table_lookup(products_of, text);
-    if (products == NULL) {
+    if (!products) {
       products = g_array_new(FALSE, FALSE, sizeof(guint32));
       g_hash_table_insert(products_of, text, products);
     }
@@ -256,7 +253,7 @@ static void test_crowd_goals_stand_where_they_were_published(void **state)
   guint32 position = 0, n_products = 0;
   while (position < n) {
     const GArray *products = g_hash_table_lookup(products_of, unshuffled[position]);
-    if (products == NULL)
+    if (!products)
       fail_msg("no goal reads \"%s\" (place %u before the shuffle)", unshuffled[position], position);
     gint64 best = -1;
     for (guint i = 0; i < products->len; i++) {

@@ -1,5 +1,4 @@
-/* The reward's tables: made from a catalogue, opened from stored arrays, with and
- * without a file of nouns. */
+/* The reward's tables: made from a catalogue, opened from stored arrays, with and without a file of nouns. */
 #include "envs/shop/reward_tables.h"
 
 #include "tests/shop/fixture.h"

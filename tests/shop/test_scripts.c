@@ -1,5 +1,5 @@
-/* The scripted shoppers that read: the reader's way through results that do not
- * fit, and both it and the expert as teachers of somebody who goes other ways. */
+/* The scripted shoppers that read: the reader's way through results that do not fit, and both it and the
+ * expert as teachers of somebody who goes other ways. */
 #include "envs/shop/expert.h"
 #include "envs/shop/scripts.h"
 #include "tests/shop/fixture.h"
@@ -54,7 +54,7 @@ static Shop open_shop(const char *instruction)
   ShopCatalogue *catalogue = shop_catalogue_builder_finish(builder, &error);
   Shop shop = {.world = shop_world_new(catalogue, "webshop", "lamps", &settings, &error),
                .random = cw_random_new(1, "test", 0, 0)};
-  if (shop.world == NULL)
+  if (!shop.world)
     fail_msg("%s", error->message);
   shop.session = fixture_session(shop.world, shop.random);
   return shop;

@@ -1,5 +1,5 @@
-/* Search: analysis, scoring and ties on small cases, and the recorded result
- * pages of the original search engine on the real catalogue. */
+/* Search: analysis, scoring and ties on small cases, and the recorded result pages of the original search
+ * engine on the real catalogue. */
 #include "envs/shop/analyzer.h"
 #include "envs/shop/search.h"
 

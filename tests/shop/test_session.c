@@ -1,5 +1,5 @@
-/* The state machine and the pages: the measured walk of webshop-spec 9.7, the
- * page examples of 5.9 to 5.11, and the quirks with their corrections. */
+/* The state machine and the pages: the measured walk of webshop-spec 9.7, the page examples of 5.9 to 5.11,
+ * and the quirks with their corrections. */
 #include "tests/shop/fixture.h"
 
 #include <setjmp.h>

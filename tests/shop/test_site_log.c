@@ -1,6 +1,5 @@
-/* Sessions in the form of the site's own log, made by hand from the description of
- * that log (webshop-spec 8); there are no published ones. And literals in the
- * source notation in which it holds keywords and options. */
+/* Sessions in the form of the site's own log, made by hand from the description of that log (webshop-spec 8);
+ * there are no published ones. And literals in the source notation in which it holds keywords and options. */
 #include "envs/shop/environment.h"
 #include "envs/shop/loader.h"
 #include "envs/shop/python_literal.h"
@@ -51,8 +50,8 @@ static int set_up(void **state)
   settings.goals = SHOP_GOALS_HUMAN;
   ShopCatalogue *catalogue =
       shop_load_catalogue(DATA "items.json", DATA "attributes.json", DATA "human.json", 0, TRUE, NULL);
-  world = catalogue != NULL ? shop_world_new(catalogue, "webshop", "items.json", &settings, NULL) : NULL;
-  return world != NULL ? 0 : -1;
+  world = catalogue ? shop_world_new(catalogue, "webshop", "items.json", &settings, NULL) : NULL;
+  return world ? 0 : -1;
 }
 
 static int tear_down(void **state)
@@ -76,7 +75,7 @@ static guint replay(const char *log, const char *expected_actions, guint *n_page
 {
   GError *error = NULL;
   CwRecord *record = shop_environment_read_record(world, log, "s1.jsonl:1", &error);
-  if (record == NULL)
+  if (!record)
     fail_msg("%s", error->message);
   assert_string_equal(record->id, "s1");
   assert_string_equal(record->overrides, "price_upper=40");
@@ -93,7 +92,7 @@ static guint replay(const char *log, const char *expected_actions, guint *n_page
     CwObservation observation = {.struct_size = sizeof observation};
     CwOutcome outcome = {.struct_size = sizeof outcome};
     assert_true(shop_environment_observe(session, &observation, &error));
-    if (record->observations[i] != NULL) {
+    if (record->observations[i]) {
       ++*n_pages;
       if (strcmp(observation.text, record->observations[i]) == 0)
         n_same++;

@@ -1,5 +1,5 @@
-/* Text rules: lower case, trimming, shortest decimals, JSON and quoted strings;
- * prices; the grammar of actions. */
+/* Text rules: lower case, trimming, shortest decimals, JSON and quoted strings; prices; the grammar of
+ * actions. */
 #include "envs/shop/action.h"
 #include "envs/shop/price.h"
 #include "envs/shop/text.h"
@@ -98,7 +98,7 @@ static void assert_price(const char *pricing, const char *expected)
   double prices[2];
   guint32 n;
   gboolean good = shop_price_parse(pricing, prices, &n);
-  if (expected == NULL) {
+  if (!expected) {
     assert_false(good);
     return;
   }

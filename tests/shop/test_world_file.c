@@ -1,6 +1,5 @@
-/* A world opened from a shop file is the world built from the JSON files: facts,
- * goals, splits, prices, pages, candidates, results, rewards; and what a shop file
- * cannot give is told. */
+/* A world opened from a shop file is the world built from the JSON files: facts, goals, splits, prices,
+ * pages, candidates, results, rewards; and what a shop file cannot give is told. */
 #include "envs/shop/environment.h"
 #include "envs/shop/loader.h"
 #include "envs/shop/world_file.h"
@@ -69,10 +68,10 @@ static ShopWorld *build(const ShopSources *sources, const ShopSettings *settings
   ShopCatalogue *catalogue = shop_load_catalogue(sources->items_file, sources->attributes_file,
                                                  human ? sources->human_file : NULL, 0, !human, &error);
   ShopSettings own = *settings;
-  if (sources->nouns_file != NULL)
+  if (sources->nouns_file)
     own.nouns_file = (char *)sources->nouns_file;
-  ShopWorld *world = catalogue != NULL ? shop_world_new(catalogue, "webshop", name, &own, &error) : NULL;
-  if (world == NULL)
+  ShopWorld *world = catalogue ? shop_world_new(catalogue, "webshop", name, &own, &error) : NULL;
+  if (!world)
     fail_msg("%s", error->message);
   return world;
 }
@@ -81,7 +80,7 @@ static ShopWorld *open_file(const char *path, const ShopSettings *settings)
 {
   GError *error = NULL;
   ShopWorld *world = shop_world_open(path, SHOP_FILE_VERIFY_ALWAYS, "webshop", settings, &error);
-  if (world == NULL)
+  if (!world)
     fail_msg("%s", error->message);
   return world;
 }
@@ -104,7 +103,7 @@ static void assert_same_goals(const ShopWorld *a, const ShopWorld *b)
                        shop_splits_goal(b->splits, (ShopSplit)s, i));
   for (guint32 p = 0; p < a->catalogue->n_products; p++) {
     assert_true(a->goals->prices[p] == b->goals->prices[p]);
-    if (a->title_owner != NULL)
+    if (a->title_owner)
       assert_int_equal(a->title_owner[p], b->title_owner[p]);
   }
 }
@@ -214,7 +213,7 @@ static void test_the_thousand_products_are_the_same_from_a_file(void **state)
 {
   const Scratch *scratch = *state;
   const char *folder = g_getenv("WEBSHOP_1K");
-  if (folder == NULL)
+  if (!folder)
     folder = TEST_SOURCE_DIRECTORY "/../shared/webshop-1k";
   if (!g_file_test(folder, G_FILE_TEST_IS_DIR)) {
     print_message("# skipped: %s is not there\n", folder);
@@ -303,7 +302,7 @@ static void test_damage_anywhere_is_refused(void **state)
     bytes[i] ^= 1 << i % 8;
     GError *error = NULL;
     ShopWorld *world = shop_world_open(scratch->path, SHOP_FILE_VERIFY_ALWAYS, "webshop", &settings, &error);
-    if (world != NULL)
+    if (world)
       fail_msg("damage at byte %" G_GSIZE_FORMAT " went without notice", i);
     assert_true(g_str_has_prefix(error->message, scratch->path));
     g_error_free(error);
@@ -330,7 +329,7 @@ static void test_a_missing_array_is_named(void **state)
     assert_true(g_file_set_contents(scratch->path, bytes, (gssize)length, NULL));
     file = shop_file_open(scratch->path, SHOP_FILE_VERIFY_HEADER, &error);
     writer = shop_file_writer_new(other, &error);
-    assert_true(file != NULL && writer != NULL);
+    assert_true(file && writer);
     ShopArray array;
     for (guint32 a = 0; shop_file_get(file, a, &array); a++)
       if (strcmp(array.name, names[i]) != 0)
@@ -370,7 +369,7 @@ static void test_arrays_of_the_wrong_length_are_refused(void **state)
   for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
     ShopFile *file = shop_file_open(scratch->path, SHOP_FILE_VERIFY_HEADER, &error);
     ShopFileWriter *writer = shop_file_writer_new(other, &error);
-    assert_true(file != NULL && writer != NULL);
+    assert_true(file && writer);
     ShopArray array;
     for (guint32 a = 0; shop_file_get(file, a, &array); a++) {
       array.n_elements -= strcmp(array.name, cases[i].name) == 0;

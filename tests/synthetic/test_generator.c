@@ -1,5 +1,5 @@
-/* The generated shop: products depend on nothing but the seed and their number,
- * fit WebShop's schema, and make families whose members differ as promised. */
+/* The generated shop: products depend on nothing but the seed and their number, fit WebShop's schema, and
+ * make families whose members differ as promised. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -75,8 +75,8 @@ static void the_catalogue_takes_every_product(void **state)
   shop_catalogue_free(catalogue);
 }
 
-/* Every instruction names only attributes the product really has: otherwise the
- * goal could not be met by buying its own product. */
+/* Every instruction names only attributes the product really has: otherwise the goal could not be met by
+ * buying its own product. */
 static void instructions_ask_for_what_the_product_has(void **state)
 {
   (void)state;

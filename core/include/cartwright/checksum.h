@@ -1,5 +1,5 @@
-/* CRC32C (Castagnoli, RFC 3720), the checksum of checkpoints, for plugins that
- * keep large files of their own. */
+/* CRC32C (Castagnoli, RFC 3720), the checksum of checkpoints, for plugins that keep large files of their own.
+ */
 #ifndef CARTWRIGHT_CHECKSUM_H
 #define CARTWRIGHT_CHECKSUM_H
 

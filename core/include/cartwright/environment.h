@@ -1,11 +1,9 @@
-/* The environment seam. An environment has a shared part (catalogue, index,
- * goals), opened once per process and immutable afterwards, and sessions, one
- * per episode slot. The host resets, observes and steps sessions; the
- * environment never resets by itself.
+/* The environment seam. An environment has a shared part (catalogue, index, goals), opened once per process
+ * and immutable afterwards, and sessions, one per episode slot. The host resets, observes and steps sessions;
+ * the environment never resets by itself.
  *
- * Threads: one session is entered by one thread at a time, different sessions
- * may run in parallel; the shared part is read-only after open.
- * Ownership: strings and arrays a session returns live until the next call on
+ * Threads: one session is entered by one thread at a time, different sessions may run in parallel; the shared
+ * part is read-only after open. Ownership: strings and arrays a session returns live until the next call on
  * the same session; what the shared part returns lives as long as it does. */
 #ifndef CARTWRIGHT_ENVIRONMENT_H
 #define CARTWRIGHT_ENVIRONMENT_H
@@ -17,8 +15,7 @@
 
 G_BEGIN_DECLS
 
-/* What a session shows. Filled by the environment; the host zeroes it and sets
- * struct_size first. */
+/* What a session shows. Filled by the environment; the host zeroes it and sets struct_size first. */
 typedef struct CwObservation {
   gsize struct_size;
   const char *text;              /* UTF-8 observation */
@@ -44,9 +41,9 @@ typedef struct CwOutcome {
   guint n_facts;
 } CwOutcome;
 
-/* A session somebody else recorded, for replay and import. Filled by
- * read_record; freed as a whole through free_record. observations[i] is what was
- * seen before actions[i]; n_observations is n_actions or one more. */
+/* A session somebody else recorded, for replay and import. Filled by read_record; freed as a whole through
+ * free_record. observations[i] is what was seen before actions[i]; n_observations is n_actions or one more.
+ */
 typedef struct CwRecord {
   gsize struct_size;
   const char *id;    /* as the file names it */
@@ -59,31 +56,29 @@ typedef struct CwRecord {
   const char *const *actions; /* n_actions action texts in the environment's grammar */
   guint n_actions;
   gpointer reserved; /* the environment's own */
-  /* Since ABI 1.1. The host sets it before reset_record when it compares
-   * observations: until the next reset, where there are several forms of an
-   * observation, the session shows that of the record. */
+  /* Since ABI 1.1. The host sets it before reset_record when it compares observations: until the next reset,
+   * where there are several forms of an observation, the session shows that of the record. */
   gboolean as_recorded;
 } CwRecord;
 
 typedef struct CwEnvironmentVtable {
-  /* Required. Loads everything that sessions share. `options` is the struct of
-   * the feature's option table and outlives the result; `seed` is the run's. */
+  /* Required. Loads everything that sessions share. `options` is the struct of the feature's option table and
+   * outlives the result; `seed` is the run's. */
   gpointer (*open)(gconstpointer options, guint32 seed, GError **error);
   /* Required. Accepts NULL. All sessions are gone by then. */
   void (*close)(gpointer shared);
-  /* Required. NULL-terminated pairs key, value, key, value: the facts that every
-   * result must carry (catalogue, products, goals, split rule, candidate mode,
-   * step limit, switches). */
+  /* Required. NULL-terminated pairs key, value, key, value: the facts that every result must carry
+   * (catalogue, products, goals, split rule, candidate mode, step limit, switches). */
   const char *const *(*describe)(gpointer shared);
-  /* Required. Number of goals of a split ("train", "dev", "test", "all"); -1 for
-   * a split the environment does not know. */
+  /* Required. Number of goals of a split ("train", "dev", "test", "all"); -1 for a split the environment does
+   * not know. */
   gint64 (*n_goals)(gpointer shared, const char *split);
   /* Required. */
   gpointer (*session_new)(gpointer shared, GError **error);
   /* Required. Accepts NULL. */
   void (*session_free)(gpointer session);
-  /* Required. Starts an episode on a goal. Everything random in the episode comes
-   * from `random`, which the host owns and keeps alive until the next reset. */
+  /* Required. Starts an episode on a goal. Everything random in the episode comes from `random`, which the
+   * host owns and keeps alive until the next reset. */
   gboolean (*reset)(gpointer session, const char *split, gint64 goal, CwRandom *random, GError **error);
   /* Required. The present observation; the same until step or reset. */
   gboolean (*observe)(gpointer session, CwObservation *observation, GError **error);
@@ -94,38 +89,33 @@ typedef struct CwEnvironmentVtable {
   gboolean (*step_text)(gpointer session, const char *action, CwOutcome *outcome, GError **error);
   /* Optional: the environment's own name of the present goal (used as goal_id). */
   const char *(*goal_id)(gpointer session);
-  /* Optional, with CW_ENVIRONMENT_SCRIPTS: NULL-terminated names of scripted
-   * agents ("rule", "expert"). */
+  /* Optional, with CW_ENVIRONMENT_SCRIPTS: NULL-terminated names of scripted agents ("rule", "expert"). */
   const char *const *(*scripts)(gpointer shared);
   /* Optional, goes with `scripts`: the candidate index that scripted agent
    * `script` takes now, or -1 with error. Its memory lives in the session and is
    * cleared by reset; it is called exactly once per step. */
   gint (*scripted_action)(gpointer session, const char *script, GError **error);
-  /* Optional, with CW_ENVIRONMENT_RECORDS: reads one line of a file of recorded
-   * sessions. `where` is "file:line" for messages. NULL and no error: a line to
-   * be skipped (blank). */
+  /* Optional, with CW_ENVIRONMENT_RECORDS: reads one line of a file of recorded sessions. `where` is
+   * "file:line" for messages. NULL and no error: a line to be skipped (blank). */
   CwRecord *(*read_record)(gpointer shared, const char *line, const char *where, GError **error);
   void (*free_record)(gpointer shared, CwRecord *record);
   /* Goes with read_record: reset to the recorded goal with its overrides. */
   gboolean (*reset_record)(gpointer session, const CwRecord *record, CwRandom *random, GError **error);
-  /* Goes with read_record: makes sure that `action` is among the candidates of
-   * the present observation, adding it if it may be added (a search query), and
-   * returns its index; -1 without error when the action cannot be a candidate
-   * here (an invalid click), -1 with error on failure. */
+  /* Goes with read_record: makes sure that `action` is among the candidates of the present observation,
+   * adding it if it may be added (a search query), and returns its index; -1 without error when the action
+   * cannot be a candidate here (an invalid click), -1 with error on failure. */
   gint (*candidate_of)(gpointer session, const char *action, gboolean may_add, GError **error);
-  /* Optional: answers a request in the environment's own terms, such as verb
-   * "search" or "score" with a JSON object in `request`; returns a JSON text to
-   * be freed with g_free, or NULL with error. An unknown verb is
+  /* Optional: answers a request in the environment's own terms, such as verb "search" or "score" with a JSON
+   * object in `request`; returns a JSON text to be freed with g_free, or NULL with error. An unknown verb is
    * CW_ERROR_UNSUPPORTED and the message lists the verbs there are. */
   char *(*answer)(gpointer shared, const char *verb, const char *request, GError **error);
-  /* Optional, since ABI 1.1: `cartwright import NAME` makes what `open` reads out of
-   * other files, `cartwright export NAME` writes what it opens in another form. */
+  /* Optional, since ABI 1.1: `cartwright import NAME` makes what `open` reads out of other files, `cartwright
+   * export NAME` writes what it opens in another form. */
   const CwConversion *import;
   const CwConversion *export;
-  /* Optional, since ABI 1.1, goes with read_record: whether `line`, the next one of
-   * the file, belongs to the record that `record` (one line or more) begins. The
-   * lines of a record reach read_record together, with newlines between; `where`
-   * then names the first. */
+  /* Optional, since ABI 1.1, goes with read_record: whether `line`, the next one of the file, belongs to the
+   * record that `record` (one line or more) begins. The lines of a record reach read_record together, with
+   * newlines between; `where` then names the first. */
   gboolean (*continues_record)(gpointer shared, const char *record, const char *line);
 } CwEnvironmentVtable;
 

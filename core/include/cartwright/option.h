@@ -1,6 +1,6 @@
-/* Option tables. Every tunable of the core and of a plugin is one row: from
- * that row come the parser, the default, the range check, `cartwright plugins
- * NAME` and the documentation page. No key of a YAML file is parsed by hand. */
+/* Option tables. Every tunable of the core and of a plugin is one row: from that row come the parser, the
+ * default, the range check, `cartwright plugins NAME` and the documentation page. No key of a YAML file is
+ * parsed by hand. */
 #ifndef CARTWRIGHT_OPTION_H
 #define CARTWRIGHT_OPTION_H
 
@@ -24,8 +24,8 @@ typedef enum {
 
 /* One row. Rows live in a static table inside the plugin; the host reads
  * `option_size` bytes of each (CwFeature), so the struct may grow at its end.
- * The options struct itself is allocated zeroed by the host, filled, and owned
- * by the host; it outlives the object that was opened with it. */
+ * The options struct itself is allocated zeroed by the host, filled, and owned by the host; it outlives the
+ * object that was opened with it. */
 typedef struct CwOption {
   const char *name;          /* the YAML key: lower case, words joined by _ */
   CwOptionType type;         /* see above */

@@ -1,15 +1,12 @@
-/* The plugin ABI. A plugin is one shared object that exports one function,
- * cw_plugin_query, which returns a constant descriptor: who it is and which
- * features (algorithms, environments, policies) it holds. The host checks
- * magic, version and sizes before it reads any other member, copies vtables
- * into structs of its own (members a smaller, older vtable lacks read as NULL),
- * and never unloads a plugin.
+/* The plugin ABI. A plugin is one shared object that exports one function, cw_plugin_query, which returns a
+ * constant descriptor: who it is and which features (algorithms, environments, policies) it holds. The host
+ * checks magic, version and sizes before it reads any other member, copies vtables into structs of its own
+ * (members a smaller, older vtable lacks read as NULL), and never unloads a plugin.
  *
- * Rules for a plugin: never exit, abort or print; never install signal
- * handlers, change the locale or touch a global random generator; report
- * through GError; log through g_message, g_info and g_warning. It links
- * libcartwright and GLib, treats host objects as opaque handles, and never
- * allocates or embeds a host struct that is not documented as caller-filled. */
+ * Rules for a plugin: never exit, abort or print; never install signal handlers, change the locale or touch a
+ * global random generator; report through GError; log through g_message, g_info and g_warning. It links
+ * libcartwright and GLib, treats host objects as opaque handles, and never allocates or embeds a host struct
+ * that is not documented as caller-filled. */
 #ifndef CARTWRIGHT_PLUGIN_H
 #define CARTWRIGHT_PLUGIN_H
 
@@ -25,8 +22,8 @@ G_BEGIN_DECLS
 
 typedef enum { CW_FEATURE_ALGORITHM = 1, CW_FEATURE_ENVIRONMENT = 2, CW_FEATURE_POLICY = 3 } CwFeatureKind;
 
-/* Capability bits of a policy (CwFeature.capabilities). What an algorithm needs
- * is matched against them before any weights are loaded. */
+/* Capability bits of a policy (CwFeature.capabilities). What an algorithm needs is matched against them
+ * before any weights are loaded. */
 #define CW_POLICY_TRAINS    (1ull << 0) /* forward, backward, step */
 #define CW_POLICY_VALUES    (1ull << 1) /* has a value head */
 #define CW_POLICY_CLONES    (1ull << 2) /* clone_frozen: can serve as its own reference */
@@ -37,8 +34,8 @@ typedef enum { CW_FEATURE_ALGORITHM = 1, CW_FEATURE_ENVIRONMENT = 2, CW_FEATURE_
 #define CW_ENVIRONMENT_RECORDS   (1ull << 1) /* reads recorded sessions for replay and import */
 #define CW_ENVIRONMENT_FREE_TEXT (1ull << 2) /* step_text accepts actions outside the candidates */
 
-/* One thing a plugin offers. `vtable` points to a CwAlgorithmVtable,
- * CwEnvironmentVtable or CwPolicyVtable according to `kind`. */
+/* One thing a plugin offers. `vtable` points to a CwAlgorithmVtable, CwEnvironmentVtable or CwPolicyVtable
+ * according to `kind`. */
 typedef struct CwFeature {
   CwFeatureKind kind;
   const char *name;        /* unique within its kind, lower case with underscores */
@@ -52,8 +49,7 @@ typedef struct CwFeature {
   guint32 options_size; /* sizeof of the struct that the rows fill */
 } CwFeature;
 
-/* The constant that cw_plugin_query returns. The first four members stay where
- * they are for ever. */
+/* The constant that cw_plugin_query returns. The first four members stay where they are for ever. */
 typedef struct CwPluginDescriptor {
   guint32 magic;        /* CW_PLUGIN_MAGIC */
   guint16 abi_major;    /* must equal the host's */
@@ -69,9 +65,9 @@ typedef struct CwPluginDescriptor {
 typedef const CwPluginDescriptor *(*CwPluginQuery)(void);
 #define CW_PLUGIN_QUERY_SYMBOL "cw_plugin_query"
 
-/* Writes the descriptor and the entry point. `feature_array` is a static array
- * of CwFeature; NAME is the file's name without .so. Example:
- *   CW_PLUGIN("bc", "1.0", "MIT", "Behaviour cloning", features)               */
+/* Writes the descriptor and the entry point. `feature_array` is a static array of CwFeature; NAME is the
+ * file's name without .so. Example:
+ *   CW_PLUGIN("bc", "1.0", "MIT", "Behaviour cloning", features) */
 #define CW_PLUGIN(plugin_name, plugin_version, plugin_license, plugin_summary, feature_array)                \
   G_MODULE_EXPORT const CwPluginDescriptor *cw_plugin_query(void);                                           \
   const CwPluginDescriptor *cw_plugin_query(void)                                                            \

@@ -1,12 +1,10 @@
-/* The policy seam. A policy scores the candidates of a decision: one logit per
- * candidate and, if it has a value head, one value per decision. A backend does
- * forward, backward and the optimiser step; what to optimise is the algorithm's
- * business, which hands back d(loss)/d(logit) and d(loss)/d(value).
+/* The policy seam. A policy scores the candidates of a decision: one logit per candidate and, if it has a
+ * value head, one value per decision. A backend does forward, backward and the optimiser step; what to
+ * optimise is the algorithm's business, which hands back d(loss)/d(logit) and d(loss)/d(value).
  *
- * Layout: the logits of a batch are concatenated, decision after decision; the
- * values have one entry per decision. dlogits and dvalues have the same layout.
- * Threads: one policy object is entered by one thread at a time. A policy may
- * run threads of its own and joins them before close returns. */
+ * Layout: the logits of a batch are concatenated, decision after decision; the values have one entry per
+ * decision. dlogits and dvalues have the same layout. Threads: one policy object is entered by one thread at
+ * a time. A policy may run threads of its own and joins them before close returns. */
 #ifndef CARTWRIGHT_POLICY_H
 #define CARTWRIGHT_POLICY_H
 
@@ -17,10 +15,9 @@
 
 G_BEGIN_DECLS
 
-/* Called once per parameter tensor by visit_tensors. `weights` and `gradient`
- * have the product of `shape` elements in row-major order; they are host memory,
- * valid during the call; `gradient` is NULL for a frozen tensor. Changes a
- * visitor makes to them take effect (all-reduce, tests by finite differences). */
+/* Called once per parameter tensor by visit_tensors. `weights` and `gradient` have the product of `shape`
+ * elements in row-major order; they are host memory, valid during the call; `gradient` is NULL for a frozen
+ * tensor. Changes a visitor makes to them take effect (all-reduce, tests by finite differences). */
 typedef void (*CwTensorVisitor)(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
                                 float *gradient, gpointer user_data);
 
@@ -36,42 +33,38 @@ typedef struct CwMemoryEstimate {
 } CwMemoryEstimate;
 
 typedef struct CwPolicyVtable {
-  /* Required. Loads or initialises the weights. `seed` is the run's root seed:
-   * random weights and dropout come from streams derived from it. */
+  /* Required. Loads or initialises the weights. `seed` is the run's root seed: random weights and dropout
+   * come from streams derived from it. */
   gpointer (*open)(gconstpointer options, guint32 seed, GError **error);
   /* Required. Accepts NULL. */
   void (*close)(gpointer policy);
-  /* Required. NULL-terminated pairs key, value: model, parameters, precision;
-   * goes into every result. */
+  /* Required. NULL-terminated pairs key, value: model, parameters, precision; goes into every result. */
   const char *const *(*describe)(gpointer policy);
-  /* Required. Inference: dropout off, nothing kept. `values` may be NULL; a
-   * policy without a value head fills zeros. n_decisions may be any number. */
+  /* Required. Inference: dropout off, nothing kept. `values` may be NULL; a policy without a value head fills
+   * zeros. n_decisions may be any number. */
   gboolean (*score)(gpointer policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
                     float *values, GError **error);
 
-  /* With CW_POLICY_TRAINS. As score, in training mode (dropout on), and keeps
-   * what backward needs until backward or the next forward. */
+  /* With CW_POLICY_TRAINS. As score, in training mode (dropout on), and keeps what backward needs until
+   * backward or the next forward. */
   gboolean (*forward)(gpointer policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
                       float *values, GError **error);
-  /* With CW_POLICY_TRAINS. Adds the gradients of the last forward to the
-   * accumulated ones. `dvalues` may be NULL: zero. Once per forward. */
+  /* With CW_POLICY_TRAINS. Adds the gradients of the last forward to the accumulated ones. `dvalues` may be
+   * NULL: zero. Once per forward. */
   gboolean (*backward)(gpointer policy, const float *dlogits, const float *dvalues, GError **error);
-  /* With CW_POLICY_TRAINS. One optimiser step with the accumulated gradients,
-   * which are clipped to global L2 norm `max_norm` (0: no clipping) and cleared.
-   * Stores the norm before clipping in *gradient_norm (may be NULL). A
-   * non-finite gradient is CW_ERROR_NUMERIC naming the first bad tensor, and no
-   * weight changes. */
+  /* With CW_POLICY_TRAINS. One optimiser step with the accumulated gradients, which are clipped to global L2
+   * norm `max_norm` (0: no clipping) and cleared. Stores the norm before clipping in *gradient_norm (may be
+   * NULL). A non-finite gradient is CW_ERROR_NUMERIC naming the first bad tensor, and no weight changes. */
   gboolean (*step)(gpointer policy, double learning_rate, double max_norm, double *gradient_norm,
                    GError **error);
   /* With CW_POLICY_CLONES. A frozen copy for scoring: its own object. */
   gpointer (*clone_frozen)(gpointer policy, GError **error);
-  /* Required. Writes weights (and, if it trains, optimiser and random streams)
-   * into an existing directory; load brings the object to exactly that state.
-   * The directory is also a model folder that `open` accepts. */
+  /* Required. Writes weights (and, if it trains, optimiser and random streams) into an existing directory;
+   * load brings the object to exactly that state. The directory is also a model folder that `open` accepts.
+   */
   gboolean (*save)(gpointer policy, const char *directory, GError **error);
   gboolean (*load)(gpointer policy, const char *directory, GError **error);
-  /* Optional: what a decision costs, in tokens, for budgets; default: a quarter
-   * of its bytes. */
+  /* Optional: what a decision costs, in tokens, for budgets; default: a quarter of its bytes. */
   guint (*count_tokens)(gpointer policy, const CwDecision *decision);
   /* Optional: visits every parameter tensor in a fixed order. */
   void (*visit_tensors)(gpointer policy, CwTensorVisitor visitor, gpointer user_data);
@@ -79,25 +72,24 @@ typedef struct CwPolicyVtable {
    * `open` accepts out of other files, `cartwright export NAME` the reverse. */
   const CwConversion *import;
   const CwConversion *export;
-  /* Optional, since ABI 1.1: what the object has done since it was opened, as totals
-   * that only grow; *n of them, valid until the next call on the object. Names
-   * are the backend's own; but "operations" are floating-point operations, and
-   * NAME_found beside NAME is the part of it that was looked up, not computed. */
+  /* Optional, since ABI 1.1: what the object has done since it was opened, as totals that only grow; *n of
+   * them, valid until the next call on the object. Names are the backend's own; but "operations" are
+   * floating-point operations, and NAME_found beside NAME is the part of it that was looked up, not computed.
+   */
   const CwNamedValue *(*counters)(gpointer policy, guint *n);
-  /* Optional, since ABI 1.2: what memory training on batches like this one takes. The
-   * host asks before the first forward of a stage, with that forward's decisions, and
-   * says it to the user. May give up what an earlier forward kept. */
+  /* Optional, since ABI 1.2: what memory training on batches like this one takes. The host asks before the
+   * first forward of a stage, with that forward's decisions, and says it to the user. May give up what an
+   * earlier forward kept. */
   void (*estimate_memory)(gpointer policy, const CwDecision *const *decisions, guint n_decisions,
                           CwMemoryEstimate *estimate);
 } CwPolicyVtable;
 
-/* What algorithms see of a policy: a handle of the host, which wraps the
- * backend's object, checks capabilities and looks for NaN. */
+/* What algorithms see of a policy: a handle of the host, which wraps the backend's object, checks
+ * capabilities and looks for NaN. */
 typedef struct CwPolicy CwPolicy;
 
-/* As the slots of the same names. score and forward fail with CW_ERROR_NUMERIC,
- * naming the first bad tensor where the backend can tell, when a logit or value
- * is not finite. */
+/* As the slots of the same names. score and forward fail with CW_ERROR_NUMERIC, naming the first bad tensor
+ * where the backend can tell, when a logit or value is not finite. */
 gboolean cw_policy_score(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions,
                          float *logits, float *values, GError **error);
 gboolean cw_policy_forward(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions,
@@ -107,16 +99,16 @@ gboolean cw_policy_step(CwPolicy *policy, double learning_rate, double max_norm,
                         GError **error);
 guint cw_policy_count_tokens(CwPolicy *policy, const CwDecision *decision);
 
-/* A number that changes when any weight does (SHA-256 over the tensors, hex): by it a
- * file of results is known to be this policy's. NULL when the backend does not show
- * its tensors. Takes a second for some hundred megabytes. Free with g_free. */
+/* A number that changes when any weight does (SHA-256 over the tensors, hex): by it a file of results is
+ * known to be this policy's. NULL when the backend does not show its tensors. Takes a second for some hundred
+ * megabytes. Free with g_free. */
 char *cw_policy_fingerprint(CwPolicy *policy);
 
 /* Number of logits of a batch: the sum of its candidate counts. */
 guint cw_count_logits(const CwDecision *const *decisions, guint n_decisions);
 
-/* log_probabilities[i] = logits[i] - log sum exp(logits), computed stably for
- * one decision of n logits. In place is allowed. */
+/* log_probabilities[i] = logits[i] - log sum exp(logits), computed stably for one decision of n logits. In
+ * place is allowed. */
 void cw_log_softmax(const float *logits, guint n, float *log_probabilities);
 
 G_END_DECLS

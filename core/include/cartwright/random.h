@@ -1,8 +1,7 @@
-/* Random streams. Every use of chance has a stream of its own, derived from
- * (seed, purpose, index, episode), so that results depend neither on the number
- * of threads nor on how many environments run. A stream is counter-based
- * (Philox 4x32-10, Salmon et al. 2011): its whole state is a key and a counter.
- * A stream is used by one thread at a time. */
+/* Random streams. Every use of chance has a stream of its own, derived from (seed, purpose, index, episode),
+ * so that results depend neither on the number of threads nor on how many environments run. A stream is
+ * counter-based (Philox 4x32-10, Salmon et al. 2011): its whole state is a key and a counter. A stream is
+ * used by one thread at a time. */
 #ifndef CARTWRIGHT_RANDOM_H
 #define CARTWRIGHT_RANDOM_H
 
@@ -12,8 +11,8 @@ G_BEGIN_DECLS
 
 typedef struct CwRandom CwRandom;
 
-/* A new stream; free with cw_random_free. `purpose` is a short word ("dropout",
- * "rollout"); equal arguments always give equal streams. */
+/* A new stream; free with cw_random_free. `purpose` is a short word ("dropout", "rollout"); equal arguments
+ * always give equal streams. */
 CwRandom *cw_random_new(guint32 seed, const char *purpose, guint64 index, guint64 episode);
 void cw_random_free(CwRandom *random); /* accepts NULL */
 
@@ -30,8 +29,8 @@ void cw_random_shuffle(CwRandom *random, guint32 *items, guint n_items); /* Fish
 /* Draws an index from the softmax of n_logits logits (n_logits > 0). */
 guint cw_random_categorical(CwRandom *random, const float *logits, guint n_logits);
 
-/* The whole state as text, and back; for checkpoints. load returns FALSE and
- * leaves the stream alone when the text is not one that save wrote. */
+/* The whole state as text, and back; for checkpoints. load returns FALSE and leaves the stream alone when the
+ * text is not one that save wrote. */
 char *cw_random_save(const CwRandom *random);
 gboolean cw_random_load(CwRandom *random, const char *state);
 

@@ -1,7 +1,6 @@
-/* Decisions, steps and trajectories: what passes between environments, policies
- * and algorithms. All of them are filled by the host and read by plugins; the
- * host hands out arrays of pointers, so the structs may grow at their ends.
- * Strings are UTF-8 and owned by the host for as long as the enclosing object. */
+/* Decisions, steps and trajectories: what passes between environments, policies and algorithms. All of them
+ * are filled by the host and read by plugins; the host hands out arrays of pointers, so the structs may grow
+ * at their ends. Strings are UTF-8 and owned by the host for as long as the enclosing object. */
 #ifndef CARTWRIGHT_TRAJECTORY_H
 #define CARTWRIGHT_TRAJECTORY_H
 

@@ -1,5 +1,5 @@
-/* REINFORCE on the collected episodes, or imitation of one offline trajectory drawn
- * at random, with metrics that depend on every stream and state there is. */
+/* REINFORCE on the collected episodes, or imitation of one offline trajectory drawn at random, with metrics
+ * that depend on every stream and state there is. */
 #include "toy.h"
 #include <math.h>
 #include <signal.h>

@@ -1,10 +1,9 @@
-/* A letter game. Goal g takes 1 + g % steps decisions, each with one right letter; the reward is
- * the part that was right. Odd goals also offer "wait", which only passes time;
- * an episode is cut after 8 actions. "say ..." passes time too, as free text.
- * With `timeless` the text does not tell how much time has passed, so that waiting
- * leads back to where one was; with `patience` a goal that offers "wait" is a
- * success only after so many, which no text tells. The game is about spelling:
- * "target" is the word wanted, "item" the word taken. */
+/* A letter game. Goal g takes 1 + g % steps decisions, each with one right letter; the reward is the part
+ * that was right. Odd goals also offer "wait", which only passes time; an episode is cut after 8 actions.
+ * "say ..." passes time too, as free text. With `timeless` the text does not tell how much time has passed,
+ * so that waiting leads back to where one was; with `patience` a goal that offers "wait" is a success only
+ * after so many, which no text tells. The game is about spelling: "target" is the word wanted, "item" the
+ * word taken. */
 #include "toy.h"
 #include <jansson.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
-/* logit = weight[hint of the observation][first letter after "take "], value = one
- * weight; the forward pass adds noise from a stream of its own, which a checkpoint must keep. */
+/* logit = weight[hint of the observation][first letter after "take "], value = one weight; the forward pass
+ * adds noise from a stream of its own, which a checkpoint must keep. */
 #include "toy.h"
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,5 @@
-/* A plugin for the runtime's tests: an environment whose scores are known, a
- * policy of a few weights with noise in its forward pass, and an algorithm that
- * can stop, crash or go wrong at a chosen update. */
+/* A plugin for the runtime's tests: an environment whose scores are known, a policy of a few weights with
+ * noise in its forward pass, and an algorithm that can stop, crash or go wrong at a chosen update. */
 #ifndef TOY_H
 #define TOY_H
 
