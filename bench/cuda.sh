@@ -21,7 +21,7 @@ mkdir -p "$build"
 make -C "$build" -j"$(nproc)" all bench/bench_bert_cuda >&2
 
 say "conformance suite"
-"$build/cartwright" check "$build/.libs/bert_cuda.so" --options=tests/plugin/conformance/bert_cuda.yaml >&2 ||
+"$build/cartwright" check "$build/.libs/bert_cuda.so" --options=tests/conformance/bert_cuda.yaml >&2 ||
   fail "bert_cuda does not keep what every policy must keep on this device"
 
 # The same short training in both backends: losses and weights must agree within rounding.

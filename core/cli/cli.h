@@ -2,7 +2,7 @@
 #ifndef CLI_H
 #define CLI_H
 
-#include "core/config/experiment.h"
+#include "core/experiment/experiment.h"
 
 /* Exit statuses. */
 enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };

@@ -1,6 +1,6 @@
 /* cartwright check: the conformance suites on one plugin file. */
 #include "core/cli/cli.h"
-#include "core/plugin/check.h"
+#include "conformance/check.h"
 
 typedef struct {
   GString *text; /* printed at the end: stdout is not ours while the checks run */

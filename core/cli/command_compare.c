@@ -2,9 +2,9 @@
  * sampling and by a fixed number of episodes. All play in the environment of the first operand, and the
  * others must have the same. */
 #include "core/cli/cli.h"
-#include "core/run/compare.h"
-#include "core/run/context.h"
-#include "core/run/position.h"
+#include "lab/compare/compare.h"
+#include "core/train/context.h"
+#include "core/train/resume_point.h"
 
 /* Of an option that is a number. */
 #define NOT_GIVEN G_MININT64

@@ -1,7 +1,7 @@
 /* cartwright import and export: a feature's own conversion of files, found by the feature's name. What it
  * reads and writes is the feature's business. */
 #include "core/cli/cli.h"
-#include "core/run/convert.h"
+#include "core/plugin/convert.h"
 
 static const CwRegisteredConversion *conversion_of(const CwRegisteredFeature *feature, const char *verb)
 {

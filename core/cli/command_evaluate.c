@@ -1,9 +1,9 @@
 /* cartwright evaluate: agents on the first goals of a split. Of a run directory the trained policy ("final")
  * can be evaluated, of an experiment only the policy that it opens ("initial"). */
 #include "core/cli/cli.h"
-#include "core/run/context.h"
-#include "core/run/position.h"
-#include "core/run/run.h"
+#include "core/train/context.h"
+#include "core/train/resume_point.h"
+#include "core/train/run.h"
 #include <string.h>
 
 typedef struct {

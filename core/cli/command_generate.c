@@ -1,8 +1,8 @@
 /* cartwright generate: an agent's episodes as a trajectory file, without a run. */
 #include "core/cli/cli.h"
-#include "core/run/context.h"
-#include "core/run/generate.h"
-#include "core/run/position.h"
+#include "core/train/context.h"
+#include "core/rollout/generate.h"
+#include "core/train/resume_point.h"
 
 /* Of an option that is a number. */
 #define NOT_GIVEN G_MININT64

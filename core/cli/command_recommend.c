@@ -1,9 +1,9 @@
 /* cartwright recommend: agents as recommenders. Every agent plays each goal k times; the list of what it
  * ended with is judged against what the goal asked for. */
 #include "core/cli/cli.h"
-#include "core/run/context.h"
-#include "core/run/position.h"
-#include "core/run/recommend.h"
+#include "core/train/context.h"
+#include "core/train/resume_point.h"
+#include "lab/recommend/recommend.h"
 
 /* Of an option that is a number. */
 #define NOT_GIVEN G_MININT64

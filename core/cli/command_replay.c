@@ -2,7 +2,7 @@
  * with the environment's, byte for byte. Of each session that differs the first difference is shown. */
 #include "core/cli/cli.h"
 #include "core/plugin/handles.h"
-#include "core/run/record_lines.h"
+#include "core/rollout/record_lines.h"
 #include <string.h>
 
 #define CONTEXT_BYTES 60

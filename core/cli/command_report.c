@@ -1,7 +1,7 @@
 /* cartwright report: finished runs as one table, with intervals over seeds and goals, and as mean learning
  * curves. Opens no plugin: all is in the run directories. */
 #include "core/cli/cli.h"
-#include "core/run/report.h"
+#include "lab/report/report.h"
 
 typedef struct {
   char *out, *against, *x;

@@ -1,6 +1,6 @@
 /* cartwright run: an experiment from the first stage to the table. */
 #include "core/cli/cli.h"
-#include "core/run/run.h"
+#include "core/train/run.h"
 
 static int run(const CliOptions *options, CwRunOptions *run_options)
 {

@@ -1,7 +1,7 @@
 /* Output, input and interrupts of the command. A failed write to stdout is remembered with its reason, so
  * that a full disk is told and a reader that went away is not. */
 #include "core/cli/cli.h"
-#include "core/run/run.h"
+#include "core/train/run.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* The host's handle around an algorithm. */
-#include "core/plugin/blame.h"
+#include "core/plugin/errors.h"
 #include "core/plugin/handles.h"
 
 #include <string.h>

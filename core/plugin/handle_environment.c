@@ -1,7 +1,7 @@
 /* The host's handles around an environment: its shared part and its sessions. They keep the order of calls
  * (reset, then observe and step until the end), so that an environment meets no call it cannot answer, and
  * check that what it shows can be acted on. */
-#include "core/plugin/blame.h"
+#include "core/plugin/errors.h"
 #include "core/plugin/handles.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* The host's handle around a policy backend. It owns the backend's object, refuses what the feature does not
  * claim to do, and lets no number that is not finite pass in either direction: the message names the logit
  * and, where the backend shows its tensors, the first bad tensor. */
-#include "core/plugin/blame.h"
+#include "core/plugin/errors.h"
 #include "core/plugin/handles.h"
 
 #include <math.h>

@@ -2,7 +2,7 @@
 #ifndef TASKS_H
 #define TASKS_H
 
-#include "core/run/rollout.h"
+#include "core/rollout/rollout.h"
 #include "tests/bc/stage.h"
 #include "tests/bc/table.h"
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # PPO, GRPO and both kinds of DPO in a whole run: stopped anywhere and resumed, or with
 # another number of slots, it must end with the same bytes.
-. "$srcdir/tests/run/tap.sh"
+. "$srcdir/tests/tap.sh"
 
 cat >run.yaml <<'YAML'
 name: run

@@ -1,5 +1,5 @@
 /* Checkpoints: whole or not there, whatever happens to the process or the files. */
-#include "tests/base/scratch.h"
+#include "tests/scratch.h"
 #include <cartwright/error.h>
 #include <glib/gstdio.h>
 #include <signal.h>

@@ -3,7 +3,7 @@
 #include "core/base/checkpoint.h"
 #include "core/base/events.h"
 #include "core/base/metrics.h"
-#include "tests/base/scratch.h"
+#include "tests/scratch.h"
 #include <math.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* metrics.jsonl: the text of numbers, records, and continuing a file at a byte. */
 #include "core/base/json_text.h"
 #include "core/base/metrics.h"
-#include "tests/base/scratch.h"
+#include "tests/scratch.h"
 #include <cartwright/error.h>
 #include <cartwright/random.h>
 #include <float.h>

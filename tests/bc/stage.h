@@ -3,7 +3,7 @@
 #ifndef STAGE_H
 #define STAGE_H
 
-#include "core/base/trajectories.h"
+#include "core/trajectory/trajectories.h"
 #include "core/plugin/handles.h"
 #include <setjmp.h>
 #include <stdarg.h>

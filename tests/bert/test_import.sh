@@ -1,7 +1,7 @@
 #!/bin/sh
 # cartwright import bert_cpu: checkpoints of WebShop's choice model become model folders.
-. "$srcdir/tests/run/tap.sh"
-CARTWRIGHT_PLUGIN_PATH="$builddir/tests/run/.libs:$builddir/.libs"
+. "$srcdir/tests/tap.sh"
+CARTWRIGHT_PLUGIN_PATH="$builddir/tests/toy/.libs:$builddir/.libs"
 pth="$srcdir/tests/bert/data/pth"
 base="$srcdir/tests/bert_cpu/model"
 

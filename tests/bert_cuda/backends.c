@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "backends.h"
-#include "core/plugin/check_suite.h"
+#include "conformance/check_suite.h"
 #include <cmocka.h>
 #include <glib/gstdio.h>
 #include <math.h>

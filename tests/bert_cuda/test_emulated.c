@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 #include "backends.h"
-#include "core/plugin/check.h"
-#include "core/plugin/check_suite.h"
+#include "conformance/check.h"
+#include "conformance/check_suite.h"
 #include <cmocka.h>
 #include <stdio.h>
 #include <string.h>

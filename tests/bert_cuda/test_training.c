@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "backends.h"
-#include "core/plugin/check_suite.h"
+#include "conformance/check_suite.h"
 #include <cmocka.h>
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #!/bin/sh
 # cartwright import webshop and export synthetic, and shop files that are not whole.
-. "$srcdir/tests/run/tap.sh"
+. "$srcdir/tests/tap.sh"
 CARTWRIGHT_PLUGIN_PATH=
 XDG_CACHE_HOME="$scratch/cache"
 export XDG_CACHE_HOME

@@ -1,0 +1,126 @@
+/* Makes trajectories without an environment, so that an algorithm can be tried by itself. Each turn the order
+ * of the candidates changes. */
+#include "conformance/check_episodes.h"
+#include "conformance/check_suite.h"
+
+#include <math.h>
+
+#define N_TURNS   3
+#define N_COLOURS 4
+
+static const char *const colours[N_COLOURS] = {"red", "green", "blue", "white"};
+static const char *const answers[N_COLOURS] = {"say red", "say green", "say blue", "say white"};
+
+/* The decision of one turn of a goal; `right` is the candidate to take. */
+typedef struct {
+  char text[64];
+  const char *candidates[N_COLOURS];
+  guint right;
+} Turn;
+
+static void make_turn(Turn *turn, guint goal, guint number)
+{
+  guint colour = (goal + number) % N_COLOURS, i;
+  g_snprintf(turn->text, sizeof turn->text, "turn %u of goal %u: the ball is %s", number, goal,
+             colours[colour]);
+  for (i = 0; i < N_COLOURS; i++) {
+    guint answer = (i + goal * 3 + number) % N_COLOURS;
+    turn->candidates[i] = answers[answer];
+    if (answer == colour)
+      turn->right = i;
+  }
+}
+
+static void add_turn(CwTrajectoryBuilder *builder, const Turn *turn, guint number, guint chosen,
+                     float log_probability, float value, gboolean *all_right)
+{
+  CwObservation observation = {.struct_size = sizeof observation,
+                               .text = turn->text,
+                               .candidates = turn->candidates,
+                               .n_candidates = N_COLOURS};
+  CwOutcome outcome = {.struct_size = sizeof outcome};
+
+  *all_right = *all_right && chosen == turn->right;
+  outcome.reward = chosen == turn->right ? 1.0f / N_TURNS : 0;
+  outcome.terminated = number == N_TURNS - 1;
+  outcome.success = outcome.terminated && *all_right;
+  cw_trajectory_builder_decide(builder, &observation, chosen, log_probability, value);
+  cw_trajectory_builder_outcome(builder, &outcome);
+}
+
+GPtrArray *cw_check_demonstrations(guint n_goals)
+{
+  GPtrArray *trajectories = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
+  for (guint i = 0; i < 2 * n_goals; i++) {
+    char *goal_id = g_strdup_printf("goal-%u", i / 2);
+    CwTrajectoryBuilder *builder = cw_trajectory_builder_new(
+        "train", i / 2, goal_id, i % 2 == 0 ? "expert" : "beginner", i, CW_CHECK_SEED);
+    gboolean all_right = TRUE;
+
+    for (guint number = 0; number < N_TURNS; number++) {
+      Turn turn;
+      make_turn(&turn, i / 2, number);
+      add_turn(builder, &turn, number, i % 2 == 0 ? turn.right : (turn.right + 1) % N_COLOURS, NAN, NAN,
+               &all_right);
+    }
+    cw_trajectory_builder_set_group(builder, i / 2);
+    g_ptr_array_add(trajectories, cw_trajectory_builder_finish(builder));
+    g_free(goal_id);
+  }
+  return trajectories;
+}
+
+GPtrArray *cw_check_hollow_trajectories(guint n)
+{
+  GPtrArray *trajectories = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
+  for (guint i = 0; i < n; i++)
+    g_ptr_array_add(trajectories, cw_trajectory_builder_finish(cw_trajectory_builder_new(
+                                      "train", i, "hollow", "nobody", i, CW_CHECK_SEED)));
+  return trajectories;
+}
+
+static CwTrajectory *roll_out_one(CwPolicy *policy, guint goal, guint64 group, guint64 episode,
+                                  GError **error)
+{
+  CwTrajectoryBuilder *builder =
+      cw_trajectory_builder_new("train", goal, "goal", "policy", episode, CW_CHECK_SEED);
+  CwRandom *random = cw_random_new(CW_CHECK_SEED, "check rollout", episode, 0);
+  gboolean all_right = TRUE, scored = TRUE;
+  for (guint number = 0; number < N_TURNS && scored; number++) {
+    float logits[N_COLOURS], value = 0;
+    Turn turn;
+    CwDecision decision = {sizeof decision, turn.text, turn.candidates, N_COLOURS};
+    const CwDecision *decisions[] = {&decision};
+    guint chosen;
+    make_turn(&turn, goal, number);
+    scored = cw_policy_score(policy, decisions, 1, logits, &value, error);
+    if (scored) {
+      chosen = cw_random_categorical(random, logits, N_COLOURS);
+      cw_log_softmax(logits, N_COLOURS, logits);
+      add_turn(builder, &turn, number, chosen, logits[chosen], value, &all_right);
+    }
+  }
+  cw_random_free(random);
+  cw_trajectory_builder_set_group(builder, group);
+  if (scored)
+    return cw_trajectory_builder_finish(builder);
+  cw_trajectory_builder_free(builder);
+  return NULL;
+}
+
+GPtrArray *cw_check_roll_out(CwPolicy *policy, const CwCollectRequest *request, guint64 index, GError **error)
+{
+  GPtrArray *episodes = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
+  guint group_size = MAX(request->group_size, 1), i;
+  for (i = 0; i < request->n_episodes; i++) {
+    guint64 episode = index * request->n_episodes + i;
+    guint64 group = episode / group_size;
+    CwTrajectory *trajectory = roll_out_one(policy, (guint)(group % 16), group, episode, error);
+    if (!trajectory) {
+      g_ptr_array_free(episodes, TRUE);
+      return NULL;
+    }
+    g_ptr_array_add(episodes, trajectory);
+  }
+  return episodes;
+}

@@ -1,0 +1,19 @@
+/* A made-up task for trying algorithms: say the colour that the observation names, three times in a row. */
+#ifndef CW_CHECK_EPISODES_H
+#define CW_CHECK_EPISODES_H
+
+#include "core/trajectory/trajectories.h"
+#include "core/plugin/handles.h"
+
+/* Demonstrations, two for each of n_goals goals: one all right, one all wrong. Both belong to one group. An
+ * array of CwTrajectory *, owned by it. */
+GPtrArray *cw_check_demonstrations(guint n_goals);
+
+/* Trajectories without a step. */
+GPtrArray *cw_check_hollow_trajectories(guint n);
+
+/* On-policy episodes as `request` wants them, drawn from streams of `index`. */
+GPtrArray *cw_check_roll_out(CwPolicy *policy, const CwCollectRequest *request, guint64 index,
+                             GError **error);
+
+#endif

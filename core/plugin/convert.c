@@ -1,0 +1,168 @@
+/* Conversions, seen from the host: the words of the command line become an options struct, and what the
+ * plugin writes is kept beside its final name until it is whole. A folder with something in it is never
+ * replaced. */
+#include "core/plugin/convert.h"
+#include "core/base/checkpoint.h"
+#include "core/base/files.h"
+#include "core/base/progress.h"
+#include "core/plugin/errors.h"
+#include "core/train/run.h"
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define COMMAND_LINE "<command line>"
+
+/* Puts one word into the mapping; the complaint when it cannot be. */
+static void take_word(CwYamlNode *mapping, const char *word, guint number, CwDiagnostics *diagnostics)
+{
+  g_autofree char *where = g_strdup_printf(COMMAND_LINE ": argument %u", number);
+  CwPlace place = {g_intern_string(where), 0, 0};
+  const char *equals = strchr(word, '=');
+  gboolean valid = g_utf8_validate(word, -1, NULL);
+  g_autofree char *shown = valid ? cw_display_text(word) : NULL;
+  g_autofree char *key = equals ? g_strndup(word, equals - word) : NULL;
+  if (valid && (!key || *key == '\0'))
+    cw_diagnostics_error(diagnostics, place, "expected KEY=VALUE, found %s", shown);
+  else if (valid && cw_yaml_get(mapping, key))
+    cw_diagnostics_error(diagnostics, place, "duplicate key '%s'", key);
+  else
+    cw_yaml_set_from(mapping, word, where, diagnostics);
+}
+
+gpointer cw_convert_options(const CwRegisteredConversion *conversion, const char *const *words,
+                            const char *what, GError **error)
+{
+  CwDiagnostics *diagnostics = cw_diagnostics_new();
+  CwYamlNode *mapping = cw_yaml_parse_text("{}", COMMAND_LINE, diagnostics);
+  CwOptionsScope scope = {.what = what, .place = {g_intern_static_string(COMMAND_LINE), 0, 0}};
+  for (guint i = 0; words && words[i]; i++)
+    take_word(mapping, words[i], i + 1, diagnostics);
+  gpointer options = cw_options_fill_in(&conversion->options, mapping, &scope, diagnostics);
+  if (!cw_diagnostics_propagate(diagnostics, error)) {
+    cw_options_free(&conversion->options, options);
+    options = NULL;
+  }
+  cw_yaml_free(mapping);
+  cw_diagnostics_free(diagnostics);
+  return options;
+}
+
+typedef struct {
+  gboolean quiet;
+  char *doing;
+  CwProgress *progress;
+} Reporter;
+
+static void stop_reporting(Reporter *reporter)
+{
+  g_clear_pointer(&reporter->progress, cw_progress_finish);
+  g_clear_pointer(&reporter->doing, g_free);
+}
+
+static gboolean report(gpointer data, const char *doing, guint64 done, guint64 total, GError **error)
+{
+  Reporter *reporter = data;
+  if (cw_run_interrupted()) {
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CANCELLED, "interrupted during '%s'; nothing was written",
+                doing);
+    return FALSE;
+  }
+  if (g_strcmp0(reporter->doing, doing) != 0) {
+    stop_reporting(reporter);
+    reporter->doing = g_strdup(doing);
+    reporter->progress = cw_progress_new(doing, reporter->quiet);
+  }
+  cw_progress_report(reporter->progress, done, total, NULL);
+  return TRUE;
+}
+
+static gboolean is_folder(const char *path)
+{
+  struct stat status;
+  return lstat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+/* Whether the target may be written, told before the work rather than after it. */
+static gboolean check_target(const char *into, gboolean overwrite, GError **error)
+{
+  g_autofree char *parent = g_path_get_dirname(into);
+  struct stat status;
+  if (!g_file_test(parent, G_FILE_TEST_IS_DIR)) {
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+                "%s: its folder '%s' does not exist; make it first", into, parent);
+    return FALSE;
+  }
+  if (lstat(into, &status) != 0)
+    return TRUE;
+  if (!overwrite) {
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+                "%s: is already there; name another path, or replace it with --overwrite", into);
+    return FALSE;
+  }
+  if (!is_folder(into))
+    return TRUE;
+  g_autoptr(GPtrArray) names = cw_list_directory(into, error);
+  if (names && names->len > 0)
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+                "%s: is a folder with something in it, which --overwrite does not replace; remove it, or "
+                "name another "
+                "path",
+                into);
+  return names && names->len == 0;
+}
+
+static gboolean sync_tree(const char *path, GError **error)
+{
+  if (is_folder(path)) {
+    g_autoptr(GPtrArray) names = cw_list_directory(path, error);
+    if (!names)
+      return FALSE;
+    for (guint i = 0; i < names->len; i++) {
+      g_autofree char *child = g_build_filename(path, names->pdata[i], NULL);
+      if (!sync_tree(child, error))
+        return FALSE;
+    }
+  }
+  return cw_sync_path(path, error);
+}
+
+/* Gives what was written its name. An empty folder makes room. */
+static gboolean put_in_place(const char *partial, const char *into, GError **error)
+{
+  if (!sync_tree(partial, error))
+    return FALSE;
+  if (is_folder(into) && rmdir(into) != 0) {
+    cw_set_errno_error(error, "replace", into);
+    return FALSE;
+  }
+  return cw_rename_file(partial, into, error);
+}
+
+gboolean cw_convert(const CwRegisteredFeature *feature, const CwRegisteredConversion *conversion,
+                    gconstpointer options, const CwConvertTarget *target, GError **error)
+{
+  g_autofree char *into = g_strdup(target->into);
+  for (gsize length = strlen(into); length > 1 && into[length - 1] == G_DIR_SEPARATOR; length--)
+    into[length - 1] = '\0';
+  if (!check_target(into, target->overwrite, error))
+    return FALSE;
+  g_autofree char *partial = g_strdup_printf("%s.%d.partial", into, (int)getpid());
+  if (!cw_remove_tree(partial, error))
+    return FALSE;
+  Reporter reporter = {.quiet = target->quiet};
+  GError *failure = NULL;
+  const char *slot = conversion == &feature->import ? "import" : "export";
+  gboolean good = conversion->run(options, partial, report, &reporter, &failure);
+  stop_reporting(&reporter);
+  good = cw_blame(feature, slot, good, failure, error);
+  if (good && !g_file_test(partial, G_FILE_TEST_EXISTS)) {
+    cw_blame_set(feature, error, CW_ERROR_FAILED, "%s says that it is done and wrote nothing", slot);
+    good = FALSE;
+  }
+  if (good && put_in_place(partial, into, error))
+    return TRUE;
+  cw_remove_tree(partial, NULL);
+  return FALSE;
+}

@@ -1,0 +1,53 @@
+/* What the parts of a run share: the opened environment and policy, the writers, the results, and how far it
+ * is. The commands that only evaluate, generate or play open one too, without a directory. */
+#ifndef CW_RUN_CONTEXT_H
+#define CW_RUN_CONTEXT_H
+
+#include "core/base/metrics.h"
+#include "core/experiment/experiment.h"
+#include "core/base/eta.h"
+#include "lab/evaluate/results.h"
+#include "core/rollout/rollout.h"
+
+typedef struct {
+  CwExperiment *experiment; /* not owned */
+  char *directory;          /* NULL without one */
+  CwEnvironment *environment;
+  CwPolicy *policy; /* NULL when the experiment has none */
+  CwRollout *rollout;
+  CwMetrics *metrics, *timings; /* NULL without a directory */
+  CwEvents *events;             /* what goes into metrics, for TensorBoard; NULL without a directory */
+  CwResults *results;
+  CwOutlook *outlook;
+  guint *phases; /* numbers of the stages in the outlook */
+  guint64 step;  /* updates of all stages so far */
+  gint64 start;  /* monotonic time at which this process began */
+} CwRun;
+
+/* Opens environment, policy and slots. `with_policy`: FALSE leaves the policy out. The experiment must
+ * outlive it. Close also after a failure. */
+gboolean cw_run_open(CwRun *run, CwExperiment *experiment, gboolean with_policy, gboolean quiet,
+                     GError **error);
+void cw_run_close(CwRun *run);
+
+/* RUN/name, for example of "metrics.jsonl". Free with g_free. */
+char *cw_run_path(const CwRun *run, const char *name);
+
+/* A CwWorkProgress whose user data is the CwRun. */
+void cw_run_report(guint64 done, guint64 total, const char *text, gpointer run);
+
+/* The stage before `stage` that writes a trajectory file of that name, or -1: then the name is a path. */
+gint cw_run_writer_of(const CwRun *run, guint stage, const char *name);
+
+/* How the policy chooses in evaluations: an array of *n_selections (at least one), freed with g_free. */
+CwSelection *cw_run_selections(const CwExperiment *experiment, guint *n_selections, GError **error);
+
+/* Evaluates the agent called `name` (see cw_run_agents) as the experiment's
+ * `evaluate` says, for every selection if it is the policy, unless run->results
+ * has that result already; the policy is taken as it is now. With a directory, evaluation.json is brought up
+ * to date after each. `phase` is the outlook's, of its first selection. */
+gboolean cw_run_evaluate(CwRun *run, const char *name, guint phase, GError **error);
+/* Adds the phases that cw_run_evaluate will go through and returns the first. */
+guint cw_run_plan_evaluation(CwRun *run, const char *name);
+
+#endif

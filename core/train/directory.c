@@ -1,0 +1,114 @@
+/* Makes sure that a run directory belongs to one process and one configuration. Only files that a run writes
+ * are ever removed. */
+#include "core/train/directory.h"
+#include "core/base/checkpoint.h"
+#include "core/base/events.h"
+#include "core/base/files.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+static const char *const files_of_a_run[] = {
+    "config.yaml", "metrics.jsonl", "timings.jsonl",  "trajectories", "checkpoints",     "scratch",
+    "curves.png",  "curves.svg",    "curves.gnuplot", "curves.dat",   "evaluation.json", NULL};
+
+gboolean cw_run_directory_is_used(const char *directory)
+{
+  static const char *const marks[] = {"config.yaml", "metrics.jsonl", "checkpoints", NULL};
+  for (guint i = 0; marks[i]; i++) {
+    g_autofree char *path = g_build_filename(directory, marks[i], NULL);
+    if (g_file_test(path, G_FILE_TEST_EXISTS))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+int cw_run_directory_lock(const char *directory, gboolean must_exist, GError **error)
+{
+  if (!must_exist && !cw_make_directories(directory, error))
+    return -1;
+  int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) {
+    g_set_error(error, CW_RUN_ERROR, must_exist ? CW_ERROR_CONFIGURATION : CW_ERROR_INPUT_OUTPUT,
+                "%s: no run to resume here: %s", directory, g_strerror(errno));
+    return -1;
+  }
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+    return fd;
+  g_set_error(
+      error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+      "%s: another process is running an experiment in this directory; wait for it, or give another one with "
+      "--out",
+      directory);
+  close(fd);
+  return -1;
+}
+
+static gboolean check_recorded(const char *directory, const CwExperiment *experiment, GError **error)
+{
+  g_autofree char *path = g_build_filename(directory, "config.yaml", NULL);
+  g_autofree char *recorded = NULL;
+  g_autoptr(GError) problem = NULL;
+  if (!g_file_get_contents(path, &recorded, NULL, &problem)) {
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT, "cannot resume: %s", problem->message);
+    return FALSE;
+  }
+  return cw_experiment_check_resume(experiment, recorded, path, error);
+}
+
+gboolean cw_run_directory_check(const char *directory, const CwExperiment *experiment, gboolean resume,
+                                gboolean overwrite, GError **error)
+{
+  gboolean used = cw_run_directory_is_used(directory);
+  if (resume && !used) {
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+                "%s: no run to resume here; start it without --resume", directory);
+    return FALSE;
+  }
+  if (resume)
+    return check_recorded(directory, experiment, error);
+  if (used && !overwrite) {
+    g_set_error(
+        error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+        "%s: already holds a run; continue it with --resume, replace it with --overwrite, or give another "
+        "directory with --out",
+        directory);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+/* Event files have the time and the machine in their names. */
+static gboolean remove_events(const char *directory, GError **error)
+{
+  g_autoptr(GPtrArray) names = cw_list_directory(directory, error);
+  for (guint i = 0; names && i < names->len; i++) {
+    g_autofree char *path = g_build_filename(directory, names->pdata[i], NULL);
+    if (g_str_has_prefix(names->pdata[i], CW_EVENTS_PREFIX) && !cw_remove_tree(path, error))
+      return FALSE;
+  }
+  return names != NULL;
+}
+
+gboolean cw_run_directory_prepare(const char *directory, const CwExperiment *experiment, gboolean afresh,
+                                  GError **error)
+{
+  for (guint i = 0; afresh && files_of_a_run[i]; i++) {
+    g_autofree char *path = g_build_filename(directory, files_of_a_run[i], NULL);
+    if (!cw_remove_tree(path, error))
+      return FALSE;
+  }
+  if (afresh && !remove_events(directory, error))
+    return FALSE;
+  static const char *const folders[] = {"trajectories", "checkpoints", NULL};
+  for (guint i = 0; folders[i]; i++) {
+    g_autofree char *path = g_build_filename(directory, folders[i], NULL);
+    if (!cw_make_directories(path, error))
+      return FALSE;
+  }
+  g_autofree char *path = g_build_filename(directory, "config.yaml", NULL);
+  return cw_write_file(path, experiment->resolved, strlen(experiment->resolved), error);
+}

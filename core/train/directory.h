@@ -1,0 +1,33 @@
+/* The run directory: who may use it, and making it ready.
+ *   config.yaml      the resolved experiment
+ *   metrics.jsonl    reproducible numbers; timings.jsonl: wall-clock
+ *   events.out.tfevents.*  the numbers of metrics.jsonl, for TensorBoard
+ *   trajectories/    files that stages wrote
+ *   checkpoints/     step-N
+ *   scratch/         files of the stage that is running
+ *   evaluation.json  results
+ *   curves.*         the learning curves */
+#ifndef CW_RUN_DIRECTORY_H
+#define CW_RUN_DIRECTORY_H
+
+#include "core/experiment/experiment.h"
+
+/* TRUE when the directory holds what a run leaves behind. */
+gboolean cw_run_directory_is_used(const char *directory);
+
+/* Locks the directory for this process, making it first unless `must_exist`. Returns a file descriptor to be
+ * closed, or -1 with error. */
+int cw_run_directory_lock(const char *directory, gboolean must_exist, GError **error);
+
+/* Refuses a used directory without resume or overwrite, an unused one with resume, and with resume an
+ * experiment that differs in more than it may from the one recorded, naming every difference. Changes
+ * nothing. */
+gboolean cw_run_directory_check(const char *directory, const CwExperiment *experiment, gboolean resume,
+                                gboolean overwrite, GError **error);
+
+/* Removes the files of an earlier run (and nothing else) when `afresh`; makes the folders and writes
+ * config.yaml. */
+gboolean cw_run_directory_prepare(const char *directory, const CwExperiment *experiment, gboolean afresh,
+                                  GError **error);
+
+#endif

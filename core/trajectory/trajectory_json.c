@@ -1,0 +1,358 @@
+/* One trajectory as one line of JSON, and back. Reading trusts nothing: every member is checked for presence,
+ * type and range, and a complaint says where it is ("expert.jsonl:3: steps[2].chosen"), what was expected and
+ * what was found. */
+#include "core/base/json_text.h"
+#include "core/trajectory/trajectory_build.h"
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+static void append_boolean(GString *json, const char *name, gboolean value)
+{
+  g_string_append_printf(json, ", \"%s\": %s", name, value ? "true" : "false");
+}
+
+static void append_step(GString *json, const CwStep *step)
+{
+  const CwDecision *decision = step->decision;
+  g_string_append(json, "{\"observation\": ");
+  cw_json_append_string(json, decision->observation);
+  g_string_append(json, ", \"candidates\": [");
+  for (guint i = 0; i < decision->n_candidates; i++) {
+    if (i > 0)
+      g_string_append(json, ", ");
+    cw_json_append_string(json, decision->candidates[i]);
+  }
+  g_string_append_printf(json, "], \"chosen\": %u", step->chosen);
+  if (!isnan(step->log_probability)) {
+    g_string_append(json, ", \"log_probability\": ");
+    cw_json_append_float(json, step->log_probability);
+  }
+  if (!isnan(step->value)) {
+    g_string_append(json, ", \"value\": ");
+    cw_json_append_float(json, step->value);
+  }
+  g_string_append(json, ", \"reward\": ");
+  cw_json_append_float(json, step->reward);
+  append_boolean(json, "terminated", step->terminated);
+  append_boolean(json, "truncated", step->truncated);
+  g_string_append_c(json, '}');
+}
+
+/* Leaves the object open, as the parts do. */
+static void append_facts(GString *json, const CwTrajectory *trajectory)
+{
+  g_string_append(json, "}, \"facts\": {");
+  for (guint i = 0; i < trajectory->n_facts; i++) {
+    if (i > 0)
+      g_string_append(json, ", ");
+    cw_json_append_string(json, trajectory->facts[i].name);
+    g_string_append(json, ": ");
+    cw_json_append_string(json, trajectory->facts[i].text);
+  }
+}
+
+char *cw_trajectory_to_json(const CwTrajectory *trajectory)
+{
+  GString *json = g_string_new("{\"split\": ");
+  cw_json_append_string(json, trajectory->split);
+  g_string_append_printf(json, ", \"goal\": %" G_GINT64_FORMAT ", \"goal_id\": ", trajectory->goal);
+  cw_json_append_string(json, trajectory->goal_id);
+  g_string_append(json, ", \"agent\": ");
+  cw_json_append_string(json, trajectory->agent);
+  g_string_append_printf(json,
+                         ", \"episode\": %" G_GUINT64_FORMAT ", \"seed\": %u, \"group\": %" G_GUINT64_FORMAT,
+                         trajectory->episode, trajectory->seed, trajectory->group);
+  g_string_append(json, ", \"total_reward\": ");
+  cw_json_append_double(json, trajectory->total_reward);
+  append_boolean(json, "success", trajectory->success);
+  g_string_append(json, ", \"parts\": {");
+  for (guint i = 0; i < trajectory->n_parts; i++) {
+    if (i > 0)
+      g_string_append(json, ", ");
+    cw_json_append_string(json, trajectory->parts[i].name);
+    g_string_append(json, ": ");
+    cw_json_append_double(json, trajectory->parts[i].value);
+  }
+  if (trajectory->n_facts > 0)
+    append_facts(json, trajectory);
+  g_string_append(json, "}, \"steps\": [");
+  for (guint i = 0; i < trajectory->n_steps; i++) {
+    if (i > 0)
+      g_string_append(json, ", ");
+    append_step(json, trajectory->steps[i]);
+  }
+  g_string_append(json, "]}");
+  return g_string_free(json, FALSE);
+}
+
+/* What a reader knows: whom to complain to, about which place. `prefix` is the path of the object in hand: ""
+ * or "steps[2].". */
+typedef struct {
+  const char *where;
+  char prefix[40];
+  GError **error;
+} Reader;
+
+/* Describes a value for "found ...". Free with g_free. */
+static char *describe(const json_t *value)
+{
+  char number[32];
+  switch (json_typeof(value)) {
+  case JSON_OBJECT:
+    return g_strdup("an object");
+  case JSON_ARRAY:
+    return json_array_size(value) == 0 ? g_strdup("an empty array") : g_strdup("an array");
+  case JSON_STRING:
+    return g_strdup_printf("the string \"%.40s%s\"", json_string_value(value),
+                           json_string_length(value) > 40 ? "..." : "");
+  case JSON_INTEGER:
+    return g_strdup_printf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
+  case JSON_REAL:
+    return g_strdup(g_ascii_dtostr(number, sizeof number, json_real_value(value)));
+  case JSON_TRUE:
+    return g_strdup("true");
+  case JSON_FALSE:
+    return g_strdup("false");
+  default:
+    return g_strdup("null");
+  }
+}
+
+/* value NULL: the member is missing. Always returns FALSE. */
+static gboolean complain(Reader *reader, const char *name, const char *expected, const json_t *value)
+{
+  g_autofree char *found = value ? describe(value) : g_strdup("nothing");
+  g_set_error(reader->error, CW_RUN_ERROR, CW_ERROR_FORMAT, "%s: %s%s: expected %s, found %s", reader->where,
+              reader->prefix, name, expected, found);
+  return FALSE;
+}
+
+static gboolean read_string(Reader *reader, const json_t *object, const char *name, const char **result)
+{
+  const json_t *value = json_object_get(object, name);
+  if (!json_is_string(value))
+    return complain(reader, name, "a string", value);
+  *result = json_string_value(value);
+  return TRUE;
+}
+
+static gboolean read_integer(Reader *reader, const json_t *object, const char *name, gint64 minimum,
+                             gint64 maximum, gint64 *result)
+{
+  const json_t *value = json_object_get(object, name);
+  if (!json_is_integer(value) || json_integer_value(value) < minimum || json_integer_value(value) > maximum) {
+    g_autofree char *expected =
+        minimum == G_MININT64
+            ? g_strdup("an integer")
+            : g_strdup_printf("an integer from %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT, minimum, maximum);
+
+    return complain(reader, name, expected, value);
+  }
+  *result = json_integer_value(value);
+  return TRUE;
+}
+
+/* A number whose magnitude is at most `limit`. */
+static gboolean read_number(Reader *reader, const json_t *object, const char *name, double limit,
+                            double *result)
+{
+  const json_t *value = json_object_get(object, name);
+  if (!json_is_number(value) || !(fabs(json_number_value(value)) <= limit))
+    return complain(reader, name, limit < G_MAXDOUBLE ? "a number that fits 32 bits" : "a number", value);
+  *result = json_number_value(value);
+  return TRUE;
+}
+
+/* As read_number, into a float; NaN when the member is absent. */
+static gboolean read_optional_float(Reader *reader, const json_t *object, const char *name, float *result)
+{
+  double number = NAN;
+  if (json_object_get(object, name) && !read_number(reader, object, name, G_MAXFLOAT, &number))
+    return FALSE;
+  *result = (float)number;
+  return TRUE;
+}
+
+static gboolean read_boolean(Reader *reader, const json_t *object, const char *name, gboolean *result)
+{
+  const json_t *value = json_object_get(object, name);
+  if (!json_is_boolean(value))
+    return complain(reader, name, "true or false", value);
+  *result = json_is_true(value);
+  return TRUE;
+}
+
+static gboolean read_candidates(Reader *reader, const json_t *object, GPtrArray *candidates)
+{
+  const json_t *array = json_object_get(object, "candidates"), *item;
+  gsize i;
+  if (!json_is_array(array) || json_array_size(array) == 0)
+    return complain(reader, "candidates", "an array of at least one string", array);
+  g_ptr_array_set_size(candidates, 0);
+  json_array_foreach(array, i, item)
+  {
+    if (!json_is_string(item)) {
+      g_autofree char *name = g_strdup_printf("candidates[%" G_GSIZE_FORMAT "]", i);
+      return complain(reader, name, "a string", item);
+    }
+    g_ptr_array_add(candidates, (gpointer)json_string_value(item));
+  }
+  return TRUE;
+}
+
+static gboolean read_step(Reader *reader, const json_t *object, GPtrArray *candidates,
+                          CwTrajectoryBuilder *builder)
+{
+  CwObservation observation = {.struct_size = sizeof observation};
+  CwOutcome outcome = {.struct_size = sizeof outcome};
+  float log_probability = NAN, value = NAN;
+  double reward = 0;
+  gint64 chosen = 0;
+  if (!json_is_object(object)) {
+    reader->prefix[strlen(reader->prefix) - 1] = '\0';
+    return complain(reader, "", "an object", object);
+  }
+  if (!read_string(reader, object, "observation", &observation.text) ||
+      !read_candidates(reader, object, candidates))
+    return FALSE;
+  observation.candidates = (const char *const *)candidates->pdata;
+  observation.n_candidates = candidates->len;
+  if (!read_integer(reader, object, "chosen", 0, (gint64)candidates->len - 1, &chosen) ||
+      !read_optional_float(reader, object, "log_probability", &log_probability) ||
+      !read_optional_float(reader, object, "value", &value) ||
+      !read_number(reader, object, "reward", G_MAXFLOAT, &reward) ||
+      !read_boolean(reader, object, "terminated", &outcome.terminated) ||
+      !read_boolean(reader, object, "truncated", &outcome.truncated))
+    return FALSE;
+  outcome.reward = (float)reward;
+  cw_trajectory_builder_decide(builder, &observation, (guint)chosen, log_probability, value);
+  cw_trajectory_builder_outcome(builder, &outcome);
+  return TRUE;
+}
+
+static gboolean read_parts(Reader *reader, const json_t *root, CwTrajectoryBuilder *builder)
+{
+  json_t *parts = json_object_get(root, "parts"), *value;
+  const char *name;
+  if (!parts)
+    return TRUE;
+  if (!json_is_object(parts))
+    return complain(reader, "parts", "an object of numbers", parts);
+  g_strlcpy(reader->prefix, "parts.", sizeof reader->prefix);
+  json_object_foreach(parts, name, value)
+  {
+    double number;
+    if (!read_number(reader, parts, name, G_MAXDOUBLE, &number))
+      return FALSE;
+    cw_trajectory_builder_add_part(builder, name, number);
+  }
+  return TRUE;
+}
+
+static gboolean read_facts(Reader *reader, const json_t *root, CwTrajectoryBuilder *builder)
+{
+  json_t *facts = json_object_get(root, "facts"), *value;
+  const char *name;
+  if (!facts)
+    return TRUE;
+  reader->prefix[0] = '\0';
+  if (!json_is_object(facts))
+    return complain(reader, "facts", "an object of strings", facts);
+  g_strlcpy(reader->prefix, "facts.", sizeof reader->prefix);
+  json_object_foreach(facts, name, value)
+  {
+    if (!json_is_string(value))
+      return complain(reader, name, "a string", value);
+    cw_trajectory_builder_add_fact(builder, name, json_string_value(value));
+  }
+  return TRUE;
+}
+
+static gboolean read_steps(Reader *reader, const json_t *root, CwTrajectoryBuilder *builder)
+{
+  const json_t *steps = json_object_get(root, "steps"), *step;
+  g_autoptr(GPtrArray) candidates = g_ptr_array_new();
+  gsize i;
+
+  if (!json_is_array(steps) || json_array_size(steps) == 0)
+    return complain(reader, "steps", "an array of at least one step", steps);
+  json_array_foreach(steps, i, step)
+  {
+    g_snprintf(reader->prefix, sizeof reader->prefix, "steps[%" G_GSIZE_FORMAT "].", i);
+    if (!read_step(reader, step, candidates, builder))
+      return FALSE;
+  }
+  reader->prefix[0] = '\0';
+  return TRUE;
+}
+
+static CwTrajectory *read_root(CwStringPool *pool, const json_t *root, const char *where, GError **error)
+{
+  Reader reader = {.where = where, .error = error};
+  gint64 goal = 0, episode = 0, seed = 0, group = 0;
+  const char *split = NULL, *goal_id = NULL, *agent = NULL;
+  CwTrajectoryBuilder *builder;
+  double total_reward = 0;
+  gboolean success = FALSE;
+  if (!json_is_object(root)) {
+    g_autofree char *found = describe(root);
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
+                "%s: expected an object (one trajectory on each line), found %s", where, found);
+    return NULL;
+  }
+  if (!read_string(&reader, root, "split", &split) ||
+      !read_integer(&reader, root, "goal", G_MININT64, G_MAXINT64, &goal) ||
+      !read_string(&reader, root, "goal_id", &goal_id) || !read_string(&reader, root, "agent", &agent) ||
+      !read_integer(&reader, root, "episode", 0, G_MAXINT64, &episode) ||
+      !read_integer(&reader, root, "seed", 0, G_MAXUINT32, &seed) ||
+      (json_object_get(root, "group") && !read_integer(&reader, root, "group", 0, G_MAXINT64, &group)) ||
+      !read_number(&reader, root, "total_reward", G_MAXDOUBLE, &total_reward) ||
+      !read_boolean(&reader, root, "success", &success))
+    return NULL;
+  builder = cw_trajectory_builder_new_in(pool, split, goal, goal_id, agent, (guint64)episode, (guint32)seed);
+  if (!read_steps(&reader, root, builder) || !read_parts(&reader, root, builder) ||
+      !read_facts(&reader, root, builder)) {
+    cw_trajectory_builder_free(builder);
+    return NULL;
+  }
+  cw_trajectory_builder_set_group(builder, (guint64)group);
+  cw_trajectory_builder_set_result(builder, total_reward, success);
+  return cw_trajectory_builder_finish(builder);
+}
+
+CwTrajectory *cw_trajectory_from_json_in(CwStringPool *pool, const char *json, gsize length,
+                                         const char *where, GError **error)
+{
+  CwTrajectory *trajectory;
+  const char *end;
+  json_error_t complaint;
+  json_t *root;
+  if (!g_utf8_validate_len(json, length, &end)) {
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
+                "%s: byte %" G_GSIZE_FORMAT ": expected UTF-8, found byte 0x%02x", where,
+                (gsize)(end - json) + 1, (guint)(guchar)*end);
+    return NULL;
+  }
+  root = json_loadb(json, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &complaint);
+  if (!root) {
+    g_autofree char *found =
+        g_utf8_make_valid(complaint.text, -1); /* the quoted text may be cut in a character */
+
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
+                "%s: byte %d: expected one trajectory as JSON, found an error: %s", where, complaint.position,
+                found);
+    return NULL;
+  }
+  trajectory = read_root(pool, root, where, error);
+  json_decref(root);
+  return trajectory;
+}
+
+CwTrajectory *cw_trajectory_from_json(const char *json, gsize length, const char *where, GError **error)
+{
+  CwStringPool *pool = cw_string_pool_new(4096);
+  CwTrajectory *trajectory = cw_trajectory_from_json_in(pool, json, length, where, error);
+  cw_string_pool_unref(pool);
+  return trajectory;
+}

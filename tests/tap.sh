@@ -1,0 +1,54 @@
+# For test scripts: TAP output and a scratch folder. Sourced; needs $srcdir and $builddir.
+set -u
+LC_ALL=C
+export LC_ALL
+cartwright="$builddir/cartwright"
+CARTWRIGHT_PLUGIN_PATH="$builddir/tests/toy/.libs"
+export CARTWRIGHT_PLUGIN_PATH
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/cartwright-test-XXXXXX") || exit 99
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch" || exit 99
+number=0
+
+# ok STATUS NAME: one result.
+ok() {
+  number=$((number + 1))
+  if [ "$1" -eq 0 ]; then echo "ok $number - $2"; else echo "not ok $number - $2"; fi
+}
+
+# same EXPECTED FOUND NAME: two texts must be equal.
+same() {
+  if [ "$1" = "$2" ]; then
+    ok 0 "$3"
+  else
+    ok 1 "$3"
+    printf '%s\n' "expected:" "$1" "found:" "$2" | sed 's/^/# /'
+  fi
+}
+
+# run STATUS ARGUMENT...: runs cartwright with stdin as it is; stdout goes to `out`, stderr to
+# `err`, and `status` tells both statuses when the exit status is not STATUS.
+run() {
+  expected_status=$1
+  shift
+  "$cartwright" "$@" >out 2>err
+  found_status=$?
+  if [ "$found_status" -eq "$expected_status" ]; then
+    status=
+  else
+    status="exit status $found_status instead of $expected_status; "
+    sed 's/^/# /' err
+  fi
+}
+
+# fails STATUS MESSAGE NAME ARGUMENT...: must fail so, with exactly that on stderr.
+fails() {
+  wanted_status=$1 wanted_message=$2 name=$3
+  shift 3
+  run "$wanted_status" "$@"
+  same "$wanted_message" "$status$(cat err)" "$name"
+}
+
+finish() {
+  echo "1..$number"
+}
