@@ -2,8 +2,8 @@
 #ifndef CW_CHECK_EPISODES_H
 #define CW_CHECK_EPISODES_H
 
-#include "core/trajectory/trajectories.h"
 #include "core/plugin/handles.h"
+#include "core/trajectory/trajectories.h"
 
 /* Demonstrations, two for each of n_goals goals: one all right, one all wrong. Both belong to one group. An
  * array of CwTrajectory *, owned by it. */

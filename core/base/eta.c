@@ -12,7 +12,7 @@ typedef struct {
   gint64 start, end;                /* microseconds */
 } Phase;
 
-struct CwOutlook {
+struct CwEta {
   GArray *phases; /* Phase */
   gint present;   /* -1: none */
   CwProgress *progress;
@@ -24,82 +24,82 @@ static void phase_clear(gpointer data)
   g_free(((Phase *)data)->kind);
 }
 
-CwOutlook *cw_outlook_new(gboolean quiet)
+CwEta *cw_eta_new(gboolean quiet)
 {
-  CwOutlook *outlook = g_new0(CwOutlook, 1);
-  outlook->phases = g_array_new(FALSE, TRUE, sizeof(Phase));
-  g_array_set_clear_func(outlook->phases, phase_clear);
-  outlook->present = -1;
-  outlook->quiet = quiet;
-  return outlook;
+  CwEta *eta = g_new0(CwEta, 1);
+  eta->phases = g_array_new(FALSE, TRUE, sizeof(Phase));
+  g_array_set_clear_func(eta->phases, phase_clear);
+  eta->present = -1;
+  eta->quiet = quiet;
+  return eta;
 }
 
-void cw_outlook_free(CwOutlook *outlook)
+void cw_eta_free(CwEta *eta)
 {
-  if (!outlook)
+  if (!eta)
     return;
-  cw_outlook_end(outlook);
-  g_array_unref(outlook->phases);
-  g_free(outlook);
+  cw_eta_end(eta);
+  g_array_unref(eta->phases);
+  g_free(eta);
 }
 
-static Phase *phase_at(const CwOutlook *outlook, guint i)
+static Phase *phase_at(const CwEta *eta, guint i)
 {
-  return &g_array_index(outlook->phases, Phase, i);
+  return &g_array_index(eta->phases, Phase, i);
 }
 
-guint cw_outlook_add(CwOutlook *outlook, const char *kind, guint64 units)
+guint cw_eta_add(CwEta *eta, const char *kind, guint64 units)
 {
   Phase phase = {.kind = g_strdup(kind), .units = units};
-  g_array_append_val(outlook->phases, phase);
-  return outlook->phases->len - 1;
+  g_array_append_val(eta->phases, phase);
+  return eta->phases->len - 1;
 }
 
-void cw_outlook_skip(CwOutlook *outlook, guint phase)
+void cw_eta_skip(CwEta *eta, guint phase)
 {
-  phase_at(outlook, phase)->state = OVER;
+  phase_at(eta, phase)->state = OVER;
 }
 
-void cw_outlook_begin(CwOutlook *outlook, guint phase, const char *label, guint64 done, guint64 units)
+void cw_eta_begin(CwEta *eta, guint phase, const char *label, guint64 done, guint64 units)
 {
-  cw_outlook_end(outlook);
-  Phase *present = phase_at(outlook, phase);
+  cw_eta_end(eta);
+  Phase *present = phase_at(eta, phase);
   present->state = RUNNING;
   present->units = units ? units : present->units;
   present->done = present->done_before = done;
   present->start = present->end = g_get_monotonic_time();
-  outlook->present = (gint)phase;
-  outlook->progress = cw_progress_new(label, outlook->quiet);
-  cw_progress_report(outlook->progress, done, present->units, "");
+  eta->present = (gint)phase;
+  eta->progress = cw_progress_new(label, eta->quiet);
+  cw_progress_update(eta->progress, done, present->units, "");
 }
 
-void cw_outlook_report(CwOutlook *outlook, guint64 done, guint64 total, const char *text)
+void cw_eta_update(CwEta *eta, guint64 done, guint64 total, const char *text)
 {
-  if (outlook->present < 0)
+  if (eta->present < 0)
     return;
-  Phase *present = phase_at(outlook, (guint)outlook->present);
+  Phase *present = phase_at(eta, (guint)eta->present);
   present->done = done;
   present->units = total;
   present->end = g_get_monotonic_time();
   gboolean complete = FALSE;
-  double left = cw_outlook_left(outlook, present->end, &complete);
+  double left = cw_eta_left(eta, present->end, &complete);
   char *duration = cw_format_duration(left);
   char *whole = g_strdup_printf("run ETA %s%s%s%s", complete ? "" : ">", duration, text && *text ? ", " : "",
                                 text ? text : "");
-  cw_progress_report(outlook->progress, done, total, whole);
+  cw_progress_update(eta->progress, done, total, whole);
   g_free(whole);
   g_free(duration);
 }
 
-void cw_outlook_end(CwOutlook *outlook)
+void cw_eta_end(CwEta *eta)
 {
-  if (outlook->present < 0)
+  if (eta->present < 0)
     return;
-  Phase *present = phase_at(outlook, (guint)outlook->present);
+  Phase *present = phase_at(eta, (guint)eta->present);
   present->state = OVER;
   present->end = g_get_monotonic_time();
-  outlook->present = -1;
-  g_clear_pointer(&outlook->progress, cw_progress_finish);
+  eta->present = -1;
+  g_clear_pointer(&eta->progress, cw_progress_finish);
 }
 
 /* Seconds per unit, negative when nothing has been measured. */
@@ -111,24 +111,24 @@ static double speed(const Phase *phase)
 }
 
 /* The speed of the phase or of the last measured one of its kind. */
-static double expected_speed(const CwOutlook *outlook, const Phase *phase)
+static double expected_speed(const CwEta *eta, const Phase *phase)
 {
   double result = speed(phase);
-  for (guint i = outlook->phases->len; result < 0 && i-- > 0;)
-    if (g_str_equal(phase_at(outlook, i)->kind, phase->kind))
-      result = speed(phase_at(outlook, i));
+  for (guint i = eta->phases->len; result < 0 && i-- > 0;)
+    if (g_str_equal(phase_at(eta, i)->kind, phase->kind))
+      result = speed(phase_at(eta, i));
   return result;
 }
 
-double cw_outlook_left(const CwOutlook *outlook, gint64 now, gboolean *complete)
+double cw_eta_left(const CwEta *eta, gint64 now, gboolean *complete)
 {
   double left = 0;
   *complete = TRUE;
-  for (guint i = 0; i < outlook->phases->len; i++) {
-    const Phase *phase = phase_at(outlook, i);
+  for (guint i = 0; i < eta->phases->len; i++) {
+    const Phase *phase = phase_at(eta, i);
     if (phase->state == OVER)
       continue;
-    double per_unit = expected_speed(outlook, phase);
+    double per_unit = expected_speed(eta, phase);
     if (per_unit < 0 || phase->units == 0) {
       *complete = FALSE;
       continue;

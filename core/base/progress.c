@@ -104,7 +104,7 @@ static void show(CwProgress *progress)
   progress->owed = FALSE;
 }
 
-void cw_progress_report(CwProgress *progress, guint64 done, guint64 total, const char *text)
+void cw_progress_update(CwProgress *progress, guint64 done, guint64 total, const char *text)
 {
   if (!progress->stream)
     return;

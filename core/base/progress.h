@@ -17,7 +17,7 @@ CwProgress *cw_progress_new_on(const char *label, FILE *stream, gboolean termina
                                gint64 (*clock)(void));
 /* done of total (0: unknown), with a short text such as "loss 0.41 accuracy 0.83". Shows percentage, elapsed
  * time and ETA (from the rate since the start or the resume). */
-void cw_progress_report(CwProgress *progress, guint64 done, guint64 total, const char *text);
+void cw_progress_update(CwProgress *progress, guint64 done, guint64 total, const char *text);
 /* Ends the line and frees. */
 void cw_progress_finish(CwProgress *progress);
 char *cw_format_duration(double seconds); /* "3:05", "1:02:03"; free with g_free */

@@ -1,6 +1,6 @@
 /* cartwright check: the conformance suites on one plugin file. */
-#include "core/cli/cli.h"
 #include "conformance/check.h"
+#include "core/cli/cli.h"
 
 typedef struct {
   GString *text; /* printed at the end: stdout is not ours while the checks run */

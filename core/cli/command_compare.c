@@ -2,9 +2,9 @@
  * sampling and by a fixed number of episodes. All play in the environment of the first operand, and the
  * others must have the same. */
 #include "core/cli/cli.h"
-#include "lab/compare/compare.h"
 #include "core/train/context.h"
 #include "core/train/resume_point.h"
+#include "lab/compare/compare.h"
 
 /* Of an option that is a number. */
 #define NOT_GIVEN G_MININT64
@@ -56,7 +56,7 @@ static gboolean open_policy(Operand *operand, GError **error)
   operand->policy = cw_policy_open(binding->feature, binding->options, (guint32)experiment->seed, error);
   if (!operand->policy || !operand->opened.directory)
     return operand->policy != NULL;
-  g_autofree char *directory = cw_position_policy(operand->opened.directory, error);
+  g_autofree char *directory = cw_resume_point_policy(operand->opened.directory, error);
   return directory && cw_policy_load(operand->policy, directory, error);
 }
 
@@ -128,10 +128,10 @@ static gboolean compare(Comparison *comparison, const CliOptions *options, const
           (guint64)(arguments->episodes == NOT_GIVEN ? experiment->evaluate->episodes : arguments->episodes),
       .seed = (guint32)experiment->seed,
       .confidence = experiment->evaluate->confidence};
-  cw_outlook_begin(run->outlook, cw_outlook_add(run->outlook, "compare", 0), "compare", 0, 0);
+  cw_eta_begin(run->eta, cw_eta_add(run->eta, "compare", 0), "compare", 0, 0);
   CwComparison *result = cw_compare(run->rollout, (const CwContender *)(gpointer)comparison->contenders->data,
-                                    comparison->contenders->len, &request, cw_run_report, run, error);
-  cw_outlook_end(run->outlook);
+                                    comparison->contenders->len, &request, cw_run_progress, run, error);
+  cw_eta_end(run->eta);
   if (!result)
     return FALSE;
   g_autofree char *table = cw_comparison_table(result);

@@ -40,7 +40,7 @@ static gboolean evaluate_all(CwRun *run, char **agents, const char *directory, G
   for (guint i = 0; i < n; i++)
     phases[i] = cw_run_plan_evaluation(run, agents[i]);
   for (guint pass = 0; pass < 2; pass++) {
-    if (pass == 1 && wants(agents, "final") && !cw_position_load_policy(run, directory, error))
+    if (pass == 1 && wants(agents, "final") && !cw_resume_point_load_policy(run, directory, error))
       return FALSE;
     for (guint i = 0; i < n; i++)
       if (g_str_equal(agents[i], "final") == (pass == 1) &&

@@ -1,7 +1,7 @@
 /* cartwright generate: an agent's episodes as a trajectory file, without a run. */
 #include "core/cli/cli.h"
-#include "core/train/context.h"
 #include "core/rollout/generate.h"
+#include "core/train/context.h"
 #include "core/train/resume_point.h"
 
 /* Of an option that is a number. */
@@ -19,7 +19,7 @@ static gboolean open_policy(CwRun *run, const char *directory, GError **error)
 {
   if (!directory)
     return TRUE;
-  g_autofree char *policy = cw_position_policy(directory, error);
+  g_autofree char *policy = cw_resume_point_policy(directory, error);
   return policy && cw_policy_load(run->policy, policy, error);
 }
 
@@ -72,11 +72,10 @@ static gboolean generate(CliExperiment *opened, const Arguments *arguments, gboo
                   check_teacher(&run, arguments->teacher, error) &&
                   (agent.kind != CW_AGENT_POLICY || open_policy(&run, opened->directory, error));
   if (good) {
-    guint phase =
-        cw_outlook_add(run.outlook, "generate", request.n_perfect ? request.n_perfect : request.n_episodes);
-    cw_outlook_begin(run.outlook, phase, "generate", 0, 0);
-    good = cw_generate(run.rollout, &agent, &request, arguments->out, &counts, cw_run_report, &run, error);
-    cw_outlook_end(run.outlook);
+    guint phase = cw_eta_add(run.eta, "generate", request.n_perfect ? request.n_perfect : request.n_episodes);
+    cw_eta_begin(run.eta, phase, "generate", 0, 0);
+    good = cw_generate(run.rollout, &agent, &request, arguments->out, &counts, cw_run_progress, &run, error);
+    cw_eta_end(run.eta);
   }
   if (good) {
     g_autofree char *summary = cw_generate_summary(&counts, &request, arguments->agent);

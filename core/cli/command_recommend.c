@@ -27,7 +27,7 @@ static gboolean choose_agent(CwRun *run, const char *name, const char *directory
     if (g_str_equal(name, "initial"))
       return TRUE;
     if (directory)
-      return cw_position_load_policy(run, directory, error);
+      return cw_resume_point_load_policy(run, directory, error);
     g_set_error_literal(
         error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
         "'final' is the policy of a finished run: name the run directory instead of the experiment");
@@ -109,9 +109,9 @@ static gboolean recommend(CliExperiment *opened, const Arguments *arguments, GEr
       good = choose_agent(&run, agents[i], opened->directory, &agent, error);
       if (!good)
         break;
-      cw_outlook_begin(run.outlook, cw_outlook_add(run.outlook, agents[i], 0), agents[i], 0, 0);
-      good = cw_recommend(run.rollout, &agent, &request, &result, cw_run_report, &run, error);
-      cw_outlook_end(run.outlook);
+      cw_eta_begin(run.eta, cw_eta_add(run.eta, agents[i], 0), agents[i], 0, 0);
+      good = cw_recommend(run.rollout, &agent, &request, &result, cw_run_progress, &run, error);
+      cw_eta_end(run.eta);
       if (good)
         rows->pdata[i] = row_of(agents[i], &result);
     }

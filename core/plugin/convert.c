@@ -74,7 +74,7 @@ static gboolean report(gpointer data, const char *doing, guint64 done, guint64 t
     reporter->doing = g_strdup(doing);
     reporter->progress = cw_progress_new(doing, reporter->quiet);
   }
-  cw_progress_report(reporter->progress, done, total, NULL);
+  cw_progress_update(reporter->progress, done, total, NULL);
   return TRUE;
 }
 
@@ -156,9 +156,9 @@ gboolean cw_convert(const CwRegisteredFeature *feature, const CwRegisteredConver
   const char *slot = conversion == &feature->import ? "import" : "export";
   gboolean good = conversion->run(options, partial, report, &reporter, &failure);
   stop_reporting(&reporter);
-  good = cw_blame(feature, slot, good, failure, error);
+  good = cw_slot_result(feature, slot, good, failure, error);
   if (good && !g_file_test(partial, G_FILE_TEST_EXISTS)) {
-    cw_blame_set(feature, error, CW_ERROR_FAILED, "%s says that it is done and wrote nothing", slot);
+    cw_feature_error(feature, error, CW_ERROR_FAILED, "%s says that it is done and wrote nothing", slot);
     good = FALSE;
   }
   if (good && put_in_place(partial, into, error))

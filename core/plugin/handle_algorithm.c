@@ -20,7 +20,7 @@ CwAlgorithm *cw_algorithm_open(const CwRegisteredFeature *feature, gconstpointer
   GError *failure = NULL;
   gpointer object = feature->vtable.algorithm->open(options, &failure);
   CwAlgorithm *algorithm;
-  if (!cw_blame(feature, "open", object != NULL, failure, error)) {
+  if (!cw_slot_result(feature, "open", object != NULL, failure, error)) {
     feature->vtable.algorithm->close(object);
     return NULL;
   }
@@ -48,7 +48,7 @@ gboolean cw_algorithm_collect(CwAlgorithm *algorithm, CwCollectRequest *request,
   if (!algorithm->vtable->collect)
     return TRUE;
   succeeded = algorithm->vtable->collect(algorithm->object, request, &failure);
-  return cw_blame(algorithm->feature, "collect", succeeded, failure, error);
+  return cw_slot_result(algorithm->feature, "collect", succeeded, failure, error);
 }
 
 gboolean cw_algorithm_update(CwAlgorithm *algorithm, CwUpdate *update, gboolean *done, GError **error)
@@ -57,7 +57,7 @@ gboolean cw_algorithm_update(CwAlgorithm *algorithm, CwUpdate *update, gboolean 
   gboolean succeeded;
   *done = FALSE;
   succeeded = algorithm->vtable->update(algorithm->object, update, done, &failure);
-  return cw_blame(algorithm->feature, "update", succeeded, failure, error);
+  return cw_slot_result(algorithm->feature, "update", succeeded, failure, error);
 }
 
 guint64 cw_algorithm_expected_updates(CwAlgorithm *algorithm)
@@ -69,12 +69,12 @@ gboolean cw_algorithm_save(CwAlgorithm *algorithm, GKeyFile *state, GError **err
 {
   GError *failure = NULL;
   gboolean succeeded = algorithm->vtable->save(algorithm->object, state, &failure);
-  return cw_blame(algorithm->feature, "save", succeeded, failure, error);
+  return cw_slot_result(algorithm->feature, "save", succeeded, failure, error);
 }
 
 gboolean cw_algorithm_load(CwAlgorithm *algorithm, GKeyFile *state, GError **error)
 {
   GError *failure = NULL;
   gboolean succeeded = algorithm->vtable->load(algorithm->object, state, &failure);
-  return cw_blame(algorithm->feature, "load", succeeded, failure, error);
+  return cw_slot_result(algorithm->feature, "load", succeeded, failure, error);
 }

@@ -29,7 +29,7 @@ CwEnvironment *cw_environment_open(const CwRegisteredFeature *feature, gconstpoi
   GError *failure = NULL;
   gpointer shared = feature->vtable.environment->open(options, seed, &failure);
   CwEnvironment *environment;
-  if (!cw_blame(feature, "open", shared != NULL, failure, error)) {
+  if (!cw_slot_result(feature, "open", shared != NULL, failure, error)) {
     feature->vtable.environment->close(shared);
     return NULL;
   }
@@ -72,8 +72,8 @@ gint64 cw_environment_n_goals(CwEnvironment *environment, const char *split, GEr
     if (environment->vtable->n_goals(environment->shared, usual[i]) >= 0)
       g_string_append_printf(known, "%s%s", known->len > 0 ? ", " : "", usual[i]);
   }
-  cw_blame_set(environment->feature, error, CW_ERROR_CONFIGURATION, "no split '%s'; it has: %s", split,
-               known->str);
+  cw_feature_error(environment->feature, error, CW_ERROR_CONFIGURATION, "no split '%s'; it has: %s", split,
+                   known->str);
   g_string_free(known, TRUE);
   return -1;
 }
@@ -91,12 +91,12 @@ char *cw_environment_answer(CwEnvironment *environment, const char *verb, const 
   GError *failure = NULL;
   char *text;
   if (!environment->vtable->answer) {
-    cw_blame_set(environment->feature, error, CW_ERROR_UNSUPPORTED, "answers no requests, so not '%s' either",
-                 verb);
+    cw_feature_error(environment->feature, error, CW_ERROR_UNSUPPORTED,
+                     "answers no requests, so not '%s' either", verb);
     return NULL;
   }
   text = environment->vtable->answer(environment->shared, verb, request, &failure);
-  if (!cw_blame(environment->feature, "answer", text != NULL, failure, error)) {
+  if (!cw_slot_result(environment->feature, "answer", text != NULL, failure, error)) {
     g_free(text);
     return NULL;
   }
@@ -107,7 +107,7 @@ static gboolean check_records(CwEnvironment *environment, GError **error)
 {
   if ((environment->feature->capabilities & CW_ENVIRONMENT_RECORDS) != 0)
     return TRUE;
-  cw_blame_set(environment->feature, error, CW_ERROR_UNSUPPORTED, "reads no recorded sessions");
+  cw_feature_error(environment->feature, error, CW_ERROR_UNSUPPORTED, "reads no recorded sessions");
   return FALSE;
 }
 
@@ -119,7 +119,7 @@ CwRecord *cw_environment_read_record(CwEnvironment *environment, const char *lin
   if (!check_records(environment, error))
     return NULL;
   record = environment->vtable->read_record(environment->shared, line, where, &failure);
-  if (!failure || cw_blame(environment->feature, "read_record", FALSE, failure, error))
+  if (!failure || cw_slot_result(environment->feature, "read_record", FALSE, failure, error))
     return record;
   cw_environment_free_record(environment, record);
   return NULL;
@@ -143,7 +143,7 @@ CwSession *cw_session_new(CwEnvironment *environment, GError **error)
   GError *failure = NULL;
   gpointer object = environment->vtable->session_new(environment->shared, &failure);
   CwSession *session;
-  if (!cw_blame(environment->feature, "session_new", object != NULL, failure, error)) {
+  if (!cw_slot_result(environment->feature, "session_new", object != NULL, failure, error)) {
     environment->vtable->session_free(object);
     return NULL;
   }
@@ -165,7 +165,7 @@ void cw_session_free(CwSession *session)
 static gboolean finish_reset(CwSession *session, const char *slot, gboolean succeeded, GError *failure,
                              GError **error)
 {
-  gboolean reset = cw_blame(session->environment->feature, slot, succeeded, failure, error);
+  gboolean reset = cw_slot_result(session->environment->feature, slot, succeeded, failure, error);
   session->state = reset ? SESSION_RUNNING : SESSION_NEW;
   return reset;
 }
@@ -180,10 +180,10 @@ gboolean cw_session_reset(CwSession *session, const char *split, gint64 goal, Cw
   if (n_goals < 0)
     return FALSE;
   if (goal < 0 || goal >= n_goals) {
-    cw_blame_set(environment->feature, error, CW_ERROR_FAILED,
-                 "no goal %" G_GINT64_FORMAT " in split '%s', which has %" G_GINT64_FORMAT
-                 " (counted from 0)",
-                 goal, split, n_goals);
+    cw_feature_error(environment->feature, error, CW_ERROR_FAILED,
+                     "no goal %" G_GINT64_FORMAT " in split '%s', which has %" G_GINT64_FORMAT
+                     " (counted from 0)",
+                     goal, split, n_goals);
     return FALSE;
   }
   succeeded = environment->vtable->reset(session->object, split, goal, random, &failure);
@@ -204,8 +204,9 @@ static gboolean check_running(CwSession *session, const char *call, GError **err
 {
   if (session->state == SESSION_RUNNING)
     return TRUE;
-  cw_blame_set(session->environment->feature, error, CW_ERROR_FAILED, "%s %s; reset the session first", call,
-               session->state == SESSION_NEW ? "before the first reset" : "after the end of the episode");
+  cw_feature_error(session->environment->feature, error, CW_ERROR_FAILED, "%s %s; reset the session first",
+                   call,
+                   session->state == SESSION_NEW ? "before the first reset" : "after the end of the episode");
   return FALSE;
 }
 
@@ -219,15 +220,15 @@ gboolean cw_session_observe(CwSession *session, CwObservation *observation, GErr
   if (session->state == SESSION_NEW)
     return check_running(session, "observe", error);
   succeeded = session->environment->vtable->observe(session->object, observation, &failure);
-  if (!cw_blame(feature, "observe", succeeded, failure, error))
+  if (!cw_slot_result(feature, "observe", succeeded, failure, error))
     return FALSE;
   if (!observation->text) {
-    cw_blame_set(feature, error, CW_ERROR_FAILED, "observe: expected a text, found NULL");
+    cw_feature_error(feature, error, CW_ERROR_FAILED, "observe: expected a text, found NULL");
     return FALSE;
   }
   if (session->state == SESSION_RUNNING && (observation->n_candidates == 0 || !observation->candidates)) {
-    cw_blame_set(feature, error, CW_ERROR_FAILED,
-                 "observe: expected at least one candidate while the episode runs, found none");
+    cw_feature_error(feature, error, CW_ERROR_FAILED,
+                     "observe: expected at least one candidate while the episode runs, found none");
     return FALSE;
   }
   return TRUE;
@@ -237,12 +238,12 @@ static gboolean finish_step(CwSession *session, const char *slot, gboolean succe
                             CwOutcome *outcome, GError **error)
 {
   const CwRegisteredFeature *feature = session->environment->feature;
-  if (!cw_blame(feature, slot, succeeded, failure, error))
+  if (!cw_slot_result(feature, slot, succeeded, failure, error))
     return FALSE;
   if (outcome->terminated || outcome->truncated)
     session->state = SESSION_OVER;
   if (!isfinite(outcome->reward)) {
-    cw_blame_set(feature, error, CW_ERROR_NUMERIC, "%s: the reward is %g", slot, outcome->reward);
+    cw_feature_error(feature, error, CW_ERROR_NUMERIC, "%s: the reward is %g", slot, outcome->reward);
     return FALSE;
   }
   return TRUE;
@@ -267,8 +268,8 @@ gboolean cw_session_step_text(CwSession *session, const char *action, CwOutcome 
   memset(outcome, 0, sizeof *outcome);
   outcome->struct_size = sizeof *outcome;
   if ((session->environment->feature->capabilities & CW_ENVIRONMENT_FREE_TEXT) == 0) {
-    cw_blame_set(session->environment->feature, error, CW_ERROR_UNSUPPORTED,
-                 "takes no free text; choose one of the candidates");
+    cw_feature_error(session->environment->feature, error, CW_ERROR_UNSUPPORTED,
+                     "takes no free text; choose one of the candidates");
     return FALSE;
   }
   if (!check_running(session, "step_text", error))
@@ -295,15 +296,16 @@ gint cw_session_scripted_action(CwSession *session, const char *script, GError *
 
   if (!g_strv_contains(scripts, script)) {
     char *known = g_strjoinv(", ", (char **)scripts);
-    cw_blame_set(environment->feature, error, CW_ERROR_CONFIGURATION, "no scripted agent '%s'; it has: %s",
-                 script, known[0] != '\0' ? known : "none");
+    cw_feature_error(environment->feature, error, CW_ERROR_CONFIGURATION,
+                     "no scripted agent '%s'; it has: %s", script, known[0] != '\0' ? known : "none");
     g_free(known);
     return -1;
   }
   if (!check_running(session, "scripted_action", error))
     return -1;
   candidate = environment->vtable->scripted_action(session->object, script, &failure);
-  return cw_blame(environment->feature, "scripted_action", candidate >= 0, failure, error) ? candidate : -1;
+  return cw_slot_result(environment->feature, "scripted_action", candidate >= 0, failure, error) ? candidate
+                                                                                                 : -1;
 }
 
 gint cw_session_candidate_of(CwSession *session, const char *action, gboolean may_add, GError **error)
@@ -315,6 +317,6 @@ gint cw_session_candidate_of(CwSession *session, const char *action, gboolean ma
     return -1;
   candidate = environment->vtable->candidate_of(session->object, action, may_add, &failure);
   if (failure)
-    return cw_blame(environment->feature, "candidate_of", FALSE, failure, error) ? candidate : -1;
+    return cw_slot_result(environment->feature, "candidate_of", FALSE, failure, error) ? candidate : -1;
   return candidate;
 }

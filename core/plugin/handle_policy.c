@@ -33,7 +33,7 @@ CwPolicy *cw_policy_open(const CwRegisteredFeature *feature, gconstpointer optio
 {
   GError *failure = NULL;
   gpointer object = feature->vtable.policy->open(options, seed, &failure);
-  if (!cw_blame(feature, "open", object != NULL, failure, error)) {
+  if (!cw_slot_result(feature, "open", object != NULL, failure, error)) {
     feature->vtable.policy->close(object);
     return NULL;
   }
@@ -67,12 +67,12 @@ CwPolicy *cw_policy_clone_frozen(CwPolicy *policy, GError **error)
   GError *failure = NULL;
   gpointer object;
   if ((policy->feature->capabilities & CW_POLICY_CLONES) == 0) {
-    cw_blame_set(policy->feature, error, CW_ERROR_UNSUPPORTED,
-                 "cannot clone itself, so it cannot be a reference");
+    cw_feature_error(policy->feature, error, CW_ERROR_UNSUPPORTED,
+                     "cannot clone itself, so it cannot be a reference");
     return NULL;
   }
   object = policy->vtable->clone_frozen(policy->object, &failure);
-  if (!cw_blame(policy->feature, "clone_frozen", object != NULL, failure, error)) {
+  if (!cw_slot_result(policy->feature, "clone_frozen", object != NULL, failure, error)) {
     policy->vtable->close(object);
     return NULL;
   }
@@ -83,7 +83,7 @@ gboolean cw_policy_save(CwPolicy *policy, const char *directory, GError **error)
 {
   GError *failure = NULL;
   gboolean saved = policy->vtable->save(policy->object, directory, &failure);
-  return cw_blame(policy->feature, "save", saved, failure, error);
+  return cw_slot_result(policy->feature, "save", saved, failure, error);
 }
 
 gboolean cw_policy_load(CwPolicy *policy, const char *directory, GError **error)
@@ -91,7 +91,7 @@ gboolean cw_policy_load(CwPolicy *policy, const char *directory, GError **error)
   GError *failure = NULL;
   gboolean loaded = policy->vtable->load(policy->object, directory, &failure);
   policy->awaits_backward = FALSE;
-  return cw_blame(policy->feature, "load", loaded, failure, error);
+  return cw_slot_result(policy->feature, "load", loaded, failure, error);
 }
 
 void cw_policy_visit_tensors(CwPolicy *policy, CwTensorVisitor visitor, gpointer user_data)
@@ -176,13 +176,14 @@ static void set_numeric_error(CwPolicy *policy, const char *what, double value, 
   char *tensor = NULL;
   cw_policy_visit_tensors(policy, note_bad_tensor, &tensor);
   if (tensor)
-    cw_blame_set(policy->feature, error, CW_ERROR_NUMERIC, "%s is %g; first bad tensor: %s", what, value,
-                 tensor);
+    cw_feature_error(policy->feature, error, CW_ERROR_NUMERIC, "%s is %g; first bad tensor: %s", what, value,
+                     tensor);
   else if (policy->vtable->visit_tensors)
-    cw_blame_set(policy->feature, error, CW_ERROR_NUMERIC, "%s is %g; all weights are finite", what, value);
+    cw_feature_error(policy->feature, error, CW_ERROR_NUMERIC, "%s is %g; all weights are finite", what,
+                     value);
   else
-    cw_blame_set(policy->feature, error, CW_ERROR_NUMERIC, "%s is %g; the backend does not show its tensors",
-                 what, value);
+    cw_feature_error(policy->feature, error, CW_ERROR_NUMERIC,
+                     "%s is %g; the backend does not show its tensors", what, value);
   g_free(tensor);
 }
 
@@ -218,20 +219,20 @@ gboolean cw_policy_score(CwPolicy *policy, const CwDecision *const *decisions, g
   if (n_decisions == 0)
     return TRUE;
   scored = policy->vtable->score(policy->object, decisions, n_decisions, logits, values, &failure);
-  return cw_blame(policy->feature, "score", scored, failure, error) &&
+  return cw_slot_result(policy->feature, "score", scored, failure, error) &&
          check_outputs(policy, decisions, n_decisions, logits, values, error);
 }
 
 static gboolean check_trains(CwPolicy *policy, const char *slot, GError **error)
 {
   if (policy->frozen) {
-    cw_blame_set(policy->feature, error, CW_ERROR_UNSUPPORTED, "%s: this is a frozen copy, which only scores",
-                 slot);
+    cw_feature_error(policy->feature, error, CW_ERROR_UNSUPPORTED,
+                     "%s: this is a frozen copy, which only scores", slot);
     return FALSE;
   }
   if ((policy->feature->capabilities & CW_POLICY_TRAINS) == 0) {
-    cw_blame_set(policy->feature, error, CW_ERROR_UNSUPPORTED,
-                 "%s: this policy does not train, it only scores", slot);
+    cw_feature_error(policy->feature, error, CW_ERROR_UNSUPPORTED,
+                     "%s: this policy does not train, it only scores", slot);
     return FALSE;
   }
   return TRUE;
@@ -252,7 +253,7 @@ gboolean cw_policy_forward(CwPolicy *policy, const CwDecision *const *decisions,
     if (policy->announces_memory)
       announce_memory(policy, decisions, n_decisions);
     done = policy->vtable->forward(policy->object, decisions, n_decisions, logits, values, &failure);
-    if (!cw_blame(policy->feature, "forward", done, failure, error) ||
+    if (!cw_slot_result(policy->feature, "forward", done, failure, error) ||
         !check_outputs(policy, decisions, n_decisions, logits, values, error))
       return FALSE;
   }
@@ -265,16 +266,16 @@ static gboolean check_gradients(CwPolicy *policy, const float *dlogits, const fl
   for (guint i = 0; i < policy->counts->len; i++) {
     for (guint j = 0; j < g_array_index(policy->counts, guint, i); j++, dlogits++) {
       if (!isfinite(*dlogits)) {
-        cw_blame_set(policy->feature, error, CW_ERROR_NUMERIC,
-                     "the algorithm's gradient of logit %u of decision %u is %g; nothing was accumulated", j,
-                     i, *dlogits);
+        cw_feature_error(policy->feature, error, CW_ERROR_NUMERIC,
+                         "the algorithm's gradient of logit %u of decision %u is %g; nothing was accumulated",
+                         j, i, *dlogits);
         return FALSE;
       }
     }
     if (dvalues && !isfinite(dvalues[i])) {
-      cw_blame_set(policy->feature, error, CW_ERROR_NUMERIC,
-                   "the algorithm's gradient of the value of decision %u is %g; nothing was accumulated", i,
-                   dvalues[i]);
+      cw_feature_error(policy->feature, error, CW_ERROR_NUMERIC,
+                       "the algorithm's gradient of the value of decision %u is %g; nothing was accumulated",
+                       i, dvalues[i]);
       return FALSE;
     }
   }
@@ -288,8 +289,8 @@ gboolean cw_policy_backward(CwPolicy *policy, const float *dlogits, const float 
   if (!check_trains(policy, "backward", error))
     return FALSE;
   if (!policy->awaits_backward) {
-    cw_blame_set(policy->feature, error, CW_ERROR_FAILED,
-                 "backward without a forward before it; call forward once for every backward");
+    cw_feature_error(policy->feature, error, CW_ERROR_FAILED,
+                     "backward without a forward before it; call forward once for every backward");
     return FALSE;
   }
   if (!check_gradients(policy, dlogits, dvalues, error))
@@ -298,7 +299,7 @@ gboolean cw_policy_backward(CwPolicy *policy, const float *dlogits, const float 
   if (policy->counts->len == 0)
     return TRUE;
   done = policy->vtable->backward(policy->object, dlogits, dvalues, &failure);
-  return cw_blame(policy->feature, "backward", done, failure, error);
+  return cw_slot_result(policy->feature, "backward", done, failure, error);
 }
 
 gboolean cw_policy_step(CwPolicy *policy, double learning_rate, double max_norm, double *gradient_norm,
@@ -309,13 +310,13 @@ gboolean cw_policy_step(CwPolicy *policy, double learning_rate, double max_norm,
   if (!check_trains(policy, "step", error))
     return FALSE;
   if (!isfinite(learning_rate) || !isfinite(max_norm) || max_norm < 0) {
-    cw_blame_set(policy->feature, error, CW_ERROR_NUMERIC,
-                 "step: expected a finite learning rate and a norm of at least 0, found %g and %g",
-                 learning_rate, max_norm);
+    cw_feature_error(policy->feature, error, CW_ERROR_NUMERIC,
+                     "step: expected a finite learning rate and a norm of at least 0, found %g and %g",
+                     learning_rate, max_norm);
     return FALSE;
   }
   done = policy->vtable->step(policy->object, learning_rate, max_norm, gradient_norm, &failure);
-  return cw_blame(policy->feature, "step", done, failure, error);
+  return cw_slot_result(policy->feature, "step", done, failure, error);
 }
 
 guint cw_policy_count_tokens(CwPolicy *policy, const CwDecision *decision)

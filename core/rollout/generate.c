@@ -4,8 +4,8 @@
  * if it had never stopped. */
 #include "core/rollout/generate.h"
 #include "core/rollout/goal_order.h"
-#include "core/trajectory/journal.h"
 #include "core/rollout/prune.h"
+#include "core/trajectory/journal.h"
 #include <string.h>
 
 typedef struct {

@@ -4,10 +4,10 @@
  * environment saw, and counted. A resumed import goes on behind a line of the file. Owns one session and the
  * journal. */
 #include "core/rollout/import.h"
-#include "core/trajectory/trajectories.h"
-#include "core/trajectory/journal.h"
 #include "core/rollout/record_lines.h"
 #include "core/train/run.h"
+#include "core/trajectory/journal.h"
+#include "core/trajectory/trajectories.h"
 #include <math.h>
 
 typedef struct {

@@ -2,8 +2,8 @@
 #ifndef CW_RECORD_LINES_H
 #define CW_RECORD_LINES_H
 
-#include "core/plugin/handles.h"
 #include "core/base/lines.h"
+#include "core/plugin/handles.h"
 
 /* The text of the next record: the next line and all that the environment says belong to it. As cw_lines_next
  * otherwise. */

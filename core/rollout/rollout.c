@@ -3,8 +3,8 @@
  * full. Finished episodes wait in `finished` until all earlier ones are delivered; the rollout owns them, the
  * slots, their sessions and their streams. */
 #include "core/rollout/rollout.h"
-#include "core/trajectory/trajectories.h"
 #include "core/train/run.h"
+#include "core/trajectory/trajectories.h"
 #include <math.h>
 
 typedef struct {

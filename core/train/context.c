@@ -8,7 +8,7 @@ gboolean cw_run_open(CwRun *run, CwExperiment *experiment, gboolean with_policy,
   guint32 seed = (guint32)experiment->seed;
   with_policy = with_policy && experiment->policy.feature;
   *run = (CwRun){.experiment = experiment, .start = g_get_monotonic_time()};
-  run->outlook = cw_outlook_new(quiet);
+  run->eta = cw_eta_new(quiet);
   g_message("opening environment '%s'%s%s%s", experiment->environment.feature->name,
             with_policy ? " and policy '" : "", with_policy ? experiment->policy.feature->name : "",
             with_policy ? "'" : "");
@@ -30,7 +30,7 @@ gboolean cw_run_open(CwRun *run, CwExperiment *experiment, gboolean with_policy,
 
 void cw_run_close(CwRun *run)
 {
-  cw_outlook_free(run->outlook);
+  cw_eta_free(run->eta);
   cw_metrics_close(run->metrics);
   cw_metrics_close(run->timings);
   cw_events_close(run->events);
@@ -48,9 +48,9 @@ char *cw_run_path(const CwRun *run, const char *name)
   return g_build_filename(run->directory, name, NULL);
 }
 
-void cw_run_report(guint64 done, guint64 total, const char *text, gpointer run)
+void cw_run_progress(guint64 done, guint64 total, const char *text, gpointer run)
 {
-  cw_outlook_report(((CwRun *)run)->outlook, done, total, text);
+  cw_eta_update(((CwRun *)run)->eta, done, total, text);
 }
 
 gint cw_run_writer_of(const CwRun *run, guint stage, const char *name)
@@ -90,9 +90,9 @@ guint cw_run_plan_evaluation(CwRun *run, const char *name)
   const CwEvaluateOptions *options = run->experiment->evaluate;
   g_autofree char *kind = g_strconcat("episodes of ", is_policy(name) ? "policy" : name, NULL);
   guint n = is_policy(name) && options->selection ? g_strv_length(options->selection) : 1;
-  guint first = cw_outlook_add(run->outlook, kind, run->results->n_episodes);
+  guint first = cw_eta_add(run->eta, kind, run->results->n_episodes);
   for (guint i = 1; i < n; i++)
-    cw_outlook_add(run->outlook, kind, run->results->n_episodes);
+    cw_eta_add(run->eta, kind, run->results->n_episodes);
   return first;
 }
 
@@ -103,15 +103,15 @@ static gboolean evaluate_selection(CwRun *run, const char *name, const CwAgent *
   const char *selection = agent->kind == CW_AGENT_POLICY ? cw_selection_name(agent->selection) : "";
   guint64 step = g_str_equal(name, "final") ? run->step : 0;
   if (cw_results_find(run->results, name, selection, step)) {
-    cw_outlook_skip(run->outlook, phase);
+    cw_eta_skip(run->eta, phase);
     return TRUE;
   }
   g_autofree char *label = g_strjoin(" ", "evaluate", name, *selection ? selection : NULL, NULL);
-  cw_outlook_begin(run->outlook, phase, label, 0, 0);
+  cw_eta_begin(run->eta, phase, label, 0, 0);
   CwEvaluation *evaluation =
       cw_evaluate(run->rollout, agent, name, options->split, (guint64)options->episodes,
-                  (guint32)run->experiment->seed, cw_run_report, run, error);
-  cw_outlook_end(run->outlook);
+                  (guint32)run->experiment->seed, cw_run_progress, run, error);
+  cw_eta_end(run->eta);
   if (!evaluation)
     return FALSE;
   evaluation->step = step;

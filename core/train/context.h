@@ -3,11 +3,11 @@
 #ifndef CW_RUN_CONTEXT_H
 #define CW_RUN_CONTEXT_H
 
+#include "core/base/eta.h"
 #include "core/base/metrics.h"
 #include "core/experiment/experiment.h"
-#include "core/base/eta.h"
-#include "lab/evaluate/results.h"
 #include "core/rollout/rollout.h"
+#include "lab/evaluate/results.h"
 
 typedef struct {
   CwExperiment *experiment; /* not owned */
@@ -18,8 +18,8 @@ typedef struct {
   CwMetrics *metrics, *timings; /* NULL without a directory */
   CwEvents *events;             /* what goes into metrics, for TensorBoard; NULL without a directory */
   CwResults *results;
-  CwOutlook *outlook;
-  guint *phases; /* numbers of the stages in the outlook */
+  CwEta *eta;
+  guint *phases; /* numbers of the stages in the eta */
   guint64 step;  /* updates of all stages so far */
   gint64 start;  /* monotonic time at which this process began */
 } CwRun;
@@ -34,7 +34,7 @@ void cw_run_close(CwRun *run);
 char *cw_run_path(const CwRun *run, const char *name);
 
 /* A CwWorkProgress whose user data is the CwRun. */
-void cw_run_report(guint64 done, guint64 total, const char *text, gpointer run);
+void cw_run_progress(guint64 done, guint64 total, const char *text, gpointer run);
 
 /* The stage before `stage` that writes a trajectory file of that name, or -1: then the name is a path. */
 gint cw_run_writer_of(const CwRun *run, guint stage, const char *name);
@@ -45,7 +45,7 @@ CwSelection *cw_run_selections(const CwExperiment *experiment, guint *n_selectio
 /* Evaluates the agent called `name` (see cw_run_agents) as the experiment's
  * `evaluate` says, for every selection if it is the policy, unless run->results
  * has that result already; the policy is taken as it is now. With a directory, evaluation.json is brought up
- * to date after each. `phase` is the outlook's, of its first selection. */
+ * to date after each. `phase` is the eta's, of its first selection. */
 gboolean cw_run_evaluate(CwRun *run, const char *name, guint phase, GError **error);
 /* Adds the phases that cw_run_evaluate will go through and returns the first. */
 guint cw_run_plan_evaluation(CwRun *run, const char *name);

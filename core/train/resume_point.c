@@ -25,7 +25,7 @@ static void find_bad_tensor(const char *name, const gint64 *shape, guint n_dimen
       *bad = g_strdup(name);
 }
 
-gboolean cw_position_check_weights(CwPolicy *policy, GError **error)
+gboolean cw_resume_point_check_weights(CwPolicy *policy, GError **error)
 {
   char *bad = NULL;
   cw_policy_visit_tensors(policy, find_bad_tensor, &bad);
@@ -67,10 +67,10 @@ static gboolean fill(CwRun *run, GKeyFile *state, CwPolicy *reference, const cha
          save_state(state, directory, error);
 }
 
-gboolean cw_position_save(CwRun *run, guint stage, gboolean inside, GKeyFile *state, CwPolicy *reference,
-                          GError **error)
+gboolean cw_resume_point_save(CwRun *run, guint stage, gboolean inside, GKeyFile *state, CwPolicy *reference,
+                              GError **error)
 {
-  if (run->policy && !cw_position_check_weights(run->policy, error))
+  if (run->policy && !cw_resume_point_check_weights(run->policy, error))
     return FALSE;
   state = state ? g_key_file_ref(state) : g_key_file_new();
   g_key_file_set_string(state, "run", "version", PACKAGE_VERSION);
@@ -131,20 +131,20 @@ static char *newest(const char *parent, GError **error)
   return name;
 }
 
-static gboolean read_state(CwPosition *position, GError **error)
+static gboolean read_state(CwResumePoint *resume_point, GError **error)
 {
   GError *problem = NULL;
-  char *path = g_build_filename(position->directory, "state.ini", NULL);
-  GKeyFile *state = position->state;
+  char *path = g_build_filename(resume_point->directory, "state.ini", NULL);
+  GKeyFile *state = resume_point->state;
   gboolean good = g_key_file_load_from_file(state, path, G_KEY_FILE_NONE, &problem);
   if (good)
-    position->stage = (guint)g_key_file_get_uint64(state, "run", "stage", &problem);
+    resume_point->stage = (guint)g_key_file_get_uint64(state, "run", "stage", &problem);
   if (!problem)
-    position->inside = g_key_file_get_boolean(state, "run", "inside", &problem);
+    resume_point->inside = g_key_file_get_boolean(state, "run", "inside", &problem);
   if (!problem)
-    position->step = g_key_file_get_uint64(state, "run", "step", &problem);
+    resume_point->step = g_key_file_get_uint64(state, "run", "step", &problem);
   if (!problem)
-    position->metrics_size = g_key_file_get_uint64(state, "run", "metrics_size", &problem);
+    resume_point->metrics_size = g_key_file_get_uint64(state, "run", "metrics_size", &problem);
   if (problem) {
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT, "%s: %s", path, problem->message);
     g_clear_error(&problem);
@@ -154,43 +154,43 @@ static gboolean read_state(CwPosition *position, GError **error)
   return good;
 }
 
-CwPosition *cw_position_find(const char *directory, const char *fingerprint, GError **error)
+CwResumePoint *cw_resume_point_find(const char *directory, const char *fingerprint, GError **error)
 {
   char *parent = checkpoints_of(directory);
   char *name = newest(parent, error);
-  CwPosition *position = NULL;
+  CwResumePoint *resume_point = NULL;
   if (name) {
-    position = g_new0(CwPosition, 1);
-    position->name = name;
-    position->directory = g_build_filename(parent, name, NULL);
-    position->state = g_key_file_new();
-    char *found = cw_checkpoint_fact(position->directory, "fingerprint", NULL);
-    gboolean good = read_state(position, error);
+    resume_point = g_new0(CwResumePoint, 1);
+    resume_point->name = name;
+    resume_point->directory = g_build_filename(parent, name, NULL);
+    resume_point->state = g_key_file_new();
+    char *found = cw_checkpoint_fact(resume_point->directory, "fingerprint", NULL);
+    gboolean good = read_state(resume_point, error);
     if (good && g_strcmp0(found, fingerprint) != 0) {
       g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-                  "%s: belongs to another configuration (fingerprint %s, expected %s)", position->directory,
-                  found ? found : "missing", fingerprint);
+                  "%s: belongs to another configuration (fingerprint %s, expected %s)",
+                  resume_point->directory, found ? found : "missing", fingerprint);
       good = FALSE;
     }
     if (!good)
-      g_clear_pointer(&position, cw_position_free);
+      g_clear_pointer(&resume_point, cw_resume_point_free);
     g_free(found);
   }
   g_free(parent);
-  return position;
+  return resume_point;
 }
 
-void cw_position_free(CwPosition *position)
+void cw_resume_point_free(CwResumePoint *resume_point)
 {
-  if (!position)
+  if (!resume_point)
     return;
-  g_free(position->name);
-  g_free(position->directory);
-  g_key_file_unref(position->state);
-  g_free(position);
+  g_free(resume_point->name);
+  g_free(resume_point->directory);
+  g_key_file_unref(resume_point->state);
+  g_free(resume_point);
 }
 
-char *cw_position_policy(const char *directory, GError **error)
+char *cw_resume_point_policy(const char *directory, GError **error)
 {
   char *parent = checkpoints_of(directory);
   GError *problem = NULL;
@@ -206,9 +206,9 @@ char *cw_position_policy(const char *directory, GError **error)
   return policy;
 }
 
-gboolean cw_position_load_policy(CwRun *run, const char *directory, GError **error)
+gboolean cw_resume_point_load_policy(CwRun *run, const char *directory, GError **error)
 {
-  g_autofree char *policy = cw_position_policy(directory, error);
+  g_autofree char *policy = cw_resume_point_policy(directory, error);
   if (!policy || !cw_policy_load(run->policy, policy, error))
     return FALSE;
   g_autofree char *checkpoint = g_path_get_dirname(policy);
@@ -218,12 +218,12 @@ gboolean cw_position_load_policy(CwRun *run, const char *directory, GError **err
   return TRUE;
 }
 
-char *cw_position_policy_of(const char *run_or_checkpoint, GError **error)
+char *cw_resume_point_policy_of(const char *run_or_checkpoint, GError **error)
 {
   g_autofree char *checkpoints = checkpoints_of(run_or_checkpoint);
   g_autofree char *state = g_build_filename(run_or_checkpoint, "state.ini", NULL);
   if (g_file_test(checkpoints, G_FILE_TEST_IS_DIR))
-    return cw_position_policy(run_or_checkpoint, error);
+    return cw_resume_point_policy(run_or_checkpoint, error);
   if (!g_file_test(state, G_FILE_TEST_EXISTS)) {
     g_set_error(
         error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
@@ -235,7 +235,7 @@ char *cw_position_policy_of(const char *run_or_checkpoint, GError **error)
                                                         : NULL;
 }
 
-char *cw_position_latest_name(const char *directory)
+char *cw_resume_point_latest_name(const char *directory)
 {
   char *parent = checkpoints_of(directory);
   char *name = newest(parent, NULL);

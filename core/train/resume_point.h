@@ -5,8 +5,8 @@
  *               an algorithm stage, its counters and random stream; group
  *               "algorithm": the algorithm's own
  * and the manifest, which carries the experiment's fingerprint. */
-#ifndef CW_RUN_POSITION_H
-#define CW_RUN_POSITION_H
+#ifndef CW_RESUME_POINT_H
+#define CW_RESUME_POINT_H
 
 #include "core/train/context.h"
 
@@ -19,30 +19,30 @@ typedef struct {
   gboolean inside;      /* within that (algorithm) stage, not at its start */
   guint64 step;         /* updates so far */
   guint64 metrics_size; /* bytes of metrics.jsonl that belong to it */
-} CwPosition;
+} CwResumePoint;
 
 /* Writes a checkpoint and prunes old ones. `state` (may be NULL) is extended by group "run"; `inside` as
  * above. Refused with CW_ERROR_NUMERIC when a weight is not finite. */
-gboolean cw_position_save(CwRun *run, guint stage, gboolean inside, GKeyFile *state, CwPolicy *reference,
-                          GError **error);
+gboolean cw_resume_point_save(CwRun *run, guint stage, gboolean inside, GKeyFile *state, CwPolicy *reference,
+                              GError **error);
 
 /* CW_ERROR_NUMERIC with the name of the first tensor that holds a NaN or an infinity. */
-gboolean cw_position_check_weights(CwPolicy *policy, GError **error);
+gboolean cw_resume_point_check_weights(CwPolicy *policy, GError **error);
 
 /* The newest valid checkpoint of a run directory. NULL without error when none has been written; only broken
  * ones are an error. */
-CwPosition *cw_position_find(const char *directory, const char *fingerprint, GError **error);
-void cw_position_free(CwPosition *position); /* accepts NULL */
+CwResumePoint *cw_resume_point_find(const char *directory, const char *fingerprint, GError **error);
+void cw_resume_point_free(CwResumePoint *resume_point); /* accepts NULL */
 
 /* Directory of the policy in the newest valid checkpoint of a run directory, or NULL with error. Free with
  * g_free. */
-char *cw_position_policy(const char *directory, GError **error);
+char *cw_resume_point_policy(const char *directory, GError **error);
 /* Brings run->policy, and run->step, to the newest valid checkpoint of a run directory. */
-gboolean cw_position_load_policy(CwRun *run, const char *directory, GError **error);
-/* As cw_position_policy, of a run directory or of one checkpoint (RUN/checkpoints/step-N). */
-char *cw_position_policy_of(const char *run_or_checkpoint, GError **error);
+gboolean cw_resume_point_load_policy(CwRun *run, const char *directory, GError **error);
+/* As cw_resume_point_policy, of a run directory or of one checkpoint (RUN/checkpoints/step-N). */
+char *cw_resume_point_policy_of(const char *run_or_checkpoint, GError **error);
 
 /* Name of the newest checkpoint, for messages; NULL when there is none. Free with g_free. */
-char *cw_position_latest_name(const char *directory);
+char *cw_resume_point_latest_name(const char *directory);
 
 #endif

@@ -3,11 +3,11 @@
  * when everything the new one needs has been opened. */
 #include "core/train/run.h"
 #include "core/base/checkpoint.h"
-#include "lab/curves/curves.h"
 #include "core/base/progress.h"
 #include "core/train/context.h"
 #include "core/train/directory.h"
 #include "core/train/stages.h"
+#include "lab/curves/curves.h"
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,9 +16,9 @@
 /* A run in its course; what is not in CwRun because stages do not need it. */
 typedef struct {
   CwRun run;
-  char **agents;        /* to be evaluated, in order */
-  guint *evaluation;    /* their phases in the outlook */
-  CwPosition *position; /* where to go on; NULL: at the beginning */
+  char **agents;               /* to be evaluated, in order */
+  guint *evaluation;           /* their phases in the eta */
+  CwResumePoint *resume_point; /* where to go on; NULL: at the beginning */
 } Course;
 
 static const CwStage *stage_at(const CwExperiment *experiment, guint i)
@@ -77,7 +77,7 @@ static gboolean check_stages(const CwRun *run, GError **error)
   return good;
 }
 
-/* Adds the phases of the whole run to the outlook. */
+/* Adds the phases of the whole run to the eta. */
 static void plan(Course *course)
 {
   CwRun *run = &course->run;
@@ -90,12 +90,12 @@ static void plan(Course *course)
         generates && stage->generate->perfect > 0; /* counts what it finds, not what it rolls out */
     g_autofree char *kind = generates && !searches ? g_strconcat("episodes of ", stage->generate->agent, NULL)
                                                    : g_strdup_printf("stage %u", i);
-    run->phases[i] = cw_outlook_add(run->outlook, kind,
-                                    searches    ? (guint64)stage->generate->perfect
-                                    : generates ? (guint64)stage->generate->episodes
-                                                : 0);
-    if (course->position && i < course->position->stage)
-      cw_outlook_skip(run->outlook, run->phases[i]);
+    run->phases[i] = cw_eta_add(run->eta, kind,
+                                searches    ? (guint64)stage->generate->perfect
+                                : generates ? (guint64)stage->generate->episodes
+                                            : 0);
+    if (course->resume_point && i < course->resume_point->stage)
+      cw_eta_skip(run->eta, run->phases[i]);
   }
   course->evaluation = g_new(guint, g_strv_length(course->agents));
   for (guint i = 0; course->agents[i]; i++)
@@ -120,10 +120,12 @@ static gboolean open_writers(Course *course, gboolean resume, GError **error)
 {
   CwRun *run = &course->run;
   g_autofree char *metrics = cw_run_path(run, "metrics.jsonl"), *timings = cw_run_path(run, "timings.jsonl");
-  run->metrics = cw_metrics_open(metrics, course->position ? course->position->metrics_size : 0, error);
+  run->metrics =
+      cw_metrics_open(metrics, course->resume_point ? course->resume_point->metrics_size : 0, error);
   if (!run->metrics)
     return FALSE;
-  run->events = cw_events_open(run->directory, course->position ? course->position->step + 1 : 0, error);
+  run->events =
+      cw_events_open(run->directory, course->resume_point ? course->resume_point->step + 1 : 0, error);
   if (!run->events)
     return FALSE;
   cw_metrics_set_events(run->metrics, run->events);
@@ -143,7 +145,7 @@ static gboolean remove_newer(const Course *course, GError **error)
     guint64 step;
     if (!g_str_has_prefix(name, "step-") ||
         !g_ascii_string_to_unsigned(name + strlen("step-"), 10, 0, G_MAXUINT64, &step, NULL) ||
-        step <= course->position->step)
+        step <= course->resume_point->step)
       continue;
     g_autofree char *path = g_build_filename(parent, name, NULL);
     good = cw_remove_tree(path, error);
@@ -157,32 +159,34 @@ static gboolean remove_newer(const Course *course, GError **error)
 static gboolean go_to_position(Course *course, GError **error)
 {
   CwRun *run = &course->run;
-  const CwPosition *position = course->position;
-  gboolean policy_has_changed = position->inside;
-  for (guint i = 0; i < position->stage && i < run->experiment->stages->len; i++)
+  const CwResumePoint *resume_point = course->resume_point;
+  gboolean policy_has_changed = resume_point->inside;
+  for (guint i = 0; i < resume_point->stage && i < run->experiment->stages->len; i++)
     policy_has_changed |= stage_at(run->experiment, i)->kind == CW_STAGE_ALGORITHM;
   /* The results of the untrained policy may be missing: this is the last chance to get them. */
   if (policy_has_changed && !evaluate_agent(course, "initial", error))
     return FALSE;
   if (!remove_newer(course, error))
     return FALSE;
-  run->step = position->step;
+  run->step = resume_point->step;
   if (run->policy) {
-    g_autofree char *directory = g_build_filename(position->directory, "policy", NULL);
+    g_autofree char *directory = g_build_filename(resume_point->directory, "policy", NULL);
     if (!cw_policy_load(run->policy, directory, error))
       return FALSE;
   }
-  g_message("%s: going on from %s", run->directory, position->name);
+  g_message("%s: going on from %s", run->directory, resume_point->name);
   return TRUE;
 }
 
 static gboolean run_stages(Course *course, GError **error)
 {
   CwRun *run = &course->run;
-  for (guint i = course->position ? course->position->stage : 0; i < run->experiment->stages->len; i++) {
-    const CwPosition *position = course->position && course->position->inside && course->position->stage == i
-                                     ? course->position
-                                     : NULL;
+  for (guint i = course->resume_point ? course->resume_point->stage : 0; i < run->experiment->stages->len;
+       i++) {
+    const CwResumePoint *resume_point =
+        course->resume_point && course->resume_point->inside && course->resume_point->stage == i
+            ? course->resume_point
+            : NULL;
     gboolean good = FALSE;
     switch (stage_at(run->experiment, i)->kind) {
     case CW_STAGE_GENERATE:
@@ -192,11 +196,11 @@ static gboolean run_stages(Course *course, GError **error)
       good = cw_stage_import(run, i, error);
       break;
     case CW_STAGE_ALGORITHM:
-      good = (position || evaluate_agent(course, "initial", error)) &&
-             cw_stage_algorithm(run, i, position, error);
+      good = (resume_point || evaluate_agent(course, "initial", error)) &&
+             cw_stage_algorithm(run, i, resume_point, error);
       break;
     }
-    if (!good || !cw_position_save(run, i + 1, FALSE, NULL, NULL, error))
+    if (!good || !cw_resume_point_save(run, i + 1, FALSE, NULL, NULL, error))
       return FALSE;
   }
   return TRUE;
@@ -222,8 +226,8 @@ static gboolean run_evaluations(Course *course, char **summary, GError **error)
   g_autofree char *curves = cw_run_path(run, "curves.png");
   g_autofree char *duration = cw_format_duration(run->results->seconds);
   *summary = g_strdup_printf("%s\nwall time: %s%s\nresults: %s\n%s%s%s", table, duration,
-                             course->position ? " since it was resumed" : "", path, drawn ? "curves: " : "",
-                             drawn ? curves : "", drawn ? "\n" : "");
+                             course->resume_point ? " since it was resumed" : "", path,
+                             drawn ? "curves: " : "", drawn ? curves : "", drawn ? "\n" : "");
   return TRUE;
 }
 
@@ -235,7 +239,7 @@ static gboolean follow_course(Course *course, const CwRunOptions *options, char 
     return FALSE;
   if (options->resume) {
     GError *problem = NULL;
-    course->position = cw_position_find(run->directory, experiment->fingerprint, &problem);
+    course->resume_point = cw_resume_point_find(run->directory, experiment->fingerprint, &problem);
     if (problem) {
       g_propagate_error(error, problem);
       return FALSE;
@@ -246,7 +250,7 @@ static gboolean follow_course(Course *course, const CwRunOptions *options, char 
       !open_writers(course, options->resume, error) || !cw_results_read(run->results, results, error))
     return FALSE;
   plan(course);
-  return (!course->position || go_to_position(course, error)) && run_stages(course, error) &&
+  return (!course->resume_point || go_to_position(course, error)) && run_stages(course, error) &&
          run_evaluations(course, summary, error);
 }
 
@@ -267,7 +271,7 @@ gboolean cw_run_experiment(CwExperiment *experiment, const CwRunOptions *options
     good = follow_course(&course, options, summary, &problem);
   }
   cw_run_close(&course.run);
-  cw_position_free(course.position);
+  cw_resume_point_free(course.resume_point);
   g_strfreev(course.agents);
   g_free(course.evaluation);
   close(lock);

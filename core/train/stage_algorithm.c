@@ -3,11 +3,11 @@
  * is in TrainingState and in the objects that a checkpoint saves, so that a resumed stage repeats to the byte
  * what an uninterrupted one does; wall-clock goes into timings.jsonl only. */
 #include "core/base/checkpoint.h"
-#include "core/trajectory/trajectories.h"
 #include "core/rollout/goal_order.h"
 #include "core/train/refresh.h"
 #include "core/train/run.h"
 #include "core/train/stages.h"
+#include "core/trajectory/trajectories.h"
 #include <glib/gstdio.h>
 #include <math.h>
 
@@ -59,15 +59,16 @@ static gboolean save(Training *training, GError **error)
   char *random = cw_random_save(training->random);
   g_key_file_set_string(state, "stage", "random", random);
   g_free(random);
-  gboolean good = cw_algorithm_save(training->algorithm, state, error) &&
-                  cw_position_save(training->run, training->index, TRUE, state, training->reference, error);
+  gboolean good =
+      cw_algorithm_save(training->algorithm, state, error) &&
+      cw_resume_point_save(training->run, training->index, TRUE, state, training->reference, error);
   g_key_file_unref(state);
   return good;
 }
 
-static gboolean load(Training *training, const CwPosition *position, GError **error)
+static gboolean load(Training *training, const CwResumePoint *resume_point, GError **error)
 {
-  GKeyFile *state = position->state;
+  GKeyFile *state = resume_point->state;
   GError *problem = NULL;
   training->n_updates = g_key_file_get_uint64(state, "stage", "updates", &problem);
   if (!problem)
@@ -85,13 +86,13 @@ static gboolean load(Training *training, const CwPosition *position, GError **er
   if (!problem)
     cw_refresh_load(training->refresh, state, &problem);
   if (problem) {
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT, "%s/state.ini: %s", position->directory,
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT, "%s/state.ini: %s", resume_point->directory,
                 problem->message);
     g_error_free(problem);
     return FALSE;
   }
   if (training->reference) {
-    char *directory = g_build_filename(position->directory, "reference", NULL);
+    char *directory = g_build_filename(resume_point->directory, "reference", NULL);
     gboolean good = cw_policy_load(training->reference, directory, error);
     g_free(directory);
     if (!good)
@@ -111,7 +112,7 @@ static gboolean read_trajectories(Training *training, GError **error)
   return good;
 }
 
-static gboolean open_training(Training *training, const CwPosition *position, GError **error)
+static gboolean open_training(Training *training, const CwResumePoint *resume_point, GError **error)
 {
   CwRun *run = training->run;
   const CwBinding *binding = &training->stage->algorithm;
@@ -133,7 +134,7 @@ static gboolean open_training(Training *training, const CwPosition *position, GE
   training->update = cw_update_new(run->policy, training->reference, training->random);
   cw_policy_announce_memory(run->policy);
   cw_update_set_scratch(training->update, training->scratch);
-  if ((position && !load(training, position, error)) || !read_trajectories(training, error))
+  if ((resume_point && !load(training, resume_point, error)) || !read_trajectories(training, error))
     return FALSE;
   cw_update_set_generation(training->update, cw_refresh_generation(training->refresh));
   return TRUE;
@@ -160,8 +161,8 @@ static void report(Training *training, const char *activity)
 {
   guint64 expected = cw_algorithm_expected_updates(training->algorithm);
   g_autofree char *text = g_strjoin(", ", training->news->str, activity, NULL);
-  cw_outlook_report(training->run->outlook, training->n_updates,
-                    training->done ? training->n_updates : expected, *text == ',' ? text + 2 : text);
+  cw_eta_update(training->run->eta, training->n_updates, training->done ? training->n_updates : expected,
+                *text == ',' ? text + 2 : text);
 }
 
 static void report_episodes(Training *training, const char *activity, guint64 done, guint64 total)
@@ -429,7 +430,7 @@ static gboolean train(Training *training, GError **error)
     training->evaluation_pending = FALSE;
     training->doing = "checkpoint after update";
     if (training->done)
-      return cw_position_check_weights(training->run->policy, error);
+      return cw_resume_point_check_weights(training->run->policy, error);
     if (cw_run_interrupted())
       return cancelled(training, error);
     if (!fresh && every > 0 && training->n_updates % every == 0 && !save(training, error))
@@ -452,7 +453,7 @@ static void explain(const Training *training, GError **error)
                  training->doing, training->n_updates + (g_str_equal(training->doing, "update") ? 1 : 0));
   if ((*error)->code != CW_ERROR_NUMERIC)
     return;
-  char *name = cw_position_latest_name(training->run->directory);
+  char *name = cw_resume_point_latest_name(training->run->directory);
   char *message =
       name ? g_strdup_printf("%s; training has stopped, the last good checkpoint is %s/checkpoints/%s",
                              (*error)->message, training->run->directory, name)
@@ -471,19 +472,19 @@ static gboolean clear_scratch(const Training *training, GError **error)
   return good;
 }
 
-gboolean cw_stage_algorithm(CwRun *run, guint index, const CwPosition *position, GError **error)
+gboolean cw_stage_algorithm(CwRun *run, guint index, const CwResumePoint *resume_point, GError **error)
 {
   const CwStage *stage = g_ptr_array_index(run->experiment->stages, index);
   Training training = {.run = run, .stage = stage, .index = index, .name = stage->algorithm.feature->name};
   GError *problem = NULL;
-  gboolean good = open_training(&training, position, &problem);
+  gboolean good = open_training(&training, resume_point, &problem);
   if (good) {
     char *label = g_strdup_printf("%u/%u %s", index + 1, run->experiment->stages->len, training.name);
-    cw_outlook_begin(run->outlook, run->phases[index], label, training.n_updates,
-                     cw_algorithm_expected_updates(training.algorithm));
+    cw_eta_begin(run->eta, run->phases[index], label, training.n_updates,
+                 cw_algorithm_expected_updates(training.algorithm));
     g_free(label);
     good = train(&training, &problem) && clear_scratch(&training, &problem);
-    cw_outlook_end(run->outlook);
+    cw_eta_end(run->eta);
     if (!good)
       explain(&training, &problem);
   } else

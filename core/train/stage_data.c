@@ -11,7 +11,7 @@ static char *output_path(const CwRun *run, const char *name)
 static char *begin(CwRun *run, guint index, const char *what)
 {
   char *label = g_strdup_printf("%u/%u %s", index + 1, run->experiment->stages->len, what);
-  cw_outlook_begin(run->outlook, run->phases[index], label, 0, 0);
+  cw_eta_begin(run->eta, run->phases[index], label, 0, 0);
   g_free(label);
   return g_strdup_printf("%s-%u", what, index);
 }
@@ -64,7 +64,7 @@ static gboolean choose_agent(CwRun *run, const CwGenerateOptions *options, CwAge
   if (!options->policy_from)
     return TRUE;
   const CwBinding *binding = &run->experiment->policy;
-  g_autofree char *directory = cw_position_policy_of(options->policy_from, error);
+  g_autofree char *directory = cw_resume_point_policy_of(options->policy_from, error);
   if (!directory)
     return FALSE;
   *opened = cw_policy_open(binding->feature, binding->options, (guint32)run->experiment->seed, error);
@@ -99,9 +99,9 @@ gboolean cw_stage_generate(CwRun *run, guint index, GError **error)
   CwPolicy *opened;
   gint64 start = g_get_monotonic_time();
   gboolean good = choose_agent(run, options, &agent, &opened, error) &&
-                  cw_generate(run->rollout, &agent, &request, path, &counts, cw_run_report, run, error);
+                  cw_generate(run->rollout, &agent, &request, path, &counts, cw_run_progress, run, error);
   cw_policy_close(opened);
-  cw_outlook_end(run->outlook);
+  cw_eta_end(run->eta);
   good = record_seconds(run, index, "generate", start, good ? error : NULL) && good;
   if (good) {
     cw_stage_generate_tell(&counts, &request, options->agent, path);
@@ -121,8 +121,8 @@ gboolean cw_stage_import(CwRun *run, guint index, GError **error)
   CwImportCounts counts;
   gint64 start = g_get_monotonic_time();
   gboolean good = cw_import(run->environment, stage->import, purpose, (guint32)run->experiment->seed, path,
-                            TRUE, &counts, cw_run_report, run, error);
-  cw_outlook_end(run->outlook);
+                            TRUE, &counts, cw_run_progress, run, error);
+  cw_eta_end(run->eta);
   good = record_seconds(run, index, "import", start, good ? error : NULL) && good;
   if (good) {
     char *summary = cw_import_summary(&counts);

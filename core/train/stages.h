@@ -2,8 +2,8 @@
 #ifndef CW_STAGES_H
 #define CW_STAGES_H
 
-#include "core/train/context.h"
 #include "core/rollout/generate.h"
+#include "core/train/context.h"
 #include "core/train/resume_point.h"
 
 /* Write RUN/trajectories/INTO with an agent, or from recorded sessions. The file appears when it is complete.
@@ -17,9 +17,9 @@ CwGenerateRequest cw_stage_generate_request(const CwRun *run, const CwGenerateOp
 void cw_stage_generate_tell(const CwGenerateCounts *counts, const CwGenerateRequest *request,
                             const char *agent, const char *path);
 
-/* Collect, update, evaluate, checkpoint until the algorithm is done. `position` (NULL: from the start) is a
- * checkpoint inside this stage; the policy has been loaded from it already. An interrupt finishes the update
- * and leaves a checkpoint. */
-gboolean cw_stage_algorithm(CwRun *run, guint index, const CwPosition *position, GError **error);
+/* Collect, update, evaluate, checkpoint until the algorithm is done. `resume_point` (NULL: from the start) is
+ * a checkpoint inside this stage; the policy has been loaded from it already. An interrupt finishes the
+ * update and leaves a checkpoint. */
+gboolean cw_stage_algorithm(CwRun *run, guint index, const CwResumePoint *resume_point, GError **error);
 
 #endif

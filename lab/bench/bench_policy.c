@@ -4,11 +4,11 @@
  * is saved. */
 #include "core/base/json_text.h"
 #include "core/base/statistics.h"
-#include "core/trajectory/trajectories.h"
 #include "core/cli/cli.h"
 #include "core/train/context.h"
-#include "lab/bench/decisions.h"
 #include "core/train/resume_point.h"
+#include "core/trajectory/trajectories.h"
+#include "lab/bench/decisions.h"
 #include <math.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -196,8 +196,8 @@ static gboolean measure(Bench *bench, Work work, guint batch, GError **error)
                  .processor_seconds = g_array_new(FALSE, FALSE, sizeof(double)),
                  .found = g_string_new(NULL)};
   g_ptr_array_add(bench->lines, line);
-  guint phase = cw_outlook_add(bench->run->outlook, names[work], bench->rounds);
-  cw_outlook_begin(bench->run->outlook, phase, names[work], 0, 0);
+  guint phase = cw_eta_add(bench->run->eta, names[work], bench->rounds);
+  cw_eta_begin(bench->run->eta, phase, names[work], 0, 0);
   gboolean good = TRUE;
   for (guint round = 0; round < bench->rounds && good; round++) {
     Time time = {0};
@@ -212,9 +212,9 @@ static gboolean measure(Bench *bench, Work work, guint batch, GError **error)
     line->operations = growth(before, after, "operations");
     if (round + 1 == bench->rounds)
       tell_found(line, before, after);
-    cw_outlook_report(bench->run->outlook, round + 1, bench->rounds, NULL);
+    cw_eta_update(bench->run->eta, round + 1, bench->rounds, NULL);
   }
-  cw_outlook_end(bench->run->outlook);
+  cw_eta_end(bench->run->eta);
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
   line->peak_mebibytes = (double)usage.ru_maxrss / 1024;
@@ -405,7 +405,7 @@ static gboolean bench_policy(CliExperiment *opened, const Arguments *arguments, 
     good = FALSE;
   }
   if (good && opened->directory) {
-    g_autofree char *trained = cw_position_policy(opened->directory, error);
+    g_autofree char *trained = cw_resume_point_policy(opened->directory, error);
     good = trained && cw_policy_load(run.policy, trained, error);
   }
   good = good && (stream = open_stream(&run, arguments, error));

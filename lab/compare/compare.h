@@ -3,8 +3,8 @@
 #ifndef CW_COMPARE_H
 #define CW_COMPARE_H
 
-#include "lab/compare/bandit.h"
 #include "core/rollout/evaluation.h"
+#include "lab/compare/bandit.h"
 
 /* An agent and what it is called. Nothing is owned. */
 typedef struct {

@@ -1,9 +1,9 @@
 /* A comparison as a table, as JSON and as a figure. */
 #include "core/base/checkpoint.h"
 #include "core/base/files.h"
-#include "lab/curves/gnuplot.h"
 #include "core/base/json_text.h"
 #include "lab/compare/compare.h"
+#include "lab/curves/gnuplot.h"
 #include <math.h>
 #include <string.h>
 

@@ -3,8 +3,8 @@
  * between its points by linear interpolation, and the mean is taken as far as all seeds go. */
 #include "core/base/checkpoint.h"
 #include "core/base/files.h"
-#include "lab/curves/gnuplot.h"
 #include "core/train/directory.h"
+#include "lab/curves/gnuplot.h"
 #include "lab/report/report.h"
 #include <cartwright/error.h>
 #include <math.h>

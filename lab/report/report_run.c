@@ -3,8 +3,8 @@
  * later one did again: of each update the last record counts, so that the sum is the time of the training
  * that led to the policy. */
 #include "lab/report/report_run.h"
-#include "core/config/yaml.h"
 #include "core/base/lines.h"
+#include "core/config/yaml.h"
 #include <jansson.h>
 #include <math.h>
 #include <string.h>

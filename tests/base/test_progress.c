@@ -57,13 +57,13 @@ static void test_lines_come_at_most_once_per_interval_and_the_last_always(void *
   Screen screen;
   (void)state;
   open_screen(&screen, FALSE, 10);
-  cw_progress_report(screen.progress, 0, 100, NULL);
+  cw_progress_update(screen.progress, 0, 100, NULL);
   now += 4 * G_USEC_PER_SEC;
-  cw_progress_report(screen.progress, 4, 100, "loss 0.9"); /* too soon */
+  cw_progress_update(screen.progress, 4, 100, "loss 0.9"); /* too soon */
   now += 6 * G_USEC_PER_SEC;
-  cw_progress_report(screen.progress, 10, 100, "loss 0.8");
+  cw_progress_update(screen.progress, 10, 100, "loss 0.8");
   now += 2 * G_USEC_PER_SEC;
-  cw_progress_report(screen.progress, 12, 100, "loss 0.7"); /* too soon, but the last */
+  cw_progress_update(screen.progress, 12, 100, "loss 0.7"); /* too soon, but the last */
   assert_screen(&screen, "bc 0/100 (0%) elapsed 0:00\n"
                          "bc 10/100 (10%) elapsed 0:10 ETA 1:30  loss 0.8\n"
                          "bc 12/100 (12%) elapsed 0:12 ETA 1:28  loss 0.7\n");
@@ -74,9 +74,9 @@ static void test_a_terminal_line_is_rewritten_in_place_and_ended_once(void **sta
   Screen screen;
   (void)state;
   open_screen(&screen, TRUE, 0);
-  cw_progress_report(screen.progress, 1, 2, NULL);
+  cw_progress_update(screen.progress, 1, 2, NULL);
   now += G_USEC_PER_SEC;
-  cw_progress_report(screen.progress, 2, 2, "done");
+  cw_progress_update(screen.progress, 2, 2, "done");
   assert_screen(&screen, "\rbc 1/2 (50%) elapsed 0:00\x1b[K\rbc 2/2 (100%) elapsed 0:01  done\x1b[K\n");
 }
 
@@ -88,7 +88,7 @@ static void test_a_terminal_line_never_wraps(void **state)
   Screen screen;
   (void)state;
   open_screen(&screen, TRUE, 0);
-  cw_progress_report(screen.progress, 1, 2, text);
+  cw_progress_update(screen.progress, 1, 2, text);
   assert_screen(&screen, expected);
 }
 
@@ -97,9 +97,9 @@ static void test_the_rate_of_a_resumed_run_counts_from_where_it_resumed(void **s
   Screen screen;
   (void)state;
   open_screen(&screen, FALSE, 1);
-  cw_progress_report(screen.progress, 900, 1000, NULL);
+  cw_progress_update(screen.progress, 900, 1000, NULL);
   now += 10 * G_USEC_PER_SEC;
-  cw_progress_report(screen.progress, 910, 1000, NULL); /* one a second: 90 seconds left */
+  cw_progress_update(screen.progress, 910, 1000, NULL); /* one a second: 90 seconds left */
   assert_screen(&screen, "bc 900/1000 (90%) elapsed 0:00\n"
                          "bc 910/1000 (91%) elapsed 0:10 ETA 1:30\n");
 }
@@ -110,7 +110,7 @@ static void test_an_unknown_total_shows_neither_percentage_nor_eta(void **state)
   (void)state;
   open_screen(&screen, FALSE, 1);
   now += 5 * G_USEC_PER_SEC;
-  cw_progress_report(screen.progress, 7, 0, "x");
+  cw_progress_update(screen.progress, 7, 0, "x");
   assert_screen(&screen, "bc 7 elapsed 0:05  x\n");
 }
 
@@ -126,7 +126,7 @@ static void test_a_quiet_progress_takes_reports(void **state)
 {
   CwProgress *progress = cw_progress_new("bc", TRUE);
   (void)state;
-  cw_progress_report(progress, 1, 2, "x");
+  cw_progress_update(progress, 1, 2, "x");
   cw_progress_finish(progress);
 }
 

@@ -3,8 +3,8 @@
 #ifndef STAGE_H
 #define STAGE_H
 
-#include "core/trajectory/trajectories.h"
 #include "core/plugin/handles.h"
+#include "core/trajectory/trajectories.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* Evaluations with known answers, the file of results and the table. */
 #include "core/base/eta.h"
-#include "lab/evaluate/results.h"
 #include "core/train/run.h"
+#include "lab/evaluate/results.h"
 #include "tests/toy/fixture.h"
 #include <math.h>
 #include <setjmp.h>
@@ -245,25 +245,25 @@ static void test_agents_default_to_all_there_are(void **state)
 static void test_time_left_is_incomplete_until_every_speed_is_known(void **state)
 {
   (void)state;
-  CwOutlook *outlook = cw_outlook_new(TRUE);
-  guint first = cw_outlook_add(outlook, "episodes of a", 10);
-  cw_outlook_add(outlook, "episodes of a", 30);
-  guint third = cw_outlook_add(outlook, "other", 5);
+  CwEta *eta = cw_eta_new(TRUE);
+  guint first = cw_eta_add(eta, "episodes of a", 10);
+  cw_eta_add(eta, "episodes of a", 30);
+  guint third = cw_eta_add(eta, "other", 5);
   gboolean complete;
-  cw_outlook_left(outlook, g_get_monotonic_time(), &complete);
+  cw_eta_left(eta, g_get_monotonic_time(), &complete);
   assert_false(complete);
-  cw_outlook_begin(outlook, first, "first", 0, 0);
+  cw_eta_begin(eta, first, "first", 0, 0);
   g_usleep(1000);
-  cw_outlook_report(outlook, 10, 10, NULL);
-  cw_outlook_end(outlook);
+  cw_eta_update(eta, 10, 10, NULL);
+  cw_eta_end(eta);
   /* The second phase is of the first's kind: thrice its time is left, and the third is unknown. */
-  double left = cw_outlook_left(outlook, g_get_monotonic_time(), &complete);
+  double left = cw_eta_left(eta, g_get_monotonic_time(), &complete);
   assert_false(complete);
   assert_true(left >= 0.003);
-  cw_outlook_skip(outlook, third);
-  assert_true(cw_outlook_left(outlook, g_get_monotonic_time(), &complete) == left);
+  cw_eta_skip(eta, third);
+  assert_true(cw_eta_left(eta, g_get_monotonic_time(), &complete) == left);
   assert_true(complete);
-  cw_outlook_free(outlook);
+  cw_eta_free(eta);
 }
 
 int main(void)

@@ -1,8 +1,8 @@
 /* Generated trajectory files: which episodes are kept, what is cut out of them, and that neither slots nor
  * chance of timing have a say. */
-#include "core/trajectory/trajectories.h"
 #include "core/rollout/generate.h"
 #include "core/rollout/goal_order.h"
+#include "core/trajectory/trajectories.h"
 #include "tests/toy/fixture.h"
 #include <glib/gstdio.h>
 #include <setjmp.h>

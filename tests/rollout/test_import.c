@@ -1,6 +1,6 @@
 /* Trajectory files imported from recorded sessions. */
-#include "core/trajectory/trajectories.h"
 #include "core/rollout/import.h"
+#include "core/trajectory/trajectories.h"
 #include "tests/toy/fixture.h"
 #include <glib/gstdio.h>
 #include <setjmp.h>

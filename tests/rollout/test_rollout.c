@@ -1,6 +1,6 @@
 /* Rollouts: what an episode holds must not depend on what runs beside it. */
-#include "core/trajectory/trajectories.h"
 #include "core/train/run.h"
+#include "core/trajectory/trajectories.h"
 #include "tests/toy/fixture.h"
 #include <math.h>
 #include <setjmp.h>
