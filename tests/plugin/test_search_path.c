@@ -19,7 +19,7 @@ static int set_up(void **state)
 {
   g_unsetenv("CARTWRIGHT_PLUGIN_PATH");
   *state = g_dir_make_tmp("cartwright-XXXXXX", NULL);
-  return *!state;
+  return !*state;
 }
 
 static void remove_tree(const char *path)
