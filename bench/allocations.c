@@ -50,7 +50,7 @@ void *aligned_alloc(size_t alignment, size_t size)
 int posix_memalign(void **memory, size_t alignment, size_t size)
 {
   *memory = count(__libc_memalign(alignment, size));
-  return *!memory ? ENOMEM : 0;
+  return !*memory ? ENOMEM : 0;
 }
 
 void free(void *memory)

@@ -18,7 +18,7 @@
 static inline int folder_make(void **state)
 {
   *state = g_dir_make_tmp("cartwright-bert-XXXXXX", NULL);
-  return *!state;
+  return !*state;
 }
 
 static inline int folder_remove(void **state)
