@@ -1,16 +1,16 @@
 /* The request to stop, as a signal handler leaves it. It is the one mutable global of the runtime, because a
  * signal handler can reach nothing else. */
-#include "core/train/run.h"
+#include "core/base/interrupt.h"
 #include <signal.h>
 
 static volatile sig_atomic_t interrupted;
 
-void cw_run_interrupt(void)
+void cw_interrupt(void)
 {
   interrupted = 1;
 }
 
-gboolean cw_run_interrupted(void)
+gboolean cw_interrupted(void)
 {
   return interrupted != 0;
 }

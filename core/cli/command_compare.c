@@ -94,17 +94,11 @@ static gboolean open_operands(Comparison *comparison, const CliOptions *options,
 
 static gboolean add_scripts(Comparison *comparison, GError **error)
 {
-  const char *const *known = cw_environment_scripts(comparison->run.environment);
   for (char **name = comparison->scripts; name && *name; name++) {
-    CwContender contender = {*name, {.kind = CW_AGENT_SCRIPT, .name = *name}};
-    if (g_str_equal(*name, "random"))
-      contender.agent.kind = CW_AGENT_RANDOM;
-    else if (!g_strv_contains(known, *name)) {
-      g_autofree char *list = g_strjoinv(", ", (char **)known);
-      g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-                  "--agents: no agent '%s'; there are random%s%s", *name, *list ? ", " : "", list);
+    CwContender contender = {.name = *name};
+    if (!cw_agent_find(*name, CW_CALLED_NOTHING, comparison->run.environment, NULL, "--agents",
+                       &contender.agent, error))
       return FALSE;
-    }
     g_array_append_val(comparison->contenders, contender);
   }
   return TRUE;

@@ -1,9 +1,8 @@
 /* cartwright evaluate: agents on the first goals of a split. Of a run directory the trained policy ("final")
  * can be evaluated, of an experiment only the policy that it opens ("initial"). */
 #include "core/cli/cli.h"
-#include "core/train/context.h"
 #include "core/train/resume_point.h"
-#include "core/train/run.h"
+#include "lab/evaluate/evaluator.h"
 #include <string.h>
 
 typedef struct {
@@ -27,59 +26,47 @@ static GPtrArray *assignments(const Arguments *arguments)
   return sets;
 }
 
-static gboolean wants(char **agents, const char *name)
+/* Whether the experiment's agents include the policy. */
+static gboolean wants_policy(char **agents)
 {
-  return g_strv_contains((const char *const *)agents, name);
+  return !agents || g_strv_contains((const char *const *)agents, "initial") ||
+         g_strv_contains((const char *const *)agents, "final");
 }
 
-/* Everything but "final" first: it needs the policy changed. */
-static gboolean evaluate_all(CwRun *run, char **agents, const char *directory, GError **error)
+/* Everything but the trained policy first: loading it changes the policy. */
+static gboolean evaluate_all(CwRun *run, CwEvaluator *evaluator, const char *directory, GError **error)
 {
-  guint n = g_strv_length(agents);
-  g_autofree guint *phases = g_new(guint, n + 1);
-  for (guint i = 0; i < n; i++)
-    phases[i] = cw_run_plan_evaluation(run, agents[i]);
-  for (guint pass = 0; pass < 2; pass++) {
-    if (pass == 1 && wants(agents, "final") && !cw_resume_point_load_policy(run, directory, error))
-      return FALSE;
-    for (guint i = 0; i < n; i++)
-      if (g_str_equal(agents[i], "final") == (pass == 1) &&
-          !cw_run_evaluate(run, agents[i], phases[i], error))
-        return FALSE;
-  }
-  return TRUE;
+  cw_evaluator_plan(evaluator);
+  return cw_evaluator_run(evaluator, CW_WEIGHTS_PRESENT | CW_WEIGHTS_INITIAL, error) &&
+         (!cw_evaluator_has(evaluator, CW_WEIGHTS_FINAL) ||
+          (cw_resume_point_load_policy(run, directory, error) &&
+           cw_evaluator_run(evaluator, CW_WEIGHTS_FINAL, error)));
+}
+
+static gboolean show(CwEvaluator *evaluator, const char *json, GError **error)
+{
+  g_autofree char *table = cw_evaluator_table(evaluator);
+  cli_print(table);
+  return !json || cw_results_write(cw_evaluator_results(evaluator), json, error);
 }
 
 static gboolean evaluate(CliExperiment *opened, const Arguments *arguments, gboolean quiet, GError **error)
 {
   CwRun run;
-  g_auto(GStrv) agents = NULL;
-  char **named = opened->experiment->evaluate->agents;
-  gboolean with_policy = !named || wants(named, "initial") || wants(named, "final");
-  gboolean good = cw_run_open(&run, opened->experiment, with_policy, quiet, error) &&
-                  (agents = cw_run_agents(opened->experiment, run.environment, error));
-  if (good && !opened->directory && wants(agents, "final")) {
-    if (arguments->agents) {
-      g_set_error_literal(
-          error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-          "'final' is the policy of a finished run: name the run directory instead of the experiment");
-      good = FALSE;
-    }
-    for (guint i = 0, kept = 0; agents[i]; i++) {
-      if (!g_str_equal(agents[i], "final"))
-        continue;
-      g_free(agents[i]);
-      for (kept = i; agents[kept]; kept++)
-        agents[kept] = agents[kept + 1];
-      break;
-    }
-  }
-  good = good && evaluate_all(&run, agents, opened->directory, error);
-  if (good) {
-    g_autofree char *table = cw_results_table(run.results, (const char *const *)agents);
-    cli_print(table);
-    good = !arguments->json || cw_results_write(run.results, arguments->json, error);
-  }
+  CwEvaluator *evaluator = NULL;
+  gboolean good = cw_run_open(&run, opened->experiment, wants_policy(opened->experiment->evaluate->agents),
+                              quiet, error) &&
+                  (evaluator = cw_evaluator_new(&run, error));
+  if (good && !opened->directory && arguments->agents && cw_evaluator_has(evaluator, CW_WEIGHTS_FINAL)) {
+    g_set_error_literal(
+        error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+        "'final' is the policy of a finished run: name the run directory instead of the experiment");
+    good = FALSE;
+  } else if (good && !opened->directory)
+    cw_evaluator_leave_out(evaluator, CW_WEIGHTS_FINAL);
+  good = good && evaluate_all(&run, evaluator, opened->directory, error) &&
+         show(evaluator, arguments->json, error);
+  cw_evaluator_free(evaluator);
   cw_run_close(&run);
   return good;
 }

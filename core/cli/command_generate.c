@@ -23,34 +23,6 @@ static gboolean open_policy(CwRun *run, const char *directory, GError **error)
   return policy && cw_policy_load(run->policy, policy, error);
 }
 
-static gboolean choose_agent(CwRun *run, const char *name, CwAgent *agent, GError **error)
-{
-  const char *const *scripts = cw_environment_scripts(run->environment);
-  *agent = (CwAgent){.kind = CW_AGENT_SCRIPT, .name = name};
-  if (g_str_equal(name, "random"))
-    agent->kind = CW_AGENT_RANDOM;
-  else if (g_str_equal(name, "policy") && run->policy)
-    *agent = (CwAgent){CW_AGENT_POLICY, "policy", run->policy, CW_SELECT_SAMPLE};
-  else if (!g_strv_contains(scripts, name)) {
-    g_autofree char *known = g_strjoinv(", ", (char **)scripts);
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION, "--agent: no agent '%s'; there are random%s%s%s",
-                name, run->policy ? ", policy" : "", *known ? ", " : "", known);
-    return FALSE;
-  }
-  return TRUE;
-}
-
-static gboolean check_teacher(CwRun *run, const char *teacher, GError **error)
-{
-  const char *const *scripts = cw_environment_scripts(run->environment);
-  if (!teacher || g_strv_contains(scripts, teacher))
-    return TRUE;
-  g_autofree char *known = g_strjoinv(", ", (char **)scripts);
-  g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-              "--teacher: no script '%s' in the environment; there are %s", teacher, *known ? known : "none");
-  return FALSE;
-}
-
 static gboolean generate(CliExperiment *opened, const Arguments *arguments, gboolean quiet, GError **error)
 {
   CwRun run;
@@ -68,8 +40,8 @@ static gboolean generate(CliExperiment *opened, const Arguments *arguments, gboo
                                .purpose = "generate",
                                .seed = (guint32)opened->experiment->seed};
   gboolean good = cw_run_open(&run, opened->experiment, with_policy, quiet, error) &&
-                  choose_agent(&run, arguments->agent, &agent, error) &&
-                  check_teacher(&run, arguments->teacher, error) &&
+                  cw_run_find_agent(&run, arguments->agent, CW_CALLED_POLICY, "--agent", &agent, error) &&
+                  cw_agent_check_teacher(arguments->teacher, run.environment, "--teacher", error) &&
                   (agent.kind != CW_AGENT_POLICY || open_policy(&run, opened->directory, error));
   if (good) {
     guint phase = cw_eta_add(run.eta, "generate", request.n_perfect ? request.n_perfect : request.n_episodes);

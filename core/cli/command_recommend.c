@@ -17,29 +17,16 @@ typedef struct {
 static gboolean choose_agent(CwRun *run, const char *name, const char *directory, CwAgent *agent,
                              GError **error)
 {
-  const char *const *scripts = cw_environment_scripts(run->environment);
-  gboolean is_policy = g_str_equal(name, "initial") || g_str_equal(name, "final");
-  *agent = (CwAgent){.kind = CW_AGENT_SCRIPT, .name = name};
-  if (g_str_equal(name, "random"))
-    agent->kind = CW_AGENT_RANDOM;
-  else if (is_policy && run->policy) {
-    *agent = (CwAgent){CW_AGENT_POLICY, "policy", run->policy, CW_SELECT_SAMPLE};
-    if (g_str_equal(name, "initial"))
-      return TRUE;
-    if (directory)
-      return cw_resume_point_load_policy(run, directory, error);
-    g_set_error_literal(
-        error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-        "'final' is the policy of a finished run: name the run directory instead of the experiment");
+  if (!cw_run_find_agent(run, name, CW_CALLED_BY_WEIGHTS, "--agents", agent, error))
     return FALSE;
-  } else if (is_policy || !g_strv_contains(scripts, name)) {
-    g_autofree char *known = g_strjoinv(", ", (char **)scripts);
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-                "--agents: no agent '%s'; there are random%s%s%s", name,
-                run->policy ? ", initial, final" : "", *known ? ", " : "", known);
-    return FALSE;
-  }
-  return TRUE;
+  if (agent->weights != CW_WEIGHTS_FINAL)
+    return TRUE;
+  if (directory)
+    return cw_resume_point_load_policy(run, directory, error);
+  g_set_error_literal(
+      error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+      "'final' is the policy of a finished run: name the run directory instead of the experiment");
+  return FALSE;
 }
 
 static char *bounds(CwInterval interval, int n_digits)

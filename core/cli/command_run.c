@@ -1,6 +1,17 @@
 /* cartwright run: an experiment from the first stage to the table. */
 #include "core/cli/cli.h"
-#include "core/train/run.h"
+#include "lab/curves/curves.h"
+#include "lab/evaluate/run_experiment.h"
+
+/* The line about the learning curves; empty, after a warning, when there are none. Free with g_free. */
+static char *draw_curves(const char *directory)
+{
+  g_autoptr(GError) problem = NULL;
+  if (cw_curves_draw(directory, &problem))
+    return g_strdup_printf("curves: %s/curves.png\n", directory);
+  g_warning("no curves were drawn: %s", problem->message);
+  return g_strdup("");
+}
 
 static int run(const CliOptions *options, CwRunOptions *run_options)
 {
@@ -13,9 +24,10 @@ static int run(const CliOptions *options, CwRunOptions *run_options)
   /* A run directory in the place of an experiment is where the run is to go on. */
   if (!run_options->directory)
     run_options->directory = opened.directory;
-  if (good && cw_run_experiment(opened.experiment, run_options, &summary, &error))
-    cli_print(summary);
-  else
+  if (good && cw_run_experiment(opened.experiment, run_options, &summary, &error)) {
+    g_autofree char *curves = draw_curves(cw_run_options_directory(run_options, opened.experiment));
+    cli_printf("%s%s", summary, curves);
+  } else
     status = cli_fail(error);
   cli_experiment_close(&opened);
   return status;

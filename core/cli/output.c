@@ -1,7 +1,7 @@
 /* Output, input and interrupts of the command. A failed write to stdout is remembered with its reason, so
  * that a full disk is told and a reader that went away is not. */
+#include "core/base/interrupt.h"
 #include "core/cli/cli.h"
-#include "core/train/run.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -84,7 +84,7 @@ static void handle_signal(int number)
 {
   static const char text[] = "\ncartwright: stopping after the present update; once more stops at once\n";
   (void)number;
-  cw_run_interrupt();
+  cw_interrupt();
   signal(SIGINT, SIG_DFL);
   signal(SIGTERM, SIG_DFL);
   signal(SIGHUP, SIG_DFL);

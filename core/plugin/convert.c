@@ -4,9 +4,9 @@
 #include "core/plugin/convert.h"
 #include "core/base/checkpoint.h"
 #include "core/base/files.h"
+#include "core/base/interrupt.h"
 #include "core/base/progress.h"
 #include "core/plugin/errors.h"
-#include "core/train/run.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -64,7 +64,7 @@ static void stop_reporting(Reporter *reporter)
 static gboolean report(gpointer data, const char *doing, guint64 done, guint64 total, GError **error)
 {
   Reporter *reporter = data;
-  if (cw_run_interrupted()) {
+  if (cw_interrupted()) {
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_CANCELLED, "interrupted during '%s'; nothing was written",
                 doing);
     return FALSE;

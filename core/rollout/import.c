@@ -4,8 +4,8 @@
  * environment saw, and counted. A resumed import goes on behind a line of the file. Owns one session and the
  * journal. */
 #include "core/rollout/import.h"
+#include "core/base/interrupt.h"
 #include "core/rollout/record_lines.h"
-#include "core/train/run.h"
 #include "core/trajectory/journal.h"
 #include "core/trajectory/trajectories.h"
 #include <math.h>
@@ -188,7 +188,7 @@ static gboolean import_lines(Importing *importing, CwLines *lines, CwWorkProgres
     return FALSE;
   while ((line = cw_record_lines_next(lines, importing->environment, &problem))) {
     n = cw_lines_number(lines);
-    if (cw_run_interrupted()) {
+    if (cw_interrupted()) {
       g_set_error_literal(error, CW_RUN_ERROR, CW_ERROR_CANCELLED, "stopped on request");
       return FALSE;
     }

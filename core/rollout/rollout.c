@@ -3,7 +3,7 @@
  * full. Finished episodes wait in `finished` until all earlier ones are delivered; the rollout owns them, the
  * slots, their sessions and their streams. */
 #include "core/rollout/rollout.h"
-#include "core/train/run.h"
+#include "core/base/interrupt.h"
 #include "core/trajectory/trajectories.h"
 #include <math.h>
 
@@ -40,22 +40,6 @@ typedef struct {
   GArray *logits;      /* float */
   float *values;       /* n_slots */
 } Rolling;
-
-const char *cw_selection_name(CwSelection selection)
-{
-  return selection == CW_SELECT_GREEDY ? "greedy" : "sample";
-}
-
-gboolean cw_selection_from_name(const char *name, CwSelection *selection)
-{
-  if (g_str_equal(name, "sample"))
-    *selection = CW_SELECT_SAMPLE;
-  else if (g_str_equal(name, "greedy"))
-    *selection = CW_SELECT_GREEDY;
-  else
-    return FALSE;
-  return TRUE;
-}
 
 static void episode_free(gpointer data)
 {
@@ -341,7 +325,7 @@ static gboolean roll(Rolling *rolling, CwEpisodeFunction finished, gpointer user
     }
     if (rolling->running->len == 0 || rolling->enough)
       return TRUE;
-    if (plan->stoppable && cw_run_interrupted()) {
+    if (plan->stoppable && cw_interrupted()) {
       g_set_error_literal(error, CW_RUN_ERROR, CW_ERROR_CANCELLED, "stopped on request");
       return FALSE;
     }

@@ -4,23 +4,7 @@
 #ifndef CW_ROLLOUT_H
 #define CW_ROLLOUT_H
 
-#include "core/plugin/handles.h"
-
-typedef enum { CW_AGENT_RANDOM, CW_AGENT_SCRIPT, CW_AGENT_POLICY } CwAgentKind;
-typedef enum { CW_SELECT_SAMPLE, CW_SELECT_GREEDY } CwSelection;
-
-/* Who acts. Nothing is owned. */
-typedef struct {
-  CwAgentKind kind;
-  const char *name;      /* the trajectories' `agent`; of a SCRIPT: the script */
-  CwPolicy *policy;      /* POLICY */
-  CwSelection selection; /* POLICY: draw from the softmax, or take the first best */
-} CwAgent;
-
-/* "sample" or "greedy". */
-const char *cw_selection_name(CwSelection selection);
-/* FALSE when `name` is neither. */
-gboolean cw_selection_from_name(const char *name, CwSelection *selection);
+#include "core/rollout/agent.h"
 
 /* What is to be rolled out. Episodes first_episode … first_episode + n_episodes - 1 are run; group_size
  * consecutive ones share a goal. Zeroed members have useful defaults. */

@@ -1,5 +1,5 @@
-/* What the parts of a run share: the opened environment and policy, the writers, the results, and how far it
- * is. The commands that only evaluate, generate or play open one too, without a directory. */
+/* What the parts of a run share: the opened environment and policy, the writers, and how far it is. The
+ * commands that only evaluate, generate or play open one too, without a directory. */
 #ifndef CW_RUN_CONTEXT_H
 #define CW_RUN_CONTEXT_H
 
@@ -7,7 +7,6 @@
 #include "core/base/metrics.h"
 #include "core/experiment/experiment.h"
 #include "core/rollout/rollout.h"
-#include "lab/evaluate/results.h"
 
 typedef struct {
   CwExperiment *experiment; /* not owned */
@@ -17,7 +16,6 @@ typedef struct {
   CwRollout *rollout;
   CwMetrics *metrics, *timings; /* NULL without a directory */
   CwEvents *events;             /* what goes into metrics, for TensorBoard; NULL without a directory */
-  CwResults *results;
   CwEta *eta;
   guint *phases; /* numbers of the stages in the eta */
   guint64 step;  /* updates of all stages so far */
@@ -39,15 +37,8 @@ void cw_run_progress(guint64 done, guint64 total, const char *text, gpointer run
 /* The stage before `stage` that writes a trajectory file of that name, or -1: then the name is a path. */
 gint cw_run_writer_of(const CwRun *run, guint stage, const char *name);
 
-/* How the policy chooses in evaluations: an array of *n_selections (at least one), freed with g_free. */
-CwSelection *cw_run_selections(const CwExperiment *experiment, guint *n_selections, GError **error);
-
-/* Evaluates the agent called `name` (see cw_run_agents) as the experiment's
- * `evaluate` says, for every selection if it is the policy, unless run->results
- * has that result already; the policy is taken as it is now. With a directory, evaluation.json is brought up
- * to date after each. `phase` is the eta's, of its first selection. */
-gboolean cw_run_evaluate(CwRun *run, const char *name, guint phase, GError **error);
-/* Adds the phases that cw_run_evaluate will go through and returns the first. */
-guint cw_run_plan_evaluation(CwRun *run, const char *name);
+/* As cw_agent_find; an experiment without a policy has no name for it. */
+gboolean cw_run_find_agent(const CwRun *run, const char *name, CwPolicyNames names, const char *key,
+                           CwAgent *agent, GError **error);
 
 #endif

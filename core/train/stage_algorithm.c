@@ -3,9 +3,10 @@
  * is in TrainingState and in the objects that a checkpoint saves, so that a resumed stage repeats to the byte
  * what an uninterrupted one does; wall-clock goes into timings.jsonl only. */
 #include "core/base/checkpoint.h"
+#include "core/base/interrupt.h"
+#include "core/rollout/evaluation.h"
 #include "core/rollout/goal_order.h"
 #include "core/train/refresh.h"
-#include "core/train/run.h"
 #include "core/train/stages.h"
 #include "core/trajectory/trajectories.h"
 #include <glib/gstdio.h>
@@ -431,7 +432,7 @@ static gboolean train(Training *training, GError **error)
     training->doing = "checkpoint after update";
     if (training->done)
       return cw_resume_point_check_weights(training->run->policy, error);
-    if (cw_run_interrupted())
+    if (cw_interrupted())
       return cancelled(training, error);
     if (!fresh && every > 0 && training->n_updates % every == 0 && !save(training, error))
       return FALSE;

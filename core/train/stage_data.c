@@ -55,13 +55,9 @@ static gboolean choose_agent(CwRun *run, const CwGenerateOptions *options, CwAge
                              GError **error)
 {
   *opened = NULL;
-  *agent = (CwAgent){.kind = CW_AGENT_SCRIPT, .name = options->agent};
-  if (g_str_equal(options->agent, "random"))
-    agent->kind = CW_AGENT_RANDOM;
-  if (!g_str_equal(options->agent, "policy"))
-    return TRUE;
-  *agent = (CwAgent){CW_AGENT_POLICY, "policy", run->policy, CW_SELECT_SAMPLE};
-  if (!options->policy_from)
+  if (!cw_run_find_agent(run, options->agent, CW_CALLED_POLICY, "generate.agent", agent, error))
+    return FALSE;
+  if (agent->kind != CW_AGENT_POLICY || !options->policy_from)
     return TRUE;
   const CwBinding *binding = &run->experiment->policy;
   g_autofree char *directory = cw_resume_point_policy_of(options->policy_from, error);

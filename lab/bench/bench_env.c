@@ -1,10 +1,10 @@
-/* cartwright bench env: how fast any environment is on one thread. An agent that takes random candidates
+/* How fast any environment is on one thread. An agent that takes random candidates
  * plays episodes on random goals; every step takes a candidate and looks at the next observation with its
  * candidates. Rounds of equal length, and the median of their rates. */
 #include "core/base/json_text.h"
 #include "core/base/statistics.h"
-#include "core/cli/cli.h"
 #include "core/plugin/handles.h"
+#include "lab/bench/bench.h"
 #include <string.h>
 #include <time.h>
 
@@ -14,12 +14,6 @@
 /* Between two looks at the clock. */
 #define BURST 16
 
-typedef struct {
-  char *split, *json;
-  gint rounds, seed;
-  double seconds;
-} Arguments;
-
 /* What one kind of step took: actions that are equal up to a bracket, such as "search[...]". */
 typedef struct {
   char name[MAX_KIND + 1];
@@ -28,7 +22,7 @@ typedef struct {
 } Kind;
 
 typedef struct {
-  const Arguments *arguments;
+  const CwBenchEnvironment *arguments;
   CwEnvironment *environment;
   CwSession *session;
   CwRandom *chance, *choice;
@@ -246,7 +240,8 @@ static char *processor_name(void)
   return g_strdup("unknown processor");
 }
 
-static void print_table(const Bench *bench, const GPtrArray *lines)
+/* Free with g_free. */
+static char *table_of(const Bench *bench, const GPtrArray *lines)
 {
   static const char *const headings[] = {"work", "per second", "lowest", "highest", "microseconds each"};
   GPtrArray *rows = g_ptr_array_new_with_free_func((GDestroyNotify)g_strfreev);
@@ -266,14 +261,12 @@ static void print_table(const Bench *bench, const GPtrArray *lines)
   }
   g_autofree char *processor = processor_name(),
                   *table = cw_format_table(headings, G_N_ELEMENTS(headings), rows);
-  cli_printf("environment '%s', %" G_GINT64_FORMAT " goals of split '%s', opened in %.3f s\n",
-             cw_environment_feature(bench->environment)->name, bench->n_goals, bench->split,
-             bench->open_seconds);
-  cli_printf("one thread of %s; medians of %d rounds of %g s; %.1f steps an episode\n", processor,
-             bench->arguments->rounds, bench->arguments->seconds,
-             (double)bench->n_steps / (double)MAX(bench->n_episodes, 1));
-  cli_print(table);
   g_ptr_array_unref(rows);
+  return g_strdup_printf("environment '%s', %" G_GINT64_FORMAT " goals of split '%s', opened in %.3f s\n"
+                         "one thread of %s; medians of %d rounds of %g s; %.1f steps an episode\n%s",
+                         cw_environment_feature(bench->environment)->name, bench->n_goals, bench->split,
+                         bench->open_seconds, processor, bench->arguments->rounds, bench->arguments->seconds,
+                         (double)bench->n_steps / (double)MAX(bench->n_episodes, 1), table);
 }
 
 static gboolean write_json(const Bench *bench, const GPtrArray *lines, const char *path, GError **error)
@@ -316,57 +309,16 @@ static gboolean write_json(const Bench *bench, const GPtrArray *lines, const cha
   return FALSE;
 }
 
-static gboolean bench_env(const CwExperiment *experiment, const Arguments *arguments, GError **error)
+gboolean cw_bench_environment(const CwExperiment *experiment, const CwBenchEnvironment *arguments,
+                              char **table, GError **error)
 {
   Bench bench = {.arguments = arguments};
   GPtrArray *lines = g_ptr_array_new_with_free_func(line_free);
   gboolean good = open_bench(&bench, experiment, error) && measure(&bench, lines, error);
   if (good)
-    print_table(&bench, lines);
+    *table = table_of(&bench, lines);
   good = good && (!arguments->json || write_json(&bench, lines, arguments->json, error));
   g_ptr_array_unref(lines);
   close_bench(&bench);
   return good;
-}
-
-static const char *complaint(const Arguments *arguments)
-{
-  if (arguments->rounds < 1)
-    return "--rounds must be at least 1";
-  if (!(arguments->seconds > 0))
-    return "--seconds must be above 0";
-  if (arguments->seed < -1)
-    return "--seed must be at least 0";
-  return NULL;
-}
-
-int cli_bench_env(const char *arguments, const char *summary, char **argv)
-{
-  CliOptions options;
-  Arguments parsed = {.rounds = 5, .seconds = 1, .seed = -1};
-  const GOptionEntry entries[] = {
-      {"split", 0, 0, G_OPTION_ARG_FILENAME, &parsed.split, "whose goals; default: evaluate.split", "NAME"},
-      {"seed", 0, 0, G_OPTION_ARG_INT, &parsed.seed, "of goals and choices; default: the experiment's", "N"},
-      {"seconds", 0, 0, G_OPTION_ARG_DOUBLE, &parsed.seconds, "time per round and kind of work; default: 1",
-       "S"},
-      {"rounds", 0, 0, G_OPTION_ARG_INT, &parsed.rounds, "how often each is measured; default: 5", "N"},
-      {"json", 0, 0, G_OPTION_ARG_FILENAME, &parsed.json, "also write the rates of all rounds to FILE",
-       "FILE"},
-      {NULL}};
-  int status;
-  if (cli_parse(&options, arguments, summary, argv, entries, CLI_WITH_SET, 1, 1, &status)) {
-    CliExperiment opened = {0};
-    GError *error = NULL;
-    const char *wrong = complaint(&parsed);
-    if (wrong)
-      status = cli_usage_error(argv[0], "%s", wrong);
-    else if (!cli_experiment_open(&opened, &options, NULL, &error) ||
-             !bench_env(opened.experiment, &parsed, &error))
-      status = cli_fail(error);
-    cli_experiment_close(&opened);
-  }
-  g_free(parsed.split);
-  g_free(parsed.json);
-  cli_options_clear(&options);
-  return status;
 }

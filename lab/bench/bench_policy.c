@@ -1,13 +1,13 @@
-/* cartwright bench policy: decisions per second of a policy, on decisions of real episodes. They are scored
+/* Decisions per second of a policy, on decisions of real episodes. They are scored
  * in the calls in which a rollout would make them: with everything forgotten before each call, forgotten
  * once, and remembered from the round before, for policies that remember. Then they are trained on. Nothing
  * is saved. */
 #include "core/base/json_text.h"
 #include "core/base/statistics.h"
-#include "core/cli/cli.h"
 #include "core/train/context.h"
 #include "core/train/resume_point.h"
 #include "core/trajectory/trajectories.h"
+#include "lab/bench/bench.h"
 #include "lab/bench/decisions.h"
 #include <math.h>
 #include <string.h>
@@ -17,11 +17,6 @@
 /* So small that the weights stay what they are, for any number of rounds. */
 #define LEARNING_RATE 1e-9
 #define CLIP          1.0
-
-typedef struct {
-  char *agent, *split, *trajectories, *export, *json, *batch, *work;
-  gint episodes, decisions, rounds;
-} Arguments;
 
 /* One line of the table. */
 typedef struct {
@@ -248,22 +243,13 @@ static gboolean keep_trajectory(CwEpisode *episode, gpointer user_data, GError *
 }
 
 /* Rolls episodes out, on the first goals of the split. */
-static gboolean roll_out(CwRun *run, const Arguments *arguments, GPtrArray *trajectories, GError **error)
+static gboolean roll_out(CwRun *run, const CwBenchPolicy *arguments, GPtrArray *trajectories, GError **error)
 {
   const char *name = arguments->agent ? arguments->agent : "policy";
   const char *split = arguments->split ? arguments->split : run->experiment->evaluate->split;
-  const char *const *scripts = cw_environment_scripts(run->environment);
-  CwAgent agent = {.kind = CW_AGENT_SCRIPT, .name = name};
-  if (g_str_equal(name, "random"))
-    agent.kind = CW_AGENT_RANDOM;
-  else if (g_str_equal(name, "policy"))
-    agent = (CwAgent){CW_AGENT_POLICY, name, run->policy, CW_SELECT_SAMPLE};
-  else if (!g_strv_contains(scripts, name)) {
-    g_autofree char *known = g_strjoinv(", ", (char **)scripts);
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-                "--agent: no agent '%s'; there are random, policy%s%s", name, *known ? ", " : "", known);
+  CwAgent agent;
+  if (!cw_run_find_agent(run, name, CW_CALLED_POLICY, "--agent", &agent, error))
     return FALSE;
-  }
   gint64 n_goals = cw_environment_n_goals(run->environment, split, error);
   if (n_goals < 0)
     return FALSE;
@@ -284,7 +270,7 @@ static gboolean roll_out(CwRun *run, const Arguments *arguments, GPtrArray *traj
   return cw_rollout_run(run->rollout, &plan, &agent, keep_trajectory, trajectories, NULL, error);
 }
 
-static CwDecisionStream *open_stream(CwRun *run, const Arguments *arguments, GError **error)
+static CwDecisionStream *open_stream(CwRun *run, const CwBenchPolicy *arguments, GError **error)
 {
   GPtrArray *trajectories = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
   gboolean good = arguments->trajectories ? cw_trajectories_read(arguments->trajectories, trajectories, error)
@@ -303,7 +289,8 @@ static CwDecisionStream *open_stream(CwRun *run, const Arguments *arguments, GEr
   return NULL;
 }
 
-static void print_table(const Bench *bench)
+/* Free with g_free. */
+static char *table_of(const Bench *bench)
 {
   static const char *const headings[] = {"work",    "batch",       "decisions/s", "tokens/s",
                                          "GFLOP/s", "peak memory", "looked up"};
@@ -324,11 +311,10 @@ static void print_table(const Bench *bench)
     g_ptr_array_add(rows, cells);
   }
   g_autofree char *table = cw_format_table(headings, G_N_ELEMENTS(headings), rows);
-  cli_printf("%u decisions of %u episodes in %u calls, %.0f tokens; medians of %u rounds\n",
-             bench->stream->decisions->len, bench->stream->trajectories->len, bench->stream->calls->len - 1,
-             bench->tokens, bench->rounds);
-  cli_print(table);
   g_ptr_array_unref(rows);
+  return g_strdup_printf("%u decisions of %u episodes in %u calls, %.0f tokens; medians of %u rounds\n%s",
+                         bench->stream->decisions->len, bench->stream->trajectories->len,
+                         bench->stream->calls->len - 1, bench->tokens, bench->rounds, table);
 }
 
 static void append_numbers(GString *json, const GArray *numbers)
@@ -373,7 +359,7 @@ static gboolean write_json(const Bench *bench, const char *path, GError **error)
   return FALSE;
 }
 
-static gboolean measure_all(Bench *bench, const Arguments *arguments, GError **error)
+static gboolean measure_all(Bench *bench, const CwBenchPolicy *arguments, GError **error)
 {
   CwPolicy *policy = bench->run->policy;
   g_autoptr(GArray) batches = batches_of(arguments->batch ? arguments->batch : "16", error);
@@ -393,110 +379,55 @@ static gboolean measure_all(Bench *bench, const Arguments *arguments, GError **e
   return TRUE;
 }
 
-static gboolean bench_policy(CliExperiment *opened, const Arguments *arguments, gboolean quiet,
-                             GError **error)
+static gboolean open_policy(CwRun *run, const char *directory, GError **error)
 {
-  CwRun run;
-  CwDecisionStream *stream = NULL;
-  gboolean good = cw_run_open(&run, opened->experiment, TRUE, quiet, error);
-  if (good && !run.policy) {
+  if (!run->policy) {
     g_set_error_literal(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
                         "the experiment has no policy to measure");
-    good = FALSE;
+    return FALSE;
   }
-  if (good && opened->directory) {
-    g_autofree char *trained = cw_resume_point_policy(opened->directory, error);
-    good = trained && cw_policy_load(run.policy, trained, error);
-  }
-  good = good && (stream = open_stream(&run, arguments, error));
-  if (good && arguments->export) {
-    good = cw_decision_stream_write(stream, arguments->export, error);
-  } else if (good) {
-    guint n_logits =
-        cw_count_logits((const CwDecision *const *)stream->decisions->pdata, stream->decisions->len);
-    Bench bench = {.run = &run,
-                   .stream = stream,
-                   .logits = g_new(float, n_logits),
-                   .values = g_new(float, stream->decisions->len),
-                   .d_logits = g_new(float, n_logits),
-                   .rounds = (guint)arguments->rounds,
-                   .lines = g_ptr_array_new_with_free_func(line_free)};
-    for (guint i = 0; i < stream->decisions->len; i++)
-      bench.tokens += cw_policy_count_tokens(run.policy, g_ptr_array_index(stream->decisions, i));
-    good = measure_all(&bench, arguments, error);
-    if (good)
-      print_table(&bench);
-    good = good && (!arguments->json || write_json(&bench, arguments->json, error));
-    g_free(bench.logits);
-    g_free(bench.values);
-    g_free(bench.d_logits);
-    g_ptr_array_unref(bench.lines);
-  }
-  cw_decision_stream_free(stream);
-  cw_run_close(&run);
+  if (!directory)
+    return TRUE;
+  g_autofree char *trained = cw_resume_point_policy(directory, error);
+  return trained && cw_policy_load(run->policy, trained, error);
+}
+
+static gboolean measure_stream(CwRun *run, const CwDecisionStream *stream, const CwBenchPolicy *arguments,
+                               char **table, GError **error)
+{
+  const CwDecision *const *decisions = (const CwDecision *const *)stream->decisions->pdata;
+  guint n = stream->decisions->len, n_logits = cw_count_logits(decisions, n);
+  Bench bench = {.run = run,
+                 .stream = stream,
+                 .logits = g_new(float, n_logits),
+                 .values = g_new(float, n),
+                 .d_logits = g_new(float, n_logits),
+                 .rounds = (guint)arguments->rounds,
+                 .lines = g_ptr_array_new_with_free_func(line_free)};
+  for (guint i = 0; i < n; i++)
+    bench.tokens += cw_policy_count_tokens(run->policy, decisions[i]);
+  gboolean good = measure_all(&bench, arguments, error);
+  if (good)
+    *table = table_of(&bench);
+  good = good && (!arguments->json || write_json(&bench, arguments->json, error));
+  g_free(bench.logits);
+  g_free(bench.values);
+  g_free(bench.d_logits);
+  g_ptr_array_unref(bench.lines);
   return good;
 }
 
-static const char *complaint(const Arguments *arguments)
+gboolean cw_bench_policy(CwExperiment *experiment, const CwBenchPolicy *arguments, char **table,
+                         GError **error)
 {
-  if (arguments->episodes < 1)
-    return "--episodes must be at least 1";
-  if (arguments->decisions < 0)
-    return "--decisions must be at least 1";
-  if (arguments->rounds < 1)
-    return "--rounds must be at least 1";
-  if (arguments->trajectories && (arguments->agent || arguments->split))
-    return "--trajectories excludes --agent and --split";
-  static const char *const works[] = {"score", "stream", "train", NULL};
-  if (arguments->work && !g_strv_contains(works, arguments->work))
-    return "--work must be score, stream or train";
-  return NULL;
-}
-
-int cli_bench_policy(const char *arguments, const char *summary, char **argv)
-{
-  CliOptions options;
-  Arguments parsed = {.episodes = 20, .rounds = 5};
-  const GOptionEntry entries[] = {
-      {"trajectories", 0, 0, G_OPTION_ARG_FILENAME, &parsed.trajectories, "take the decisions from a file",
-       "FILE"},
-      {"agent", 0, 0, G_OPTION_ARG_FILENAME, &parsed.agent,
-       "who makes the episodes: random, policy, or a script of the environment; default: policy", "NAME"},
-      {"split", 0, 0, G_OPTION_ARG_FILENAME, &parsed.split, "whose first goals; default: evaluate.split",
-       "NAME"},
-      {"episodes", 0, 0, G_OPTION_ARG_INT, &parsed.episodes, "how many; default: 20", "N"},
-      {"decisions", 0, 0, G_OPTION_ARG_INT, &parsed.decisions, "at most so many decisions; default: all",
-       "N"},
-      {"work", 0, 0, G_OPTION_ARG_STRING, &parsed.work,
-       "measure only score, only train, or of score only the stream of a rollout", "WORK"},
-      {"batch", 0, 0, G_OPTION_ARG_STRING, &parsed.batch,
-       "decisions per training step, with commas; default: 16", "LIST"},
-      {"rounds", 0, 0, G_OPTION_ARG_INT, &parsed.rounds, "how often each is measured; default: 5", "N"},
-      {"json", 0, 0, G_OPTION_ARG_FILENAME, &parsed.json, "also write the times of all rounds to FILE",
-       "FILE"},
-      {"export", 0, 0, G_OPTION_ARG_FILENAME, &parsed.export,
-       "write the decisions to FILE and measure nothing", "FILE"},
-      {NULL}};
-  int status;
-  if (cli_parse(&options, arguments, summary, argv, entries, CLI_WITH_SET | CLI_WITH_QUIET, 1, 1, &status)) {
-    CliExperiment opened = {0};
-    GError *error = NULL;
-    const char *wrong = complaint(&parsed);
-    cli_catch_interrupts();
-    if (wrong)
-      status = cli_usage_error(argv[0], "%s", wrong);
-    else if (!cli_experiment_open(&opened, &options, NULL, &error) ||
-             !bench_policy(&opened, &parsed, options.quiet, &error))
-      status = cli_fail(error);
-    cli_experiment_close(&opened);
-  }
-  g_free(parsed.agent);
-  g_free(parsed.split);
-  g_free(parsed.trajectories);
-  g_free(parsed.export);
-  g_free(parsed.json);
-  g_free(parsed.batch);
-  g_free(parsed.work);
-  cli_options_clear(&options);
-  return status;
+  CwRun run;
+  CwDecisionStream *stream = NULL;
+  gboolean good = cw_run_open(&run, experiment, TRUE, arguments->quiet, error) &&
+                  open_policy(&run, arguments->directory, error) &&
+                  (stream = open_stream(&run, arguments, error)) &&
+                  (arguments->export ? cw_decision_stream_write(stream, arguments->export, error)
+                                     : measure_stream(&run, stream, arguments, table, error));
+  cw_decision_stream_free(stream);
+  cw_run_close(&run);
+  return good;
 }

@@ -102,7 +102,7 @@ same "1" "$(grep -c '"agent": "best", "selection": "", "split": "dev", "updates"
   "evaluate writes JSON"
 fails 2 "cartwright: error: 'final' is the policy of a finished run: name the run directory instead of the experiment" \
   "final needs a run" evaluate toy.yaml --agents final --quiet
-fails 2 "cartwright: error: evaluate.agents: no agent 'bset'; there are random, initial, final and the environment's scripts best, worst, broken" \
+fails 2 "cartwright: error: evaluate.agents: no agent 'bset'; there are random, initial, final, best, worst, broken" \
   "an unknown agent" evaluate toy.yaml --agents bset --quiet
 fails 1 "cartwright: error: environment 'toy_environment': script 'broken' gives up on goal 0" \
   "a failure in the environment ends in 1" evaluate toy.yaml --agents broken --quiet
@@ -146,7 +146,7 @@ same "best.jsonl: 5 episodes of 'best' on split 'dev', score 100.0, 5 successful
 same "5" "$(grep -c '"agent": *"best"' best.jsonl)" "generate writes trajectories"
 run 0 generate run --agent policy --episodes 5 --out policy.jsonl --quiet
 same "5" "$status$(grep -c '"agent": *"policy"' policy.jsonl)" "generate with the policy of a run"
-fails 2 "cartwright: error: --agent: no agent 'expert'; there are random, best, worst, broken" \
+fails 2 "cartwright: error: --agent: no agent 'expert'; there are random, policy, best, worst, broken" \
   "generate with an agent that is not there" generate toy.yaml --out x.jsonl --quiet
 fails 1 "cartwright: error: nowhere/x.jsonl.partial: cannot open for writing: No such file or directory" \
   "generate into a folder that is not there" generate toy.yaml --agent best --out nowhere/x.jsonl --quiet

@@ -1,6 +1,7 @@
 /* Evaluations with known answers, the file of results and the table. */
 #include "core/base/eta.h"
-#include "core/train/run.h"
+#include "core/train/context.h"
+#include "lab/evaluate/evaluator.h"
 #include "lab/evaluate/results.h"
 #include "tests/toy/fixture.h"
 #include <math.h>
@@ -236,8 +237,11 @@ static void test_missing_results_are_none(void **state)
 static void test_agents_default_to_all_there_are(void **state)
 {
   const Fixture *fixture = *state;
-  g_auto(GStrv) agents = cw_run_agents(fixture->experiment, fixture->environment, NULL);
-  g_autofree char *list = g_strjoinv(" ", agents);
+  CwRun run = {
+      .experiment = fixture->experiment, .environment = fixture->environment, .policy = fixture->policy};
+  CwEvaluator *evaluator = cw_evaluator_new(&run, NULL);
+  g_autofree char *list = g_strjoinv(" ", (char **)cw_evaluator_names(evaluator));
+  cw_evaluator_free(evaluator);
   /* No algorithm stage, hence no "final". */
   assert_string_equal(list, "random best worst broken initial");
 }

@@ -1,5 +1,5 @@
 /* Rollouts: what an episode holds must not depend on what runs beside it. */
-#include "core/train/run.h"
+#include "core/base/interrupt.h"
 #include "core/trajectory/trajectories.h"
 #include "tests/toy/fixture.h"
 #include <math.h>
@@ -291,7 +291,7 @@ static void test_interrupt_stops_what_may_be_stopped(void **state)
   CwAgent agent = {.kind = CW_AGENT_RANDOM, .name = "random"};
   CwRollout *rollout = cw_rollout_new(fixture->environment, 5, NULL);
   g_autoptr(GError) error = NULL;
-  cw_run_interrupt();
+  cw_interrupt();
   assert_true(cw_rollout_run(rollout, &plan, &agent, NULL, NULL, NULL, &error));
   plan.stoppable = TRUE;
   assert_false(cw_rollout_run(rollout, &plan, &agent, NULL, NULL, NULL, &error));

@@ -1,0 +1,227 @@
+/* Training as an experiment describes it: check the directory, open everything, find the place to go on from,
+ * go through the stages with a checkpoint after each. The old run in a directory is touched only when
+ * everything the new one needs has been opened. CwTraining owns the run, the lock and the resume point. */
+#include "core/train/training.h"
+#include "core/base/checkpoint.h"
+#include "core/train/directory.h"
+#include "core/train/stages.h"
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const CwStage *stage_at(const CwExperiment *experiment, guint i)
+{
+  return g_ptr_array_index(experiment->stages, i);
+}
+
+/* What only the opened environment can tell: its splits and scripts. */
+static gboolean check_split(CwEnvironment *environment, const char *split, const char *key, GError **error)
+{
+  if (cw_environment_n_goals(environment, split, error) >= 0)
+    return TRUE;
+  g_prefix_error(error, "%s: ", key);
+  return FALSE;
+}
+
+static gboolean check_generate(const CwRun *run, const CwGenerateOptions *options, guint i, GError **error)
+{
+  g_autofree char *split = g_strdup_printf("stages.%u.generate.split", i);
+  g_autofree char *agent = g_strdup_printf("stages.%u.generate.agent", i);
+  g_autofree char *teacher = g_strdup_printf("stages.%u.generate.teacher", i);
+  CwAgent found;
+  return check_split(run->environment, options->split, split, error) &&
+         cw_run_find_agent(run, options->agent, CW_CALLED_POLICY, agent, &found, error) &&
+         cw_agent_check_teacher(options->teacher, run->environment, teacher, error);
+}
+
+static gboolean check_stages(const CwRun *run, GError **error)
+{
+  gboolean good = check_split(run->environment, run->experiment->evaluate->split, "evaluate.split", error);
+  for (guint i = 0; i < run->experiment->stages->len && good; i++) {
+    const CwStage *stage = stage_at(run->experiment, i);
+    g_autofree char *key = g_strdup_printf("stages.%u.evaluate_split", i);
+    if (stage->kind == CW_STAGE_GENERATE)
+      good = check_generate(run, stage->generate, i, error);
+    else if (stage->kind == CW_STAGE_ALGORITHM && stage->options->evaluate_every > 0)
+      good = check_split(run->environment, stage->options->evaluate_split, key, error);
+  }
+  return good;
+}
+
+/* Adds a phase for each stage to the eta. */
+static void plan(CwTraining *training)
+{
+  CwRun *run = &training->run;
+  guint n_stages = run->experiment->stages->len;
+  run->phases = g_new(guint, n_stages);
+  for (guint i = 0; i < n_stages; i++) {
+    const CwStage *stage = stage_at(run->experiment, i);
+    gboolean generates = stage->kind == CW_STAGE_GENERATE;
+    gboolean searches =
+        generates && stage->generate->perfect > 0; /* counts what it finds, not what it rolls out */
+    g_autofree char *kind = generates && !searches ? g_strconcat("episodes of ", stage->generate->agent, NULL)
+                                                   : g_strdup_printf("stage %u", i);
+    run->phases[i] = cw_eta_add(run->eta, kind,
+                                searches    ? (guint64)stage->generate->perfect
+                                : generates ? (guint64)stage->generate->episodes
+                                            : 0);
+    if (training->resume_point && i < training->resume_point->stage)
+      cw_eta_skip(run->eta, run->phases[i]);
+  }
+}
+
+static guint64 file_size(const char *path)
+{
+  struct stat status;
+  return stat(path, &status) == 0 ? (guint64)status.st_size : 0;
+}
+
+static gboolean open_writers(CwTraining *training, GError **error)
+{
+  CwRun *run = &training->run;
+  g_autofree char *metrics = cw_run_path(run, "metrics.jsonl"), *timings = cw_run_path(run, "timings.jsonl");
+  run->metrics =
+      cw_metrics_open(metrics, training->resume_point ? training->resume_point->metrics_size : 0, error);
+  if (!run->metrics)
+    return FALSE;
+  run->events =
+      cw_events_open(run->directory, training->resume_point ? training->resume_point->step + 1 : 0, error);
+  if (!run->events)
+    return FALSE;
+  cw_metrics_set_events(run->metrics, run->events);
+  run->timings = cw_metrics_open(timings, training->resume ? file_size(timings) : 0, error);
+  return run->timings != NULL;
+}
+
+/* Removes checkpoints newer than the one to go on from: they are broken, and would count as the newest when
+ * old ones are pruned. */
+static gboolean remove_newer(const CwTraining *training, GError **error)
+{
+  g_autofree char *parent = cw_run_path(&training->run, "checkpoints");
+  GDir *dir = g_dir_open(parent, 0, NULL);
+  const char *name;
+  gboolean good = TRUE;
+  while (dir && good && (name = g_dir_read_name(dir))) {
+    guint64 step;
+    if (!g_str_has_prefix(name, "step-") ||
+        !g_ascii_string_to_unsigned(name + strlen("step-"), 10, 0, G_MAXUINT64, &step, NULL) ||
+        step <= training->resume_point->step)
+      continue;
+    g_autofree char *path = g_build_filename(parent, name, NULL);
+    good = cw_remove_tree(path, error);
+  }
+  if (dir)
+    g_dir_close(dir);
+  return good;
+}
+
+/* Brings policy and counters to the checkpoint. */
+static gboolean go_to_resume_point(CwTraining *training, CwBeforeTraining before, gpointer data,
+                                   GError **error)
+{
+  CwRun *run = &training->run;
+  const CwResumePoint *resume_point = training->resume_point;
+  gboolean policy_has_changed = resume_point->inside;
+  for (guint i = 0; i < resume_point->stage && i < run->experiment->stages->len; i++)
+    policy_has_changed |= stage_at(run->experiment, i)->kind == CW_STAGE_ALGORITHM;
+  /* An earlier process may have been stopped on the way: this is the last chance to see the policy untrained.
+   */
+  if (policy_has_changed && !before(data, error))
+    return FALSE;
+  if (!remove_newer(training, error))
+    return FALSE;
+  run->step = resume_point->step;
+  if (run->policy) {
+    g_autofree char *directory = g_build_filename(resume_point->directory, "policy", NULL);
+    if (!cw_policy_load(run->policy, directory, error))
+      return FALSE;
+  }
+  g_message("%s: going on from %s", run->directory, resume_point->name);
+  return TRUE;
+}
+
+gboolean cw_training_prepare(CwTraining *training, GError **error)
+{
+  if (!cw_run_directory_prepare(training->run.directory, training->run.experiment, !training->resume,
+                                error) ||
+      !open_writers(training, error))
+    return FALSE;
+  plan(training);
+  return TRUE;
+}
+
+gboolean cw_training_run(CwTraining *training, CwBeforeTraining before, gpointer data, GError **error)
+{
+  CwRun *run = &training->run;
+  const CwResumePoint *resume_point = training->resume_point;
+  if (resume_point && !go_to_resume_point(training, before, data, error))
+    return FALSE;
+  for (guint i = resume_point ? resume_point->stage : 0; i < run->experiment->stages->len; i++) {
+    const CwResumePoint *inside =
+        resume_point && resume_point->inside && resume_point->stage == i ? resume_point : NULL;
+    gboolean good = FALSE;
+    switch (stage_at(run->experiment, i)->kind) {
+    case CW_STAGE_GENERATE:
+      good = cw_training_explain(cw_stage_generate(run, i, error), error);
+      break;
+    case CW_STAGE_IMPORT:
+      good = cw_training_explain(cw_stage_import(run, i, error), error);
+      break;
+    case CW_STAGE_ALGORITHM:
+      good = (inside || before(data, error)) && cw_stage_algorithm(run, i, inside, error);
+      break;
+    }
+    if (!good || !cw_resume_point_save(run, i + 1, FALSE, NULL, NULL, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+gboolean cw_training_explain(gboolean good, GError **error)
+{
+  if (!good && error && g_error_matches(*error, CW_RUN_ERROR, CW_ERROR_CANCELLED)) {
+    g_clear_error(error);
+    g_set_error_literal(error, CW_RUN_ERROR, CW_ERROR_CANCELLED, "interrupted; continue with --resume");
+  }
+  return good;
+}
+
+static gboolean find_resume_point(CwTraining *training, GError **error)
+{
+  GError *problem = NULL;
+  if (training->resume)
+    training->resume_point =
+        cw_resume_point_find(training->run.directory, training->run.experiment->fingerprint, &problem);
+  if (!problem)
+    return TRUE;
+  g_propagate_error(error, problem);
+  return FALSE;
+}
+
+gboolean cw_training_open(CwTraining *training, CwExperiment *experiment, const CwRunOptions *options,
+                          GError **error)
+{
+  const char *directory = cw_run_options_directory(options, experiment);
+  *training = (CwTraining){.resume = options->resume};
+  training->lock = cw_run_directory_lock(directory, options->resume, error);
+  if (training->lock < 0 ||
+      !cw_run_directory_check(directory, experiment, options->resume, options->overwrite, error) ||
+      !cw_run_open(&training->run, experiment, TRUE, options->quiet, error))
+    return FALSE;
+  training->run.directory = g_strdup(directory);
+  return check_stages(&training->run, error) && find_resume_point(training, error);
+}
+
+void cw_training_close(CwTraining *training)
+{
+  cw_run_close(&training->run);
+  cw_resume_point_free(training->resume_point);
+  if (training->lock >= 0)
+    close(training->lock);
+}
+
+const char *cw_run_options_directory(const CwRunOptions *options, const CwExperiment *experiment)
+{
+  return options->directory ? options->directory : experiment->output;
+}
