@@ -2,7 +2,7 @@
 #ifndef SCRATCH_H
 #define SCRATCH_H
 
-#include "core/base/checkpoint.h"
+#include "core/base/durable.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

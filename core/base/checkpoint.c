@@ -1,15 +1,13 @@
-/* Checkpoints. The caller fills PARENT/.NAME.partial; commit writes the manifest last, syncs everything and
- * gives the directory its name in one rename, so that a process killed at any moment leaves either the old
- * state or the new one, and perhaps a hidden directory that the next prune removes. The manifest guards
+/* Checkpoints: trees written aside (core/base/durable.h) with a manifest, which is written last and guards
  * itself with a checksum over its own text. */
 #include "core/base/checkpoint.h"
-#include "core/base/files.h"
+#include "core/base/durable.h"
 #include "core/base/json_text.h"
+#include <cartwright/checksum.h>
 #include <cartwright/error.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,23 +16,16 @@
 #define FORMAT        1
 #define CHECKSUM_MARK ", \"manifest_crc32c\": \""
 
-static char *partial_path(const char *parent, const char *name)
-{
-  return g_strdup_printf("%s/.%s.partial", parent, name);
-}
-
 char *cw_checkpoint_begin(const char *parent, const char *name, GError **error)
 {
-  g_autofree char *path = partial_path(parent, name);
-  if (!cw_remove_tree(path, error) || !cw_make_directories(path, error))
-    return NULL;
-  return g_steal_pointer(&path);
+  g_autofree char *path = g_build_filename(parent, name, NULL);
+  return cw_tree_begin(path, error);
 }
 
 void cw_checkpoint_abandon(const char *parent, const char *name)
 {
-  g_autofree char *path = partial_path(parent, name);
-  cw_remove_tree(path, NULL);
+  g_autofree char *path = g_build_filename(parent, name, NULL);
+  cw_tree_abandon(path);
 }
 
 /* Size and checksum of a file. */
@@ -61,91 +52,67 @@ static gboolean measure(const char *path, guint64 *size, guint32 *crc, GError **
   return length == 0;
 }
 
-/* Appends the files under ROOT/RELATIVE ("" for the root itself) to the manifest's list and syncs them, then
- * their directory. */
+/* Appends the files under ROOT/RELATIVE ("" for the root itself) to the manifest's list. */
 static gboolean add_files(const char *root, const char *relative, GString *list, GError **error)
 {
   g_autofree char *directory = g_build_filename(root, relative, NULL);
   g_autoptr(GPtrArray) names = cw_list_directory(directory, error);
-
-  if (!names)
-    return FALSE;
-  for (guint i = 0; i < names->len; i++) {
+  for (guint i = 0; names && i < names->len; i++) {
     g_autofree char *inside =
-        *relative ? g_build_filename(relative, names->pdata[i], NULL) : g_strdup(names->pdata[i]);
+        g_build_filename(*relative ? relative : names->pdata[i], *relative ? names->pdata[i] : NULL, NULL);
     g_autofree char *path = g_build_filename(root, inside, NULL);
+    struct stat status;
     guint64 size;
     guint32 crc;
-
     if (strcmp(inside, MANIFEST) == 0)
       continue;
-    if (g_file_test(path, G_FILE_TEST_IS_DIR)) {
+    if (lstat(path, &status) < 0) {
+      cw_set_errno_error(error, "examine", path);
+      return FALSE;
+    }
+    if (S_ISDIR(status.st_mode)) {
       if (!add_files(root, inside, list, error))
         return FALSE;
       continue;
     }
-    if (!measure(path, &size, &crc, error) || !cw_sync_path(path, error))
+    if (!S_ISREG(status.st_mode)) {
+      g_set_error(error, CW_RUN_ERROR, CW_ERROR_FAILED,
+                  "%s: expected a file or a folder in a checkpoint, found something else", path);
       return FALSE;
-    g_string_append(list, list->len > 0 ? ", {\"name\": " : "{\"name\": ");
-    cw_json_append_string(list, inside);
-    g_string_append_printf(list, ", \"size\": %" G_GUINT64_FORMAT ", \"crc32c\": \"%08x\"}", size, crc);
+    }
+    if (!measure(path, &size, &crc, error))
+      return FALSE;
+    g_autofree char *checksum = g_strdup_printf("%08x", crc);
+    cw_json_begin(list, NULL, '{');
+    cw_json_string(list, "name", inside);
+    cw_json_integer(list, "size", (gint64)size);
+    cw_json_string(list, "crc32c", checksum);
+    cw_json_end(list, '}');
   }
-  return cw_sync_path(directory, error);
+  return names != NULL;
 }
 
 static GString *make_manifest(const char *root, const char *const *facts, GError **error)
 {
-  g_autoptr(GString) list = g_string_new(NULL);
-  GString *manifest;
-
-  if (!add_files(root, "", list, error))
+  g_autoptr(GString) manifest = g_string_new("{");
+  cw_json_integer(manifest, "format", FORMAT);
+  cw_json_facts(manifest, "facts", facts);
+  cw_json_begin(manifest, "files", '[');
+  if (!add_files(root, "", manifest, error))
     return NULL;
-  manifest = g_string_new(NULL);
-  g_string_append_printf(manifest, "{\"format\": %d, \"facts\": {", FORMAT);
-  for (guint i = 0; facts && facts[i]; i += 2) {
-    if (i > 0)
-      g_string_append(manifest, ", ");
-    cw_json_append_string(manifest, facts[i]);
-    g_string_append(manifest, ": ");
-    cw_json_append_string(manifest, facts[i + 1]);
-  }
-  g_string_append_printf(manifest, "}, \"files\": [%s]", list->str);
-  g_string_append_printf(manifest, CHECKSUM_MARK "%08x\"}\n", cw_crc32c(0, manifest->str, manifest->len));
-  return manifest;
-}
-
-/* Gives `partial` the name `path`; an older directory of that name is exchanged for it in one step where the
- * file system can, and then removed. */
-static gboolean install(const char *partial, const char *path, GError **error)
-{
-  g_autofree char *doing = g_strdup_printf("rename to %s", path);
-  if (rename(partial, path) == 0)
-    return TRUE;
-  if (errno != ENOTEMPTY && errno != EEXIST) {
-    cw_set_errno_error(error, doing, partial);
-    return FALSE;
-  }
-#ifdef RENAME_EXCHANGE
-  if (renameat2(AT_FDCWD, partial, AT_FDCWD, path, RENAME_EXCHANGE) == 0)
-    return cw_remove_tree(partial, error);
-#endif
-  if (!cw_remove_tree(path, error))
-    return FALSE;
-  if (rename(partial, path) == 0)
-    return TRUE;
-  cw_set_errno_error(error, doing, partial);
-  return FALSE;
+  cw_json_end(manifest, ']');
+  guint32 crc = cw_crc32c(0, manifest->str, manifest->len);
+  g_string_append_printf(manifest, CHECKSUM_MARK "%08x\"}\n", crc);
+  return g_steal_pointer(&manifest);
 }
 
 gboolean cw_checkpoint_commit(const char *parent, const char *name, const char *const *facts, GError **error)
 {
-  g_autofree char *partial = partial_path(parent, name);
-  g_autofree char *path = g_build_filename(parent, name, NULL);
+  g_autofree char *path = g_build_filename(parent, name, NULL), *partial = cw_aside(path);
   g_autofree char *manifest_path = g_build_filename(partial, MANIFEST, NULL);
   g_autoptr(GString) manifest = make_manifest(partial, facts, error);
-
   return manifest && cw_write_file(manifest_path, manifest->str, manifest->len, error) &&
-         install(partial, path, error) && cw_sync_path(parent, error);
+         cw_tree_commit(path, error);
 }
 
 static void set_manifest_error(GError **error, const char *path, const char *found)
@@ -197,6 +164,48 @@ static json_t *read_manifest(const char *directory, GError **error)
   return manifest;
 }
 
+/* Checks a file against its entry in the manifest; with `checksums`, content too. */
+static gboolean verify_file(const char *directory, const json_t *file, gboolean checksums, GError **error)
+{
+  const char *name = json_string_value(json_object_get(file, "name"));
+  const char *expected_crc = json_string_value(json_object_get(file, "crc32c"));
+  guint64 expected_size = (guint64)json_integer_value(json_object_get(file, "size"));
+  if (!name || !expected_crc) {
+    g_autofree char *manifest = g_build_filename(directory, MANIFEST, NULL);
+    set_manifest_error(error, manifest, "a file without name or checksum");
+    return FALSE;
+  }
+  g_autofree char *path = g_build_filename(directory, name, NULL);
+  struct stat status;
+  if (stat(path, &status) < 0) {
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
+                "%s: expected a file of %" G_GUINT64_FORMAT
+                " bytes, as the checkpoint's manifest says, found none; use another checkpoint",
+                path, expected_size);
+    return FALSE;
+  }
+  guint64 size = (guint64)status.st_size;
+  guint32 crc = 0;
+  if (size == expected_size && checksums && !measure(path, &size, &crc, error))
+    return FALSE;
+  if (size != expected_size) {
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
+                "%s: expected %" G_GUINT64_FORMAT
+                " bytes, as the checkpoint's manifest says, found %" G_GUINT64_FORMAT
+                "; use another checkpoint",
+                path, expected_size, size);
+    return FALSE;
+  }
+  g_autofree char *found = g_strdup_printf("%08x", crc);
+  if (!checksums || strcmp(found, expected_crc) == 0)
+    return TRUE;
+  g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
+              "%s: expected content with CRC32C %s, as the checkpoint's manifest says, found %s: the file is "
+              "damaged; use another checkpoint",
+              path, expected_crc, found);
+  return FALSE;
+}
+
 /* With `checksums`, content too; otherwise only that files are there in their sizes. */
 static gboolean verify(const char *directory, gboolean checksums, GError **error)
 {
@@ -205,51 +214,7 @@ static gboolean verify(const char *directory, gboolean checksums, GError **error
   gsize i;
   json_array_foreach(json_object_get(manifest, "files"), i, file)
   {
-    const char *name = json_string_value(json_object_get(file, "name"));
-    guint64 expected_size = (guint64)json_integer_value(json_object_get(file, "size")), size = 0;
-    const char *expected_crc = json_string_value(json_object_get(file, "crc32c"));
-    g_autofree char *path = g_build_filename(directory, name ? name : "", NULL);
-    g_autofree char *found = NULL;
-    struct stat status;
-    guint32 crc = 0;
-    if (!name || !expected_crc) {
-      g_autofree char *manifest_path = g_build_filename(directory, MANIFEST, NULL);
-      set_manifest_error(error, manifest_path, "a file without name or checksum");
-      good = FALSE;
-      break;
-    }
-    if (stat(path, &status) < 0) {
-      g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
-                  "%s: expected a file of %" G_GUINT64_FORMAT
-                  " bytes, as the checkpoint's manifest says, found none; use another checkpoint",
-                  path, expected_size);
-      good = FALSE;
-      break;
-    }
-    size = (guint64)status.st_size;
-    if (size == expected_size && checksums && !measure(path, &size, &crc, error)) {
-      good = FALSE;
-      break;
-    }
-    if (size != expected_size) {
-      g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
-                  "%s: expected %" G_GUINT64_FORMAT
-                  " bytes, as the checkpoint's manifest says, found %" G_GUINT64_FORMAT
-                  "; use another checkpoint",
-                  path, expected_size, size);
-      good = FALSE;
-      break;
-    }
-    found = g_strdup_printf("%08x", crc);
-    if (checksums && strcmp(found, expected_crc) != 0) {
-      g_set_error(
-          error, CW_RUN_ERROR, CW_ERROR_FORMAT,
-          "%s: expected content with CRC32C %s, as the checkpoint's manifest says, found %s: the file is "
-          "damaged; use another checkpoint",
-          path, expected_crc, found);
-      good = FALSE;
-      break;
-    }
+    good = good && verify_file(directory, file, checksums, error);
   }
   json_decref(manifest);
   return good;
@@ -314,50 +279,18 @@ char *cw_checkpoint_latest(const char *parent, GError **error)
   return NULL;
 }
 
-/* Hides the directory first: a removal cut short must not leave half a checkpoint. */
-static gboolean remove_checkpoint(const char *parent, const char *name, GError **error)
-{
-  g_autofree char *path = g_build_filename(parent, name, NULL);
-  g_autofree char *partial = partial_path(parent, name);
-  if (!cw_remove_tree(partial, error))
-    return FALSE;
-  if (rename(path, partial) < 0) {
-    cw_set_errno_error(error, "remove the checkpoint", path);
-    return FALSE;
-  }
-  return cw_remove_tree(partial, error);
-}
-
-/* What a killed process left unfinished. */
-static gboolean remove_leftovers(const char *parent, GError **error)
-{
-  g_autoptr(GPtrArray) names = cw_list_directory(parent, error);
-
-  for (guint i = 0; names && i < names->len; i++) {
-    const char *name = names->pdata[i];
-    g_autofree char *path = g_build_filename(parent, name, NULL);
-    if (g_str_has_prefix(name, ".step-") && g_str_has_suffix(name, ".partial") &&
-        !cw_remove_tree(path, error))
-      return FALSE;
-  }
-  return names != NULL;
-}
-
 gboolean cw_checkpoint_prune(const char *parent, guint keep, GError **error)
 {
   g_autoptr(GPtrArray) names = list_steps(parent, error);
   guint kept = 0;
-
-  if (!names)
-    return FALSE;
-  for (guint i = 0; i < names->len; i++) {
+  for (guint i = 0; names && i < names->len; i++) {
     g_autofree char *path = g_build_filename(parent, names->pdata[i], NULL);
     if (kept >= keep) {
-      if (!remove_checkpoint(parent, names->pdata[i], error))
+      if (!cw_tree_remove(path, error))
         return FALSE;
     } else if (verify(path, FALSE, NULL)) {
       kept++;
     }
   }
-  return !g_file_test(parent, G_FILE_TEST_EXISTS) || remove_leftovers(parent, error);
+  return names && cw_tree_sweep(parent, error);
 }

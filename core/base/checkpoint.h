@@ -3,7 +3,6 @@
 #ifndef CW_CHECKPOINT_H
 #define CW_CHECKPOINT_H
 
-#include <cartwright/checksum.h>
 #include <glib.h>
 
 /* Starts a checkpoint: returns the temporary directory (PARENT/.NAME.partial, emptied) to be filled by the
@@ -24,12 +23,5 @@ char *cw_checkpoint_latest(const char *parent, GError **error);
 /* Removes all but the newest `keep` whose files are there in their sizes (newer broken ones stay, and do not
  * count), and what killed processes left unfinished. */
 gboolean cw_checkpoint_prune(const char *parent, guint keep, GError **error);
-
-guint32 cw_crc32c_portable(guint32 crc, const void *data,
-                           gsize length); /* cw_crc32c without special instructions */
-/* Writes a file aside, fsyncs and renames it. */
-gboolean cw_write_file(const char *path, const char *data, gsize length, GError **error);
-gboolean cw_remove_tree(const char *path, GError **error);
-gboolean cw_copy_tree(const char *from, const char *to, GError **error);
 
 #endif

@@ -2,10 +2,8 @@
  * buffers four wire types are needed: variable-length integers (0), eight bytes (1), length-delimited (2) and
  * four bytes (5); numbers are little-endian. */
 #include "core/base/events.h"
-#include "core/base/checkpoint.h"
-#include "core/base/files.h"
-#include <errno.h>
-#include <fcntl.h>
+#include "core/base/durable.h"
+#include <cartwright/checksum.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,8 +18,7 @@ enum {
 enum { SUMMARY_VALUE = 1, VALUE_TAG = 1, VALUE_SIMPLE_VALUE = 2, SESSION_LOG_STATUS = 1, SESSION_START = 1 };
 
 struct CwEvents {
-  char *path;
-  int fd;
+  CwLog *log;
   GString *summary; /* the Summary under construction */
 };
 
@@ -76,8 +73,6 @@ static gboolean write_event(CwEvents *events, guint64 step, const GString *paylo
   g_autoptr(GString) event = g_string_new(NULL), record = g_string_new(NULL);
   guint64 length;
   guint32 checksum;
-  gsize done = 0;
-
   append_double(event, EVENT_WALL_TIME, (double)g_get_real_time() / G_USEC_PER_SEC);
   append_key(event, EVENT_STEP, 0);
   append_varint(event, step);
@@ -89,17 +84,7 @@ static gboolean write_event(CwEvents *events, guint64 step, const GString *paylo
   g_string_append_len(record, event->str, (gssize)event->len);
   checksum = masked_checksum(event->str, event->len);
   g_string_append_len(record, (const char *)&checksum, sizeof checksum);
-  while (done < record->len) {
-    gssize written = write(events->fd, record->str + done, record->len - done);
-    if (written < 0 && errno == EINTR)
-      continue;
-    if (written < 0) {
-      cw_set_errno_error(error, "write", events->path);
-      return FALSE;
-    }
-    done += (gsize)written;
-  }
-  return TRUE;
+  return cw_log_add(events->log, record->str, record->len, error);
 }
 
 /* The two events that a file begins with. */
@@ -118,19 +103,27 @@ static gboolean begin_file(CwEvents *events, guint64 first_step, GError **error)
   return write_event(events, first_step, payload, error);
 }
 
+/* A name that no earlier file has, of this process neither. */
+static char *choose_path(const char *directory)
+{
+  for (guint number = 0;; number++) {
+    g_autofree char *name =
+        g_strdup_printf(CW_EVENTS_PREFIX "%010" G_GINT64_FORMAT ".%s.%d", g_get_real_time() / G_USEC_PER_SEC,
+                        g_get_host_name(), (int)getpid());
+    g_autofree char *path = number ? g_strdup_printf("%s/%s.%u", directory, name, number)
+                                   : g_build_filename(directory, name, NULL);
+    if (!g_file_test(path, G_FILE_TEST_EXISTS))
+      return g_steal_pointer(&path);
+  }
+}
+
 CwEvents *cw_events_open(const char *directory, guint64 first_step, GError **error)
 {
+  g_autofree char *path = choose_path(directory);
   CwEvents *events = g_new0(CwEvents, 1);
-  g_autofree char *name =
-      g_strdup_printf(CW_EVENTS_PREFIX "%010" G_GINT64_FORMAT ".%s.%d", g_get_real_time() / G_USEC_PER_SEC,
-                      g_get_host_name(), (int)getpid());
-
-  events->path = g_build_filename(directory, name, NULL);
   events->summary = g_string_new(NULL);
-  events->fd = open(events->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  if (events->fd < 0)
-    cw_set_errno_error(error, "open for writing", events->path);
-  if (events->fd < 0 || !begin_file(events, first_step, error))
+  events->log = cw_log_open(path, 0, error);
+  if (!events->log || !begin_file(events, first_step, error))
     g_clear_pointer(&events, cw_events_close);
   return events;
 }
@@ -139,10 +132,8 @@ void cw_events_close(CwEvents *events)
 {
   if (!events)
     return;
-  if (events->fd >= 0)
-    close(events->fd);
+  cw_log_close(events->log);
   g_string_free(events->summary, TRUE);
-  g_free(events->path);
   g_free(events);
 }
 

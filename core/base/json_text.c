@@ -2,7 +2,6 @@
  * value, and of those the nearest, which is what Python's repr does, so that files can be compared byte by
  * byte. The locale plays no part. */
 #include "core/base/json_text.h"
-#include "core/base/metrics.h"
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -114,45 +113,81 @@ char *cw_format_float(char *buffer, float value)
   return format(buffer, value, TRUE);
 }
 
-void cw_json_append_double(GString *json, double value)
-{
-  char buffer[32];
-  g_string_append(json, isfinite(value) ? cw_format_double(buffer, value) : "null");
-}
-
-void cw_json_append_float(GString *json, float value)
-{
-  char buffer[32];
-  g_string_append(json, isfinite(value) ? cw_format_float(buffer, value) : "null");
-}
-
-void cw_json_append_string(GString *json, const char *text)
+static void append_quoted(GString *json, const char *text)
 {
   g_autofree char *valid = g_utf8_validate(text, -1, NULL) ? NULL : g_utf8_make_valid(text, -1);
   g_string_append_c(json, '"');
   for (const char *p = valid ? valid : text; *p; p++) {
-    switch (*p) {
-    case '"':
-      g_string_append(json, "\\\"");
-      break;
-    case '\\':
-      g_string_append(json, "\\\\");
-      break;
-    case '\n':
-      g_string_append(json, "\\n");
-      break;
-    case '\t':
-      g_string_append(json, "\\t");
-      break;
-    case '\r':
-      g_string_append(json, "\\r");
-      break;
-    default:
-      if ((guchar)*p < 0x20 || *p == 0x7f)
-        g_string_append_printf(json, "\\u%04x", (guint)(guchar)*p);
-      else
-        g_string_append_c(json, *p);
-    }
+    static const char special[] = "\"\\\n\t\r", letters[] = "\"\\ntr";
+    const char *found = strchr(special, *p);
+    if (found)
+      g_string_append_printf(json, "\\%c", letters[found - special]);
+    else if ((guchar)*p < 0x20 || *p == 0x7f)
+      g_string_append_printf(json, "\\u%04x", (guint)(guchar)*p);
+    else
+      g_string_append_c(json, *p);
   }
   g_string_append_c(json, '"');
+}
+
+/* What stands before a value: the comma, if there must be one, and the key. */
+static void begin_value(GString *json, const char *key)
+{
+  if (json->len > 0 && !strchr("{[, \n", json->str[json->len - 1]))
+    g_string_append(json, ", ");
+  if (!key)
+    return;
+  append_quoted(json, key);
+  g_string_append(json, ": ");
+}
+
+void cw_json_begin(GString *json, const char *key, char bracket)
+{
+  begin_value(json, key);
+  g_string_append_c(json, bracket);
+}
+
+void cw_json_end(GString *json, char bracket)
+{
+  g_string_append_c(json, bracket);
+}
+
+void cw_json_string(GString *json, const char *key, const char *text)
+{
+  begin_value(json, key);
+  append_quoted(json, text);
+}
+
+void cw_json_double(GString *json, const char *key, double value)
+{
+  char buffer[32];
+  begin_value(json, key);
+  g_string_append(json, isfinite(value) ? cw_format_double(buffer, value) : "null");
+}
+
+void cw_json_float(GString *json, const char *key, float value)
+{
+  char buffer[32];
+  begin_value(json, key);
+  g_string_append(json, isfinite(value) ? cw_format_float(buffer, value) : "null");
+}
+
+void cw_json_integer(GString *json, const char *key, gint64 value)
+{
+  begin_value(json, key);
+  g_string_append_printf(json, "%" G_GINT64_FORMAT, value);
+}
+
+void cw_json_boolean(GString *json, const char *key, gboolean value)
+{
+  begin_value(json, key);
+  g_string_append(json, value ? "true" : "false");
+}
+
+void cw_json_facts(GString *json, const char *key, const char *const *facts)
+{
+  cw_json_begin(json, key, '{');
+  for (; facts && facts[0] && facts[1]; facts += 2)
+    cw_json_string(json, facts[0], facts[1]);
+  cw_json_end(json, '}');
 }

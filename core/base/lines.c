@@ -1,7 +1,7 @@
 /* Maps the file and hands out its lines one after another. Owns the mapping, a copy of the present line and
  * the text of its place. */
 #include "core/base/lines.h"
-#include "core/base/files.h"
+#include "core/base/durable.h"
 #include <cartwright/error.h>
 #include <errno.h>
 #include <fcntl.h>

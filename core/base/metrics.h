@@ -22,12 +22,7 @@ void cw_metrics_string(CwMetrics *metrics, const char *name, const char *value);
 void cw_metrics_set_events(CwMetrics *metrics, CwEvents *events);
 /* Writes the record and flushes it. */
 gboolean cw_metrics_end(CwMetrics *metrics, GError **error);
-/* Bytes written so far; what a checkpoint remembers. fsyncs first. */
-guint64 cw_metrics_offset(CwMetrics *metrics);
-
-/* Shortest decimal text that reads back as the same double, always with a fraction or exponent ("1.0", "0.1",
- * "1e-07"), as Python's repr writes it.
- * `buffer` holds at least 32 bytes; returns it. */
-char *cw_format_double(char *buffer, double value);
+/* Brings everything written to the disk; *offset is how many bytes that is, for a checkpoint to remember. */
+gboolean cw_metrics_sync(CwMetrics *metrics, guint64 *offset, GError **error);
 
 #endif

@@ -1,6 +1,7 @@
 /* Intervals for results, and the text table they are shown in. Pure functions; the bootstrap has its own
  * fixed random stream, so a result's interval is the same each time it is computed. */
 #include "core/base/statistics.h"
+#include "core/base/json_text.h"
 #include <cartwright/random.h>
 #include <math.h>
 #include <stdlib.h>
@@ -155,6 +156,15 @@ CwInterval cw_crossed_difference(const double *const *a, guint n_a, const double
 CwInterval cw_crossed_interval(const double *const *values, guint n_runs, guint n_goals, double confidence)
 {
   return cw_crossed_difference(values, n_runs, NULL, 0, FALSE, n_goals, confidence);
+}
+
+void cw_json_interval(GString *json, const char *key, CwInterval interval)
+{
+  cw_json_begin(json, key, '{');
+  cw_json_double(json, "mean", interval.mean);
+  cw_json_double(json, "low", interval.low);
+  cw_json_double(json, "high", interval.high);
+  cw_json_end(json, '}');
 }
 
 static guint display_width(const char *text)

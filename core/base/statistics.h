@@ -24,6 +24,8 @@ CwInterval cw_crossed_interval(const double *const *values, guint n_runs, guint 
  */
 CwInterval cw_crossed_difference(const double *const *a, guint n_a, const double *const *b, guint n_b,
                                  gboolean paired, guint n_goals, double confidence);
+/* {"mean": ..., "low": ..., "high": ...} as a value of JSON (core/base/json_text.h). */
+void cw_json_interval(GString *json, const char *key, CwInterval interval);
 /* Quantile of the standard normal. */
 double cw_normal_quantile(double probability);
 

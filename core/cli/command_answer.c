@@ -11,9 +11,9 @@ typedef char *(*MakeRequest)(const char *line);
 
 static char *request_of_query(const char *line)
 {
-  GString *json = g_string_new("{\"query\": ");
-  cw_json_append_string(json, line);
-  g_string_append_c(json, '}');
+  GString *json = g_string_new("{");
+  cw_json_string(json, "query", line);
+  cw_json_end(json, '}');
   return g_string_free(json, FALSE);
 }
 

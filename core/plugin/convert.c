@@ -2,13 +2,14 @@
  * plugin writes is kept beside its final name until it is whole. A folder with something in it is never
  * replaced. */
 #include "core/plugin/convert.h"
-#include "core/base/checkpoint.h"
-#include "core/base/files.h"
+#include "core/base/durable.h"
 #include "core/base/interrupt.h"
 #include "core/base/progress.h"
 #include "core/plugin/errors.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -107,37 +108,67 @@ static gboolean check_target(const char *into, gboolean overwrite, GError **erro
   if (names && names->len > 0)
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
                 "%s: is a folder with something in it, which --overwrite does not replace; remove it, or "
-                "name another "
-                "path",
+                "name another path",
                 into);
   return names && names->len == 0;
 }
 
-static gboolean sync_tree(const char *path, GError **error)
-{
-  if (is_folder(path)) {
-    g_autoptr(GPtrArray) names = cw_list_directory(path, error);
-    if (!names)
-      return FALSE;
-    for (guint i = 0; i < names->len; i++) {
-      g_autofree char *child = g_build_filename(path, names->pdata[i], NULL);
-      if (!sync_tree(child, error))
-        return FALSE;
-    }
-  }
-  return cw_sync_path(path, error);
-}
-
 /* Gives what was written its name. An empty folder makes room. */
-static gboolean put_in_place(const char *partial, const char *into, GError **error)
+static gboolean put_in_place(const char *written, const char *into, GError **error)
 {
-  if (!sync_tree(partial, error))
+  if (!cw_tree_sync(written, error))
     return FALSE;
   if (is_folder(into) && rmdir(into) != 0) {
     cw_set_errno_error(error, "replace", into);
     return FALSE;
   }
-  return cw_rename_file(partial, into, error);
+  return cw_tree_rename(written, into, error);
+}
+
+/* The folder in which the plugin writes, empty, and locked as long as this process lives: what a killed one
+ * left there is known to be nobody's. Returns its descriptor, or -1 with error. */
+static int open_workplace(const char *path, GError **error)
+{
+  if (!is_folder(path) && (!cw_remove_tree(path, error) || !cw_make_directories(path, error)))
+    return -1;
+  int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) {
+    cw_set_errno_error(error, "open", path);
+    return -1;
+  }
+  g_autoptr(GPtrArray) names = NULL;
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+                "%s: another process is writing here; wait for it, or name another path", path);
+  else if ((names = cw_list_directory(path, error))) {
+    gboolean good = TRUE;
+    for (guint i = 0; i < names->len && good; i++) {
+      g_autofree char *left = g_build_filename(path, names->pdata[i], NULL);
+      good = cw_remove_tree(left, error);
+    }
+    if (good)
+      return fd;
+  }
+  close(fd);
+  return -1;
+}
+
+static gboolean run_in(const char *workplace, const char *into, const CwRegisteredFeature *feature,
+                       const CwRegisteredConversion *conversion, gconstpointer options, gboolean quiet,
+                       GError **error)
+{
+  g_autofree char *name = g_path_get_basename(into), *written = g_build_filename(workplace, name, NULL);
+  Reporter reporter = {.quiet = quiet};
+  GError *failure = NULL;
+  const char *slot = conversion == &feature->import ? "import" : "export";
+  gboolean good = conversion->run(options, written, report, &reporter, &failure);
+  stop_reporting(&reporter);
+  if (!cw_slot_result(feature, slot, good, failure, error))
+    return FALSE;
+  if (g_file_test(written, G_FILE_TEST_EXISTS))
+    return put_in_place(written, into, error);
+  cw_feature_error(feature, error, CW_ERROR_FAILED, "%s says that it is done and wrote nothing", slot);
+  return FALSE;
 }
 
 gboolean cw_convert(const CwRegisteredFeature *feature, const CwRegisteredConversion *conversion,
@@ -148,21 +179,12 @@ gboolean cw_convert(const CwRegisteredFeature *feature, const CwRegisteredConver
     into[length - 1] = '\0';
   if (!check_target(into, target->overwrite, error))
     return FALSE;
-  g_autofree char *partial = g_strdup_printf("%s.%d.partial", into, (int)getpid());
-  if (!cw_remove_tree(partial, error))
+  g_autofree char *workplace = cw_aside(into);
+  int lock = open_workplace(workplace, error);
+  if (lock < 0)
     return FALSE;
-  Reporter reporter = {.quiet = target->quiet};
-  GError *failure = NULL;
-  const char *slot = conversion == &feature->import ? "import" : "export";
-  gboolean good = conversion->run(options, partial, report, &reporter, &failure);
-  stop_reporting(&reporter);
-  good = cw_slot_result(feature, slot, good, failure, error);
-  if (good && !g_file_test(partial, G_FILE_TEST_EXISTS)) {
-    cw_feature_error(feature, error, CW_ERROR_FAILED, "%s says that it is done and wrote nothing", slot);
-    good = FALSE;
-  }
-  if (good && put_in_place(partial, into, error))
-    return TRUE;
-  cw_remove_tree(partial, NULL);
-  return FALSE;
+  gboolean good = run_in(workplace, into, feature, conversion, options, target->quiet, error);
+  cw_remove_tree(workplace, NULL);
+  close(lock);
+  return good;
 }

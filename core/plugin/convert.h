@@ -16,8 +16,8 @@ typedef struct {
 gpointer cw_convert_options(const CwRegisteredConversion *conversion, const char *const *words,
                             const char *what, GError **error);
 
-/* Writes beside `into` (INTO.PID.partial), syncs, renames; nothing is left of a conversion that fails or is
- * interrupted. */
+/* Writes next to `into`, in the folder .INTO.partial, syncs, renames. Nothing is left of a conversion that
+ * fails or is interrupted; what is left of a killed one goes with the next. */
 gboolean cw_convert(const CwRegisteredFeature *feature, const CwRegisteredConversion *conversion,
                     gconstpointer options, const CwConvertTarget *target, GError **error);
 

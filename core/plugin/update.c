@@ -1,9 +1,7 @@
 /* One update's context: what an algorithm sees of the run. The runtime fills it before each update and reads
  * the recorded metrics after it. Policies, the random stream and the trajectories belong to the runtime. */
-#include "core/base/checkpoint.h"
-#include "core/base/files.h"
+#include "core/base/durable.h"
 #include "core/plugin/handles.h"
-
 #include <math.h>
 #include <string.h>
 
@@ -25,8 +23,7 @@ struct CwUpdate {
 
 static void metric_clear(gpointer data)
 {
-  Metric *metric = data;
-  g_free(metric->name);
+  g_free(((Metric *)data)->name);
 }
 
 CwUpdate *cw_update_new(CwPolicy *policy, CwPolicy *reference, CwRandom *random)
@@ -86,34 +83,28 @@ const char *cw_update_scratch(CwUpdate *update, GError **error)
   return cw_make_directories(update->scratch, error) ? update->scratch : NULL;
 }
 
-/* Written aside and renamed: a killed process leaves the old one, the new one or none. */
 gboolean cw_update_keep_policy(CwUpdate *update, GError **error)
 {
   const char *scratch = cw_update_scratch(update, error);
-  g_autofree char *kept = NULL, *partial = NULL;
   if (!scratch)
     return FALSE;
-  kept = g_build_filename(scratch, ".kept", NULL);
-  partial = g_build_filename(scratch, ".kept.partial", NULL);
-  return cw_remove_tree(partial, error) && cw_make_directories(partial, error) &&
-         cw_policy_save(update->policy, partial, error) && cw_remove_tree(kept, error) &&
-         cw_rename_file(partial, kept, error);
+  g_autofree char *kept = g_build_filename(scratch, ".kept", NULL), *aside = cw_tree_begin(kept, error);
+  return aside && cw_policy_save(update->policy, aside, error) && cw_tree_commit(kept, error);
 }
 
 gboolean cw_update_restore_policy(CwUpdate *update, GError **error)
 {
   const char *scratch = cw_update_scratch(update, error);
-  g_autofree char *kept = NULL;
   if (!scratch)
     return FALSE;
-  kept = g_build_filename(scratch, ".kept", NULL);
+  g_autofree char *kept = g_build_filename(scratch, ".kept", NULL);
   if (g_file_test(kept, G_FILE_TEST_IS_DIR))
     return cw_policy_load(update->policy, kept, error);
-  g_set_error(error, CW_RUN_ERROR, CW_ERROR_FAILED,
-              "%s: expected the policy that the stage had kept, found nothing; start the run afresh, or go "
-              "on from an "
-              "earlier checkpoint",
-              kept);
+  g_set_error(
+      error, CW_RUN_ERROR, CW_ERROR_FAILED,
+      "%s: expected the policy that the stage had kept, found nothing; start the run afresh, or go on "
+      "from an earlier checkpoint",
+      kept);
   return FALSE;
 }
 
@@ -160,7 +151,6 @@ const CwTrajectory *cw_update_episode(CwUpdate *update, guint index)
 /* A name recorded again replaces its value and keeps its place. */
 void cw_update_metric(CwUpdate *update, const char *name, double value)
 {
-  Metric metric;
   for (guint i = 0; i < update->metrics->len; i++) {
     Metric *recorded = &g_array_index(update->metrics, Metric, i);
     if (strcmp(recorded->name, name) == 0) {
@@ -168,8 +158,7 @@ void cw_update_metric(CwUpdate *update, const char *name, double value)
       return;
     }
   }
-  metric.name = g_strdup(name);
-  metric.value = value;
+  Metric metric = {g_strdup(name), value};
   g_array_append_val(update->metrics, metric);
 }
 
@@ -190,9 +179,8 @@ double cw_update_metric_value(const CwUpdate *update, guint i)
 
 const char *cw_update_bad_metric(const CwUpdate *update)
 {
-  for (guint i = 0; i < update->metrics->len; i++) {
+  for (guint i = 0; i < update->metrics->len; i++)
     if (!isfinite(cw_update_metric_value(update, i)))
       return cw_update_metric_name(update, i);
-  }
   return NULL;
 }

@@ -1,6 +1,6 @@
 /* CRC32C (Castagnoli), the checksum of the manifest's files: polynomial 0x1EDC6F41 reflected, as in RFC 3720.
  * Uses the processor's instruction where there is one. */
-#include "core/base/checkpoint.h"
+#include "core/sdk/crc32c.h"
 #include <string.h>
 
 /* The remainders of the sixteen half-bytes: two steps per byte, no large table. */

@@ -1,9 +1,8 @@
 /* Makes sure that a run directory belongs to one process and one configuration. Only files that a run writes
  * are ever removed. */
 #include "core/train/directory.h"
-#include "core/base/checkpoint.h"
+#include "core/base/durable.h"
 #include "core/base/events.h"
-#include "core/base/files.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -12,8 +11,9 @@
 #include <unistd.h>
 
 static const char *const files_of_a_run[] = {
-    "config.yaml", "metrics.jsonl", "timings.jsonl",  "trajectories", "checkpoints",     "scratch",
-    "curves.png",  "curves.svg",    "curves.gnuplot", "curves.dat",   "evaluation.json", NULL};
+    "config.yaml", "metrics.jsonl", "timings.jsonl",  "trajectories", "checkpoints",   "scratch",
+    "curves.png",  "curves.svg",    "curves.gnuplot", "curves.dat",   "curves.panels", "evaluation.json",
+    NULL};
 
 gboolean cw_run_directory_is_used(const char *directory)
 {

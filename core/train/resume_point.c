@@ -3,7 +3,7 @@
 #include "core/train/resume_point.h"
 #include "config.h"
 #include "core/base/checkpoint.h"
-#include <glib/gstdio.h>
+#include "core/base/durable.h"
 #include <math.h>
 #include <string.h>
 
@@ -27,37 +27,27 @@ static void find_bad_tensor(const char *name, const gint64 *shape, guint n_dimen
 
 gboolean cw_resume_point_check_weights(CwPolicy *policy, GError **error)
 {
-  char *bad = NULL;
+  g_autofree char *bad = NULL;
   cw_policy_visit_tensors(policy, find_bad_tensor, &bad);
   if (!bad)
     return TRUE;
   g_set_error(error, CW_RUN_ERROR, CW_ERROR_NUMERIC, "tensor '%s' of policy '%s' holds a NaN or an infinity",
               bad, cw_policy_feature(policy)->name);
-  g_free(bad);
   return FALSE;
 }
 
 static gboolean save_policy(CwPolicy *policy, const char *parent, const char *name, GError **error)
 {
-  char *directory = g_build_filename(parent, name, NULL);
-  gboolean good = g_mkdir(directory, 0777) == 0;
-  if (!good)
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be created: %s", directory,
-                g_strerror(errno));
-  good = good && cw_policy_save(policy, directory, error);
-  g_free(directory);
-  return good;
+  g_autofree char *directory = g_build_filename(parent, name, NULL);
+  return cw_make_directories(directory, error) && cw_policy_save(policy, directory, error);
 }
 
 static gboolean save_state(GKeyFile *state, const char *directory, GError **error)
 {
   gsize length;
-  char *text = g_key_file_to_data(state, &length, NULL);
-  char *path = g_build_filename(directory, "state.ini", NULL);
-  gboolean good = cw_write_file(path, text, length, error);
-  g_free(path);
-  g_free(text);
-  return good;
+  g_autofree char *text = g_key_file_to_data(state, &length, NULL);
+  g_autofree char *path = g_build_filename(directory, "state.ini", NULL);
+  return cw_write_file(path, text, length, error);
 }
 
 static gboolean fill(CwRun *run, GKeyFile *state, CwPolicy *reference, const char *directory, GError **error)
@@ -67,52 +57,45 @@ static gboolean fill(CwRun *run, GKeyFile *state, CwPolicy *reference, const cha
          save_state(state, directory, error);
 }
 
-gboolean cw_resume_point_save(CwRun *run, guint stage, gboolean inside, GKeyFile *state, CwPolicy *reference,
+gboolean cw_resume_point_save(CwRun *run, guint stage, gboolean inside, GKeyFile *given, CwPolicy *reference,
                               GError **error)
 {
-  if (run->policy && !cw_resume_point_check_weights(run->policy, error))
+  guint64 metrics_size;
+  if ((run->policy && !cw_resume_point_check_weights(run->policy, error)) ||
+      !cw_metrics_sync(run->metrics, &metrics_size, error))
     return FALSE;
-  state = state ? g_key_file_ref(state) : g_key_file_new();
+  g_autoptr(GKeyFile) state = given ? g_key_file_ref(given) : g_key_file_new();
   g_key_file_set_string(state, "run", "version", PACKAGE_VERSION);
   g_key_file_set_uint64(state, "run", "stage", stage);
   g_key_file_set_boolean(state, "run", "inside", inside);
   g_key_file_set_uint64(state, "run", "step", run->step);
-  g_key_file_set_uint64(state, "run", "metrics_size", cw_metrics_offset(run->metrics));
-  char *parent = checkpoints_of(run->directory);
-  char *name = g_strdup_printf("step-%" G_GUINT64_FORMAT, run->step);
-  char *step = g_strdup_printf("%" G_GUINT64_FORMAT, run->step);
+  g_key_file_set_uint64(state, "run", "metrics_size", metrics_size);
+  g_autofree char *parent = checkpoints_of(run->directory);
+  g_autofree char *step = g_strdup_printf("%" G_GUINT64_FORMAT, run->step);
+  g_autofree char *name = g_strconcat("step-", step, NULL);
   const char *facts[] = {"cartwright",  PACKAGE_VERSION,
                          "experiment",  run->experiment->name,
                          "step",        step,
                          "fingerprint", run->experiment->fingerprint,
                          NULL};
-  char *partial = cw_checkpoint_begin(parent, name, error);
-  gboolean good = FALSE;
-  if (partial) {
-    if (!fill(run, state, reference, partial, error))
-      cw_checkpoint_abandon(parent, name);
-    else
-      good = cw_checkpoint_commit(parent, name, facts, error) &&
-             cw_checkpoint_prune(parent, (guint)MAX(run->experiment->checkpoint->keep, 1), error);
+  g_autofree char *partial = cw_checkpoint_begin(parent, name, error);
+  if (!partial)
+    return FALSE;
+  if (!fill(run, state, reference, partial, error)) {
+    cw_checkpoint_abandon(parent, name);
+    return FALSE;
   }
-  g_free(partial);
-  g_free(step);
-  g_free(name);
-  g_free(parent);
-  g_key_file_unref(state);
-  return good;
+  return cw_checkpoint_commit(parent, name, facts, error) &&
+         cw_checkpoint_prune(parent, (guint)MAX(run->experiment->checkpoint->keep, 1), error);
 }
 
 /* Is there any directory that was meant as a checkpoint? */
 static gboolean has_checkpoints(const char *parent)
 {
-  GDir *dir = g_dir_open(parent, 0, NULL);
+  g_autoptr(GDir) dir = g_dir_open(parent, 0, NULL);
   gboolean found = FALSE;
-  const char *name;
-  while (dir && !found && (name = g_dir_read_name(dir)))
+  for (const char *name; dir && !found && (name = g_dir_read_name(dir));)
     found = g_str_has_prefix(name, "step-");
-  if (dir)
-    g_dir_close(dir);
   return found;
 }
 
@@ -133,11 +116,10 @@ static char *newest(const char *parent, GError **error)
 
 static gboolean read_state(CwResumePoint *resume_point, GError **error)
 {
-  GError *problem = NULL;
-  char *path = g_build_filename(resume_point->directory, "state.ini", NULL);
+  g_autoptr(GError) problem = NULL;
+  g_autofree char *path = g_build_filename(resume_point->directory, "state.ini", NULL);
   GKeyFile *state = resume_point->state;
-  gboolean good = g_key_file_load_from_file(state, path, G_KEY_FILE_NONE, &problem);
-  if (good)
+  if (g_key_file_load_from_file(state, path, G_KEY_FILE_NONE, &problem))
     resume_point->stage = (guint)g_key_file_get_uint64(state, "run", "stage", &problem);
   if (!problem)
     resume_point->inside = g_key_file_get_boolean(state, "run", "inside", &problem);
@@ -145,39 +127,29 @@ static gboolean read_state(CwResumePoint *resume_point, GError **error)
     resume_point->step = g_key_file_get_uint64(state, "run", "step", &problem);
   if (!problem)
     resume_point->metrics_size = g_key_file_get_uint64(state, "run", "metrics_size", &problem);
-  if (problem) {
+  if (problem)
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT, "%s: %s", path, problem->message);
-    g_clear_error(&problem);
-    good = FALSE;
-  }
-  g_free(path);
-  return good;
+  return !problem;
 }
 
 CwResumePoint *cw_resume_point_find(const char *directory, const char *fingerprint, GError **error)
 {
-  char *parent = checkpoints_of(directory);
-  char *name = newest(parent, error);
-  CwResumePoint *resume_point = NULL;
-  if (name) {
-    resume_point = g_new0(CwResumePoint, 1);
-    resume_point->name = name;
-    resume_point->directory = g_build_filename(parent, name, NULL);
-    resume_point->state = g_key_file_new();
-    char *found = cw_checkpoint_fact(resume_point->directory, "fingerprint", NULL);
-    gboolean good = read_state(resume_point, error);
-    if (good && g_strcmp0(found, fingerprint) != 0) {
-      g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-                  "%s: belongs to another configuration (fingerprint %s, expected %s)",
-                  resume_point->directory, found ? found : "missing", fingerprint);
-      good = FALSE;
-    }
-    if (!good)
-      g_clear_pointer(&resume_point, cw_resume_point_free);
-    g_free(found);
-  }
-  g_free(parent);
-  return resume_point;
+  g_autofree char *parent = checkpoints_of(directory), *name = newest(parent, error);
+  if (!name)
+    return NULL;
+  g_autoptr(CwResumePoint) resume_point = g_new0(CwResumePoint, 1);
+  resume_point->directory = g_build_filename(parent, name, NULL);
+  resume_point->name = g_steal_pointer(&name);
+  resume_point->state = g_key_file_new();
+  g_autofree char *found = cw_checkpoint_fact(resume_point->directory, "fingerprint", NULL);
+  if (!read_state(resume_point, error))
+    return NULL;
+  if (g_strcmp0(found, fingerprint) == 0)
+    return g_steal_pointer(&resume_point);
+  g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+              "%s: belongs to another configuration (fingerprint %s, expected %s)", resume_point->directory,
+              found ? found : "missing", fingerprint);
+  return NULL;
 }
 
 void cw_resume_point_free(CwResumePoint *resume_point)
@@ -192,18 +164,16 @@ void cw_resume_point_free(CwResumePoint *resume_point)
 
 char *cw_resume_point_policy(const char *directory, GError **error)
 {
-  char *parent = checkpoints_of(directory);
+  g_autofree char *parent = checkpoints_of(directory);
   GError *problem = NULL;
-  char *name = newest(parent, &problem);
-  char *policy = name ? g_build_filename(parent, name, "policy", NULL) : NULL;
-  if (problem)
-    g_propagate_error(error, problem);
-  else if (!name)
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION, "%s: no checkpoint has been written yet",
+  g_autofree char *name = newest(parent, &problem);
+  if (name)
+    return g_build_filename(parent, name, "policy", NULL);
+  if (!problem)
+    g_set_error(&problem, CW_RUN_ERROR, CW_ERROR_CONFIGURATION, "%s: no checkpoint has been written yet",
                 parent);
-  g_free(name);
-  g_free(parent);
-  return policy;
+  g_propagate_error(error, problem);
+  return NULL;
 }
 
 gboolean cw_resume_point_load_policy(CwRun *run, const char *directory, GError **error)
@@ -237,8 +207,6 @@ char *cw_resume_point_policy_of(const char *run_or_checkpoint, GError **error)
 
 char *cw_resume_point_latest_name(const char *directory)
 {
-  char *parent = checkpoints_of(directory);
-  char *name = newest(parent, NULL);
-  g_free(parent);
-  return name;
+  g_autofree char *parent = checkpoints_of(directory);
+  return newest(parent, NULL);
 }

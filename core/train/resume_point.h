@@ -33,6 +33,7 @@ gboolean cw_resume_point_check_weights(CwPolicy *policy, GError **error);
  * ones are an error. */
 CwResumePoint *cw_resume_point_find(const char *directory, const char *fingerprint, GError **error);
 void cw_resume_point_free(CwResumePoint *resume_point); /* accepts NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CwResumePoint, cw_resume_point_free)
 
 /* Directory of the policy in the newest valid checkpoint of a run directory, or NULL with error. Free with
  * g_free. */

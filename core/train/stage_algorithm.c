@@ -2,7 +2,7 @@
  * stream, the offline trajectories and the episodes of the present update. All that decides what comes next
  * is in TrainingState and in the objects that a checkpoint saves, so that a resumed stage repeats to the byte
  * what an uninterrupted one does; wall-clock goes into timings.jsonl only. */
-#include "core/base/checkpoint.h"
+#include "core/base/durable.h"
 #include "core/base/interrupt.h"
 #include "core/rollout/evaluation.h"
 #include "core/rollout/goal_order.h"

@@ -2,7 +2,7 @@
  * go through the stages with a checkpoint after each. The old run in a directory is touched only when
  * everything the new one needs has been opened. CwTraining owns the run, the lock and the resume point. */
 #include "core/train/training.h"
-#include "core/base/checkpoint.h"
+#include "core/base/durable.h"
 #include "core/train/directory.h"
 #include "core/train/stages.h"
 #include <glib/gstdio.h>

@@ -1,12 +1,10 @@
-/* Building, writing and reading trajectories (JSON Lines). */
+/* Building trajectories, and reading them (JSON Lines); core/trajectory/journal.h writes them. */
 #ifndef CW_TRAJECTORIES_H
 #define CW_TRAJECTORIES_H
 
 #include <cartwright/cartwright.h>
-#include <stdio.h>
 
-/* A trajectory under construction; copies everything it is given. Repeated candidate strings are stored once.
- */
+/* A trajectory under construction; copies everything it is given. Repeated strings are stored once. */
 typedef struct CwTrajectoryBuilder CwTrajectoryBuilder;
 
 CwTrajectoryBuilder *cw_trajectory_builder_new(const char *split, gint64 goal, const char *goal_id,
@@ -23,26 +21,11 @@ void cw_trajectory_free(CwTrajectory *trajectory);             /* accepts NULL *
 
 /* One line of JSON without the newline. NaN log-probabilities and values are left out. Free with g_free. */
 char *cw_trajectory_to_json(const CwTrajectory *trajectory);
-/* `where` is "file:line" for messages. Checks types, ranges (chosen <
- * candidates), UTF-8. */
+/* `where` is "file:line" for messages. Checks types, ranges (chosen < candidates), UTF-8. */
 CwTrajectory *cw_trajectory_from_json(const char *json, gsize length, const char *where, GError **error);
 
 /* Reads a whole file; appends CwTrajectory * to `trajectories` (whose free function is cw_trajectory_free).
  * Nothing is appended on error. */
 gboolean cw_trajectories_read(const char *path, GPtrArray *trajectories, GError **error);
-
-/* A file being written aside (PATH.partial), renamed on commit. */
-typedef struct CwTrajectoryWriter CwTrajectoryWriter;
-CwTrajectoryWriter *cw_trajectory_writer_new(const char *path, GError **error);
-gboolean cw_trajectory_writer_add(CwTrajectoryWriter *writer, const CwTrajectory *trajectory, GError **error);
-gboolean cw_trajectory_writer_commit(CwTrajectoryWriter *writer, GError **error); /* frees */
-void cw_trajectory_writer_discard(CwTrajectoryWriter *writer); /* frees, removes; accepts NULL */
-/* Goes on with a file that an earlier writer left, behind its first `offset` bytes; the rest is cut off. */
-CwTrajectoryWriter *cw_trajectory_writer_continue(const char *path, guint64 offset, GError **error);
-/* Bytes added so far, with those before `offset`. */
-guint64 cw_trajectory_writer_length(CwTrajectoryWriter *writer);
-/* Brings everything added to the disk. */
-gboolean cw_trajectory_writer_sync(CwTrajectoryWriter *writer, GError **error);
-void cw_trajectory_writer_leave(CwTrajectoryWriter *writer); /* frees, PATH.partial stays; accepts NULL */
 
 #endif

@@ -7,81 +7,51 @@
 #include <math.h>
 #include <string.h>
 
-static void append_boolean(GString *json, const char *name, gboolean value)
-{
-  g_string_append_printf(json, ", \"%s\": %s", name, value ? "true" : "false");
-}
-
 static void append_step(GString *json, const CwStep *step)
 {
   const CwDecision *decision = step->decision;
-  g_string_append(json, "{\"observation\": ");
-  cw_json_append_string(json, decision->observation);
-  g_string_append(json, ", \"candidates\": [");
-  for (guint i = 0; i < decision->n_candidates; i++) {
-    if (i > 0)
-      g_string_append(json, ", ");
-    cw_json_append_string(json, decision->candidates[i]);
-  }
-  g_string_append_printf(json, "], \"chosen\": %u", step->chosen);
-  if (!isnan(step->log_probability)) {
-    g_string_append(json, ", \"log_probability\": ");
-    cw_json_append_float(json, step->log_probability);
-  }
-  if (!isnan(step->value)) {
-    g_string_append(json, ", \"value\": ");
-    cw_json_append_float(json, step->value);
-  }
-  g_string_append(json, ", \"reward\": ");
-  cw_json_append_float(json, step->reward);
-  append_boolean(json, "terminated", step->terminated);
-  append_boolean(json, "truncated", step->truncated);
-  g_string_append_c(json, '}');
-}
-
-/* Leaves the object open, as the parts do. */
-static void append_facts(GString *json, const CwTrajectory *trajectory)
-{
-  g_string_append(json, "}, \"facts\": {");
-  for (guint i = 0; i < trajectory->n_facts; i++) {
-    if (i > 0)
-      g_string_append(json, ", ");
-    cw_json_append_string(json, trajectory->facts[i].name);
-    g_string_append(json, ": ");
-    cw_json_append_string(json, trajectory->facts[i].text);
-  }
+  cw_json_begin(json, NULL, '{');
+  cw_json_string(json, "observation", decision->observation);
+  cw_json_begin(json, "candidates", '[');
+  for (guint i = 0; i < decision->n_candidates; i++)
+    cw_json_string(json, NULL, decision->candidates[i]);
+  cw_json_end(json, ']');
+  cw_json_integer(json, "chosen", step->chosen);
+  if (!isnan(step->log_probability))
+    cw_json_float(json, "log_probability", step->log_probability);
+  if (!isnan(step->value))
+    cw_json_float(json, "value", step->value);
+  cw_json_float(json, "reward", step->reward);
+  cw_json_boolean(json, "terminated", step->terminated);
+  cw_json_boolean(json, "truncated", step->truncated);
+  cw_json_end(json, '}');
 }
 
 char *cw_trajectory_to_json(const CwTrajectory *trajectory)
 {
-  GString *json = g_string_new("{\"split\": ");
-  cw_json_append_string(json, trajectory->split);
-  g_string_append_printf(json, ", \"goal\": %" G_GINT64_FORMAT ", \"goal_id\": ", trajectory->goal);
-  cw_json_append_string(json, trajectory->goal_id);
-  g_string_append(json, ", \"agent\": ");
-  cw_json_append_string(json, trajectory->agent);
-  g_string_append_printf(json,
-                         ", \"episode\": %" G_GUINT64_FORMAT ", \"seed\": %u, \"group\": %" G_GUINT64_FORMAT,
-                         trajectory->episode, trajectory->seed, trajectory->group);
-  g_string_append(json, ", \"total_reward\": ");
-  cw_json_append_double(json, trajectory->total_reward);
-  append_boolean(json, "success", trajectory->success);
-  g_string_append(json, ", \"parts\": {");
-  for (guint i = 0; i < trajectory->n_parts; i++) {
-    if (i > 0)
-      g_string_append(json, ", ");
-    cw_json_append_string(json, trajectory->parts[i].name);
-    g_string_append(json, ": ");
-    cw_json_append_double(json, trajectory->parts[i].value);
-  }
+  GString *json = g_string_new("{");
+  cw_json_string(json, "split", trajectory->split);
+  cw_json_integer(json, "goal", trajectory->goal);
+  cw_json_string(json, "goal_id", trajectory->goal_id);
+  cw_json_string(json, "agent", trajectory->agent);
+  cw_json_integer(json, "episode", (gint64)trajectory->episode);
+  cw_json_integer(json, "seed", trajectory->seed);
+  cw_json_integer(json, "group", (gint64)trajectory->group);
+  cw_json_double(json, "total_reward", trajectory->total_reward);
+  cw_json_boolean(json, "success", trajectory->success);
+  cw_json_begin(json, "parts", '{');
+  for (guint i = 0; i < trajectory->n_parts; i++)
+    cw_json_double(json, trajectory->parts[i].name, trajectory->parts[i].value);
+  cw_json_end(json, '}');
   if (trajectory->n_facts > 0)
-    append_facts(json, trajectory);
-  g_string_append(json, "}, \"steps\": [");
-  for (guint i = 0; i < trajectory->n_steps; i++) {
-    if (i > 0)
-      g_string_append(json, ", ");
+    cw_json_begin(json, "facts", '{');
+  for (guint i = 0; i < trajectory->n_facts; i++)
+    cw_json_string(json, trajectory->facts[i].name, trajectory->facts[i].text);
+  if (trajectory->n_facts > 0)
+    cw_json_end(json, '}');
+  cw_json_begin(json, "steps", '[');
+  for (guint i = 0; i < trajectory->n_steps; i++)
     append_step(json, trajectory->steps[i]);
-  }
   g_string_append(json, "]}");
   return g_string_free(json, FALSE);
 }

@@ -1,6 +1,7 @@
 /* How fast any environment is on one thread. An agent that takes random candidates
  * plays episodes on random goals; every step takes a candidate and looks at the next observation with its
  * candidates. Rounds of equal length, and the median of their rates. */
+#include "core/base/durable.h"
 #include "core/base/json_text.h"
 #include "core/base/statistics.h"
 #include "core/plugin/handles.h"
@@ -272,41 +273,22 @@ static char *table_of(const Bench *bench, const GPtrArray *lines)
 static gboolean write_json(const Bench *bench, const GPtrArray *lines, const char *path, GError **error)
 {
   g_autofree char *processor = processor_name();
-  g_autoptr(GString) json = g_string_new("{\"environment\": {");
-  const char *const *facts = cw_environment_describe(bench->environment);
-  for (guint i = 0; facts[i]; i += 2) {
-    g_string_append(json, i > 0 ? ", " : "");
-    cw_json_append_string(json, facts[i]);
-    g_string_append(json, ": ");
-    cw_json_append_string(json, facts[i + 1]);
-  }
-  g_string_append(json, "}, \"split\": ");
-  cw_json_append_string(json, bench->split);
-  g_string_append(json, ", \"processor\": ");
-  cw_json_append_string(json, processor);
-  g_string_append(json, ", \"open_seconds\": ");
-  cw_json_append_double(json, bench->open_seconds);
-  g_string_append(json, ", \"round_seconds\": ");
-  cw_json_append_double(json, bench->arguments->seconds);
-  g_string_append(json, ", \"per_second\": {");
+  g_autoptr(GString) json = g_string_new("{");
+  cw_json_facts(json, "environment", cw_environment_describe(bench->environment));
+  cw_json_string(json, "split", bench->split);
+  cw_json_string(json, "processor", processor);
+  cw_json_double(json, "open_seconds", bench->open_seconds);
+  cw_json_double(json, "round_seconds", bench->arguments->seconds);
+  cw_json_begin(json, "per_second", '{');
   for (guint i = 0; i < lines->len; i++) {
     const Line *line = lines->pdata[i];
-    g_string_append(json, i > 0 ? ", " : "");
-    cw_json_append_string(json, line->work);
-    g_string_append(json, ": [");
-    for (guint k = 0; k < line->rates->len; k++) {
-      g_string_append(json, k > 0 ? ", " : "");
-      cw_json_append_double(json, g_array_index(line->rates, double, k));
-    }
-    g_string_append_c(json, ']');
+    cw_json_begin(json, line->work, '[');
+    for (guint k = 0; k < line->rates->len; k++)
+      cw_json_double(json, NULL, g_array_index(line->rates, double, k));
+    cw_json_end(json, ']');
   }
   g_string_append(json, "}}\n");
-  GError *problem = NULL;
-  if (g_file_set_contents(path, json->str, (gssize)json->len, &problem))
-    return TRUE;
-  g_set_error(error, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: %s", path, problem->message);
-  g_error_free(problem);
-  return FALSE;
+  return cw_write_file(path, json->str, json->len, error);
 }
 
 gboolean cw_bench_environment(const CwExperiment *experiment, const CwBenchEnvironment *arguments,

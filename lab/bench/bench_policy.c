@@ -2,6 +2,7 @@
  * in the calls in which a rollout would make them: with everything forgotten before each call, forgotten
  * once, and remembered from the round before, for policies that remember. Then they are trained on. Nothing
  * is saved. */
+#include "core/base/durable.h"
 #include "core/base/json_text.h"
 #include "core/base/statistics.h"
 #include "core/train/context.h"
@@ -317,46 +318,34 @@ static char *table_of(const Bench *bench)
                          bench->stream->calls->len - 1, bench->tokens, bench->rounds, table);
 }
 
-static void append_numbers(GString *json, const GArray *numbers)
+static void append_numbers(GString *json, const char *key, const GArray *numbers)
 {
-  for (guint i = 0; i < numbers->len; i++) {
-    g_string_append(json, i ? ", " : "");
-    cw_json_append_double(json, g_array_index(numbers, double, i));
-  }
+  cw_json_begin(json, key, '[');
+  for (guint i = 0; i < numbers->len; i++)
+    cw_json_double(json, NULL, g_array_index(numbers, double, i));
+  cw_json_end(json, ']');
 }
 
 static gboolean write_json(const Bench *bench, const char *path, GError **error)
 {
-  g_autoptr(GString) json = g_string_new("{\"decisions\": ");
-  g_string_append_printf(json, "%u, \"tokens\": %.0f, \"policy\": {", bench->stream->decisions->len,
-                         bench->tokens);
-  const char *const *facts = cw_policy_describe(bench->run->policy);
-  for (guint i = 0; facts[i]; i += 2) {
-    g_string_append(json, i ? ", " : "");
-    cw_json_append_string(json, facts[i]);
-    g_string_append(json, ": ");
-    cw_json_append_string(json, facts[i + 1]);
-  }
-  g_string_append(json, "}, \"lines\": [");
+  g_autoptr(GString) json = g_string_new("{");
+  cw_json_integer(json, "decisions", bench->stream->decisions->len);
+  cw_json_integer(json, "tokens", (gint64)bench->tokens);
+  cw_json_facts(json, "policy", cw_policy_describe(bench->run->policy));
+  cw_json_begin(json, "lines", '[');
   for (guint i = 0; i < bench->lines->len; i++) {
     const Line *line = g_ptr_array_index(bench->lines, i);
-    g_string_append_printf(json, "%s{\"work\": ", i ? ", " : "");
-    cw_json_append_string(json, line->work);
-    g_string_append_printf(json, ", \"batch\": %u, \"operations\": ", line->batch);
-    cw_json_append_double(json, line->operations);
-    g_string_append_printf(json, ", \"peak_mebibytes\": %.0f, \"seconds\": [", line->peak_mebibytes);
-    append_numbers(json, line->seconds);
-    g_string_append(json, "], \"processor_seconds\": [");
-    append_numbers(json, line->processor_seconds);
-    g_string_append(json, "]}");
+    cw_json_begin(json, NULL, '{');
+    cw_json_string(json, "work", line->work);
+    cw_json_integer(json, "batch", line->batch);
+    cw_json_double(json, "operations", line->operations);
+    cw_json_integer(json, "peak_mebibytes", (gint64)(line->peak_mebibytes + 0.5));
+    append_numbers(json, "seconds", line->seconds);
+    append_numbers(json, "processor_seconds", line->processor_seconds);
+    cw_json_end(json, '}');
   }
   g_string_append(json, "]}\n");
-  GError *problem = NULL;
-  if (g_file_set_contents(path, json->str, (gssize)json->len, &problem))
-    return TRUE;
-  g_set_error(error, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: %s", path, problem->message);
-  g_error_free(problem);
-  return FALSE;
+  return cw_write_file(path, json->str, json->len, error);
 }
 
 static gboolean measure_all(Bench *bench, const CwBenchPolicy *arguments, GError **error)

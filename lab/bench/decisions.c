@@ -1,5 +1,6 @@
 /* Plays back the order of a rollout: which episode each slot has, and how far. */
 #include "lab/bench/decisions.h"
+#include "core/base/durable.h"
 #include "core/base/json_text.h"
 
 CwDecisionStream *cw_decision_stream_new(GPtrArray *trajectories, guint slots, guint most)
@@ -51,19 +52,15 @@ gboolean cw_decision_stream_write(const CwDecisionStream *stream, const char *pa
     const CwStep *step = g_ptr_array_index(stream->steps, i);
     while (g_array_index(stream->calls, guint, call + 1) <= i)
       call++;
-    g_string_append_printf(text, "{\"call\": %u, \"observation\": ", call);
-    cw_json_append_string(text, step->decision->observation);
-    g_string_append(text, ", \"candidates\": [");
-    for (guint k = 0; k < step->decision->n_candidates; k++) {
-      g_string_append(text, k ? ", " : "");
-      cw_json_append_string(text, step->decision->candidates[k]);
-    }
-    g_string_append_printf(text, "], \"chosen\": %u}\n", step->chosen);
+    cw_json_begin(text, NULL, '{');
+    cw_json_integer(text, "call", call);
+    cw_json_string(text, "observation", step->decision->observation);
+    cw_json_begin(text, "candidates", '[');
+    for (guint k = 0; k < step->decision->n_candidates; k++)
+      cw_json_string(text, NULL, step->decision->candidates[k]);
+    cw_json_end(text, ']');
+    cw_json_integer(text, "chosen", step->chosen);
+    g_string_append(text, "}\n");
   }
-  GError *problem = NULL;
-  if (g_file_set_contents(path, text->str, (gssize)text->len, &problem))
-    return TRUE;
-  g_set_error(error, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: %s", path, problem->message);
-  g_error_free(problem);
-  return FALSE;
+  return cw_write_file(path, text->str, text->len, error);
 }

@@ -1,14 +1,10 @@
 /* A comparison as a table, as JSON and as a figure. */
-#include "core/base/checkpoint.h"
-#include "core/base/files.h"
+#include "core/base/durable.h"
 #include "core/base/json_text.h"
 #include "lab/compare/compare.h"
 #include "lab/curves/gnuplot.h"
 #include <math.h>
 #include <string.h>
-
-#define SCRIPT_NAME "comparison.gnuplot"
-#define DATA_NAME   "comparison.dat"
 
 static const char note[] = "Thompson sampling pulls an agent the more often the better it seems. An agent "
                            "that loses is judged by few\n"
@@ -78,164 +74,108 @@ char *cw_comparison_table(const CwComparison *comparison)
   return g_string_free(text, FALSE);
 }
 
-static void append_key(GString *json, const char *key)
-{
-  cw_json_append_string(json, key);
-  g_string_append(json, ": ");
-}
-
-static void append_interval(GString *json, const char *key, CwInterval interval)
-{
-  append_key(json, key);
-  g_string_append(json, "{\"mean\": ");
-  cw_json_append_double(json, interval.mean);
-  g_string_append(json, ", \"low\": ");
-  cw_json_append_double(json, interval.low);
-  g_string_append(json, ", \"high\": ");
-  cw_json_append_double(json, interval.high);
-  g_string_append_c(json, '}');
-}
-
 static void append_arm(GString *json, CwCompareMeasure measure, const CwArm *arm)
 {
   CwBelief belief = cw_arm_belief(cw_compare_measure_kind(measure), arm);
-  g_string_append_printf(json, "{\"pulls\": %" G_GUINT64_FORMAT ", \"mean\": ", arm->pulls);
-  cw_json_append_double(json, arm->mean);
-  g_string_append(json, ", \"posterior_mean\": ");
-  cw_json_append_double(json, belief.mean);
-  g_string_append(json, ", \"posterior_deviation\": ");
-  cw_json_append_double(json, belief.deviation);
-  g_string_append_c(json, '}');
+  cw_json_begin(json, NULL, '{');
+  cw_json_integer(json, "pulls", (gint64)arm->pulls);
+  cw_json_double(json, "mean", arm->mean);
+  cw_json_double(json, "posterior_mean", belief.mean);
+  cw_json_double(json, "posterior_deviation", belief.deviation);
+  cw_json_end(json, '}');
+}
+
+static void append_contender(GString *json, const CwComparison *comparison, guint i)
+{
+  g_string_append(json, i ? ",\n" : "\n");
+  cw_json_begin(json, NULL, '{');
+  cw_json_string(json, "agent", comparison->names[i]);
+  cw_json_integer(json, "fixed_episodes", comparison->fixed[i]->n);
+  cw_json_interval(json, "fixed_success", fixed_of(comparison, CW_COMPARE_SUCCESS, i));
+  cw_json_interval(json, "fixed_score", fixed_of(comparison, CW_COMPARE_SCORE, i));
+  for (guint measure = 0; measure < CW_COMPARE_MEASURES; measure++) {
+    cw_json_begin(json, cw_compare_measure_name((CwCompareMeasure)measure), '[');
+    for (guint run = 0; run < comparison->n_runs; run++)
+      append_arm(json, (CwCompareMeasure)measure, &comparison->runs[measure][run].arms[i]);
+    cw_json_end(json, ']');
+  }
+  cw_json_end(json, '}');
 }
 
 static char *to_json(const CwComparison *comparison)
 {
-  GString *json = g_string_new("{\"environment\": ");
-  cw_json_append_string(json, comparison->environment);
-  g_string_append(json, ", \"environment_facts\": {");
-  for (char **fact = comparison->facts; fact && fact[0] && fact[1]; fact += 2) {
-    g_string_append(json, fact == comparison->facts ? "" : ", ");
-    append_key(json, fact[0]);
-    cw_json_append_string(json, fact[1]);
-  }
-  g_string_append(json, "}, \"split\": ");
-  cw_json_append_string(json, comparison->split);
-  g_string_append_printf(json,
-                         ", \"seed\": %u, \"runs\": %u, \"rollouts\": %" G_GUINT64_FORMAT ",\n\"agents\": [",
-                         comparison->seed, comparison->n_runs, comparison->n_rollouts);
-  for (guint i = 0; i < comparison->n_contenders; i++) {
-    g_string_append(json, i ? ",\n{\"agent\": " : "\n{\"agent\": ");
-    cw_json_append_string(json, comparison->names[i]);
-    g_string_append_printf(json, ", \"fixed_episodes\": %u, ", comparison->fixed[i]->n);
-    append_interval(json, "fixed_success", fixed_of(comparison, CW_COMPARE_SUCCESS, i));
-    g_string_append(json, ", ");
-    append_interval(json, "fixed_score", fixed_of(comparison, CW_COMPARE_SCORE, i));
-    for (guint measure = 0; measure < CW_COMPARE_MEASURES; measure++) {
-      g_string_append(json, ", ");
-      append_key(json, cw_compare_measure_name((CwCompareMeasure)measure));
-      for (guint run = 0; run < comparison->n_runs; run++) {
-        g_string_append(json, run ? ", " : "[");
-        append_arm(json, (CwCompareMeasure)measure, &comparison->runs[measure][run].arms[i]);
-      }
-      g_string_append_c(json, ']');
-    }
-    g_string_append_c(json, '}');
-  }
+  GString *json = g_string_new("{");
+  cw_json_string(json, "environment", comparison->environment);
+  cw_json_facts(json, "environment_facts", (const char *const *)comparison->facts);
+  cw_json_string(json, "split", comparison->split);
+  cw_json_integer(json, "seed", comparison->seed);
+  cw_json_integer(json, "runs", comparison->n_runs);
+  cw_json_integer(json, "rollouts", (gint64)comparison->n_rollouts);
+  g_string_append(json, ",\n");
+  cw_json_begin(json, "agents", '[');
+  for (guint i = 0; i < comparison->n_contenders; i++)
+    append_contender(json, comparison, i);
   g_string_append(json, "\n]}\n");
   return g_string_free(json, FALSE);
 }
 
 /* The running mean of a contender over a run: a row for every pull and one for the end. */
-static void append_course(GString *data, const CwComparison *comparison, const CwBanditRun *run,
-                          guint contender)
+static void append_means(CwFigure *figure, const CwComparison *comparison, const CwBanditRun *run,
+                         guint contender)
 {
   double mean = 0;
-  g_string_append_printf(data, "# %s: rollout, running mean in percent\n", comparison->names[contender]);
+  g_string_append_printf(figure->data, "# %s: rollout, running mean in percent\n",
+                         comparison->names[contender]);
   for (guint64 i = 0; i < comparison->n_rollouts; i++) {
     if (run->pulled[i] != contender)
       continue;
     mean = run->means[i];
-    g_string_append_printf(data, "%" G_GUINT64_FORMAT, i + 1);
-    cw_gnuplot_append_number(data, 100 * mean);
-    g_string_append_c(data, '\n');
+    g_string_append_printf(figure->data, "%" G_GUINT64_FORMAT, i + 1);
+    cw_figure_number(figure, 100 * mean);
+    g_string_append_c(figure->data, '\n');
   }
-  g_string_append_printf(data, "%" G_GUINT64_FORMAT, comparison->n_rollouts);
-  cw_gnuplot_append_number(data, run->arms[contender].pulls ? 100 * mean : NAN);
-  g_string_append(data, "\n\n\n");
+  g_string_append_printf(figure->data, "%" G_GUINT64_FORMAT, comparison->n_rollouts);
+  cw_figure_number(figure, run->arms[contender].pulls ? 100 * mean : NAN);
+  g_string_append(figure->data, "\n\n\n");
 }
 
-static void append_panel(GString *script, GString *data, const CwComparison *comparison,
-                         CwCompareMeasure measure)
+static void append_panel(CwFigure *figure, const CwComparison *comparison, CwCompareMeasure measure)
 {
-  guint index = measure * comparison->n_runs * comparison->n_contenders;
-  g_string_append_printf(script, "  set title '%s' font 'Sans,12' offset 0,1.6\n  plot",
-                         measure == CW_COMPARE_SUCCESS ? "Success rate (%), running mean"
-                                                       : "Score (100 x mean reward), running mean");
-  for (guint i = 0; i < comparison->n_contenders; i++) {
-    g_autofree char *name = cw_gnuplot_quote(comparison->names[i]);
-    g_string_append(script, i ? ", \\\n   " : "");
-    cw_gnuplot_append_number(script, fixed_of(comparison, measure, i).mean);
-    g_string_append_printf(script, " with lines linewidth 3 linecolor rgb '%s' notitle",
-                           cw_gnuplot_pale_colour(i));
-    for (guint run = 0; run < comparison->n_runs; run++, index++) {
-      append_course(data, comparison, &comparison->runs[measure][run], i);
-      g_string_append_printf(
-          script,
-          ", \\\n    '" DATA_NAME "' index %u using 1:2 with steps linewidth 1.5 dashtype %u "
-          "linecolor rgb '%s' %s%s",
-          index, run + 1, cw_gnuplot_colour(i), run ? "notitle" : "title ", run ? "" : name);
+  guint block = measure * comparison->n_runs * comparison->n_contenders;
+  cw_figure_row(figure, "panel", measure + 1, 0, 0, "",
+                measure == CW_COMPARE_SUCCESS ? "Success rate (%), running mean"
+                                              : "Score (100 x mean reward), running mean");
+  for (guint i = 0; i < comparison->n_contenders; i++)
+    cw_figure_row(figure, "level", measure + 1, fixed_of(comparison, measure, i).mean, i, "", "");
+  for (guint i = 0; i < comparison->n_contenders; i++)
+    for (guint run = 0; run < comparison->n_runs; run++) {
+      g_autofree char *number = g_strdup_printf("%u", run);
+      append_means(figure, comparison, &comparison->runs[measure][run], i);
+      cw_figure_row(figure, "line", measure + 1, block++, i, number, comparison->names[i]);
     }
-  }
-  g_string_append_c(script, '\n');
-}
-
-static char *draw(const CwComparison *comparison, GString *data)
-{
-  GString *script = g_string_new(NULL);
-  g_string_append_printf(
-      script,
-      "# Draws comparison.png and comparison.svg from " DATA_NAME "; run: gnuplot " SCRIPT_NAME "\n"
-      "# A colour is an agent, a dash pattern a run, a pale line the agent's fixed estimate.\n"
-      "set border 3\nset tics nomirror\nset grid linetype 1 linewidth 0.5 linecolor rgb '#E4E4E4'\n"
-      "set key at graph 0, graph 1.02 left bottom Left reverse vertical maxrows 2 samplen 2 font 'Sans,9'\n"
-      "set xlabel 'rollouts of all agents' offset 0,0.5\nset lmargin 9\nset rmargin 3\nset tmargin 5\n"
-      "do for [format in 'png svg'] {\n"
-      "  if (format eq 'png') {\n"
-      "    set terminal pngcairo noenhanced size 1200,500 font 'Sans,10'\n"
-      "  } else {\n"
-      "    set terminal svg noenhanced size 1200,500 font 'Sans,10' background rgb 'white'\n"
-      "  }\n"
-      "  set output 'comparison.'.format\n"
-      "  set multiplot layout 1,2 title 'Thompson sampling (pale: fixed estimates)' font 'Sans,15'\n"
-      "  set xrange [0:%" G_GUINT64_FORMAT "]\n  set yrange [0:*]\n",
-      comparison->n_rollouts);
-  for (guint measure = 0; measure < CW_COMPARE_MEASURES; measure++)
-    append_panel(script, data, comparison, (CwCompareMeasure)measure);
-  g_string_append(script, "  unset multiplot\n  set output\n}\n");
-  return g_string_free(script, FALSE);
-}
-
-static gboolean write_text(const char *directory, const char *name, const char *text, GError **error)
-{
-  g_autofree char *path = g_build_filename(directory, name, NULL);
-  return cw_write_file(path, text, strlen(text), error);
 }
 
 gboolean cw_comparison_write(const CwComparison *comparison, const char *directory, gboolean *drawn,
                              GError **error)
 {
-  g_autoptr(GString) data = g_string_new(NULL);
-  g_autofree char *json = to_json(comparison);
-  g_autofree char *script = draw(comparison, data);
+  g_autofree char *json = to_json(comparison), *path = g_build_filename(directory, "comparison.json", NULL);
+  g_autoptr(CwFigure) figure = cw_figure_new();
   g_autoptr(GError) problem = NULL;
-  if (!cw_make_directories(directory, error) || !write_text(directory, "comparison.json", json, error) ||
-      !write_text(directory, DATA_NAME, data->str, error) ||
-      !write_text(directory, SCRIPT_NAME, script, error))
+  cw_figure_row(figure, "figure", CW_COMPARE_MEASURES, (double)comparison->n_rollouts, 0, "",
+                "Thompson sampling (pale: fixed estimates)");
+  for (guint measure = 0; measure < CW_COMPARE_MEASURES; measure++)
+    append_panel(figure, comparison, (CwCompareMeasure)measure);
+  if (!cw_make_directories(directory, error) || !cw_write_file(path, json, strlen(json), error))
     return FALSE;
-  gboolean good = cw_gnuplot_run(directory, SCRIPT_NAME, &problem);
-  if (!good)
-    g_warning("no figure was drawn: %s", problem->message);
+  gboolean good = cw_figure_draw(figure, directory, "comparison", cw_gnuplot_comparison, &problem);
   if (drawn)
     *drawn = good;
+  if (good)
+    return TRUE;
+  if (g_error_matches(problem, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT)) {
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return FALSE;
+  }
+  g_warning("no figure was drawn: %s", problem->message);
   return TRUE;
 }

@@ -1,7 +1,7 @@
 /* Reads a run's records into lines and levels. What a record says beyond what is drawn is passed over; a line
  * that is not JSON is an error, since a figure with silent gaps would mislead. */
 #include "lab/curves/curve_data.h"
-#include "core/base/files.h"
+#include "core/base/durable.h"
 #include <cartwright/error.h>
 #include <errno.h>
 #include <jansson.h>

@@ -37,5 +37,6 @@ typedef struct {
 
 CwCurveData *cw_curve_data_read(const char *run, GError **error);
 void cw_curve_data_free(CwCurveData *data);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CwCurveData, cw_curve_data_free)
 
 #endif

@@ -1,6 +1,6 @@
 /* Draws the curves of a run with gnuplot: reads metrics.jsonl and, where there is one, evaluation.json;
- * writes curves.png, curves.svg, and what made them: curves.gnuplot and curves.dat ("gnuplot curves.gnuplot"
- * in the run directory draws them again).
+ * writes curves.png, curves.svg, and what made them: curves.gnuplot, curves.dat and curves.panels ("gnuplot
+ * curves.gnuplot" in the run directory draws them again).
  *
  * A record of an update has "stage", "update", and numbers "ALGORITHM/name"; if it has "step" (updates over
  * all stages), that is its place on the axis, otherwise the stages are laid end to end. A record of an

@@ -1,46 +1,66 @@
-/* Runs gnuplot and writes its language. Nothing is kept. */
+/* Writes the files of a figure and runs gnuplot. Nothing that comes from data gets into a script: titles and
+ * names are read by gnuplot from a table, as text. */
 #include "lab/curves/gnuplot.h"
-#include "core/base/metrics.h"
+#include "core/base/durable.h"
+#include "core/base/json_text.h"
 #include <cartwright/error.h>
 #include <math.h>
+#include <string.h>
 
-const char *cw_gnuplot_colour(guint number)
+CwFigure *cw_figure_new(void)
 {
-  static const char *const colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"};
-  return colours[number % G_N_ELEMENTS(colours)];
+  CwFigure *figure = g_new(CwFigure, 1);
+  *figure = (CwFigure){g_string_new(NULL), g_string_new(NULL)};
+  return figure;
 }
 
-const char *cw_gnuplot_pale_colour(guint number)
+void cw_figure_free(CwFigure *figure)
 {
-  static const char *const colours[] = {"#B2D5E8", "#F2CFB2", "#B2E2D5", "#F0D7E5", "#F8E2B2", "#CCE8F8"};
-  return colours[number % G_N_ELEMENTS(colours)];
+  if (!figure)
+    return;
+  g_string_free(figure->data, TRUE);
+  g_string_free(figure->panels, TRUE);
+  g_free(figure);
 }
 
-void cw_gnuplot_append_number(GString *text, double value)
+/* A field of text: without tabs and the like, which separate, and without quotes, which gnuplot takes off. */
+static void append_text(GString *row, const char *text)
+{
+  g_string_append_c(row, '\t');
+  for (const char *p = *text ? text : "-"; *p; p++)
+    g_string_append_c(row, g_ascii_iscntrl(*p) ? ' ' : *p == '"' ? '\'' : *p);
+}
+
+static void append_number(GString *text, char separator, double value)
 {
   char buffer[32];
-  g_string_append_printf(text, " %s", isfinite(value) ? cw_format_double(buffer, value) : "NaN");
+  g_string_append_c(text, separator);
+  g_string_append(text, isfinite(value) ? cw_format_double(buffer, value) : "NaN");
 }
 
-/* In single quotes nothing is special but the quote itself. */
-char *cw_gnuplot_quote(const char *text)
+void cw_figure_row(CwFigure *figure, const char *kind, guint panel, double a, double b, const char *way,
+                   const char *text)
 {
-  GString *result = g_string_new("'");
-  for (const char *p = text; *p; p++) {
-    if (*p == '\'')
-      g_string_append_c(result, '\'');
-    g_string_append_c(result, g_ascii_iscntrl(*p) ? ' ' : *p);
-  }
-  return g_string_free(g_string_append_c(result, '\''), FALSE);
+  GString *row = figure->panels;
+  g_string_append_printf(row, "%s\t%u", kind, panel);
+  append_number(row, '\t', a);
+  append_number(row, '\t', b);
+  append_text(row, way);
+  append_text(row, text);
+  g_string_append_c(row, '\n');
 }
 
-gboolean cw_gnuplot_run(const char *directory, const char *script, GError **error)
+void cw_figure_number(CwFigure *figure, double value)
+{
+  append_number(figure->data, ' ', value);
+}
+
+static gboolean run(const char *directory, const char *script, GError **error)
 {
   char *arguments[] = {"gnuplot", (char *)script, NULL};
   g_autofree char *complaints = NULL;
   g_autoptr(GError) reason = NULL;
   int status = 0;
-
   if (!g_spawn_sync(directory, arguments, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL,
                     NULL, &complaints, &status, &reason)) {
     if (g_error_matches(reason, G_SPAWN_ERROR, G_SPAWN_ERROR_NOENT))
@@ -59,4 +79,20 @@ gboolean cw_gnuplot_run(const char *directory, const char *script, GError **erro
   g_set_error(error, CW_RUN_ERROR, CW_ERROR_FAILED, "gnuplot could not draw %s/%s: %s", directory, script,
               g_strstrip(complaints));
   return FALSE;
+}
+
+static gboolean write_text(const char *directory, const char *name, const char *ending, const char *text,
+                           GError **error)
+{
+  g_autofree char *file = g_strconcat(name, ending, NULL), *path = g_build_filename(directory, file, NULL);
+  return cw_write_file(path, text, strlen(text), error);
+}
+
+gboolean cw_figure_draw(const CwFigure *figure, const char *directory, const char *name, const char *script,
+                        GError **error)
+{
+  g_autofree char *file = g_strconcat(name, ".gnuplot", NULL);
+  return write_text(directory, name, ".dat", figure->data->str, error) &&
+         write_text(directory, name, ".panels", figure->panels->str, error) &&
+         write_text(directory, name, ".gnuplot", script, error) && run(directory, file, error);
 }

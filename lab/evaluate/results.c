@@ -3,7 +3,7 @@
  * the evaluations and copies of all facts. */
 #include "lab/evaluate/results.h"
 #include "config.h"
-#include "core/base/checkpoint.h"
+#include "core/base/durable.h"
 #include "core/base/json_text.h"
 #include <jansson.h>
 #include <math.h>
@@ -82,110 +82,88 @@ const CwEvaluation *cw_results_find(const CwResults *results, const char *agent,
   return NULL;
 }
 
-static void append_key(GString *json, const char *key)
+/* Plugin, version and facts as one object of strings. */
+static void append_facts(GString *json, const char *key, const char *plugin, const char *version,
+                         char **facts)
 {
-  if (json->str[json->len - 1] != '{')
-    g_string_append_c(json, ',');
-  g_string_append(json, "\n  ");
-  cw_json_append_string(json, key);
-  g_string_append(json, ": ");
-}
-
-static void append_pair(GString *json, const char *key, const char *value)
-{
-  if (json->str[json->len - 1] != '{')
-    g_string_append(json, ", ");
-  cw_json_append_string(json, key);
-  g_string_append(json, ": ");
-  cw_json_append_string(json, value);
-}
-
-static void append_facts(GString *json, const char *plugin, const char *version, char **facts)
-{
-  g_string_append_c(json, '{');
-  append_pair(json, "plugin", plugin);
-  append_pair(json, "version", version);
-  for (guint i = 0; facts && facts[i] && facts[i + 1]; i += 2)
-    append_pair(json, facts[i], facts[i + 1]);
-  g_string_append_c(json, '}');
-}
-
-static void append_number(GString *json, const char *key, double value)
-{
-  g_string_append_printf(json, ", \"%s\": ", key);
-  cw_json_append_double(json, value);
+  g_autoptr(GPtrArray) all = g_ptr_array_new();
+  g_ptr_array_add(all, (gpointer) "plugin");
+  g_ptr_array_add(all, (gpointer)plugin);
+  g_ptr_array_add(all, (gpointer) "version");
+  g_ptr_array_add(all, (gpointer)version);
+  for (; facts && *facts; facts++)
+    g_ptr_array_add(all, *facts);
+  g_ptr_array_add(all, NULL);
+  cw_json_facts(json, key, (const char *const *)all->pdata);
 }
 
 static void append_interval(GString *json, const char *key, CwInterval interval)
 {
-  append_number(json, key, interval.mean);
-  g_string_append_printf(json, ", \"%s_interval\": [", key);
-  cw_json_append_double(json, interval.low);
-  g_string_append(json, ", ");
-  cw_json_append_double(json, interval.high);
-  g_string_append_c(json, ']');
+  g_autofree char *bounds = g_strconcat(key, "_interval", NULL);
+  cw_json_double(json, key, interval.mean);
+  cw_json_begin(json, bounds, '[');
+  cw_json_double(json, NULL, interval.low);
+  cw_json_double(json, NULL, interval.high);
+  cw_json_end(json, ']');
 }
 
 static void append_evaluation(GString *json, const CwEvaluation *evaluation, double confidence)
 {
-  g_string_append_c(json, '{');
-  append_pair(json, "agent", evaluation->agent);
-  append_pair(json, "selection", evaluation->selection);
-  append_pair(json, "split", evaluation->split);
-  g_string_append_printf(json, ", \"updates\": %" G_GUINT64_FORMAT ", \"episodes\": %u", evaluation->step,
-                         evaluation->n);
+  guint n = evaluation->n;
+  cw_json_begin(json, NULL, '{');
+  cw_json_string(json, "agent", evaluation->agent);
+  cw_json_string(json, "selection", evaluation->selection);
+  cw_json_string(json, "split", evaluation->split);
+  cw_json_integer(json, "updates", (gint64)evaluation->step);
+  cw_json_integer(json, "episodes", n);
   append_interval(json, "score", cw_evaluation_score(evaluation, confidence));
   append_interval(json, "success", cw_evaluation_success(evaluation, confidence));
-  append_number(json, "steps_per_episode", cw_evaluation_mean_length(evaluation));
-  g_string_append_printf(json, ", \"decisions\": %" G_GUINT64_FORMAT, evaluation->n_decisions);
-  append_number(json, "seconds", evaluation->seconds);
-  append_number(json, "decisions_per_second",
-                evaluation->seconds > 0 ? (double)evaluation->n_decisions / evaluation->seconds : NAN);
-  g_string_append(json, ", \"parts\": {");
-  for (guint i = 0; i < evaluation->parts->len; i++) {
-    g_string_append(json, i ? ", " : "");
-    cw_json_append_string(json, g_ptr_array_index(evaluation->parts, i));
-    g_string_append(json, ": ");
-    cw_json_append_double(json, g_array_index(evaluation->part_sums, double, i) / evaluation->n);
-  }
-  g_string_append(json, "}, \"rewards\": [");
-  for (guint i = 0; i < evaluation->n; i++) {
-    g_string_append(json, i ? "," : "");
-    cw_json_append_double(json, evaluation->rewards[i]);
-  }
-  g_string_append(json, "], \"successes\": [");
-  for (guint i = 0; i < evaluation->n; i++)
-    g_string_append_printf(json, "%s%d", i ? "," : "", evaluation->success[i]);
-  g_string_append(json, "], \"lengths\": [");
-  for (guint i = 0; i < evaluation->n; i++)
-    g_string_append_printf(json, "%s%u", i ? "," : "", evaluation->lengths[i]);
-  g_string_append(json, "]}");
+  cw_json_double(json, "steps_per_episode", cw_evaluation_mean_length(evaluation));
+  cw_json_integer(json, "decisions", (gint64)evaluation->n_decisions);
+  cw_json_double(json, "seconds", evaluation->seconds);
+  cw_json_double(json, "decisions_per_second",
+                 evaluation->seconds > 0 ? (double)evaluation->n_decisions / evaluation->seconds : NAN);
+  cw_json_begin(json, "parts", '{');
+  for (guint i = 0; i < evaluation->parts->len; i++)
+    cw_json_double(json, evaluation->parts->pdata[i], g_array_index(evaluation->part_sums, double, i) / n);
+  cw_json_end(json, '}');
+  /* The long lists have no blanks. */
+  cw_json_begin(json, "rewards", '[');
+  for (guint i = 0; i < n; i++, g_string_append_c(json, i < n ? ',' : ']'))
+    cw_json_double(json, NULL, evaluation->rewards[i]);
+  cw_json_begin(json, "successes", '[');
+  for (guint i = 0; i < n; i++, g_string_append_c(json, i < n ? ',' : ']'))
+    cw_json_integer(json, NULL, evaluation->success[i]);
+  cw_json_begin(json, "lengths", '[');
+  for (guint i = 0; i < n; i++, g_string_append_c(json, i < n ? ',' : ']'))
+    cw_json_integer(json, NULL, evaluation->lengths[i]);
+  cw_json_end(json, '}');
 }
 
 char *cw_results_json(const CwResults *results)
 {
-  GString *json = g_string_new("{");
-  append_key(json, "cartwright");
-  cw_json_append_string(json, PACKAGE_VERSION);
-  append_key(json, "name");
-  cw_json_append_string(json, results->name);
-  append_key(json, "seed");
-  g_string_append_printf(json, "%u", results->seed);
-  append_key(json, "confidence");
-  cw_json_append_double(json, results->confidence);
-  append_key(json, "environment");
-  append_facts(json, results->environment, results->environment_version, results->environment_facts);
-  append_key(json, "policy");
+  GString *json = g_string_new("{\n  ");
+  cw_json_string(json, "cartwright", PACKAGE_VERSION);
+  g_string_append(json, ",\n  ");
+  cw_json_string(json, "name", results->name);
+  g_string_append(json, ",\n  ");
+  cw_json_integer(json, "seed", results->seed);
+  g_string_append(json, ",\n  ");
+  cw_json_double(json, "confidence", results->confidence);
+  g_string_append(json, ",\n  ");
+  append_facts(json, "environment", results->environment, results->environment_version,
+               results->environment_facts);
+  g_string_append(json, ",\n  ");
   if (results->policy)
-    append_facts(json, results->policy, results->policy_version, results->policy_facts);
+    append_facts(json, "policy", results->policy, results->policy_version, results->policy_facts);
   else
-    g_string_append(json, "null");
+    g_string_append(json, "\"policy\": null");
+  g_string_append(json, ",\n  ");
   if (results->seconds > 0) {
-    append_key(json, "seconds");
-    cw_json_append_double(json, results->seconds);
+    cw_json_double(json, "seconds", results->seconds);
+    g_string_append(json, ",\n  ");
   }
-  append_key(json, "agents");
-  g_string_append_c(json, '[');
+  cw_json_begin(json, "agents", '[');
   for (guint i = 0; i < results->evaluations->len; i++) {
     g_string_append(json, i ? ",\n    " : "\n    ");
     append_evaluation(json, g_ptr_array_index(results->evaluations, i), results->confidence);
@@ -196,10 +174,8 @@ char *cw_results_json(const CwResults *results)
 
 gboolean cw_results_write(const CwResults *results, const char *path, GError **error)
 {
-  char *json = cw_results_json(results);
-  gboolean good = cw_write_file(path, json, strlen(json), error);
-  g_free(json);
-  return good;
+  g_autofree char *json = cw_results_json(results);
+  return cw_write_file(path, json, strlen(json), error);
 }
 
 static gboolean is_array_of_numbers(json_t *array, gsize n)

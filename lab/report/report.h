@@ -4,6 +4,7 @@
 #ifndef CW_REPORT_H
 #define CW_REPORT_H
 
+#include "lab/curves/gnuplot.h"
 #include "lab/report/report_run.h"
 
 typedef struct {
@@ -58,13 +59,12 @@ char *cw_report_json(const CwRunsReport *report);
 typedef enum { CW_REPORT_UPDATES, CW_REPORT_DECISIONS, CW_REPORT_MINUTES } CwReportAxis;
 gboolean cw_report_axis_from_name(const char *name, CwReportAxis *axis);
 
-/* The curves' gnuplot script; its data are appended to `data`. NULL when no run was evaluated during
- * training. Free with g_free. */
-char *cw_report_curves(const CwRunsReport *report, CwReportAxis axis, GString *data);
+/* The figure of the curves; NULL when no run was evaluated during training. Free with cw_figure_free. */
+CwFigure *cw_report_curves(const CwRunsReport *report, CwReportAxis axis);
 
-/* Writes report.json, report.md and, if there are curves, curves.dat and curves.gnuplot, from which gnuplot
- * draws curves.png and curves.svg. The directory is made; one that holds a run is refused. *drawn (may be
- * NULL): whether there is a figure; that gnuplot could not is no error but a warning. */
+/* Writes report.json, report.md and, if there are curves, curves.dat, curves.panels and curves.gnuplot, from
+ * which gnuplot draws curves.png and curves.svg. The directory is made; one that holds a run is refused.
+ * *drawn (may be NULL): whether there is a figure; that gnuplot could not is no error but a warning. */
 gboolean cw_report_write(const CwRunsReport *report, const char *directory, CwReportAxis axis,
                          gboolean *drawn, GError **error);
 

@@ -1,18 +1,12 @@
 /* The mean learning curves of a report: a line per experiment and a band from the lowest to the highest seed.
  * The seeds of an experiment need not have been evaluated at the same places, so each one's curve is read off
  * between its points by linear interpolation, and the mean is taken as far as all seeds go. */
-#include "core/base/checkpoint.h"
-#include "core/base/files.h"
+#include "core/base/durable.h"
 #include "core/train/directory.h"
-#include "lab/curves/gnuplot.h"
 #include "lab/report/report.h"
 #include <cartwright/error.h>
 #include <math.h>
 #include <string.h>
-
-#define SCRIPT_NAME "curves.gnuplot"
-#define DATA_NAME   "curves.dat"
-#define N_COLOURS   6 /* after so many the dash pattern changes */
 
 static const char *const axis_names[] = {"updates", "decisions", "minutes"};
 
@@ -125,8 +119,8 @@ static GPtrArray *curves_of(const CwRunsReport *report, const char *name)
 
 /* A block of columns x, then mean, lowest and highest of score and of success. *end grows to the largest x.
  * FALSE when there is nothing to draw. */
-static gboolean append_block(GString *data, const CwRunsReport *report, const char *name, CwReportAxis axis,
-                             double *end)
+static gboolean append_block(CwFigure *figure, const CwRunsReport *report, const char *name,
+                             CwReportAxis axis, double *end)
 {
   g_autoptr(GPtrArray) curves = curves_of(report, name);
   if (curves->len == 0)
@@ -134,12 +128,13 @@ static gboolean append_block(GString *data, const CwRunsReport *report, const ch
   g_autoptr(GArray) places = places_of(curves, axis);
   if (places->len == 0)
     return FALSE;
-  g_string_append_printf(data, "# %s, %u seeds: %s, then mean, lowest and highest of score and of success\n",
-                         name, curves->len, axis_names[axis]);
+  g_string_append_printf(figure->data,
+                         "# %s, %u seeds: %s, then mean, lowest and highest of score and of success\n", name,
+                         curves->len, axis_names[axis]);
   for (guint i = 0; i < places->len; i++) {
     double x = g_array_index(places, double, i);
     *end = MAX(*end, x);
-    cw_gnuplot_append_number(data, x);
+    cw_figure_number(figure, x);
     for (guint measure = 0; measure < 2; measure++) {
       double sum = 0, low = INFINITY, high = -INFINITY;
       for (guint curve = 0; curve < curves->len; curve++) {
@@ -148,36 +143,14 @@ static gboolean append_block(GString *data, const CwRunsReport *report, const ch
         low = MIN(low, y);
         high = MAX(high, y);
       }
-      cw_gnuplot_append_number(data, sum / curves->len);
-      cw_gnuplot_append_number(data, low);
-      cw_gnuplot_append_number(data, high);
+      cw_figure_number(figure, sum / curves->len);
+      cw_figure_number(figure, low);
+      cw_figure_number(figure, high);
     }
-    g_string_append_c(data, '\n');
+    g_string_append_c(figure->data, '\n');
   }
-  g_string_append(data, "\n\n");
+  g_string_append(figure->data, "\n\n");
   return TRUE;
-}
-
-static void append_panel(GString *script, const GPtrArray *names, gboolean success)
-{
-  guint mean = success ? 5 : 2;
-  g_string_append_printf(script, "  set title '%s' font 'Sans,12'\n  plot",
-                         success ? "Success rate (%)" : "Score (100 x mean reward)");
-  for (guint i = 0; i < names->len; i++)
-    g_string_append_printf(script,
-                           "%s '" DATA_NAME
-                           "' index %u using 1:%u:%u with filledcurves linecolor rgb '%s' fillstyle "
-                           "transparent solid 0.12 noborder notitle",
-                           i ? ", \\\n   " : "", i, mean + 1, mean + 2, cw_gnuplot_colour(i));
-  for (guint i = 0; i < names->len; i++) {
-    g_autofree char *title = cw_gnuplot_quote(names->pdata[i]);
-    g_string_append_printf(script,
-                           ", \\\n    '" DATA_NAME
-                           "' index %u using 1:%u with linespoints linewidth 2 dashtype %u "
-                           "pointtype %u pointsize 0.6 linecolor rgb '%s' title %s",
-                           i, mean, i / N_COLOURS + 1, i < N_COLOURS ? 7 : 5, cw_gnuplot_colour(i), title);
-  }
-  g_string_append_c(script, '\n');
 }
 
 /* "mean and range over seeds; sample, 100 episodes on dev". */
@@ -191,42 +164,23 @@ static char *title_of(const CwRunsReport *report)
   return g_strdup("Mean and range over seeds");
 }
 
-char *cw_report_curves(const CwRunsReport *report, CwReportAxis axis, GString *data)
+CwFigure *cw_report_curves(const CwRunsReport *report, CwReportAxis axis)
 {
   static const char *const labels[] = {"updates", "decisions learnt from",
                                        "minutes of training, without evaluations"};
   g_autoptr(GPtrArray) names = g_ptr_array_new();
-  g_autofree char *plain = title_of(report), *title = cw_gnuplot_quote(plain);
+  g_autoptr(CwFigure) figure = cw_figure_new();
+  g_autofree char *title = title_of(report);
   double end = 0;
   for (guint i = 0; i < report->names->len; i++)
-    if (append_block(data, report, report->names->pdata[i], axis, &end))
+    if (append_block(figure, report, report->names->pdata[i], axis, &end))
       g_ptr_array_add(names, report->names->pdata[i]);
   if (names->len == 0)
     return NULL;
-  GString *script = g_string_new(NULL);
-  g_string_append_printf(
-      script,
-      "# Draws curves.png and curves.svg from " DATA_NAME "; run: gnuplot " SCRIPT_NAME "\n"
-      "set border 3\nset tics nomirror\n"
-      "set grid linetype 1 linewidth 0.5 linecolor rgb '#E4E4E4'\n"
-      "set key outside below horizontal Left reverse samplen 3 font 'Sans,9'\n"
-      "set xlabel '%s' offset 0,0.5\nset lmargin 8\nset rmargin 3\n"
-      "do for [format in 'png svg'] {\n"
-      "  if (format eq 'png') {\n"
-      "    set terminal pngcairo noenhanced size 1400,620 font 'Sans,10'\n"
-      "  } else {\n"
-      "    set terminal svg noenhanced size 1400,620 font 'Sans,10' background rgb 'white'\n"
-      "  }\n"
-      "  set output 'curves.'.format\n"
-      "  set multiplot layout 1,2 title %s font 'Sans,14'\n"
-      "  set yrange [0:*]\n  set xrange [0:",
-      labels[axis], title);
-  cw_gnuplot_append_number(script, end > 0 ? end * 1.01 : 1);
-  g_string_append(script, "]\n");
-  append_panel(script, names, FALSE);
-  append_panel(script, names, TRUE);
-  g_string_append(script, "  unset multiplot\n  set output\n}\n");
-  return g_string_free(script, FALSE);
+  cw_figure_row(figure, "figure", 0, end, 0, labels[axis], title);
+  for (guint i = 0; i < names->len; i++)
+    cw_figure_row(figure, "line", 0, i, 0, "", names->pdata[i]);
+  return g_steal_pointer(&figure);
 }
 
 static gboolean write_text(const char *directory, const char *name, const char *text, GError **error)
@@ -238,9 +192,8 @@ static gboolean write_text(const char *directory, const char *name, const char *
 gboolean cw_report_write(const CwRunsReport *report, const char *directory, CwReportAxis axis,
                          gboolean *drawn, GError **error)
 {
-  g_autoptr(GString) data = g_string_new(NULL);
   g_autofree char *json = cw_report_json(report), *markdown = cw_report_markdown(report);
-  g_autofree char *script = cw_report_curves(report, axis, data);
+  g_autoptr(CwFigure) figure = cw_report_curves(report, axis);
   g_autoptr(GError) problem = NULL;
   gboolean good = FALSE;
   if (cw_run_directory_is_used(directory)) {
@@ -252,11 +205,12 @@ gboolean cw_report_write(const CwRunsReport *report, const char *directory, CwRe
   if (!cw_make_directories(directory, error) || !write_text(directory, "report.json", json, error) ||
       !write_text(directory, "report.md", markdown, error))
     return FALSE;
-  if (script) {
-    if (!write_text(directory, DATA_NAME, data->str, error) ||
-        !write_text(directory, SCRIPT_NAME, script, error))
+  if (figure) {
+    good = cw_figure_draw(figure, directory, "curves", cw_gnuplot_report, &problem);
+    if (!good && g_error_matches(problem, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT)) {
+      g_propagate_error(error, g_steal_pointer(&problem));
       return FALSE;
-    good = cw_gnuplot_run(directory, SCRIPT_NAME, &problem);
+    }
     if (!good)
       g_warning("no figure was drawn: %s", problem->message);
   }

@@ -336,45 +336,14 @@ char *cw_report_markdown(const CwRunsReport *report)
   return g_string_free(text, FALSE);
 }
 
-static void append_key(GString *json, const char *key)
-{
-  if (json->str[json->len - 1] != '{')
-    g_string_append(json, ", ");
-  cw_json_append_string(json, key);
-  g_string_append(json, ": ");
-}
-
-static void append_string(GString *json, const char *key, const char *value)
-{
-  append_key(json, key);
-  cw_json_append_string(json, value);
-}
-
-static void append_number(GString *json, const char *key, double value)
-{
-  append_key(json, key);
-  cw_json_append_double(json, value);
-}
-
-static void append_interval(GString *json, const char *key, CwInterval interval)
-{
-  append_key(json, key);
-  g_string_append_c(json, '{');
-  append_number(json, "mean", interval.mean);
-  append_number(json, "low", interval.low);
-  append_number(json, "high", interval.high);
-  g_string_append_c(json, '}');
-}
-
 static void append_cost(GString *json, const CwReportCost *cost)
 {
-  append_key(json, "training");
-  g_string_append_c(json, '{');
-  append_number(json, "updates", cost->updates);
-  append_number(json, "decisions_collected", cost->collected);
-  append_number(json, "decisions_learnt", cost->learnt);
-  append_number(json, "seconds", cost->seconds);
-  g_string_append_c(json, '}');
+  cw_json_begin(json, "training", '{');
+  cw_json_double(json, "updates", cost->updates);
+  cw_json_double(json, "decisions_collected", cost->collected);
+  cw_json_double(json, "decisions_learnt", cost->learnt);
+  cw_json_double(json, "seconds", cost->seconds);
+  cw_json_end(json, '}');
 }
 
 static void append_seed(GString *json, const CwReportRow *row, guint i)
@@ -386,48 +355,43 @@ static void append_seed(GString *json, const CwReportRow *row, guint i)
     score += 100 * evaluation->rewards[goal] / evaluation->n;
     success += 100.0 * evaluation->success[goal] / evaluation->n;
   }
-  g_string_append(json, i ? ",\n     {" : "\n     {");
-  append_key(json, "seed");
-  g_string_append_printf(json, "%u", run->results->seed);
-  append_string(json, "run", run->directory);
-  append_number(json, "score", score);
-  append_number(json, "success", success);
-  append_number(json, "steps_per_episode", cw_evaluation_mean_length(evaluation));
+  g_string_append(json, i ? ",\n     " : "\n     ");
+  cw_json_begin(json, NULL, '{');
+  cw_json_integer(json, "seed", run->results->seed);
+  cw_json_string(json, "run", run->directory);
+  cw_json_double(json, "score", score);
+  cw_json_double(json, "success", success);
+  cw_json_double(json, "steps_per_episode", cw_evaluation_mean_length(evaluation));
   if (row->trained)
     append_cost(json, &run->cost);
-  g_string_append_c(json, '}');
+  cw_json_end(json, '}');
 }
 
 static void append_report_row(GString *json, const CwReportRow *row, const GPtrArray *parts)
 {
-  g_string_append_c(json, '{');
-  append_key(json, "experiments");
-  for (guint i = 0; i < row->experiments->len; i++) {
-    g_string_append(json, i ? ", " : "[");
-    cw_json_append_string(json, row->experiments->pdata[i]);
-  }
-  g_string_append_c(json, ']');
-  append_string(json, "agent", row->agent);
-  append_string(json, "selection", row->selection);
-  append_key(json, "episodes");
-  g_string_append_printf(json, "%u", n_episodes_of(row));
-  append_interval(json, "score", row->score);
-  append_interval(json, "success", row->success);
-  append_number(json, "steps_per_episode", row->steps_per_episode);
-  append_number(json, "decisions_per_second", row->decisions_per_second);
-  append_key(json, "parts");
-  g_string_append_c(json, '{');
+  cw_json_begin(json, NULL, '{');
+  cw_json_begin(json, "experiments", '[');
+  for (guint i = 0; i < row->experiments->len; i++)
+    cw_json_string(json, NULL, row->experiments->pdata[i]);
+  cw_json_end(json, ']');
+  cw_json_string(json, "agent", row->agent);
+  cw_json_string(json, "selection", row->selection);
+  cw_json_integer(json, "episodes", n_episodes_of(row));
+  cw_json_interval(json, "score", row->score);
+  cw_json_interval(json, "success", row->success);
+  cw_json_double(json, "steps_per_episode", row->steps_per_episode);
+  cw_json_double(json, "decisions_per_second", row->decisions_per_second);
+  cw_json_begin(json, "parts", '{');
   for (guint i = 0; i < parts->len; i++)
-    append_number(json, parts->pdata[i], part_of(row, parts->pdata[i]));
-  g_string_append_c(json, '}');
+    cw_json_double(json, parts->pdata[i], part_of(row, parts->pdata[i]));
+  cw_json_end(json, '}');
   if (row->compared) {
-    append_interval(json, "score_difference", row->score_difference);
-    append_interval(json, "success_difference", row->success_difference);
+    cw_json_interval(json, "score_difference", row->score_difference);
+    cw_json_interval(json, "success_difference", row->success_difference);
   }
   if (row->trained)
     append_cost(json, &row->cost);
-  append_key(json, "seeds");
-  g_string_append_c(json, '[');
+  cw_json_begin(json, "seeds", '[');
   for (guint i = 0; i < row->runs->len; i++)
     append_seed(json, row, i);
   g_string_append(json, "]}");
@@ -438,28 +402,19 @@ char *cw_report_json(const CwRunsReport *report)
   GString *json = g_string_new("{");
   g_autoptr(GPtrArray) parts = parts_of(report);
   const CwResults *results = results_of(report);
-  append_string(json, "environment", results->environment);
-  append_string(json, "environment_version", results->environment_version);
-  append_key(json, "environment_facts");
-  g_string_append_c(json, '{');
-  for (char **fact = results->environment_facts; fact && fact[0] && fact[1]; fact += 2)
-    append_string(json, fact[0], fact[1]);
-  g_string_append_c(json, '}');
-  append_string(json, "split", evaluation_of(report)->split);
-  append_key(json, "goals");
-  g_string_append_printf(json, "%u", evaluation_of(report)->n);
-  append_number(json, "confidence", report->confidence);
+  cw_json_string(json, "environment", results->environment);
+  cw_json_string(json, "environment_version", results->environment_version);
+  cw_json_facts(json, "environment_facts", (const char *const *)results->environment_facts);
+  cw_json_string(json, "split", evaluation_of(report)->split);
+  cw_json_integer(json, "goals", evaluation_of(report)->n);
+  cw_json_double(json, "confidence", report->confidence);
   if (report->against)
-    append_string(json, "against", report->against);
-  append_key(json, "notes");
-  g_string_append_c(json, '[');
-  for (guint i = 0; i < report->notes->len; i++) {
-    g_string_append(json, i ? ", " : "");
-    cw_json_append_string(json, report->notes->pdata[i]);
-  }
-  g_string_append_c(json, ']');
-  append_key(json, "rows");
-  g_string_append_c(json, '[');
+    cw_json_string(json, "against", report->against);
+  cw_json_begin(json, "notes", '[');
+  for (guint i = 0; i < report->notes->len; i++)
+    cw_json_string(json, NULL, report->notes->pdata[i]);
+  cw_json_end(json, ']');
+  cw_json_begin(json, "rows", '[');
   for (guint i = 0; i < report->rows->len; i++) {
     g_string_append(json, i ? ",\n  " : "\n  ");
     append_report_row(json, report->rows->pdata[i], parts);

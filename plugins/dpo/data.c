@@ -67,7 +67,7 @@ void dpo_data_clear(DpoData *data)
   for (guint i = 0; data->references && i < data->n_trajectories; i++)
     g_free(data->references[i]);
   g_free(data->references);
-  dpo_references_close(data);
+  cw_cache_close(data->cache);
   g_free(data->fingerprint);
   if (data->units)
     g_array_free(data->units, TRUE);
@@ -202,7 +202,7 @@ const float *dpo_data_reference(DpoData *data, CwUpdate *update, guint trajector
   data->references[trajectory] = g_new(float, n_logits);
   if (!common_score(cw_update_reference(update), session.decisions, session.n, budget,
                     data->references[trajectory], NULL, error) ||
-      !dpo_references_keep(data, trajectory, n_logits, error))
+      (data->cache && !cw_cache_add(data->cache, trajectory, data->references[trajectory], n_logits, error)))
     g_clear_pointer(&data->references[trajectory], g_free);
   dpo_session_clear(&session);
   return data->references[trajectory];

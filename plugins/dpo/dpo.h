@@ -42,12 +42,11 @@ typedef struct {
 typedef struct {
   guint n_trajectories;
   char *fingerprint;
-  float **references;    /* per trajectory: logits of its decisions with a choice; NULL: not scored yet */
-  FILE *references_file; /* their copy on disk; NULL: none, or not yet opened */
-  char *references_path;
-  GArray *units;                       /* DpoUnit, of the present pass in its order */
-  guint n_empty;                       /* trajectories without a choice */
-  guint n_single;                      /* decisions with one candidate */
+  float **references; /* per trajectory: logits of its decisions with a choice; NULL: not scored yet */
+  CwCache *cache;     /* their copy on disk; NULL: none, or not yet opened */
+  GArray *units;      /* DpoUnit, of the present pass in its order */
+  guint n_empty;      /* trajectories without a choice */
+  guint n_single;     /* decisions with one candidate */
   guint n_goals, n_goals_without_pair; /* by trajectory */
 } DpoData;
 
@@ -76,13 +75,9 @@ void dpo_session_clear(DpoSession *session);
 const float *dpo_data_reference(DpoData *data, CwUpdate *update, guint trajectory, guint64 budget,
                                 GError **error);
 
-/* Opens the file of the reference's logits and takes what is in it; a later process
- * takes what this one has kept. Without effect when the backend of the reference
- * does not show its weights. */
+/* Opens the cache of the reference's logits and takes what is in it; a later process takes what this one has
+ * kept. Without effect when the backend of the reference does not show its weights. */
 gboolean dpo_references_open(DpoData *data, CwUpdate *update, GError **error);
-/* Adds data->references[trajectory], `n_logits` numbers, to it. */
-gboolean dpo_references_keep(DpoData *data, guint trajectory, guint n_logits, GError **error);
-void dpo_references_close(DpoData *data);
 
 /* What a unit costs in tokens. */
 guint64 dpo_data_tokens(CwUpdate *update, const DpoUnit *unit, const DpoOptions *options);

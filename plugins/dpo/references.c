@@ -1,25 +1,8 @@
-/* The reference's logits on disk: a file in the stage's scratch directory, whose name
- * is a hash of the reference's weights and of all decisions, so that a file of
- * another reference or of other trajectories is never taken for this one's. It
- * grows by a record per trajectory: number, count of logits, CRC32C, logits. What
- * is behind the last whole record, after a kill, is cut off. Only this machine
- * reads it again, so numbers are as it has them. */
+/* The reference's logits on disk: a cache in the stage's scratch directory, whose name is a hash of the
+ * reference's weights and of all decisions, so that a file of another reference or of other trajectories is
+ * never taken for this one's. */
 #include "plugins/dpo/dpo.h"
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
-typedef struct {
-  guint32 trajectory, n_logits, checksum;
-} Record;
-
-static guint32 checksum_of(const Record *record, const float *logits)
-{
-  guint32 numbers[] = {record->trajectory, record->n_logits};
-
-  return cw_crc32c(cw_crc32c(0, numbers, sizeof numbers), logits, record->n_logits * sizeof *logits);
-}
 
 static void add_text(GChecksum *checksum, const char *text)
 {
@@ -64,75 +47,33 @@ static guint count_logits(CwUpdate *update, guint trajectory)
   return n;
 }
 
-/* Reads one whole record; FALSE at the end or where one is not whole. */
-static gboolean read_record(DpoData *data, CwUpdate *update, FILE *file)
-{
-  g_autofree float *logits = NULL;
-  Record record;
+typedef struct {
+  DpoData *data;
+  CwUpdate *update;
+} Reading;
 
-  if (fread(&record, sizeof record, 1, file) != 1 || record.trajectory >= data->n_trajectories ||
-      record.n_logits != count_logits(update, record.trajectory))
+static gboolean take_row(guint32 trajectory, const float *logits, guint32 n_logits, gpointer user_data)
+{
+  const Reading *reading = user_data;
+  DpoData *data = reading->data;
+  if (trajectory >= data->n_trajectories || n_logits != count_logits(reading->update, trajectory))
     return FALSE;
-  logits = g_new(float, record.n_logits);
-  if (fread(logits, sizeof *logits, record.n_logits, file) != record.n_logits ||
-      checksum_of(&record, logits) != record.checksum)
-    return FALSE;
-  g_free(data->references[record.trajectory]);
-  data->references[record.trajectory] = g_steal_pointer(&logits);
+  g_free(data->references[trajectory]);
+  data->references[trajectory] = g_memdup2(logits, n_logits * sizeof *logits);
   return TRUE;
-}
-
-static gboolean fail(const DpoData *data, const char *doing, GError **error)
-{
-  g_set_error(error, CW_ALGORITHM_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot %s the reference's logits: %s",
-              data->references_path, doing, g_strerror(errno));
-  return FALSE;
 }
 
 gboolean dpo_references_open(DpoData *data, CwUpdate *update, GError **error)
 {
-  g_autofree char *key = key_of(update), *name = NULL;
-  const char *scratch;
-  long whole = 0;
-
+  g_autofree char *key = key_of(update);
   if (!key)
     return TRUE;
-  scratch = cw_update_scratch(update, error);
+  const char *scratch = cw_update_scratch(update, error);
   if (!scratch)
     return FALSE;
-  name = g_strdup_printf("references-%.32s.bin", key);
-  data->references_path = g_build_filename(scratch, name, NULL);
-  data->references_file = fopen(data->references_path, "a+be");
-  if (!data->references_file || fseek(data->references_file, 0, SEEK_SET) != 0)
-    return fail(data, "open", error);
-  while (read_record(data, update, data->references_file))
-    whole = ftell(data->references_file);
-  if (whole < 0 || ftruncate(fileno(data->references_file), whole) != 0 ||
-      fseek(data->references_file, 0, SEEK_END) != 0)
-    return fail(data, "continue", error);
-  return TRUE;
-}
-
-gboolean dpo_references_keep(DpoData *data, guint trajectory, guint n_logits, GError **error)
-{
-  const float *logits = data->references[trajectory];
-  Record record = {trajectory, n_logits, 0};
-
-  if (!data->references_file)
-    return TRUE;
-  record.checksum = checksum_of(&record, logits);
-  if (fwrite(&record, sizeof record, 1, data->references_file) == 1 &&
-      fwrite(logits, sizeof *logits, n_logits, data->references_file) == n_logits &&
-      fflush(data->references_file) == 0)
-    return TRUE;
-  return fail(data, "write", error);
-}
-
-void dpo_references_close(DpoData *data)
-{
-  if (data->references_file)
-    fclose(data->references_file);
-  g_free(data->references_path);
-  data->references_file = NULL;
-  data->references_path = NULL;
+  g_autofree char *name = g_strdup_printf("references-%.32s.bin", key);
+  g_autofree char *path = g_build_filename(scratch, name, NULL);
+  Reading reading = {data, update};
+  data->cache = cw_cache_open(path, take_row, &reading, error);
+  return data->cache != NULL;
 }

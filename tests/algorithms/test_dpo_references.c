@@ -1,5 +1,5 @@
 /* The reference's log-probabilities: computed once, kept on disk, and believed only where they belong. */
-#include "core/base/checkpoint.h"
+#include "core/base/durable.h"
 #include "tests/algorithms/dpo_sessions.h"
 
 static void visit_table(gpointer policy, CwTensorVisitor visitor, gpointer user_data)

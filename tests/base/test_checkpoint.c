@@ -1,4 +1,6 @@
 /* Checkpoints: whole or not there, whatever happens to the process or the files. */
+#include "core/base/checkpoint.h"
+#include "core/sdk/crc32c.h"
 #include "tests/scratch.h"
 #include <cartwright/error.h>
 #include <glib/gstdio.h>
@@ -212,6 +214,18 @@ static void test_latest_of_nothing_is_no_error(void **state)
   assert_null(error);
 }
 
+static void test_what_is_neither_file_nor_folder_is_refused(void **state)
+{
+  g_autofree char *partial = cw_checkpoint_begin(*state, "step-1", NULL);
+  g_autofree char *link_path = g_build_filename(partial, "link", NULL);
+  GError *error = NULL;
+  assert_int_equal(symlink("/dev/zero", link_path), 0);
+  assert_false(cw_checkpoint_commit(*state, "step-1", NULL, &error));
+  assert_message(
+      error, *state,
+      "DIR/.step-1.partial/link: expected a file or a folder in a checkpoint, found something else");
+}
+
 static void test_prune_keeps_the_newest_whole_ones_and_sweeps_leftovers(void **state)
 {
   g_autofree char *leftover = cw_checkpoint_begin(*state, "step-5", NULL);
@@ -256,46 +270,6 @@ static void test_a_process_killed_at_any_moment_leaves_a_whole_checkpoint(void *
   }
 }
 
-static void test_a_file_is_written_whole_or_not_at_all(void **state)
-{
-  g_autofree char *path = in(state, "file");
-  g_autofree char *missing = in(state, "missing/file");
-  g_autofree char *content = NULL;
-  GError *error = NULL;
-  assert_true(cw_write_file(path, "a\0b", 3, NULL));
-  assert_true(cw_write_file(path, "second", 6, NULL));
-  assert_true(g_file_get_contents(path, &content, NULL, NULL));
-  assert_string_equal(content, "second");
-  assert_false(exists(state, "file.partial"));
-  assert_false(cw_write_file(missing, "x", 1, &error));
-  assert_true(g_error_matches(error, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT));
-  assert_message(error, *state,
-                 "DIR/missing/file.partial: cannot open for writing: No such file or directory");
-}
-
-static void test_trees_are_copied_and_removed_without_following_links(void **state)
-{
-  g_autofree char *from = in(state, "step-1");
-  g_autofree char *to = in(state, "copy");
-  g_autofree char *link_path = in(state, "step-1/link");
-  g_autofree char *copied = in(state, "copy/policy/weights");
-  g_autofree char *content = NULL;
-  GError *error = NULL;
-  make_checkpoint(state, "step-1", "hello");
-  write_text(state, "precious", "stay");
-  assert_int_equal(symlink("../precious", link_path), 0);
-  assert_true(cw_copy_tree(from, to, NULL));
-  assert_true(g_file_get_contents(copied, &content, NULL, NULL));
-  assert_string_equal(content, "123456789");
-  assert_false(exists(state, "copy/link"));
-  assert_true(cw_remove_tree(from, NULL));
-  assert_false(exists(state, "step-1"));
-  assert_true(exists(state, "precious"));
-  assert_true(cw_remove_tree(from, NULL)); /* nothing to remove */
-  assert_false(cw_copy_tree(from, to, &error));
-  assert_message(error, *state, "DIR/step-1: cannot examine: No such file or directory");
-}
-
 #define in_scratch(test) cmocka_unit_test_setup_teardown(test, make_scratch, remove_scratch)
 
 int main(void)
@@ -311,10 +285,9 @@ int main(void)
       in_scratch(test_a_damaged_manifest_is_reported),
       in_scratch(test_latest_is_by_number_and_skips_broken_ones_with_a_warning),
       in_scratch(test_latest_of_nothing_is_no_error),
+      in_scratch(test_what_is_neither_file_nor_folder_is_refused),
       in_scratch(test_prune_keeps_the_newest_whole_ones_and_sweeps_leftovers),
       in_scratch(test_a_process_killed_at_any_moment_leaves_a_whole_checkpoint),
-      in_scratch(test_a_file_is_written_whole_or_not_at_all),
-      in_scratch(test_trees_are_copied_and_removed_without_following_links),
   };
   int failed;
 

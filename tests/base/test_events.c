@@ -1,8 +1,8 @@
 /* Event files: what is written is read back by a reader that knows nothing of the writer: framing, checksums,
  * and the messages field by field. */
-#include "core/base/checkpoint.h"
 #include "core/base/events.h"
 #include "core/base/metrics.h"
+#include "core/sdk/crc32c.h"
 #include "tests/scratch.h"
 #include <math.h>
 #include <string.h>

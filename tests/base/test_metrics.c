@@ -99,8 +99,27 @@ static void test_strings_are_escaped_and_made_valid(void **state)
   g_autoptr(GString) json = g_string_new(NULL);
 
   (void)state;
-  cw_json_append_string(json, "a\"b\\c\n\t\r\x01 Zo\xc3\xab \xff.");
+  cw_json_string(json, NULL, "a\"b\\c\n\t\r\x01 Zo\xc3\xab \xff.");
   assert_string_equal(json->str, "\"a\\\"b\\\\c\\n\\t\\r\\u0001 Zo\xc3\xab \xef\xbf\xbd.\"");
+}
+
+static void test_the_writer_puts_the_commas(void **state)
+{
+  static const char *const facts[] = {"a", "1", "b", "2", NULL};
+  g_autoptr(GString) json = g_string_new("{");
+  (void)state;
+  cw_json_integer(json, "n", -1);
+  cw_json_begin(json, "list", '[');
+  cw_json_double(json, NULL, NAN);
+  cw_json_boolean(json, NULL, TRUE);
+  cw_json_begin(json, NULL, '{');
+  cw_json_end(json, '}');
+  cw_json_end(json, ']');
+  g_string_append(json, ",\n ");
+  cw_json_facts(json, "facts", facts);
+  cw_json_end(json, '}');
+  assert_string_equal(json->str,
+                      "{\"n\": -1, \"list\": [null, true, {}],\n \"facts\": {\"a\": \"1\", \"b\": \"2\"}}");
 }
 
 static void add_record(CwMetrics *metrics, gint64 update, double loss)
@@ -110,6 +129,13 @@ static void add_record(CwMetrics *metrics, gint64 update, double loss)
   cw_metrics_string(metrics, "algorithm", "bc");
   cw_metrics_number(metrics, "bc/loss", loss);
   assert_true(cw_metrics_end(metrics, NULL));
+}
+
+static guint64 synced(CwMetrics *metrics)
+{
+  guint64 offset = 0;
+  assert_true(cw_metrics_sync(metrics, &offset, NULL));
+  return offset;
 }
 
 static void assert_content(const char *path, const char *expected)
@@ -129,7 +155,7 @@ static void test_records_keep_the_order_of_their_keys(void **state)
   add_record(metrics, 0, 0.5);
   assert_content(path, RECORD_0); /* flushed at once */
   add_record(metrics, 1, 1);
-  assert_int_equal(cw_metrics_offset(metrics), strlen(RECORD_0 RECORD_1));
+  assert_int_equal(synced(metrics), strlen(RECORD_0 RECORD_1));
   cw_metrics_close(metrics);
   assert_content(path, RECORD_0 RECORD_1);
 }
@@ -160,9 +186,8 @@ static void test_a_continued_file_has_the_bytes_of_one_never_stopped(void **stat
 {
   g_autofree char *path = g_build_filename(*state, "metrics.jsonl", NULL);
   CwMetrics *metrics = cw_metrics_open(path, 0, NULL);
-  guint64 offset;
   add_record(metrics, 0, 0.5);
-  offset = cw_metrics_offset(metrics);
+  guint64 offset = synced(metrics);
   add_record(metrics, 7, 7); /* after the checkpoint: to be forgotten */
   cw_metrics_close(metrics);
   assert_true(
@@ -172,7 +197,7 @@ static void test_a_continued_file_has_the_bytes_of_one_never_stopped(void **stat
   assert_non_null(metrics);
   assert_content(path, RECORD_0);
   add_record(metrics, 1, 1);
-  assert_int_equal(cw_metrics_offset(metrics), strlen(RECORD_0 RECORD_1));
+  assert_int_equal(synced(metrics), strlen(RECORD_0 RECORD_1));
   cw_metrics_close(metrics);
   assert_content(path, RECORD_0 RECORD_1);
 }
@@ -229,6 +254,7 @@ int main(void)
       cmocka_unit_test(test_floats_are_written_with_the_digits_a_float_needs),
       cmocka_unit_test(test_every_number_reads_back_as_itself),
       cmocka_unit_test(test_strings_are_escaped_and_made_valid),
+      cmocka_unit_test(test_the_writer_puts_the_commas),
       cmocka_unit_test_setup_teardown(test_records_keep_the_order_of_their_keys, make_scratch,
                                       remove_scratch),
       cmocka_unit_test_setup_teardown(test_a_record_begun_anew_forgets_the_unfinished_one, make_scratch,

@@ -1,5 +1,5 @@
 /* Behaviour cloning with the plugin "linear": it learns, and a stopped stage goes on bit by bit. */
-#include "core/base/checkpoint.h"
+#include "core/base/durable.h"
 #include "tests/bc/stage.h"
 #include "tests/bc/table.h"
 #include <math.h>

@@ -148,7 +148,7 @@ run 0 generate run --agent policy --episodes 5 --out policy.jsonl --quiet
 same "5" "$status$(grep -c '"agent": *"policy"' policy.jsonl)" "generate with the policy of a run"
 fails 2 "cartwright: error: --agent: no agent 'expert'; there are random, policy, best, worst, broken" \
   "generate with an agent that is not there" generate toy.yaml --out x.jsonl --quiet
-fails 1 "cartwright: error: nowhere/x.jsonl.partial: cannot open for writing: No such file or directory" \
+fails 1 "cartwright: error: nowhere/.x.jsonl.partial: cannot open for writing: No such file or directory" \
   "generate into a folder that is not there" generate toy.yaml --agent best --out nowhere/x.jsonl --quiet
 fails 2 "cartwright: error: environment 'toy_environment': no split 'tset'; it has: train, dev, test, all" \
   "generate from a split that is not there" generate toy.yaml --agent best --split tset --out x.jsonl --quiet

@@ -1,6 +1,7 @@
 /* Curves: what is gathered from a run's records, the files written, and the cure when gnuplot is missing. */
 #include "lab/curves/curve_data.h"
 #include "lab/curves/curves.h"
+#include "lab/curves/gnuplot.h"
 #include "tests/scratch.h"
 #include <cartwright/error.h>
 #include <math.h>
@@ -136,7 +137,7 @@ static void test_malformed_records_are_reported_with_their_line(void **state)
 static void test_the_data_file_holds_every_line(void **state)
 {
   g_autofree char *data = NULL;
-  g_autofree char *script = NULL;
+  g_autofree char *script = NULL, *panels = NULL;
   write_text(state, "metrics.jsonl", two_stages);
   cw_curves_draw(*state, NULL); /* with or without gnuplot */
   data = read_text(state, "curves.dat");
@@ -148,7 +149,9 @@ static void test_the_data_file_holds_every_line(void **state)
             "# dpo loss: x, value, low, high, smoothed\n 3.0 0.7 NaN NaN 0.7\n\n\n"
             "# bc accuracy: x, value, low, high, smoothed\n 1.0 0.5 NaN NaN 0.5\n\n\n");
   script = read_text(state, "curves.gnuplot");
-  assert_non_null(strstr(script, "title 'bc, held out'"));
+  assert_string_equal(script, cw_gnuplot_run); /* the same for every run */
+  panels = read_text(state, "curves.panels");
+  assert_non_null(strstr(panels, "line\t3\t3.0\t1.0\tpoints\tbc, held out\n"));
 }
 
 static void test_long_lines_are_thinned_and_smoothed(void **state)
@@ -186,6 +189,7 @@ static void test_gnuplot_draws_png_and_svg_whatever_the_names(void **state)
   svg = read_text(state, "curves.svg");
   assert_non_null(strstr(svg, "</svg>"));
   assert_non_null(strstr(svg, "o'clock_1"));
+  assert_non_null(strstr(svg, "it's_a 'name'"));
 }
 
 static void test_without_gnuplot_the_script_is_there_and_the_message_tells_the_cure(void **state)

@@ -1,6 +1,6 @@
 /* Reports over run directories written by hand: what is pooled, what is refused, the tables to the byte,
  * costs of a resumed run, the mean curves. */
-#include "core/base/files.h"
+#include "core/base/durable.h"
 #include "lab/report/report.h"
 #include "tests/scratch.h"
 #include <cartwright/error.h>
@@ -325,11 +325,10 @@ static void test_torn_timings_are_noted(void **state)
 static char *curve_of(void **state, CwReportAxis axis)
 {
   CwRunsReport *report = report_of(state, "a-1 a-2", NULL, NULL);
-  GString *data = g_string_new(NULL);
-  g_autofree char *script = cw_report_curves(report, axis, data);
-  assert_non_null(script);
+  g_autoptr(CwFigure) figure = cw_report_curves(report, axis);
+  assert_non_null(figure);
   cw_report_free(report);
-  return g_string_free(data, FALSE);
+  return g_strdup(figure->data->str);
 }
 
 /* Seed 2 is worse by 10 and ends after two updates. */

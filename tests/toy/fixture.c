@@ -1,6 +1,6 @@
 /* Opens an experiment of the toy plugin from a YAML file in a fresh folder. */
 #include "tests/toy/fixture.h"
-#include "core/base/checkpoint.h"
+#include "core/base/durable.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -228,7 +228,7 @@ for episode in 1 10 35 60 $((resets - 6)); do
   run 130 run search.yaml --out search --overwrite --quiet --set environment.interrupt_at=$episode
   [ -z "$status" ] || ok 1 "interrupt in episode $episode: $status"
   # What was done is not done again: were it, this interrupt would come before the end.
-  [ "$episode" -lt 35 ] || same "" "$(test -s search/trajectories/perfect.jsonl.progress || echo lost)" \
+  [ "$episode" -lt 35 ] || same "" "$(test -s search/trajectories/.perfect.jsonl.progress || echo lost)" \
     "an interrupt in episode $episode keeps what was found"
   run 0 run search.yaml --out search --resume --quiet
   same_files search "search resumed after an interrupt in episode $episode"

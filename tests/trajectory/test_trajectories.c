@@ -1,5 +1,5 @@
 /* Trajectories: building, their lines of JSON, and every kind of malformed file. */
-#include "core/trajectory/trajectories.h"
+#include "core/trajectory/journal.h"
 #include "tests/scratch.h"
 #include <math.h>
 
@@ -112,15 +112,15 @@ static GPtrArray *new_list(void)
 static void test_a_written_file_reads_back_and_shares_its_strings(void **state)
 {
   g_autofree char *path = g_build_filename(*state, "t.jsonl", NULL);
-  g_autofree char *partial = g_strconcat(path, ".partial", NULL);
+  g_autofree char *partial = g_build_filename(*state, ".t.jsonl.partial", NULL);
   g_autofree char *content = NULL;
-  CwTrajectoryWriter *writer = cw_trajectory_writer_new(path, NULL);
+  CwJournal *writer = cw_journal_open(path, NULL, FALSE, NULL);
   CwTrajectory *trajectory = make_example(), *first, *second;
   GPtrArray *list = new_list();
-  assert_true(cw_trajectory_writer_add(writer, trajectory, NULL));
-  assert_true(cw_trajectory_writer_add(writer, trajectory, NULL));
+  assert_true(cw_journal_add(writer, 0, trajectory, NULL));
+  assert_true(cw_journal_add(writer, 0, trajectory, NULL));
   assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
-  assert_true(cw_trajectory_writer_commit(writer, NULL));
+  assert_true(cw_journal_commit(writer, NULL));
   cw_trajectory_free(trajectory);
   assert_false(g_file_test(partial, G_FILE_TEST_EXISTS));
   assert_true(g_file_get_contents(path, &content, NULL, NULL));
@@ -139,11 +139,11 @@ static void test_a_written_file_reads_back_and_shares_its_strings(void **state)
 static void test_a_discarded_writer_leaves_the_old_file(void **state)
 {
   g_autofree char *path = write_lines(state, "old\n", -1);
-  g_autofree char *partial = g_strconcat(path, ".partial", NULL);
+  g_autofree char *partial = g_build_filename(*state, ".t.jsonl.partial", NULL);
   g_autofree char *content = NULL;
-  CwTrajectoryWriter *writer = cw_trajectory_writer_new(path, NULL);
-  cw_trajectory_writer_discard(writer);
-  cw_trajectory_writer_discard(NULL);
+  CwJournal *writer = cw_journal_open(path, NULL, FALSE, NULL);
+  cw_journal_discard(writer);
+  cw_journal_discard(NULL);
   assert_false(g_file_test(partial, G_FILE_TEST_EXISTS));
   assert_true(g_file_get_contents(path, &content, NULL, NULL));
   assert_string_equal(content, "old\n");
@@ -321,8 +321,8 @@ static void test_a_missing_file_and_a_directory_are_reported(void **state)
   assert_message(error, *state, "DIR/none.jsonl: cannot open the trajectories: No such file or directory");
   assert_false(cw_trajectories_read(*state, list, &error));
   assert_message(error, *state, "DIR: cannot read: Is a directory");
-  assert_null(cw_trajectory_writer_new("/dev/null/t.jsonl", &error));
-  assert_string_equal(error->message, "/dev/null/t.jsonl.partial: cannot open for writing: Not a directory");
+  assert_null(cw_journal_open("/dev/null/t.jsonl", NULL, FALSE, &error));
+  assert_string_equal(error->message, "/dev/null/.t.jsonl.partial: cannot open for writing: Not a directory");
   g_clear_error(&error);
   g_ptr_array_free(list, TRUE);
 }

@@ -3,6 +3,7 @@
 #define CARTWRIGHT_CARTWRIGHT_H
 
 #include <cartwright/algorithm.h>
+#include <cartwright/cache.h>
 #include <cartwright/checksum.h>
 #include <cartwright/conversion.h>
 #include <cartwright/environment.h>
