@@ -83,12 +83,10 @@ void cw_eta_update(CwEta *eta, guint64 done, guint64 total, const char *text)
   present->end = g_get_monotonic_time();
   gboolean complete = FALSE;
   double left = cw_eta_left(eta, present->end, &complete);
-  char *duration = cw_format_duration(left);
-  char *whole = g_strdup_printf("run ETA %s%s%s%s", complete ? "" : ">", duration, text && *text ? ", " : "",
-                                text ? text : "");
+  g_autofree char *duration = cw_format_duration(left);
+  g_autofree char *whole = g_strdup_printf("run ETA %s%s%s%s", complete ? "" : ">", duration,
+                                           text && *text ? ", " : "", text ? text : "");
   cw_progress_update(eta->progress, done, total, whole);
-  g_free(whole);
-  g_free(duration);
 }
 
 void cw_eta_end(CwEta *eta)

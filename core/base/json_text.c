@@ -43,63 +43,39 @@ static gboolean try_precision(double value, gboolean single, guint precision, De
   return reads_back(*decimal, value, single);
 }
 
-static char *format(char *buffer, double value, gboolean single)
+/* The shortest digits of `value`, finite and positive, without zeroes at the end, as text; returns the power
+ * of ten of the first. A normal number keeps DIG decimal digits, so fewer need not be tried one by one. */
+static int find_digits(char digits[24], double value, gboolean single)
 {
-  char digits[24];
-  guint n_digits, precision, most = single ? 9 : 17;
-  char *out = buffer;
+  gboolean normal = value >= (single ? (double)FLT_MIN : DBL_MIN);
+  guint precision = !normal ? 1 : single ? FLT_DIG : DBL_DIG, most = single ? 9 : 17;
   Decimal decimal;
-  int exponent; /* of the first digit */
-
-  if (isnan(value))
-    return strcpy(buffer, "nan");
-  if (isinf(value))
-    return strcpy(buffer, value < 0 ? "-inf" : "inf");
-  if (signbit(value))
-    *out++ = '-';
-  value = fabs(value);
-  if (value == 0) {
-    strcpy(out, "0.0");
-    return buffer;
-  }
-  /* A normal number keeps DIG decimal digits, so fewer need not be tried one by one. */
-  if (value < (single ? (double)FLT_MIN : DBL_MIN))
-    precision = 1;
-  else
-    precision = single ? FLT_DIG : DBL_DIG;
   while (!try_precision(value, single, precision, &decimal) && precision < most)
     precision++;
-  g_snprintf(digits, sizeof digits, "%" G_GUINT64_FORMAT, decimal.digits);
-  n_digits = (guint)strlen(digits);
-  exponent = decimal.exponent + (int)n_digits - 1;
+  int n_digits = g_snprintf(digits, 24, "%" G_GUINT64_FORMAT, decimal.digits);
+  int exponent = decimal.exponent + n_digits - 1;
   while (n_digits > 1 && digits[n_digits - 1] == '0')
-    n_digits--;
+    digits[--n_digits] = '\0';
+  return exponent;
+}
 
-  if (exponent < -4 || exponent >= 16) {
-    *out++ = digits[0];
-    if (n_digits > 1) {
-      *out++ = '.';
-      memcpy(out, digits + 1, n_digits - 1);
-      out += n_digits - 1;
-    }
-    g_snprintf(out, 8, "e%c%02d", exponent < 0 ? '-' : '+', abs(exponent));
-    return buffer;
-  }
-  if (exponent < 0) {
-    *out++ = '0';
-    *out++ = '.';
-    for (int i = -1; i > exponent; i--)
-      *out++ = '0';
-    memcpy(out, digits, n_digits);
-    out += n_digits;
-  } else {
-    for (guint i = 0; i < MAX(n_digits, (guint)exponent + 2); i++) {
-      if (i == (guint)exponent + 1)
-        *out++ = '.';
-      *out++ = i < n_digits ? digits[i] : '0';
-    }
-  }
-  *out = '\0';
+/* Python's repr: digits with a point from 1e-4 to below 1e16, else with an exponent. */
+static char *format(char *buffer, double value, gboolean single)
+{
+  if (!isfinite(value))
+    return strcpy(buffer, isnan(value) ? "nan" : value < 0 ? "-inf" : "inf");
+  char digits[24] = "0";
+  int exponent = value == 0 ? 0 : find_digits(digits, fabs(value), single), n_digits = (int)strlen(digits);
+  const char *sign = signbit(value) ? "-" : "";
+  if (exponent < -4 || exponent >= 16)
+    g_snprintf(buffer, 32, "%s%c%s%se%c%02d", sign, digits[0], n_digits > 1 ? "." : "", digits + 1,
+               exponent < 0 ? '-' : '+', abs(exponent));
+  else if (exponent < 0)
+    g_snprintf(buffer, 32, "%s0.%.*s%s", sign, -1 - exponent, "000", digits);
+  else if (n_digits > exponent + 1)
+    g_snprintf(buffer, 32, "%s%.*s.%s", sign, exponent + 1, digits, digits + exponent + 1);
+  else
+    g_snprintf(buffer, 32, "%s%s%.*s.0", sign, digits, exponent + 1 - n_digits, "0000000000000000");
   return buffer;
 }
 

@@ -73,7 +73,7 @@ static void cut_to_terminal(GString *line, int fd)
 
 static void show(CwProgress *progress)
 {
-  GString *line = g_string_new(progress->label);
+  g_autoptr(GString) line = g_string_new(progress->label);
   double elapsed = (double)(progress->clock() - progress->started) / G_USEC_PER_SEC;
   guint64 done = progress->done, total = progress->total;
   g_autofree char *elapsed_text = cw_format_duration(elapsed);
@@ -98,7 +98,6 @@ static void show(CwProgress *progress)
     fprintf(progress->stream, "%s\n", line->str);
   }
   fflush(progress->stream);
-  g_string_free(line, TRUE);
   progress->shown_at = progress->clock();
   progress->any_shown = TRUE;
   progress->owed = FALSE;

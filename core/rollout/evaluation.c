@@ -37,9 +37,8 @@ static void add_part(CwEvaluation *evaluation, const CwNamedValue *part)
   g_array_append_val(evaluation->part_sums, part->value);
 }
 
-static gboolean episode_finished(CwEpisode *episode, gpointer user_data, GError **error)
+static gboolean episode_finished(CwEpisode *episode, gpointer user_data, GError **error G_GNUC_UNUSED)
 {
-  (void)error;
   Evaluating *evaluating = user_data;
   CwEvaluation *evaluation = evaluating->evaluation;
   guint i = evaluation->n++;

@@ -233,48 +233,53 @@ static gboolean finish(Generating *generating, const char *agent, const char *pa
   return FALSE;
 }
 
+/* The number of goals of the split, at least one; 0 with error. */
+static guint32 count_goals(CwEnvironment *environment, const char *split, GError **error)
+{
+  gint64 n_goals = cw_environment_n_goals(environment, split, error);
+  if (n_goals > 0 && n_goals <= G_MAXUINT32)
+    return (guint32)n_goals;
+  if (n_goals >= 0)
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+                n_goals == 0 ? "cannot generate: split '%s' has no goals"
+                             : "cannot generate: split '%s' is too large",
+                split);
+  return 0;
+}
+
 gboolean cw_generate(CwRollout *rollout, const CwAgent *agent, const CwGenerateRequest *request,
                      const char *path, CwGenerateCounts *counts, CwWorkProgress progress, gpointer user_data,
                      GError **error)
 {
   cw_generate_counts_clear(counts);
   CwEnvironment *environment = cw_rollout_environment(rollout);
-  gint64 n_goals = cw_environment_n_goals(environment, request->split, error);
-  if (n_goals < 0)
+  guint32 n_goals = count_goals(environment, request->split, error);
+  if (n_goals == 0)
     return FALSE;
-  if (n_goals == 0 || n_goals > G_MAXUINT32) {
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-                n_goals == 0 ? "cannot generate: split '%s' has no goals"
-                             : "cannot generate: split '%s' is too large",
-                request->split);
-    return FALSE;
-  }
+  g_autoptr(GKeyFile) state = g_key_file_new();
+  g_autoptr(GPtrArray) rejected = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
+  g_autoptr(GHashTable) seen =
+      request->n_perfect > 0 ? g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL) : NULL;
   Generating generating = {.request = request,
                            .group_size = MAX(request->per_goal, 1),
                            .selects = request->successful_only || request->n_perfect > 0,
                            .counts = counts,
+                           .state = state,
+                           .seen = seen,
+                           .rejected = rejected,
                            .progress = progress,
                            .user_data = user_data};
-  if (request->prune_loops && !(generating.session = cw_session_new(environment, error)))
-    return FALSE;
-  generating.journal = cw_journal_open(path, request->rejected_path, request->resumable, error);
-  if (!generating.journal) {
-    cw_session_free(generating.session);
-    return FALSE;
+  gboolean good =
+      (!request->prune_loops || (generating.session = cw_session_new(environment, error))) &&
+      (generating.journal = cw_journal_open(path, request->rejected_path, request->resumable, error));
+  if (good) {
+    GError *problem = NULL;
+    generating.random = cw_random_new(request->seed, request->purpose, 0, 0);
+    if (take_up(&generating, &problem))
+      roll_out(&generating, rollout, agent, n_goals, &problem);
+    good = finish(&generating, agent->name, path, problem, error);
+    cw_random_free(generating.random);
   }
-  GError *problem = NULL;
-  generating.state = g_key_file_new();
-  generating.random = cw_random_new(request->seed, request->purpose, 0, 0);
-  generating.rejected = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
-  if (request->n_perfect > 0)
-    generating.seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-  if (take_up(&generating, &problem))
-    roll_out(&generating, rollout, agent, (guint64)n_goals, &problem);
-  gboolean good = finish(&generating, agent->name, path, problem, error);
-  g_key_file_unref(generating.state);
-  cw_random_free(generating.random);
-  g_ptr_array_unref(generating.rejected);
-  g_clear_pointer(&generating.seen, g_hash_table_unref);
   cw_session_free(generating.session);
   return good;
 }

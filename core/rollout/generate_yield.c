@@ -84,7 +84,7 @@ void cw_generate_counts_save(const CwGenerateCounts *counts, GKeyFile *state)
 
 gboolean cw_generate_counts_load(CwGenerateCounts *counts, GKeyFile *state, GError **error)
 {
-  GError *problem = NULL;
+  g_autoptr(GError) problem = NULL;
   for (guint i = 0; i < G_N_ELEMENTS(numbers) && !problem; i++)
     *number_at(counts, i) = g_key_file_get_uint64(state, GROUP, numbers[i].name, &problem);
   if (!problem)
@@ -107,7 +107,6 @@ gboolean cw_generate_counts_load(CwGenerateCounts *counts, GKeyFile *state, GErr
     return TRUE;
   g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT, "the state of an unfinished file cannot be read: %s",
               problem->message);
-  g_error_free(problem);
   return FALSE;
 }
 

@@ -244,10 +244,9 @@ gboolean cw_import(CwEnvironment *environment, const CwImportOptions *options, c
   if (importing.journal && !good)
     cw_journal_leave(g_steal_pointer(&importing.journal));
   if (good && counts->n_kept == 0) {
-    char *summary = cw_import_summary(counts);
+    g_autofree char *summary = cw_import_summary(counts);
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_FAILED, "%s: nothing to import: %s", options->sessions,
                 summary);
-    g_free(summary);
     good = FALSE;
   }
   if (good)

@@ -10,7 +10,6 @@
 #include "core/train/stages.h"
 #include "core/trajectory/trajectories.h"
 #include <glib/gstdio.h>
-#include <math.h>
 
 typedef struct {
   CwRun *run;
@@ -27,7 +26,7 @@ typedef struct {
   GPtrArray *episodes;     /* CwTrajectory *: rolled out for the present update */
   CwGoalOrder *goal_order; /* of the train goals; NULL until something is collected */
   guint64 n_wanted;        /* episodes for the present update */
-  GString *news;           /* for the progress line: what the last update and evaluation brought */
+  GString *results;        /* for the progress line: of the last update and the last evaluation */
   double score;            /* of the last evaluation; negative: none yet */
   const char
       *doing; /* what fails if something fails now, for messages: "update", "evaluation after update" */
@@ -48,68 +47,73 @@ static double seconds_since(gint64 start)
   return (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC;
 }
 
+/* The saved_counters as keys of group "stage". */
+static const struct {
+  const char *name;
+  gsize offset;
+} saved_counters[] = {
+    {"updates", offsetof(Training, n_updates)},
+    {"episodes", offsetof(Training, n_episodes)},
+    {"groups", offsetof(Training, n_groups)},
+};
+
+static guint64 *counter_at(Training *training, guint i)
+{
+  return (guint64 *)(gpointer)((char *)training + saved_counters[i].offset);
+}
+
 static gboolean save(Training *training, GError **error)
 {
-  GKeyFile *state = g_key_file_new();
-  g_key_file_set_uint64(state, "stage", "updates", training->n_updates);
-  g_key_file_set_uint64(state, "stage", "episodes", training->n_episodes);
-  g_key_file_set_uint64(state, "stage", "groups", training->n_groups);
+  g_autoptr(GKeyFile) state = g_key_file_new();
+  g_autofree char *random = cw_random_save(training->random);
+  for (guint i = 0; i < G_N_ELEMENTS(saved_counters); i++)
+    g_key_file_set_uint64(state, "stage", saved_counters[i].name, *counter_at(training, i));
   g_key_file_set_boolean(state, "stage", "done", training->done);
   g_key_file_set_boolean(state, "stage", "evaluation_pending", training->evaluation_pending);
   cw_refresh_save(training->refresh, state);
-  char *random = cw_random_save(training->random);
   g_key_file_set_string(state, "stage", "random", random);
-  g_free(random);
-  gboolean good =
-      cw_algorithm_save(training->algorithm, state, error) &&
-      cw_resume_point_save(training->run, training->index, TRUE, state, training->reference, error);
-  g_key_file_unref(state);
-  return good;
+  return cw_algorithm_save(training->algorithm, state, error) &&
+         cw_resume_point_save(training->run, training->index, TRUE, state, training->reference, error);
 }
 
-static gboolean load(Training *training, const CwResumePoint *resume_point, GError **error)
+static gboolean read_state(Training *training, GKeyFile *state, GError **error)
 {
-  GKeyFile *state = resume_point->state;
   GError *problem = NULL;
-  training->n_updates = g_key_file_get_uint64(state, "stage", "updates", &problem);
-  if (!problem)
-    training->n_episodes = g_key_file_get_uint64(state, "stage", "episodes", &problem);
-  if (!problem)
-    training->n_groups = g_key_file_get_uint64(state, "stage", "groups", &problem);
+  for (guint i = 0; i < G_N_ELEMENTS(saved_counters) && !problem; i++)
+    *counter_at(training, i) = g_key_file_get_uint64(state, "stage", saved_counters[i].name, &problem);
   if (!problem)
     training->done = g_key_file_get_boolean(state, "stage", "done", &problem);
   if (!problem)
     training->evaluation_pending = g_key_file_get_boolean(state, "stage", "evaluation_pending", &problem);
-  char *random = problem ? NULL : g_key_file_get_string(state, "stage", "random", &problem);
+  g_autofree char *random = problem ? NULL : g_key_file_get_string(state, "stage", "random", &problem);
   if (!problem && !cw_random_load(training->random, random))
     g_set_error(&problem, CW_RUN_ERROR, CW_ERROR_FORMAT, "'%s' is not the state of a random stream", random);
-  g_free(random);
-  if (!problem)
-    cw_refresh_load(training->refresh, state, &problem);
-  if (problem) {
+  if (!problem && cw_refresh_load(training->refresh, state, &problem))
+    return TRUE;
+  g_propagate_error(error, problem);
+  return FALSE;
+}
+
+static gboolean load(Training *training, const CwResumePoint *resume_point, GError **error)
+{
+  g_autoptr(GError) problem = NULL;
+  if (!read_state(training, resume_point->state, &problem)) {
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT, "%s/state.ini: %s", resume_point->directory,
                 problem->message);
-    g_error_free(problem);
     return FALSE;
   }
-  if (training->reference) {
-    char *directory = g_build_filename(resume_point->directory, "reference", NULL);
-    gboolean good = cw_policy_load(training->reference, directory, error);
-    g_free(directory);
-    if (!good)
-      return FALSE;
-  }
-  return cw_algorithm_load(training->algorithm, state, error);
+  g_autofree char *reference = g_build_filename(resume_point->directory, "reference", NULL);
+  return (!training->reference || cw_policy_load(training->reference, reference, error)) &&
+         cw_algorithm_load(training->algorithm, resume_point->state, error);
 }
 
 static gboolean read_trajectories(Training *training, GError **error)
 {
-  char **paths = cw_refresh_paths(training->refresh);
+  g_auto(GStrv) paths = cw_refresh_paths(training->refresh);
   gboolean good = TRUE;
   g_ptr_array_set_size(training->trajectories, 0);
   for (guint i = 0; paths[i] && good; i++)
     good = cw_trajectories_read(paths[i], training->trajectories, error);
-  g_strfreev(paths);
   return good;
 }
 
@@ -121,7 +125,7 @@ static gboolean open_training(Training *training, const CwResumePoint *resume_po
   training->random = cw_random_new((guint32)run->experiment->seed, "algorithm", training->index, 0);
   training->trajectories = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
   training->episodes = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
-  training->news = g_string_new(NULL);
+  training->results = g_string_new(NULL);
   g_autofree char *folder = g_strdup_printf("scratch/stage-%u", training->index);
   training->scratch = cw_run_path(run, folder);
   training->score = -1;
@@ -152,16 +156,16 @@ static void close_training(Training *training)
   g_clear_pointer(&training->trajectories, g_ptr_array_unref);
   g_clear_pointer(&training->episodes, g_ptr_array_unref);
   cw_goal_order_free(training->goal_order);
-  g_string_free(training->news, TRUE);
+  g_string_free(training->results, TRUE);
   g_free(training->scratch);
 }
 
-/* The progress line: what the last update and the last evaluation brought, and what is being done now (NULL:
+/* The progress line: results of the last update and the last evaluation, and what is being done now (NULL:
  * nothing that takes time). */
 static void report(Training *training, const char *activity)
 {
   guint64 expected = cw_algorithm_expected_updates(training->algorithm);
-  g_autofree char *text = g_strjoin(", ", training->news->str, activity, NULL);
+  g_autofree char *text = g_strjoin(", ", training->results->str, activity, NULL);
   cw_eta_update(training->run->eta, training->n_updates, training->done ? training->n_updates : expected,
                 *text == ',' ? text + 2 : text);
 }
@@ -173,19 +177,39 @@ static void report_episodes(Training *training, const char *activity, guint64 do
   report(training, text);
 }
 
-static void report_evaluation(guint64 done, guint64 total, const char *text, gpointer user_data)
+static void report_evaluation(guint64 done, guint64 total, const char *text G_GNUC_UNUSED, gpointer user_data)
 {
-  (void)text;
   report_episodes(user_data, "evaluating", done, total);
 }
 
-static gboolean episode_collected(CwEpisode *episode, gpointer user_data, GError **error)
+static gboolean episode_collected(CwEpisode *episode, gpointer user_data, GError **error G_GNUC_UNUSED)
 {
-  (void)error;
   Training *training = user_data;
   g_ptr_array_add(training->episodes, g_steal_pointer(&episode->trajectory));
   report_episodes(training, "collecting", training->episodes->len, training->n_wanted);
   return TRUE;
+}
+
+/* The goals of the next groups, in the order of the stage; NULL with error. Free with g_free. */
+static gint64 *next_goals(Training *training, guint n_groups, GError **error)
+{
+  CwRun *run = training->run;
+  gint64 n_goals = cw_environment_n_goals(run->environment, "train", error);
+  if (n_goals < 0)
+    return NULL;
+  if (n_goals == 0 || n_goals > G_MAXUINT32) {
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+                "algorithm '%s' collects episodes, but split 'train' has %" G_GINT64_FORMAT " goals",
+                training->name, n_goals);
+    return NULL;
+  }
+  if (!training->goal_order)
+    training->goal_order =
+        cw_goal_order_new((guint32)run->experiment->seed, training->index, (guint32)n_goals);
+  gint64 *goals = g_new(gint64, n_groups);
+  for (guint i = 0; i < n_groups; i++)
+    goals[i] = cw_goal_order_at(training->goal_order, training->n_groups + i);
+  return goals;
 }
 
 static gboolean collect(Training *training, GError **error)
@@ -199,22 +223,10 @@ static gboolean collect(Training *training, GError **error)
     return TRUE;
   guint group_size = MAX(wanted.group_size, 1);
   guint n_groups = (wanted.n_episodes + group_size - 1) / group_size;
-  gint64 n_goals = cw_environment_n_goals(run->environment, "train", error);
-  if (n_goals < 0)
+  g_autofree gint64 *goals = next_goals(training, n_groups, error);
+  if (!goals)
     return FALSE;
-  if (n_goals == 0 || n_goals > G_MAXUINT32) {
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-                "algorithm '%s' collects episodes, but split 'train' has %" G_GINT64_FORMAT " goals",
-                training->name, n_goals);
-    return FALSE;
-  }
-  if (!training->goal_order)
-    training->goal_order =
-        cw_goal_order_new((guint32)run->experiment->seed, training->index, (guint32)n_goals);
-  gint64 *goals = g_new(gint64, n_groups);
-  for (guint i = 0; i < n_groups; i++)
-    goals[i] = cw_goal_order_at(training->goal_order, training->n_groups + i);
-  char *purpose = g_strdup_printf("collect-%u", training->index);
+  g_autofree char *purpose = g_strdup_printf("collect-%u", training->index);
   CwRolloutPlan plan = {.seed = (guint32)run->experiment->seed,
                         .purpose = purpose,
                         .split = "train",
@@ -226,12 +238,9 @@ static gboolean collect(Training *training, GError **error)
                         .keep_steps = TRUE};
   CwAgent agent = {CW_AGENT_POLICY, "policy", run->policy, CW_SELECT_SAMPLE};
   training->n_wanted = plan.n_episodes;
-  gboolean good = cw_rollout_run(run->rollout, &plan, &agent, episode_collected, training, NULL, error);
   training->n_episodes += plan.n_episodes;
   training->n_groups += n_groups;
-  g_free(purpose);
-  g_free(goals);
-  return good;
+  return cw_rollout_run(run->rollout, &plan, &agent, episode_collected, training, NULL, error);
 }
 
 static void begin_record(Training *training, CwMetrics *metrics)
@@ -297,13 +306,13 @@ static gboolean record_update(Training *training, Cost cost, GError **error)
 /* "loss 0.41 accuracy 0.83": the first metrics. */
 static void tell_update(Training *training)
 {
-  g_string_truncate(training->news, 0);
+  g_string_truncate(training->results, 0);
   for (guint i = 0; i < MIN(cw_update_n_metrics(training->update), 2); i++)
-    g_string_append_printf(training->news, "%s%s %.4g", i ? " " : "",
+    g_string_append_printf(training->results, "%s%s %.4g", i ? " " : "",
                            cw_update_metric_name(training->update, i),
                            cw_update_metric_value(training->update, i));
   if (training->score >= 0)
-    g_string_append_printf(training->news, "%s%s score %.1f", training->news->len ? " " : "",
+    g_string_append_printf(training->results, "%s%s score %.1f", training->results->len ? " " : "",
                            training->stage->options->evaluate_split, training->score);
   report(training, NULL);
 }
@@ -387,9 +396,8 @@ static gboolean cancelled(Training *training, GError **error)
   return FALSE;
 }
 
-static void report_refresh(guint64 done, guint64 total, const char *text, gpointer user_data)
+static void report_refresh(guint64 done, guint64 total, const char *text G_GNUC_UNUSED, gpointer user_data)
 {
-  (void)text;
   report_episodes(user_data, "refreshing", done, total);
 }
 
@@ -410,15 +418,13 @@ static gboolean refresh(Training *training, GError **error)
  * good. */
 static gboolean interruptible(Training *training, gboolean (*work)(Training *, GError **), GError **error)
 {
-  GError *problem = NULL;
+  g_autoptr(GError) problem = NULL;
   if (work(training, &problem))
     return TRUE;
-  if (!g_error_matches(problem, CW_RUN_ERROR, CW_ERROR_CANCELLED)) {
-    g_propagate_error(error, problem);
-    return FALSE;
-  }
-  g_error_free(problem);
-  return cancelled(training, error);
+  if (g_error_matches(problem, CW_RUN_ERROR, CW_ERROR_CANCELLED))
+    return cancelled(training, error);
+  g_propagate_error(error, g_steal_pointer(&problem));
+  return FALSE;
 }
 
 static gboolean train(Training *training, GError **error)
@@ -454,14 +460,12 @@ static void explain(const Training *training, GError **error)
                  training->doing, training->n_updates + (g_str_equal(training->doing, "update") ? 1 : 0));
   if ((*error)->code != CW_ERROR_NUMERIC)
     return;
-  char *name = cw_resume_point_latest_name(training->run->directory);
-  char *message =
+  g_autofree char *name = cw_resume_point_latest_name(training->run->directory);
+  g_autofree char *message = g_steal_pointer(&(*error)->message);
+  (*error)->message =
       name ? g_strdup_printf("%s; training has stopped, the last good checkpoint is %s/checkpoints/%s",
-                             (*error)->message, training->run->directory, name)
-           : g_strdup_printf("%s; training has stopped before the first checkpoint", (*error)->message);
-  g_free((*error)->message);
-  (*error)->message = message;
-  g_free(name);
+                             message, training->run->directory, name)
+           : g_strdup_printf("%s; training has stopped before the first checkpoint", message);
 }
 
 /* The stage's own files have had their use; the folder around them goes with the last. */
@@ -480,10 +484,10 @@ gboolean cw_stage_algorithm(CwRun *run, guint index, const CwResumePoint *resume
   GError *problem = NULL;
   gboolean good = open_training(&training, resume_point, &problem);
   if (good) {
-    char *label = g_strdup_printf("%u/%u %s", index + 1, run->experiment->stages->len, training.name);
+    g_autofree char *label =
+        g_strdup_printf("%u/%u %s", index + 1, run->experiment->stages->len, training.name);
     cw_eta_begin(run->eta, run->phases[index], label, training.n_updates,
                  cw_algorithm_expected_updates(training.algorithm));
-    g_free(label);
     good = train(&training, &problem) && clear_scratch(&training, &problem);
     cw_eta_end(run->eta);
     if (!good)

@@ -10,9 +10,8 @@ static char *output_path(const CwRun *run, const char *name)
 
 static char *begin(CwRun *run, guint index, const char *what)
 {
-  char *label = g_strdup_printf("%u/%u %s", index + 1, run->experiment->stages->len, what);
+  g_autofree char *label = g_strdup_printf("%u/%u %s", index + 1, run->experiment->stages->len, what);
   cw_eta_begin(run->eta, run->phases[index], label, 0, 0);
-  g_free(label);
   return g_strdup_printf("%s-%u", what, index);
 }
 
@@ -109,37 +108,36 @@ gboolean cw_stage_generate(CwRun *run, guint index, GError **error)
   return good;
 }
 
+static gboolean record_import(CwRun *run, guint index, const char *sessions, const CwImportCounts *counts,
+                              GError **error)
+{
+  g_autofree char *summary = cw_import_summary(counts);
+  if (counts->n_mismatching || counts->n_unusable || counts->n_after_end)
+    g_warning("%s: %s", sessions, summary);
+  else
+    g_message("%s: %s", sessions, summary);
+  begin_record(run, index);
+  cw_metrics_integer(run->metrics, "import/sessions", (gint64)counts->n_sessions);
+  cw_metrics_integer(run->metrics, "import/kept", (gint64)counts->n_kept);
+  cw_metrics_integer(run->metrics, "import/other_split", (gint64)counts->n_other_split);
+  cw_metrics_integer(run->metrics, "import/unsuccessful", (gint64)counts->n_unsuccessful);
+  cw_metrics_integer(run->metrics, "import/unusable", (gint64)counts->n_unusable);
+  cw_metrics_integer(run->metrics, "import/steps", (gint64)counts->n_steps);
+  cw_metrics_integer(run->metrics, "import/free_text", (gint64)counts->n_free_text);
+  cw_metrics_integer(run->metrics, "import/impossible", (gint64)counts->n_mismatching);
+  cw_metrics_integer(run->metrics, "import/after_end", (gint64)counts->n_after_end);
+  return cw_metrics_end(run->metrics, error);
+}
+
 gboolean cw_stage_import(CwRun *run, guint index, GError **error)
 {
   const CwStage *stage = g_ptr_array_index(run->experiment->stages, index);
-  char *purpose = begin(run, index, "import");
-  char *path = output_path(run, stage->into);
+  g_autofree char *purpose = begin(run, index, "import"), *path = output_path(run, stage->into);
   CwImportCounts counts;
   gint64 start = g_get_monotonic_time();
   gboolean good = cw_import(run->environment, stage->import, purpose, (guint32)run->experiment->seed, path,
                             TRUE, &counts, cw_run_progress, run, error);
   cw_eta_end(run->eta);
-  good = record_seconds(run, index, "import", start, good ? error : NULL) && good;
-  if (good) {
-    char *summary = cw_import_summary(&counts);
-    if (counts.n_mismatching || counts.n_unusable || counts.n_after_end)
-      g_warning("%s: %s", stage->import->sessions, summary);
-    else
-      g_message("%s: %s", stage->import->sessions, summary);
-    g_free(summary);
-    begin_record(run, index);
-    cw_metrics_integer(run->metrics, "import/sessions", (gint64)counts.n_sessions);
-    cw_metrics_integer(run->metrics, "import/kept", (gint64)counts.n_kept);
-    cw_metrics_integer(run->metrics, "import/other_split", (gint64)counts.n_other_split);
-    cw_metrics_integer(run->metrics, "import/unsuccessful", (gint64)counts.n_unsuccessful);
-    cw_metrics_integer(run->metrics, "import/unusable", (gint64)counts.n_unusable);
-    cw_metrics_integer(run->metrics, "import/steps", (gint64)counts.n_steps);
-    cw_metrics_integer(run->metrics, "import/free_text", (gint64)counts.n_free_text);
-    cw_metrics_integer(run->metrics, "import/impossible", (gint64)counts.n_mismatching);
-    cw_metrics_integer(run->metrics, "import/after_end", (gint64)counts.n_after_end);
-    good = cw_metrics_end(run->metrics, error);
-  }
-  g_free(path);
-  g_free(purpose);
-  return good;
+  return record_seconds(run, index, "import", start, good ? error : NULL) && good &&
+         record_import(run, index, stage->import->sessions, &counts, error);
 }

@@ -34,10 +34,9 @@ CwBanditKind cw_compare_measure_kind(CwCompareMeasure measure)
   return measure == CW_COMPARE_SUCCESS ? CW_BANDIT_BERNOULLI : CW_BANDIT_GAUSSIAN;
 }
 
-static gboolean note_episode(CwEpisode *episode, gpointer user_data, GError **error)
+static gboolean note_episode(CwEpisode *episode, gpointer user_data, GError **error G_GNUC_UNUSED)
 {
   Brought brought = {episode->total_reward, episode->success};
-  (void)error;
   g_array_append_val((GArray *)user_data, brought);
   return TRUE;
 }
