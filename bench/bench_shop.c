@@ -5,8 +5,8 @@
  * candidate and builds the next observation and its candidates. Prints a Markdown table of medians over the
  * rounds. */
 #include "allocations.h"
+#include "envs/shop/catalogue/loader.h"
 #include "envs/shop/environment.h"
-#include "envs/shop/loader.h"
 
 #include <cartwright/random.h>
 #include <stdio.h>

@@ -6,8 +6,8 @@
  * and (for the superuser) without. Memory: a first process opens the file and plays; a second one does the
  * same while the first is alive, and the second's is what a further process costs; then sessions are added to
  * it. Memory is the kernel's account of the process (/proc/self/smaps_rollup). */
-#include "envs/shop/session.h"
-#include "envs/shop/world_file.h"
+#include "envs/shop/session/session.h"
+#include "envs/shop/world/world_file.h"
 
 #include <cartwright/random.h>
 #include <fcntl.h>

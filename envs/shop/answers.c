@@ -1,11 +1,11 @@
 /* The verbs of a shop. Every request is checked key by key; an answer is one line of JSON. */
 #include "envs/shop/answers.h"
 
-#include "envs/shop/oracle.h"
-#include "envs/shop/queries.h"
-#include "envs/shop/records.h"
-#include "envs/shop/session.h"
-#include "envs/shop/text.h"
+#include "envs/shop/records/records.h"
+#include "envs/shop/scripts/oracle.h"
+#include "envs/shop/session/queries.h"
+#include "envs/shop/session/session.h"
+#include "envs/shop/text/text.h"
 
 #include <cartwright/error.h>
 #include <string.h>

@@ -3,11 +3,11 @@
 #include "envs/shop/environment.h"
 
 #include "envs/shop/answers.h"
-#include "envs/shop/expert.h"
-#include "envs/shop/oracle.h"
-#include "envs/shop/records.h"
-#include "envs/shop/scripts.h"
-#include "envs/shop/site_log.h"
+#include "envs/shop/records/records.h"
+#include "envs/shop/records/site_log.h"
+#include "envs/shop/scripts/expert.h"
+#include "envs/shop/scripts/oracle.h"
+#include "envs/shop/scripts/scripts.h"
 
 #include <cartwright/error.h>
 #include <string.h>

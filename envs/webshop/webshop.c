@@ -1,9 +1,9 @@
 /* The `webshop` environment: a shop loaded from WebShop's own JSON files, or from one shop file that was
  * imported from them. It finds the files; everything else is the shop's (envs/shop). The shared part that
  * `open` returns is a ShopWorld. */
+#include "envs/shop/catalogue/loader.h"
 #include "envs/shop/environment.h"
-#include "envs/shop/loader.h"
-#include "envs/shop/world_file.h"
+#include "envs/shop/world/world_file.h"
 
 #include <cartwright/error.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "envs/shop/catalogue.h"
+#include "envs/shop/catalogue/catalogue.h"
 #include "envs/synthetic/generator.h"
 #include "envs/synthetic/lexicon.h"
 

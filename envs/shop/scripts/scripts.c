@@ -1,0 +1,50 @@
+/* The rule agent, which keeps no memory and never looks at the goal, and what the scripts have in common. */
+#include "envs/shop/scripts/scripts.h"
+
+#include <cartwright/error.h>
+
+gint shop_script_find(ShopSession *session, ShopActionKind kind, guint32 argument)
+{
+  guint n;
+  const ShopCandidate *candidates = shop_session_candidates(session, &n);
+  for (guint i = 0; i < n; i++)
+    if (candidates[i].kind == kind && (argument == G_MAXUINT32 || candidates[i].argument == argument))
+      return (gint)i;
+  return -1;
+}
+
+gint shop_script_or_way_on(ShopSession *session, gint candidate, const char *script, GError **error)
+{
+  if (candidate < 0)
+    candidate = shop_script_find(session, SHOP_ACTION_BUY, G_MAXUINT32);
+  if (candidate < 0)
+    candidate = shop_script_find(session, SHOP_ACTION_BACK_TO_SEARCH, G_MAXUINT32);
+  if (candidate < 0)
+    g_set_error(
+        error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED,
+        "the %s finds nothing to do on this page: expected a search, a product, 'buy now' or 'back to "
+        "search' among the candidates; with upstream candidates or max_candidates they may have been cut",
+        script);
+  return candidate;
+}
+
+gint shop_rule_action(ShopSession *session, GError **error)
+{
+  guint n_candidates;
+  const ShopCandidate *candidates = shop_session_candidates(session, &n_candidates);
+  ShopPage page = shop_session_page(session);
+  ShopActionKind wanted = page == SHOP_PAGE_RESULTS ? SHOP_ACTION_ITEM
+                          : page == SHOP_PAGE_ITEM  ? SHOP_ACTION_BUY
+                          : page == SHOP_PAGE_SUB   ? SHOP_ACTION_PREVIOUS
+                                                    : SHOP_ACTION_SEARCH;
+  if (page == SHOP_PAGE_SEARCH)
+    return (gint)shop_session_add_search(session, shop_session_goal(session)->instruction->str);
+  for (guint i = 0; i < n_candidates; i++)
+    if (candidates[i].kind == wanted)
+      return (gint)i;
+  if (page == SHOP_PAGE_RESULTS && n_candidates > 0)
+    return 0; /* nothing was found: back to the search page, until the step limit */
+  g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED,
+              "script 'rule': the episode is over, reset first");
+  return -1;
+}
