@@ -137,12 +137,12 @@ static gboolean score(const ShopWorld *world, const json_t *request, ShopGoalVie
   shop_goal_view_set(goal, world->catalogue, world->goals, (guint32)index);
   if (bound)
     shop_goal_view_set_price_upper(goal, json_number_value(bound));
-  ShopVerdict verdict;
-  shop_world_judge(world, goal, (guint32)product, (const char *const *)values->pdata, values->len, &verdict);
+  ShopReward reward;
+  shop_world_reward(world, goal, (guint32)product, (const char *const *)values->pdata, values->len, &reward);
   g_autofree char *id = g_strdup_printf("%s_%u", world->prefix, goal->index);
-  *answer = json_pack("{s:s, s:O, s:f, s:f, s:f, s:f, s:f}", "goal", id, "asin", asin, "reward",
-                      verdict.reward, "attributes", verdict.attributes, "options", verdict.options, "type",
-                      verdict.type, "price", verdict.price);
+  *answer = json_pack("{s:s, s:O, s:f, s:f, s:f, s:f, s:f}", "goal", id, "asin", asin, "reward", reward.total,
+                      "attributes", reward.r_att, "options", reward.has_options ? reward.r_option : 1.0,
+                      "type", reward.r_type, "price", reward.r_price ? 1.0 : 0.0);
   return TRUE;
 }
 

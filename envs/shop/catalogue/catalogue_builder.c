@@ -2,6 +2,7 @@
  * ASINs, and the messages about records of the wrong shape. The builder owns growing arrays; finish hands
  * them to the ShopCatalogue as they are. catalogue_products.c and catalogue_records.c fill it. */
 #include "envs/shop/catalogue/catalogue_private.h"
+#include "envs/shop/text/hash.h"
 
 #include <cartwright/error.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* What the files of the catalogue share: the hash, and the inside of a builder. */
+/* What the files of the catalogue share: the inside of a builder. */
 #ifndef SHOP_CATALOGUE_PRIVATE_H
 #define SHOP_CATALOGUE_PRIVATE_H
 
@@ -6,9 +6,6 @@
 #include "envs/shop/file/file.h"
 
 #define SHOP_ITEM_ACTION_START "click[item - "
-
-/* A 64-bit hash, equal on every machine. */
-guint64 shop_hash_bytes(guint64 seed, const char *bytes, gsize length);
 
 /* While a catalogue is built, interned texts lie apart from the others: they are looked up again, and the
  * others, which are the most, may go straight to a file. Their ShopStrings bear this bit and count within

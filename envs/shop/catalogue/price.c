@@ -4,6 +4,7 @@
 
 #include "envs/shop/text/text.h"
 
+#include <math.h>
 #include <string.h>
 
 /* One piece between '$' signs. */
@@ -53,6 +54,17 @@ gboolean shop_price_parse(const char *pricing, double prices[2], guint32 *n_pric
   if (*n_prices == 1)
     prices[1] = prices[0];
   return *n_prices > 0;
+}
+
+double shop_price_read_bound(const char *text)
+{
+  const char *clause = g_strrstr(text, SHOP_PRICE_CLAUSE);
+  if (!clause)
+    return SHOP_NO_PRICE_LIMIT;
+  const char *amount = clause + strlen(SHOP_PRICE_CLAUSE);
+  char *end;
+  double bound = g_ascii_strtod(amount, &end);
+  return end != amount && g_str_has_prefix(end, " dollars") && isfinite(bound) ? bound : SHOP_NO_PRICE_LIMIT;
 }
 
 void shop_price_append_tag(GString *out, const double prices[2], guint32 n_prices)

@@ -381,7 +381,7 @@ void shop_goal_view_set_price_upper(ShopGoalView *view, double price_upper)
   g_string_truncate(view->instruction, view->length_without_price);
   if (price_upper != SHOP_NO_PRICE_LIMIT) {
     char amount[64];
-    g_string_append(view->instruction, ", and price lower than ");
+    g_string_append(view->instruction, SHOP_PRICE_CLAUSE);
     if (price_upper >= 0 && price_upper < G_MAXINT32 && price_upper == (gint32)price_upper) {
       shop_text_append_integer(view->instruction, (gint32)price_upper);
       g_string_append(view->instruction, ".00");

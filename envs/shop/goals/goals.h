@@ -6,6 +6,7 @@
 #define SHOP_GOALS_H
 
 #include "envs/shop/catalogue/catalogue.h"
+#include "envs/shop/catalogue/price.h"
 
 typedef enum { SHOP_GOALS_SYNTHETIC, SHOP_GOALS_HUMAN } ShopGoalKind;
 
@@ -14,9 +15,6 @@ typedef enum {
   SHOP_PRICES_DRAWN, /* uniform between the two, from the price seed, in load order */
   SHOP_PRICES_MIDDLE /* the middle of the range */
 } ShopPriceRule;
-
-/* The bound of a goal without a price clause. */
-#define SHOP_NO_PRICE_LIMIT 1000000
 
 typedef struct ShopGoal {
   guint32 product; /* index in the catalogue */

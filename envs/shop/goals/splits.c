@@ -2,8 +2,8 @@
  * different runs are about the same goals. */
 #include "envs/shop/goals/splits.h"
 
-#include "envs/shop/catalogue/catalogue_private.h"
 #include "envs/shop/goals/python_random.h"
+#include "envs/shop/text/hash.h"
 
 #include <string.h>
 

@@ -1,14 +1,13 @@
 /* The reader of recorded sessions. A record owns copies of all its texts, in one array behind `reserved`. */
 #include "envs/shop/records/records.h"
 
+#include "envs/shop/catalogue/price.h"
 #include "envs/shop/records/site_log.h"
 
 #include <cartwright/error.h>
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
-
-#define PRICE_CLAUSE ", and price lower than "
 
 gint64 shop_goal_index(const ShopWorld *world, const char *goal_id, GError **error)
 {
@@ -53,17 +52,6 @@ static char *extract_action(const char *text)
     start++;
   char *action = g_strndup(start, strcspn(start, "\r\n"));
   return g_strchomp(action);
-}
-
-double shop_record_read_bound(const char *observation)
-{
-  const char *clause = g_strrstr(observation, PRICE_CLAUSE);
-  if (!clause)
-    return SHOP_NO_PRICE_LIMIT;
-  const char *amount = clause + strlen(PRICE_CLAUSE);
-  char *end;
-  double bound = g_ascii_strtod(amount, &end);
-  return end != amount && g_str_has_prefix(end, " dollars") && isfinite(bound) ? bound : SHOP_NO_PRICE_LIMIT;
 }
 
 static gboolean read_turns(const json_t *turns, ShopRecordTexts *texts, GError **error)
@@ -239,7 +227,7 @@ static gboolean fill(const ShopWorld *world, const json_t *object, CwRecord *rec
     good = FALSE;
   }
   if (good) {
-    texts->price_upper = shop_record_read_bound(texts->observations->pdata[0]);
+    texts->price_upper = shop_price_read_bound(texts->observations->pdata[0]);
     texts->observation = observation_of(texts);
   }
   return good;
@@ -316,7 +304,7 @@ void shop_record_apply(const CwRecord *record, ShopSession *session)
     shop_session_set_price_upper(session, price_upper);
   shop_session_set_price(session, texts->price);
   if (record->as_recorded && texts->has_events)
-    shop_session_set_form(session, SHOP_FORM_EVENT);
+    shop_session_set_writer(session, shop_site_event_append_page);
   else if (record->as_recorded && texts->observation >= 0)
     shop_session_set_form(session, texts->observation == SHOP_OBSERVATION_TEXT_RICH ? SHOP_FORM_TEXT_RICH
                                                                                     : SHOP_FORM_TEXT);

@@ -24,9 +24,6 @@ void shop_record_free(CwRecord *record); /* accepts NULL */
  * observations. */
 void shop_record_apply(const CwRecord *record, ShopSession *session);
 
-/* The bound in a text's price clause; SHOP_NO_PRICE_LIMIT without one. */
-double shop_record_read_bound(const char *text);
-
 /* Reads the price bound back out of `overrides`; FALSE when it holds none. */
 gboolean shop_record_price_upper(const CwRecord *record, double *price_upper);
 

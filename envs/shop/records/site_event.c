@@ -1,9 +1,11 @@
 /* The form in which pages of a site log are compared, and the present page of a session in that form. */
 #include "envs/shop/records/site_log.h"
-#include "envs/shop/session/session_private.h"
 #include "envs/shop/text/text.h"
 
 #include <string.h>
+
+const char *const shop_site_page_names[] = {"index", "search_results", "item_page", "item_sub_page", "done"};
+const char *const shop_site_sub_page_names[] = {"Description", "Features", "Reviews", "Attributes"};
 
 static void append_text(GString *out, const char *key, const char *value)
 {
@@ -63,59 +65,53 @@ void shop_site_event_append(const ShopSiteEvent *event, GString *out)
     append_options(out, event->options);
   if (strcmp(event->page, "done") == 0) {
     append_number(out, "price", event->price);
-    append_number(out, "reward", event->reward);
-    append_number(out, "r_type", event->r_type);
-    append_number(out, "r_att", event->r_att);
-    if (event->has_options)
-      append_number(out, "r_option", event->r_option);
-    g_string_append_printf(out, ", \"r_price\": %s", event->r_price ? "true" : "false");
+    append_number(out, "reward", event->reward.total);
+    append_number(out, "r_type", event->reward.r_type);
+    append_number(out, "r_att", event->reward.r_att);
+    if (event->reward.has_options)
+      append_number(out, "r_option", event->reward.r_option);
+    g_string_append_printf(out, ", \"r_price\": %s", event->reward.r_price ? "true" : "false");
   }
   g_string_append_c(out, '}');
 }
 
-void shop_session_append_event(const ShopSession *session, GString *out)
+void shop_site_event_append_page(const ShopSession *session, GString *out)
 {
-  static const char *const pages[] = {"index", "search_results", "item_page", "item_sub_page", "done"};
-  static const char *const subs[] = {"Description", "Features", "Reviews", "Attributes"};
-  const ShopCatalogue *catalogue = session->world->catalogue;
-  const ShopProduct *product = &catalogue->products[session->product];
-  ShopSiteEvent event = {.page = pages[session->page]};
+  const ShopWorld *world = shop_session_world(session);
+  const ShopCatalogue *catalogue = world->catalogue;
+  ShopPage page = shop_session_page(session);
+  guint32 index = shop_session_product(session);
+  const ShopProduct *product = &catalogue->products[index];
+  ShopSiteEvent event = {.page = shop_site_page_names[page]};
   g_autoptr(GPtrArray) asins = g_ptr_array_new(), options = g_ptr_array_new();
-  if (session->page != SHOP_PAGE_SEARCH && session->page != SHOP_PAGE_DONE) {
-    event.keywords = session->keywords->str;
-    event.number = session->page_number;
+  if (page != SHOP_PAGE_SEARCH && page != SHOP_PAGE_DONE) {
+    event.keywords = shop_session_keywords(session);
+    event.number = shop_session_page_number(session);
   }
-  if (session->page == SHOP_PAGE_RESULTS) {
-    guint first, end;
+  if (page == SHOP_PAGE_RESULTS) {
+    guint first, end, n_results;
+    const guint32 *results = shop_session_results(session, &n_results);
     shop_session_shown(session, &first, &end);
     for (guint i = first; i < end; i++)
-      g_ptr_array_add(asins,
-                      (gpointer)shop_string(
-                          catalogue, catalogue->products[g_array_index(session->results, guint32, i)].asin));
+      g_ptr_array_add(asins, (gpointer)shop_string(catalogue, catalogue->products[results[i]].asin));
     event.asins = asins;
   }
-  if (session->page >= SHOP_PAGE_ITEM) {
-    for (guint i = 0; i < session->selections->len; i++) {
-      const ShopSelection *selection = &g_array_index(session->selections, ShopSelection, i);
-      g_ptr_array_add(
-          options,
-          (gpointer)shop_string(catalogue, catalogue->groups[product->groups.first + selection->group].name));
-      g_ptr_array_add(options, (gpointer)shop_string(catalogue, selection->value));
+  if (page >= SHOP_PAGE_ITEM) {
+    guint n_selections;
+    const ShopSelection *selections = shop_session_selections(session, &n_selections);
+    const ShopOptionGroup *groups = catalogue->groups + product->groups.first;
+    for (guint i = 0; i < n_selections; i++) {
+      g_ptr_array_add(options, (gpointer)shop_string(catalogue, groups[selections[i].group].name));
+      g_ptr_array_add(options, (gpointer)shop_string(catalogue, selections[i].value));
     }
     event.asin = shop_string(catalogue, product->asin);
     event.options = options;
   }
-  if (session->page == SHOP_PAGE_SUB)
-    event.sub_page = subs[session->sub_page];
-  if (session->page == SHOP_PAGE_DONE) {
-    const ShopVerdict *verdict = &session->verdict;
-    event.price = shop_goal_view_price(session->goal, catalogue, session->world->goals, session->product);
-    event.reward = verdict->reward;
-    event.r_type = verdict->type;
-    event.r_att = verdict->attributes;
-    event.r_option = verdict->options;
-    event.has_options = session->goal->option_values->len > 0;
-    event.r_price = verdict->price == 1;
+  if (page == SHOP_PAGE_SUB)
+    event.sub_page = shop_site_sub_page_names[shop_session_sub_page(session)];
+  if (page == SHOP_PAGE_DONE) {
+    event.price = shop_goal_view_price(shop_session_goal(session), catalogue, world->goals, index);
+    event.reward = *shop_session_reward(session);
   }
   shop_site_event_append(&event, out);
 }

@@ -4,7 +4,7 @@
  */
 #include "envs/shop/records/site_log.h"
 
-#include "envs/shop/records/records.h"
+#include "envs/shop/catalogue/price.h"
 #include "envs/shop/text/python_literal.h"
 
 #include <cartwright/error.h>
@@ -13,23 +13,14 @@
 
 #define MAX_PAGES_TURNED 50
 
-typedef enum { PAGE_INDEX, PAGE_RESULTS, PAGE_ITEM, PAGE_SUB, PAGE_DONE, N_PAGES } Page;
-
-static const char *const page_names[N_PAGES] = {"index", "search_results", "item_page", "item_sub_page",
-                                                "done"};
-static const char *const sub_page_names[] = {"Description", "Features", "Reviews", "Attributes"};
-
-/* One line. Strings belong to the JSON object or to the arrays. */
+/* One line. Strings belong to the JSON object, to the arrays or to the event. */
 typedef struct {
   json_t *object;
-  Page page;
+  ShopPage page;
   char *keywords;
-  gint64 number;
-  GPtrArray *asins;   /* const char * */
-  GPtrArray *options; /* char *: name, value */
-  const char *asin, *sub_page;
-  double price, reward, r_type, r_att, r_option;
-  gboolean r_price, has_options;
+  GPtrArray *asins;    /* const char * */
+  GPtrArray *options;  /* char *: name, value */
+  ShopSiteEvent shown; /* number, asin, sub_page, price and reward; the rest when it is written */
 } Event;
 
 static void event_free(gpointer data)
@@ -75,7 +66,8 @@ gboolean shop_site_log_is_event(const json_t *object)
 /* The session that an event belongs to; free with g_free. */
 static char *session_of(const json_t *event)
 {
-  gboolean is_index = strcmp(json_string_value(json_object_get(event, "page")), page_names[PAGE_INDEX]) == 0;
+  gboolean is_index =
+      strcmp(json_string_value(json_object_get(event, "page")), shop_site_page_names[SHOP_PAGE_SEARCH]) == 0;
   return path_part(json_string_value(json_object_get(event, "url")), is_index ? 0 : 1);
 }
 
@@ -127,7 +119,7 @@ static gboolean read_number(const json_t *content, Event *event, GError **error)
   else if (!json_is_string(value) ||
            !g_ascii_string_to_unsigned(json_string_value(value), 10, 1, G_MAXINT32, &number, NULL))
     return refuse(error, "'content.page' should be the number of a result page, from 1 on");
-  event->number = (gint64)number;
+  event->shown.number = (gint64)number;
   return TRUE;
 }
 
@@ -154,8 +146,8 @@ static gboolean read_options(const json_t *content, Event *event, GError **error
 
 static gboolean read_item(const json_t *content, Event *event, GError **error)
 {
-  event->asin = json_string_value(json_object_get(content, "asin"));
-  if (!event->asin)
+  event->shown.asin = json_string_value(json_object_get(content, "asin"));
+  if (!event->shown.asin)
     return refuse(error, "'content.asin' should be a string");
   return read_options(content, event, error);
 }
@@ -178,13 +170,13 @@ static gboolean read_sub_page(Event *event, GError **error)
 {
   const char *url = json_string_value(json_object_get(event->object, "url"));
   g_autofree char *part = NULL;
-  for (guint i = 3; !event->sub_page && (part = path_part(url, i)); i++) {
-    for (guint s = 0; s < G_N_ELEMENTS(sub_page_names); s++)
-      if (strcmp(part, sub_page_names[s]) == 0)
-        event->sub_page = sub_page_names[s];
+  for (guint i = 3; !event->shown.sub_page && (part = path_part(url, i)); i++) {
+    for (guint s = 0; s < SHOP_SITE_N_SUB_PAGES; s++)
+      if (strcmp(part, shop_site_sub_page_names[s]) == 0)
+        event->shown.sub_page = shop_site_sub_page_names[s];
     g_clear_pointer(&part, g_free);
   }
-  return event->sub_page ||
+  return event->shown.sub_page ||
          refuse(error, "'url' should name Description, Features, Reviews or Attributes on a sub page");
 }
 
@@ -199,16 +191,16 @@ static gboolean read_done(const json_t *content, Event *event, GError **error)
 {
   const json_t *parts = json_object_get(event->object, "reward_info"),
                *within = json_object_get(parts, "r_price");
-  if (!read_item(content, event, error) || !read_real(content, "price", &event->price, error) ||
-      !read_real(event->object, "reward", &event->reward, error))
+  if (!read_item(content, event, error) || !read_real(content, "price", &event->shown.price, error) ||
+      !read_real(event->object, "reward", &event->shown.reward.total, error))
     return FALSE;
   if (!json_is_object(parts))
     return refuse(error, "'reward_info' should be an object on the done page");
-  event->has_options = json_is_number(json_object_get(parts, "r_option"));
-  event->r_option = json_number_value(json_object_get(parts, "r_option"));
-  event->r_price = json_is_true(within);
-  return read_real(parts, "r_type", &event->r_type, error) &&
-         read_real(parts, "r_att", &event->r_att, error) &&
+  event->shown.reward.has_options = json_is_number(json_object_get(parts, "r_option"));
+  event->shown.reward.r_option = json_number_value(json_object_get(parts, "r_option"));
+  event->shown.reward.r_price = json_is_true(within);
+  return read_real(parts, "r_type", &event->shown.reward.r_type, error) &&
+         read_real(parts, "r_att", &event->shown.reward.r_att, error) &&
          (json_is_boolean(within) || refuse(error, "'reward_info.r_price' should be true or false"));
 }
 
@@ -216,24 +208,24 @@ static gboolean read_event(Event *event, GError **error)
 {
   const char *name = json_string_value(json_object_get(event->object, "page"));
   const json_t *content = json_object_get(event->object, "content");
-  for (event->page = PAGE_INDEX; event->page < N_PAGES; event->page++)
-    if (strcmp(name, page_names[event->page]) == 0)
+  for (event->page = SHOP_PAGE_SEARCH; event->page < SHOP_SITE_N_PAGES; event->page++)
+    if (strcmp(name, shop_site_page_names[event->page]) == 0)
       break;
-  if (event->page == N_PAGES)
+  if (event->page == SHOP_SITE_N_PAGES)
     return refuse(
         error,
         "there is no page '%s'; a site log has index, search_results, item_page, item_sub_page and done",
         name);
-  if (event->page != PAGE_INDEX && !json_is_object(content))
+  if (event->page != SHOP_PAGE_SEARCH && !json_is_object(content))
     return refuse(error, "'content' should be an object on a page '%s'", name);
   switch (event->page) {
-  case PAGE_RESULTS:
+  case SHOP_PAGE_RESULTS:
     return read_results(content, event, error);
-  case PAGE_ITEM:
-  case PAGE_SUB:
+  case SHOP_PAGE_ITEM:
+  case SHOP_PAGE_SUB:
     return read_keywords(content, event, error) && read_number(content, event, error) &&
-           read_item(content, event, error) && (event->page == PAGE_ITEM || read_sub_page(event, error));
-  case PAGE_DONE:
+           read_item(content, event, error) && (event->page == SHOP_PAGE_ITEM || read_sub_page(event, error));
+  case SHOP_PAGE_DONE:
     return read_done(content, event, error);
   default:
     return TRUE;
@@ -299,7 +291,7 @@ static gboolean find_goal(const ShopWorld *world, const json_t *recorded, ShopRe
         error, "no %s goal of this shop reads \"%s\"%s; do catalogue and 'goals' agree with the recording?",
         shop_goal_kind_names[world->goals->kind], wanted->str,
         reads_so ? " and has the recorded 'asin', 'attributes' and 'goal_options'" : "");
-  texts->price_upper = json_is_number(bound) ? json_number_value(bound) : shop_record_read_bound(instruction);
+  texts->price_upper = json_is_number(bound) ? json_number_value(bound) : shop_price_read_bound(instruction);
   return TRUE;
 }
 
@@ -307,7 +299,7 @@ static gboolean find_goal(const ShopWorld *world, const json_t *recorded, ShopRe
 
 typedef struct {
   ShopRecordTexts *texts;
-  Page page;
+  ShopPage page;
   char *keywords;
   gint64 number;
   const Event *item;  /* what is open on item and sub pages: its asin */
@@ -327,28 +319,28 @@ G_GNUC_PRINTF(2, 3) static void act(Plan *plan, const char *format, ...)
 static gboolean go_to_results(Plan *plan, const Event *event, GError **error)
 {
   gboolean same = plan->keywords && strcmp(plan->keywords, event->keywords) == 0;
-  if (plan->page == PAGE_SUB && same) {
+  if (plan->page == SHOP_PAGE_SUB && same) {
     act(plan, "click[< prev]");
-    plan->page = PAGE_ITEM;
+    plan->page = SHOP_PAGE_ITEM;
   }
-  if (plan->page == PAGE_ITEM && same) {
+  if (plan->page == SHOP_PAGE_ITEM && same) {
     act(plan, "click[< prev]");
-    plan->page = PAGE_RESULTS;
+    plan->page = SHOP_PAGE_RESULTS;
   }
-  if (plan->page != PAGE_RESULTS || !same) {
+  if (plan->page != SHOP_PAGE_RESULTS || !same) {
     act(plan, "search[%s]", event->keywords);
     g_free(plan->keywords);
     plan->keywords = g_strdup(event->keywords);
     plan->number = 1;
   }
-  if (ABS(event->number - plan->number) > MAX_PAGES_TURNED)
+  if (ABS(event->shown.number - plan->number) > MAX_PAGES_TURNED)
     return refuse(error, "page %" G_GINT64_FORMAT " of the results is more than %d pages from the one before",
-                  event->number, MAX_PAGES_TURNED);
-  for (; plan->number < event->number; plan->number++)
+                  event->shown.number, MAX_PAGES_TURNED);
+  for (; plan->number < event->shown.number; plan->number++)
     act(plan, "click[next >]");
-  for (; plan->number > event->number; plan->number--)
+  for (; plan->number > event->shown.number; plan->number--)
     act(plan, "click[< prev]");
-  plan->page = PAGE_RESULTS;
+  plan->page = SHOP_PAGE_RESULTS;
   g_hash_table_remove_all(plan->chosen);
   return TRUE;
 }
@@ -364,22 +356,23 @@ static gboolean only_adds_options(const Plan *plan, const Event *event)
 
 static gboolean go_to_item(Plan *plan, const Event *event, GError **error)
 {
-  gboolean same =
-      (plan->page == PAGE_ITEM || plan->page == PAGE_SUB) && strcmp(plan->item->asin, event->asin) == 0 &&
-      (!event->keywords || (strcmp(plan->keywords, event->keywords) == 0 && plan->number == event->number)) &&
-      only_adds_options(plan, event);
+  gboolean same = (plan->page == SHOP_PAGE_ITEM || plan->page == SHOP_PAGE_SUB) &&
+                  strcmp(plan->item->shown.asin, event->shown.asin) == 0 &&
+                  (!event->keywords ||
+                   (strcmp(plan->keywords, event->keywords) == 0 && plan->number == event->shown.number)) &&
+                  only_adds_options(plan, event);
   if (!same && !event->keywords)
     return refuse(error, "the page '%s' of product %s does not follow a page of that product",
-                  page_names[event->page], event->asin);
-  if (same && plan->page == PAGE_SUB) {
+                  shop_site_page_names[event->page], event->shown.asin);
+  if (same && plan->page == SHOP_PAGE_SUB) {
     act(plan, "click[< prev]");
   } else if (!same) {
     if (!go_to_results(plan, event, error))
       return FALSE;
-    g_autofree char *label = g_ascii_strdown(event->asin, -1);
+    g_autofree char *label = g_ascii_strdown(event->shown.asin, -1);
     act(plan, "click[%s]", label);
   }
-  plan->page = PAGE_ITEM;
+  plan->page = SHOP_PAGE_ITEM;
   plan->item = event;
   for (guint i = 0; i < event->options->len; i += 2) {
     const char *name = event->options->pdata[i], *value = event->options->pdata[i + 1];
@@ -397,29 +390,29 @@ static gboolean go_to(Plan *plan, const Event *event, GError **error)
   guint n_before = plan->texts->actions->len;
   gboolean good = TRUE;
   switch (event->page) {
-  case PAGE_INDEX:
-    if (plan->page != PAGE_INDEX)
+  case SHOP_PAGE_SEARCH:
+    if (plan->page != SHOP_PAGE_SEARCH)
       act(plan, "click[back to search]");
     g_clear_pointer(&plan->keywords, g_free);
-    plan->page = PAGE_INDEX;
+    plan->page = SHOP_PAGE_SEARCH;
     break;
-  case PAGE_RESULTS:
+  case SHOP_PAGE_RESULTS:
     good = go_to_results(plan, event, error);
     break;
-  case PAGE_ITEM:
+  case SHOP_PAGE_ITEM:
     good = go_to_item(plan, event, error);
     break;
-  case PAGE_SUB: {
+  case SHOP_PAGE_SUB: {
     good = go_to_item(plan, event, error);
-    g_autofree char *label = g_ascii_strdown(event->sub_page, -1);
+    g_autofree char *label = g_ascii_strdown(event->shown.sub_page, -1);
     act(plan, "click[%s]", label);
-    plan->page = PAGE_SUB;
+    plan->page = SHOP_PAGE_SUB;
     break;
   }
   default:
     good = go_to_item(plan, event, error);
     act(plan, "click[buy now]");
-    plan->page = PAGE_DONE;
+    plan->page = SHOP_PAGE_DONE;
   }
   /* A page that was loaded again. */
   if (good && plan->texts->actions->len == n_before)
@@ -429,23 +422,13 @@ static gboolean go_to(Plan *plan, const Event *event, GError **error)
 
 static char *describe(const Event *event)
 {
-  gboolean on_item = event->page >= PAGE_ITEM;
-  ShopSiteEvent page = {.page = page_names[event->page],
-                        .keywords = event->page == PAGE_DONE ? NULL : event->keywords,
-                        .number = event->number,
-                        .asins = event->page == PAGE_RESULTS ? event->asins : NULL,
-                        .asin = event->asin,
-                        .sub_page = event->sub_page,
-                        .options = on_item ? event->options : NULL,
-                        .price = event->price,
-                        .reward = event->reward,
-                        .r_type = event->r_type,
-                        .r_att = event->r_att,
-                        .r_option = event->r_option,
-                        .r_price = event->r_price,
-                        .has_options = event->has_options};
+  ShopSiteEvent shown = event->shown;
+  shown.page = shop_site_page_names[event->page];
+  shown.keywords = event->page == SHOP_PAGE_DONE ? NULL : event->keywords;
+  shown.asins = event->page == SHOP_PAGE_RESULTS ? event->asins : NULL;
+  shown.options = event->page >= SHOP_PAGE_ITEM ? event->options : NULL;
   GString *text = g_string_new(NULL);
-  shop_site_event_append(&page, text);
+  shop_site_event_append(&shown, text);
   return g_string_free(text, FALSE);
 }
 
@@ -488,15 +471,15 @@ static gboolean read_lines(const ShopWorld *world, char **lines, const char *whe
     gboolean good = event != NULL;
     if (good)
       g_ptr_array_add(events, event);
-    if (good && i == 0 && event->page != PAGE_INDEX)
-      good =
-          refuse(error, "a session should begin with the page 'index', found '%s'", page_names[event->page]);
+    if (good && i == 0 && event->page != SHOP_PAGE_SEARCH)
+      good = refuse(error, "a session should begin with the page 'index', found '%s'",
+                    shop_site_page_names[event->page]);
     if (good && i == 0) {
       texts->id = session_of(event->object);
       g_ptr_array_add(texts->observations, NULL);
       good = find_goal(world, json_object_get(event->object, "goal"), texts, goal, error);
     } else if (good) {
-      good = plan->page != PAGE_DONE ||
+      good = plan->page != SHOP_PAGE_DONE ||
              refuse(error, "a page follows the page 'done', which ends a session's log");
       good = good && go_to(plan, event, error);
     }
@@ -505,8 +488,8 @@ static gboolean read_lines(const ShopWorld *world, char **lines, const char *whe
       return FALSE;
     }
     texts->observations->pdata[texts->observations->len - 1] = describe(event);
-    if (event->page == PAGE_DONE)
-      texts->price = event->price;
+    if (event->page == SHOP_PAGE_DONE)
+      texts->price = event->shown.price;
   }
   return TRUE;
 }

@@ -1,10 +1,10 @@
 /* WebShop's own session logs (webshop-spec 8): one JSON object per page that the site served, {"page": ...,
  * "url": ..., "goal": ..., "content": ...}. The lines of one session make one record: its actions are those
- * that lead from page to page, its observations what a log would say of each page (session_event.c). */
+ * that lead from page to page, its observations what a log would say of each page (site_event.c). */
 #ifndef SHOP_SITE_LOG_H
 #define SHOP_SITE_LOG_H
 
-#include "envs/shop/world/world.h"
+#include "envs/shop/session/session.h"
 
 #include <jansson.h>
 
@@ -39,11 +39,18 @@ typedef struct ShopSiteEvent {
   const char *asin;     /* on item, sub and done pages */
   const char *sub_page; /* on sub pages: "Description", ... */
   GPtrArray *options;   /* const char *: on item, sub and done pages; name, value, name, value */
-  double price;         /* on done pages; with the parts of the reward */
-  double reward, r_type, r_att, r_option;
-  gboolean r_price, has_options;
+  double price;         /* on done pages, with the reward */
+  ShopReward reward;
 } ShopSiteEvent;
 
+/* By ShopPage and ShopSubPage. */
+#define SHOP_SITE_N_PAGES     5
+#define SHOP_SITE_N_SUB_PAGES 4
+extern const char *const shop_site_page_names[SHOP_SITE_N_PAGES];
+extern const char *const shop_site_sub_page_names[SHOP_SITE_N_SUB_PAGES];
+
 void shop_site_event_append(const ShopSiteEvent *event, GString *out);
+/* The present page of a session as an event; a ShopPageWriter. */
+void shop_site_event_append_page(const ShopSession *session, GString *out);
 
 #endif

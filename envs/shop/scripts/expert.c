@@ -115,9 +115,9 @@ static double promise(const ShopSession *session, guint32 product)
     if (target >= 0)
       values[n_values++] = shop_string(world->catalogue, world->catalogue->targets[target].value);
   }
-  ShopVerdict verdict;
-  shop_world_judge(world, goal, product, values, n_values, &verdict);
-  return verdict.reward;
+  ShopReward reward;
+  shop_world_reward(world, goal, product, values, n_values, &reward);
+  return reward.total;
 }
 
 /* The product to buy: the goal's, or the most promising of the results. */

@@ -37,9 +37,9 @@ static double reward_of(const Choice *choice)
   for (guint g = 0; g < choice->n_groups; g++)
     if (choice->chosen[g] != NO_TARGET)
       values[n_values++] = value_of(choice->world, choice->chosen[g]);
-  ShopVerdict verdict;
-  shop_world_judge(choice->world, choice->goal, choice->product, values, n_values, &verdict);
-  return verdict.reward;
+  ShopReward reward;
+  shop_world_reward(choice->world, choice->goal, choice->product, values, n_values, &reward);
+  return reward.total;
 }
 
 /* In faithful mode a click on a value that reads like a button, or that its action text garbles, does
@@ -59,10 +59,10 @@ static double bound_of(const ShopWorld *world, const ShopGoalView *goal, const S
   for (guint32 t = product->targets.first; t < product->targets.first + product->targets.count; t++)
     if (can_be_chosen(world, t))
       values[n_values++] = value_of(world, t);
-  ShopVerdict verdict;
-  shop_world_judge(world, goal, index, values, n_values, &verdict);
+  ShopReward reward;
+  shop_world_reward(world, goal, index, values, n_values, &reward);
   g_free(values);
-  return verdict.reward;
+  return reward.total;
 }
 
 void shop_oracle_product(const ShopWorld *world, const ShopGoalView *goal, guint32 index, double at_least,

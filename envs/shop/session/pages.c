@@ -423,7 +423,7 @@ static void write_done(Writer *writer, ShopSession *session)
   for (guint i = 0; i < G_N_ELEMENTS(after); i++)
     node(writer, PLAIN, (Piece){after[i], strlen(after[i])});
   g_string_truncate(session->scratch, 0);
-  shop_text_append_double(session->scratch, session->verdict.reward);
+  shop_text_append_double(session->scratch, session->reward.total);
   node(writer, PLAIN, (Piece){session->scratch->str, session->scratch->len});
   node(writer, PLAIN, PIECE("Reward Details "));
   node(writer, PLAIN, PIECE("None"));
@@ -437,9 +437,9 @@ void shop_session_write_page(ShopSession *session)
     g_free(session->text.bytes);
     session->text = (ShopBuffer){NULL, 0, 0};
   }
-  if (session->form == SHOP_FORM_EVENT) {
+  if (session->writer) {
     g_string_truncate(session->scratch, 0);
-    shop_session_append_event(session, session->scratch);
+    session->writer(session, session->scratch);
     append(&session->text, (Piece){session->scratch->str, session->scratch->len});
     session->text.bytes[session->text.length] = '\0';
     return;

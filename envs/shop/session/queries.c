@@ -3,6 +3,7 @@
  * which of them finds the product is for the policy to learn. */
 #include "envs/shop/session/queries.h"
 
+#include "envs/shop/catalogue/price.h"
 #include "envs/shop/text/text.h"
 
 #include <string.h>
@@ -202,7 +203,7 @@ static void append_option_values(GString *out, const char *start, const char *en
 /* Where the price clause begins, or the end. */
 static const char *find_price(const char *start, const char *end)
 {
-  const char *price = g_strrstr_len(start, end - start, ", and price lower than ");
+  const char *price = g_strrstr_len(start, end - start, SHOP_PRICE_CLAUSE);
   return price ? price : end;
 }
 

@@ -81,9 +81,10 @@ void shop_session_reset(ShopSession *session, guint32 index, CwRandom *random)
   session->random = random;
   session->form = session->world->settings.observation == SHOP_OBSERVATION_TEXT_RICH ? SHOP_FORM_TEXT_RICH
                                                                                      : SHOP_FORM_TEXT;
+  session->writer = NULL;
   session->n_steps = 0;
   session->taken = SHOP_ACTION_NONE;
-  memset(&session->verdict, 0, sizeof session->verdict);
+  memset(&session->reward, 0, sizeof session->reward);
   memset(session->memory, 0, sizeof session->memory);
   shop_goal_view_set(session->goal, session->world->catalogue, session->world->goals, index);
   go_to_search(session);
@@ -105,6 +106,12 @@ void shop_session_set_price(ShopSession *session, double price)
 void shop_session_set_form(ShopSession *session, ShopForm form)
 {
   session->form = form;
+  session->text_ready = FALSE;
+}
+
+void shop_session_set_writer(ShopSession *session, ShopPageWriter writer)
+{
+  session->writer = writer;
   session->text_ready = FALSE;
 }
 
@@ -243,8 +250,8 @@ static void buy(ShopSession *session)
     g_ptr_array_add(
         session->values,
         (gpointer)shop_string(catalogue, g_array_index(session->selections, ShopSelection, i).value));
-  shop_world_judge(session->world, session->goal, session->product,
-                   (const char *const *)session->values->pdata, session->values->len, &session->verdict);
+  shop_world_reward(session->world, session->goal, session->product,
+                    (const char *const *)session->values->pdata, session->values->len, &session->reward);
   show(session, SHOP_PAGE_DONE);
 }
 
@@ -305,17 +312,18 @@ static void report(ShopSession *session, gboolean was_bought, CwOutcome *outcome
 {
   gint64 limit = session->world->settings.step_limit;
   gboolean sticky = shop_session_is_fixed(session) && session->page == SHOP_PAGE_DONE;
-  outcome->reward = was_bought ? (float)session->verdict.reward : 0;
+  outcome->reward = was_bought ? (float)session->reward.total : 0;
   outcome->terminated = was_bought || sticky;
   outcome->truncated = !outcome->terminated && limit > 0 && session->n_steps >= limit;
-  outcome->success = was_bought && session->verdict.reward == 1;
+  outcome->success = was_bought && session->reward.total == 1;
   outcome->parts = NULL;
   outcome->n_parts = 0;
   outcome->facts = NULL;
   outcome->n_facts = 0;
   if (outcome->terminated || outcome->truncated) {
-    const ShopVerdict *verdict = &session->verdict;
-    const double values[] = {verdict->attributes, verdict->options, verdict->type, verdict->price};
+    const ShopReward *reward = &session->reward;
+    const double values[] = {reward->r_att, reward->has_options ? reward->r_option : 1, reward->r_type,
+                             reward->r_price ? 1 : 0};
     for (guint i = 0; i < G_N_ELEMENTS(values); i++)
       session->parts[i].value = outcome->terminated ? values[i] : 0;
     outcome->parts = session->parts;
@@ -406,6 +414,22 @@ CwRandom *shop_session_random(const ShopSession *session)
 ShopPage shop_session_page(const ShopSession *session)
 {
   return session->page;
+}
+
+ShopSubPage shop_session_sub_page(const ShopSession *session)
+{
+  return session->sub_page;
+}
+
+const ShopReward *shop_session_reward(const ShopSession *session)
+{
+  return &session->reward;
+}
+
+const ShopSelection *shop_session_selections(const ShopSession *session, guint *n_selections)
+{
+  *n_selections = session->selections->len;
+  return (const ShopSelection *)(gpointer)session->selections->data;
 }
 
 const guint32 *shop_session_results(const ShopSession *session, guint *n_results)

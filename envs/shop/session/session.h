@@ -27,8 +27,16 @@ typedef enum {
   SHOP_ACTION_BUY
 } ShopActionKind;
 
-/* How an observation is written: as a page, or as the line of a site log (site_log.h). */
-typedef enum { SHOP_FORM_TEXT, SHOP_FORM_TEXT_RICH, SHOP_FORM_EVENT } ShopForm;
+/* How a page is written as an observation. */
+typedef enum { SHOP_FORM_TEXT, SHOP_FORM_TEXT_RICH } ShopForm;
+/* Appends the present page in a form of its own. */
+typedef void (*ShopPageWriter)(const ShopSession *session, GString *out);
+
+/* A chosen option. */
+typedef struct ShopSelection {
+  guint32 group; /* within the product's groups */
+  ShopString value;
+} ShopSelection;
 
 typedef struct ShopCandidate {
   const char *text; /* as the policy sees it */
@@ -49,6 +57,7 @@ void shop_session_set_price_upper(ShopSession *session, double price_upper);
 void shop_session_set_price(ShopSession *session, double price);
 /* Until the next reset: another form of the observation than the settings'. */
 void shop_session_set_form(ShopSession *session, ShopForm form);
+void shop_session_set_writer(ShopSession *session, ShopPageWriter writer);
 
 /* The present page as text; lives until the next step or reset. */
 const char *shop_session_observation(ShopSession *session, gsize *length);
@@ -73,9 +82,16 @@ const ShopWorld *shop_session_world(const ShopSession *session);
 const ShopGoalView *shop_session_goal(const ShopSession *session);
 CwRandom *shop_session_random(const ShopSession *session);
 ShopPage shop_session_page(const ShopSession *session);
+ShopSubPage shop_session_sub_page(const ShopSession *session);
+/* On the done page: what the purchase was worth. */
+const ShopReward *shop_session_reward(const ShopSession *session);
+/* The chosen options, in the order in which their groups were first chosen. */
+const ShopSelection *shop_session_selections(const ShopSession *session, guint *n_selections);
 /* The items of the whole result list, best first, whatever page is shown. */
 const guint32 *shop_session_results(const ShopSession *session, guint *n_results);
 gint shop_session_page_number(const ShopSession *session);
+/* The items of the page that is shown, as indices first .. end - 1 of the results. */
+void shop_session_shown(const ShopSession *session, guint *first, guint *end);
 /* The keywords of the present result list: the lower-cased query. */
 const char *shop_session_keywords(const ShopSession *session);
 /* On item, sub and done pages: the product shown. */

@@ -12,11 +12,6 @@
 /* What a candidate begins with whose button was clicked before, with mark_clicked. */
 #define SHOP_CLICKED_MARK "[clicked button] "
 
-typedef struct ShopSelection {
-  guint32 group; /* within the product's groups */
-  ShopString value;
-} ShopSelection;
-
 /* Growing bytes, NUL-terminated on demand. */
 typedef struct ShopBuffer {
   char *bytes;
@@ -29,6 +24,7 @@ struct ShopSession {
   CwRandom *random;
 
   ShopForm form;
+  ShopPageWriter writer; /* or NULL: pages.c */
   ShopPage page;
   ShopSubPage sub_page;
   GString *keywords; /* the lower-cased query; empty on the search page */
@@ -40,7 +36,7 @@ struct ShopSession {
   gint64 n_steps;
   ShopActionKind taken; /* by the last step; NONE before the first */
   guint32 taken_argument;
-  ShopVerdict verdict;
+  ShopReward reward;
   CwNamedValue parts[4];
   CwNamedText facts[3];
 
@@ -65,14 +61,10 @@ struct ShopSession {
 
 /* pages.c: writes the present page into session->text. */
 void shop_session_write_page(ShopSession *session);
-/* site_event.c: appends the present page as a line of a site log. */
-void shop_session_append_event(const ShopSession *session, GString *out);
 /* candidates.c: fills session->candidates. */
 void shop_session_write_candidates(ShopSession *session);
 /* candidates.c: the search queries of a new goal. */
 void shop_session_write_queries(ShopSession *session);
-/* session_url.c: the items shown, as indices first .. end - 1 of the results. */
-void shop_session_shown(const ShopSession *session, guint *first, guint *end);
 
 /* session_actions.c: as shop_session_resolve; with SHOP_ACTION_SEARCH the query is in *parts. */
 ShopActionKind shop_session_read_action(ShopSession *session, const char *action, guint32 *argument,

@@ -2,8 +2,6 @@
  * must carry. */
 #include "envs/shop/world/world_private.h"
 
-#include "envs/shop/session/session.h"
-
 #include <cartwright/error.h>
 #include <string.h>
 
@@ -92,7 +90,7 @@ ShopWorld *shop_world_begin(ShopCatalogue *catalogue, const char *prefix, const 
   world->name = g_strdup(name);
   world->settings = *settings;
   world->catalogue = catalogue;
-  world->judges = shop_judges_new();
+  world->reward_pool = shop_reward_pool_new();
   world->fuzzy_variant = lcs ? SHOP_FUZZY_LCS : SHOP_FUZZY_DIFFLIB;
   return world;
 }
@@ -132,7 +130,7 @@ void shop_world_free(ShopWorld *world)
   g_free(world->prefix);
   g_free(world->name);
   shop_reward_tables_free(world->rewards);
-  shop_judges_free(world->judges);
+  shop_reward_pool_free(world->reward_pool);
   shop_catalogue_free(world->catalogue);
   shop_index_free(world->index);
   shop_goals_free(world->goals);

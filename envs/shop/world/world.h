@@ -8,7 +8,7 @@
 #include "envs/shop/file/file.h"
 #include "envs/shop/goals/goals.h"
 #include "envs/shop/goals/splits.h"
-#include "envs/shop/reward/fuzzy.h"
+#include "envs/shop/reward/reward.h"
 #include "envs/shop/reward/reward_tables.h"
 #include "envs/shop/search/search.h"
 
@@ -170,16 +170,8 @@ extern const char *const shop_similarity_names[];
         "without it the built-in tagger finds them"                                                          \
   }
 
-/* The reward of a purchase with its parts (webshop-spec 6); all in [0, 1]. */
-typedef struct ShopVerdict {
-  double reward;     /* type * (matched attributes + matched options + price) / (attributes + options + 1) */
-  double attributes; /* matched attributes / attributes of the goal */
-  double options;    /* matched options / options of the goal; 1 when the goal asks for none */
-  double type;       /* 1, 0.5, 0.1 or 0 */
-  double price;      /* 1 when the price is within the bound, else 0 */
-} ShopVerdict;
-
-typedef struct ShopJudges ShopJudges;
+/* The buffers of shop_world_reward, one set for each call that runs at a time. */
+typedef struct ShopRewardPool ShopRewardPool;
 
 typedef struct ShopWorld {
   char *prefix; /* of goal ids: "webshop" */
@@ -190,7 +182,7 @@ typedef struct ShopWorld {
   ShopGoals *goals;
   ShopSplits *splits;
   ShopRewardTables *rewards;
-  ShopJudges *judges;
+  ShopRewardPool *reward_pool;
   ShopFuzzyVariant fuzzy_variant;
   const guint32
       *title_owner; /* with upstream candidates: per product the last one with the same lower-cased title */
@@ -207,11 +199,7 @@ void shop_world_free(ShopWorld *world); /* accepts NULL */
 
 /* The reward of buying `product` with the chosen option values for `goal`. Any number of threads may call it;
  * nothing is allocated once as many calls as run at a time have grown their buffers. */
-void shop_world_judge(const ShopWorld *world, const ShopGoalView *goal, guint32 product,
-                      const char *const *values, guint n_values, ShopVerdict *verdict);
-
-/* judge.c: the buffers of the calls above. */
-ShopJudges *shop_judges_new(void);
-void shop_judges_free(ShopJudges *judges); /* accepts NULL */
+void shop_world_reward(const ShopWorld *world, const ShopGoalView *goal, guint32 product,
+                       const char *const *values, guint n_values, ShopReward *reward);
 
 #endif

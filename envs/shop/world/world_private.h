@@ -14,4 +14,8 @@ ShopIndex *shop_world_build_index(const ShopCatalogue *catalogue);
 /* The last product of each lower-cased title, as the original's map from titles; free with g_free. */
 guint32 *shop_world_find_title_owners(const ShopCatalogue *catalogue);
 
+/* world_reward.c */
+ShopRewardPool *shop_reward_pool_new(void);
+void shop_reward_pool_free(ShopRewardPool *pool); /* accepts NULL */
+
 #endif

@@ -20,9 +20,9 @@ static double best_by_trying(const ShopWorld *world, const ShopGoalView *goal, g
   const ShopCatalogue *catalogue = world->catalogue;
   const ShopProduct *p = &catalogue->products[product];
   if (group == p->groups.count) {
-    ShopVerdict verdict;
-    shop_world_judge(world, goal, product, values, n_values, &verdict);
-    return verdict.reward;
+    ShopReward reward;
+    shop_world_reward(world, goal, product, values, n_values, &reward);
+    return reward.total;
   }
   double best = best_by_trying(world, goal, product, group + 1, values, n_values);
   for (guint32 t = p->targets.first; t < p->targets.first + p->targets.count; t++) {
@@ -50,9 +50,9 @@ static void test_no_combination_of_options_beats_the_oracle(void **state)
       double expected = best_by_trying(world, goal, product, 0, values, 0);
       assert_true(reach.reward == expected);
       assert_true(reach.is_certain || reach.reward < 1);
-      ShopVerdict none;
-      shop_world_judge(world, goal, product, NULL, 0, &none);
-      n_improved += reach.reward > none.reward;
+      ShopReward none;
+      shop_world_reward(world, goal, product, NULL, 0, &none);
+      n_improved += reach.reward > none.total;
       best = MAX(best, expected);
     }
     guint32 *all = g_new(guint32, world->catalogue->n_products), found;
