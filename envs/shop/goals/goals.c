@@ -14,7 +14,7 @@
 #define LADDER_LIMIT 1000 /* 10, 20, ... 990 */
 #define LADDER_TAKEN 4
 
-static double *draw_prices(const ShopCatalogue *catalogue, ShopPriceRule rule, ShopPythonRandom *random)
+static double *draw_prices(const ShopCatalogue *catalogue, ShopPriceRule rule, GRand *random)
 {
   double *prices = g_new(double, catalogue->n_products);
   for (guint32 i = 0; i < catalogue->n_products; i++) {
@@ -30,7 +30,7 @@ static double *draw_prices(const ShopCatalogue *catalogue, ShopPriceRule rule, S
 }
 
 /* The larger of two drawn among the next four steps of the ladder above `price` (webshop-spec 3.1). */
-static gint32 draw_upper(ShopPythonRandom *random, double price)
+static gint32 draw_upper(GRand *random, double price)
 {
   gint32 first = LADDER_STEP;
   while (first < LADDER_LIMIT && !(first > price))
@@ -125,7 +125,7 @@ static void list_human(GArray *items, const ShopCatalogue *catalogue, guint32 *n
 
 /* A bound for every synthetic instruction or every usable record, in load order. */
 static gint32 *draw_uppers(const ShopCatalogue *catalogue, ShopGoalKind kind, const double *prices,
-                           ShopPythonRandom *random)
+                           GRand *random)
 {
   gboolean synthetic = kind == SHOP_GOALS_SYNTHETIC;
   gint32 *uppers = g_new0(gint32, (gsize)(synthetic ? catalogue->n_products : catalogue->n_humans) + 1);
@@ -144,11 +144,10 @@ static gint32 *draw_uppers(const ShopCatalogue *catalogue, ShopGoalKind kind, co
 static void draw(ShopGoals *goals, const ShopCatalogue *catalogue, ShopPriceRule price_rule,
                  guint64 price_seed)
 {
-  ShopPythonRandom random;
-  shop_python_random_seed(&random, price_seed);
-  goals->prices = goals->owned[1] = draw_prices(catalogue, price_rule, &random);
-  shop_python_random_seed(&random, price_seed);
-  goals->uppers = goals->owned[2] = draw_uppers(catalogue, goals->kind, goals->prices, &random);
+  g_autoptr(GRand) of_prices = shop_python_random_new(price_seed);
+  goals->prices = goals->owned[1] = draw_prices(catalogue, price_rule, of_prices);
+  g_autoptr(GRand) of_uppers = shop_python_random_new(price_seed);
+  goals->uppers = goals->owned[2] = draw_uppers(catalogue, goals->kind, goals->prices, of_uppers);
 }
 
 static gboolean check_any(const ShopGoals *goals, GError **error)
@@ -167,7 +166,8 @@ static gboolean check_any(const ShopGoals *goals, GError **error)
 ShopGoals *shop_goals_new(const ShopCatalogue *catalogue, ShopGoalKind kind, ShopPriceRule price_rule,
                           guint64 price_seed, GError **error)
 {
-  ShopPythonRandom random;
+  if (!shop_python_random_check(error))
+    return NULL;
   ShopGoals *goals = g_new0(ShopGoals, 1);
   goals->kind = kind;
   GArray *items = g_array_new(FALSE, FALSE, sizeof(ShopGoal));
@@ -183,8 +183,8 @@ ShopGoals *shop_goals_new(const ShopCatalogue *catalogue, ShopGoalKind kind, Sho
     return NULL;
   }
   draw(goals, catalogue, price_rule, price_seed);
-  shop_python_random_seed(&random, ORDER_SEED);
-  shop_python_random_shuffle(&random, goals->owned[0], goals->n_items, sizeof(ShopGoal));
+  g_autoptr(GRand) random = shop_python_random_new(ORDER_SEED);
+  shop_python_random_shuffle(random, goals->owned[0], goals->n_items, sizeof(ShopGoal));
   return goals;
 }
 
@@ -207,6 +207,8 @@ ShopGoals *shop_goals_open(const ShopCatalogue *catalogue, ShopGoalKind kind, Sh
                            guint64 price_seed, const ShopGoalSettings *stored, ShopArrayFinder finder,
                            gpointer source, GError **error)
 {
+  if (!shop_python_random_check(error))
+    return NULL;
   ShopGoals *goals = g_new0(ShopGoals, 1);
   ShopArray expected[SHOP_GOALS_N_ARRAYS], found[SHOP_GOALS_N_ARRAYS];
   goals->kind = kind;

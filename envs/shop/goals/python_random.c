@@ -1,74 +1,43 @@
-/* MT19937 as Matsumoto and Nishimura published it (1998; array initialisation of
- * 2002) and CPython's derivations from its outputs. The state is the caller's. */
+/* CPython's derivations from the outputs of MT19937. GRand seeds an array of keys as CPython does
+ * (Matsumoto's and Nishimura's initialisation of 2002), and its g_rand_int is getrandbits(32). */
 #include "envs/shop/goals/python_random.h"
 
+#include <cartwright/error.h>
 #include <string.h>
 
-#define N 624
-#define M 397
-
-void shop_python_random_seed(ShopPythonRandom *random, guint64 n)
+GRand *shop_python_random_new(guint64 n)
 {
-  guint32 key[2] = {(guint32)n, (guint32)(n >> 32)};
-  guint key_length = key[1] != 0 ? 2 : 1;
-  guint32 *state = random->state;
-  state[0] = 19650218u;
-  for (guint i = 1; i < N; i++)
-    state[i] = 1812433253u * (state[i - 1] ^ (state[i - 1] >> 30)) + i;
-  guint i = 1, j = 0;
-  for (guint k = N; k > 0; k--) {
-    state[i] = (state[i] ^ ((state[i - 1] ^ (state[i - 1] >> 30)) * 1664525u)) + key[j] + j;
-    if (++i >= N) {
-      state[0] = state[N - 1];
-      i = 1;
-    }
-    if (++j >= key_length)
-      j = 0;
-  }
-  for (guint k = N - 1; k > 0; k--) {
-    state[i] = (state[i] ^ ((state[i - 1] ^ (state[i - 1] >> 30)) * 1566083941u)) - i;
-    if (++i >= N) {
-      state[0] = state[N - 1];
-      i = 1;
-    }
-  }
-  state[0] = 0x80000000u;
-  random->position = N;
+  const guint32 key[2] = {(guint32)n, (guint32)(n >> 32)};
+  GRand *random = g_rand_new_with_seed(0);
+  g_rand_set_seed_array(random, key, key[1] != 0 ? 2 : 1);
+  return random;
 }
 
-static void refill(ShopPythonRandom *random)
+gboolean shop_python_random_check(GError **error)
 {
-  guint32 *state = random->state;
-  for (guint i = 0; i < N; i++) {
-    guint32 y = (state[i] & 0x80000000u) | (state[(i + 1) % N] & 0x7fffffffu);
-    state[i] = state[(i + M) % N] ^ (y >> 1) ^ ((y & 1) ? 0x9908b0dfu : 0);
-  }
-  random->position = 0;
+  g_autoptr(GRand) random = shop_python_random_new(233);
+  if (g_rand_int(random) == 2931216007u)
+    return TRUE;
+  g_set_error(
+      error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED,
+      "GLib's random numbers are not those that WebShop's goals are drawn with: G_RANDOM_VERSION is set to "
+      "'%s'; unset it",
+      g_getenv("G_RANDOM_VERSION"));
+  return FALSE;
 }
 
-static guint32 next(ShopPythonRandom *random)
+guint32 shop_python_random_bits(GRand *random, guint k)
 {
-  if (random->position >= N)
-    refill(random);
-  guint32 y = random->state[random->position++];
-  y ^= y >> 11;
-  y ^= (y << 7) & 0x9d2c5680u;
-  y ^= (y << 15) & 0xefc60000u;
-  return y ^ (y >> 18);
+  return g_rand_int(random) >> (32 - k);
 }
 
-guint32 shop_python_random_bits(ShopPythonRandom *random, guint k)
+double shop_python_random_random(GRand *random)
 {
-  return next(random) >> (32 - k);
-}
-
-double shop_python_random_random(ShopPythonRandom *random)
-{
-  guint32 a = next(random) >> 5, b = next(random) >> 6;
+  guint32 a = g_rand_int(random) >> 5, b = g_rand_int(random) >> 6;
   return (a * 67108864.0 + b) / 9007199254740992.0;
 }
 
-guint32 shop_python_random_below(ShopPythonRandom *random, guint32 n)
+guint32 shop_python_random_below(GRand *random, guint32 n)
 {
   guint k = g_bit_storage(n);
   guint32 value;
@@ -78,12 +47,12 @@ guint32 shop_python_random_below(ShopPythonRandom *random, guint32 n)
   return value;
 }
 
-double shop_python_random_uniform(ShopPythonRandom *random, double a, double b)
+double shop_python_random_uniform(GRand *random, double a, double b)
 {
   return a + (b - a) * shop_python_random_random(random);
 }
 
-void shop_python_random_shuffle(ShopPythonRandom *random, gpointer items, guint32 n, gsize item_size)
+void shop_python_random_shuffle(GRand *random, gpointer items, guint32 n, gsize item_size)
 {
   char spare[64];
   g_return_if_fail(item_size <= sizeof spare);
@@ -96,7 +65,7 @@ void shop_python_random_shuffle(ShopPythonRandom *random, gpointer items, guint3
   }
 }
 
-void shop_python_random_sample(ShopPythonRandom *random, guint32 n, guint32 k, guint32 *chosen)
+void shop_python_random_sample(GRand *random, guint32 n, guint32 k, guint32 *chosen)
 {
   /* Below this size CPython copies the population; above it redraws repeats. */
   guint64 set_size = 21;
@@ -127,12 +96,12 @@ void shop_python_random_sample(ShopPythonRandom *random, guint32 n, guint32 k, g
   }
 }
 
-guint32 shop_python_random_choice(ShopPythonRandom *random, guint32 n)
+guint32 shop_python_random_choice(GRand *random, guint32 n)
 {
   return (guint32)(shop_python_random_random(random) * n);
 }
 
-guint32 shop_weighted_index(ShopPythonRandom *random, const double *cumulative, guint32 n, gboolean exact)
+guint32 shop_weighted_index(GRand *random, const double *cumulative, guint32 n, gboolean exact)
 {
   double position = shop_python_random_uniform(random, 0, cumulative[n]);
   /* The first entry greater than the position, among n + 1. */

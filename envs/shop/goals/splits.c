@@ -95,10 +95,9 @@ static void split_by_product(ShopSplits *splits, const ShopCatalogue *catalogue,
       g_array_append_val(lists[shop_split_of_asin(asin)], g_array_index(ranked, Ranked, i).goal);
   }
   for (guint s = 0; s < SHOP_SPLIT_ALL; s++) {
-    ShopPythonRandom random;
-    shop_python_random_seed(&random, ORDER_SEED + s);
+    g_autoptr(GRand) random = shop_python_random_new(ORDER_SEED + s);
     splits->n_goals[s] = lists[s]->len;
-    shop_python_random_shuffle(&random, lists[s]->data, lists[s]->len, sizeof(guint32));
+    shop_python_random_shuffle(random, lists[s]->data, lists[s]->len, sizeof(guint32));
     splits->owned[s] = g_array_free(lists[s], FALSE);
     splits->goals[s] = splits->owned[s];
   }

@@ -222,9 +222,8 @@ static void test_crowd_goals_stand_where_they_were_published(void **state)
   g_autofree guint32 *order = g_new(guint32, n);
   for (guint32 i = 0; i < n; i++)
     order[i] = i;
-  ShopPythonRandom random;
-  shop_python_random_seed(&random, 233);
-  shop_python_random_shuffle(&random, order, n, sizeof *order);
+  g_autoptr(GRand) random = shop_python_random_new(233);
+  shop_python_random_shuffle(random, order, n, sizeof *order);
   g_autofree char **unshuffled = g_new0(char *, n);
   for (guint32 i = 0; i < n; i++)
     unshuffled[order[i]] = (char *)json_string_value(json_array_get(published, i));

@@ -51,6 +51,13 @@ for config in made synthetic; do
 done
 same "$(cat synthetic.txt | cksum)" "$(cat made.txt | cksum)" "the made-up shop survives export and import"
 
+# GLib's generator of before 2.2 would draw other goals.
+G_RANDOM_VERSION=2.0
+export G_RANDOM_VERSION
+fails 1 "cartwright: error: environment 'synthetic': GLib's random numbers are not those that WebShop's goals are drawn with: G_RANDOM_VERSION is set to '2.0'; unset it" \
+  "another generator is refused" search synthetic.yaml
+unset G_RANDOM_VERSION
+
 # Sources that are not right.
 mkdir bad
 for file in attributes human; do cat "$data/$file.json" >"bad/$file.json"; done
