@@ -83,50 +83,73 @@ static gboolean is_special(const ShopCatalogueBuilder *builder, ShopString value
          parts.argument_length != length || parts.name_length != strlen("click");
 }
 
-static ShopOptionTarget *find_target(ShopCatalogueBuilder *builder, ShopSpan span, ShopString value)
-{
-  for (guint32 t = span.first; t < span.first + span.count; t++) {
-    ShopOptionTarget *target = &g_array_index(builder->targets, ShopOptionTarget, t);
-    if (target->value == value)
-      return target;
-  }
-  return NULL;
-}
-
-static void add_targets(ShopCatalogueBuilder *builder, ShopProduct *product)
+/* The click on every value of every group. A value that several groups offer reaches the last of them.
+ * `targets` maps values to places in builder->targets, as many as there are clicks in all. */
+static void add_plain_targets(ShopCatalogueBuilder *builder, ShopProduct *product, GHashTable *targets)
 {
   product->targets = (ShopSpan){builder->targets->len, 0};
   for (guint32 g = 0; g < product->groups.count; g++) {
     ShopSpan values = g_array_index(builder->groups, ShopOptionGroup, product->groups.first + g).values;
     for (guint32 v = 0; v < values.count; v++) {
       ShopString value = g_array_index(builder->strings, ShopString, values.first + v);
-      ShopOptionTarget *known = find_target(builder, product->targets, value);
-      if (known) {
-        known->group = g;
+      gpointer known;
+      if (g_hash_table_lookup_extended(targets, GUINT_TO_POINTER(value), NULL, &known)) {
+        g_array_index(builder->targets, ShopOptionTarget, GPOINTER_TO_UINT(known)).group = g;
         continue;
       }
       ShopOptionTarget target = {value, intern_click(builder, NULL, value), g, 0};
       target.special = is_special(builder, value, target.action);
+      g_hash_table_insert(targets, GUINT_TO_POINTER(value), GUINT_TO_POINTER(builder->targets->len));
       g_array_append_val(builder->targets, target);
-      product->targets.count++;
     }
   }
+  product->targets.count = builder->targets->len - product->targets.first;
+}
+
+/* The values that a plain click does not reach. */
+static void add_shadowed_targets(ShopCatalogueBuilder *builder, ShopProduct *product, GHashTable *targets)
+{
+  g_autoptr(GHashTable) first_actions =
+      g_hash_table_new(NULL, NULL); /* of a value, its first shadowed action */
   product->shadowed = (ShopSpan){builder->targets->len, 0};
   for (guint32 g = 0; g < product->groups.count; g++) {
     const ShopOptionGroup group = g_array_index(builder->groups, ShopOptionGroup, product->groups.first + g);
     for (guint32 v = 0; v < group.values.count; v++) {
       ShopString value = g_array_index(builder->strings, ShopString, group.values.first + v);
-      const ShopOptionTarget *plain = find_target(builder, product->targets, value);
+      gpointer key = GUINT_TO_POINTER(value), known;
+      guint place = GPOINTER_TO_UINT(g_hash_table_lookup(targets, key));
+      const ShopOptionTarget *plain = &g_array_index(builder->targets, ShopOptionTarget, place);
       if (plain->group == g && !plain->special)
         continue;
       ShopOptionTarget target = {value, intern_click(builder, &group, value), g, 0};
-      const ShopOptionTarget *known = find_target(builder, product->shadowed, value);
-      if (known && known->action == target.action)
+      gboolean is_known = g_hash_table_lookup_extended(first_actions, key, NULL, &known);
+      if (is_known && GPOINTER_TO_UINT(known) == target.action)
         continue;
+      if (!is_known)
+        g_hash_table_insert(first_actions, key, GUINT_TO_POINTER(target.action));
       g_array_append_val(builder->targets, target);
-      product->shadowed.count++;
     }
   }
+  product->shadowed.count = builder->targets->len - product->shadowed.first;
+}
+
+static gboolean take_group(ShopCatalogueBuilder *builder, const char *name, const json_t *contents,
+                           GHashTable *groups, const char *where, const char *asin, GError **error)
+{
+  ShopOptionGroup group;
+  gpointer known;
+  g_string_truncate(builder->scratch, 0);
+  shop_text_append_lower(builder->scratch, name, strlen(name));
+  group.name = shop_builder_intern(builder, builder->scratch->str, builder->scratch->len);
+  if (!take_option_values(builder, name, contents, &group.values, where, asin, error))
+    return FALSE;
+  if (g_hash_table_lookup_extended(groups, GUINT_TO_POINTER(group.name), NULL, &known)) {
+    g_array_index(builder->groups, ShopOptionGroup, GPOINTER_TO_UINT(known)).values = group.values;
+    return TRUE;
+  }
+  g_hash_table_insert(groups, GUINT_TO_POINTER(group.name), GUINT_TO_POINTER(builder->groups->len));
+  g_array_append_val(builder->groups, group);
+  return TRUE;
 }
 
 static gboolean take_options(ShopCatalogueBuilder *builder, const json_t *object, ShopProduct *product,
@@ -142,30 +165,17 @@ static gboolean take_options(ShopCatalogueBuilder *builder, const json_t *object
   if (!empty && !json_is_object(options))
     return shop_builder_wrong(error, where, asin, "customization_options", "an object, null or \"\"",
                               options);
+  g_autoptr(GHashTable) groups = g_hash_table_new(NULL, NULL), targets = g_hash_table_new(NULL, NULL);
   const char *name;
   json_t *contents;
-  if (!empty)
-    json_object_foreach((json_t *)options, name, contents)
-    {
-      if (json_is_null(contents))
-        continue;
-      ShopOptionGroup group;
-      g_string_truncate(builder->scratch, 0);
-      shop_text_append_lower(builder->scratch, name, strlen(name));
-      group.name = shop_builder_intern(builder, builder->scratch->str, builder->scratch->len);
-      if (!take_option_values(builder, name, contents, &group.values, where, asin, error))
-        return FALSE;
-      guint32 g = product->groups.first;
-      while (g < builder->groups->len &&
-             g_array_index(builder->groups, ShopOptionGroup, g).name != group.name)
-        g++;
-      if (g < builder->groups->len)
-        g_array_index(builder->groups, ShopOptionGroup, g).values = group.values;
-      else
-        g_array_append_val(builder->groups, group);
-    }
+  json_object_foreach((json_t *)options, name, contents)
+  {
+    if (!json_is_null(contents) && !take_group(builder, name, contents, groups, where, asin, error))
+      return FALSE;
+  }
   product->groups.count = builder->groups->len - product->groups.first;
-  add_targets(builder, product);
+  add_plain_targets(builder, product, targets);
+  add_shadowed_targets(builder, product, targets);
   return TRUE;
 }
 

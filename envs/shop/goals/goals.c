@@ -52,21 +52,25 @@ guint64 shop_goals_n_combinations(const ShopCatalogue *catalogue, guint32 index)
   return n_combinations;
 }
 
+typedef struct {
+  const ShopCatalogue *catalogue;
+  const ShopOptionGroup *groups;
+} Groups;
+
+static gint compare_names(gconstpointer a, gconstpointer b, gpointer data)
+{
+  const Groups *of = data;
+  return strcmp(shop_string(of->catalogue, of->groups[*(const guint32 *)a].name),
+                shop_string(of->catalogue, of->groups[*(const guint32 *)b].name));
+}
+
 /* The product's groups in ascending order of name: `order` gets their indices. */
 static void sort_groups(const ShopCatalogue *catalogue, const ShopProduct *product, guint32 *order)
 {
-  for (guint32 i = 0; i < product->groups.count; i++) {
-    const char *name = shop_string(catalogue, catalogue->groups[product->groups.first + i].name);
-    guint32 j = i;
-    for (; j > 0; j--) {
-      const char *other =
-          shop_string(catalogue, catalogue->groups[product->groups.first + order[j - 1]].name);
-      if (strcmp(other, name) <= 0)
-        break;
-      order[j] = order[j - 1];
-    }
-    order[j] = i;
-  }
+  Groups of = {catalogue, catalogue->groups + product->groups.first};
+  for (guint32 i = 0; i < product->groups.count; i++)
+    order[i] = i;
+  g_qsort_with_data(order, (gint)product->groups.count, sizeof *order, compare_names, &of);
 }
 
 static gboolean add_synthetic(GArray *goals, const ShopCatalogue *catalogue, guint32 index, GError **error)
