@@ -47,7 +47,8 @@ typedef struct {
 
 typedef struct {
   Files files;
-  gint verify; /* ShopFileVerify */
+  gint verify;        /* ShopFileVerify */
+  gint64 file_memory; /* MiB */
   ShopSettings settings;
 } Options;
 
@@ -62,6 +63,16 @@ static const CwOption options[] = {
      .help = "of a shop file, read all contents and compare their checksums: once (unless this user has "
              "verified the "
              "unchanged file before), always, or header (never; only header and table)"},
+    {.name = "file_memory",
+     .type = CW_OPTION_INTEGER,
+     .offset = offsetof(Options, file_memory),
+     .default_value = "0",
+     .minimum = 0,
+     .maximum = 1e9,
+     .unit = "MiB",
+     .help = "of a shop file: an episode that starts with more file pages in this process's memory gives "
+             "them back, "
+             "which makes episodes slower; 0: the kernel decides"},
     SHOP_SETTING_ROWS(Options, settings),
 };
 
@@ -135,7 +146,11 @@ static gpointer open_webshop(gconstpointer options_struct, G_GNUC_UNUSED guint32
     return open_folder(chosen, error);
   if (!check_no_folder_options(&chosen->files, error))
     return NULL;
-  return shop_world_open(shop, (ShopFileVerify)chosen->verify, "webshop", &chosen->settings, error);
+  ShopWorld *world =
+      shop_world_open(shop, (ShopFileVerify)chosen->verify, "webshop", &chosen->settings, error);
+  if (world)
+    shop_file_bound(world->file, (gsize)chosen->file_memory << 20);
+  return world;
 }
 
 /* The import: the folder's files into one shop file. */

@@ -21,7 +21,8 @@ const char *const shop_file_verify_names[] = {"once", "always", "header", NULL};
 struct ShopFile {
   char *path;
   int descriptor;
-  int statm; /* /proc/self/statm, for shop_file_trim; -1: not there */
+  gsize bound; /* of shop_file_bound */
+  int statm;   /* /proc/self/statm, for shop_file_trim; -1: not there, or no bound */
   struct stat status;
   ShopFileHeader header;
   const char *bytes; /* the mapping */
@@ -165,11 +166,8 @@ ShopFile *shop_file_open(const char *path, ShopFileVerify verify, GError **error
     if (good && !known)
       shop_file_stamp_write(&file->status, file->header.crc, begin);
   }
-  if (good) {
-    if (file->header.length > SHOP_FILE_RESIDENT)
-      file->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  if (good)
     return file;
-  }
   shop_file_close(file);
   return NULL;
 }
@@ -188,10 +186,17 @@ void shop_file_close(ShopFile *file)
   g_free(file);
 }
 
+void shop_file_bound(ShopFile *file, gsize bytes)
+{
+  file->bound = bytes;
+  if (bytes > 0 && file->header.length > bytes && file->statm < 0)
+    file->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+}
+
 void shop_file_trim(const ShopFile *file)
 {
   char text[128];
-  gssize length = file->statm >= 0 ? pread(file->statm, text, sizeof text - 1, 0) : -1;
+  gssize length = file->statm >= 0 && file->bound > 0 ? pread(file->statm, text, sizeof text - 1, 0) : -1;
   if (length <= 0)
     return;
   text[length] = '\0';
@@ -200,7 +205,7 @@ void shop_file_trim(const ShopFile *file)
   guint64 pages = 0;
   for (guint i = 0; i < 3; i++)
     pages = g_ascii_strtoull(next, &next, 10);
-  if (pages * (guint64)sysconf(_SC_PAGESIZE) > SHOP_FILE_RESIDENT)
+  if (pages * (guint64)sysconf(_SC_PAGESIZE) > file->bound)
     madvise((gpointer)file->bytes, file->header.length, MADV_DONTNEED);
 }
 

@@ -33,10 +33,11 @@ void shop_file_close(ShopFile *file); /* accepts NULL */
 /* Reads and checks all contents; with several threads where there are processors. */
 gboolean shop_file_verify(const ShopFile *file, GError **error);
 /* Pages of the file count as memory of every process that has looked at them, although there is one copy for
- * all. When more than SHOP_FILE_RESIDENT bytes of files count as this process's, those of this file no longer
- * do; what is looked at next counts again. Cheap enough for every episode; any thread may call it, and others
- * may read meanwhile. */
-#define SHOP_FILE_RESIDENT ((gsize)48 << 20)
+ * all, which the kernel drops when it needs the memory. After this, shop_file_trim gives those of this file
+ * back when more than `bytes` of files count as this process's; 0: never. Call it before others read. */
+void shop_file_bound(ShopFile *file, gsize bytes);
+/* What is looked at after a trim counts again, and has to be found again: episodes become slower. Any thread
+ * may call it, and others may read meanwhile. */
 void shop_file_trim(const ShopFile *file);
 /* A ShopArrayFinder: `file` is a ShopFile. The elements live until the file is closed. */
 gboolean shop_file_find(gpointer file, const char *name, gsize element_size, ShopArray *array,
