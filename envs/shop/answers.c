@@ -7,33 +7,23 @@
 #include "envs/shop/session/session.h"
 #include "envs/shop/text/text.h"
 
-#include <cartwright/error.h>
+#include "envs/shop/text/fail.h"
 #include <string.h>
 
 #define MAX_RESULTS 50
-
-G_GNUC_PRINTF(2, 3) static gboolean refuse(GError **error, const char *format, ...)
-{
-  va_list arguments;
-  va_start(arguments, format);
-  g_autofree char *message = g_strdup_vprintf(format, arguments);
-  va_end(arguments);
-  g_set_error_literal(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT, message);
-  return FALSE;
-}
 
 /* Complains about a key that is not in the NULL-terminated list. */
 static gboolean check_keys(const json_t *request, const char *verb, const char *const *known, GError **error)
 {
   if (!json_is_object(request))
-    return refuse(error, "%s: the request should be a JSON object", verb);
+    return shop_fail(error, CW_ERROR_FORMAT, "%s: the request should be a JSON object", verb);
   const char *key;
   json_t *value;
   json_object_foreach((json_t *)request, key, value)
   {
     if (!g_strv_contains(known, key)) {
       g_autofree char *list = g_strjoinv("', '", (char **)known);
-      return refuse(error, "%s: unknown key '%s'; there are '%s'", verb, key, list);
+      return shop_fail(error, CW_ERROR_FORMAT, "%s: unknown key '%s'; there are '%s'", verb, key, list);
     }
   }
   return TRUE;
@@ -54,13 +44,15 @@ static gint64 read_goal(const ShopWorld *world, const char *verb, const json_t *
   if (json_is_string(value))
     return shop_goal_index(world, json_string_value(value), error);
   if (!json_is_integer(value)) {
-    refuse(error, "%s: 'goal' should be a goal's number or \"%s_N\"", verb, world->prefix);
+    shop_fail(error, CW_ERROR_FORMAT, "%s: 'goal' should be a goal's number or \"%s_N\"", verb,
+              world->prefix);
     return -1;
   }
   json_int_t index = json_integer_value(value);
   if (index < 0 || index >= world->goals->n_items) {
-    refuse(error, "%s: goal %" JSON_INTEGER_FORMAT " does not exist; there are %u goals (from 0 on)", verb,
-           index, world->goals->n_items);
+    shop_fail(error, CW_ERROR_FORMAT,
+              "%s: goal %" JSON_INTEGER_FORMAT " does not exist; there are %u goals (from 0 on)", verb, index,
+              world->goals->n_items);
     return -1;
   }
   return index;
@@ -73,11 +65,11 @@ static char *answer_search(const ShopWorld *world, const json_t *request, GError
     return NULL;
   const json_t *query = json_object_get(request, "query"), *page = json_object_get(request, "page");
   if (!json_is_string(query)) {
-    refuse(error, "search: 'query' should be a string");
+    shop_fail(error, CW_ERROR_FORMAT, "search: 'query' should be a string");
     return NULL;
   }
   if (page && (!json_is_integer(page) || json_integer_value(page) < 1)) {
-    refuse(error, "search: 'page' should be a number from 1 on");
+    shop_fail(error, CW_ERROR_FORMAT, "search: 'page' should be a number from 1 on");
     return NULL;
   }
   json_int_t first = ((page ? MIN(json_integer_value(page), MAX_RESULTS) : 1) - 1) * SHOP_ITEMS_PER_PAGE;
@@ -86,7 +78,8 @@ static char *answer_search(const ShopWorld *world, const json_t *request, GError
   guint32 documents[MAX_RESULTS];
   guint n = shop_index_search(world->index, lower->str, MAX_RESULTS, documents);
   if (n == SHOP_INDEX_TOO_MANY_TERMS) {
-    refuse(error, "search: the query has more than %d different terms", SHOP_INDEX_MAX_TERMS);
+    shop_fail(error, CW_ERROR_FORMAT, "search: the query has more than %d different terms",
+              SHOP_INDEX_MAX_TERMS);
     return NULL;
   }
   json_t *asins = json_array();
@@ -102,7 +95,8 @@ static gboolean read_options(const json_t *options, GPtrArray *values, GError **
   if (!options || json_is_null(options))
     return TRUE;
   if (!json_is_array(options) && !json_is_object(options))
-    return refuse(error, "score: 'options' should be a list of values or an object of names and values");
+    return shop_fail(error, CW_ERROR_FORMAT,
+                     "score: 'options' should be a list of values or an object of names and values");
   const char *key;
   gsize i;
   json_t *value;
@@ -111,7 +105,7 @@ static gboolean read_options(const json_t *options, GPtrArray *values, GError **
       g_ptr_array_add(values, (gpointer)json_string_value(value));
   for (guint v = 0; v < values->len; v++)
     if (!values->pdata[v])
-      return refuse(error, "score: option number %u should be a string", v + 1);
+      return shop_fail(error, CW_ERROR_FORMAT, "score: option number %u should be a string", v + 1);
   return TRUE;
 }
 
@@ -126,12 +120,13 @@ static gboolean score(const ShopWorld *world, const json_t *request, ShopGoalVie
     return FALSE;
   const json_t *asin = json_object_get(request, "asin"), *bound = json_object_get(request, "price_upper");
   if (!json_is_string(asin))
-    return refuse(error, "score: 'asin' should be a string");
+    return shop_fail(error, CW_ERROR_FORMAT, "score: 'asin' should be a string");
   gint64 product = shop_catalogue_find(world->catalogue, json_string_value(asin));
   if (product < 0)
-    return refuse(error, "score: no product '%s' in this catalogue", json_string_value(asin));
+    return shop_fail(error, CW_ERROR_FORMAT, "score: no product '%s' in this catalogue",
+                     json_string_value(asin));
   if (bound && !json_is_number(bound))
-    return refuse(error, "score: 'price_upper' should be a number");
+    return shop_fail(error, CW_ERROR_FORMAT, "score: 'price_upper' should be a number");
   if (!read_options(json_object_get(request, "options"), values, error))
     return FALSE;
   shop_goal_view_set(goal, world->catalogue, world->goals, (guint32)index);
@@ -227,13 +222,14 @@ static gboolean reach_of_queries(const ShopWorld *world, const ShopGoalView *goa
                                  json_t *list, GError **error)
 {
   if (!json_is_array(queries))
-    return refuse(error, "oracle: 'queries' should be a list of strings");
+    return shop_fail(error, CW_ERROR_FORMAT, "oracle: 'queries' should be a list of strings");
   gsize i;
   json_t *query;
   json_array_foreach((json_t *)queries, i, query)
   {
     if (!json_is_string(query))
-      return refuse(error, "oracle: query number %" G_GSIZE_FORMAT " should be a string", i + 1);
+      return shop_fail(error, CW_ERROR_FORMAT, "oracle: query number %" G_GSIZE_FORMAT " should be a string",
+                       i + 1);
     json_array_append_new(list, reach_of_query(world, goal, json_string_value(query), NULL));
   }
   return TRUE;
@@ -294,7 +290,8 @@ char *shop_answer(const ShopWorld *world, const char *verb, const char *request,
     json_error_t problem;
     json_t *object = json_loads(request, JSON_DECODE_ANY, &problem);
     if (!object) {
-      refuse(error, "%s: the request is not valid JSON: %s (byte %d)", verb, problem.text, problem.position);
+      shop_fail(error, CW_ERROR_FORMAT, "%s: the request is not valid JSON: %s (byte %d)", verb, problem.text,
+                problem.position);
       return NULL;
     }
     char *answer = verbs[i].answer(world, object, error);
@@ -304,7 +301,6 @@ char *shop_answer(const ShopWorld *world, const char *verb, const char *request,
   g_autoptr(GString) names = g_string_new(NULL);
   for (guint i = 0; i < G_N_ELEMENTS(verbs); i++)
     g_string_append_printf(names, "%s%s", i > 0 ? ", " : "", verbs[i].name);
-  g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED, "a shop knows no verb '%s'; there are %s",
-              verb, names->str);
+  shop_fail(error, CW_ERROR_UNSUPPORTED, "a shop knows no verb '%s'; there are %s", verb, names->str);
   return NULL;
 }

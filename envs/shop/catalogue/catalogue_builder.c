@@ -4,7 +4,7 @@
 #include "envs/shop/catalogue/catalogue_private.h"
 #include "envs/shop/text/hash.h"
 
-#include <cartwright/error.h>
+#include "envs/shop/text/fail.h"
 #include <string.h>
 
 /* Texts for a file are collected up to here. */
@@ -191,9 +191,8 @@ const char *shop_builder_kind(const json_t *value)
 gboolean shop_builder_wrong(GError **error, const char *where, const char *asin, const char *key,
                             const char *expected, const json_t *found)
 {
-  g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT, "%s: %s%s: '%s' should be %s, found %s", where,
-              asin ? "product " : "product", asin ? asin : "", key, expected, shop_builder_kind(found));
-  return FALSE;
+  return shop_fail(error, CW_ERROR_FORMAT, "%s: %s%s: '%s' should be %s, found %s", where,
+                   asin ? "product " : "product", asin ? asin : "", key, expected, shop_builder_kind(found));
 }
 
 /* A required string, interned or not. */
@@ -342,9 +341,8 @@ static gboolean check_sizes(const ShopCatalogueBuilder *builder, GError **error)
   gboolean fits = builder->n_written + builder->stored.length < limit && builder->words.length < limit - 8;
   if (builder->products->len > 0 && fits)
     return TRUE;
-  g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-              fits ? "the catalogue holds no product" : "the catalogue's texts exceed 8 GiB");
-  return FALSE;
+  return shop_fail(error, CW_ERROR_FORMAT,
+                   fits ? "the catalogue holds no product" : "the catalogue's texts exceed 8 GiB");
 }
 
 ShopCatalogue *shop_catalogue_builder_finish(ShopCatalogueBuilder *builder, GError **error)

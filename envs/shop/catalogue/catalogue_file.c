@@ -1,7 +1,7 @@
 /* The catalogue as named arrays, for a shop file, and back. */
 #include "envs/shop/catalogue/catalogue.h"
 
-#include <cartwright/error.h>
+#include "envs/shop/text/fail.h"
 
 void shop_catalogue_arrays(const ShopCatalogue *catalogue, ShopArray arrays[SHOP_CATALOGUE_N_ARRAYS])
 {
@@ -28,10 +28,10 @@ ShopCatalogue *shop_catalogue_open(ShopArrayFinder finder, gpointer source, GErr
     gsize limit = i == 6 ? (gsize)SHOP_STRING_NONE * 4 : (gsize)G_MAXUINT32 + (i == 5);
     gsize n = arrays[i].n_elements;
     if (n > limit || (i == 0 && n == 0) || (i == 5 && (n < 2 || (n & (n - 1)) != 0)) || (i == 6 && n < 8)) {
-      g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                  "array '%s' of the shop file has %" G_GSIZE_FORMAT
-                  " elements, which cannot be; make the file again with 'cartwright import'",
-                  name, n);
+      shop_fail(error, CW_ERROR_FORMAT,
+                "array '%s' of the shop file has %" G_GSIZE_FORMAT
+                " elements, which cannot be; make the file again with 'cartwright import'",
+                name, n);
       return NULL;
     }
   }

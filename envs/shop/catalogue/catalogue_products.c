@@ -5,7 +5,7 @@
 #include "envs/shop/text/action.h"
 #include "envs/shop/text/text.h"
 
-#include <cartwright/error.h>
+#include "envs/shop/text/fail.h"
 #include <string.h>
 
 #define MAX_ASIN 10
@@ -188,13 +188,11 @@ static gboolean take_price(ShopCatalogueBuilder *builder, const json_t *object, 
     text = json_string_value(pricing);
   else if (pricing && !json_is_null(pricing))
     return shop_builder_wrong(error, where, asin, "pricing", "a string such as \"$10.99\" or null", pricing);
-  if (!shop_price_parse(text, product->prices, &product->n_prices)) {
-    g_set_error(
-        error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
+  if (!shop_price_parse(text, product->prices, &product->n_prices))
+    return shop_fail(
+        error, CW_ERROR_FORMAT,
         "%s: product %s: 'pricing' should hold amounts such as \"$10.99\" or \"$5.00 - $7.50\", found \"%s\"",
         where, asin, text);
-    return FALSE;
-  }
   g_string_truncate(builder->scratch, 0);
   shop_price_append_tag(builder->scratch, product->prices, product->n_prices);
   product->price_tag = shop_builder_intern(builder, builder->scratch->str, builder->scratch->len);
@@ -249,11 +247,9 @@ static gboolean take_query(ShopCatalogueBuilder *builder, const json_t *object, 
 gboolean shop_catalogue_builder_add(ShopCatalogueBuilder *builder, const json_t *object, const char *where,
                                     GError **error)
 {
-  if (!json_is_object(object)) {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT, "%s: expected a product (an object), found %s",
-                where, shop_builder_kind(object));
-    return FALSE;
-  }
+  if (!json_is_object(object))
+    return shop_fail(error, CW_ERROR_FORMAT, "%s: expected a product (an object), found %s", where,
+                     shop_builder_kind(object));
   const json_t *asin_value = json_object_get(object, "asin");
   if (!json_is_string(asin_value))
     return shop_builder_wrong(error, where, NULL, "asin", "a string", asin_value);

@@ -4,7 +4,7 @@
  * buffers. */
 #include "envs/shop/catalogue/json_stream.h"
 
-#include <cartwright/error.h>
+#include "envs/shop/text/fail.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -63,12 +63,12 @@ G_GNUC_PRINTF(3, 4) static json_t *fail(ShopJsonStream *stream, GError **error, 
   g_autofree char *message = g_strdup_vprintf(format, arguments);
   va_end(arguments);
   if (ferror(stream->file))
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_INPUT_OUTPUT,
-                "%s: reading failed at byte %" G_GUINT64_FORMAT, stream->path, stream->byte);
+    shop_fail(error, CW_ERROR_INPUT_OUTPUT, "%s: reading failed at byte %" G_GUINT64_FORMAT, stream->path,
+              stream->byte);
   else
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                "%s:%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT ": %s (byte %" G_GUINT64_FORMAT ")",
-                stream->path, stream->line, stream->column, message, stream->byte);
+    shop_fail(error, CW_ERROR_FORMAT,
+              "%s:%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT ": %s (byte %" G_GUINT64_FORMAT ")", stream->path,
+              stream->line, stream->column, message, stream->byte);
   stream->ended = TRUE;
   return NULL;
 }
@@ -84,9 +84,7 @@ ShopJsonStream *shop_json_stream_open(const char *path, ShopJsonKind kind, GErro
 {
   FILE *file = fopen(path, "rb");
   if (!file) {
-    int code = errno;
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be opened: %s", path,
-                g_strerror(code));
+    shop_fail_system(error, path, "cannot be opened");
     return NULL;
   }
   ShopJsonStream *stream = g_new0(ShopJsonStream, 1);
@@ -216,8 +214,8 @@ static json_t *parse_element(ShopJsonStream *stream, GError **error)
     guint64 line = stream->start_line + (guint64)problem.line - 1;
     guint64 column =
         problem.line == 1 ? stream->start_column + (guint64)problem.column - 1 : (guint64)problem.column;
-    g_set_error(
-        error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
+    shop_fail(
+        error, CW_ERROR_FORMAT,
         "%s:%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT ": not valid JSON: %s (byte %" G_GUINT64_FORMAT ")",
         stream->path, line, MAX(column, 1), problem.text, stream->start_byte + (guint64)problem.position);
     stream->ended = TRUE;

@@ -4,7 +4,7 @@
 
 #include "envs/shop/catalogue/json_stream.h"
 
-#include <cartwright/error.h>
+#include "envs/shop/text/fail.h"
 
 /* Elements between two reports. */
 #define REPORT_EVERY 256
@@ -79,13 +79,12 @@ static gboolean check_attributes(const ShopCatalogue *catalogue, const char *pat
       first = i;
   if (n_missing == 0)
     return TRUE;
-  g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-              "%s: no entry for product %s (%u of %u products have none); synthetic goals need the attribute "
-              "file that "
-              "belongs to the catalogue: name it with 'attributes_file', or set 'goals: human'",
-              path, shop_string(catalogue, catalogue->products[first].asin), n_missing,
-              catalogue->n_products);
-  return FALSE;
+  return shop_fail(
+      error, CW_ERROR_FORMAT,
+      "%s: no entry for product %s (%u of %u products have none); synthetic goals need the attribute "
+      "file that "
+      "belongs to the catalogue: name it with 'attributes_file', or set 'goals: human'",
+      path, shop_string(catalogue, catalogue->products[first].asin), n_missing, catalogue->n_products);
 }
 
 ShopCatalogue *shop_load_catalogue(const char *items_file, const char *attributes_file,

@@ -5,8 +5,8 @@
 
 #include "envs/shop/file/file_stamp.h"
 
+#include "envs/shop/text/fail.h"
 #include <cartwright/checksum.h>
-#include <cartwright/error.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -37,8 +37,7 @@ static gboolean refuse(const char *path, CwErrorCode code, GError **error, const
   va_start(arguments, format);
   g_autofree char *text = g_strdup_vprintf(format, arguments);
   va_end(arguments);
-  g_set_error(error, CW_ENVIRONMENT_ERROR, code, "%s: %s", path, text);
-  return FALSE;
+  return shop_fail(error, code, "%s: %s", path, text);
 }
 
 /* Reads `length` bytes at `position`; fewer are an error. */

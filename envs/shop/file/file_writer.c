@@ -2,8 +2,8 @@
  * is full, then the table, and the header last, so that a file that was not finished has none. */
 #include "envs/shop/file/file_private.h"
 
+#include "envs/shop/text/fail.h"
 #include <cartwright/checksum.h>
-#include <cartwright/error.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -39,10 +39,7 @@ static gboolean write_all(ShopFileWriter *writer, const void *bytes, gsize lengt
     if (written < 0 && errno == EINTR)
       continue;
     if (written <= 0) {
-      int code = errno;
-      g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be written: %s",
-                  writer->path, g_strerror(code));
-      return FALSE;
+      return shop_fail_system(error, writer->path, "cannot be written");
     }
     next += written;
     length -= (gsize)written;
@@ -88,9 +85,7 @@ ShopFileWriter *shop_file_writer_new(const char *path, GError **error)
 {
   int descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (descriptor < 0) {
-    int code = errno;
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be made: %s", path,
-                g_strerror(code));
+    shop_fail_system(error, path, "cannot be made");
     return NULL;
   }
   ShopFileWriter *writer = g_new0(ShopFileWriter, 1);
@@ -197,10 +192,7 @@ gboolean shop_file_writer_find(gpointer source, const char *name, gsize element_
     mapping.bytes = mmap(NULL, mapping.length, PROT_READ, MAP_SHARED, writer->descriptor,
                          (off_t)(entry->position - past));
   if (!good || mapping.bytes == MAP_FAILED) {
-    int code = errno;
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be read back: %s",
-                writer->path, g_strerror(code));
-    return FALSE;
+    return shop_fail_system(error, writer->path, "cannot be read back");
   }
   g_array_append_val(writer->mappings, mapping);
   array->elements = (const char *)mapping.bytes + past;
@@ -236,10 +228,7 @@ gboolean shop_file_writer_finish(ShopFileWriter *writer, GError **error)
       !write_all(writer, writer->crcs->data, crcs_length, error))
     return FALSE;
   if (lseek(writer->descriptor, 0, SEEK_SET) != 0) {
-    int code = errno;
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be written: %s", writer->path,
-                g_strerror(code));
-    return FALSE;
+    return shop_fail_system(error, writer->path, "cannot be written");
   }
   return write_all(writer, &header, sizeof header, error);
 }

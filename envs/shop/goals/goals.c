@@ -5,7 +5,7 @@
 #include "envs/shop/goals/python_random.h"
 #include "envs/shop/text/text.h"
 
-#include <cartwright/error.h>
+#include "envs/shop/text/fail.h"
 #include <math.h>
 #include <string.h>
 
@@ -77,14 +77,12 @@ static gboolean add_synthetic(GArray *goals, const ShopCatalogue *catalogue, gui
 {
   const ShopProduct *product = &catalogue->products[index];
   guint64 n_combinations = shop_goals_n_combinations(catalogue, index);
-  if (goals->len + n_combinations > G_MAXINT32) {
-    g_set_error(
-        error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED,
+  if (goals->len + n_combinations > G_MAXINT32)
+    return shop_fail(
+        error, CW_ERROR_UNSUPPORTED,
         "the option combinations up to product %s make more than %d synthetic goals; load fewer products "
         "('products')",
         shop_string(catalogue, product->asin), G_MAXINT32);
-    return FALSE;
-  }
   for (guint32 c = 0; c < n_combinations; c++) {
     ShopGoal goal = {index, c};
     g_array_append_val(goals, goal);
@@ -98,14 +96,13 @@ static gboolean list_synthetic(GArray *items, const ShopCatalogue *catalogue, GE
     const ShopProduct *product = &catalogue->products[i];
     if (product->instruction == SHOP_STRING_NONE)
       continue;
-    if (product->instruction_attributes.count == 0) {
-      g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                  "product %s has an instruction but its 'instruction_attributes' are empty: a synthetic "
-                  "goal needs at "
-                  "least one",
-                  shop_string(catalogue, product->asin));
-      return FALSE;
-    }
+    if (product->instruction_attributes.count == 0)
+      return shop_fail(
+          error, CW_ERROR_FORMAT,
+          "product %s has an instruction but its 'instruction_attributes' are empty: a synthetic "
+          "goal needs at "
+          "least one",
+          shop_string(catalogue, product->asin));
     if (!add_synthetic(items, catalogue, i, error))
       return FALSE;
   }
@@ -157,8 +154,8 @@ static void draw(ShopGoals *goals, const ShopCatalogue *catalogue, ShopPriceRule
 static gboolean check_any(const ShopGoals *goals, GError **error)
 {
   if (goals->n_items == 0)
-    g_set_error(
-        error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
+    shop_fail(
+        error, CW_ERROR_FORMAT,
         goals->kind == SHOP_GOALS_SYNTHETIC
             ? "no product of the catalogue has a synthetic instruction, so there is no goal; is "
               "'attributes_file' the one that belongs to the catalogue?"
@@ -222,11 +219,11 @@ ShopGoals *shop_goals_open(const ShopCatalogue *catalogue, ShopGoalKind kind, Sh
   for (guint i = 0; good && i < SHOP_GOALS_N_ARRAYS; i++) {
     good = finder(source, expected[i].name, expected[i].element_size, &found[i], error);
     if (good && (i == 0 ? found[i].n_elements > G_MAXINT32 : found[i].n_elements != expected[i].n_elements)) {
-      g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                  "array '%s' of the shop file does not belong to its catalogue; make the file again with "
-                  "'cartwright "
-                  "import'",
-                  expected[i].name);
+      shop_fail(error, CW_ERROR_FORMAT,
+                "array '%s' of the shop file does not belong to its catalogue; make the file again with "
+                "'cartwright "
+                "import'",
+                expected[i].name);
       good = FALSE;
     }
   }

@@ -2,7 +2,7 @@
  * (Matsumoto's and Nishimura's initialisation of 2002), and its g_rand_int is getrandbits(32). */
 #include "envs/shop/goals/python_random.h"
 
-#include <cartwright/error.h>
+#include "envs/shop/text/fail.h"
 #include <string.h>
 
 GRand *shop_python_random_new(guint64 n)
@@ -18,12 +18,11 @@ gboolean shop_python_random_check(GError **error)
   g_autoptr(GRand) random = shop_python_random_new(233);
   if (g_rand_int(random) == 2931216007u)
     return TRUE;
-  g_set_error(
-      error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED,
+  return shop_fail(
+      error, CW_ERROR_UNSUPPORTED,
       "GLib's random numbers are not those that WebShop's goals are drawn with: G_RANDOM_VERSION is set to "
       "'%s'; unset it",
       g_getenv("G_RANDOM_VERSION"));
-  return FALSE;
 }
 
 guint32 shop_python_random_bits(GRand *random, guint k)

@@ -1,7 +1,7 @@
 /* The file of nouns that somebody computed with the reference tagger. */
 #include "envs/shop/nouns/nouns.h"
 
-#include <cartwright/error.h>
+#include "envs/shop/text/fail.h"
 #include <jansson.h>
 #include <string.h>
 
@@ -13,9 +13,9 @@ static ShopNounSet *read_entry(const char *path, ShopNounWords *words, const cha
                                GError **error)
 {
   if (!json_is_array(list)) {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                "%s: entry \"%s\": expected a list of nouns; write {\"ASIN or title\": [\"noun\", ...], ...}",
-                path, key);
+    shop_fail(error, CW_ERROR_FORMAT,
+              "%s: entry \"%s\": expected a list of nouns; write {\"ASIN or title\": [\"noun\", ...], ...}",
+              path, key);
     return NULL;
   }
   const char **nouns = g_new(const char *, json_array_size(list) + 1);
@@ -24,9 +24,9 @@ static ShopNounSet *read_entry(const char *path, ShopNounWords *words, const cha
   for (i = 0; i < json_array_size(list); i++) {
     nouns[i] = json_string_value(json_array_get(list, i));
     if (!nouns[i]) {
-      g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                  "%s: entry \"%s\": element %" G_GSIZE_FORMAT " is not a string; write the noun in quotes",
-                  path, key, i + 1);
+      shop_fail(error, CW_ERROR_FORMAT,
+                "%s: entry \"%s\": element %" G_GSIZE_FORMAT " is not a string; write the noun in quotes",
+                path, key, i + 1);
       break;
     }
   }
@@ -43,22 +43,22 @@ ShopNounFile *shop_noun_file_load(const char *path, ShopNounWords *words, GError
   gsize length;
   GError *cause = NULL;
   if (!g_file_get_contents(path, &text, &length, &cause)) {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_INPUT_OUTPUT,
-                "%s; give a file of nouns, or none to use the built-in tagger", cause->message);
+    shop_fail(error, CW_ERROR_INPUT_OUTPUT, "%s; give a file of nouns, or none to use the built-in tagger",
+              cause->message);
     g_error_free(cause);
     return NULL;
   }
   json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &problem), *list;
   g_free(text);
   if (!root) {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                "%s:%d:%d: not JSON: %s; expected {\"ASIN or title\": [\"noun\", ...], ...}", path,
-                problem.line, problem.column, problem.text);
+    shop_fail(error, CW_ERROR_FORMAT,
+              "%s:%d:%d: not JSON: %s; expected {\"ASIN or title\": [\"noun\", ...], ...}", path,
+              problem.line, problem.column, problem.text);
     return NULL;
   }
   if (!json_is_object(root)) {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                "%s: expected a JSON object; write {\"ASIN or title\": [\"noun\", ...], ...}", path);
+    shop_fail(error, CW_ERROR_FORMAT,
+              "%s: expected a JSON object; write {\"ASIN or title\": [\"noun\", ...], ...}", path);
     json_decref(root);
     return NULL;
   }

@@ -4,7 +4,7 @@
 #include "envs/shop/catalogue/price.h"
 #include "envs/shop/records/site_log.h"
 
-#include <cartwright/error.h>
+#include "envs/shop/text/fail.h"
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
@@ -15,16 +15,16 @@ gint64 shop_goal_index(const ShopWorld *world, const char *goal_id, GError **err
   guint64 index;
   if (strncmp(goal_id, world->prefix, length) != 0 || goal_id[length] != '_' ||
       !g_ascii_string_to_unsigned(goal_id + length + 1, 10, 0, G_MAXUINT32, &index, NULL)) {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                "goal id \"%s\" should be \"%s_N\" with a goal number N", goal_id, world->prefix);
+    shop_fail(error, CW_ERROR_FORMAT, "goal id \"%s\" should be \"%s_N\" with a goal number N", goal_id,
+              world->prefix);
     return -1;
   }
   if (index >= world->goals->n_items) {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                "goal id \"%s\" is beyond the last of this shop's %u %s goals; do catalogue and 'goals' "
-                "agree with the "
-                "recording?",
-                goal_id, world->goals->n_items, shop_goal_kind_names[world->goals->kind]);
+    shop_fail(error, CW_ERROR_FORMAT,
+              "goal id \"%s\" is beyond the last of this shop's %u %s goals; do catalogue and 'goals' "
+              "agree with the "
+              "recording?",
+              goal_id, world->goals->n_items, shop_goal_kind_names[world->goals->kind]);
     return -1;
   }
   return (gint64)index;
@@ -56,23 +56,19 @@ static char *extract_action(const char *text)
 
 static gboolean read_turns(const json_t *turns, ShopRecordTexts *texts, GError **error)
 {
-  if (!json_is_array(turns) || json_array_size(turns) == 0) {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                "'turns' should be a list of turns, the site's first page first");
-    return FALSE;
-  }
+  if (!json_is_array(turns) || json_array_size(turns) == 0)
+    return shop_fail(error, CW_ERROR_FORMAT,
+                     "'turns' should be a list of turns, the site's first page first");
   for (gsize i = 0; i < json_array_size(turns); i++) {
     const json_t *turn = json_array_get(turns, i);
     const char *from = json_string_value(json_object_get(turn, "from"));
     const char *text = json_string_value(json_object_get(turn, "text"));
     const char *expected = i % 2 == 0 ? "site" : "agent";
-    if (!text || g_strcmp0(from, expected) != 0) {
-      g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                  "turn %" G_GSIZE_FORMAT
-                  " should be {\"from\": \"%s\", \"text\": ...}: site and agent alternate%s%s%s",
-                  i, expected, from ? ", found from \"" : "", from ? from : "", from ? "\"" : "");
-      return FALSE;
-    }
+    if (!text || g_strcmp0(from, expected) != 0)
+      return shop_fail(error, CW_ERROR_FORMAT,
+                       "turn %" G_GSIZE_FORMAT
+                       " should be {\"from\": \"%s\", \"text\": ...}: site and agent alternate%s%s%s",
+                       i, expected, from ? ", found from \"" : "", from ? from : "", from ? "\"" : "");
     if (i % 2 == 0)
       g_ptr_array_add(texts->observations, g_strdup(text));
     else
@@ -139,13 +135,13 @@ static json_t *find_actions(const json_t *object, GError **error)
                        ? json_array_get(json_array_get(available, i), (gsize)json_integer_value(index))
                        : NULL;
     if (!json_is_string(text)) {
-      g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                  "action_idxs[%" G_GSIZE_FORMAT
-                  "] names no action: expected an index into available_actions[%" G_GSIZE_FORMAT "]%s",
-                  i, i,
-                  json_is_integer(index) && json_integer_value(index) == -1
-                      ? "; -1 is a search, whose words only 'actions' tells"
-                      : "");
+      shop_fail(error, CW_ERROR_FORMAT,
+                "action_idxs[%" G_GSIZE_FORMAT
+                "] names no action: expected an index into available_actions[%" G_GSIZE_FORMAT "]%s",
+                i, i,
+                json_is_integer(index) && json_integer_value(index) == -1
+                    ? "; -1 is a search, whose words only 'actions' tells"
+                    : "");
       json_decref(actions);
       return NULL;
     }
@@ -158,22 +154,18 @@ static gboolean fill_states_and_actions(const ShopWorld *world, const json_t *st
                                         ShopRecordTexts *texts, gint64 *goal, GError **error)
 {
   gsize n_states = json_array_size(states), n_actions = json_array_size(actions);
-  if (n_states == 0 || n_actions > n_states || n_actions + 1 < n_states) {
-    g_set_error(
-        error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
+  if (n_states == 0 || n_actions > n_states || n_actions + 1 < n_states)
+    return shop_fail(
+        error, CW_ERROR_FORMAT,
         "'states' and 'actions' should be lists of equal length (or one more state), found %" G_GSIZE_FORMAT
         " and %" G_GSIZE_FORMAT " elements",
         n_states, n_actions);
-    return FALSE;
-  }
   for (gsize i = 0; i < n_states; i++) {
     const char *state = json_string_value(json_array_get(states, i));
     const char *action = i < n_actions ? json_string_value(json_array_get(actions, i)) : "";
-    if (!state || !action) {
-      g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT, "%s[%" G_GSIZE_FORMAT "] should be a string",
-                  !state ? "states" : "actions", i);
-      return FALSE;
-    }
+    if (!state || !action)
+      return shop_fail(error, CW_ERROR_FORMAT, "%s[%" G_GSIZE_FORMAT "] should be a string",
+                       !state ? "states" : "actions", i);
     g_ptr_array_add(texts->observations, g_strdup(state));
     if (i < n_actions)
       g_ptr_array_add(texts->actions, g_strdup(action));
@@ -181,11 +173,10 @@ static gboolean fill_states_and_actions(const ShopWorld *world, const json_t *st
   g_autofree char *instruction = extract_instruction(texts->observations->pdata[0]);
   *goal = instruction ? find_goal(world, instruction) : -1;
   if (!instruction)
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                "states[0] should be a search page with an instruction");
+    shop_fail(error, CW_ERROR_FORMAT, "states[0] should be a search page with an instruction");
   else if (*goal < 0)
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT, "no %s goal of this shop reads \"%s\"",
-                shop_goal_kind_names[world->goals->kind], instruction);
+    shop_fail(error, CW_ERROR_FORMAT, "no %s goal of this shop reads \"%s\"",
+              shop_goal_kind_names[world->goals->kind], instruction);
   texts->id = g_strdup_printf("%s_%" G_GINT64_FORMAT, world->prefix, *goal);
   return *goal >= 0;
 }
@@ -220,8 +211,8 @@ static gboolean fill(const ShopWorld *world, const json_t *object, CwRecord *rec
   } else if (json_is_array(json_object_get(object, "states"))) {
     good = fill_states(world, object, texts, &record->goal, error);
   } else {
-    g_set_error(
-        error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
+    shop_fail(
+        error, CW_ERROR_FORMAT,
         "expected an object with \"goal_id\" (\"%s_N\") and \"turns\", or with \"states\" and \"actions\"",
         world->prefix);
     good = FALSE;
@@ -258,8 +249,8 @@ static gboolean read_line(const ShopWorld *world, const char *line, const char *
   json_t *object = json_loads(line, 0, &problem);
   gboolean good = object && fill(world, object, record, error);
   if (!object)
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT, "%s: not valid JSON: %s (byte %d of the line)",
-                where, problem.text, problem.position);
+    shop_fail(error, CW_ERROR_FORMAT, "%s: not valid JSON: %s (byte %d of the line)", where, problem.text,
+              problem.position);
   else if (!good)
     g_prefix_error(error, "%s: ", where);
   json_decref(object);

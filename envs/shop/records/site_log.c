@@ -7,7 +7,7 @@
 #include "envs/shop/catalogue/price.h"
 #include "envs/shop/text/python_literal.h"
 
-#include <cartwright/error.h>
+#include "envs/shop/text/fail.h"
 #include <math.h>
 #include <string.h>
 
@@ -31,16 +31,6 @@ static void event_free(gpointer data)
   g_ptr_array_unref(event->asins);
   g_ptr_array_unref(event->options);
   g_free(event);
-}
-
-G_GNUC_PRINTF(2, 3) static gboolean refuse(GError **error, const char *format, ...)
-{
-  va_list arguments;
-  va_start(arguments, format);
-  g_autofree char *message = g_strdup_vprintf(format, arguments);
-  va_end(arguments);
-  g_set_error_literal(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT, message);
-  return FALSE;
 }
 
 /* Part number `index` of the address's path, as it stands there; free with g_free. NULL: there are not so
@@ -97,14 +87,14 @@ static gboolean read_keywords(const json_t *content, Event *event, GError **erro
     for (gsize i = 0; i < json_array_size(value); i++)
       g_ptr_array_add(words, g_strdup(json_string_value(json_array_get(value, i))));
   } else if (!json_is_string(value)) {
-    return refuse(error, "'content.keywords' should be a list of words, or a string");
+    return shop_fail(error, CW_ERROR_FORMAT, "'content.keywords' should be a list of words, or a string");
   } else if (json_string_value(value)[0] != '[' || !shop_python_list_read(json_string_value(value), words)) {
     g_ptr_array_set_size(words, 0);
     g_ptr_array_add(words, g_strdup(json_string_value(value)));
   }
   for (guint i = 0; i < words->len; i++)
     if (!words->pdata[i])
-      return refuse(error, "'content.keywords' should be a list of words, or a string");
+      return shop_fail(error, CW_ERROR_FORMAT, "'content.keywords' should be a list of words, or a string");
   g_ptr_array_add(words, NULL);
   event->keywords = g_strjoinv(" ", (char **)words->pdata);
   return TRUE;
@@ -118,7 +108,8 @@ static gboolean read_number(const json_t *content, Event *event, GError **error)
     number = (guint64)json_integer_value(value);
   else if (!json_is_string(value) ||
            !g_ascii_string_to_unsigned(json_string_value(value), 10, 1, G_MAXINT32, &number, NULL))
-    return refuse(error, "'content.page' should be the number of a result page, from 1 on");
+    return shop_fail(error, CW_ERROR_FORMAT,
+                     "'content.page' should be the number of a result page, from 1 on");
   event->shown.number = (gint64)number;
   return TRUE;
 }
@@ -141,14 +132,15 @@ static gboolean read_options(const json_t *content, Event *event, GError **error
       g_ptr_array_add(event->options, g_strdup(json_string_value(value)));
     }
   }
-  return good || refuse(error, "'content.options' should be an object of names and values");
+  return good ||
+         shop_fail(error, CW_ERROR_FORMAT, "'content.options' should be an object of names and values");
 }
 
 static gboolean read_item(const json_t *content, Event *event, GError **error)
 {
   event->shown.asin = json_string_value(json_object_get(content, "asin"));
   if (!event->shown.asin)
-    return refuse(error, "'content.asin' should be a string");
+    return shop_fail(error, CW_ERROR_FORMAT, "'content.asin' should be a string");
   return read_options(content, event, error);
 }
 
@@ -163,7 +155,8 @@ static gboolean read_results(const json_t *content, Event *event, GError **error
     good = good && asin;
     g_ptr_array_add(event->asins, (gpointer)asin);
   }
-  return good || refuse(error, "'content.search_result_asins' should be a list of strings");
+  return good ||
+         shop_fail(error, CW_ERROR_FORMAT, "'content.search_result_asins' should be a list of strings");
 }
 
 static gboolean read_sub_page(Event *event, GError **error)
@@ -177,14 +170,16 @@ static gboolean read_sub_page(Event *event, GError **error)
     g_clear_pointer(&part, g_free);
   }
   return event->shown.sub_page ||
-         refuse(error, "'url' should name Description, Features, Reviews or Attributes on a sub page");
+         shop_fail(error, CW_ERROR_FORMAT,
+                   "'url' should name Description, Features, Reviews or Attributes on a sub page");
 }
 
 static gboolean read_real(const json_t *object, const char *key, double *value, GError **error)
 {
   const json_t *number = json_object_get(object, key);
   *value = json_number_value(number);
-  return json_is_number(number) || refuse(error, "'%s' should be a number on the done page", key);
+  return json_is_number(number) ||
+         shop_fail(error, CW_ERROR_FORMAT, "'%s' should be a number on the done page", key);
 }
 
 static gboolean read_done(const json_t *content, Event *event, GError **error)
@@ -195,13 +190,14 @@ static gboolean read_done(const json_t *content, Event *event, GError **error)
       !read_real(event->object, "reward", &event->shown.reward.total, error))
     return FALSE;
   if (!json_is_object(parts))
-    return refuse(error, "'reward_info' should be an object on the done page");
+    return shop_fail(error, CW_ERROR_FORMAT, "'reward_info' should be an object on the done page");
   event->shown.reward.has_options = json_is_number(json_object_get(parts, "r_option"));
   event->shown.reward.r_option = json_number_value(json_object_get(parts, "r_option"));
   event->shown.reward.r_price = json_is_true(within);
   return read_real(parts, "r_type", &event->shown.reward.r_type, error) &&
          read_real(parts, "r_att", &event->shown.reward.r_att, error) &&
-         (json_is_boolean(within) || refuse(error, "'reward_info.r_price' should be true or false"));
+         (json_is_boolean(within) ||
+          shop_fail(error, CW_ERROR_FORMAT, "'reward_info.r_price' should be true or false"));
 }
 
 static gboolean read_event(Event *event, GError **error)
@@ -212,12 +208,12 @@ static gboolean read_event(Event *event, GError **error)
     if (strcmp(name, shop_site_page_names[event->page]) == 0)
       break;
   if (event->page == SHOP_SITE_N_PAGES)
-    return refuse(
-        error,
+    return shop_fail(
+        error, CW_ERROR_FORMAT,
         "there is no page '%s'; a site log has index, search_results, item_page, item_sub_page and done",
         name);
   if (event->page != SHOP_PAGE_SEARCH && !json_is_object(content))
-    return refuse(error, "'content' should be an object on a page '%s'", name);
+    return shop_fail(error, CW_ERROR_FORMAT, "'content' should be an object on a page '%s'", name);
   switch (event->page) {
   case SHOP_PAGE_RESULTS:
     return read_results(content, event, error);
@@ -267,7 +263,8 @@ static gboolean find_goal(const ShopWorld *world, const json_t *recorded, ShopRe
                                 ? json_string_value(recorded)
                                 : json_string_value(json_object_get(recorded, "instruction_text"));
   if (!instruction)
-    return refuse(error, "'goal' should be an object with 'instruction_text', or the instruction");
+    return shop_fail(error, CW_ERROR_FORMAT,
+                     "'goal' should be an object with 'instruction_text', or the instruction");
   g_autoptr(GString) wanted = g_string_new(NULL), form = g_string_new(NULL);
   shop_goal_append_published(wanted, instruction);
   ShopGoalView *view = shop_goal_view_new();
@@ -287,8 +284,9 @@ static gboolean find_goal(const ShopWorld *world, const json_t *recorded, ShopRe
   }
   shop_goal_view_free(view);
   if (*index < 0)
-    return refuse(
-        error, "no %s goal of this shop reads \"%s\"%s; do catalogue and 'goals' agree with the recording?",
+    return shop_fail(
+        error, CW_ERROR_FORMAT,
+        "no %s goal of this shop reads \"%s\"%s; do catalogue and 'goals' agree with the recording?",
         shop_goal_kind_names[world->goals->kind], wanted->str,
         reads_so ? " and has the recorded 'asin', 'attributes' and 'goal_options'" : "");
   texts->price_upper = json_is_number(bound) ? json_number_value(bound) : shop_price_read_bound(instruction);
@@ -334,8 +332,9 @@ static gboolean go_to_results(Plan *plan, const Event *event, GError **error)
     plan->number = 1;
   }
   if (ABS(event->shown.number - plan->number) > MAX_PAGES_TURNED)
-    return refuse(error, "page %" G_GINT64_FORMAT " of the results is more than %d pages from the one before",
-                  event->shown.number, MAX_PAGES_TURNED);
+    return shop_fail(error, CW_ERROR_FORMAT,
+                     "page %" G_GINT64_FORMAT " of the results is more than %d pages from the one before",
+                     event->shown.number, MAX_PAGES_TURNED);
   for (; plan->number < event->shown.number; plan->number++)
     act(plan, "click[next >]");
   for (; plan->number > event->shown.number; plan->number--)
@@ -362,8 +361,9 @@ static gboolean go_to_item(Plan *plan, const Event *event, GError **error)
                    (strcmp(plan->keywords, event->keywords) == 0 && plan->number == event->shown.number)) &&
                   only_adds_options(plan, event);
   if (!same && !event->keywords)
-    return refuse(error, "the page '%s' of product %s does not follow a page of that product",
-                  shop_site_page_names[event->page], event->shown.asin);
+    return shop_fail(error, CW_ERROR_FORMAT,
+                     "the page '%s' of product %s does not follow a page of that product",
+                     shop_site_page_names[event->page], event->shown.asin);
   if (same && plan->page == SHOP_PAGE_SUB) {
     act(plan, "click[< prev]");
   } else if (!same) {
@@ -451,9 +451,10 @@ static Event *event_new(const char *line, GError **error)
   event->object = json_loads(line, 0, &problem);
   gboolean good;
   if (!event->object)
-    good = refuse(error, "not valid JSON: %s (byte %d of the line)", problem.text, problem.position);
+    good = shop_fail(error, CW_ERROR_FORMAT, "not valid JSON: %s (byte %d of the line)", problem.text,
+                     problem.position);
   else if (!shop_site_log_is_event(event->object))
-    good = refuse(error, "expected an object with 'page' and 'url'");
+    good = shop_fail(error, CW_ERROR_FORMAT, "expected an object with 'page' and 'url'");
   else
     good = read_event(event, error);
   if (good)
@@ -472,15 +473,15 @@ static gboolean read_lines(const ShopWorld *world, char **lines, const char *whe
     if (good)
       g_ptr_array_add(events, event);
     if (good && i == 0 && event->page != SHOP_PAGE_SEARCH)
-      good = refuse(error, "a session should begin with the page 'index', found '%s'",
-                    shop_site_page_names[event->page]);
+      good = shop_fail(error, CW_ERROR_FORMAT, "a session should begin with the page 'index', found '%s'",
+                       shop_site_page_names[event->page]);
     if (good && i == 0) {
       texts->id = session_of(event->object);
       g_ptr_array_add(texts->observations, NULL);
       good = find_goal(world, json_object_get(event->object, "goal"), texts, goal, error);
     } else if (good) {
       good = plan->page != SHOP_PAGE_DONE ||
-             refuse(error, "a page follows the page 'done', which ends a session's log");
+             shop_fail(error, CW_ERROR_FORMAT, "a page follows the page 'done', which ends a session's log");
       good = good && go_to(plan, event, error);
     }
     if (!good) {

@@ -2,7 +2,7 @@
  * is freed with them, what a file holds is not. */
 #include "envs/shop/reward/reward_tables.h"
 
-#include <cartwright/error.h>
+#include "envs/shop/text/fail.h"
 
 static const struct {
   const char *name;
@@ -204,19 +204,15 @@ static gboolean check(const ShopRewardTables *tables, const ShopCatalogue *catal
 {
   const ShopArray *starts = &tables->arrays[SHOP_REWARD_NOUN_STARTS];
   const ShopArray *slots = &tables->arrays[SHOP_REWARD_ATTRIBUTES];
-  if (starts->n_elements != catalogue->n_products) {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                "array '%s' has %" G_GSIZE_FORMAT " elements for %u products; make the shop file again",
-                starts->name, starts->n_elements, catalogue->n_products);
-    return FALSE;
-  }
-  if (slots->n_elements == 0 || (slots->n_elements & (slots->n_elements - 1)) != 0) {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                "array '%s' has %" G_GSIZE_FORMAT
-                " elements, expected a power of two; make the shop file again",
-                slots->name, slots->n_elements);
-    return FALSE;
-  }
+  if (starts->n_elements != catalogue->n_products)
+    return shop_fail(error, CW_ERROR_FORMAT,
+                     "array '%s' has %" G_GSIZE_FORMAT " elements for %u products; make the shop file again",
+                     starts->name, starts->n_elements, catalogue->n_products);
+  if (slots->n_elements == 0 || (slots->n_elements & (slots->n_elements - 1)) != 0)
+    return shop_fail(error, CW_ERROR_FORMAT,
+                     "array '%s' has %" G_GSIZE_FORMAT
+                     " elements, expected a power of two; make the shop file again",
+                     slots->name, slots->n_elements);
   return TRUE;
 }
 

@@ -1,7 +1,7 @@
 /* The rule agent, which keeps no memory and never looks at the goal, and what the scripts have in common. */
 #include "envs/shop/scripts/scripts.h"
 
-#include <cartwright/error.h>
+#include "envs/shop/text/fail.h"
 
 gint shop_script_find(ShopSession *session, ShopActionKind kind, guint32 argument)
 {
@@ -20,8 +20,8 @@ gint shop_script_or_way_on(ShopSession *session, gint candidate, const char *scr
   if (candidate < 0)
     candidate = shop_script_find(session, SHOP_ACTION_BACK_TO_SEARCH, G_MAXUINT32);
   if (candidate < 0)
-    g_set_error(
-        error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED,
+    shop_fail(
+        error, CW_ERROR_FAILED,
         "the %s finds nothing to do on this page: expected a search, a product, 'buy now' or 'back to "
         "search' among the candidates; with upstream candidates or max_candidates they may have been cut",
         script);
@@ -44,7 +44,6 @@ gint shop_rule_action(ShopSession *session, GError **error)
       return (gint)i;
   if (page == SHOP_PAGE_RESULTS && n_candidates > 0)
     return 0; /* nothing was found: back to the search page, until the step limit */
-  g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED,
-              "script 'rule': the episode is over, reset first");
+  shop_fail(error, CW_ERROR_FAILED, "script 'rule': the episode is over, reset first");
   return -1;
 }

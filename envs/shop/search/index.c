@@ -2,7 +2,7 @@
  * that its arrays must have. */
 #include "envs/shop/search/index_private.h"
 
-#include <cartwright/error.h>
+#include "envs/shop/text/fail.h"
 #include <string.h>
 
 /* Name and element size of each array, in the order of ShopIndexArray. */
@@ -164,8 +164,8 @@ ShopIndex *shop_index_open_arrays(ShopArrayFinder find, gpointer source, GError 
       return NULL;
     }
   if (!shop_index_bind(index, &wrong)) {
-    g_set_error(
-        error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
+    shop_fail(
+        error, CW_ERROR_FORMAT,
         "the array '%s' of the search index has a size that contradicts the others; make the shop file anew",
         wrong);
     shop_index_free(index);

@@ -2,7 +2,7 @@
  * only is made anew, in this process's own memory. */
 #include "envs/shop/world/world_file_private.h"
 
-#include <cartwright/error.h>
+#include "envs/shop/text/fail.h"
 
 static gboolean find_facts(ShopFile *file, ShopWorldFacts *facts, const char **name, GError **error)
 {
@@ -11,12 +11,10 @@ static gboolean find_facts(ShopFile *file, ShopWorldFacts *facts, const char **n
       !shop_file_find(file, SHOP_WORLD_NAME, 1, &names, error))
     return FALSE;
   const char *text = names.elements;
-  if (found.n_elements != 1 || names.n_elements == 0 || text[names.n_elements - 1] != '\0') {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                "%s: its description cannot be read; make it again with 'cartwright import'",
-                shop_file_path(file));
-    return FALSE;
-  }
+  if (found.n_elements != 1 || names.n_elements == 0 || text[names.n_elements - 1] != '\0')
+    return shop_fail(error, CW_ERROR_FORMAT,
+                     "%s: its description cannot be read; make it again with 'cartwright import'",
+                     shop_file_path(file));
   *facts = *(const ShopWorldFacts *)found.elements;
   *name = text;
   return TRUE;
@@ -26,24 +24,21 @@ static gboolean find_facts(ShopFile *file, ShopWorldFacts *facts, const char **n
 static gboolean check_sources(const ShopFile *file, const ShopCatalogue *catalogue,
                               const ShopWorldFacts *facts, ShopGoalKind kind, GError **error)
 {
-  if (kind == SHOP_GOALS_HUMAN && !facts->has_humans) {
-    g_set_error(
-        error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
+  if (kind == SHOP_GOALS_HUMAN && !facts->has_humans)
+    return shop_fail(
+        error, CW_ERROR_CONFIGURATION,
         "%s: was made without crowd-written instructions, which goals: human needs; import again with "
         "'human_file', or set 'goals: synthetic'",
         shop_file_path(file));
-    return FALSE;
-  }
   if (kind == SHOP_GOALS_SYNTHETIC && facts->n_without_attributes > 0) {
     guint32 first = MIN(facts->first_without_attributes, catalogue->n_products - 1);
-    g_set_error(
-        error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
+    return shop_fail(
+        error, CW_ERROR_FORMAT,
         "%s: no attributes for product %s (%u of %u products have none); synthetic goals need the attribute "
         "file that belongs to the catalogue: import again with it as 'attributes_file', or set 'goals: "
         "human'",
         shop_file_path(file), shop_string(catalogue, catalogue->products[first].asin),
         facts->n_without_attributes, catalogue->n_products);
-    return FALSE;
   }
   return TRUE;
 }
@@ -81,12 +76,10 @@ static gboolean open_parts(ShopWorld *world, const ShopWorldFacts *facts, GError
   if (!world->index || !shop_file_find(world->file, SHOP_WORLD_TITLE_OWNERS, sizeof(guint32), &owners, error))
     return FALSE;
   if (shop_index_size(world->index) != world->catalogue->n_products ||
-      owners.n_elements != world->catalogue->n_products) {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
-                "%s: its parts are of different catalogues; make it again with 'cartwright import'",
-                shop_file_path(world->file));
-    return FALSE;
-  }
+      owners.n_elements != world->catalogue->n_products)
+    return shop_fail(error, CW_ERROR_FORMAT,
+                     "%s: its parts are of different catalogues; make it again with 'cartwright import'",
+                     shop_file_path(world->file));
   if (s->candidates == SHOP_CANDIDATES_UPSTREAM)
     world->title_owner = owners.elements;
   return TRUE;
@@ -99,7 +92,7 @@ static ShopWorld *open_world(const char *path, ShopFileVerify verify, const char
   if (!file)
     return NULL;
   ShopWorldFacts facts;
-  const char *name;
+  const char *name = NULL;
   ShopCatalogue *catalogue = NULL;
   ShopGoalKind kind = (ShopGoalKind)settings->goals;
   if (find_facts(file, &facts, &name, error))

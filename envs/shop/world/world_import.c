@@ -4,7 +4,7 @@
 #include "envs/shop/catalogue/loader.h"
 #include "envs/shop/world/world_file_private.h"
 
-#include <cartwright/error.h>
+#include "envs/shop/text/fail.h"
 #include <string.h>
 
 #define REST_EVERY    16
@@ -120,8 +120,8 @@ static gboolean write_all_goals(Import *import, GError **error)
   if (!any && (synthetic || human))
     g_propagate_error(error, synthetic ? g_steal_pointer(&synthetic) : g_steal_pointer(&human));
   else if (!any)
-    g_set_error(
-        error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
+    shop_fail(
+        error, CW_ERROR_FORMAT,
         "%s: no entry for product %s (%u of %u products have none), and there are no crowd-written "
         "instructions: "
         "goals need the attribute file that belongs to the catalogue ('attributes_file'), or 'human_file'",
