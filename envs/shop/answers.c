@@ -31,9 +31,8 @@ static gboolean check_keys(const json_t *request, const char *verb, const char *
 
 static char *dump(json_t *answer)
 {
-  char *text = json_dumps(answer, JSON_COMPACT | JSON_PRESERVE_ORDER);
-  json_decref(answer);
-  char *copy = g_strdup(text);
+  g_autoptr(json_t) owned = answer;
+  char *text = json_dumps(owned, JSON_COMPACT | JSON_PRESERVE_ORDER), *copy = g_strdup(text);
   free(text);
   return copy;
 }
@@ -109,47 +108,36 @@ static gboolean read_options(const json_t *options, GPtrArray *values, GError **
   return TRUE;
 }
 
-static gboolean score(const ShopWorld *world, const json_t *request, ShopGoalView *goal, GPtrArray *values,
-                      json_t **answer, GError **error)
+static char *answer_score(const ShopWorld *world, const json_t *request, GError **error)
 {
   static const char *const keys[] = {"goal", "asin", "options", "price_upper", NULL};
   if (!check_keys(request, "score", keys, error))
-    return FALSE;
+    return NULL;
   gint64 index = read_goal(world, "score", json_object_get(request, "goal"), error);
   if (index < 0)
-    return FALSE;
-  const json_t *asin = json_object_get(request, "asin"), *bound = json_object_get(request, "price_upper");
-  if (!json_is_string(asin))
-    return shop_fail(error, CW_ERROR_FORMAT, "score: 'asin' should be a string");
-  gint64 product = shop_catalogue_find(world->catalogue, json_string_value(asin));
-  if (product < 0)
-    return shop_fail(error, CW_ERROR_FORMAT, "score: no product '%s' in this catalogue",
-                     json_string_value(asin));
-  if (bound && !json_is_number(bound))
-    return shop_fail(error, CW_ERROR_FORMAT, "score: 'price_upper' should be a number");
-  if (!read_options(json_object_get(request, "options"), values, error))
-    return FALSE;
+    return NULL;
+  const json_t *bound = json_object_get(request, "price_upper");
+  const char *asin = json_string_value(json_object_get(request, "asin"));
+  gint64 product = asin ? shop_catalogue_find(world->catalogue, asin) : -1;
+  g_autoptr(GPtrArray) values = g_ptr_array_new();
+  gboolean good = asin || shop_fail(error, CW_ERROR_FORMAT, "score: 'asin' should be a string");
+  good = good && (product >= 0 ||
+                  shop_fail(error, CW_ERROR_FORMAT, "score: no product '%s' in this catalogue", asin));
+  good = good && (!bound || json_is_number(bound) ||
+                  shop_fail(error, CW_ERROR_FORMAT, "score: 'price_upper' should be a number"));
+  if (!good || !read_options(json_object_get(request, "options"), values, error))
+    return NULL;
+  g_autoptr(ShopGoalView) goal = shop_goal_view_new();
   shop_goal_view_set(goal, world->catalogue, world->goals, (guint32)index);
   if (bound)
     shop_goal_view_set_price_upper(goal, json_number_value(bound));
   ShopReward reward;
   shop_world_reward(world, goal, (guint32)product, (const char *const *)values->pdata, values->len, &reward);
   g_autofree char *id = g_strdup_printf("%s_%u", world->prefix, goal->index);
-  *answer = json_pack("{s:s, s:O, s:f, s:f, s:f, s:f, s:f}", "goal", id, "asin", asin, "reward", reward.total,
-                      "attributes", reward.r_att, "options", reward.has_options ? reward.r_option : 1.0,
-                      "type", reward.r_type, "price", reward.r_price ? 1.0 : 0.0);
-  return TRUE;
-}
-
-static char *answer_score(const ShopWorld *world, const json_t *request, GError **error)
-{
-  ShopGoalView *goal = shop_goal_view_new();
-  GPtrArray *values = g_ptr_array_new();
-  json_t *answer = NULL;
-  gboolean good = score(world, request, goal, values, &answer, error);
-  shop_goal_view_free(goal);
-  g_ptr_array_free(values, TRUE);
-  return good ? dump(answer) : NULL;
+  return dump(json_pack("{s:s, s:s, s:f, s:f, s:f, s:f, s:f}", "goal", id, "asin", asin, "reward",
+                        reward.total, "attributes", reward.r_att, "options",
+                        reward.has_options ? reward.r_option : 1.0, "type", reward.r_type, "price",
+                        reward.r_price ? 1.0 : 0.0));
 }
 
 static json_t *list_of(const GPtrArray *strings)
@@ -172,7 +160,7 @@ static char *answer_goal(const ShopWorld *world, const json_t *request, GError *
   if (index < 0)
     return NULL;
   const ShopCatalogue *catalogue = world->catalogue;
-  ShopGoalView *goal = shop_goal_view_new();
+  g_autoptr(ShopGoalView) goal = shop_goal_view_new();
   shop_goal_view_set(goal, catalogue, world->goals, (guint32)index);
   const ShopProduct *product = &catalogue->products[goal->product];
   json_t *options;
@@ -191,7 +179,6 @@ static char *answer_goal(const ShopWorld *world, const json_t *request, GError *
       shop_string(catalogue, product->title), "category", shop_string(catalogue, product->category), "query",
       shop_string(catalogue, product->query), "product_category",
       shop_string(catalogue, product->product_category), "price", world->goals->prices[goal->product]);
-  shop_goal_view_free(goal);
   return dump(answer);
 }
 
@@ -244,14 +231,14 @@ static char *answer_oracle(const ShopWorld *world, const json_t *request, GError
   gint64 index = read_goal(world, "oracle", json_object_get(request, "goal"), error);
   if (index < 0)
     return NULL;
-  ShopGoalView *goal = shop_goal_view_new();
+  g_autoptr(ShopGoalView) goal = shop_goal_view_new();
   shop_goal_view_set(goal, world->catalogue, world->goals, (guint32)index);
-  json_t *list = json_array(), *queries = json_object_get(request, "queries");
-  gboolean good = TRUE;
-  if (queries) {
-    good = reach_of_queries(world, goal, queries, list, error);
-  } else {
-    GPtrArray *actions = g_ptr_array_new_with_free_func(shop_queries_free);
+  g_autoptr(json_t) list = json_array();
+  const json_t *queries = json_object_get(request, "queries");
+  if (queries && !reach_of_queries(world, goal, queries, list, error))
+    return NULL;
+  if (!queries) {
+    g_autoptr(GPtrArray) actions = g_ptr_array_new_with_free_func(shop_queries_free);
     guint n = 0, kinds[SHOP_MAX_QUERIES];
     shop_queries_make(goal->instruction->str, actions, &n, kinds);
     for (guint i = 0; i < n; i++) {
@@ -259,17 +246,11 @@ static char *answer_oracle(const ShopWorld *world, const json_t *request, GError
       g_autofree char *query = g_strndup(action->str + strlen("search["), action->len - strlen("search[]"));
       json_array_append_new(list, reach_of_query(world, goal, query, shop_query_kind_names[kinds[i]]));
     }
-    g_ptr_array_free(actions, TRUE);
   }
   g_autofree char *id = g_strdup_printf("%s_%u", world->prefix, goal->index);
   const char *asin = shop_string(world->catalogue, world->catalogue->products[goal->product].asin);
-  json_t *answer = json_pack("{s:s, s:s, s:s, s:o}", "goal", id, "asin", asin, "instruction",
-                             goal->instruction->str, "queries", list);
-  shop_goal_view_free(goal);
-  if (good)
-    return dump(answer);
-  json_decref(answer);
-  return NULL;
+  return dump(json_pack("{s:s, s:s, s:s, s:O}", "goal", id, "asin", asin, "instruction",
+                        goal->instruction->str, "queries", list));
 }
 
 static const struct {
@@ -288,15 +269,13 @@ char *shop_answer(const ShopWorld *world, const char *verb, const char *request,
     if (strcmp(verb, verbs[i].name) != 0)
       continue;
     json_error_t problem;
-    json_t *object = json_loads(request, JSON_DECODE_ANY, &problem);
+    g_autoptr(json_t) object = json_loads(request, JSON_DECODE_ANY, &problem);
     if (!object) {
       shop_fail(error, CW_ERROR_FORMAT, "%s: the request is not valid JSON: %s (byte %d)", verb, problem.text,
                 problem.position);
       return NULL;
     }
-    char *answer = verbs[i].answer(world, object, error);
-    json_decref(object);
-    return answer;
+    return verbs[i].answer(world, object, error);
   }
   g_autoptr(GString) names = g_string_new(NULL);
   for (guint i = 0; i < G_N_ELEMENTS(verbs); i++)

@@ -45,30 +45,23 @@ static gpointer open_synthetic(gconstpointer options_struct, G_GNUC_UNUSED guint
 {
   const Options *chosen = options_struct;
   if (chosen->settings.goals == SHOP_GOALS_HUMAN) {
-    shop_fail(
-        error, CW_ERROR_CONFIGURATION,
-        "goals: human was asked for, but the generated shop has no crowd-written instructions; use goals: "
-        "synthetic, or the environment 'webshop'");
+    shop_fail(error, CW_ERROR_CONFIGURATION,
+              "goals: human was asked for, but the generated shop has no crowd-written instructions; use "
+              "goals: synthetic, or the environment 'webshop'");
     return NULL;
   }
   SyntheticShop shop = shop_of(&chosen->shop);
-  ShopCatalogueBuilder *builder = shop_catalogue_builder_new();
-  gboolean ok = TRUE;
-  for (guint64 i = 0; i < shop.n_products && ok; i++) {
-    json_t *product, *record;
+  g_autoptr(ShopCatalogueBuilder) builder = shop_catalogue_builder_new();
+  for (guint64 i = 0; i < shop.n_products; i++) {
+    g_autoptr(json_t) product = NULL, record = NULL;
     synthetic_product(&shop, i, &product, &record);
     g_autofree char *where = g_strdup_printf("generated product %" G_GUINT64_FORMAT, i);
-    ok = shop_catalogue_builder_add(builder, product, where, error) &&
-         shop_catalogue_builder_add_attributes(builder, json_string_value(json_object_get(product, "asin")),
-                                               record, where, error);
-    json_decref(product);
-    json_decref(record);
+    const char *asin = json_string_value(json_object_get(product, "asin"));
+    if (!shop_catalogue_builder_add(builder, product, where, error) ||
+        !shop_catalogue_builder_add_attributes(builder, asin, record, where, error))
+      return NULL;
   }
-  if (!ok) {
-    shop_catalogue_builder_free(builder);
-    return NULL;
-  }
-  ShopCatalogue *catalogue = shop_catalogue_builder_finish(builder, error);
+  ShopCatalogue *catalogue = shop_catalogue_builder_finish(g_steal_pointer(&builder), error);
   if (!catalogue)
     return NULL;
   g_autofree char *name = g_strdup_printf("synthetic shop %u", shop.seed);
@@ -90,16 +83,13 @@ typedef struct {
 /* One product into both files; FALSE with errno. */
 static gboolean write_product(const Files *files, const SyntheticShop *shop, guint64 index)
 {
-  json_t *product, *record;
+  g_autoptr(json_t) product = NULL, record = NULL;
   synthetic_product(shop, index, &product, &record);
-  gboolean good = fputs(index > 0 ? ",\n" : "", files->items) >= 0 &&
-                  json_dumpf(product, files->items, JSON_COMPACT) == 0 &&
-                  fprintf(files->records, "%s\"%s\": ", index > 0 ? ",\n" : "",
-                          json_string_value(json_object_get(product, "asin"))) >= 0 &&
-                  json_dumpf(record, files->records, JSON_COMPACT) == 0;
-  json_decref(product);
-  json_decref(record);
-  return good;
+  return fputs(index > 0 ? ",\n" : "", files->items) >= 0 &&
+         json_dumpf(product, files->items, JSON_COMPACT) == 0 &&
+         fprintf(files->records, "%s\"%s\": ", index > 0 ? ",\n" : "",
+                 json_string_value(json_object_get(product, "asin"))) >= 0 &&
+         json_dumpf(record, files->records, JSON_COMPACT) == 0;
 }
 
 static gboolean write_products(const Files *files, const SyntheticShop *shop, const char *into,

@@ -51,11 +51,10 @@ static const CwOption options[] = {
 static char *find_file(const Files *files, const char *name, const char *option, GError **error)
 {
   if (!g_file_test(files->shop, G_FILE_TEST_IS_DIR)) {
-    shop_fail(
-        error, CW_ERROR_CONFIGURATION,
-        "shop folder '%s' does not exist; set 'shop' to the folder that holds %s, %s and %s, or use the "
-        "environment 'synthetic', which needs no files",
-        files->shop, files->items_file, files->attributes_file, files->human_file);
+    shop_fail(error, CW_ERROR_CONFIGURATION,
+              "shop folder '%s' does not exist; set 'shop' to the folder that holds %s, %s and %s, or use "
+              "the environment 'synthetic', which needs no files",
+              files->shop, files->items_file, files->attributes_file, files->human_file);
     return NULL;
   }
   char *path = g_path_is_absolute(name) ? g_strdup(name) : g_build_filename(files->shop, name, NULL);
@@ -101,12 +100,10 @@ static gboolean check_no_folder_options(const Files *files, GError **error)
                                                                              : NULL;
   if (!given)
     return TRUE;
-  return shop_fail(
-      error, CW_ERROR_CONFIGURATION,
-      "'%s' was given, but '%s' is a file and not a folder: a shop file holds what it was imported "
-      "from; give "
-      "'%s' to 'cartwright import webshop' instead",
-      given, files->shop, given);
+  return shop_fail(error, CW_ERROR_CONFIGURATION,
+                   "'%s' was given, but '%s' is a file and not a folder: a shop file holds what it was "
+                   "imported from; give '%s' to 'cartwright import webshop' instead",
+                   given, files->shop, given);
 }
 
 static gpointer open_webshop(gconstpointer options_struct, G_GNUC_UNUSED guint32 seed, GError **error)

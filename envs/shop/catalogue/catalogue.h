@@ -5,9 +5,9 @@
 #define SHOP_CATALOGUE_H
 
 #include "envs/shop/file/array.h"
+#include "envs/shop/text/json.h"
 
 #include <glib.h>
-#include <jansson.h>
 
 /* A string of the arena, as its position in units of four bytes. 0 is "". In the arena a string is its length
  * in bytes (guint32), its UTF-8, and a NUL. Equal short strings that were interned (asin, category, query,
@@ -82,6 +82,7 @@ typedef struct ShopCatalogue {
 } ShopCatalogue;
 
 void shop_catalogue_free(ShopCatalogue *catalogue); /* accepts NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ShopCatalogue, shop_catalogue_free)
 
 /* The checksum, with or without what the crowd's file adds to the products. */
 guint64 shop_catalogue_checksum(const ShopCatalogue *catalogue, gboolean with_humans);
@@ -128,6 +129,7 @@ ShopCatalogueBuilder *shop_catalogue_builder_new(void);
 struct ShopFileWriter;
 ShopCatalogueBuilder *shop_catalogue_builder_new_to(struct ShopFileWriter *writer);
 void shop_catalogue_builder_free(ShopCatalogueBuilder *builder); /* accepts NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ShopCatalogueBuilder, shop_catalogue_builder_free)
 
 /* Adds a product in WebShop's raw schema (webshop-spec 1.2). An ASIN that is "nan", longer than 10 characters
  * or already known is skipped without error. */

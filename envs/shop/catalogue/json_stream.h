@@ -3,8 +3,9 @@
 #ifndef SHOP_JSON_STREAM_H
 #define SHOP_JSON_STREAM_H
 
+#include "envs/shop/text/json.h"
+
 #include <glib.h>
-#include <jansson.h>
 
 typedef struct ShopJsonStream ShopJsonStream;
 
@@ -13,6 +14,7 @@ typedef enum { SHOP_JSON_ARRAY, SHOP_JSON_OBJECT } ShopJsonKind;
 /* Opens `path`, whose top value must be of `kind`. */
 ShopJsonStream *shop_json_stream_open(const char *path, ShopJsonKind kind, GError **error);
 void shop_json_stream_close(ShopJsonStream *stream); /* accepts NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ShopJsonStream, shop_json_stream_close)
 
 /* The next element: a new reference, and with SHOP_JSON_OBJECT its key in *key (may be NULL), which lives
  * until the next call. At the end, and on error, NULL;

@@ -3,7 +3,6 @@
 #include "envs/shop/catalogue/loader.h"
 
 #include "envs/shop/catalogue/json_stream.h"
-
 #include "envs/shop/text/fail.h"
 
 /* Elements between two reports. */
@@ -26,49 +25,35 @@ static gboolean tell(const Loading *loading, const char *doing, const ShopJsonSt
   return loading->report(loading->report_data, doing, position, length, error);
 }
 
-static gboolean load_items(const Loading *loading, const char *path, guint64 max_products, GError **error)
+typedef gboolean (*Add)(ShopCatalogueBuilder *builder, const char *asin, const json_t *record,
+                        const char *where, GError **error);
+
+static gboolean add_product(ShopCatalogueBuilder *builder, G_GNUC_UNUSED const char *asin,
+                            const json_t *product, const char *where, GError **error)
 {
-  ShopJsonStream *stream = shop_json_stream_open(path, SHOP_JSON_ARRAY, error);
-  if (!stream)
-    return FALSE;
-  gboolean good = TRUE;
-  json_t *product;
-  GError *problem = NULL;
-  for (guint64 n = 0; good && (max_products == 0 || n < max_products) &&
-                      (product = shop_json_stream_next(stream, NULL, &problem));
-       n++) {
-    good = shop_catalogue_builder_add(loading->builder, product, shop_json_stream_where(stream), error) &&
-           tell(loading, "products", stream, n, error);
-    json_decref(product);
-  }
-  shop_json_stream_close(stream);
-  if (problem)
-    g_propagate_error(error, problem);
-  return good && !problem;
+  return shop_catalogue_builder_add(builder, product, where, error);
 }
 
-typedef gboolean (*AddRecord)(ShopCatalogueBuilder *builder, const char *asin, const json_t *record,
-                              const char *where, GError **error);
-
-static gboolean load_records(const Loading *loading, const char *path, AddRecord add, const char *doing,
-                             GError **error)
+/* Adds the elements of a file, at most `most` of them. */
+static gboolean load(const Loading *loading, const char *path, ShopJsonKind kind, guint64 most, Add add,
+                     const char *doing, GError **error)
 {
-  ShopJsonStream *stream = shop_json_stream_open(path, SHOP_JSON_OBJECT, error);
+  g_autoptr(ShopJsonStream) stream = shop_json_stream_open(path, kind, error);
   if (!stream)
     return FALSE;
-  gboolean good = TRUE;
-  const char *asin = NULL;
-  json_t *record;
-  GError *problem = NULL;
-  for (guint64 n = 0; good && (record = shop_json_stream_next(stream, &asin, &problem)); n++) {
-    good = add(loading->builder, asin, record, shop_json_stream_where(stream), error) &&
-           tell(loading, doing, stream, n, error);
-    json_decref(record);
+  for (guint64 n = 0; n < most; n++) {
+    const char *asin = NULL;
+    GError *problem = NULL;
+    g_autoptr(json_t) element = shop_json_stream_next(stream, &asin, &problem);
+    if (problem)
+      g_propagate_error(error, problem);
+    if (!element)
+      return !problem;
+    if (!add(loading->builder, asin, element, shop_json_stream_where(stream), error) ||
+        !tell(loading, doing, stream, n, error))
+      return FALSE;
   }
-  shop_json_stream_close(stream);
-  if (problem)
-    g_propagate_error(error, problem);
-  return good && !problem;
+  return TRUE;
 }
 
 static gboolean check_attributes(const ShopCatalogue *catalogue, const char *path, GError **error)
@@ -81,9 +66,8 @@ static gboolean check_attributes(const ShopCatalogue *catalogue, const char *pat
     return TRUE;
   return shop_fail(
       error, CW_ERROR_FORMAT,
-      "%s: no entry for product %s (%u of %u products have none); synthetic goals need the attribute "
-      "file that "
-      "belongs to the catalogue: name it with 'attributes_file', or set 'goals: human'",
+      "%s: no entry for product %s (%u of %u products have none); synthetic goals need the attribute file "
+      "that belongs to the catalogue: name it with 'attributes_file', or set 'goals: human'",
       path, shop_string(catalogue, catalogue->products[first].asin), n_missing, catalogue->n_products);
 }
 
@@ -91,14 +75,12 @@ ShopCatalogue *shop_load_catalogue(const char *items_file, const char *attribute
                                    const char *human_file, guint64 max_products, gboolean require_attributes,
                                    GError **error)
 {
-  ShopCatalogue *catalogue = shop_load_catalogue_into(
+  g_autoptr(ShopCatalogue) catalogue = shop_load_catalogue_into(
       shop_catalogue_builder_new(), items_file, attributes_file, human_file, max_products, NULL, NULL, error);
   if (catalogue && require_attributes && attributes_file &&
-      !check_attributes(catalogue, attributes_file, error)) {
-    shop_catalogue_free(catalogue);
+      !check_attributes(catalogue, attributes_file, error))
     return NULL;
-  }
-  return catalogue;
+  return g_steal_pointer(&catalogue);
 }
 
 ShopCatalogue *shop_load_catalogue_into(ShopCatalogueBuilder *builder, const char *items_file,
@@ -107,11 +89,12 @@ ShopCatalogue *shop_load_catalogue_into(ShopCatalogueBuilder *builder, const cha
                                         GError **error)
 {
   Loading loading = {builder, report, report_data};
-  if (!load_items(&loading, items_file, max_products, error) ||
-      (attributes_file && !load_records(&loading, attributes_file, shop_catalogue_builder_add_attributes,
-                                        "attributes", error)) ||
-      (human_file &&
-       !load_records(&loading, human_file, shop_catalogue_builder_add_humans, "instructions", error))) {
+  guint64 most = max_products > 0 ? max_products : G_MAXUINT64;
+  if (!load(&loading, items_file, SHOP_JSON_ARRAY, most, add_product, "products", error) ||
+      (attributes_file && !load(&loading, attributes_file, SHOP_JSON_OBJECT, G_MAXUINT64,
+                                shop_catalogue_builder_add_attributes, "attributes", error)) ||
+      (human_file && !load(&loading, human_file, SHOP_JSON_OBJECT, G_MAXUINT64,
+                           shop_catalogue_builder_add_humans, "instructions", error))) {
     shop_catalogue_builder_free(builder);
     return NULL;
   }

@@ -84,10 +84,9 @@ static gboolean check_header(ShopFile *file, GError **error)
   if (!read_at(file, 0, beginning, MIN(length, sizeof beginning), error))
     return FALSE;
   if (memcmp(beginning, SHOP_FILE_MAGIC, sizeof header->magic) != 0)
-    return refuse(
-        file->path, CW_ERROR_FORMAT, error,
-        "expected a shop file made by 'cartwright import', found something else, or one whose import did not "
-        "finish");
+    return refuse(file->path, CW_ERROR_FORMAT, error,
+                  "expected a shop file made by 'cartwright import', found something else, or one whose "
+                  "import did not finish");
   if (length < sizeof *header)
     return refuse(file->path, CW_ERROR_FORMAT, error,
                   "is truncated: %" G_GUINT64_FORMAT " bytes, less than its header; " AGAIN, length);
@@ -98,11 +97,10 @@ static gboolean check_header(ShopFile *file, GError **error)
         file->path, CW_ERROR_UNSUPPORTED, error,
         "was made on a machine of the other byte order; make it again on this one with 'cartwright import'");
   if (header->order == SHOP_FILE_ORDER && header->version != SHOP_FILE_VERSION)
-    return refuse(
-        file->path, CW_ERROR_UNSUPPORTED, error,
-        "is a shop file of version %u, and this Cartwright reads version %d; make it again with 'cartwright "
-        "import'",
-        header->version, SHOP_FILE_VERSION);
+    return refuse(file->path, CW_ERROR_UNSUPPORTED, error,
+                  "is a shop file of version %u, and this Cartwright reads version %d; make it again with "
+                  "'cartwright import'",
+                  header->version, SHOP_FILE_VERSION);
   if (cw_crc32c(0, header, offsetof(ShopFileHeader, crc)) != header->crc)
     return refuse(file->path, CW_ERROR_FORMAT, error,
                   "is corrupted: the checksum of its header is wrong; " AGAIN);

@@ -30,6 +30,7 @@ typedef struct ShopFile ShopFile;
 /* Maps `path`. CW_ENVIRONMENT_ERROR names the file, what was expected, what was found and the cure. */
 ShopFile *shop_file_open(const char *path, ShopFileVerify verify, GError **error);
 void shop_file_close(ShopFile *file); /* accepts NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ShopFile, shop_file_close)
 /* Reads and checks all contents; with several threads where there are processors. */
 gboolean shop_file_verify(const ShopFile *file, GError **error);
 /* Pages of the file count as memory of every process that has looked at them, although there is one copy for

@@ -78,11 +78,10 @@ static gboolean add_synthetic(GArray *goals, const ShopCatalogue *catalogue, gui
   const ShopProduct *product = &catalogue->products[index];
   guint64 n_combinations = shop_goals_n_combinations(catalogue, index);
   if (goals->len + n_combinations > G_MAXINT32)
-    return shop_fail(
-        error, CW_ERROR_UNSUPPORTED,
-        "the option combinations up to product %s make more than %d synthetic goals; load fewer products "
-        "('products')",
-        shop_string(catalogue, product->asin), G_MAXINT32);
+    return shop_fail(error, CW_ERROR_UNSUPPORTED,
+                     "the option combinations up to product %s make more than %d synthetic goals; load fewer "
+                     "products ('products')",
+                     shop_string(catalogue, product->asin), G_MAXINT32);
   for (guint32 c = 0; c < n_combinations; c++) {
     ShopGoal goal = {index, c};
     g_array_append_val(goals, goal);
@@ -97,12 +96,10 @@ static gboolean list_synthetic(GArray *items, const ShopCatalogue *catalogue, GE
     if (product->instruction == SHOP_STRING_NONE)
       continue;
     if (product->instruction_attributes.count == 0)
-      return shop_fail(
-          error, CW_ERROR_FORMAT,
-          "product %s has an instruction but its 'instruction_attributes' are empty: a synthetic "
-          "goal needs at "
-          "least one",
-          shop_string(catalogue, product->asin));
+      return shop_fail(error, CW_ERROR_FORMAT,
+                       "product %s has an instruction but its 'instruction_attributes' are empty: a "
+                       "synthetic goal needs at least one",
+                       shop_string(catalogue, product->asin));
     if (!add_synthetic(items, catalogue, i, error))
       return FALSE;
   }
@@ -154,13 +151,12 @@ static void draw(ShopGoals *goals, const ShopCatalogue *catalogue, ShopPriceRule
 static gboolean check_any(const ShopGoals *goals, GError **error)
 {
   if (goals->n_items == 0)
-    shop_fail(
-        error, CW_ERROR_FORMAT,
-        goals->kind == SHOP_GOALS_SYNTHETIC
-            ? "no product of the catalogue has a synthetic instruction, so there is no goal; is "
-              "'attributes_file' the one that belongs to the catalogue?"
-            : "no product of the catalogue has a crowd instruction, so there is no goal; is 'human_file' the "
-              "right one?");
+    shop_fail(error, CW_ERROR_FORMAT,
+              goals->kind == SHOP_GOALS_SYNTHETIC
+                  ? "no product of the catalogue has a synthetic instruction, so there is no goal; is "
+                    "'attributes_file' the one that belongs to the catalogue?"
+                  : "no product of the catalogue has a crowd instruction, so there is no goal; is "
+                    "'human_file' the right one?");
   return goals->n_items > 0;
 }
 
@@ -169,24 +165,20 @@ ShopGoals *shop_goals_new(const ShopCatalogue *catalogue, ShopGoalKind kind, Sho
 {
   if (!shop_python_random_check(error))
     return NULL;
-  ShopGoals *goals = g_new0(ShopGoals, 1);
+  g_autoptr(ShopGoals) goals = g_new0(ShopGoals, 1);
   goals->kind = kind;
   GArray *items = g_array_new(FALSE, FALSE, sizeof(ShopGoal));
-  gboolean good = TRUE;
-  if (kind == SHOP_GOALS_SYNTHETIC)
-    good = list_synthetic(items, catalogue, error);
-  else
+  gboolean good = kind == SHOP_GOALS_HUMAN || list_synthetic(items, catalogue, error);
+  if (kind == SHOP_GOALS_HUMAN)
     list_human(items, catalogue, &goals->n_skipped);
   goals->n_items = items->len;
   goals->items = goals->owned[0] = g_array_free(items, FALSE);
-  if (!good || !check_any(goals, error)) {
-    shop_goals_free(goals);
+  if (!good || !check_any(goals, error))
     return NULL;
-  }
   draw(goals, catalogue, price_rule, price_seed);
   g_autoptr(GRand) random = shop_python_random_new(ORDER_SEED);
   shop_python_random_shuffle(random, goals->owned[0], goals->n_items, sizeof(ShopGoal));
-  return goals;
+  return g_steal_pointer(&goals);
 }
 
 static const char *const array_names[][SHOP_GOALS_N_ARRAYS] = {
@@ -210,39 +202,33 @@ ShopGoals *shop_goals_open(const ShopCatalogue *catalogue, ShopGoalKind kind, Sh
 {
   if (!shop_python_random_check(error))
     return NULL;
-  ShopGoals *goals = g_new0(ShopGoals, 1);
+  g_autoptr(ShopGoals) goals = g_new0(ShopGoals, 1);
   ShopArray expected[SHOP_GOALS_N_ARRAYS], found[SHOP_GOALS_N_ARRAYS];
   goals->kind = kind;
   goals->n_skipped = kind == SHOP_GOALS_HUMAN ? stored->n_skipped : 0;
   shop_goals_arrays(goals, catalogue, expected);
-  gboolean good = TRUE;
-  for (guint i = 0; good && i < SHOP_GOALS_N_ARRAYS; i++) {
-    good = finder(source, expected[i].name, expected[i].element_size, &found[i], error);
-    if (good && (i == 0 ? found[i].n_elements > G_MAXINT32 : found[i].n_elements != expected[i].n_elements)) {
+  for (guint i = 0; i < SHOP_GOALS_N_ARRAYS; i++) {
+    if (!finder(source, expected[i].name, expected[i].element_size, &found[i], error))
+      return NULL;
+    if (i == 0 ? found[i].n_elements > G_MAXINT32 : found[i].n_elements != expected[i].n_elements) {
       shop_fail(error, CW_ERROR_FORMAT,
                 "array '%s' of the shop file does not belong to its catalogue; make the file again with "
-                "'cartwright "
-                "import'",
+                "'cartwright import'",
                 expected[i].name);
-      good = FALSE;
+      return NULL;
     }
   }
-  if (good) {
-    goals->items = found[0].elements;
-    goals->n_items = (guint32)found[0].n_elements;
-    good = check_any(goals, error);
-  }
-  if (!good) {
-    shop_goals_free(goals);
+  goals->items = found[0].elements;
+  goals->n_items = (guint32)found[0].n_elements;
+  if (!check_any(goals, error))
     return NULL;
-  }
   if (stored->price_rule == price_rule && stored->price_seed == price_seed) {
     goals->uppers = found[1].elements;
     goals->prices = found[2].elements;
   } else {
     draw(goals, catalogue, price_rule, price_seed);
   }
-  return goals;
+  return g_steal_pointer(&goals);
 }
 
 void shop_goals_free(ShopGoals *goals)

@@ -36,6 +36,7 @@ typedef struct ShopGoals {
 ShopGoals *shop_goals_new(const ShopCatalogue *catalogue, ShopGoalKind kind, ShopPriceRule price_rule,
                           guint64 price_seed, GError **error);
 void shop_goals_free(ShopGoals *goals); /* accepts NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ShopGoals, shop_goals_free)
 
 /* The bound of goal `index`. */
 static inline gint32 shop_goal_price_upper(const ShopGoals *goals, const ShopCatalogue *catalogue,
@@ -88,6 +89,7 @@ typedef struct ShopGoalView {
 
 ShopGoalView *shop_goal_view_new(void);
 void shop_goal_view_free(ShopGoalView *view); /* accepts NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ShopGoalView, shop_goal_view_free)
 /* Fills the view with goal `index`. */
 void shop_goal_view_set(ShopGoalView *view, const ShopCatalogue *catalogue, const ShopGoals *goals,
                         guint32 index);

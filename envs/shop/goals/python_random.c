@@ -18,11 +18,10 @@ gboolean shop_python_random_check(GError **error)
   g_autoptr(GRand) random = shop_python_random_new(233);
   if (g_rand_int(random) == 2931216007u)
     return TRUE;
-  return shop_fail(
-      error, CW_ERROR_UNSUPPORTED,
-      "GLib's random numbers are not those that WebShop's goals are drawn with: G_RANDOM_VERSION is set to "
-      "'%s'; unset it",
-      g_getenv("G_RANDOM_VERSION"));
+  return shop_fail(error, CW_ERROR_UNSUPPORTED,
+                   "GLib's random numbers are not those that WebShop's goals are drawn with: "
+                   "G_RANDOM_VERSION is set to '%s'; unset it",
+                   g_getenv("G_RANDOM_VERSION"));
 }
 
 guint32 shop_python_random_bits(GRand *random, guint k)

@@ -146,18 +146,16 @@ ShopSplits *shop_splits_open(const ShopCatalogue *catalogue, const ShopGoals *go
 {
   if (rule == SHOP_SPLIT_UPSTREAM || stored->goals_per_product != goals_per_product)
     return shop_splits_new(catalogue, goals, rule, goals_per_product);
-  ShopSplits *splits = g_new0(ShopSplits, 1);
+  g_autoptr(ShopSplits) splits = g_new0(ShopSplits, 1);
   splits->n_goals[SHOP_SPLIT_ALL] = goals->n_items;
   for (guint s = 0; s < SHOP_SPLITS_N_ARRAYS; s++) {
     ShopArray found;
-    if (!finder(source, array_names[goals->kind][s], sizeof(guint32), &found, error)) {
-      shop_splits_free(splits);
+    if (!finder(source, array_names[goals->kind][s], sizeof(guint32), &found, error))
       return NULL;
-    }
     splits->goals[s] = found.elements;
     splits->n_goals[s] = (guint32)found.n_elements;
   }
-  return splits;
+  return g_steal_pointer(&splits);
 }
 
 void shop_splits_free(ShopSplits *splits)

@@ -25,6 +25,7 @@ typedef struct ShopSplits {
 ShopSplits *shop_splits_new(const ShopCatalogue *catalogue, const ShopGoals *goals, ShopSplitRule rule,
                             guint64 goals_per_product); /* 0: no limit */
 void shop_splits_free(ShopSplits *splits);              /* accepts NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ShopSplits, shop_splits_free)
 
 /* The arrays of a by_product split as a shop file holds them: "splits/KIND/train", ... */
 #define SHOP_SPLITS_N_ARRAYS 3

@@ -2,7 +2,7 @@
 #include "envs/shop/nouns/nouns.h"
 
 #include "envs/shop/text/fail.h"
-#include <jansson.h>
+#include "envs/shop/text/json.h"
 #include <string.h>
 
 struct ShopNounFile {
@@ -18,38 +18,32 @@ static ShopNounSet *read_entry(const char *path, ShopNounWords *words, const cha
               path, key);
     return NULL;
   }
-  const char **nouns = g_new(const char *, json_array_size(list) + 1);
-  ShopNounSet *set = NULL;
-  gsize i;
-  for (i = 0; i < json_array_size(list); i++) {
+  gsize n = json_array_size(list);
+  g_autofree const char **nouns = g_new(const char *, n + 1);
+  for (gsize i = 0; i < n; i++) {
     nouns[i] = json_string_value(json_array_get(list, i));
     if (!nouns[i]) {
       shop_fail(error, CW_ERROR_FORMAT,
                 "%s: entry \"%s\": element %" G_GSIZE_FORMAT " is not a string; write the noun in quotes",
                 path, key, i + 1);
-      break;
+      return NULL;
     }
   }
-  if (i == json_array_size(list))
-    set = shop_noun_set_new(words, nouns, i);
-  g_free(nouns);
-  return set;
+  return shop_noun_set_new(words, nouns, n);
 }
 
 ShopNounFile *shop_noun_file_load(const char *path, ShopNounWords *words, GError **error)
 {
   json_error_t problem;
-  char *text;
+  g_autofree char *text = NULL;
   gsize length;
-  GError *cause = NULL;
+  g_autoptr(GError) cause = NULL;
   if (!g_file_get_contents(path, &text, &length, &cause)) {
     shop_fail(error, CW_ERROR_INPUT_OUTPUT, "%s; give a file of nouns, or none to use the built-in tagger",
               cause->message);
-    g_error_free(cause);
     return NULL;
   }
-  json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &problem), *list;
-  g_free(text);
+  g_autoptr(json_t) root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &problem);
   if (!root) {
     shop_fail(error, CW_ERROR_FORMAT,
               "%s:%d:%d: not JSON: %s; expected {\"ASIN or title\": [\"noun\", ...], ...}", path,
@@ -59,24 +53,20 @@ ShopNounFile *shop_noun_file_load(const char *path, ShopNounWords *words, GError
   if (!json_is_object(root)) {
     shop_fail(error, CW_ERROR_FORMAT,
               "%s: expected a JSON object; write {\"ASIN or title\": [\"noun\", ...], ...}", path);
-    json_decref(root);
     return NULL;
   }
-  ShopNounFile *file = g_new0(ShopNounFile, 1);
+  g_autoptr(ShopNounFile) file = g_new0(ShopNounFile, 1);
   const char *key;
+  json_t *list;
   file->entries = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   json_object_foreach(root, key, list)
   {
     ShopNounSet *set = read_entry(path, words, key, list, error);
-    if (!set) {
-      shop_noun_file_free(file);
-      json_decref(root);
+    if (!set)
       return NULL;
-    }
     g_hash_table_insert(file->entries, g_strdup(key), set);
   }
-  json_decref(root);
-  return file;
+  return g_steal_pointer(&file);
 }
 
 void shop_noun_file_free(ShopNounFile *file)

@@ -24,12 +24,8 @@ typedef struct {
   guint32 noun_labels[2]; /* bit mask: the labels that are nouns */
 } Header;
 
-__asm__(".section .rodata\n"
-        ".balign 16\n"
-        "shop_noun_weights_start:\n"
-        ".incbin \"" SHOP_NOUN_WEIGHTS "\"\n"
-        ".balign 16\n"
-        ".previous\n");
+__asm__(".section .rodata\n.balign 16\nshop_noun_weights_start:\n.incbin \"" SHOP_NOUN_WEIGHTS
+        "\"\n.balign 16\n.previous\n");
 extern const char weights_file[] __asm__("shop_noun_weights_start") __attribute__((visibility("hidden")));
 
 /* A dense layer: weights[input * outputs + output]. */

@@ -118,8 +118,6 @@ guint shop_noun_set_common(const ShopNounSet *a, const ShopNounSet *b)
 
 ShopNounSet *shop_noun_set_tag(ShopNounWords *words, const char *title)
 {
-  GPtrArray *nouns = shop_nouns_tag(title);
-  ShopNounSet *set = shop_noun_set_new(words, (const char *const *)nouns->pdata, nouns->len);
-  g_ptr_array_unref(nouns);
-  return set;
+  g_autoptr(GPtrArray) nouns = shop_nouns_tag(title);
+  return shop_noun_set_new(words, (const char *const *)nouns->pdata, nouns->len);
 }

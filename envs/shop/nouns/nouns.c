@@ -10,13 +10,13 @@
 GPtrArray *shop_nouns_tag(const char *title)
 {
   GPtrArray *nouns = g_ptr_array_new_with_free_func(g_free);
-  GArray *tokens = g_array_new(FALSE, FALSE, sizeof(ShopTitleToken));
-  GString *lower = g_string_new(NULL);
+  g_autoptr(GArray) tokens = g_array_new(FALSE, FALSE, sizeof(ShopTitleToken));
+  g_autoptr(GString) lower = g_string_new(NULL);
   glong length;
-  gunichar *text = g_utf8_to_ucs4_fast(title, -1, &length);
+  g_autofree gunichar *text = g_utf8_to_ucs4_fast(title, -1, &length);
   shop_title_tokenize(text, (gsize)length, tokens);
-  ShopNounFeatures *features = g_new(ShopNounFeatures, tokens->len + 1);
-  gboolean *is_noun = g_new(gboolean, tokens->len + 1);
+  g_autofree ShopNounFeatures *features = g_new(ShopNounFeatures, tokens->len + 1);
+  g_autofree gboolean *is_noun = g_new(gboolean, tokens->len + 1);
   for (guint i = 0; i < tokens->len; i++) {
     const ShopTitleToken *token = &g_array_index(tokens, ShopTitleToken, i);
     guint32 end = token->start + token->length;
@@ -27,16 +27,10 @@ GPtrArray *shop_nouns_tag(const char *title)
     const ShopTitleToken *token = &g_array_index(tokens, ShopTitleToken, i);
     if (!is_noun[i])
       continue;
-    char *noun = g_ucs4_to_utf8(text + token->start, token->length, NULL, NULL, NULL);
+    g_autofree char *noun = g_ucs4_to_utf8(text + token->start, token->length, NULL, NULL, NULL);
     g_string_truncate(lower, 0);
     shop_text_append_lower(lower, noun, strlen(noun));
     g_ptr_array_add(nouns, g_strdup(lower->str));
-    g_free(noun);
   }
-  g_free(features);
-  g_free(is_noun);
-  g_free(text);
-  g_array_unref(tokens);
-  g_string_free(lower, TRUE);
   return nouns;
 }

@@ -16,6 +16,7 @@ typedef struct ShopNounWords ShopNounWords;
  * free it with the function below. */
 ShopNounWords *shop_noun_words_new(const guint64 *hashes, guint32 n_hashes);
 void shop_noun_words_free(ShopNounWords *words); /* accepts NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ShopNounWords, shop_noun_words_free)
 
 /* The hashes of the nouns by their numbers, for storing the vocabulary; until the next noun is added. */
 const guint64 *shop_noun_words_hashes(const ShopNounWords *words, guint32 *n_hashes);
@@ -51,6 +52,7 @@ typedef struct ShopNounFile ShopNounFile;
  * line or the entry, what was expected and what was found. */
 ShopNounFile *shop_noun_file_load(const char *path, ShopNounWords *words, GError **error);
 void shop_noun_file_free(ShopNounFile *file); /* accepts NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ShopNounFile, shop_noun_file_free)
 
 /* The number of entries. */
 guint shop_noun_file_size(const ShopNounFile *file);

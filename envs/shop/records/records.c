@@ -5,7 +5,7 @@
 #include "envs/shop/records/site_log.h"
 
 #include "envs/shop/text/fail.h"
-#include <jansson.h>
+#include "envs/shop/text/json.h"
 #include <math.h>
 #include <string.h>
 
@@ -21,9 +21,8 @@ gint64 shop_goal_index(const ShopWorld *world, const char *goal_id, GError **err
   }
   if (index >= world->goals->n_items) {
     shop_fail(error, CW_ERROR_FORMAT,
-              "goal id \"%s\" is beyond the last of this shop's %u %s goals; do catalogue and 'goals' "
-              "agree with the "
-              "recording?",
+              "goal id \"%s\" is beyond the last of this shop's %u %s goals; do catalogue and 'goals' agree "
+              "with the recording?",
               goal_id, world->goals->n_items, shop_goal_kind_names[world->goals->kind]);
     return -1;
   }
@@ -102,22 +101,17 @@ static char *extract_instruction(const char *page)
   return end ? g_strstrip(g_strndup(start, (gsize)(end - start))) : NULL;
 }
 
-/* The first goal whose instruction reads the same in its published form. */
-static gint64 find_goal(const ShopWorld *world, const char *instruction)
+gint64 shop_goal_reading(const ShopWorld *world, const char *published, gint64 from, ShopGoalView *view)
 {
-  g_autoptr(GString) wanted = g_string_new(NULL), form = g_string_new(NULL);
-  shop_goal_append_published(wanted, instruction);
-  ShopGoalView *view = shop_goal_view_new();
-  gint64 found = -1;
-  for (guint32 i = 0; i < world->goals->n_items && found < 0; i++) {
-    shop_goal_view_set(view, world->catalogue, world->goals, i);
+  g_autoptr(GString) form = g_string_new(NULL);
+  for (gint64 i = from; i < world->goals->n_items; i++) {
+    shop_goal_view_set(view, world->catalogue, world->goals, (guint32)i);
     g_string_truncate(form, 0);
     shop_goal_append_published(form, view->instruction->str);
-    if (g_string_equal(form, wanted))
-      found = i;
+    if (strcmp(form->str, published) == 0)
+      return i;
   }
-  shop_goal_view_free(view);
-  return found;
+  return -1;
 }
 
 /* The actions of imitation data: given as text, or as indices into the available ones. */
@@ -128,7 +122,7 @@ static json_t *find_actions(const json_t *object, GError **error)
   const json_t *indices = json_object_get(object, "action_idxs");
   if (texts || !indices)
     return json_incref(texts);
-  json_t *actions = json_array();
+  g_autoptr(json_t) actions = json_array();
   for (gsize i = 0; i < json_array_size(indices); i++) {
     const json_t *index = json_array_get(indices, i);
     json_t *text = json_is_integer(index) && json_integer_value(index) >= 0
@@ -142,12 +136,11 @@ static json_t *find_actions(const json_t *object, GError **error)
                 json_is_integer(index) && json_integer_value(index) == -1
                     ? "; -1 is a search, whose words only 'actions' tells"
                     : "");
-      json_decref(actions);
       return NULL;
     }
     json_array_append(actions, text);
   }
-  return actions;
+  return g_steal_pointer(&actions);
 }
 
 static gboolean fill_states_and_actions(const ShopWorld *world, const json_t *states, const json_t *actions,
@@ -171,7 +164,11 @@ static gboolean fill_states_and_actions(const ShopWorld *world, const json_t *st
       g_ptr_array_add(texts->actions, g_strdup(action));
   }
   g_autofree char *instruction = extract_instruction(texts->observations->pdata[0]);
-  *goal = instruction ? find_goal(world, instruction) : -1;
+  g_autoptr(ShopGoalView) view = shop_goal_view_new();
+  g_autoptr(GString) published = g_string_new(NULL);
+  if (instruction)
+    shop_goal_append_published(published, instruction);
+  *goal = instruction ? shop_goal_reading(world, published->str, 0, view) : -1;
   if (!instruction)
     shop_fail(error, CW_ERROR_FORMAT, "states[0] should be a search page with an instruction");
   else if (*goal < 0)
@@ -185,10 +182,9 @@ static gboolean fill_states(const ShopWorld *world, const json_t *object, ShopRe
                             gint64 *goal, GError **error)
 {
   GError *problem = NULL;
-  json_t *actions = find_actions(object, &problem);
+  g_autoptr(json_t) actions = find_actions(object, &problem);
   gboolean good = !problem && fill_states_and_actions(world, json_object_get(object, "states"), actions,
                                                       texts, goal, error);
-  json_decref(actions);
   if (problem)
     g_propagate_error(error, problem);
   return good;
@@ -246,23 +242,20 @@ static gboolean read_line(const ShopWorld *world, const char *line, const char *
                           GError **error)
 {
   json_error_t problem;
-  json_t *object = json_loads(line, 0, &problem);
+  g_autoptr(json_t) object = json_loads(line, 0, &problem);
   gboolean good = object && fill(world, object, record, error);
   if (!object)
     shop_fail(error, CW_ERROR_FORMAT, "%s: not valid JSON: %s (byte %d of the line)", where, problem.text,
               problem.position);
   else if (!good)
     g_prefix_error(error, "%s: ", where);
-  json_decref(object);
   return good;
 }
 
 static gboolean is_site_log(const char *record)
 {
-  json_t *first = json_loadb(record, strcspn(record, "\n"), 0, NULL);
-  gboolean is_event = first && shop_site_log_is_event(first);
-  json_decref(first);
-  return is_event;
+  g_autoptr(json_t) first = json_loadb(record, strcspn(record, "\n"), 0, NULL);
+  return first && shop_site_log_is_event(first);
 }
 
 CwRecord *shop_record_read(const ShopWorld *world, const char *line, const char *where, GError **error)

@@ -27,6 +27,10 @@ void shop_record_apply(const CwRecord *record, ShopSession *session);
 /* Reads the price bound back out of `overrides`; FALSE when it holds none. */
 gboolean shop_record_price_upper(const CwRecord *record, double *price_upper);
 
+/* The first goal from number `from` on whose published form (shop_goal_append_published) is this, with `view`
+ * set to it; -1. */
+gint64 shop_goal_reading(const ShopWorld *world, const char *published, gint64 from, ShopGoalView *view);
+
 /* A goal's index from "PREFIX_N"; -1 with error when it is malformed or too large. */
 gint64 shop_goal_index(const ShopWorld *world, const char *goal_id, GError **error);
 

@@ -5,6 +5,7 @@
 #include "envs/shop/records/site_log.h"
 
 #include "envs/shop/catalogue/price.h"
+#include "envs/shop/records/records.h"
 #include "envs/shop/text/python_literal.h"
 
 #include "envs/shop/text/fail.h"
@@ -65,15 +66,12 @@ gboolean shop_site_log_continues(const char *record, const char *line)
 {
   if (!strstr(line, "\"page\"") || !strstr(record, "\"page\""))
     return FALSE;
-  json_t *first = json_loadb(record, strcspn(record, "\n"), 0, NULL), *next = json_loads(line, 0, NULL);
-  gboolean same = FALSE;
-  if (first && next && shop_site_log_is_event(first) && shop_site_log_is_event(next)) {
-    g_autofree char *one = session_of(first), *other = session_of(next);
-    same = one && g_strcmp0(one, other) == 0;
-  }
-  json_decref(first);
-  json_decref(next);
-  return same;
+  g_autoptr(json_t) first = json_loadb(record, strcspn(record, "\n"), 0, NULL),
+                    next = json_loads(line, 0, NULL);
+  if (!first || !next || !shop_site_log_is_event(first) || !shop_site_log_is_event(next))
+    return FALSE;
+  g_autofree char *one = session_of(first), *other = session_of(next);
+  return one && g_strcmp0(one, other) == 0;
 }
 
 /* Reading one event. */
@@ -265,25 +263,19 @@ static gboolean find_goal(const ShopWorld *world, const json_t *recorded, ShopRe
   if (!instruction)
     return shop_fail(error, CW_ERROR_FORMAT,
                      "'goal' should be an object with 'instruction_text', or the instruction");
-  g_autoptr(GString) wanted = g_string_new(NULL), form = g_string_new(NULL);
+  g_autoptr(GString) wanted = g_string_new(NULL);
   shop_goal_append_published(wanted, instruction);
-  ShopGoalView *view = shop_goal_view_new();
-  gboolean reads_so = FALSE;
-  *index = -1;
-  for (guint32 i = 0; i < world->goals->n_items && *index < 0; i++) {
-    shop_goal_view_set(view, world->catalogue, world->goals, i);
-    g_string_truncate(form, 0);
-    shop_goal_append_published(form, view->instruction->str);
-    if (!g_string_equal(form, wanted))
-      continue;
-    reads_so = TRUE;
+  g_autoptr(ShopGoalView) view = shop_goal_view_new();
+  gboolean reads_so = FALSE, fits = FALSE;
+  for (*index = 0; !fits && (*index = shop_goal_reading(world, wanted->str, *index, view)) >= 0;
+       *index += !fits) {
     const char *known = shop_string(world->catalogue, world->catalogue->products[view->product].asin);
-    if ((!asin || strcmp(asin, known) == 0) && (!attributes || strings_equal(attributes, view->attributes)) &&
-        (!options || json_is_null(options) || options_equal(options, view)))
-      *index = i;
+    reads_so = TRUE;
+    fits = (!asin || strcmp(asin, known) == 0) &&
+           (!attributes || strings_equal(attributes, view->attributes)) &&
+           (!options || json_is_null(options) || options_equal(options, view));
   }
-  shop_goal_view_free(view);
-  if (*index < 0)
+  if (!fits)
     return shop_fail(
         error, CW_ERROR_FORMAT,
         "no %s goal of this shop reads \"%s\"%s; do catalogue and 'goals' agree with the recording?",
@@ -499,12 +491,11 @@ gboolean shop_site_log_read(const ShopWorld *world, const char *record, const ch
                             ShopRecordTexts *texts, gint64 *goal, GError **error)
 {
   g_auto(GStrv) lines = g_strsplit(record, "\n", -1);
-  GPtrArray *events = g_ptr_array_new_with_free_func(event_free);
+  g_autoptr(GPtrArray) events = g_ptr_array_new_with_free_func(event_free);
   Plan plan = {.texts = texts, .chosen = g_hash_table_new(g_str_hash, g_str_equal)};
   texts->has_events = TRUE;
   gboolean good = read_lines(world, lines, where, texts, goal, events, &plan, error);
   g_free(plan.keywords);
   g_hash_table_unref(plan.chosen);
-  g_ptr_array_unref(events);
   return good;
 }

@@ -5,8 +5,7 @@
 #define SHOP_SITE_LOG_H
 
 #include "envs/shop/session/session.h"
-
-#include <jansson.h>
+#include "envs/shop/text/json.h"
 
 /* What a record's texts are made of; owned by the record. */
 typedef struct ShopRecordTexts {

@@ -86,27 +86,24 @@ static gboolean find_nouns(ShopRewardTables *tables, const ShopCatalogue *catalo
                            CwReport report, gpointer report_data, GError **error)
 {
   const ShopArray *stored = &tables->arrays[SHOP_REWARD_NOUN_HASHES];
-  ShopNounWords *words = shop_noun_words_new(stored->elements, (guint32)stored->n_elements);
-  ShopNounFile *file = NULL;
-  if (nouns_file && !(file = shop_noun_file_load(nouns_file, words, error))) {
-    shop_noun_words_free(words);
+  g_autoptr(ShopNounWords) words = shop_noun_words_new(stored->elements, (guint32)stored->n_elements);
+  g_autoptr(ShopNounFile) file = nouns_file ? shop_noun_file_load(nouns_file, words, error) : NULL;
+  if (nouns_file && !file)
     return FALSE;
-  }
   gboolean good = TRUE;
   guint32 *starts = g_new(guint32, catalogue->n_products);
   GArray *nouns = g_array_new(FALSE, FALSE, sizeof(guint32));
-  Batch *batch = g_new0(Batch, 1);
+  g_autofree Batch *batch = g_new0(Batch, 1);
   *batch = (Batch){.catalogue = catalogue, .file = file, .stored = tables};
   for (; good && batch->first < catalogue->n_products; batch->first += batch->n) {
     tag_batch(batch);
     for (guint32 i = 0; i < batch->n; i++) {
       GPtrArray *tagged = batch->tagged[i];
-      ShopNounSet *made =
+      g_autofree ShopNounSet *made =
           tagged ? shop_noun_set_new(words, (const char *const *)tagged->pdata, tagged->len) : NULL;
       const ShopNounSet *set = made ? made : batch->known[i];
       starts[batch->first + i] = nouns->len;
       g_array_append_vals(nouns, set, (guint)(shop_noun_set_size(set) / sizeof(guint32)));
-      g_free(made);
       g_clear_pointer(&batch->tagged[i], g_ptr_array_unref);
     }
     good = !report || report(report_data, "nouns", batch->first + batch->n, catalogue->n_products, error);
@@ -117,9 +114,6 @@ static gboolean find_nouns(ShopRewardTables *tables, const ShopCatalogue *catalo
   own(tables, SHOP_REWARD_NOUN_STARTS, starts, catalogue->n_products);
   own_array(tables, SHOP_REWARD_NOUNS, nouns);
   own(tables, SHOP_REWARD_NOUN_HASHES, copy, n_hashes);
-  shop_noun_file_free(file);
-  shop_noun_words_free(words);
-  g_free(batch);
   return good;
 }
 
@@ -190,13 +184,11 @@ ShopRewardTables *shop_reward_tables_new(const ShopCatalogue *catalogue, const c
 ShopRewardTables *shop_reward_tables_new_reporting(const ShopCatalogue *catalogue, const char *nouns_file,
                                                    CwReport report, gpointer report_data, GError **error)
 {
-  ShopRewardTables *tables = g_new0(ShopRewardTables, 1);
-  if (!find_nouns(tables, catalogue, nouns_file, report, report_data, error)) {
-    shop_reward_tables_free(tables);
+  g_autoptr(ShopRewardTables) tables = g_new0(ShopRewardTables, 1);
+  if (!find_nouns(tables, catalogue, nouns_file, report, report_data, error))
     return NULL;
-  }
   find_attributes(tables, catalogue);
-  return tables;
+  return g_steal_pointer(&tables);
 }
 
 /* What a table of another catalogue, or a damaged one, would break. */
@@ -219,19 +211,14 @@ static gboolean check(const ShopRewardTables *tables, const ShopCatalogue *catal
 ShopRewardTables *shop_reward_tables_open(const ShopCatalogue *catalogue, const char *nouns_file,
                                           ShopArrayFinder finder, gpointer source, GError **error)
 {
-  ShopRewardTables *tables = g_new0(ShopRewardTables, 1);
-  gboolean good = TRUE;
-  for (guint i = 0; good && i < SHOP_REWARD_N_ARRAYS; i++)
-    good = finder(source, layout[i].name, layout[i].element_size, &tables->arrays[i], error);
-  if (good)
-    good = check(tables, catalogue, error);
-  if (good && nouns_file)
-    good = find_nouns(tables, catalogue, nouns_file, NULL, NULL, error);
-  if (!good) {
-    shop_reward_tables_free(tables);
+  g_autoptr(ShopRewardTables) tables = g_new0(ShopRewardTables, 1);
+  for (guint i = 0; i < SHOP_REWARD_N_ARRAYS; i++)
+    if (!finder(source, layout[i].name, layout[i].element_size, &tables->arrays[i], error))
+      return NULL;
+  if (!check(tables, catalogue, error) ||
+      (nouns_file && !find_nouns(tables, catalogue, nouns_file, NULL, NULL, error)))
     return NULL;
-  }
-  return tables;
+  return g_steal_pointer(&tables);
 }
 
 void shop_reward_tables_free(ShopRewardTables *tables)

@@ -50,6 +50,7 @@ ShopRewardTables *shop_reward_tables_open(const ShopCatalogue *catalogue, const 
                                           ShopArrayFinder finder, gpointer source, GError **error);
 
 void shop_reward_tables_free(ShopRewardTables *tables); /* accepts NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ShopRewardTables, shop_reward_tables_free)
 
 /* The nouns of a product's title. */
 static inline const ShopNounSet *shop_reward_nouns(const ShopRewardTables *tables, guint32 product)

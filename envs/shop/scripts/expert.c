@@ -1,13 +1,15 @@
 /* The scripted expert; see expert.h. What it remembers between steps lies in the session's script memory and
  * is cleared by reset; everything else it reads off the page. It may look where an agent may not: it tries
- * queries on the index before it types one, and judges products by the goal. */
+ * queries on the index before it types one, and rates products by the goal. */
 #include "envs/shop/scripts/expert.h"
 
 #include "envs/shop/scripts/scripts.h"
 
 #include <string.h>
 
-enum { RESULT_LIMIT = 50, MAX_OTHER_PRODUCTS = 2, MAX_WANTED = 32, NOT_FOUND = G_MAXINT };
+enum { MAX_OTHER_PRODUCTS = 2, MAX_WANTED = 32 };
+
+#define NOT_FOUND G_MAXUINT
 
 typedef struct {
   guint8 searched;       /* a search was made */
@@ -18,34 +20,15 @@ typedef struct {
       clicked; /* wanted options that are chosen on the present product, by their place among the wanted */
 } Memory;
 
-static gboolean strays(ShopSession *session, double detours)
+static gboolean strays(ShopSession *session)
 {
-  return cw_random_uniform(shop_session_random(session)) < detours;
-}
-
-static gint rank_in(const guint32 *results, guint n, guint32 product)
-{
-  for (guint i = 0; i < n; i++) {
-    if (results[i] == product)
-      return (gint)i;
-  }
-  return NOT_FOUND;
-}
-
-/* The place of `product` in what a search action finds. */
-static gint rank_of(const ShopWorld *world, const char *action, guint32 product)
-{
-  guint32 found[RESULT_LIMIT];
-  const char *argument = action + strlen("search[");
-  char *query = g_strndup(argument, strlen(argument) - 1);
-  guint n = shop_index_search(world->index, query, RESULT_LIMIT, found);
-  g_free(query);
-  return rank_in(found, n, product);
+  return cw_random_uniform(shop_session_random(session)) <
+         shop_session_world(session)->settings.expert_detours;
 }
 
 /* The query that shows the product on the earliest page, the first of equals; and that page, from 0, or
  * NOT_FOUND. */
-static gint choose_query(ShopSession *session, gint *page)
+static gint choose_query(ShopSession *session, guint *page)
 {
   guint n;
   const ShopCandidate *candidates = shop_session_candidates(session, &n);
@@ -54,8 +37,10 @@ static gint choose_query(ShopSession *session, gint *page)
   for (guint i = 0; i < n; i++) {
     if (candidates[i].kind != SHOP_ACTION_SEARCH)
       continue;
-    gint rank = rank_of(shop_session_world(session), candidates[i].text, product);
-    gint its_page = rank == NOT_FOUND ? NOT_FOUND : rank / SHOP_ITEMS_PER_PAGE;
+    guint32 found[SHOP_SCRIPT_RESULTS];
+    guint n_found = shop_script_search(shop_session_world(session), candidates[i].text, found);
+    guint rank = shop_script_rank(found, n_found, product);
+    guint its_page = rank == NOT_FOUND ? NOT_FOUND : rank / SHOP_ITEMS_PER_PAGE;
     if (best < 0 || its_page < *page) {
       best = (gint)i;
       *page = its_page;
@@ -64,18 +49,19 @@ static gint choose_query(ShopSession *session, gint *page)
   return best;
 }
 
-static gint on_search_page(ShopSession *session, Memory *memory, double detours)
+static gint on_search_page(ShopSession *session, gpointer data)
 {
+  Memory *memory = data;
   guint n;
   const ShopCandidate *candidates = shop_session_candidates(session, &n);
   gboolean first = !memory->searched;
   memory->searched = TRUE;
-  if (first && n > 1 && strays(session, detours)) {
+  if (first && n > 1 && strays(session)) {
     guint other = cw_random_below(shop_session_random(session), n);
     if (candidates[other].kind == SHOP_ACTION_SEARCH)
       return (gint)other;
   }
-  gint page = NOT_FOUND;
+  guint page = NOT_FOUND;
   gint query = choose_query(session, &page);
   memory->settling = page == NOT_FOUND;
   return query;
@@ -139,23 +125,20 @@ static guint32 aim(ShopSession *session, const Memory *memory)
   return product;
 }
 
-static gint on_results_page(ShopSession *session, Memory *memory, double detours)
+static gint on_results_page(ShopSession *session, gpointer data)
 {
+  Memory *memory = data;
   guint32 product = aim(session, memory);
   guint n;
   const guint32 *results = shop_session_results(session, &n);
-  gint rank = rank_in(results, n, product);
+  guint rank = shop_script_rank(results, n, product);
   if (rank == NOT_FOUND)
     return shop_script_find(session, SHOP_ACTION_BACK_TO_SEARCH, G_MAXUINT32);
-  gint page = rank / SHOP_ITEMS_PER_PAGE + 1;
-  if (page > shop_session_page_number(session))
-    return shop_script_find(session, SHOP_ACTION_NEXT, G_MAXUINT32);
-  if (page < shop_session_page_number(session))
-    return shop_script_find(session, SHOP_ACTION_PREVIOUS, G_MAXUINT32);
+  gboolean is_shown = rank / SHOP_ITEMS_PER_PAGE + 1 == (guint)shop_session_page_number(session);
   /* Somebody who does not know yet would look at what stands higher on the page. */
-  guint above = (guint)rank % SHOP_ITEMS_PER_PAGE;
-  if (above > 0 && memory->other_products < MAX_OTHER_PRODUCTS && strays(session, detours)) {
-    guint32 other = results[(guint)rank - 1 - cw_random_below(shop_session_random(session), above)];
+  guint above = rank % SHOP_ITEMS_PER_PAGE;
+  if (is_shown && above > 0 && memory->other_products < MAX_OTHER_PRODUCTS && strays(session)) {
+    guint32 other = results[rank - 1 - cw_random_below(shop_session_random(session), above)];
     gint candidate =
         shop_session_visited(session, other) ? -1 : shop_script_find(session, SHOP_ACTION_ITEM, other);
     if (candidate >= 0) {
@@ -163,7 +146,7 @@ static gint on_results_page(ShopSession *session, Memory *memory, double detours
       return candidate;
     }
   }
-  return shop_script_find(session, SHOP_ACTION_ITEM, product);
+  return shop_script_approach(session, rank, product);
 }
 
 /* The next wanted option in page order that is not chosen yet, or -1. */
@@ -181,13 +164,14 @@ static gint next_option(ShopSession *session, const Memory *memory)
   return shop_script_find(session, SHOP_ACTION_OPTION, (guint32)first);
 }
 
-static gint on_item_page(ShopSession *session, Memory *memory, double detours)
+static gint on_item_page(ShopSession *session, gpointer data)
 {
+  Memory *memory = data;
   if (shop_session_product(session) != aim(session, memory))
     return shop_script_find(session, SHOP_ACTION_PREVIOUS, G_MAXUINT32);
   if (!memory->checked) {
     memory->checked = TRUE;
-    if (strays(session, detours)) {
+    if (strays(session)) {
       ShopSubPage page =
           cw_random_below(shop_session_random(session), 2) ? SHOP_SUB_FEATURES : SHOP_SUB_DESCRIPTION;
       return shop_script_find(session, SHOP_ACTION_SUB, page);
@@ -220,25 +204,8 @@ static void follow(ShopSession *session, Memory *memory)
 
 gint shop_expert_action(ShopSession *session, GError **error)
 {
-  double detours = shop_session_world(session)->settings.expert_detours;
+  static const ShopScript script = {"expert", on_search_page, on_results_page, on_item_page};
   Memory *memory = shop_session_script_memory(session, sizeof *memory);
   follow(session, memory);
-  gint candidate = -1;
-  switch (shop_session_page(session)) {
-  case SHOP_PAGE_SEARCH:
-    candidate = on_search_page(session, memory, detours);
-    break;
-  case SHOP_PAGE_RESULTS:
-    candidate = on_results_page(session, memory, detours);
-    break;
-  case SHOP_PAGE_ITEM:
-    candidate = on_item_page(session, memory, detours);
-    break;
-  case SHOP_PAGE_SUB:
-    candidate = shop_script_find(session, SHOP_ACTION_PREVIOUS, G_MAXUINT32);
-    break;
-  case SHOP_PAGE_DONE:
-    break;
-  }
-  return shop_script_or_way_on(session, candidate, "expert", error);
+  return shop_script_act(session, &script, memory, error);
 }

@@ -1,4 +1,4 @@
-/* The choice oracle; see oracle.h. It tries queries on the index and purchases on the judge before it takes
+/* The choice oracle; see oracle.h. It tries queries on the index and the reward of purchases before it takes
  * an action. Between steps it remembers, in the session's script memory, which product it is after. */
 #include "envs/shop/scripts/oracle.h"
 
@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { RESULT_LIMIT = 50, N_SWEEPS = 2 };
+enum { N_SWEEPS = 2 };
 
 #define NO_TARGET G_MAXUINT32
 
@@ -54,14 +54,13 @@ static gboolean can_be_chosen(const ShopWorld *world, guint32 target)
 static double bound_of(const ShopWorld *world, const ShopGoalView *goal, const ShopProduct *product,
                        guint32 index)
 {
-  const char **values = g_new(const char *, (gsize)product->targets.count + 1);
+  g_autofree const char **values = g_new(const char *, (gsize)product->targets.count + 1);
   guint n_values = 0;
   for (guint32 t = product->targets.first; t < product->targets.first + product->targets.count; t++)
     if (can_be_chosen(world, t))
       values[n_values++] = value_of(world, t);
   ShopReward reward;
   shop_world_reward(world, goal, index, values, n_values, &reward);
-  g_free(values);
   return reward.total;
 }
 
@@ -121,25 +120,9 @@ void shop_oracle_products(const ShopWorld *world, const ShopGoalView *goal, cons
     reach->reward = 0;
 }
 
-static guint search(const ShopWorld *world, const char *action, guint32 *found)
+static gint on_search_page(ShopSession *session, gpointer data)
 {
-  const char *argument = action + strlen("search[");
-  char *query = g_strndup(argument, strlen(argument) - 1);
-  guint n = shop_index_search(world->index, query, RESULT_LIMIT, found);
-  g_free(query);
-  return n == SHOP_INDEX_TOO_MANY_TERMS ? 0 : n;
-}
-
-static guint page_in(const guint32 *results, guint n, guint32 product)
-{
-  for (guint i = 0; i < n; i++)
-    if (results[i] == product)
-      return i / SHOP_ITEMS_PER_PAGE + 1;
-  return G_MAXUINT;
-}
-
-static gint on_search_page(ShopSession *session, Memory *memory)
-{
+  Memory *memory = data;
   const ShopWorld *world = shop_session_world(session);
   guint n_candidates, best_page = G_MAXUINT;
   const ShopCandidate *candidates = shop_session_candidates(session, &n_candidates);
@@ -148,11 +131,12 @@ static gint on_search_page(ShopSession *session, Memory *memory)
   for (guint i = 0; i < n_candidates; i++) {
     if (candidates[i].kind != SHOP_ACTION_SEARCH)
       continue;
-    guint32 results[RESULT_LIMIT], product;
-    guint n = search(world, candidates[i].text, results);
+    guint32 results[SHOP_SCRIPT_RESULTS], product;
+    guint n = shop_script_search(world, candidates[i].text, results);
     ShopReach reach;
     shop_oracle_products(world, shop_session_goal(session), results, n, &product, &reach);
-    guint page = page_in(results, n, product);
+    guint rank = shop_script_rank(results, n, product);
+    guint page = rank == G_MAXUINT ? rank : rank / SHOP_ITEMS_PER_PAGE;
     if (best >= 0 && (reach.reward < best_reward || (reach.reward == best_reward && page >= best_page)))
       continue;
     best = (gint)i;
@@ -164,22 +148,20 @@ static gint on_search_page(ShopSession *session, Memory *memory)
   return best;
 }
 
-static gint on_results_page(ShopSession *session, const Memory *memory)
+static gint on_results_page(ShopSession *session, gpointer data)
 {
+  const Memory *memory = data;
   guint n;
   const guint32 *results = shop_session_results(session, &n);
-  guint page = page_in(results, n, memory->product), present = (guint)shop_session_page_number(session);
-  if (!memory->decided || page == G_MAXUINT)
+  guint rank = shop_script_rank(results, n, memory->product);
+  if (!memory->decided || rank == G_MAXUINT)
     return shop_script_find(session, SHOP_ACTION_BACK_TO_SEARCH, G_MAXUINT32);
-  if (page > present)
-    return shop_script_find(session, SHOP_ACTION_NEXT, G_MAXUINT32);
-  if (page < present)
-    return shop_script_find(session, SHOP_ACTION_PREVIOUS, G_MAXUINT32);
-  return shop_script_find(session, SHOP_ACTION_ITEM, memory->product);
+  return shop_script_approach(session, rank, memory->product);
 }
 
-static gint on_item_page(ShopSession *session, Memory *memory)
+static gint on_item_page(ShopSession *session, gpointer data)
 {
+  Memory *memory = data;
   if (shop_session_product(session) != memory->product)
     return shop_script_find(session, SHOP_ACTION_PREVIOUS, G_MAXUINT32);
   ShopReach reach;
@@ -194,23 +176,6 @@ static gint on_item_page(ShopSession *session, Memory *memory)
 
 gint shop_oracle_action(ShopSession *session, GError **error)
 {
-  Memory *memory = shop_session_script_memory(session, sizeof *memory);
-  gint candidate = -1;
-  switch (shop_session_page(session)) {
-  case SHOP_PAGE_SEARCH:
-    candidate = on_search_page(session, memory);
-    break;
-  case SHOP_PAGE_RESULTS:
-    candidate = on_results_page(session, memory);
-    break;
-  case SHOP_PAGE_ITEM:
-    candidate = on_item_page(session, memory);
-    break;
-  case SHOP_PAGE_SUB:
-    candidate = shop_script_find(session, SHOP_ACTION_PREVIOUS, G_MAXUINT32);
-    break;
-  case SHOP_PAGE_DONE:
-    break;
-  }
-  return shop_script_or_way_on(session, candidate, "oracle", error);
+  static const ShopScript script = {"oracle", on_search_page, on_results_page, on_item_page};
+  return shop_script_act(session, &script, shop_session_script_memory(session, sizeof(Memory)), error);
 }

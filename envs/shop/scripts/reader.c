@@ -78,8 +78,9 @@ static gint find_option(ShopSession *session, const Wanted *wanted, gboolean *cl
   return found;
 }
 
-static gint choose_query(ShopSession *session)
+static gint on_search_page(ShopSession *session, gpointer data)
 {
+  ((Memory *)data)->settling = FALSE;
   guint n, n_queries = 0;
   const ShopCandidate *candidates = shop_session_candidates(session, &n);
   while (n_queries < n && candidates[n_queries].kind == SHOP_ACTION_SEARCH)
@@ -93,8 +94,9 @@ static gboolean is_affordable(const ShopSession *session, guint32 product)
          shop_session_goal(session)->price_upper;
 }
 
-static gint on_results_page(ShopSession *session, Memory *memory)
+static gint on_results_page(ShopSession *session, gpointer data)
 {
+  Memory *memory = data;
   guint n, n_looks;
   const guint32 *looks = shop_session_all_visited(session, &n_looks);
   const ShopCandidate *candidates = shop_session_candidates(session, &n);
@@ -110,9 +112,10 @@ static gint on_results_page(ShopSession *session, Memory *memory)
   return shop_script_find(session, SHOP_ACTION_BACK_TO_SEARCH, G_MAXUINT32);
 }
 
-static gint on_item_page(ShopSession *session, Memory *memory)
+static gint on_item_page(ShopSession *session, gpointer data)
 {
-  GString *text = g_string_new(NULL);
+  Memory *memory = data;
+  g_autoptr(GString) text = g_string_new(NULL);
   const char *instruction = shop_session_goal(session)->instruction->str, *rest, *end;
   shop_text_append_lower(text, instruction, strlen(instruction));
   gint open = -1;
@@ -126,7 +129,6 @@ static gint on_item_page(ShopSession *session, Memory *memory)
     if (open < 0 && option >= 0 && !clicked)
       open = option;
   }
-  g_string_free(text, TRUE);
   guint n_looks;
   const guint32 *looks = shop_session_all_visited(session, &n_looks);
   gboolean is_last_resort = memory->settling && n_looks > 0 && shop_session_product(session) == looks[0];
@@ -140,24 +142,6 @@ static gint on_item_page(ShopSession *session, Memory *memory)
 
 gint shop_reader_action(ShopSession *session, GError **error)
 {
-  Memory *memory = shop_session_script_memory(session, sizeof *memory);
-  gint candidate = -1;
-  switch (shop_session_page(session)) {
-  case SHOP_PAGE_SEARCH:
-    memory->settling = FALSE;
-    candidate = choose_query(session);
-    break;
-  case SHOP_PAGE_RESULTS:
-    candidate = on_results_page(session, memory);
-    break;
-  case SHOP_PAGE_ITEM:
-    candidate = on_item_page(session, memory);
-    break;
-  case SHOP_PAGE_SUB:
-    candidate = shop_script_find(session, SHOP_ACTION_PREVIOUS, G_MAXUINT32);
-    break;
-  case SHOP_PAGE_DONE:
-    break;
-  }
-  return shop_script_or_way_on(session, candidate, "reader", error);
+  static const ShopScript script = {"reader", on_search_page, on_results_page, on_item_page};
+  return shop_script_act(session, &script, shop_session_script_memory(session, sizeof(Memory)), error);
 }

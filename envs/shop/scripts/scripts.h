@@ -18,9 +18,26 @@ gint shop_reader_action(ShopSession *session, GError **error);
  * none. */
 gint shop_script_find(ShopSession *session, ShopActionKind kind, guint32 argument);
 
-/* For scripts: `candidate`, or when that is -1 the way on that the page has, a purchase or the search page;
- * -1 with error, which names the script, when it has none: a cut of the candidates may have taken what was
- * wanted. */
-gint shop_script_or_way_on(ShopSession *session, gint candidate, const char *script, GError **error);
+/* For scripts: the candidate that turns the result pages towards the page of place `rank`, or on that page
+ * opens `product`. */
+gint shop_script_approach(ShopSession *session, guint rank, guint32 product);
+
+/* For scripts: the first SHOP_SCRIPT_RESULTS results of a search action; returns their number. */
+#define SHOP_SCRIPT_RESULTS 50
+guint shop_script_search(const ShopWorld *world, const char *action, guint32 *found);
+/* The place of `product` among results, or G_MAXUINT. */
+guint shop_script_rank(const guint32 *results, guint n, guint32 product);
+
+/* What a script does on one kind of page; `memory` is its memory in the session. */
+typedef gint (*ShopScriptPage)(ShopSession *session, gpointer memory);
+typedef struct ShopScript {
+  const char *name;
+  ShopScriptPage on_search, on_results, on_item;
+} ShopScript;
+
+/* The candidate of the present page; it goes back from a sub page. Where the script has none (-1), the way on
+ * that the page has: a purchase, or the search page. -1 with error, which names the script, when there is no
+ * such way: a cut of the candidates may have taken what was wanted. */
+gint shop_script_act(ShopSession *session, const ShopScript *script, gpointer memory, GError **error);
 
 #endif

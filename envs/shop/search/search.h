@@ -22,6 +22,7 @@ typedef struct ShopIndex ShopIndex;
 /* An empty index; free with shop_index_free. */
 ShopIndex *shop_index_new(void);
 void shop_index_free(ShopIndex *index); /* accepts NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ShopIndex, shop_index_free)
 
 /* Adds a document; the first gets number 0, the next 1. `asin` names it and decides ties; `contents` is its
  * searchable text (specification section 4.1).

@@ -39,6 +39,7 @@ typedef struct ShopWorld {
 ShopWorld *shop_world_new(ShopCatalogue *catalogue, const char *prefix, const char *name,
                           const ShopSettings *settings, GError **error);
 void shop_world_free(ShopWorld *world); /* accepts NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ShopWorld, shop_world_free)
 
 /* The reward of buying `product` with the chosen option values for `goal`. Any number of threads may call it;
  * nothing is allocated once as many calls as run at a time have grown their buffers. */

@@ -25,20 +25,18 @@ static gboolean check_sources(const ShopFile *file, const ShopCatalogue *catalog
                               const ShopWorldFacts *facts, ShopGoalKind kind, GError **error)
 {
   if (kind == SHOP_GOALS_HUMAN && !facts->has_humans)
-    return shop_fail(
-        error, CW_ERROR_CONFIGURATION,
-        "%s: was made without crowd-written instructions, which goals: human needs; import again with "
-        "'human_file', or set 'goals: synthetic'",
-        shop_file_path(file));
+    return shop_fail(error, CW_ERROR_CONFIGURATION,
+                     "%s: was made without crowd-written instructions, which goals: human needs; import "
+                     "again with 'human_file', or set 'goals: synthetic'",
+                     shop_file_path(file));
   if (kind == SHOP_GOALS_SYNTHETIC && facts->n_without_attributes > 0) {
     guint32 first = MIN(facts->first_without_attributes, catalogue->n_products - 1);
-    return shop_fail(
-        error, CW_ERROR_FORMAT,
-        "%s: no attributes for product %s (%u of %u products have none); synthetic goals need the attribute "
-        "file that belongs to the catalogue: import again with it as 'attributes_file', or set 'goals: "
-        "human'",
-        shop_file_path(file), shop_string(catalogue, catalogue->products[first].asin),
-        facts->n_without_attributes, catalogue->n_products);
+    return shop_fail(error, CW_ERROR_FORMAT,
+                     "%s: no attributes for product %s (%u of %u products have none); synthetic goals need "
+                     "the attribute file that belongs to the catalogue: import again with it as "
+                     "'attributes_file', or set 'goals: human'",
+                     shop_file_path(file), shop_string(catalogue, catalogue->products[first].asin),
+                     facts->n_without_attributes, catalogue->n_products);
   }
   return TRUE;
 }
@@ -88,23 +86,20 @@ static gboolean open_parts(ShopWorld *world, const ShopWorldFacts *facts, GError
 static ShopWorld *open_world(const char *path, ShopFileVerify verify, const char *prefix,
                              const ShopSettings *settings, GError **error)
 {
-  ShopFile *file = shop_file_open(path, verify, error);
+  g_autoptr(ShopFile) file = shop_file_open(path, verify, error);
   if (!file)
     return NULL;
   ShopWorldFacts facts;
   const char *name = NULL;
-  ShopCatalogue *catalogue = NULL;
   ShopGoalKind kind = (ShopGoalKind)settings->goals;
-  if (find_facts(file, &facts, &name, error))
-    catalogue = shop_catalogue_open(shop_file_find, file, error);
-  if (!catalogue || !check_sources(file, catalogue, &facts, kind, error)) {
-    shop_catalogue_free(catalogue);
-    shop_file_close(file);
+  if (!find_facts(file, &facts, &name, error))
     return NULL;
-  }
+  g_autoptr(ShopCatalogue) catalogue = shop_catalogue_open(shop_file_find, file, error);
+  if (!catalogue || !check_sources(file, catalogue, &facts, kind, error))
+    return NULL;
   catalogue->checksum = facts.checksums[kind == SHOP_GOALS_HUMAN];
-  ShopWorld *world = shop_world_begin(catalogue, prefix, name, settings);
-  world->file = file;
+  ShopWorld *world = shop_world_begin(g_steal_pointer(&catalogue), prefix, name, settings);
+  world->file = g_steal_pointer(&file);
   world->nouns_are_given = facts.nouns_are_given != 0;
   return shop_world_end(world, open_parts(world, &facts, error));
 }

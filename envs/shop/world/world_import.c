@@ -69,16 +69,14 @@ static gboolean write_catalogue(Import *import, GError **error)
 {
   const ShopSources *sources = import->sources;
   ShopArray arrays[SHOP_CATALOGUE_N_ARRAYS];
-  ShopCatalogue *catalogue = shop_load_catalogue_into(
+  g_autoptr(ShopCatalogue) catalogue = shop_load_catalogue_into(
       shop_catalogue_builder_new_to(import->writer), sources->items_file, sources->attributes_file,
       sources->human_file, sources->max_products, report, import, error);
   if (!catalogue)
     return FALSE;
   take_facts(import, catalogue);
   shop_catalogue_arrays(catalogue, arrays);
-  gboolean good = add_arrays(import, arrays, SHOP_CATALOGUE_N_ARRAYS - 1, error); /* the texts are there */
-  shop_catalogue_free(catalogue);
-  if (good)
+  if (add_arrays(import, arrays, SHOP_CATALOGUE_N_ARRAYS - 1, error)) /* the texts are there */
     import->catalogue = shop_catalogue_open(shop_file_writer_find, import->writer, error);
   return import->catalogue && take_checksums(import, error);
 }
@@ -89,48 +87,41 @@ static gboolean write_goals(Import *import, ShopGoalKind kind, gboolean with_pri
 {
   const ShopGoalSettings *s = &import->facts.goals;
   ShopArray arrays[SHOP_GOALS_N_ARRAYS + SHOP_SPLITS_N_ARRAYS];
-  ShopGoals *goals =
+  g_autoptr(ShopGoals) goals =
       shop_goals_new(import->catalogue, kind, (ShopPriceRule)s->price_rule, s->price_seed, reason);
   if (!goals)
     return TRUE;
-  ShopSplits *splits = shop_splits_new(import->catalogue, goals, SHOP_SPLIT_BY_PRODUCT, s->goals_per_product);
+  g_autoptr(ShopSplits) splits =
+      shop_splits_new(import->catalogue, goals, SHOP_SPLIT_BY_PRODUCT, s->goals_per_product);
   if (kind == SHOP_GOALS_HUMAN)
     import->facts.goals.n_skipped = goals->n_skipped;
   shop_splits_arrays(splits, kind, arrays);
   shop_goals_arrays(goals, import->catalogue, arrays + SHOP_SPLITS_N_ARRAYS);
-  gboolean good = add_arrays(import, arrays, G_N_ELEMENTS(arrays) - !with_prices, error);
-  shop_splits_free(splits);
-  shop_goals_free(goals);
-  return good;
+  return add_arrays(import, arrays, G_N_ELEMENTS(arrays) - !with_prices, error);
 }
 
 /* Goals of both kinds, as far as the sources have them; at least one must be. */
 static gboolean write_all_goals(Import *import, GError **error)
 {
-  GError *synthetic = NULL, *human = NULL;
+  g_autoptr(GError) synthetic = NULL, human = NULL;
   if (import->facts.n_without_attributes == 0 &&
       !write_goals(import, SHOP_GOALS_SYNTHETIC, TRUE, &synthetic, error))
     return FALSE;
   gboolean any = import->facts.n_without_attributes == 0 && !synthetic;
-  if (import->facts.has_humans && !write_goals(import, SHOP_GOALS_HUMAN, !any, &human, error)) {
-    g_clear_error(&synthetic);
+  if (import->facts.has_humans && !write_goals(import, SHOP_GOALS_HUMAN, !any, &human, error))
     return FALSE;
-  }
   any = any || (import->facts.has_humans && !human);
   if (!any && (synthetic || human))
     g_propagate_error(error, synthetic ? g_steal_pointer(&synthetic) : g_steal_pointer(&human));
   else if (!any)
-    shop_fail(
-        error, CW_ERROR_FORMAT,
-        "%s: no entry for product %s (%u of %u products have none), and there are no crowd-written "
-        "instructions: "
-        "goals need the attribute file that belongs to the catalogue ('attributes_file'), or 'human_file'",
-        import->sources->attributes_file,
-        shop_string(import->catalogue,
-                    import->catalogue->products[import->facts.first_without_attributes].asin),
-        import->facts.n_without_attributes, import->catalogue->n_products);
-  g_clear_error(&synthetic);
-  g_clear_error(&human);
+    shop_fail(error, CW_ERROR_FORMAT,
+              "%s: no entry for product %s (%u of %u products have none), and there are no crowd-written "
+              "instructions: goals need the attribute file that belongs to the catalogue "
+              "('attributes_file'), or 'human_file'",
+              import->sources->attributes_file,
+              shop_string(import->catalogue,
+                          import->catalogue->products[import->facts.first_without_attributes].asin),
+              import->facts.n_without_attributes, import->catalogue->n_products);
   return any;
 }
 
