@@ -47,7 +47,7 @@ static const CwOption options[] = {
     SHOP_SETTING_ROWS(Options, settings),
 };
 
-/* The path of one file, checked so that the message can tell the cure. */
+/* The path of one file, checked so that the message can name the cure. */
 static char *find_file(const Files *files, const char *name, const char *option, GError **error)
 {
   if (!g_file_test(files->shop, G_FILE_TEST_IS_DIR)) {

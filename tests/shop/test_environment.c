@@ -54,9 +54,8 @@ __attribute__((visibility("default"))) void free(void *memory)
 }
 #endif
 
-static void test_facts_name_everything_a_result_depends_on(void **state)
+static void test_facts_name_everything_a_result_depends_on(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopWorld *world = fixture_load(NULL);
   g_autofree char *text = g_strjoinv("|", (char **)shop_environment_describe(world));
   g_autofree char *expected =
@@ -96,9 +95,8 @@ static void test_a_candidate_that_is_not_there_is_refused(G_GNUC_UNUSED void **s
   cw_random_free(random);
 }
 
-static void test_the_rule_agent_buys_the_first_result(void **state)
+static void test_the_rule_agent_buys_the_first_result(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopWorld *world = fixture_load(NULL);
   GError *error = NULL;
   gpointer session = shop_environment_session_new(world, &error);
@@ -121,9 +119,8 @@ static void test_the_rule_agent_buys_the_first_result(void **state)
   cw_random_free(random);
 }
 
-static void test_buying_the_goal_is_a_success(void **state)
+static void test_buying_the_goal_is_a_success(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopWorld *world = fixture_load(NULL);
   GError *error = NULL;
   gpointer session = shop_environment_session_new(world, &error);
@@ -174,9 +171,8 @@ static char *transcript(const ShopSettings *settings, guint64 stream)
   return g_string_free(text, FALSE);
 }
 
-static void test_equal_streams_give_equal_episodes(void **state)
+static void test_equal_streams_give_equal_episodes(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopSettings settings = fixture_settings();
   settings.step_limit = 30;
   for (gint candidates = 0; candidates < 2; candidates++) {
@@ -197,9 +193,8 @@ static ShopSession *session_on(const ShopWorld *world, const char *asin, const c
   return session;
 }
 
-static void test_upstream_queries_know_the_goal(void **state)
+static void test_upstream_queries_know_the_goal(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopSettings settings = fixture_settings();
   settings.candidates = SHOP_CANDIDATES_UPSTREAM;
   ShopWorld *world = fixture_load(&settings);
@@ -248,9 +243,8 @@ static ShopWorld *world_of_many_options(const ShopSettings *settings)
   return world;
 }
 
-static void test_upstream_cuts_at_random_and_anew_each_time(void **state)
+static void test_upstream_cuts_at_random_and_anew_each_time(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopSettings settings = fixture_settings();
   settings.candidates = SHOP_CANDIDATES_UPSTREAM;
   ShopWorld *world = world_of_many_options(&settings);
@@ -275,9 +269,8 @@ static void test_upstream_cuts_at_random_and_anew_each_time(void **state)
   cw_random_free(random);
 }
 
-static void test_upstream_titles_open_their_last_product(void **state)
+static void test_upstream_titles_open_their_last_product(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   CwRandom *random = cw_random_new(1, "test", 0, 0);
   for (gint candidates = 0; candidates < 2; candidates++) {
     ShopSettings settings = fixture_settings();
@@ -298,9 +291,8 @@ static void test_upstream_titles_open_their_last_product(void **state)
   cw_random_free(random);
 }
 
-static void test_max_candidates_cuts_in_page_order(void **state)
+static void test_max_candidates_cuts_in_page_order(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopSettings settings = fixture_settings();
   settings.max_candidates = 8;
   ShopWorld *world = world_of_many_options(&settings);
@@ -317,9 +309,8 @@ static void test_max_candidates_cuts_in_page_order(void **state)
   cw_random_free(random);
 }
 
-static void test_actions_are_found_among_the_candidates(void **state)
+static void test_actions_are_found_among_the_candidates(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopWorld *world = fixture_load(NULL);
   CwRandom *random = cw_random_new(1, "test", 0, 0);
   ShopSession *session = session_on(world, "B0TSTTEA02", "tea", random);
@@ -381,9 +372,8 @@ static void play_episode(gpointer session, CwRandom *random, gint64 goal)
   }
 }
 
-static void test_steps_searches_purchases_and_resets_allocate_nothing(void **state)
+static void test_steps_searches_purchases_and_resets_allocate_nothing(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   if (cannot_count())
     skip();
   ShopSettings settings = fixture_settings();
@@ -406,9 +396,8 @@ static void test_steps_searches_purchases_and_resets_allocate_nothing(void **sta
   }
 }
 
-static void test_a_further_session_holds_less_than_16_kib(void **state)
+static void test_a_further_session_holds_less_than_16_kib(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   if (cannot_count())
     skip();
   ShopSettings settings = fixture_settings();

@@ -117,7 +117,7 @@ const char *shop_catalogue_lower_title(const ShopCatalogue *catalogue, guint32 p
  * options, in lower case. */
 void shop_catalogue_append_contents(const ShopCatalogue *catalogue, guint32 product, GString *contents);
 
-/* Building. Everything given is copied. `where` is "file:line:column" (or any words that tell where the
+/* Building. Everything given is copied. `where` is "file:line:column" (or any words that say where the
  * record came from) for messages. */
 typedef struct ShopCatalogueBuilder ShopCatalogueBuilder;
 

@@ -7,7 +7,7 @@
 
 #define SHOP_ITEM_ACTION_START "click[item - "
 
-/* While a catalogue is built, interned texts lie apart from the others: they are looked up again, and the
+/* While a catalogue is built, interned texts stand apart from the others: they are looked up again, and the
  * others, which are the most, may go straight to a file. Their ShopStrings bear this bit and count within
  * their own part; finish moves that part behind the other. */
 #define SHOP_STRING_INTERNED ((ShopString)1 << 31)

@@ -8,15 +8,15 @@
 /* Elements between two reports. */
 #define REPORT_EVERY 256
 
-/* Where the loading stands, and whom to tell. */
+/* Where the loading stands, and whom to report it to. */
 typedef struct {
   ShopCatalogueBuilder *builder;
   CwReport report; /* or NULL */
   gpointer report_data;
 } Loading;
 
-static gboolean tell(const Loading *loading, const char *doing, const ShopJsonStream *stream, guint64 n,
-                     GError **error)
+static gboolean report_position(const Loading *loading, const char *doing, const ShopJsonStream *stream,
+                                guint64 n, GError **error)
 {
   guint64 length;
   if (!loading->report || n % REPORT_EVERY != 0)
@@ -50,7 +50,7 @@ static gboolean load(const Loading *loading, const char *path, ShopJsonKind kind
     if (!element)
       return !problem;
     if (!add(loading->builder, asin, element, shop_json_stream_where(stream), error) ||
-        !tell(loading, doing, stream, n, error))
+        !report_position(loading, doing, stream, n, error))
       return FALSE;
   }
   return TRUE;

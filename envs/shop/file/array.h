@@ -1,4 +1,4 @@
-/* An array that a shop file holds: plain elements without pointers, so that they may lie in a memory-mapped
+/* An array that a shop file holds: plain elements without pointers, so that they may be in a memory-mapped
  * file. The catalogue, the search index, the nouns and the prepared parts of the reward are each a few such
  * arrays; the file (file.h) stores and finds them by name. */
 #ifndef SHOP_ARRAY_H

@@ -1,6 +1,6 @@
 /* Opens shop files: checks everything that later reading relies on, maps the file, finds arrays by name. What
- * a check finds wrong is told with the file's name and the cure, which is always to import again or to copy
- * again. */
+ * a check finds wrong is reported with the file's name and the cure, which is always to import again or to
+ * copy again. */
 #include "envs/shop/file/file_private.h"
 
 #include "envs/shop/file/file_stamp.h"

@@ -1,7 +1,7 @@
 /* Goals: what a shopper is asked to buy. Made from the products' synthetic or crowd instructions in load
  * order, bounded in price, and shuffled as the original does (webshop-spec 3). A goal is stored in eight
  * bytes and written out when an episode starts. What does not depend on the prices (the goals in their order)
- * can lie in a shop file, and what does for one choice of them. */
+ * can be in a shop file, and what does for one choice of them. */
 #ifndef SHOP_GOALS_H
 #define SHOP_GOALS_H
 
@@ -63,7 +63,7 @@ typedef struct ShopGoalSettings {
 void shop_goals_arrays(const ShopGoals *goals, const ShopCatalogue *catalogue,
                        ShopArray arrays[SHOP_GOALS_N_ARRAYS]);
 /* The goals that a file holds for this catalogue; its memory must outlive them. With another price rule or
- * seed than `stored` tells, prices and bounds are drawn anew. */
+ * seed than those of `stored`, prices and bounds are drawn anew. */
 ShopGoals *shop_goals_open(const ShopCatalogue *catalogue, ShopGoalKind kind, ShopPriceRule price_rule,
                            guint64 price_seed, const ShopGoalSettings *stored, ShopArrayFinder finder,
                            gpointer source, GError **error);

@@ -14,7 +14,7 @@ typedef struct ShopRecordTexts {
   double price_upper;  /* of the goal, as recorded */
   double price;        /* of what was bought, as recorded; NaN: not known */
   gboolean has_events; /* the observations are events of a log */
-  gint observation;    /* ShopObservationMode of the others, or -1: not to be told */
+  gint observation;    /* ShopObservationMode of the others, or -1: not known */
 } ShopRecordTexts;
 
 /* Whether a JSON object is an event of such a log. */

@@ -11,7 +11,7 @@
 
 #include <cartwright/conversion.h>
 
-/* Where the token set of an attribute lies. */
+/* Where the token set of an attribute is. */
 typedef struct ShopAttributeSlot {
   guint32 attribute; /* its ShopString; 0 ("") in an empty slot */
   guint32 set;       /* position in token_sets */
@@ -60,7 +60,7 @@ static inline const ShopNounSet *shop_reward_nouns(const ShopRewardTables *table
   return (const ShopNounSet *)(gconstpointer)(nouns + starts[product]);
 }
 
-/* The first slot where an attribute may lie. */
+/* The first slot where an attribute may be. */
 static inline gsize shop_reward_attribute_slot(ShopString attribute, gsize mask)
 {
   return (gsize)(attribute * 2654435769u >> 7) & mask;

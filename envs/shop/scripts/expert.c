@@ -1,4 +1,4 @@
-/* The scripted expert; see expert.h. What it remembers between steps lies in the session's script memory and
+/* The scripted expert; see expert.h. What it remembers between steps is in the session's script memory and
  * is cleared by reset; everything else it reads off the page. It may look where an agent may not: it tries
  * queries on the index before it types one, and rates products by the goal. */
 #include "envs/shop/scripts/expert.h"

@@ -1,6 +1,6 @@
 /* The reader: a shopper who knows nothing but what stands on the pages. It asks for what the instruction
  * says, opens the results from the first on, goes back from a product that lacks an option or costs too much,
- * and buys the first that fits with the options chosen. What it remembers lies in the session, so that it can
+ * and buys the first that fits with the options chosen. What it remembers is in the session, so that it can
  * also say what it would do where another agent has gone. */
 #include "envs/shop/scripts/scripts.h"
 #include "envs/shop/session/queries.h"
@@ -52,7 +52,7 @@ static gboolean next_wanted(const char **rest, const char *end, Wanted *wanted)
 }
 
 /* The candidate that chooses a wanted option, of the group of that name if there are several; -1 when the
- * page has none. *clicked tells whether it is chosen already. */
+ * page has none. *clicked says whether it is chosen already. */
 static gint find_option(ShopSession *session, const Wanted *wanted, gboolean *clicked)
 {
   const ShopCatalogue *catalogue = shop_session_world(session)->catalogue;

@@ -7,7 +7,7 @@
 #include <glib.h>
 
 /* Frequencies up to this one follow from a posting's code and its document's length; larger ones are kept
- * beside the postings. */
+ * next to the postings. */
 #define SHOP_BM25_CODED_FREQUENCIES 8
 
 /* codes[length byte][frequency]; one column more than are decoded, to see where two frequencies share a code.
@@ -33,7 +33,7 @@ guint8 shop_bm25_code(guint32 frequency, float inverse_norm);
 /* Fills the codes of the small frequencies. */
 void shop_bm25_fill_codes(const float norms[256], ShopBm25Codes codes);
 
-/* Whether `code` does not tell `frequency`: too large, or a smaller frequency has the same code. */
+/* Whether `code` does not give `frequency`: too large, or a smaller frequency has the same code. */
 gboolean shop_bm25_is_exception(const ShopBm25Codes codes, guint8 length, guint32 frequency);
 
 /* The score of a term in a document, in Lucene's order of operations; `weight` is idf times the number of

@@ -1,5 +1,5 @@
-/* The life of an index: empty, being built, finished, or opened over arrays that lie elsewhere; and the sizes
- * that its arrays must have. */
+/* The life of an index: empty, being built, finished, or opened over arrays that belong to others; and the
+ * sizes that its arrays must have. */
 #include "envs/shop/search/index_private.h"
 
 #include "envs/shop/text/fail.h"

@@ -1,5 +1,5 @@
 /* Collects documents for an index: the dictionary, and per term its postings so far as variable-length
- * integers in a chain of growing chunks, which lie in large slabs. Memory grows with the compressed postings
+ * integers in a chain of growing chunks, which are in large slabs. Memory grows with the compressed postings
  * and the distinct terms, not with the texts. */
 #include "envs/shop/search/index_builder.h"
 

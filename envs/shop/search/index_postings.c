@@ -1,5 +1,5 @@
-/* Reading the postings of an index: where those of a term and a block lie, and what a code says. Nothing that
- * the arrays say is believed before it is known to lie inside them, since they may come from a file. */
+/* Reading the postings of an index: where those of a term and a block are, and what a code says. Nothing that
+ * the arrays say is believed before it is known to be inside them, since they may come from a file. */
 #include "envs/shop/search/index_private.h"
 
 gboolean shop_index_open_term(const ShopIndex *index, ShopQueryTerm *query_term)

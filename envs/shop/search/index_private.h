@@ -1,4 +1,4 @@
-/* The inside of a search index: arrays without pointers, so that they may lie in a mapped file, and what a
+/* The inside of a search index: arrays without pointers, so that they may be in a mapped file, and what a
  * search borrows. Documents have three numbers: their place in the index (grouped, so that alike documents
  * are neighbours), their rank by ASIN (which decides ties) and the number in which they were added.
  *
@@ -32,11 +32,11 @@ typedef enum {
   SHOP_INDEX_TEXT,        /* bytes: all terms, one after the other */
   SHOP_INDEX_SLOTS,       /* guint32, a power of two: hash table of term numbers plus one; 0 is empty */
   SHOP_INDEX_RARE_PLACES, /* guint32: postings of rare terms, ascending within a term */
-  SHOP_INDEX_RARE_CODES,  /* guint8: beside them */
+  SHOP_INDEX_RARE_CODES,  /* guint8: one for each of them */
   SHOP_INDEX_ROW_MAXIMA,  /* guint8: row_stride a row; 0 where the term does not occur */
   SHOP_INDEX_ROW_OFFSETS, /* guint32: n_blocks + 1 a row, of the runs from the term's first */
   SHOP_INDEX_RUNS,        /* bytes */
-  SHOP_INDEX_EXCEPTIONS,  /* ShopIndexException: frequencies that the codes do not tell, by term and place */
+  SHOP_INDEX_EXCEPTIONS,  /* ShopIndexException: frequencies that the codes do not give, by term and place */
   SHOP_INDEX_LENGTHS,     /* guint8 a place: length of the document as Lucene's byte */
   SHOP_INDEX_RANKS,       /* guint32 a place */
   SHOP_INDEX_RANKED_NUMBERS, /* guint32 a rank: in which number the document was added */
@@ -136,7 +136,7 @@ typedef struct ShopQueryTerm {
 
 /* Reading postings (index_postings.c). */
 
-/* Points a query term at the postings of its term; FALSE when they do not lie in the arrays. */
+/* Points a query term at the postings of its term; FALSE when they are not inside the arrays. */
 gboolean shop_index_open_term(const ShopIndex *index, ShopQueryTerm *query_term);
 
 /* Points it at its postings in a block. */

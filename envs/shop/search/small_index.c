@@ -1,6 +1,6 @@
 /* Searching a catalogue of thousands. There, adding up the scores of all postings costs less than pruning, if
- * they are at hand: so an index of that size keeps, beside its arrays, every posting with its score for a
- * term that the query has once. They are made from the arrays when the index is opened. */
+ * they are at hand: so an index of that size keeps, in addition to its arrays, every posting with its score
+ * for a term that the query has once. They are made from the arrays when the index is opened. */
 #include "envs/shop/search/index_private.h"
 
 #include <string.h>

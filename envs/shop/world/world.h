@@ -31,7 +31,7 @@ typedef struct ShopWorld {
       *title_owner; /* with upstream candidates: per product the last one with the same lower-cased title */
   guint32 *owned_title_owner; /* the same, when it is not the file's */
   gboolean nouns_are_given;   /* the shop file was made with a file of nouns */
-  ShopFile *file;             /* that the rest lies in, or NULL */
+  ShopFile *file;             /* that holds the rest, or NULL */
   char **facts;               /* NULL-terminated pairs for describe */
 } ShopWorld;
 

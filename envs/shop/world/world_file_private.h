@@ -1,4 +1,4 @@
-/* What a shop file holds beside the arrays of its parts. */
+/* What a shop file holds in addition to the arrays of its parts. */
 #ifndef SHOP_WORLD_FILE_PRIVATE_H
 #define SHOP_WORLD_FILE_PRIVATE_H
 

@@ -20,7 +20,7 @@ typedef struct {
   guint n_reports;
 } Import;
 
-/* Passes a report on, and now and then gives back what reading the file back has brought into memory. */
+/* Passes a report on, and now and then gives back what reading the file back has put into memory. */
 static gboolean report(gpointer data, const char *doing, guint64 done, guint64 total, GError **error)
 {
   Import *import = data;

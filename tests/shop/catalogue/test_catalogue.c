@@ -38,9 +38,8 @@ static ShopCatalogue *one_product(const char *options)
   return shop_catalogue_builder_finish(builder, NULL);
 }
 
-static void test_options_are_normalised(void **state)
+static void test_options_are_normalised(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopCatalogue *catalogue =
       one_product("{'Color Name': [{'value': ' Black/White '}, {'value': '\\u00c4/B', 'image': "
                   "null}], 'Nul': null, 'SIZE': [{'value': 'XL'}, {'value': 'XL'}]}");
@@ -57,9 +56,8 @@ static void test_options_are_normalised(void **state)
   shop_catalogue_free(catalogue);
 }
 
-static void test_a_later_group_of_the_same_name_replaces_in_place(void **state)
+static void test_a_later_group_of_the_same_name_replaces_in_place(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopCatalogue *catalogue =
       one_product("{'Size': [{'value': 'a'}], 'Color': [{'value': 'b'}], 'size': [{'value': 'c'}]}");
   assert_int_equal(catalogue->products[0].groups.count, 2);
@@ -69,9 +67,8 @@ static void test_a_later_group_of_the_same_name_replaces_in_place(void **state)
   shop_catalogue_free(catalogue);
 }
 
-static void test_empty_options_are_none(void **state)
+static void test_empty_options_are_none(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   static const char *const empty[] = {"''", "null", "{}", "[]"};
   for (guint i = 0; i < G_N_ELEMENTS(empty); i++) {
     ShopCatalogue *catalogue = one_product(empty[i]);
@@ -80,9 +77,8 @@ static void test_empty_options_are_none(void **state)
   }
 }
 
-static void test_a_value_of_two_groups_belongs_to_the_last(void **state)
+static void test_a_value_of_two_groups_belongs_to_the_last(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopCatalogue *catalogue = one_product("{'a': [{'value': 'x'}, {'value': 'y'}], 'b': [{'value': 'x'}]}");
   const ShopProduct *product = &catalogue->products[0];
   assert_int_equal(product->targets.count, 2);
@@ -92,9 +88,8 @@ static void test_a_value_of_two_groups_belongs_to_the_last(void **state)
   shop_catalogue_free(catalogue);
 }
 
-static void test_products_to_skip(void **state)
+static void test_products_to_skip(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopCatalogueBuilder *builder = shop_catalogue_builder_new();
   fixture_add(builder, "{'asin': 'B000000001', 'name': 'First', " PLAIN_FIELDS "''}");
   fixture_add(builder, "{'asin': 'nan', 'name': 'No ASIN'}");
@@ -108,9 +103,8 @@ static void test_products_to_skip(void **state)
   shop_catalogue_free(catalogue);
 }
 
-static void test_contents_of_the_search_index(void **state)
+static void test_contents_of_the_search_index(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopCatalogueBuilder *builder = shop_catalogue_builder_new();
   fixture_add(
       builder,
@@ -131,9 +125,8 @@ static void test_contents_of_the_search_index(void **state)
   shop_catalogue_free(catalogue);
 }
 
-static void test_the_checksum_tells_catalogues_apart(void **state)
+static void test_the_checksum_tells_catalogues_apart(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopCatalogue *a = one_product("''"), *b = one_product("''"), *c = one_product("{'a': [{'value': 'x'}]}");
   assert_true(a->checksum == b->checksum);
   assert_true(a->checksum != c->checksum);
@@ -142,9 +135,8 @@ static void test_the_checksum_tells_catalogues_apart(void **state)
   shop_catalogue_free(c);
 }
 
-static void test_many_products_keep_their_places(void **state)
+static void test_many_products_keep_their_places(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopCatalogueBuilder *builder = shop_catalogue_builder_new();
   for (guint i = 0; i < 3000; i++) {
     g_autofree char *product = g_strdup_printf(
@@ -164,16 +156,14 @@ static void test_many_products_keep_their_places(void **state)
 
 static char *folder;
 
-static int make_folder(void **state)
+static int make_folder(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   folder = g_dir_make_tmp("shop-XXXXXX", NULL);
   return !folder;
 }
 
-static int remove_folder(void **state)
+static int remove_folder(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   static const char *const names[] = {"items.json", "attributes.json", "human.json"};
   for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
     g_autofree char *path = g_build_filename(folder, names[i], NULL);
@@ -212,9 +202,8 @@ static void expect_message(const char *items, gssize length, const char *attribu
   assert_string_equal(message, expected);
 }
 
-static void test_a_good_folder_loads(void **state)
+static void test_a_good_folder_loads(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   g_autofree char *items = write_file(
       "items.json",
       "[" GOOD_PRODUCT ",\n{'asin': 'B000000002', 'x': NaN, 'y': [-Infinity, {'z': \"]}\\\"\"}], 'name': "
@@ -245,9 +234,8 @@ static void test_a_good_folder_loads(void **state)
   shop_catalogue_free(catalogue);
 }
 
-static void test_files_that_are_not_json(void **state)
+static void test_files_that_are_not_json(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   expect_message("", -1, NULL, NULL,
                  "items.json:1:1: expected a JSON array ('['), found the end of the file (byte 0)");
   expect_message("\n {'a': 1}", -1, NULL, NULL,
@@ -273,9 +261,8 @@ static void test_files_that_are_not_json(void **state)
                  "items.json:1:11: not valid JSON: unable to decode byte 0xff near '\"' (byte 11)");
 }
 
-static void test_products_of_the_wrong_shape(void **state)
+static void test_products_of_the_wrong_shape(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   expect_message("[7]", -1, NULL, NULL, "items.json:1:2: expected a product (an object), found a number");
   expect_message("[{}]", -1, NULL, NULL, "items.json:1:2: product: 'asin' should be a string, found nothing");
   expect_message("[{'asin': 5}]", -1, NULL, NULL,
@@ -312,9 +299,8 @@ static void test_products_of_the_wrong_shape(void **state)
       "a string");
 }
 
-static void test_attribute_and_human_files_of_the_wrong_shape(void **state)
+static void test_attribute_and_human_files_of_the_wrong_shape(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   const char *good = "[" GOOD_PRODUCT "]";
   expect_message(
       good, -1, "{}", NULL,
@@ -343,9 +329,8 @@ static void test_attribute_and_human_files_of_the_wrong_shape(void **state)
                  "human.json:1:16: product B000000001: 'instruction' should be a string, found nothing");
 }
 
-static void test_a_missing_file(void **state)
+static void test_a_missing_file(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   g_autoptr(GError) error = NULL;
   assert_null(shop_load_catalogue("/nonexistent/items.json", NULL, NULL, 0, FALSE, &error));
   assert_string_equal(error->message, "/nonexistent/items.json: cannot be opened: No such file or directory");

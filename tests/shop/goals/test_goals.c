@@ -49,9 +49,8 @@ static ShopCatalogue *shirts(void)
   return shop_catalogue_builder_finish(builder, NULL);
 }
 
-static void test_synthetic_goals_are_all_combinations(void **state)
+static void test_synthetic_goals_are_all_combinations(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopCatalogue *catalogue = shirts();
   GError *error = NULL;
   ShopGoals *goals = shop_goals_new(catalogue, SHOP_GOALS_SYNTHETIC, SHOP_PRICES_DRAWN, 233, &error);
@@ -102,9 +101,8 @@ static void test_synthetic_goals_are_all_combinations(void **state)
   shop_catalogue_free(catalogue);
 }
 
-static void test_human_goals(void **state)
+static void test_human_goals(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopCatalogue *catalogue = shirts();
   ShopGoals *goals = shop_goals_new(catalogue, SHOP_GOALS_HUMAN, SHOP_PRICES_DRAWN, 233, NULL);
   assert_int_equal(goals->n_items, 2);
@@ -128,9 +126,8 @@ static void test_human_goals(void **state)
   shop_catalogue_free(catalogue);
 }
 
-static void test_a_price_range_is_drawn_or_halved(void **state)
+static void test_a_price_range_is_drawn_or_halved(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopCatalogue *catalogue = shirts();
   ShopGoals *drawn = shop_goals_new(catalogue, SHOP_GOALS_SYNTHETIC, SHOP_PRICES_DRAWN, 1, NULL);
   ShopGoals *same = shop_goals_new(catalogue, SHOP_GOALS_SYNTHETIC, SHOP_PRICES_DRAWN, 1, NULL);
@@ -160,9 +157,8 @@ static void expect_no_goals(const char *record, ShopGoalKind kind, const char *m
   shop_catalogue_free(catalogue);
 }
 
-static void test_a_shop_without_goals_is_refused(void **state)
+static void test_a_shop_without_goals_is_refused(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   expect_no_goals(
       "{'attributes': []}", SHOP_GOALS_SYNTHETIC,
       "no product of the catalogue has a synthetic instruction, so there is no goal; is 'attributes_file' "
@@ -195,9 +191,8 @@ static ShopCatalogue *many(void)
   return shop_catalogue_builder_finish(builder, NULL);
 }
 
-static void test_by_product_splits_share_no_product(void **state)
+static void test_by_product_splits_share_no_product(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopCatalogue *catalogue = many();
   ShopGoals *goals = shop_goals_new(catalogue, SHOP_GOALS_SYNTHETIC, SHOP_PRICES_DRAWN, 233, NULL);
   ShopSplits *splits = shop_splits_new(catalogue, goals, SHOP_SPLIT_BY_PRODUCT, 5);
@@ -239,9 +234,8 @@ static void test_by_product_splits_share_no_product(void **state)
   shop_catalogue_free(catalogue);
 }
 
-static void test_a_split_depends_on_the_asin_alone(void **state)
+static void test_a_split_depends_on_the_asin_alone(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   assert_int_equal(shop_split_of_asin("B000000001"), shop_split_of_asin("B000000001"));
   guint n[3] = {0};
   for (guint i = 0; i < 10000; i++) {
@@ -253,9 +247,8 @@ static void test_a_split_depends_on_the_asin_alone(void **state)
   assert_in_range(n[SHOP_SPLIT_TEST], 1850, 2150);
 }
 
-static void test_upstream_splits_by_position(void **state)
+static void test_upstream_splits_by_position(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopCatalogue *catalogue = many();
   ShopGoals *goals = shop_goals_new(catalogue, SHOP_GOALS_SYNTHETIC, SHOP_PRICES_DRAWN, 233, NULL);
   ShopSplits *splits = shop_splits_new(catalogue, goals, SHOP_SPLIT_UPSTREAM, 5);
@@ -276,9 +269,8 @@ static void test_upstream_splits_by_position(void **state)
   shop_catalogue_free(catalogue);
 }
 
-static void test_split_names(void **state)
+static void test_split_names(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   for (gint s = 0; s < SHOP_N_SPLITS; s++)
     assert_int_equal(shop_split_from_name(shop_split_name((ShopSplit)s)), s);
   assert_int_equal(shop_split_from_name("valid"), -1);

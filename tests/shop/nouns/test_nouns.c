@@ -30,9 +30,8 @@ static void assert_tokens(const char *title, const char *expected)
   g_free(text);
 }
 
-static void test_affixes_and_infixes_are_tokens(void **state)
+static void test_affixes_and_infixes_are_tokens(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   assert_tokens("", "");
   assert_tokens("Red/Blue T-Shirt (Large), 4-Pack",
                 "[Red] [/] [Blue] [T] [-] [Shirt] [(] [Large] [)] [,] [4] [-] [Pack]");
@@ -43,9 +42,8 @@ static void test_affixes_and_infixes_are_tokens(void **state)
                 "[Foo] [\xe2\x84\xa2] [,] [\xe2\x99\xa5] [Bar] [...]");
 }
 
-static void test_contractions_and_abbreviations_are_exceptions(void **state)
+static void test_contractions_and_abbreviations_are_exceptions(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   assert_tokens("Women's don't DON'T Let's it's its",
                 "[Women] ['s] [do] [n't] [DON'T] [Let] ['s] [it] ['s] [its]");
   assert_tokens("Dr. Oz U.S.A. No. w/o 10am x.Y", "[Dr.] [Oz] [U.S.A.] [No] [.] [w/o] [10] [am] [x.] [Y]");
@@ -53,9 +51,8 @@ static void test_contractions_and_abbreviations_are_exceptions(void **state)
   assert_tokens("www.shop.com/x a.Large cotton.Soft", "[www.shop.com/x] [a.] [Large] [cotton] [.] [Soft]");
 }
 
-static void test_white_space_beyond_one_blank_is_a_token(void **state)
+static void test_white_space_beyond_one_blank_is_a_token(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   assert_tokens(" a  b c", "[ ] [a] [ ] [b] [c]");
 }
 
@@ -69,9 +66,8 @@ static void assert_nouns(const char *title, const char *expected)
   g_ptr_array_unref(nouns);
 }
 
-static void test_tagger_finds_nouns(void **state)
+static void test_tagger_finds_nouns(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   assert_nouns("", "");
   assert_nouns("-- 12, 5 & (3)", "");
   assert_nouns("gluten free chocolate cookies, 12 ounce (pack of 6)", "chocolate cookies ounce pack");
@@ -97,9 +93,8 @@ static void test_noun_sets_count_repetitions_and_share_members(void **state)
   shop_noun_words_free(words);
 }
 
-static void test_a_vocabulary_goes_on_where_the_stored_one_ended(void **state)
+static void test_a_vocabulary_goes_on_where_the_stored_one_ended(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopNounWords *words = shop_noun_words_new(NULL, 0);
   char noun[16];
   const char *const list[] = {noun};
@@ -133,9 +128,8 @@ static char *write_file(const char *text)
   return path;
 }
 
-static void test_file_of_nouns_is_found_by_asin_then_title(void **state)
+static void test_file_of_nouns_is_found_by_asin_then_title(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   char *path = write_file("{\"B000000001\": [\"shoe\", \"shoe\"], \"Red hat\": [\"hat\"], \"Odd\": []}");
   GError *error = NULL;
   ShopNounWords *words = shop_noun_words_new(NULL, 0);
@@ -169,9 +163,8 @@ static void assert_refused(const char *text, CwErrorCode code, const char *messa
   g_free(path);
 }
 
-static void test_malformed_files_of_nouns_are_refused(void **state)
+static void test_malformed_files_of_nouns_are_refused(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   assert_refused("[1]", CW_ERROR_FORMAT,
                  ": expected a JSON object; write {\"ASIN or title\": [\"noun\", ...], ...}");
   assert_refused("{\"A\": 1}", CW_ERROR_FORMAT,

@@ -14,9 +14,8 @@
 
 /* Records. */
 
-static void test_a_recorded_session_is_read(void **state)
+static void test_a_recorded_session_is_read(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopWorld *world = fixture_load(NULL);
   GError *error = NULL;
   CwRecord *record =
@@ -54,9 +53,8 @@ static void test_a_recorded_session_is_read(void **state)
   shop_environment_close(world);
 }
 
-static void test_imitation_data_is_read_by_its_instruction(void **state)
+static void test_imitation_data_is_read_by_its_instruction(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopSettings settings = fixture_settings();
   settings.goals = SHOP_GOALS_HUMAN;
   settings.observation = SHOP_OBSERVATION_TEXT_RICH;
@@ -98,9 +96,8 @@ static void test_imitation_data_is_read_by_its_instruction(void **state)
   shop_environment_close(world);
 }
 
-static void test_malformed_records_are_refused(void **state)
+static void test_malformed_records_are_refused(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopWorld *world = fixture_load(NULL);
   g_autofree char *beyond =
       g_strdup_printf("a.jsonl:7: goal id \"webshop_999\" is beyond the last of this shop's %u "
@@ -164,9 +161,8 @@ static void expect_refusal(ShopWorld *world, const char *verb, const char *reque
   fixture_expect_error(error, message);
 }
 
-static void test_requests_are_answered(void **state)
+static void test_requests_are_answered(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopWorld *world = fixture_load(NULL);
   expect_answer(
       world, "search", "{\"query\": \"Oil of BERGAMOT\"}",
@@ -196,9 +192,8 @@ static void test_requests_are_answered(void **state)
   shop_environment_close(world);
 }
 
-static void test_wrong_requests_are_refused(void **state)
+static void test_wrong_requests_are_refused(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopWorld *world = fixture_load(NULL);
   expect_refusal(world, "dance", "{}", "a shop knows no verb 'dance'; there are search, score, goal, oracle");
   expect_refusal(world, "search", "{",

@@ -28,9 +28,8 @@ static char *data_file(const char *name)
 static ShopWorld *world;
 static char *sessions_path;
 
-static int open_world(void **state)
+static int open_world(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   g_autofree char *items = data_file("items_shuffle_1000.json"),
                   *attributes = data_file("items_ins_v2_1000.json");
   sessions_path = data_file("expert_trajectories.jsonl");
@@ -45,9 +44,8 @@ static int open_world(void **state)
   return !world;
 }
 
-static int close_world(void **state)
+static int close_world(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   shop_environment_close(world);
   g_free(sessions_path);
   return 0;
@@ -59,17 +57,15 @@ static void need_world(void)
     skip();
 }
 
-static void test_there_are_6910_synthetic_goals(void **state)
+static void test_there_are_6910_synthetic_goals(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   need_world();
   assert_int_equal(world->catalogue->n_products, 1000);
   assert_int_equal(world->goals->n_items, 6910);
 }
 
-static void test_splits_of_the_real_goals_share_no_product(void **state)
+static void test_splits_of_the_real_goals_share_no_product(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   need_world();
   gint owner[1000];
   memset(owner, -1, sizeof owner);
@@ -119,9 +115,8 @@ static void replay(gpointer session, const CwRecord *record, CwRandom *random, C
   counts->n_ended += outcome.terminated;
 }
 
-static void test_recorded_sessions_are_reproduced_byte_for_byte(void **state)
+static void test_recorded_sessions_are_reproduced_byte_for_byte(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   need_world();
   g_autofree char *text = NULL;
   assert_true(g_file_get_contents(sessions_path, &text, NULL, NULL));
@@ -205,9 +200,8 @@ static ShopCatalogue *crowd_catalogue(json_t *humans)
 
 /* Undoing the shuffle of the published list must bring the goals of each product together, product after
  * product. Within a product the order is not checked: the file at hand does not keep it. */
-static void test_crowd_goals_stand_where_they_were_published(void **state)
+static void test_crowd_goals_stand_where_they_were_published(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   json_t *humans = load_json("items_human_ins.json"), *published = load_json("human_goals.json");
   if (!humans || !published)
     skip();

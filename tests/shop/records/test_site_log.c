@@ -43,9 +43,8 @@
 
 static ShopWorld *world;
 
-static int set_up(void **state)
+static int set_up(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopSettings settings = fixture_settings();
   settings.goals = SHOP_GOALS_HUMAN;
   ShopCatalogue *catalogue =
@@ -54,9 +53,8 @@ static int set_up(void **state)
   return world ? 0 : -1;
 }
 
-static int tear_down(void **state)
+static int tear_down(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   shop_environment_close(world);
   return 0;
 }
@@ -157,9 +155,8 @@ static void assert_refused(const char *log, const char *message)
   g_error_free(error);
 }
 
-static void test_corrupt_logs_are_refused_by_their_lines(void **state)
+static void test_corrupt_logs_are_refused_by_their_lines(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   assert_refused(RESULTS, "s1.jsonl:4: a session should begin with the page 'index', found 'search_results'");
   assert_refused(
       INDEX "\n{\"page\": \"shelf\", \"url\": \"" SITE "shelf/s1\"}",
@@ -188,9 +185,8 @@ static void test_corrupt_logs_are_refused_by_their_lines(void **state)
   g_error_free(error);
 }
 
-static void test_lines_of_one_session_belong_together(void **state)
+static void test_lines_of_one_session_belong_together(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   assert_true(shop_environment_continues_record(world, INDEX, RESULTS));
   assert_true(shop_environment_continues_record(world, INDEX "\n" RESULTS, INDEX));
   assert_false(
@@ -199,9 +195,8 @@ static void test_lines_of_one_session_belong_together(void **state)
   assert_false(shop_environment_continues_record(world, "{\"states\": []}", INDEX));
 }
 
-static void test_imitation_data_with_indices(void **state)
+static void test_imitation_data_with_indices(G_GNUC_UNUSED void **state)
 {
-  (void)state;
 #define STATES                                                                                               \
   "{\"states\": [\"WebShop [SEP] Instruction: [SEP] i'm looking for caffeine free peppermint tea [SEP] "     \
   "Search\"], "                                                                                              \
@@ -218,9 +213,8 @@ static void test_imitation_data_with_indices(void **state)
   g_error_free(error);
 }
 
-static void test_literals(void **state)
+static void test_literals(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   g_autoptr(GPtrArray) strings = g_ptr_array_new_with_free_func(g_free);
   assert_true(shop_python_list_read(" ['a', \"men's\", 'x\\n\\u00e9' ] ", strings));
   assert_int_equal(strings->len, 3);

@@ -60,9 +60,8 @@ static void test_specified_scores_in_both_variants(void **state)
 }
 
 /* Expected values from thefuzz 0.19.0 without and with python-Levenshtein. */
-static void test_the_variants_differ_where_the_libraries_do(void **state)
+static void test_the_variants_differ_where_the_libraries_do(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   assert_int_equal(ratio("blue chair tall", "lamp sleeves cotton", SHOP_FUZZY_DIFFLIB), 12);
   assert_int_equal(ratio("blue chair tall", "lamp sleeves cotton", SHOP_FUZZY_LCS), 24);
   assert_int_equal(ratio("blue chair sleeves", "chair lamp lamps", SHOP_FUZZY_DIFFLIB), 53);
@@ -70,9 +69,8 @@ static void test_the_variants_differ_where_the_libraries_do(void **state)
   assert_int_equal(ratio("\xc4\xb0stanbul rug", "istanbul rug", SHOP_FUZZY_DIFFLIB), 96);
 }
 
-static void test_popular_characters_start_no_block_in_long_strings(void **state)
+static void test_popular_characters_start_no_block_in_long_strings(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   GString *first = g_string_new(NULL), *second = g_string_new(NULL);
   for (guint i = 0; i < 40; i++) {
     g_string_append_printf(first, "w%ua ", i);
@@ -85,9 +83,8 @@ static void test_popular_characters_start_no_block_in_long_strings(void **state)
   g_string_free(second, TRUE);
 }
 
-static void test_token_sets_may_be_packed(void **state)
+static void test_token_sets_may_be_packed(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   GByteArray *bytes = g_byte_array_new();
   guint first = shop_token_set_append(bytes, "Tea  tree TEA"),
         second = shop_token_set_append(bytes, "tree tea");

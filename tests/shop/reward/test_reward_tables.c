@@ -66,9 +66,8 @@ static void assert_tables(const ShopRewardTables *tables, const ShopCatalogue *c
   assert_token_set(tables, catalogue->strings[catalogue->humans[0].attributes.first], "warm");
 }
 
-static void test_tables_hold_each_title_and_each_attribute(void **state)
+static void test_tables_hold_each_title_and_each_attribute(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopCatalogue *catalogue = make_catalogue();
   ShopRewardTables *tables = shop_reward_tables_new(catalogue, NULL, NULL);
   assert_tables(tables, catalogue);
@@ -79,9 +78,8 @@ static void test_tables_hold_each_title_and_each_attribute(void **state)
   shop_catalogue_free(catalogue);
 }
 
-static void test_tables_open_from_stored_arrays(void **state)
+static void test_tables_open_from_stored_arrays(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopCatalogue *catalogue = make_catalogue();
   ShopRewardTables *made = shop_reward_tables_new(catalogue, NULL, NULL);
   ShopRewardTables *opened = shop_reward_tables_open(catalogue, NULL, find_array, made, NULL);
@@ -94,9 +92,8 @@ static void test_tables_open_from_stored_arrays(void **state)
   shop_catalogue_free(catalogue);
 }
 
-static void test_a_file_of_nouns_goes_before_the_stored_ones(void **state)
+static void test_a_file_of_nouns_goes_before_the_stored_ones(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   char *path;
   int file = g_file_open_tmp("nouns-XXXXXX.json", &path, NULL);
   assert_true(file >= 0);
@@ -133,9 +130,8 @@ static void assert_refused(ShopRewardTables *stored, const ShopCatalogue *catalo
   g_error_free(error);
 }
 
-static void test_arrays_of_another_size_are_refused(void **state)
+static void test_arrays_of_another_size_are_refused(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopCatalogue *catalogue = make_catalogue();
   ShopRewardTables *made = shop_reward_tables_new(catalogue, NULL, NULL);
   made->arrays[SHOP_REWARD_NOUN_STARTS].n_elements = 2;

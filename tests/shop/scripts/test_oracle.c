@@ -34,9 +34,8 @@ static double best_by_trying(const ShopWorld *world, const ShopGoalView *goal, g
   return best;
 }
 
-static void test_no_combination_of_options_beats_the_oracle(void **state)
+static void test_no_combination_of_options_beats_the_oracle(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopWorld *world = fixture_load(NULL);
   ShopGoalView *goal = shop_goal_view_new();
   const char *values[8];
@@ -70,9 +69,8 @@ static void test_no_combination_of_options_beats_the_oracle(void **state)
   shop_environment_close(world);
 }
 
-static void test_the_oracle_agent_earns_what_its_queries_can_reach(void **state)
+static void test_the_oracle_agent_earns_what_its_queries_can_reach(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopWorld *world = fixture_load(NULL);
   GError *error = NULL;
   gpointer session = shop_environment_session_new(world, &error);
@@ -107,9 +105,8 @@ static void test_the_oracle_agent_earns_what_its_queries_can_reach(void **state)
   shop_environment_close(world);
 }
 
-static void test_queries_are_compared_by_what_they_reach(void **state)
+static void test_queries_are_compared_by_what_they_reach(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopWorld *world = fixture_load(NULL);
   GError *error = NULL;
   g_autofree char *own = shop_environment_answer(world, "oracle", "{\"goal\": 0}", &error);

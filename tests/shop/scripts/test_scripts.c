@@ -93,9 +93,8 @@ static char *walk(const Shop *shop, Script script)
   return g_string_free(way, FALSE);
 }
 
-static void test_the_reader_buys_the_first_product_that_fits(void **state)
+static void test_the_reader_buys_the_first_product_that_fits(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   Shop shop = open_shop("find me lamp with color: red, and size: large");
   g_autofree char *way = walk(&shop, shop_reader_action);
   const char *results = strchr(way, '\n') + 1;
@@ -105,9 +104,8 @@ static void test_the_reader_buys_the_first_product_that_fits(void **state)
   close_shop(&shop);
 }
 
-static void test_the_reader_falls_back_on_the_first_product(void **state)
+static void test_the_reader_falls_back_on_the_first_product(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   Shop shop = open_shop("find me lamp with color: green, and size: large");
   g_autofree char *way = walk(&shop, shop_reader_action);
   assert_true(g_str_has_suffix(way, "click[item - lamp b00000000d]\nclick[< prev]\nclick[item - lamp "
@@ -115,9 +113,8 @@ static void test_the_reader_falls_back_on_the_first_product(void **state)
   close_shop(&shop);
 }
 
-static void test_without_options_the_reader_buys_the_first_that_is_cheap_enough(void **state)
+static void test_without_options_the_reader_buys_the_first_that_is_cheap_enough(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   Shop shop = open_shop("find me lamp");
   shop_session_set_price_upper(shop.session, 10);
   g_autofree char *dear = walk(&shop, shop_reader_action);
@@ -125,9 +122,8 @@ static void test_without_options_the_reader_buys_the_first_that_is_cheap_enough(
   close_shop(&shop);
 }
 
-static void test_teachers_go_by_what_was_done(void **state)
+static void test_teachers_go_by_what_was_done(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   static const Script scripts[] = {shop_reader_action, shop_expert_action};
   for (guint i = 0; i < G_N_ELEMENTS(scripts); i++) {
     Shop shop = open_shop("find me lamp with color: red, and size: large");

@@ -289,9 +289,8 @@ static void compare(CwRandom *random, guint n, guint vocabulary, guint alike, gu
   reference_free(reference);
 }
 
-static void test_every_result_is_that_of_scoring_all_documents(void **state)
+static void test_every_result_is_that_of_scoring_all_documents(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   CwRandom *random = cw_random_new(3, "test-index", 0, 0);
   compare(random, 1, 5, 0, 50);
   compare(random, 40, 30, 3, 200);
@@ -317,9 +316,8 @@ static ShopIndex *make_index(guint n)
   return index;
 }
 
-static void test_arrays_of_contradicting_sizes_are_refused(void **state)
+static void test_arrays_of_contradicting_sizes_are_refused(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopIndex *index = make_index(1000);
   ShopArray arrays[SHOP_INDEX_N_ARRAYS];
   guint n_refused = 0;
@@ -352,9 +350,8 @@ static void test_arrays_of_contradicting_sizes_are_refused(void **state)
 
 /* A wrong byte anywhere may give wrong results, but no reading out of bounds (which valgrind and the
  * sanitizers see), and never a document that does not exist. */
-static void test_wrong_contents_are_survived(void **state)
+static void test_wrong_contents_are_survived(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   CwRandom *random = cw_random_new(4, "test-index", 0, 0);
   ShopIndex *index = make_index(1000);
   ShopArray arrays[SHOP_INDEX_N_ARRAYS];
@@ -386,9 +383,8 @@ static void test_wrong_contents_are_survived(void **state)
   cw_random_free(random);
 }
 
-static void test_a_search_in_the_steady_state_allocates_nothing(void **state)
+static void test_a_search_in_the_steady_state_allocates_nothing(G_GNUC_UNUSED void **state)
 {
-  (void)state;
 #if defined(__SANITIZE_ADDRESS__)
   skip();
 #else

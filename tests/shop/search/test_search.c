@@ -27,9 +27,8 @@ static void assert_terms(const char *text, const char *expected)
   g_string_free(terms, TRUE);
 }
 
-static void test_words_follow_unicode_word_breaks(void **state)
+static void test_words_follow_unicode_word_breaks(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   assert_terms("", "");
   assert_terms(" \t ,;!? -- ", "");
   assert_terms("3.5mm 1,000 a.b.c x-large 12\" don't", "3.5mm|1,000|a.b.c|x|larg|12|don't");
@@ -38,9 +37,8 @@ static void test_words_follow_unicode_word_breaks(void **state)
   assert_terms("caf\xc3\xa9s na\xc3\xafve", "caf\xc3\xa9|na\xc3\xafv");
 }
 
-static void test_emoji_are_terms(void **state)
+static void test_emoji_are_terms(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   assert_terms("\xe2\x98\x85soft\xe2\x98\x85 a\xc2\xae", "\xe2\x98\x85|soft|\xe2\x98\x85|\xc2\xae");
   assert_terms("\xf0\x9f\x91\xa9\xf0\x9f\x8f\xbb\xe2\x80\x8d\xf0\x9f\x9a\x80x",
                "\xf0\x9f\x91\xa9\xf0\x9f\x8f\xbb\xe2\x80\x8d\xf0\x9f\x9a\x80|x");
@@ -48,9 +46,8 @@ static void test_emoji_are_terms(void **state)
                "\xf0\x9f\x87\xa9\xf0\x9f\x87\xaa|#\xef\xb8\x8f\xe2\x83\xa3");
 }
 
-static void test_possessives_and_stop_words_are_dropped(void **state)
+static void test_possessives_and_stop_words_are_dropped(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   /* A letter is no vowel for carrying an accent, and a doubled one is shortened. */
   assert_terms("ca\xc3\xb1\xc3\xb1\xc3\xb1"
                "ed \xc3\xa9"
@@ -60,9 +57,8 @@ static void test_possessives_and_stop_words_are_dropped(void **state)
   assert_terms("Women's MEN\xe2\x80\x99S it's the and of will", "women|men");
 }
 
-static void test_stems_are_porters(void **state)
+static void test_stems_are_porters(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   assert_terms("ponies caresses cats feed agreed plastered motoring sing",
                "poni|caress|cat|feed|agre|plaster|motor|sing");
   assert_terms("conflated troubled sized hopping tanned falling hissing fizzed failing filing happy sky",
@@ -78,9 +74,8 @@ static void test_stems_are_porters(void **state)
   assert_terms("technology possibly us ss y", "technolog|possibl|us|ss|y");
 }
 
-static void test_long_words_are_cut_at_255_units(void **state)
+static void test_long_words_are_cut_at_255_units(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   char *word = g_strnfill(300, 'x'), *first = g_strnfill(255, 'x'), *rest = g_strnfill(45, 'x');
   char *expected = g_strconcat(first, "|", rest, NULL);
   assert_terms(word, expected);
@@ -90,9 +85,8 @@ static void test_long_words_are_cut_at_255_units(void **state)
   g_free(expected);
 }
 
-static void test_ties_fall_to_the_smaller_asin(void **state)
+static void test_ties_fall_to_the_smaller_asin(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopIndex *index = shop_index_new();
   guint32 documents[4];
   shop_index_add(index, "B3", "", "red shoe");
@@ -109,9 +103,8 @@ static void test_ties_fall_to_the_smaller_asin(void **state)
   shop_index_free(index);
 }
 
-static void test_repeated_terms_count_repeatedly(void **state)
+static void test_repeated_terms_count_repeatedly(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopIndex *index = shop_index_new();
   guint32 documents[2];
   shop_index_add(index, "A", "", "red shoe");
@@ -124,9 +117,8 @@ static void test_repeated_terms_count_repeatedly(void **state)
   shop_index_free(index);
 }
 
-static void test_query_without_terms_finds_nothing(void **state)
+static void test_query_without_terms_finds_nothing(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopIndex *index = shop_index_new();
   guint32 documents[2];
   shop_index_add(index, "A", "", "red shoe");
@@ -139,9 +131,8 @@ static void test_query_without_terms_finds_nothing(void **state)
   shop_index_free(index);
 }
 
-static void test_more_than_1024_terms_are_refused(void **state)
+static void test_more_than_1024_terms_are_refused(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopIndex *index = shop_index_new();
   guint32 documents[1];
   shop_index_add(index, "A", "", "red shoe");
@@ -157,9 +148,8 @@ static void test_more_than_1024_terms_are_refused(void **state)
   shop_index_free(index);
 }
 
-static void test_empty_index_finds_nothing(void **state)
+static void test_empty_index_finds_nothing(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopIndex *index = shop_index_new();
   guint32 documents[1];
   shop_index_finish(index);
@@ -197,9 +187,8 @@ static char *make_contents(json_t *product)
   return g_string_free(text, FALSE);
 }
 
-static void test_recorded_pages_of_the_original_engine_are_reproduced(void **state)
+static void test_recorded_pages_of_the_original_engine_are_reproduced(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   char *path = g_build_filename(g_getenv("WEBSHOP_1K") ? g_getenv("WEBSHOP_1K")
                                                        : TEST_SOURCE_DIRECTORY "/../shared/webshop-1k",
                                 "items_shuffle_1000.json", NULL);

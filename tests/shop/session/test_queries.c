@@ -14,9 +14,8 @@
 
 #define DATA TEST_SOURCE_DIRECTORY "/tests/shop/data/"
 
-static void test_honest_queries_come_from_the_instruction(void **state)
+static void test_honest_queries_come_from_the_instruction(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   g_autoptr(GPtrArray) queries = g_ptr_array_new();
   guint n = 0;
   shop_queries_make(
@@ -82,9 +81,8 @@ static const char *candidate_for(ShopSession *session, const char *action, gbool
   return index < 0 ? NULL : candidates[index].text;
 }
 
-static void test_a_recorded_search_is_added_or_becomes_the_nearest_candidate(void **state)
+static void test_a_recorded_search_is_added_or_becomes_the_nearest_candidate(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   CwRandom *random = cw_random_new(1, "test", 0, 0);
   for (ShopRecordedSearches recorded = SHOP_SEARCHES_ADDED; recorded <= SHOP_SEARCHES_NEAREST; recorded++) {
     ShopWorld *world = load(recorded);

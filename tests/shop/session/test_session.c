@@ -54,9 +54,8 @@ static void step(Shop *shop, const char *action)
 
 #define BASE "http://127.0.0.1:3000"
 
-static void test_the_measured_walk(void **state)
+static void test_the_measured_walk(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   Shop shop = open_shop(SHOP_OBSERVATION_TEXT, SHOP_MODE_FAITHFUL);
   assert_url(&shop, BASE "/0");
   assert_string_equal(shop_session_goal(shop.session)->instruction->str,
@@ -127,9 +126,8 @@ static void test_the_measured_walk(void **state)
   close_shop(&shop);
 }
 
-static void test_words_in_the_address_misroute_the_way_back(void **state)
+static void test_words_in_the_address_misroute_the_way_back(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   Shop shop = open_shop(SHOP_OBSERVATION_TEXT, SHOP_MODE_FAITHFUL);
   step(&shop, "search[item_page search_results]");
   step(&shop, "click[b000000001]");
@@ -157,9 +155,8 @@ static void test_words_in_the_address_misroute_the_way_back(void **state)
   close_shop(&shop);
 }
 
-static void test_search_page_as_text(void **state)
+static void test_search_page_as_text(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   Shop shop = open_shop(SHOP_OBSERVATION_TEXT, SHOP_MODE_FAITHFUL);
   assert_string_equal(
       fixture_text(shop.session),
@@ -167,9 +164,8 @@ static void test_search_page_as_text(void **state)
   close_shop(&shop);
 }
 
-static void test_search_page_as_rich_text(void **state)
+static void test_search_page_as_rich_text(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   Shop shop = open_shop(SHOP_OBSERVATION_TEXT_RICH, SHOP_MODE_FAITHFUL);
   assert_string_equal(fixture_text(shop.session),
                       "WebShop\nInstruction: \ni want oil, and price lower than 50.00 "
@@ -180,9 +176,8 @@ static void test_search_page_as_rich_text(void **state)
 #define RICH_HEAD                                                                                            \
   "Instruction:\ni want oil, and price lower than 50.00 dollars\n[button] Back to Search [button_]\n"
 
-static void test_results_page_as_rich_text(void **state)
+static void test_results_page_as_rich_text(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   Shop shop = open_shop(SHOP_OBSERVATION_TEXT_RICH, SHOP_MODE_FAITHFUL);
   step(&shop, "search[oil]");
   step(&shop, "click[b000000001]");
@@ -212,9 +207,8 @@ static void test_results_page_as_rich_text(void **state)
   "[button_]\n[button] "                                                                                     \
   "Reviews [button_]\n[button] Buy Now [button_]\n"
 
-static void test_item_page_shows_clicked_labels_by_the_address(void **state)
+static void test_item_page_shows_clicked_labels_by_the_address(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   Shop shop = open_shop(SHOP_OBSERVATION_TEXT_RICH, SHOP_MODE_FAITHFUL);
   step(&shop, "search[oil]");
   step(&shop, "click[b000000001]");
@@ -237,9 +231,8 @@ static void test_item_page_shows_clicked_labels_by_the_address(void **state)
   close_shop(&shop);
 }
 
-static void test_quotes_in_keywords_mark_labels_too(void **state)
+static void test_quotes_in_keywords_mark_labels_too(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   Shop shop = open_shop(SHOP_OBSERVATION_TEXT_RICH, SHOP_MODE_FAITHFUL);
   step(&shop, "search[oil \"caf\u00e9\" \"8\"]");
   step(&shop, "click[b000000001]");
@@ -249,9 +242,8 @@ static void test_quotes_in_keywords_mark_labels_too(void **state)
   close_shop(&shop);
 }
 
-static void test_fixed_mode_marks_by_group_and_value(void **state)
+static void test_fixed_mode_marks_by_group_and_value(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   Shop shop = open_shop(SHOP_OBSERVATION_TEXT_RICH, SHOP_MODE_FIXED);
   step(&shop, "search[oil]");
   step(&shop, "click[b000000001]");
@@ -281,9 +273,8 @@ static Shop open_marked(ShopMode mode)
   return shop;
 }
 
-static void test_clicked_candidates_are_marked(void **state)
+static void test_clicked_candidates_are_marked(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   Shop shop = open_marked(SHOP_MODE_FAITHFUL);
   step(&shop, "search[oil]");
   g_autofree char *before = fixture_candidates(shop.session);
@@ -310,9 +301,8 @@ static void test_clicked_candidates_are_marked(void **state)
   close_shop(&shop);
 }
 
-static void test_fixed_mode_marks_candidates_by_group(void **state)
+static void test_fixed_mode_marks_candidates_by_group(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   Shop shop = open_marked(SHOP_MODE_FIXED);
   step(&shop, "search[oil]");
   step(&shop, "click[b000000001]");
@@ -322,9 +312,8 @@ static void test_fixed_mode_marks_candidates_by_group(void **state)
   close_shop(&shop);
 }
 
-static void test_features_keep_blank_items(void **state)
+static void test_features_keep_blank_items(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   Shop shop = open_shop(SHOP_OBSERVATION_TEXT, SHOP_MODE_FAITHFUL);
   step(&shop, "search[oil]");
   step(&shop, "click[b000000001]");
@@ -343,9 +332,8 @@ static void test_features_keep_blank_items(void **state)
   close_shop(&shop);
 }
 
-static void test_done_page(void **state)
+static void test_done_page(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   Shop shop = open_shop(SHOP_OBSERVATION_TEXT, SHOP_MODE_FAITHFUL);
   step(&shop, "search[oil]");
   step(&shop, "click[b000000001]");
@@ -368,9 +356,8 @@ static void test_done_page(void **state)
   close_shop(&shop);
 }
 
-static void test_done_is_sticky_only_in_fixed_mode(void **state)
+static void test_done_is_sticky_only_in_fixed_mode(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   Shop shop = open_shop(SHOP_OBSERVATION_TEXT, SHOP_MODE_FIXED);
   step(&shop, "search[oil]");
   step(&shop, "click[b000000001]");
@@ -381,9 +368,8 @@ static void test_done_is_sticky_only_in_fixed_mode(void **state)
   close_shop(&shop);
 }
 
-static void test_bracketed_queries(void **state)
+static void test_bracketed_queries(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   Shop shop = open_shop(SHOP_OBSERVATION_TEXT, SHOP_MODE_FAITHFUL);
   step(&shop, "search[<q> hair oil ]");
   assert_non_null(strstr(fixture_text(shop.session), "Page 1 (Total results: 1)"));
@@ -408,9 +394,8 @@ static void test_bracketed_queries(void **state)
   close_shop(&shop);
 }
 
-static void test_the_step_limit_truncates(void **state)
+static void test_the_step_limit_truncates(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopSettings settings = fixture_settings();
   settings.step_limit = 3;
   CwRandom *random = cw_random_new(1, "test", 0, 0);
@@ -473,9 +458,8 @@ static Shop open_awkward(ShopMode mode, ShopObservationMode observation, const c
   return shop;
 }
 
-static void test_values_that_equal_buttons_act_as_buttons(void **state)
+static void test_values_that_equal_buttons_act_as_buttons(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   Shop shop = open_awkward(SHOP_MODE_FAITHFUL, SHOP_OBSERVATION_TEXT, "search[awkward]");
   assert_candidates(
       &shop, "click[back to search]\nclick[< prev]\nclick[description]\nclick[features]\nclick[reviews]\n"
@@ -498,9 +482,8 @@ static void test_values_that_equal_buttons_act_as_buttons(void **state)
   close_shop(&shop);
 }
 
-static void test_fixed_mode_reaches_values_by_group(void **state)
+static void test_fixed_mode_reaches_values_by_group(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   Shop shop = open_awkward(SHOP_MODE_FIXED, SHOP_OBSERVATION_TEXT, "search[awkward]");
   step(&shop, "click[a: features]");
   assert_string_equal(shop_string(shop.world->catalogue, shop_session_selected(shop.session, 0)), "features");
@@ -510,9 +493,8 @@ static void test_fixed_mode_reaches_values_by_group(void **state)
   close_shop(&shop);
 }
 
-static void test_a_candidate_with_a_bracket_does_what_its_text_does(void **state)
+static void test_a_candidate_with_a_bracket_does_what_its_text_does(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   Shop shop = open_awkward(SHOP_MODE_FAITHFUL, SHOP_OBSERVATION_TEXT, "search[awkward]");
   guint n;
   const ShopCandidate *candidates = shop_session_candidates(shop.session, &n);
@@ -527,9 +509,8 @@ static void test_a_candidate_with_a_bracket_does_what_its_text_does(void **state
   close_shop(&shop);
 }
 
-static void test_white_space_nodes(void **state)
+static void test_white_space_nodes(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   Shop shop = open_awkward(SHOP_MODE_FAITHFUL, SHOP_OBSERVATION_TEXT_RICH, "search[awkward]");
   /* Only one leading and trailing '.' run goes; a group without values keeps its name. */
   assert_true(g_str_has_prefix(fixture_text(shop.session), "Instruction:\nthing. , and price lower than "));

@@ -20,9 +20,8 @@ static void assert_lower(const char *text, const char *expected)
   assert_int_equal(out->len, strlen(out->str));
 }
 
-static void test_lower_case_follows_unicode(void **state)
+static void test_lower_case_follows_unicode(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   assert_lower("", "");
   assert_lower("Black/White 12\"", "black/white 12\"");
   assert_lower("CAF\u00c9 \u00dcBER", "caf\u00e9 \u00fcber");
@@ -42,9 +41,8 @@ static void assert_trimmed(const char *text, const char *expected)
   assert_memory_equal(text, expected, length);
 }
 
-static void test_trim_takes_unicode_white_space(void **state)
+static void test_trim_takes_unicode_white_space(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   assert_trimmed("", "");
   assert_trimmed(" \t\n a b\r\n", "a b");
   assert_trimmed("\u00a0\u3000x\u2028\x1f", "x");
@@ -59,9 +57,8 @@ static void assert_double(double value, const char *expected)
   assert_string_equal(out->str, expected);
 }
 
-static void test_numbers_are_shortest_decimals_with_a_fraction(void **state)
+static void test_numbers_are_shortest_decimals_with_a_fraction(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   assert_double(10.99, "10.99");
   assert_double(5, "5.0");
   assert_double(1234.5, "1234.5");
@@ -76,9 +73,8 @@ static void test_numbers_are_shortest_decimals_with_a_fraction(void **state)
   assert_double(9999999999999998.0, "9999999999999998.0");
 }
 
-static void test_json_and_quoted_strings(void **state)
+static void test_json_and_quoted_strings(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   g_autoptr(GString) out = g_string_new(NULL);
   shop_text_append_json(out, "12\" caf\u00e9 \\ \U0001F600\n<&'>", FALSE);
   assert_string_equal(out->str, "\"12\\\" caf\\u00e9 \\\\ \\ud83d\\ude00\\n<&'>\"");
@@ -108,9 +104,8 @@ static void assert_price(const char *pricing, const char *expected)
   assert_string_equal(tag->str, expected);
 }
 
-static void test_prices_are_read_and_shown_as_the_original_does(void **state)
+static void test_prices_are_read_and_shown_as_the_original_does(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   assert_price(NULL, "$100.0");
   assert_price("", "$100.0");
   assert_price("$10.99", "$10.99");
@@ -139,9 +134,8 @@ static void assert_action(const char *text, gboolean first, const char *name, co
   assert_string_equal(found_argument, argument);
 }
 
-static void test_the_last_bracket_splits_an_action(void **state)
+static void test_the_last_bracket_splits_an_action(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   assert_action("click[x]", FALSE, "click", "x");
   assert_action("click[buy now] thanks", FALSE, "click", "buy now");
   assert_action("click[a]b] c", FALSE, "click", "a]b");
@@ -156,9 +150,8 @@ static void test_the_last_bracket_splits_an_action(void **state)
   assert_action("click[x]\nclick[y]", FALSE, "click", "x");
 }
 
-static void test_the_first_bracket_splits_in_fixed_mode(void **state)
+static void test_the_first_bracket_splits_in_fixed_mode(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   assert_action("click[black [x]]", TRUE, "click", "black [x]");
   assert_action("[x]", TRUE, NULL, NULL);
   assert_action("click[]", TRUE, NULL, NULL);

@@ -415,9 +415,8 @@ static void test_an_import_can_be_stopped_anywhere(void **state)
 }
 
 /* Several threads tag the titles; the numbers of the nouns are those of one. */
-static void test_nouns_do_not_depend_on_threads(void **state)
+static void test_nouns_do_not_depend_on_threads(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   static const char *const things[] = {"lamp", "shoes", "kettle", "brush", "chair", "rug", "scarf"};
   ShopCatalogueBuilder *builder = shop_catalogue_builder_new();
   for (guint i = 0; i < 3000; i++) {
