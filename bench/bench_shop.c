@@ -5,8 +5,8 @@
  * candidate and builds the next observation and its candidates. Prints a Markdown table of medians over the
  * rounds. */
 #include "allocations.h"
+#include "envs/shop/catalogue/loader.h"
 #include "envs/shop/environment.h"
-#include "envs/shop/loader.h"
 
 #include <cartwright/random.h>
 #include <stdio.h>
@@ -235,9 +235,9 @@ static void run_purchases(Player *player, double seconds, Count *count)
   *count = (Count){0};
   for (; count->seconds < seconds; count->seconds = now() - start)
     for (guint i = 0; i < N_PURCHASES; i++, count->n++) {
-      ShopVerdict verdict;
-      shop_world_judge(player->world, purchases[i].goal, purchases[i].product, purchases[i].values,
-                       purchases[i].n_values, &verdict);
+      ShopReward reward;
+      shop_world_reward(player->world, purchases[i].goal, purchases[i].product, purchases[i].values,
+                       purchases[i].n_values, &reward);
     }
   count->n_allocations = bench_n_allocations() - allocations;
 }

@@ -5,9 +5,10 @@
  * Opening: the median of ROUNDS (7) with the contents verified and without, with the file in the page cache
  * and (for the superuser) without. Memory: a first process opens the file and plays; a second one does the
  * same while the first is alive, and the second's is what a further process costs; then sessions are added to
- * it. Memory is the kernel's account of the process (/proc/self/smaps_rollup). */
-#include "envs/shop/session.h"
-#include "envs/shop/world_file.h"
+ * it. Memory is the kernel's account of the process (/proc/self/smaps_rollup). Speed: random episodes on one
+ * thread, with and without a bound on file pages. */
+#include "envs/shop/session/session.h"
+#include "envs/shop/world/world_file.h"
 
 #include <cartwright/random.h>
 #include <fcntl.h>
@@ -16,10 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define N_SESSIONS 1000
 #define N_STEPS    20 /* of every session */
+#define N_EPISODES 2000
 
 /* What a shop file stores by default. */
 static const ShopSettings stored = {
@@ -137,24 +140,52 @@ static void run_process(const char *path, guint number, int say, int hear)
 
 static void measure_processes(const char *path)
 {
-  int said[2], told[2];
-  char byte = 0;
+  int told[2];
   pid_t children[2];
-  if (pipe(said) != 0 || pipe(told) != 0)
+  if (pipe(told) != 0)
     exit(1);
   for (guint i = 0; i < 2; i++) {
+    int said[2];
+    char byte;
+    if (pipe(said) != 0)
+      exit(1);
     fflush(stdout);
     children[i] = fork();
     if (children[i] == 0) {
       close(told[1]);
       run_process(path, i, said[1], told[0]);
     }
+    close(said[1]); /* a child that fails ends the reading */
     if (read(said[0], &byte, 1) != 1)
       exit(1);
+    close(said[0]);
   }
   close(told[1]);
   for (guint i = 0; i < 2; i++)
     waitpid(children[i], NULL, 0);
+}
+
+/* Steps per second of processor time with at most `bound` bytes of the file in memory; 0: as the kernel
+ * likes. */
+static double measure_steps(const char *path, gsize bound)
+{
+  ShopWorld *world = open_shop(path, SHOP_FILE_VERIFY_HEADER, &stored);
+  shop_file_bound(world->file, bound);
+  ShopSession *session = shop_session_new(world);
+  CwRandom *random = cw_random_new(1, "bench", 0, 0);
+  guint64 n_steps = 0;
+  clock_t begin = 0;
+  for (guint i = 0; i < 2 * N_EPISODES; i++) {
+    if (i == N_EPISODES) /* the first half looks at what the second plays on */
+      begin = clock();
+    play(session, world, random);
+    n_steps += i < N_EPISODES ? 0 : (guint64)shop_session_n_steps(session);
+  }
+  double seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
+  shop_session_free(session);
+  cw_random_free(random);
+  shop_world_free(world);
+  return (double)n_steps / seconds;
 }
 
 int main(int argc, char **argv)
@@ -166,6 +197,8 @@ int main(int argc, char **argv)
   const char *path = argv[1];
   guint n_rounds = argc > 2 ? (guint)MAX(1, atoi(argv[2])) : 7;
   measure_processes(path);
+  printf("steps/s, file pages as the kernel likes: %7.0f\n", measure_steps(path, 0));
+  printf("steps/s, at most 48 MiB of file pages:   %7.0f\n", measure_steps(path, (gsize)48 << 20));
   printf("open, header and table verified, warm: %8.2f ms\n",
          time_open(path, SHOP_FILE_VERIFY_HEADER, &stored, FALSE, n_rounds));
   printf("open, all contents verified, warm:     %8.2f ms\n",

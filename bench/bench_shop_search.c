@@ -4,13 +4,13 @@
  * as varied as those, but alike in nothing but their category's words bench_shop_search --synthetic N N
  * made-up products with [--queries FILE] [--index FILE] [--limit N] [--seconds S]. FILE of --queries: a JSON
  * object of lists of strings (goal_query_map.json), or JSON Lines with "query" in each; without it the
- * queries are the honest candidates (envs/shop/queries.h) of the goals' instructions. --index keeps the index
- * of a mixed or made-up shop in a shop file and maps it the next time. Prints a Markdown table. */
-#include "envs/shop/file.h"
-#include "envs/shop/goals.h"
-#include "envs/shop/loader.h"
-#include "envs/shop/queries.h"
-#include "envs/shop/search.h"
+ * queries are the honest candidates (envs/shop/session/queries.h) of the goals' instructions. --index keeps
+ * the index of a mixed or made-up shop in a shop file and maps it the next time. Prints a Markdown table. */
+#include "envs/shop/catalogue/loader.h"
+#include "envs/shop/file/file.h"
+#include "envs/shop/goals/goals.h"
+#include "envs/shop/search/search.h"
+#include "envs/shop/session/queries.h"
 #include "envs/synthetic/generator.h"
 
 #include <stdio.h>

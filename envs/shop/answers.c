@@ -1,39 +1,29 @@
 /* The verbs of a shop. Every request is checked key by key; an answer is one line of JSON. */
 #include "envs/shop/answers.h"
 
-#include "envs/shop/oracle.h"
-#include "envs/shop/queries.h"
-#include "envs/shop/records.h"
-#include "envs/shop/session.h"
-#include "envs/shop/text.h"
+#include "envs/shop/records/records.h"
+#include "envs/shop/scripts/oracle.h"
+#include "envs/shop/session/queries.h"
+#include "envs/shop/session/session.h"
+#include "envs/shop/text/text.h"
 
-#include <cartwright/error.h>
+#include "envs/shop/text/fail.h"
 #include <string.h>
 
 #define MAX_RESULTS 50
-
-G_GNUC_PRINTF(2, 3) static gboolean refuse(GError **error, const char *format, ...)
-{
-  va_list arguments;
-  va_start(arguments, format);
-  g_autofree char *message = g_strdup_vprintf(format, arguments);
-  va_end(arguments);
-  g_set_error_literal(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT, message);
-  return FALSE;
-}
 
 /* Complains about a key that is not in the NULL-terminated list. */
 static gboolean check_keys(const json_t *request, const char *verb, const char *const *known, GError **error)
 {
   if (!json_is_object(request))
-    return refuse(error, "%s: the request should be a JSON object", verb);
+    return shop_fail(error, CW_ERROR_FORMAT, "%s: the request should be a JSON object", verb);
   const char *key;
   json_t *value;
   json_object_foreach((json_t *)request, key, value)
   {
     if (!g_strv_contains(known, key)) {
       g_autofree char *list = g_strjoinv("', '", (char **)known);
-      return refuse(error, "%s: unknown key '%s'; there are '%s'", verb, key, list);
+      return shop_fail(error, CW_ERROR_FORMAT, "%s: unknown key '%s'; there are '%s'", verb, key, list);
     }
   }
   return TRUE;
@@ -41,9 +31,8 @@ static gboolean check_keys(const json_t *request, const char *verb, const char *
 
 static char *dump(json_t *answer)
 {
-  char *text = json_dumps(answer, JSON_COMPACT | JSON_PRESERVE_ORDER);
-  json_decref(answer);
-  char *copy = g_strdup(text);
+  g_autoptr(json_t) owned = answer;
+  char *text = json_dumps(owned, JSON_COMPACT | JSON_PRESERVE_ORDER), *copy = g_strdup(text);
   free(text);
   return copy;
 }
@@ -54,13 +43,15 @@ static gint64 read_goal(const ShopWorld *world, const char *verb, const json_t *
   if (json_is_string(value))
     return shop_goal_index(world, json_string_value(value), error);
   if (!json_is_integer(value)) {
-    refuse(error, "%s: 'goal' should be a goal's number or \"%s_N\"", verb, world->prefix);
+    shop_fail(error, CW_ERROR_FORMAT, "%s: 'goal' should be a goal's number or \"%s_N\"", verb,
+              world->prefix);
     return -1;
   }
   json_int_t index = json_integer_value(value);
   if (index < 0 || index >= world->goals->n_items) {
-    refuse(error, "%s: goal %" JSON_INTEGER_FORMAT " does not exist; there are %u goals (from 0 on)", verb,
-           index, world->goals->n_items);
+    shop_fail(error, CW_ERROR_FORMAT,
+              "%s: goal %" JSON_INTEGER_FORMAT " does not exist; there are %u goals (from 0 on)", verb, index,
+              world->goals->n_items);
     return -1;
   }
   return index;
@@ -73,11 +64,11 @@ static char *answer_search(const ShopWorld *world, const json_t *request, GError
     return NULL;
   const json_t *query = json_object_get(request, "query"), *page = json_object_get(request, "page");
   if (!json_is_string(query)) {
-    refuse(error, "search: 'query' should be a string");
+    shop_fail(error, CW_ERROR_FORMAT, "search: 'query' should be a string");
     return NULL;
   }
   if (page && (!json_is_integer(page) || json_integer_value(page) < 1)) {
-    refuse(error, "search: 'page' should be a number from 1 on");
+    shop_fail(error, CW_ERROR_FORMAT, "search: 'page' should be a number from 1 on");
     return NULL;
   }
   json_int_t first = ((page ? MIN(json_integer_value(page), MAX_RESULTS) : 1) - 1) * SHOP_ITEMS_PER_PAGE;
@@ -86,7 +77,8 @@ static char *answer_search(const ShopWorld *world, const json_t *request, GError
   guint32 documents[MAX_RESULTS];
   guint n = shop_index_search(world->index, lower->str, MAX_RESULTS, documents);
   if (n == SHOP_INDEX_TOO_MANY_TERMS) {
-    refuse(error, "search: the query has more than %d different terms", SHOP_INDEX_MAX_TERMS);
+    shop_fail(error, CW_ERROR_FORMAT, "search: the query has more than %d different terms",
+              SHOP_INDEX_MAX_TERMS);
     return NULL;
   }
   json_t *asins = json_array();
@@ -102,7 +94,8 @@ static gboolean read_options(const json_t *options, GPtrArray *values, GError **
   if (!options || json_is_null(options))
     return TRUE;
   if (!json_is_array(options) && !json_is_object(options))
-    return refuse(error, "score: 'options' should be a list of values or an object of names and values");
+    return shop_fail(error, CW_ERROR_FORMAT,
+                     "score: 'options' should be a list of values or an object of names and values");
   const char *key;
   gsize i;
   json_t *value;
@@ -111,50 +104,40 @@ static gboolean read_options(const json_t *options, GPtrArray *values, GError **
       g_ptr_array_add(values, (gpointer)json_string_value(value));
   for (guint v = 0; v < values->len; v++)
     if (!values->pdata[v])
-      return refuse(error, "score: option number %u should be a string", v + 1);
-  return TRUE;
-}
-
-static gboolean score(const ShopWorld *world, const json_t *request, ShopGoalView *goal, GPtrArray *values,
-                      json_t **answer, GError **error)
-{
-  static const char *const keys[] = {"goal", "asin", "options", "price_upper", NULL};
-  if (!check_keys(request, "score", keys, error))
-    return FALSE;
-  gint64 index = read_goal(world, "score", json_object_get(request, "goal"), error);
-  if (index < 0)
-    return FALSE;
-  const json_t *asin = json_object_get(request, "asin"), *bound = json_object_get(request, "price_upper");
-  if (!json_is_string(asin))
-    return refuse(error, "score: 'asin' should be a string");
-  gint64 product = shop_catalogue_find(world->catalogue, json_string_value(asin));
-  if (product < 0)
-    return refuse(error, "score: no product '%s' in this catalogue", json_string_value(asin));
-  if (bound && !json_is_number(bound))
-    return refuse(error, "score: 'price_upper' should be a number");
-  if (!read_options(json_object_get(request, "options"), values, error))
-    return FALSE;
-  shop_goal_view_set(goal, world->catalogue, world->goals, (guint32)index);
-  if (bound)
-    shop_goal_view_set_price_upper(goal, json_number_value(bound));
-  ShopVerdict verdict;
-  shop_world_judge(world, goal, (guint32)product, (const char *const *)values->pdata, values->len, &verdict);
-  g_autofree char *id = g_strdup_printf("%s_%u", world->prefix, goal->index);
-  *answer = json_pack("{s:s, s:O, s:f, s:f, s:f, s:f, s:f}", "goal", id, "asin", asin, "reward",
-                      verdict.reward, "attributes", verdict.attributes, "options", verdict.options, "type",
-                      verdict.type, "price", verdict.price);
+      return shop_fail(error, CW_ERROR_FORMAT, "score: option number %u should be a string", v + 1);
   return TRUE;
 }
 
 static char *answer_score(const ShopWorld *world, const json_t *request, GError **error)
 {
-  ShopGoalView *goal = shop_goal_view_new();
-  GPtrArray *values = g_ptr_array_new();
-  json_t *answer = NULL;
-  gboolean good = score(world, request, goal, values, &answer, error);
-  shop_goal_view_free(goal);
-  g_ptr_array_free(values, TRUE);
-  return good ? dump(answer) : NULL;
+  static const char *const keys[] = {"goal", "asin", "options", "price_upper", NULL};
+  if (!check_keys(request, "score", keys, error))
+    return NULL;
+  gint64 index = read_goal(world, "score", json_object_get(request, "goal"), error);
+  if (index < 0)
+    return NULL;
+  const json_t *bound = json_object_get(request, "price_upper");
+  const char *asin = json_string_value(json_object_get(request, "asin"));
+  gint64 product = asin ? shop_catalogue_find(world->catalogue, asin) : -1;
+  g_autoptr(GPtrArray) values = g_ptr_array_new();
+  gboolean good = asin || shop_fail(error, CW_ERROR_FORMAT, "score: 'asin' should be a string");
+  good = good && (product >= 0 ||
+                  shop_fail(error, CW_ERROR_FORMAT, "score: no product '%s' in this catalogue", asin));
+  good = good && (!bound || json_is_number(bound) ||
+                  shop_fail(error, CW_ERROR_FORMAT, "score: 'price_upper' should be a number"));
+  if (!good || !read_options(json_object_get(request, "options"), values, error))
+    return NULL;
+  g_autoptr(ShopGoalView) goal = shop_goal_view_new();
+  shop_goal_view_set(goal, world->catalogue, world->goals, (guint32)index);
+  if (bound)
+    shop_goal_view_set_price_upper(goal, json_number_value(bound));
+  ShopReward reward;
+  shop_world_reward(world, goal, (guint32)product, (const char *const *)values->pdata, values->len, &reward);
+  g_autofree char *id = g_strdup_printf("%s_%u", world->prefix, goal->index);
+  return dump(json_pack("{s:s, s:s, s:f, s:f, s:f, s:f, s:f}", "goal", id, "asin", asin, "reward",
+                        reward.total, "attributes", reward.r_att, "options",
+                        reward.has_options ? reward.r_option : 1.0, "type", reward.r_type, "price",
+                        reward.r_price ? 1.0 : 0.0));
 }
 
 static json_t *list_of(const GPtrArray *strings)
@@ -177,7 +160,7 @@ static char *answer_goal(const ShopWorld *world, const json_t *request, GError *
   if (index < 0)
     return NULL;
   const ShopCatalogue *catalogue = world->catalogue;
-  ShopGoalView *goal = shop_goal_view_new();
+  g_autoptr(ShopGoalView) goal = shop_goal_view_new();
   shop_goal_view_set(goal, catalogue, world->goals, (guint32)index);
   const ShopProduct *product = &catalogue->products[goal->product];
   json_t *options;
@@ -196,7 +179,6 @@ static char *answer_goal(const ShopWorld *world, const json_t *request, GError *
       shop_string(catalogue, product->title), "category", shop_string(catalogue, product->category), "query",
       shop_string(catalogue, product->query), "product_category",
       shop_string(catalogue, product->product_category), "price", world->goals->prices[goal->product]);
-  shop_goal_view_free(goal);
   return dump(answer);
 }
 
@@ -227,13 +209,14 @@ static gboolean reach_of_queries(const ShopWorld *world, const ShopGoalView *goa
                                  json_t *list, GError **error)
 {
   if (!json_is_array(queries))
-    return refuse(error, "oracle: 'queries' should be a list of strings");
+    return shop_fail(error, CW_ERROR_FORMAT, "oracle: 'queries' should be a list of strings");
   gsize i;
   json_t *query;
   json_array_foreach((json_t *)queries, i, query)
   {
     if (!json_is_string(query))
-      return refuse(error, "oracle: query number %" G_GSIZE_FORMAT " should be a string", i + 1);
+      return shop_fail(error, CW_ERROR_FORMAT, "oracle: query number %" G_GSIZE_FORMAT " should be a string",
+                       i + 1);
     json_array_append_new(list, reach_of_query(world, goal, json_string_value(query), NULL));
   }
   return TRUE;
@@ -248,14 +231,14 @@ static char *answer_oracle(const ShopWorld *world, const json_t *request, GError
   gint64 index = read_goal(world, "oracle", json_object_get(request, "goal"), error);
   if (index < 0)
     return NULL;
-  ShopGoalView *goal = shop_goal_view_new();
+  g_autoptr(ShopGoalView) goal = shop_goal_view_new();
   shop_goal_view_set(goal, world->catalogue, world->goals, (guint32)index);
-  json_t *list = json_array(), *queries = json_object_get(request, "queries");
-  gboolean good = TRUE;
-  if (queries) {
-    good = reach_of_queries(world, goal, queries, list, error);
-  } else {
-    GPtrArray *actions = g_ptr_array_new_with_free_func(shop_queries_free);
+  g_autoptr(json_t) list = json_array();
+  const json_t *queries = json_object_get(request, "queries");
+  if (queries && !reach_of_queries(world, goal, queries, list, error))
+    return NULL;
+  if (!queries) {
+    g_autoptr(GPtrArray) actions = g_ptr_array_new_with_free_func(shop_queries_free);
     guint n = 0, kinds[SHOP_MAX_QUERIES];
     shop_queries_make(goal->instruction->str, actions, &n, kinds);
     for (guint i = 0; i < n; i++) {
@@ -263,17 +246,11 @@ static char *answer_oracle(const ShopWorld *world, const json_t *request, GError
       g_autofree char *query = g_strndup(action->str + strlen("search["), action->len - strlen("search[]"));
       json_array_append_new(list, reach_of_query(world, goal, query, shop_query_kind_names[kinds[i]]));
     }
-    g_ptr_array_free(actions, TRUE);
   }
   g_autofree char *id = g_strdup_printf("%s_%u", world->prefix, goal->index);
   const char *asin = shop_string(world->catalogue, world->catalogue->products[goal->product].asin);
-  json_t *answer = json_pack("{s:s, s:s, s:s, s:o}", "goal", id, "asin", asin, "instruction",
-                             goal->instruction->str, "queries", list);
-  shop_goal_view_free(goal);
-  if (good)
-    return dump(answer);
-  json_decref(answer);
-  return NULL;
+  return dump(json_pack("{s:s, s:s, s:s, s:O}", "goal", id, "asin", asin, "instruction",
+                        goal->instruction->str, "queries", list));
 }
 
 static const struct {
@@ -292,19 +269,17 @@ char *shop_answer(const ShopWorld *world, const char *verb, const char *request,
     if (strcmp(verb, verbs[i].name) != 0)
       continue;
     json_error_t problem;
-    json_t *object = json_loads(request, JSON_DECODE_ANY, &problem);
+    g_autoptr(json_t) object = json_loads(request, JSON_DECODE_ANY, &problem);
     if (!object) {
-      refuse(error, "%s: the request is not valid JSON: %s (byte %d)", verb, problem.text, problem.position);
+      shop_fail(error, CW_ERROR_FORMAT, "%s: the request is not valid JSON: %s (byte %d)", verb, problem.text,
+                problem.position);
       return NULL;
     }
-    char *answer = verbs[i].answer(world, object, error);
-    json_decref(object);
-    return answer;
+    return verbs[i].answer(world, object, error);
   }
   g_autoptr(GString) names = g_string_new(NULL);
   for (guint i = 0; i < G_N_ELEMENTS(verbs); i++)
     g_string_append_printf(names, "%s%s", i > 0 ? ", " : "", verbs[i].name);
-  g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED, "a shop knows no verb '%s'; there are %s",
-              verb, names->str);
+  shop_fail(error, CW_ERROR_UNSUPPORTED, "a shop knows no verb '%s'; there are %s", verb, names->str);
   return NULL;
 }

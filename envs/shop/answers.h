@@ -2,7 +2,7 @@
 #ifndef SHOP_ANSWERS_H
 #define SHOP_ANSWERS_H
 
-#include "envs/shop/world.h"
+#include "envs/shop/world/world.h"
 
 /* verb "search", request {"query": TEXT, "page": N}:
  *   {"query": TEXT, "total": T, "asins": [the page's]}; page defaults to 1

@@ -1,22 +1,22 @@
 /* The environment slots over a ShopWorld. The shared part is the world; a session is a ShopSession with the
- * goal's name and the array of candidate texts that the host sees. */
+ * goal's name and the array of candidate texts that the host sees. The order of calls, splits, goal numbers
+ * and names of scripts are checked by the host's handle. */
 #include "envs/shop/environment.h"
 
 #include "envs/shop/answers.h"
-#include "envs/shop/expert.h"
-#include "envs/shop/oracle.h"
-#include "envs/shop/records.h"
-#include "envs/shop/scripts.h"
-#include "envs/shop/site_log.h"
+#include "envs/shop/records/records.h"
+#include "envs/shop/records/site_log.h"
+#include "envs/shop/scripts/expert.h"
+#include "envs/shop/scripts/oracle.h"
+#include "envs/shop/scripts/scripts.h"
 
-#include <cartwright/error.h>
+#include "envs/shop/text/fail.h"
 #include <string.h>
 
 typedef struct {
   ShopSession *session;
   char goal_id[64];
   GPtrArray *texts;
-  gboolean is_running; /* reset has been called */
 } Slot;
 
 void shop_environment_close(gpointer shared)
@@ -59,41 +59,19 @@ ShopSession *shop_environment_session(gpointer session)
   return ((Slot *)session)->session;
 }
 
-static gboolean check_running(const Slot *slot, GError **error)
-{
-  if (!slot->is_running)
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED, "the session has no goal yet: reset it first");
-  return slot->is_running;
-}
-
 gboolean shop_environment_reset(gpointer session, const char *split, gint64 goal, CwRandom *random,
-                                GError **error)
+                                G_GNUC_UNUSED GError **error)
 {
   Slot *slot = session;
   const ShopWorld *world = shop_session_world(slot->session);
-  gint which = shop_split_from_name(split);
-  if (which < 0) {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
-                "there is no split '%s'; a shop has train, dev, test and all", split);
-    return FALSE;
-  }
-  if (goal < 0 || goal >= world->splits->n_goals[which]) {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
-                "goal %" G_GINT64_FORMAT " of split '%s' was asked for, which has %u goals (from 0 on)", goal,
-                split, world->splits->n_goals[which]);
-    return FALSE;
-  }
-  guint32 index = shop_splits_goal(world->splits, (ShopSplit)which, (guint32)goal);
-  shop_session_reset(slot->session, index, random);
-  slot->is_running = TRUE;
+  ShopSplit which = (ShopSplit)shop_split_from_name(split);
+  shop_session_reset(slot->session, shop_splits_goal(world->splits, which, (guint32)goal), random);
   return TRUE;
 }
 
-gboolean shop_environment_observe(gpointer session, CwObservation *observation, GError **error)
+gboolean shop_environment_observe(gpointer session, CwObservation *observation, G_GNUC_UNUSED GError **error)
 {
   Slot *slot = session;
-  if (!check_running(slot, error))
-    return FALSE;
   guint n_candidates;
   const ShopCandidate *candidates = shop_session_candidates(slot->session, &n_candidates);
   g_ptr_array_set_size(slot->texts, (gint)n_candidates);
@@ -109,24 +87,19 @@ gboolean shop_environment_observe(gpointer session, CwObservation *observation, 
 gboolean shop_environment_step(gpointer session, guint candidate, CwOutcome *outcome, GError **error)
 {
   Slot *slot = session;
-  if (!check_running(slot, error))
-    return FALSE;
   guint n_candidates;
   shop_session_candidates(slot->session, &n_candidates);
-  if (candidate >= n_candidates) {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FAILED, "candidate %u was taken, but the page has %u",
-                candidate, n_candidates);
-    return FALSE;
-  }
+  if (candidate >= n_candidates)
+    return shop_fail(error, CW_ERROR_FAILED, "candidate %u was taken, but the page has %u", candidate,
+                     n_candidates);
   shop_session_step(slot->session, candidate, outcome);
   return TRUE;
 }
 
-gboolean shop_environment_step_text(gpointer session, const char *action, CwOutcome *outcome, GError **error)
+gboolean shop_environment_step_text(gpointer session, const char *action, CwOutcome *outcome,
+                                    G_GNUC_UNUSED GError **error)
 {
   Slot *slot = session;
-  if (!check_running(slot, error))
-    return FALSE;
   shop_session_step_text(slot->session, action, outcome);
   return TRUE;
 }
@@ -134,9 +107,8 @@ gboolean shop_environment_step_text(gpointer session, const char *action, CwOutc
 const char *shop_environment_goal_id(gpointer session)
 {
   Slot *slot = session;
-  if (slot->is_running)
-    g_snprintf(slot->goal_id, sizeof slot->goal_id, "%s_%u", shop_session_world(slot->session)->prefix,
-               shop_session_goal(slot->session)->index);
+  g_snprintf(slot->goal_id, sizeof slot->goal_id, "%s_%u", shop_session_world(slot->session)->prefix,
+             shop_session_goal(slot->session)->index);
   return slot->goal_id;
 }
 
@@ -160,14 +132,10 @@ const char *const *shop_environment_scripts(G_GNUC_UNUSED gpointer shared)
 gint shop_environment_scripted_action(gpointer session, const char *script, GError **error)
 {
   Slot *slot = session;
-  if (!check_running(slot, error))
-    return -1;
-  for (guint i = 0; i < G_N_ELEMENTS(scripts); i++)
-    if (strcmp(script, scripts[i].name) == 0)
-      return scripts[i].act(slot->session, error);
-  g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED,
-              "there is no scripted agent '%s' in this shop", script);
-  return -1;
+  guint i = 0;
+  while (strcmp(script, scripts[i].name) != 0)
+    i++;
+  return scripts[i].act(slot->session, error);
 }
 
 CwRecord *shop_environment_read_record(gpointer shared, const char *line, const char *where, GError **error)
@@ -196,12 +164,10 @@ gboolean shop_environment_continues_record(G_GNUC_UNUSED gpointer shared, const 
   return shop_site_log_continues(record, line);
 }
 
-gint shop_environment_candidate_of(gpointer session, const char *action, gboolean may_add, GError **error)
+gint shop_environment_candidate_of(gpointer session, const char *action, gboolean may_add,
+                                   G_GNUC_UNUSED GError **error)
 {
-  Slot *slot = session;
-  if (!check_running(slot, error))
-    return -1;
-  return shop_session_candidate_of(slot->session, action, may_add);
+  return shop_session_candidate_of(shop_environment_session(session), action, may_add);
 }
 
 char *shop_environment_answer(gpointer shared, const char *verb, const char *request, GError **error)

@@ -5,7 +5,7 @@
 #ifndef SHOP_ENVIRONMENT_H
 #define SHOP_ENVIRONMENT_H
 
-#include "envs/shop/session.h"
+#include "envs/shop/session/session.h"
 
 #include <cartwright/environment.h>
 #include <cartwright/plugin.h>

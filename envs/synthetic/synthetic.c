@@ -5,7 +5,7 @@
 #include "envs/shop/environment.h"
 #include "envs/synthetic/generator.h"
 
-#include <cartwright/error.h>
+#include "envs/shop/text/fail.h"
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <stdio.h>
@@ -16,27 +16,13 @@ typedef struct {
   double instructed;
 } Shop;
 
-#define SHOP_ROWS(Options, shop)                                                                             \
-  {.name = "products",                                                                                       \
-   .type = CW_OPTION_INTEGER,                                                                                \
-   .offset = offsetof(Options, shop.products),                                                               \
-   .default_value = "1000",                                                                                  \
-   .minimum = 5,                                                                                             \
-   .maximum = 4294967295.0,                                                                                  \
-   .unit = "products",                                                                                       \
-   .help = "how many products to make up"},                                                                  \
-      {.name = "shop_seed",                                                                                  \
-       .type = CW_OPTION_INTEGER,                                                                            \
-       .offset = offsetof(Options, shop.shop_seed),                                                          \
-       .default_value = "1",                                                                                 \
-       .minimum = 0,                                                                                         \
-       .maximum = 4294967295.0,                                                                              \
-       .help = "which shop; independent of the experiment's seed"},                                          \
-  {                                                                                                          \
-    .name = "instructed", .type = CW_OPTION_NUMBER, .offset = offsetof(Options, shop.instructed),            \
-    .default_value = "0.5", .minimum = 0.001, .maximum = 1,                                                  \
-    .help = "share of the products, accessories aside, that somebody wants to buy"                           \
-  }
+#define SHOP_ROWS(Options)                                                                                   \
+  SHOP_COUNT(Options, shop.products, "products", "1000", 5, 4294967295.0, "products",                        \
+             "how many products to make up"),                                                                \
+      SHOP_SEED(Options, shop.shop_seed, "shop_seed", "1",                                                   \
+                "which shop; independent of the experiment's seed"),                                         \
+      SHOP_NUMBER(Options, shop.instructed, "instructed", "0.5", 0.001, 1,                                   \
+                  "share of the products, accessories aside, that somebody wants to buy")
 
 typedef struct {
   Shop shop;
@@ -44,7 +30,7 @@ typedef struct {
 } Options;
 
 static const CwOption options[] = {
-    SHOP_ROWS(Options, shop),
+    SHOP_ROWS(Options),
     SHOP_SETTING_ROWS(Options, settings),
 };
 
@@ -59,30 +45,23 @@ static gpointer open_synthetic(gconstpointer options_struct, G_GNUC_UNUSED guint
 {
   const Options *chosen = options_struct;
   if (chosen->settings.goals == SHOP_GOALS_HUMAN) {
-    g_set_error(
-        error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
-        "goals: human was asked for, but the generated shop has no crowd-written instructions; use goals: "
-        "synthetic, or the environment 'webshop'");
+    shop_fail(error, CW_ERROR_CONFIGURATION,
+              "goals: human was asked for, but the generated shop has no crowd-written instructions; use "
+              "goals: synthetic, or the environment 'webshop'");
     return NULL;
   }
   SyntheticShop shop = shop_of(&chosen->shop);
-  ShopCatalogueBuilder *builder = shop_catalogue_builder_new();
-  gboolean ok = TRUE;
-  for (guint64 i = 0; i < shop.n_products && ok; i++) {
-    json_t *product, *record;
+  g_autoptr(ShopCatalogueBuilder) builder = shop_catalogue_builder_new();
+  for (guint64 i = 0; i < shop.n_products; i++) {
+    g_autoptr(json_t) product = NULL, record = NULL;
     synthetic_product(&shop, i, &product, &record);
     g_autofree char *where = g_strdup_printf("generated product %" G_GUINT64_FORMAT, i);
-    ok = shop_catalogue_builder_add(builder, product, where, error) &&
-         shop_catalogue_builder_add_attributes(builder, json_string_value(json_object_get(product, "asin")),
-                                               record, where, error);
-    json_decref(product);
-    json_decref(record);
+    const char *asin = json_string_value(json_object_get(product, "asin"));
+    if (!shop_catalogue_builder_add(builder, product, where, error) ||
+        !shop_catalogue_builder_add_attributes(builder, asin, record, where, error))
+      return NULL;
   }
-  if (!ok) {
-    shop_catalogue_builder_free(builder);
-    return NULL;
-  }
-  ShopCatalogue *catalogue = shop_catalogue_builder_finish(builder, error);
+  ShopCatalogue *catalogue = shop_catalogue_builder_finish(g_steal_pointer(&builder), error);
   if (!catalogue)
     return NULL;
   g_autofree char *name = g_strdup_printf("synthetic shop %u", shop.seed);
@@ -95,33 +74,22 @@ typedef struct {
   Shop shop;
 } ExportOptions;
 
-static const CwOption export_options[] = {SHOP_ROWS(ExportOptions, shop)};
+static const CwOption export_options[] = {SHOP_ROWS(ExportOptions)};
 
 typedef struct {
   FILE *items, *records;
 } Files;
 
-static gboolean fail_to_write(const char *path, GError **error)
-{
-  int code = errno;
-  g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be written: %s", path,
-              g_strerror(code));
-  return FALSE;
-}
-
 /* One product into both files; FALSE with errno. */
 static gboolean write_product(const Files *files, const SyntheticShop *shop, guint64 index)
 {
-  json_t *product, *record;
+  g_autoptr(json_t) product = NULL, record = NULL;
   synthetic_product(shop, index, &product, &record);
-  gboolean good = fputs(index > 0 ? ",\n" : "", files->items) >= 0 &&
-                  json_dumpf(product, files->items, JSON_COMPACT) == 0 &&
-                  fprintf(files->records, "%s\"%s\": ", index > 0 ? ",\n" : "",
-                          json_string_value(json_object_get(product, "asin"))) >= 0 &&
-                  json_dumpf(record, files->records, JSON_COMPACT) == 0;
-  json_decref(product);
-  json_decref(record);
-  return good;
+  return fputs(index > 0 ? ",\n" : "", files->items) >= 0 &&
+         json_dumpf(product, files->items, JSON_COMPACT) == 0 &&
+         fprintf(files->records, "%s\"%s\": ", index > 0 ? ",\n" : "",
+                 json_string_value(json_object_get(product, "asin"))) >= 0 &&
+         json_dumpf(record, files->records, JSON_COMPACT) == 0;
 }
 
 static gboolean write_products(const Files *files, const SyntheticShop *shop, const char *into,
@@ -135,7 +103,7 @@ static gboolean write_products(const Files *files, const SyntheticShop *shop, co
   }
   good = good && fputs("\n]\n", files->items) >= 0 && fputs("\n}\n", files->records) >= 0 &&
          fflush(files->items) == 0 && fflush(files->records) == 0;
-  return good || fail_to_write(into, error);
+  return good || shop_fail_system(error, into, "cannot be written");
 }
 
 static gboolean export_synthetic(gconstpointer options_struct, const char *into, CwReport report,
@@ -144,19 +112,19 @@ static gboolean export_synthetic(gconstpointer options_struct, const char *into,
   const ExportOptions *chosen = options_struct;
   SyntheticShop shop = shop_of(&chosen->shop);
   if (g_mkdir(into, 0777) != 0)
-    return fail_to_write(into, error);
+    return shop_fail_system(error, into, "cannot be written");
   g_autofree char *items_path = g_build_filename(into, "items_shuffle.json", NULL);
   g_autofree char *records_path = g_build_filename(into, "items_ins_v2.json", NULL);
   Files files = {.items = g_fopen(items_path, "wb")};
   if (!files.items)
-    return fail_to_write(items_path, error);
+    return shop_fail_system(error, items_path, "cannot be written");
   files.records = g_fopen(records_path, "wb");
   gboolean good = files.records ? write_products(&files, &shop, into, report, report_data, error)
-                                : fail_to_write(records_path, error);
+                                : shop_fail_system(error, records_path, "cannot be written");
   if (files.records && fclose(files.records) != 0 && good)
-    good = fail_to_write(records_path, error);
+    good = shop_fail_system(error, records_path, "cannot be written");
   if (fclose(files.items) != 0 && good)
-    good = fail_to_write(items_path, error);
+    good = shop_fail_system(error, items_path, "cannot be written");
   return good;
 }
 

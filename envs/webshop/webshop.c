@@ -1,11 +1,11 @@
 /* The `webshop` environment: a shop loaded from WebShop's own JSON files, or from one shop file that was
  * imported from them. It finds the files; everything else is the shop's (envs/shop). The shared part that
  * `open` returns is a ShopWorld. */
+#include "envs/shop/catalogue/loader.h"
 #include "envs/shop/environment.h"
-#include "envs/shop/loader.h"
-#include "envs/shop/world_file.h"
+#include "envs/shop/world/world_file.h"
 
-#include <cartwright/error.h>
+#include "envs/shop/text/fail.h"
 #include <string.h>
 
 #define ITEMS_FILE      "items_shuffle_1000.json"
@@ -18,70 +18,51 @@ typedef struct {
   gint64 products;
 } Files;
 
-#define FILE_ROWS(Options, files, shop_help, human_help)                                                     \
-  {.name = "shop",                                                                                           \
-   .type = CW_OPTION_PATH,                                                                                   \
-   .offset = offsetof(Options, files.shop),                                                                  \
-   .flags = CW_OPTION_REQUIRED,                                                                              \
-   .help = shop_help},                                                                                       \
-      {.name = "items_file",                                                                                 \
-       .type = CW_OPTION_STRING,                                                                             \
-       .offset = offsetof(Options, files.items_file),                                                        \
-       .default_value = ITEMS_FILE,                                                                          \
-       .help = "the products, a file in that folder (or an absolute path)"},                                 \
-      {.name = "attributes_file",                                                                            \
-       .type = CW_OPTION_STRING,                                                                             \
-       .offset = offsetof(Options, files.attributes_file),                                                   \
-       .default_value = ATTRIBUTES_FILE,                                                                     \
-       .help = "attributes and synthetic instructions of the products"},                                     \
-      {.name = "human_file",                                                                                 \
-       .type = CW_OPTION_STRING,                                                                             \
-       .offset = offsetof(Options, files.human_file),                                                        \
-       .default_value = HUMAN_FILE,                                                                          \
-       .help = human_help},                                                                                  \
-  {                                                                                                          \
-    .name = "products", .type = CW_OPTION_INTEGER, .offset = offsetof(Options, files.products),              \
-    .default_value = "0", .minimum = 0, .maximum = 1e9, .unit = "products",                                  \
-    .help = "how many entries of items_file to load, from the first on; 0: all"                              \
-  }
+#define FILE_ROWS(Options, shop_help, human_help)                                                            \
+  SHOP_ROW(Options, files.shop, "shop", CW_OPTION_PATH, .flags = CW_OPTION_REQUIRED, .help = shop_help),     \
+      SHOP_TEXT(Options, files.items_file, "items_file", ITEMS_FILE,                                         \
+                "the products, a file in that folder (or an absolute path)"),                                \
+      SHOP_TEXT(Options, files.attributes_file, "attributes_file", ATTRIBUTES_FILE,                          \
+                "attributes and synthetic instructions of the products"),                                    \
+      SHOP_TEXT(Options, files.human_file, "human_file", HUMAN_FILE, human_help),                            \
+      SHOP_COUNT(Options, files.products, "products", "0", 0, 1e9, "products",                               \
+                 "how many entries of items_file to load, from the first on; 0: all")
 
 typedef struct {
   Files files;
-  gint verify; /* ShopFileVerify */
+  gint verify;        /* ShopFileVerify */
+  gint64 file_memory; /* MiB */
   ShopSettings settings;
 } Options;
 
 static const CwOption options[] = {
-    FILE_ROWS(Options, files, "the folder of WebShop's files, or a shop file made by cartwright import",
+    FILE_ROWS(Options, "the folder of WebShop's files, or a shop file made by cartwright import",
               "crowd-written instructions; read with goals: human"),
-    {.name = "verify",
-     .type = CW_OPTION_ENUM,
-     .offset = offsetof(Options, verify),
-     .default_value = "once",
-     .values = shop_file_verify_names,
-     .help = "of a shop file, read all contents and compare their checksums: once (unless this user has "
-             "verified the "
-             "unchanged file before), always, or header (never; only header and table)"},
+    SHOP_ENUM(Options, verify, "verify", "once", shop_file_verify_names,
+              "of a shop file, read all contents and compare their checksums: once (unless this user has "
+              "verified the unchanged file before), always, or header (never; only header and table)"),
+    SHOP_COUNT(Options, file_memory, "file_memory", "0", 0, 1e9, "MiB",
+               "of a shop file: an episode that starts with more file pages in this process's memory gives "
+               "them back, which makes episodes slower; 0: the kernel decides"),
     SHOP_SETTING_ROWS(Options, settings),
 };
 
-/* The path of one file, checked so that the message can tell the cure. */
+/* The path of one file, checked so that the message can name the cure. */
 static char *find_file(const Files *files, const char *name, const char *option, GError **error)
 {
   if (!g_file_test(files->shop, G_FILE_TEST_IS_DIR)) {
-    g_set_error(
-        error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
-        "shop folder '%s' does not exist; set 'shop' to the folder that holds %s, %s and %s, or use the "
-        "environment 'synthetic', which needs no files",
-        files->shop, files->items_file, files->attributes_file, files->human_file);
+    shop_fail(error, CW_ERROR_CONFIGURATION,
+              "shop folder '%s' does not exist; set 'shop' to the folder that holds %s, %s and %s, or use "
+              "the environment 'synthetic', which needs no files",
+              files->shop, files->items_file, files->attributes_file, files->human_file);
     return NULL;
   }
   char *path = g_path_is_absolute(name) ? g_strdup(name) : g_build_filename(files->shop, name, NULL);
   if (g_file_test(path, G_FILE_TEST_IS_REGULAR))
     return path;
-  g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
-              "'%s' is not there; copy it into the shop folder, or name the file to read with '%s'", path,
-              option);
+  shop_fail(error, CW_ERROR_CONFIGURATION,
+            "'%s' is not there; copy it into the shop folder, or name the file to read with '%s'", path,
+            option);
   g_free(path);
   return NULL;
 }
@@ -119,12 +100,10 @@ static gboolean check_no_folder_options(const Files *files, GError **error)
                                                                              : NULL;
   if (!given)
     return TRUE;
-  g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
-              "'%s' was given, but '%s' is a file and not a folder: a shop file holds what it was imported "
-              "from; give "
-              "'%s' to 'cartwright import webshop' instead",
-              given, files->shop, given);
-  return FALSE;
+  return shop_fail(error, CW_ERROR_CONFIGURATION,
+                   "'%s' was given, but '%s' is a file and not a folder: a shop file holds what it was "
+                   "imported from; give '%s' to 'cartwright import webshop' instead",
+                   given, files->shop, given);
 }
 
 static gpointer open_webshop(gconstpointer options_struct, G_GNUC_UNUSED guint32 seed, GError **error)
@@ -135,7 +114,11 @@ static gpointer open_webshop(gconstpointer options_struct, G_GNUC_UNUSED guint32
     return open_folder(chosen, error);
   if (!check_no_folder_options(&chosen->files, error))
     return NULL;
-  return shop_world_open(shop, (ShopFileVerify)chosen->verify, "webshop", &chosen->settings, error);
+  ShopWorld *world =
+      shop_world_open(shop, (ShopFileVerify)chosen->verify, "webshop", &chosen->settings, error);
+  if (world)
+    shop_file_bound(world->file, (gsize)chosen->file_memory << 20);
+  return world;
 }
 
 /* The import: the folder's files into one shop file. */
@@ -147,36 +130,16 @@ typedef struct {
 } ImportOptions;
 
 static const CwOption import_options[] = {
-    FILE_ROWS(ImportOptions, files, "the folder of WebShop's files",
+    FILE_ROWS(ImportOptions, "the folder of WebShop's files",
               "crowd-written instructions; when it is not there the shop file has none, and goals: human is "
               "refused"),
-    {.name = "nouns_file",
-     .type = CW_OPTION_PATH,
-     .offset = offsetof(ImportOptions, nouns_file),
-     .help =
-         "nouns of the titles as a tagger of yours found them: a JSON object from ASIN or title to a list; "
-         "without it the built-in tagger finds them"},
-    {.name = "prices",
-     .type = CW_OPTION_ENUM,
-     .offset = offsetof(ImportOptions, prices),
-     .default_value = "drawn",
-     .values = shop_price_rule_names,
-     .help = "the prices and bounds to store; an experiment with others makes its own on opening"},
-    {.name = "price_seed",
-     .type = CW_OPTION_INTEGER,
-     .offset = offsetof(ImportOptions, price_seed),
-     .default_value = "233",
-     .minimum = 0,
-     .maximum = 4294967295.0,
-     .help = "as prices"},
-    {.name = "goals_per_product",
-     .type = CW_OPTION_INTEGER,
-     .offset = offsetof(ImportOptions, goals_per_product),
-     .default_value = "5",
-     .minimum = 0,
-     .maximum = 1000000,
-     .unit = "goals",
-     .help = "the by_product splits to store; an experiment with another number makes its own on opening"},
+    SHOP_NOUNS_ROW(ImportOptions, nouns_file),
+    SHOP_PRICES_ROW(ImportOptions, prices,
+                    "the prices and bounds to store; an experiment with others makes its own on opening"),
+    SHOP_SEED(ImportOptions, price_seed, "price_seed", "233", "as prices"),
+    SHOP_GOALS_PER_PRODUCT_ROW(
+        ImportOptions, goals_per_product,
+        "the by_product splits to store; an experiment with another number makes its own on opening"),
 };
 
 static gboolean import_webshop(gconstpointer options_struct, const char *into, CwReport report,

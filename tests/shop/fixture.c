@@ -1,6 +1,6 @@
 /* The tests' own shop. */
 #include "tests/shop/fixture.h"
-#include "envs/shop/loader.h"
+#include "envs/shop/catalogue/loader.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

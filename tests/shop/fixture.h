@@ -2,7 +2,7 @@
 #ifndef TEST_SHOP_FIXTURE_H
 #define TEST_SHOP_FIXTURE_H
 
-#include "envs/shop/session.h"
+#include "envs/shop/session/session.h"
 
 /* The settings that option rows default to, with `text` observations. */
 ShopSettings fixture_settings(void);

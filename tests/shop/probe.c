@@ -1,9 +1,9 @@
 /* Not a test: prints what the shop's text functions make of each line of standard input, a JSON string or a
  * list of two, for comparison with other programs. `probe terms`: the search terms of a string; `probe
  * nouns`: the nouns of a title; `probe difflib` and `probe lcs`: token_set_ratio of a pair. */
-#include "envs/shop/analyzer.h"
-#include "envs/shop/fuzzy.h"
-#include "envs/shop/nouns.h"
+#include "envs/shop/nouns/nouns.h"
+#include "envs/shop/reward/fuzzy.h"
+#include "envs/shop/search/analyzer.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "envs/shop/catalogue.h"
+#include "envs/shop/catalogue/catalogue.h"
 #include "envs/synthetic/generator.h"
 #include "envs/synthetic/lexicon.h"
 
@@ -18,9 +18,8 @@ static const char *text_of(const json_t *product, const char *key)
   return json_string_value(json_object_get(product, key));
 }
 
-static void a_product_is_a_function_of_seed_and_number(void **state)
+static void a_product_is_a_function_of_seed_and_number(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   for (guint64 i = 0; i < 20; i++) {
     json_t *first, *first_record, *again, *again_record;
     synthetic_product(&shop, i, &first, &first_record);
@@ -40,9 +39,8 @@ static void a_product_is_a_function_of_seed_and_number(void **state)
   }
 }
 
-static void asins_are_distinct_and_ten_characters_long(void **state)
+static void asins_are_distinct_and_ten_characters_long(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   GHashTable *seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   for (guint64 i = 0; i < shop.n_products; i++) {
     json_t *product, *record;
@@ -56,9 +54,8 @@ static void asins_are_distinct_and_ten_characters_long(void **state)
   g_hash_table_destroy(seen);
 }
 
-static void the_catalogue_takes_every_product(void **state)
+static void the_catalogue_takes_every_product(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   ShopCatalogueBuilder *builder = shop_catalogue_builder_new();
   for (guint64 i = 0; i < shop.n_products; i++) {
     json_t *product, *record;
@@ -77,9 +74,8 @@ static void the_catalogue_takes_every_product(void **state)
 
 /* Every instruction names only attributes the product really has: otherwise the goal could not be met by
  * buying its own product. */
-static void instructions_ask_for_what_the_product_has(void **state)
+static void instructions_ask_for_what_the_product_has(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   guint instructed = 0;
   for (guint64 i = 0; i < shop.n_products; i++) {
     json_t *product, *record;
@@ -107,9 +103,8 @@ static void instructions_ask_for_what_the_product_has(void **state)
   assert_in_range(instructed, 330, 470);
 }
 
-static void most_goals_have_a_relative_that_only_looks_right(void **state)
+static void most_goals_have_a_relative_that_only_looks_right(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   guint accessories = 0;
   for (guint64 i = 0; i < shop.n_products; i++) {
     json_t *product, *record;
@@ -127,9 +122,8 @@ static void most_goals_have_a_relative_that_only_looks_right(void **state)
   assert_int_equal(accessories, shop.n_products / 5);
 }
 
-static void every_kind_has_enough_attributes_for_a_family(void **state)
+static void every_kind_has_enough_attributes_for_a_family(G_GNUC_UNUSED void **state)
 {
-  (void)state;
   for (guint k = 0; k < synthetic_n_kinds; k++) {
     guint n = 0;
     while (synthetic_kinds[k].attributes[n])

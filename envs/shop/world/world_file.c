@@ -1,0 +1,120 @@
+/* Opening a world from a shop file. Nothing is computed that the file holds; what it holds for other settings
+ * only is made anew, in this process's own memory. */
+#include "envs/shop/world/world_file_private.h"
+
+#include "envs/shop/text/fail.h"
+
+static gboolean find_facts(ShopFile *file, ShopWorldFacts *facts, const char **name, GError **error)
+{
+  ShopArray found, names;
+  if (!shop_file_find(file, SHOP_WORLD_FACTS, sizeof *facts, &found, error) ||
+      !shop_file_find(file, SHOP_WORLD_NAME, 1, &names, error))
+    return FALSE;
+  const char *text = names.elements;
+  if (found.n_elements != 1 || names.n_elements == 0 || text[names.n_elements - 1] != '\0')
+    return shop_fail(error, CW_ERROR_FORMAT,
+                     "%s: its description cannot be read; make it again with 'cartwright import'",
+                     shop_file_path(file));
+  *facts = *(const ShopWorldFacts *)found.elements;
+  *name = text;
+  return TRUE;
+}
+
+/* Whether the sources of the file allow the goals that are wanted. */
+static gboolean check_sources(const ShopFile *file, const ShopCatalogue *catalogue,
+                              const ShopWorldFacts *facts, ShopGoalKind kind, GError **error)
+{
+  if (kind == SHOP_GOALS_HUMAN && !facts->has_humans)
+    return shop_fail(error, CW_ERROR_CONFIGURATION,
+                     "%s: was made without crowd-written instructions, which goals: human needs; import "
+                     "again with 'human_file', or set 'goals: synthetic'",
+                     shop_file_path(file));
+  if (kind == SHOP_GOALS_SYNTHETIC && facts->n_without_attributes > 0) {
+    guint32 first = MIN(facts->first_without_attributes, catalogue->n_products - 1);
+    return shop_fail(error, CW_ERROR_FORMAT,
+                     "%s: no attributes for product %s (%u of %u products have none); synthetic goals need "
+                     "the attribute file that belongs to the catalogue: import again with it as "
+                     "'attributes_file', or set 'goals: human'",
+                     shop_file_path(file), shop_string(catalogue, catalogue->products[first].asin),
+                     facts->n_without_attributes, catalogue->n_products);
+  }
+  return TRUE;
+}
+
+/* A kind of goals that could not be made on import is tried again, for its message. */
+static ShopGoals *open_goals(ShopWorld *world, const ShopWorldFacts *facts, GError **error)
+{
+  const ShopSettings *s = &world->settings;
+  ShopGoalKind kind = (ShopGoalKind)s->goals;
+  ShopPriceRule prices = (ShopPriceRule)s->prices;
+  guint64 seed = (guint64)s->price_seed;
+  if (!shop_file_has(world->file, shop_world_goals_array(kind)))
+    return shop_goals_new(world->catalogue, kind, prices, seed, error);
+  return shop_goals_open(world->catalogue, kind, prices, seed, &facts->goals, shop_file_find, world->file,
+                         error);
+}
+
+static gboolean open_parts(ShopWorld *world, const ShopWorldFacts *facts, GError **error)
+{
+  const ShopSettings *s = &world->settings;
+  ShopArray owners;
+  world->goals = open_goals(world, facts, error);
+  if (!world->goals)
+    return FALSE;
+  world->splits =
+      shop_splits_open(world->catalogue, world->goals, (ShopSplitRule)s->split_rule,
+                       (guint64)s->goals_per_product, &facts->goals, shop_file_find, world->file, error);
+  if (!world->splits)
+    return FALSE;
+  world->rewards =
+      shop_reward_tables_open(world->catalogue, s->nouns_file, shop_file_find, world->file, error);
+  if (!world->rewards)
+    return FALSE;
+  world->index = shop_index_open_arrays(shop_file_find, world->file, error);
+  if (!world->index || !shop_file_find(world->file, SHOP_WORLD_TITLE_OWNERS, sizeof(guint32), &owners, error))
+    return FALSE;
+  if (shop_index_size(world->index) != world->catalogue->n_products ||
+      owners.n_elements != world->catalogue->n_products)
+    return shop_fail(error, CW_ERROR_FORMAT,
+                     "%s: its parts are of different catalogues; make it again with 'cartwright import'",
+                     shop_file_path(world->file));
+  if (s->candidates == SHOP_CANDIDATES_UPSTREAM)
+    world->title_owner = owners.elements;
+  return TRUE;
+}
+
+static ShopWorld *open_world(const char *path, ShopFileVerify verify, const char *prefix,
+                             const ShopSettings *settings, GError **error)
+{
+  g_autoptr(ShopFile) file = shop_file_open(path, verify, error);
+  if (!file)
+    return NULL;
+  ShopWorldFacts facts;
+  const char *name = NULL;
+  ShopGoalKind kind = (ShopGoalKind)settings->goals;
+  if (!find_facts(file, &facts, &name, error))
+    return NULL;
+  g_autoptr(ShopCatalogue) catalogue = shop_catalogue_open(shop_file_find, file, error);
+  if (!catalogue || !check_sources(file, catalogue, &facts, kind, error))
+    return NULL;
+  catalogue->checksum = facts.checksums[kind == SHOP_GOALS_HUMAN];
+  ShopWorld *world = shop_world_begin(g_steal_pointer(&catalogue), prefix, name, settings);
+  world->file = g_steal_pointer(&file);
+  world->nouns_are_given = facts.nouns_are_given != 0;
+  return shop_world_end(world, open_parts(world, &facts, error));
+}
+
+ShopWorld *shop_world_open(const char *path, ShopFileVerify verify, const char *prefix,
+                           const ShopSettings *settings, GError **error)
+{
+  GError *problem = NULL;
+  ShopWorld *world = open_world(path, verify, prefix, settings, &problem);
+  if (world)
+    return world;
+  /* The parts know their arrays, not the file. */
+  if (!g_str_has_prefix(problem->message, path) &&
+      !(settings->nouns_file && g_str_has_prefix(problem->message, settings->nouns_file)))
+    g_prefix_error(&problem, "%s: ", path);
+  g_propagate_error(error, problem);
+  return NULL;
+}
