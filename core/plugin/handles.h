@@ -91,6 +91,13 @@ double cw_update_metric_value(const CwUpdate *update, guint i);
 /* The first metric that is not finite, or NULL. */
 const char *cw_update_bad_metric(const CwUpdate *update);
 
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CwRandom, cw_random_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CwPolicy, cw_policy_close)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CwEnvironment, cw_environment_close)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CwSession, cw_session_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CwAlgorithm, cw_algorithm_close)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CwUpdate, cw_update_free)
+
 /* Capability matching, before anything is loaded: appends messages such as "algorithm 'ppo' needs a value
  * head; policy 'x' has none". `place` is the stage's. */
 void cw_match_capabilities(const char *algorithm_name, guint64 needs, const CwRegisteredFeature *policy,
