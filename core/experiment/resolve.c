@@ -242,17 +242,12 @@ gboolean cw_experiment_check_resume(const CwExperiment *experiment, const char *
                                     GError **error)
 {
   enum { MOST = 5 };
-  CwDiagnostics *diagnostics = cw_diagnostics_new();
-  CwYamlNode *root = cw_yaml_parse_text(saved, saved_name, diagnostics);
-  gboolean readable = cw_diagnostics_propagate(diagnostics, error);
-  cw_diagnostics_free(diagnostics);
-  if (!readable) {
-    cw_yaml_free(root);
+  g_autoptr(CwDiagnostics) diagnostics = cw_diagnostics_new();
+  g_autoptr(CwYamlNode) root = cw_yaml_parse_text(saved, saved_name, diagnostics);
+  if (!cw_diagnostics_propagate(diagnostics, error))
     return FALSE;
-  }
   g_autoptr(GPtrArray) values = g_ptr_array_new_with_free_func(value_free);
   flatten(root, "", values);
-  cw_yaml_free(root);
   g_autoptr(GPtrArray) found = differences(experiment->values, values);
   if (found->len == 0)
     return TRUE;

@@ -50,11 +50,6 @@ static gboolean refuse(const CwRegisteredFeature *feature, GError **error, const
   return FALSE;
 }
 
-static gboolean legal_name(const char *name)
-{
-  return g_ascii_islower(name[0]) && name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
-}
-
 /* Kind and name: what every later message needs. `index` counts from 0. */
 static gboolean take_identity(CwRegisteredFeature *copy, guint index, const CwFeature *feature,
                               GError **error)
@@ -73,7 +68,7 @@ static gboolean take_identity(CwRegisteredFeature *copy, guint index, const CwFe
                 "%s: feature %u: expected a name and a summary, found NULL; fill both in its CwFeature",
                 copy->plugin->path, index);
   else
-    return legal_name(feature->name) ||
+    return cw_is_name(feature->name) ||
            refuse(copy, error,
                   "expected a name of lower-case letters, digits and underscores that starts with a letter, "
                   "found this one; rename the feature");
