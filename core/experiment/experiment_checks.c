@@ -1,7 +1,7 @@
 /* Checks across sections: who writes what a stage reads, which agents there can be, whether policy and
  * environment can do what is asked of them. They run on the filled experiment before anything is loaded and
  * only add complaints; whatever a section has already been blamed for reads as absent here. */
-#include "core/experiment/experiment_parts.h"
+#include "core/experiment/experiment_private.h"
 #include "core/plugin/handles.h"
 #include <string.h>
 

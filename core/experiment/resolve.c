@@ -1,7 +1,7 @@
 /* The resolved experiment: every value with its origin, as YAML that loads to the same experiment; a
  * fingerprint over what must not change on resume; and the explanation of what did change. All three read one
  * list of values, made here and owned by the experiment. */
-#include "core/experiment/experiment_parts.h"
+#include "core/experiment/experiment_private.h"
 #include <cartwright/error.h>
 #include <string.h>
 
