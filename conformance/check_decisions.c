@@ -12,59 +12,55 @@ static const char *const results[] = {"click[B0001 red shirt]", "click[B0002 blu
 static const char *const item[] = {"click[small]", "click[large]", "click[buy now]"};
 static const char *const single[] = {"click[back to search]"};
 static const char *const empty[] = {"", "click[buy now]", " "};
+static const char *long_candidates[] = {"click[word7]", NULL, "click[nothing]"};
 static const char *const beyond_ascii[] = {"click[größe 42]", "click[漢字]", "click[☕ café naïve]"};
 
-void cw_check_decisions_init(CwCheckDecisions *decisions)
+#define DECISION(text, candidates)                                                                           \
+  {                                                                                                          \
+    sizeof(CwDecision), text, candidates, G_N_ELEMENTS(candidates)                                           \
+  }
+
+static CwDecision texts[CW_CHECK_N_DECISIONS] = {
+    DECISION("Instruction: I want a red cotton shirt, price lower than 20 dollars [SEP] Search", home),
+    DECISION(
+        "Instruction: I want a red cotton shirt [SEP] Page 1 (3 results) [SEP] B0001 red shirt $15 [SEP] "
+        "B0002 blue jeans $30 [SEP] B0003 red lamp $12",
+        results),
+    DECISION(
+        "Instruction: I want a red cotton shirt [SEP] red shirt [SEP] size: small, large [SEP] price: $15.00",
+        item),
+    DECISION("Thank you for shopping", single),
+    DECISION("", empty),
+    DECISION(NULL, long_candidates),
+    DECISION("Anleitung: größe 42 – naïve café ☕ 漢字 \xf0\x9f\x9b\x92", beyond_ascii),
+};
+
+/* The long text is made when it is first needed, and kept. */
+const CwDecision *const *cw_check_decisions(void)
 {
-  const struct {
-    const char *observation;
-    const char *const *candidates;
-    guint n_candidates;
-  } texts[] = {
-      {"Instruction: I want a red cotton shirt, price lower than 20 dollars [SEP] Search", home,
-       G_N_ELEMENTS(home)},
-      {"Instruction: I want a red cotton shirt [SEP] Page 1 (3 results) [SEP] B0001 red shirt $15 [SEP] "
-       "B0002 blue "
-       "jeans $30 [SEP] B0003 red lamp $12",
-       results, G_N_ELEMENTS(results)},
-      {"Instruction: I want a red cotton shirt [SEP] red shirt [SEP] size: small, large [SEP] price: $15.00",
-       item, G_N_ELEMENTS(item)},
-      {"Thank you for shopping", single, G_N_ELEMENTS(single)},
-      {"", empty, G_N_ELEMENTS(empty)},
-      {NULL, decisions->long_candidates, G_N_ELEMENTS(decisions->long_candidates)},
-      {"Anleitung: größe 42 – naïve café ☕ 漢字 \xf0\x9f\x9b\x92", beyond_ascii, G_N_ELEMENTS(beyond_ascii)},
-  };
+  static const CwDecision *all[CW_CHECK_N_DECISIONS];
+  if (all[0])
+    return all;
   GString *text = g_string_new(NULL);
-  G_STATIC_ASSERT(G_N_ELEMENTS(texts) == CW_CHECK_N_DECISIONS);
   for (guint i = 0; i < LONG_WORDS; i++)
     g_string_append_printf(text, "word%u ", i);
-  decisions->long_text = g_string_free(text, FALSE);
-  decisions->long_candidates[0] = "click[word7]";
-  decisions->long_candidates[1] = decisions->long_text;
-  decisions->long_candidates[2] = "click[nothing]";
+  long_candidates[1] = g_string_free(text, FALSE);
   for (guint i = 0; i < CW_CHECK_N_DECISIONS; i++) {
-    CwDecision *decision = &decisions->decisions[i];
-    decision->struct_size = sizeof *decision;
-    decision->observation = texts[i].observation ? texts[i].observation : decisions->long_text;
-    decision->candidates = texts[i].candidates;
-    decision->n_candidates = texts[i].n_candidates;
-    decisions->all[i] = decision;
+    if (!texts[i].observation)
+      texts[i].observation = long_candidates[1];
+    all[i] = &texts[i];
   }
-}
-
-void cw_check_decisions_clear(CwCheckDecisions *decisions)
-{
-  g_clear_pointer(&decisions->long_text, g_free);
+  return all;
 }
 
 /* Loss and, unless NULL, its gradients, from the outputs of the plain decisions. */
-static double loss_of(const CwCheckDecisions *decisions, gboolean has_values, const float *logits,
-                      const float *values, float *dlogits, float *dvalues)
+static double loss_of(gboolean has_values, const float *logits, const float *values, float *dlogits,
+                      float *dvalues)
 {
   double loss = 0;
   for (guint i = 0; i < CW_CHECK_N_PLAIN; i++) {
-    guint n = decisions->all[i]->n_candidates;
-    float *log_probabilities = g_new(float, n);
+    guint n = texts[i].n_candidates;
+    g_autofree float *log_probabilities = g_new(float, n);
     cw_log_softmax(logits, n, log_probabilities);
     loss -= log_probabilities[n - 1];
     for (guint j = 0; dlogits && j < n; j++)
@@ -74,7 +70,6 @@ static double loss_of(const CwCheckDecisions *decisions, gboolean has_values, co
     if (dvalues)
       dvalues[i] = has_values ? (values[i] - 1) / CW_CHECK_N_PLAIN : 0;
     logits += n;
-    g_free(log_probabilities);
   }
   return loss / CW_CHECK_N_PLAIN;
 }
@@ -84,66 +79,46 @@ static gboolean has_values(CwPolicy *policy)
   return (cw_policy_feature(policy)->capabilities & CW_POLICY_VALUES) != 0;
 }
 
-gboolean cw_check_loss(CwPolicy *policy, const CwCheckDecisions *decisions, double *loss, GError **error)
+gboolean cw_check_loss(CwPolicy *policy, double *loss, GError **error)
 {
-  float *logits = g_new0(float, cw_count_logits(decisions->all, CW_CHECK_N_PLAIN));
+  const CwDecision *const *decisions = cw_check_decisions();
+  g_autofree float *logits = g_new0(float, cw_count_logits(decisions, CW_CHECK_N_PLAIN));
   float values[CW_CHECK_N_PLAIN] = {0};
-  gboolean scored = cw_policy_score(policy, decisions->all, CW_CHECK_N_PLAIN, logits, values, error);
-  if (scored)
-    *loss = loss_of(decisions, has_values(policy), logits, values, NULL, NULL);
-  g_free(logits);
-  return scored;
-}
-
-gboolean cw_check_accumulate(CwPolicy *policy, const CwCheckDecisions *decisions, double scale,
-                             GError **error)
-{
-  guint n_logits = cw_count_logits(decisions->all, CW_CHECK_N_PLAIN), i;
-  float *logits = g_new0(float, n_logits), *dlogits = g_new0(float, n_logits);
-  float values[CW_CHECK_N_PLAIN] = {0}, dvalues[CW_CHECK_N_PLAIN];
-  gboolean done = cw_policy_forward(policy, decisions->all, CW_CHECK_N_PLAIN, logits, values, error);
-  if (done) {
-    loss_of(decisions, has_values(policy), logits, values, dlogits, dvalues);
-    for (i = 0; i < n_logits; i++)
-      dlogits[i] *= (float)scale;
-    for (i = 0; i < CW_CHECK_N_PLAIN; i++)
-      dvalues[i] *= (float)scale;
-    done = cw_policy_backward(policy, dlogits, dvalues, error);
-  }
-  g_free(logits);
-  g_free(dlogits);
-  return done;
-}
-
-gboolean cw_check_train(CwPolicy *policy, const CwCheckDecisions *decisions, guint n_updates,
-                        double learning_rate, GError **error)
-{
-  for (guint i = 0; i < n_updates; i++) {
-    if (!cw_check_accumulate(policy, decisions, 1, error) ||
-        !cw_policy_step(policy, learning_rate, 0, NULL, error))
-      return FALSE;
-  }
+  if (!cw_policy_score(policy, decisions, CW_CHECK_N_PLAIN, logits, values, error))
+    return FALSE;
+  *loss = loss_of(has_values(policy), logits, values, NULL, NULL);
   return TRUE;
 }
 
-gsize cw_check_tensor_size(const gint64 *shape, guint n_dimensions)
+gboolean cw_check_accumulate(CwPolicy *policy, double scale, GError **error)
 {
-  gsize size = 1;
-  for (guint d = 0; d < n_dimensions; d++)
-    size *= (gsize)shape[d];
-  return size;
+  const CwDecision *const *decisions = cw_check_decisions();
+  guint n_logits = cw_count_logits(decisions, CW_CHECK_N_PLAIN);
+  g_autofree float *logits = g_new0(float, n_logits), *dlogits = g_new0(float, n_logits);
+  float values[CW_CHECK_N_PLAIN] = {0}, dvalues[CW_CHECK_N_PLAIN];
+  if (!cw_policy_forward(policy, decisions, CW_CHECK_N_PLAIN, logits, values, error))
+    return FALSE;
+  loss_of(has_values(policy), logits, values, dlogits, dvalues);
+  for (guint i = 0; i < n_logits; i++)
+    dlogits[i] *= (float)scale;
+  for (guint i = 0; i < CW_CHECK_N_PLAIN; i++)
+    dvalues[i] *= (float)scale;
+  return cw_policy_backward(policy, dlogits, dvalues, error);
 }
 
-CwPolicy *cw_check_open_policy(CwSuite *suite, const CwCheckDecisions *decisions, CwVerdict *verdict)
+gboolean cw_check_train(CwPolicy *policy, guint n_updates, double learning_rate, GError **error)
 {
-  GError *error = NULL;
-  CwPolicy *policy = cw_policy_open(suite->feature, suite->options, CW_CHECK_SEED, &error);
-  if (policy && (suite->feature->capabilities & CW_POLICY_TRAINS) != 0 &&
-      !cw_check_train(policy, decisions, 2, 1e-3, &error)) {
-    cw_policy_close(policy);
-    policy = NULL;
-  }
-  if (!policy)
-    cw_verdict_fail_error(verdict, &error);
+  for (guint i = 0; i < n_updates; i++)
+    if (!cw_check_accumulate(policy, 1, error) || !cw_policy_step(policy, learning_rate, 0, NULL, error))
+      return FALSE;
+  return TRUE;
+}
+
+CwPolicy *cw_check_open_policy(CwSuite *suite, CwVerdict *verdict)
+{
+  CwPolicy *policy = cw_policy_open(suite->feature, suite->options, CW_CHECK_SEED, &verdict->error);
+  if (policy && cw_suite_can(suite, CW_POLICY_TRAINS) && !cw_check_train(policy, 2, 1e-3, &verdict->error))
+    g_clear_pointer(&policy, cw_policy_close);
+  cw_verdict_check(verdict, policy != NULL);
   return policy;
 }

@@ -15,6 +15,16 @@ typedef struct {
   gint64 n_goals;
 } Subject;
 
+/* How an episode is played; its transcript must not show it. */
+typedef enum {
+  PLAIN,
+  CHECKING_TEXTS,
+  AS_TEXT,         /* candidates are given as text */
+  OBSERVING,       /* everything is observed three times */
+  AFTER_A_RESET,   /* a first step is taken, and the session reset */
+  REFUSING_CHOICES /* a wrong candidate before every right one */
+} Way;
+
 /* One episode being played. */
 typedef struct {
   CwSession *session;
@@ -36,21 +46,27 @@ static void player_end(Player *player)
   cw_random_free(player->chooser);
   g_string_free(player->transcript, TRUE);
 }
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Player, player_end)
+
+static gboolean player_reset(Player *player, const Subject *subject, gint64 goal, CwVerdict *verdict)
+{
+  cw_random_restart(player->random, CW_CHECK_SEED, "check episode", (guint64)goal, 0);
+  cw_random_restart(player->chooser, CW_CHECK_SEED, "check choice", (guint64)goal, 0);
+  g_string_truncate(player->transcript, 0);
+  player->n_steps = 0;
+  player->over = FALSE;
+  return cw_verdict_check(
+      verdict, cw_session_reset(player->session, subject->split, goal, player->random, &verdict->error));
+}
 
 /* Fails the verdict when it returns FALSE; player_end is due in any case. */
 static gboolean player_begin(Player *player, const Subject *subject, gint64 goal, CwVerdict *verdict)
 {
-  GError *error = NULL;
-  player->random = cw_random_new(CW_CHECK_SEED, "check episode", (guint64)goal, 0);
-  player->chooser = cw_random_new(CW_CHECK_SEED, "check choice", (guint64)goal, 0);
+  player->random = cw_random_new(CW_CHECK_SEED, "check episode", 0, 0);
+  player->chooser = cw_random_new(CW_CHECK_SEED, "check choice", 0, 0);
   player->transcript = g_string_new(NULL);
-  player->n_steps = 0;
-  player->over = FALSE;
-  player->session = cw_session_new(subject->environment, &error);
-  if (!player->session)
-    return cw_verdict_fail_error(verdict, &error);
-  return cw_session_reset(player->session, subject->split, goal, player->random, &error) ||
-         cw_verdict_fail_error(verdict, &error);
+  player->session = cw_session_new(subject->environment, &verdict->error);
+  return cw_verdict_check(verdict, player->session != NULL) && player_reset(player, subject, goal, verdict);
 }
 
 static void write_observation(GString *transcript, const CwObservation *observation)
@@ -71,255 +87,207 @@ static void write_outcome(GString *transcript, const CwOutcome *outcome)
     g_string_append_printf(transcript, "%s %s\n", outcome->facts[i].name, outcome->facts[i].text);
 }
 
-/* One step with a random choice; `as_text` hands over the candidate's text. */
-static gboolean player_step(Player *player, gboolean as_text, CwVerdict *verdict)
+static gboolean check_text(const char *what, const char *text, CwVerdict *verdict)
 {
-  CwObservation observation;
+  const char *end;
+  return g_utf8_validate(text, -1, &end) ||
+         cw_verdict_fail(verdict, "%s is not UTF-8 at byte %" G_GSIZE_FORMAT ": \"%.40s\"", what,
+                         (gsize)(end - text), text);
+}
+
+static gboolean check_texts_of(const CwObservation *observation, CwVerdict *verdict)
+{
+  gboolean sound =
+      check_text("the observation", observation->text, verdict) &&
+      (!observation->instruction || check_text("the instruction", observation->instruction, verdict));
+  for (guint i = 0; sound && i < observation->n_candidates; i++) {
+    g_autofree char *what = g_strdup_printf("candidate %u of %u", i, observation->n_candidates);
+    sound = check_text(what, observation->candidates[i], verdict);
+  }
+  return sound;
+}
+
+static gboolean refuses(Player *player, guint n_candidates, CwVerdict *verdict)
+{
   CwOutcome outcome;
-  GError *error = NULL;
-  gboolean stepped;
-  guint choice;
-  char *action;
-  if (!cw_session_observe(player->session, &observation, &error))
-    return cw_verdict_fail_error(verdict, &error);
-  write_observation(player->transcript, &observation);
-  choice = cw_random_below(player->chooser, observation.n_candidates);
-  action = g_strdup(observation.candidates[choice]);
-  g_string_append_printf(player->transcript, "> %s\n", action);
-  stepped = as_text ? cw_session_step_text(player->session, action, &outcome, &error)
-                    : cw_session_step(player->session, choice, &outcome, &error);
-  g_free(action);
-  if (!stepped)
-    return cw_verdict_fail_error(verdict, &error);
-  write_outcome(player->transcript, &outcome);
-  player->over = outcome.terminated || outcome.truncated;
-  if (++player->n_steps == STEP_LIMIT && !player->over)
-    return cw_verdict_fail(verdict, "an episode of random choices was not over after %d steps", STEP_LIMIT);
+  if (cw_session_step(player->session, n_candidates, &outcome, &verdict->error))
+    return cw_verdict_fail(verdict, "step took candidate %u of %u (counted from 0) instead of refusing it",
+                           n_candidates, n_candidates);
+  g_clear_error(&verdict->error);
   return TRUE;
 }
 
-/* A whole episode as text, or NULL with the verdict failed. Free with g_free. */
-static char *play(const Subject *subject, gint64 goal, gboolean as_text, CwVerdict *verdict)
+/* What the way of playing does before a choice. */
+static gboolean prepare(Player *player, Way way, CwObservation *observation, CwVerdict *verdict)
 {
-  Player player;
-  char *transcript = NULL;
-  gboolean played = player_begin(&player, subject, goal, verdict);
-  while (played && !player.over)
-    played = player_step(&player, as_text, verdict);
-  if (played)
-    transcript = g_strdup(player.transcript->str);
-  player_end(&player);
-  return transcript;
+  guint n = way == OBSERVING ? 4 : way == REFUSING_CHOICES ? 2 : 1;
+  for (guint i = 0; i < n; i++)
+    if (!cw_verdict_check(verdict, cw_session_observe(player->session, observation, &verdict->error)) ||
+        (way == REFUSING_CHOICES && i == 0 && !refuses(player, observation->n_candidates, verdict)))
+      return FALSE;
+  return way != CHECKING_TEXTS || check_texts_of(observation, verdict);
 }
 
-/* Fails with the first line in which the transcripts differ. */
-static gboolean compare_transcripts(const char *expected, const char *found, const char *when,
-                                    CwVerdict *verdict)
+/* One step with a random choice. */
+static gboolean player_step(Player *player, Way way, CwVerdict *verdict)
+{
+  CwObservation observation;
+  CwOutcome outcome;
+  if (!prepare(player, way, &observation, verdict))
+    return FALSE;
+  write_observation(player->transcript, &observation);
+  guint choice = cw_random_below(player->chooser, observation.n_candidates);
+  g_autofree char *action = g_strdup(observation.candidates[choice]);
+  g_string_append_printf(player->transcript, "> %s\n", action);
+  gboolean stepped = way == AS_TEXT ? cw_session_step_text(player->session, action, &outcome, &verdict->error)
+                                    : cw_session_step(player->session, choice, &outcome, &verdict->error);
+  if (!cw_verdict_check(verdict, stepped))
+    return FALSE;
+  write_outcome(player->transcript, &outcome);
+  player->over = outcome.terminated || outcome.truncated;
+  return player->over || ++player->n_steps < STEP_LIMIT ||
+         cw_verdict_fail(verdict, "an episode of random choices was not over after %d steps", STEP_LIMIT);
+}
+
+/* A whole episode as text, or NULL with the verdict failed. Free with g_free. */
+static char *play(const Subject *subject, gint64 goal, Way way, CwVerdict *verdict)
+{
+  g_auto(Player) player = {0};
+  if (!player_begin(&player, subject, goal, verdict) ||
+      (way == CHECKING_TEXTS && !check_text("the goal's id", cw_session_goal_id(player.session), verdict)) ||
+      (way == AFTER_A_RESET &&
+       (!player_step(&player, way, verdict) || !player_reset(&player, subject, goal, verdict))))
+    return NULL;
+  while (!player.over)
+    if (!player_step(&player, way, verdict))
+      return NULL;
+  return g_strdup(player.transcript->str);
+}
+
+/* Fails with the first line in which the transcripts differ; either may be NULL. */
+static void compare_transcripts(const char *expected, const char *found, const char *when, CwVerdict *verdict)
 {
   guint line = 1;
-  while (*expected != '\0' && *expected == *found) {
+  if (!expected || !found)
+    return;
+  for (; *expected != '\0' && *expected == *found; expected++, found++)
     line += *expected == '\n';
-    expected++;
-    found++;
-  }
-  if (*expected == *found)
-    return TRUE;
-  return cw_verdict_fail(verdict,
-                         "%s, the episode differs from line %u on: expected \"%.60s\", found \"%.60s\"", when,
-                         line, expected, found);
+  if (*expected != *found)
+    cw_verdict_fail(verdict, "%s, the episode differs from line %u on: expected \"%.60s\", found \"%.60s\"",
+                    when, line, expected, found);
 }
 
-static gboolean has_goals(const Subject *subject, CwVerdict *verdict)
+/* Plays a goal plainly in the one environment and in some way in the other. */
+static void compare_ways(const Subject *subject, const Subject *other, gint64 goal, Way way, const char *when,
+                         CwVerdict *verdict)
 {
-  return subject->split || cw_verdict_skip(verdict, "no split has a goal");
+  g_autofree char *expected = play(subject, goal, PLAIN, verdict);
+  g_autofree char *found = expected ? play(other, goal, way, verdict) : NULL;
+  compare_transcripts(expected, found, when, verdict);
+}
+
+static gboolean has_goals(CwSuite *suite, CwVerdict *verdict)
+{
+  return ((Subject *)suite->subject)->split || cw_verdict_skip(verdict, "no split has a goal");
 }
 
 static void check_description(CwSuite *suite, CwVerdict *verdict)
 {
-  Subject *subject = suite->subject;
-  cw_check_description(cw_environment_describe(subject->environment), verdict);
+  cw_check_description(cw_environment_describe(((Subject *)suite->subject)->environment), verdict);
 }
 
 static void check_splits(CwSuite *suite, CwVerdict *verdict)
 {
   Subject *subject = suite->subject;
-  const CwEnvironmentVtable *vtable = suite->feature->vtable.environment;
-  GError *error = NULL;
   if (!subject->split)
     cw_verdict_fail(verdict, "expected goals in one of train, dev, test and all, found none");
-  if (cw_environment_n_goals(subject->environment, "no such split", &error) != -1)
+  if (cw_environment_n_goals(subject->environment, "no such split", NULL) != -1)
     cw_verdict_fail(verdict, "n_goals: expected -1 for a split that does not exist");
-  g_clear_error(&error);
   if (subject->split &&
       cw_environment_n_goals(subject->environment, subject->split, NULL) != subject->n_goals)
     cw_verdict_fail(verdict, "n_goals: two answers for split '%s'", subject->split);
-  vtable->close(NULL);
-  vtable->session_free(NULL);
-}
-
-static void check_observing_changes_nothing(CwSuite *suite, CwVerdict *verdict)
-{
-  Subject *subject = suite->subject;
-  char *expected = NULL, *found = NULL;
-  Player player;
-  CwObservation observation;
-  GError *error = NULL;
-  if (!has_goals(subject, verdict))
-    return;
-  expected = play(subject, 0, FALSE, verdict);
-  if (expected && player_begin(&player, subject, 0, verdict)) {
-    while (!player.over) {
-      for (guint i = 0; i < 3; i++)
-        cw_session_observe(player.session, &observation, &error);
-      if (error ? !cw_verdict_fail_error(verdict, &error) : !player_step(&player, FALSE, verdict))
-        break;
-    }
-    found = g_strdup(player.transcript->str);
-    player_end(&player);
-  }
-  if (found && verdict->result == CW_CHECK_PASSED)
-    compare_transcripts(expected, found, "when everything is observed three times", verdict);
-  g_free(expected);
-  g_free(found);
-}
-
-static void check_reset_starts_anew(CwSuite *suite, CwVerdict *verdict)
-{
-  Subject *subject = suite->subject;
-  char *expected;
-  Player player;
-  GError *error = NULL;
-  gboolean played;
-  if (!has_goals(subject, verdict))
-    return;
-  expected = play(subject, 0, FALSE, verdict);
-  played = expected && player_begin(&player, subject, 0, verdict);
-  if (played) {
-    played = player_step(&player, FALSE, verdict);
-    g_string_truncate(player.transcript, 0);
-    cw_random_restart(player.random, CW_CHECK_SEED, "check episode", 0, 0);
-    cw_random_restart(player.chooser, CW_CHECK_SEED, "check choice", 0, 0);
-    player.n_steps = 0;
-    player.over = FALSE;
-    if (played && !cw_session_reset(player.session, subject->split, 0, player.random, &error))
-      played = cw_verdict_fail_error(verdict, &error);
-    while (played && !player.over)
-      played = player_step(&player, FALSE, verdict);
-    if (played)
-      compare_transcripts(expected, player.transcript->str, "after a reset in its middle", verdict);
-    player_end(&player);
-  }
-  g_free(expected);
-}
-
-static gboolean check_text(const char *what, const char *text, CwVerdict *verdict)
-{
-  const char *end;
-  if (!text)
-    return cw_verdict_fail(verdict, "%s is NULL", what);
-  if (!g_utf8_validate(text, -1, &end))
-    return cw_verdict_fail(verdict, "%s is not UTF-8 at byte %" G_GSIZE_FORMAT ": \"%.40s\"", what,
-                           (gsize)(end - text), text);
-  return TRUE;
-}
-
-static gboolean check_texts_now(CwSession *session, CwVerdict *verdict)
-{
-  CwObservation observation;
-  GError *error = NULL;
-  gboolean sound;
-  if (!cw_session_observe(session, &observation, &error))
-    return cw_verdict_fail_error(verdict, &error);
-  sound = check_text("the observation", observation.text, verdict) &&
-          (!observation.instruction || check_text("the instruction", observation.instruction, verdict));
-  for (guint i = 0; sound && i < observation.n_candidates; i++) {
-    char *what = g_strdup_printf("candidate %u of %u", i, observation.n_candidates);
-    sound = check_text(what, observation.candidates[i], verdict);
-    g_free(what);
-  }
-  return sound;
+  suite->feature->vtable.environment->close(NULL);
+  suite->feature->vtable.environment->session_free(NULL);
 }
 
 static void check_texts(CwSuite *suite, CwVerdict *verdict)
 {
-  Subject *subject = suite->subject;
-  gboolean sound = has_goals(subject, verdict);
-  Player player;
-  for (guint i = 0; sound && i < N_GOALS; i++) {
-    sound = player_begin(&player, subject, pick_goal(subject, i), verdict) &&
-            check_text("the goal's id", cw_session_goal_id(player.session), verdict);
-    while (sound && !player.over)
-      sound = check_texts_now(player.session, verdict) && player_step(&player, FALSE, verdict);
-    player_end(&player);
-  }
+  for (guint i = 0; i < N_GOALS && verdict->result == CW_CHECK_PASSED; i++)
+    g_free(play(suite->subject, pick_goal(suite->subject, i), CHECKING_TEXTS, verdict));
 }
 
 static void check_random_play_ends(CwSuite *suite, CwVerdict *verdict)
 {
-  Subject *subject = suite->subject;
-  if (!has_goals(subject, verdict))
-    return;
   for (guint i = 0; i < N_GOALS; i++)
-    g_free(play(subject, pick_goal(subject, i), FALSE, verdict));
+    g_free(play(suite->subject, pick_goal(suite->subject, i), PLAIN, verdict));
 }
 
 static void check_same_streams(CwSuite *suite, CwVerdict *verdict)
 {
-  Subject *subject = suite->subject;
-  if (!has_goals(subject, verdict))
-    return;
-  for (guint i = 0; i < N_GOALS; i++) {
-    char *expected = play(subject, pick_goal(subject, i), FALSE, verdict);
-    char *found = play(subject, pick_goal(subject, i), FALSE, verdict);
-    if (expected && found)
-      compare_transcripts(expected, found, "with equal random streams", verdict);
-    g_free(expected);
-    g_free(found);
-  }
+  for (guint i = 0; i < N_GOALS; i++)
+    compare_ways(suite->subject, suite->subject, pick_goal(suite->subject, i), PLAIN,
+                 "with equal random streams", verdict);
+}
+
+static void check_observing_changes_nothing(CwSuite *suite, CwVerdict *verdict)
+{
+  compare_ways(suite->subject, suite->subject, 0, OBSERVING, "when everything is observed three times",
+               verdict);
+}
+
+static void check_reset_starts_anew(CwSuite *suite, CwVerdict *verdict)
+{
+  compare_ways(suite->subject, suite->subject, 0, AFTER_A_RESET, "after a reset in its middle", verdict);
+}
+
+static void check_wrong_candidates(CwSuite *suite, CwVerdict *verdict)
+{
+  compare_ways(suite->subject, suite->subject, 0, REFUSING_CHOICES, "after wrong candidates were refused",
+               verdict);
+}
+
+static void check_text_steps(CwSuite *suite, CwVerdict *verdict)
+{
+  if (cw_suite_can(suite, CW_ENVIRONMENT_FREE_TEXT))
+    compare_ways(suite->subject, suite->subject, 0, AS_TEXT, "when candidates are given as text", verdict);
+  else
+    cw_verdict_skip(verdict, "it takes no free text");
 }
 
 static void check_sessions_apart(CwSuite *suite, CwVerdict *verdict)
 {
-  Subject *subject = suite->subject;
-  gint64 goals[2] = {0, subject->n_goals - 1};
-  char *expected[2] = {NULL, NULL};
-  Player players[2];
-  gboolean played;
-  if (!has_goals(subject, verdict))
+  const Subject *subject = suite->subject;
+  const gint64 goals[2] = {0, subject->n_goals - 1};
+  g_autofree char *first = play(subject, goals[0], PLAIN, verdict);
+  g_autofree char *second = play(subject, goals[1], PLAIN, verdict);
+  g_auto(Player) one = {0}, other = {0};
+  Player *players[] = {&one, &other};
+  gboolean played = player_begin(&one, subject, goals[0], verdict);
+  played = player_begin(&other, subject, goals[1], verdict) && played;
+  for (guint i = 0; played && !(one.over && other.over); i = 1 - i)
+    played = players[i]->over || player_step(players[i], PLAIN, verdict);
+  if (!played)
     return;
-  for (guint i = 0; i < 2; i++)
-    expected[i] = play(subject, goals[i], FALSE, verdict);
-  played = player_begin(&players[0], subject, goals[0], verdict);
-  played = player_begin(&players[1], subject, goals[1], verdict) && played;
-  for (guint i = 0; played && !(players[0].over && players[1].over); i = 1 - i) {
-    if (!players[i].over)
-      played = player_step(&players[i], FALSE, verdict);
-  }
-  for (guint i = 0; i < 2; i++) {
-    if (played && expected[i])
-      compare_transcripts(expected[i], players[i].transcript->str, "beside another session", verdict);
-    player_end(&players[i]);
-    g_free(expected[i]);
-  }
+  compare_transcripts(first, one.transcript->str, "beside another session", verdict);
+  compare_transcripts(second, other.transcript->str, "beside another session", verdict);
 }
 
 static gboolean play_script(Player *player, const char *script, CwVerdict *verdict)
 {
-  GError *error = NULL;
   CwObservation observation;
   CwOutcome outcome;
-  gint candidate;
   while (!player->over) {
-    if (!cw_session_observe(player->session, &observation, &error))
-      return cw_verdict_fail_error(verdict, &error);
-    candidate = cw_session_scripted_action(player->session, script, &error);
-    if (candidate < 0)
-      return cw_verdict_fail_error(verdict, &error);
+    if (!cw_verdict_check(verdict, cw_session_observe(player->session, &observation, &verdict->error)))
+      return FALSE;
+    gint candidate = cw_session_scripted_action(player->session, script, &verdict->error);
+    if (!cw_verdict_check(verdict, candidate >= 0))
+      return FALSE;
     if ((guint)candidate >= observation.n_candidates)
       return cw_verdict_fail(verdict, "script '%s' takes candidate %d of %u", script, candidate,
                              observation.n_candidates);
-    if (!cw_session_step(player->session, (guint)candidate, &outcome, &error))
-      return cw_verdict_fail_error(verdict, &error);
+    if (!cw_verdict_check(verdict,
+                          cw_session_step(player->session, (guint)candidate, &outcome, &verdict->error)))
+      return FALSE;
     player->over = outcome.terminated || outcome.truncated;
     if (++player->n_steps == STEP_LIMIT && !player->over)
       return cw_verdict_fail(verdict, "script '%s' was not through after %d steps", script, STEP_LIMIT);
@@ -329,147 +297,73 @@ static gboolean play_script(Player *player, const char *script, CwVerdict *verdi
 
 static void check_scripts_finish(CwSuite *suite, CwVerdict *verdict)
 {
-  Subject *subject = suite->subject;
+  const Subject *subject = suite->subject;
   const char *const *scripts = cw_environment_scripts(subject->environment);
-  gboolean sound = has_goals(subject, verdict);
-  Player player;
-  if (sound && !scripts[0])
-    sound = cw_verdict_skip(verdict, "it has no scripted agents");
-  for (guint i = 0; sound && scripts[i]; i++) {
-    for (guint j = 0; sound && j < N_GOALS; j++) {
-      sound = player_begin(&player, subject, pick_goal(subject, j), verdict) &&
-              play_script(&player, scripts[i], verdict);
-      player_end(&player);
+  if (!scripts[0])
+    cw_verdict_skip(verdict, "it has no scripted agents");
+  for (; *scripts; scripts++)
+    for (guint i = 0; i < N_GOALS && verdict->result == CW_CHECK_PASSED; i++) {
+      g_auto(Player) player = {0};
+      if (player_begin(&player, subject, pick_goal(subject, i), verdict))
+        play_script(&player, *scripts, verdict);
     }
-  }
-}
-
-/* A wrong candidate before every right one: each must be refused, and the episode must not notice. */
-static void check_wrong_candidates(CwSuite *suite, CwVerdict *verdict)
-{
-  Subject *subject = suite->subject;
-  char *expected;
-  Player player;
-  gboolean played;
-  if (!has_goals(subject, verdict))
-    return;
-  expected = play(subject, 0, FALSE, verdict);
-  played = player_begin(&player, subject, 0, verdict);
-  while (played && !player.over) {
-    CwObservation observation;
-    CwOutcome outcome;
-    GError *error = NULL;
-    if (!cw_session_observe(player.session, &observation, &error)) {
-      played = cw_verdict_fail_error(verdict, &error);
-    } else if (cw_session_step(player.session, observation.n_candidates, &outcome, &error)) {
-      played =
-          cw_verdict_fail(verdict, "step took candidate %u of %u (counted from 0) instead of refusing it",
-                          observation.n_candidates, observation.n_candidates);
-    } else {
-      g_clear_error(&error);
-      played = player_step(&player, FALSE, verdict);
-    }
-  }
-  if (played && expected)
-    compare_transcripts(expected, player.transcript->str, "after wrong candidates were refused", verdict);
-  player_end(&player);
-  g_free(expected);
-}
-
-static void check_text_steps(CwSuite *suite, CwVerdict *verdict)
-{
-  Subject *subject = suite->subject;
-  char *expected, *found;
-  if ((suite->feature->capabilities & CW_ENVIRONMENT_FREE_TEXT) == 0) {
-    cw_verdict_skip(verdict, "it takes no free text");
-    return;
-  }
-  if (!has_goals(subject, verdict))
-    return;
-  expected = play(subject, 0, FALSE, verdict);
-  found = play(subject, 0, TRUE, verdict);
-  if (expected && found)
-    compare_transcripts(expected, found, "when candidates are given as text", verdict);
-  g_free(expected);
-  g_free(found);
 }
 
 static void check_records(CwSuite *suite, CwVerdict *verdict)
 {
-  Subject *subject = suite->subject;
-  GError *error = NULL;
-  CwRecord *record;
-  if ((suite->feature->capabilities & CW_ENVIRONMENT_RECORDS) == 0) {
+  CwEnvironment *environment = ((Subject *)suite->subject)->environment;
+  if (!cw_suite_can(suite, CW_ENVIRONMENT_RECORDS)) {
     cw_verdict_skip(verdict, "it reads no recorded sessions");
     return;
   }
-  record = cw_environment_read_record(subject->environment, "", "blank.jsonl:1", &error);
-  if (record || error)
+  g_autoptr(GError) of_blank = NULL, of_broken = NULL;
+  CwRecord *record = cw_environment_read_record(environment, "", "blank.jsonl:1", &of_blank);
+  if (record || of_blank)
     cw_verdict_fail(verdict, "read_record: expected a blank line to be skipped: %s",
-                    error ? error->message : "it became a record");
-  cw_environment_free_record(subject->environment, record);
-  g_clear_error(&error);
-  record = cw_environment_read_record(subject->environment, "{ not a record", "broken.jsonl:7", &error);
-  if (record || !error)
+                    of_blank ? of_blank->message : "it became a record");
+  cw_environment_free_record(environment, record);
+  record = cw_environment_read_record(environment, "{ not a record", "broken.jsonl:7", &of_broken);
+  if (record || !of_broken)
     cw_verdict_fail(verdict, "read_record: expected a line that is no record to be refused");
-  else if (!strstr(error->message, "broken.jsonl:7"))
+  else if (!strstr(of_broken->message, "broken.jsonl:7"))
     cw_verdict_fail(verdict, "read_record: expected a message that says where (broken.jsonl:7), found: %s",
-                    error->message);
-  cw_environment_free_record(subject->environment, record);
-  g_clear_error(&error);
+                    of_broken->message);
+  cw_environment_free_record(environment, record);
 }
 
 static void check_answers(CwSuite *suite, CwVerdict *verdict)
 {
-  Subject *subject = suite->subject;
-  GError *error = NULL;
-  char *text;
   if (!suite->feature->vtable.environment->answer) {
     cw_verdict_skip(verdict, "it answers no requests");
     return;
   }
-  text = cw_environment_answer(subject->environment, "no such verb", "{}", &error);
+  g_autoptr(GError) error = NULL;
+  g_autofree char *text =
+      cw_environment_answer(((Subject *)suite->subject)->environment, "no such verb", "{}", &error);
   if (text)
     cw_verdict_fail(verdict, "answer: expected an unknown verb to be refused");
   else if (!g_error_matches(error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED))
     cw_verdict_fail(verdict, "answer: expected an unknown verb to be CW_ERROR_UNSUPPORTED, found: %s",
                     error ? error->message : "no error");
-  g_clear_error(&error);
-  g_free(text);
 }
 
 static void check_reopening(CwSuite *suite, CwVerdict *verdict)
 {
-  Subject *subject = suite->subject;
-  Subject second = *subject;
-  char *expected, *found;
-  GError *error = NULL;
-  if (!has_goals(subject, verdict))
-    return;
-  second.environment = cw_environment_open(suite->feature, suite->options, CW_CHECK_SEED, &error);
-  if (!second.environment) {
-    cw_verdict_fail_error(verdict, &error);
-    return;
-  }
-  expected = play(subject, 0, FALSE, verdict);
-  found = play(&second, 0, FALSE, verdict);
-  if (expected && found)
-    compare_transcripts(expected, found, "when the environment is opened once more", verdict);
-  cw_environment_close(second.environment);
-  g_free(expected);
-  g_free(found);
+  Subject second = *(Subject *)suite->subject;
+  g_autoptr(CwEnvironment) environment =
+      cw_environment_open(suite->feature, suite->options, CW_CHECK_SEED, &verdict->error);
+  second.environment = environment;
+  if (cw_verdict_check(verdict, environment != NULL))
+    compare_ways(suite->subject, &second, 0, PLAIN, "when the environment is opened once more", verdict);
 }
 
 static void open_subject(CwSuite *suite, CwVerdict *verdict)
 {
   static const char *const usual[] = {"train", "all", "dev", "test"};
   Subject *subject = suite->subject;
-  GError *error = NULL;
-  subject->environment = cw_environment_open(suite->feature, suite->options, CW_CHECK_SEED, &error);
-  if (!subject->environment) {
-    cw_verdict_fail_error(verdict, &error);
+  subject->environment = cw_environment_open(suite->feature, suite->options, CW_CHECK_SEED, &verdict->error);
+  if (!cw_verdict_check(verdict, subject->environment != NULL))
     return;
-  }
   for (guint i = 0; i < G_N_ELEMENTS(usual) && !subject->split; i++) {
     subject->n_goals = cw_environment_n_goals(subject->environment, usual[i], NULL);
     if (subject->n_goals > 0)
@@ -480,24 +374,23 @@ static void open_subject(CwSuite *suite, CwVerdict *verdict)
 void cw_check_environment(CwSuite *suite)
 {
   static const CwCheck checks[] = {
-      {"opens", open_subject},
-      {"describes_itself_in_pairs", check_description},
-      {"knows_its_splits", check_splits},
-      {"texts_are_utf8", check_texts},
-      {"random_play_ends", check_random_play_ends},
-      {"same_streams_give_the_same_episode", check_same_streams},
-      {"observing_changes_nothing", check_observing_changes_nothing},
-      {"reset_starts_anew", check_reset_starts_anew},
-      {"sessions_do_not_disturb_each_other", check_sessions_apart},
-      {"reopening_gives_the_same_episode", check_reopening},
-      {"wrong_candidate_is_refused_and_loses_nothing", check_wrong_candidates},
-      {"text_of_a_candidate_is_that_candidate", check_text_steps},
-      {"scripts_finish", check_scripts_finish},
-      {"records_are_read_with_care", check_records},
-      {"unknown_request_is_refused", check_answers},
+      {"opens", open_subject, NULL},
+      {"describes_itself_in_pairs", check_description, NULL},
+      {"knows_its_splits", check_splits, NULL},
+      {"texts_are_utf8", check_texts, has_goals},
+      {"random_play_ends", check_random_play_ends, has_goals},
+      {"same_streams_give_the_same_episode", check_same_streams, has_goals},
+      {"observing_changes_nothing", check_observing_changes_nothing, has_goals},
+      {"reset_starts_anew", check_reset_starts_anew, has_goals},
+      {"sessions_do_not_disturb_each_other", check_sessions_apart, has_goals},
+      {"reopening_gives_the_same_episode", check_reopening, has_goals},
+      {"wrong_candidate_is_refused_and_loses_nothing", check_wrong_candidates, has_goals},
+      {"text_of_a_candidate_is_that_candidate", check_text_steps, has_goals},
+      {"scripts_finish", check_scripts_finish, has_goals},
+      {"records_are_read_with_care", check_records, NULL},
+      {"unknown_request_is_refused", check_answers, NULL},
   };
   Subject subject = {0};
-
   suite->subject = &subject;
   cw_suite_run(suite, checks, G_N_ELEMENTS(checks));
   cw_environment_close(subject.environment);

@@ -20,10 +20,10 @@ typedef struct {
 
 static void make_turn(Turn *turn, guint goal, guint number)
 {
-  guint colour = (goal + number) % N_COLOURS, i;
+  guint colour = (goal + number) % N_COLOURS;
   g_snprintf(turn->text, sizeof turn->text, "turn %u of goal %u: the ball is %s", number, goal,
              colours[colour]);
-  for (i = 0; i < N_COLOURS; i++) {
+  for (guint i = 0; i < N_COLOURS; i++) {
     guint answer = (i + goal * 3 + number) % N_COLOURS;
     turn->candidates[i] = answers[answer];
     if (answer == colour)
@@ -39,7 +39,6 @@ static void add_turn(CwTrajectoryBuilder *builder, const Turn *turn, guint numbe
                                .candidates = turn->candidates,
                                .n_candidates = N_COLOURS};
   CwOutcome outcome = {.struct_size = sizeof outcome};
-
   *all_right = *all_right && chosen == turn->right;
   outcome.reward = chosen == turn->right ? 1.0f / N_TURNS : 0;
   outcome.terminated = number == N_TURNS - 1;
@@ -52,11 +51,10 @@ GPtrArray *cw_check_demonstrations(guint n_goals)
 {
   GPtrArray *trajectories = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
   for (guint i = 0; i < 2 * n_goals; i++) {
-    char *goal_id = g_strdup_printf("goal-%u", i / 2);
+    g_autofree char *goal_id = g_strdup_printf("goal-%u", i / 2);
     CwTrajectoryBuilder *builder = cw_trajectory_builder_new(
         "train", i / 2, goal_id, i % 2 == 0 ? "expert" : "beginner", i, CW_CHECK_SEED);
     gboolean all_right = TRUE;
-
     for (guint number = 0; number < N_TURNS; number++) {
       Turn turn;
       make_turn(&turn, i / 2, number);
@@ -65,7 +63,6 @@ GPtrArray *cw_check_demonstrations(guint n_goals)
     }
     cw_trajectory_builder_set_group(builder, i / 2);
     g_ptr_array_add(trajectories, cw_trajectory_builder_finish(builder));
-    g_free(goal_id);
   }
   return trajectories;
 }
@@ -84,43 +81,36 @@ static CwTrajectory *roll_out_one(CwPolicy *policy, guint goal, guint64 group, g
 {
   CwTrajectoryBuilder *builder =
       cw_trajectory_builder_new("train", goal, "goal", "policy", episode, CW_CHECK_SEED);
-  CwRandom *random = cw_random_new(CW_CHECK_SEED, "check rollout", episode, 0);
-  gboolean all_right = TRUE, scored = TRUE;
-  for (guint number = 0; number < N_TURNS && scored; number++) {
+  g_autoptr(CwRandom) random = cw_random_new(CW_CHECK_SEED, "check rollout", episode, 0);
+  gboolean all_right = TRUE;
+  for (guint number = 0; number < N_TURNS; number++) {
     float logits[N_COLOURS], value = 0;
     Turn turn;
+    make_turn(&turn, goal, number);
     CwDecision decision = {sizeof decision, turn.text, turn.candidates, N_COLOURS};
     const CwDecision *decisions[] = {&decision};
-    guint chosen;
-    make_turn(&turn, goal, number);
-    scored = cw_policy_score(policy, decisions, 1, logits, &value, error);
-    if (scored) {
-      chosen = cw_random_categorical(random, logits, N_COLOURS);
-      cw_log_softmax(logits, N_COLOURS, logits);
-      add_turn(builder, &turn, number, chosen, logits[chosen], value, &all_right);
+    if (!cw_policy_score(policy, decisions, 1, logits, &value, error)) {
+      cw_trajectory_builder_free(builder);
+      return NULL;
     }
+    guint chosen = cw_random_categorical(random, logits, N_COLOURS);
+    cw_log_softmax(logits, N_COLOURS, logits);
+    add_turn(builder, &turn, number, chosen, logits[chosen], value, &all_right);
   }
-  cw_random_free(random);
   cw_trajectory_builder_set_group(builder, group);
-  if (scored)
-    return cw_trajectory_builder_finish(builder);
-  cw_trajectory_builder_free(builder);
-  return NULL;
+  return cw_trajectory_builder_finish(builder);
 }
 
 GPtrArray *cw_check_roll_out(CwPolicy *policy, const CwCollectRequest *request, guint64 index, GError **error)
 {
-  GPtrArray *episodes = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
-  guint group_size = MAX(request->group_size, 1), i;
-  for (i = 0; i < request->n_episodes; i++) {
+  g_autoptr(GPtrArray) episodes = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
+  for (guint i = 0; i < request->n_episodes; i++) {
     guint64 episode = index * request->n_episodes + i;
-    guint64 group = episode / group_size;
+    guint64 group = episode / MAX(request->group_size, 1);
     CwTrajectory *trajectory = roll_out_one(policy, (guint)(group % 16), group, episode, error);
-    if (!trajectory) {
-      g_ptr_array_free(episodes, TRUE);
+    if (!trajectory)
       return NULL;
-    }
     g_ptr_array_add(episodes, trajectory);
   }
-  return episodes;
+  return g_steal_pointer(&episodes);
 }

@@ -1,4 +1,4 @@
-/* What the two halves of the policy suite share: a handful of decisions, and training on them. */
+/* What the parts of the policy suite share: a handful of decisions, and training on them. */
 #ifndef CW_CHECK_POLICY_H
 #define CW_CHECK_POLICY_H
 
@@ -8,39 +8,21 @@
  * candidate, empty texts, a very long text, and text beyond ASCII. */
 #define CW_CHECK_N_PLAIN     3
 #define CW_CHECK_N_DECISIONS 7
+const CwDecision *const *cw_check_decisions(void);
 
-typedef struct {
-  CwDecision decisions[CW_CHECK_N_DECISIONS];
-  const CwDecision *all[CW_CHECK_N_DECISIONS];
-  char *long_text;
-  const char *long_candidates[3];
-} CwCheckDecisions;
-
-void cw_check_decisions_init(CwCheckDecisions *decisions);
-void cw_check_decisions_clear(CwCheckDecisions *decisions);
-
-/* What the suite's subject points to. */
-typedef struct {
-  CwCheckDecisions decisions;
-  CwPolicy *policy; /* for scoring only: checks that change a policy open their own */
-} CwPolicySubject;
-
-/* The number of elements of a tensor. */
-gsize cw_check_tensor_size(const gint64 *shape, guint n_dimensions);
+/* The suite's subject is a CwPolicy for scoring only: checks that change a policy open their own. */
 
 /* Opens the feature's policy and trains it for two updates, if it trains, so that nothing is zero that need
  * not be; NULL with the verdict failed. */
-CwPolicy *cw_check_open_policy(CwSuite *suite, const CwCheckDecisions *decisions, CwVerdict *verdict);
+CwPolicy *cw_check_open_policy(CwSuite *suite, CwVerdict *verdict);
 
 /* forward and backward of the loss below on the plain decisions, times `scale`. */
-gboolean cw_check_accumulate(CwPolicy *policy, const CwCheckDecisions *decisions, double scale,
-                             GError **error);
+gboolean cw_check_accumulate(CwPolicy *policy, double scale, GError **error);
 /* cw_check_accumulate and a step; `n_updates` times. */
-gboolean cw_check_train(CwPolicy *policy, const CwCheckDecisions *decisions, guint n_updates,
-                        double learning_rate, GError **error);
+gboolean cw_check_train(CwPolicy *policy, guint n_updates, double learning_rate, GError **error);
 /* The loss in evaluation: cross-entropy of the last candidate plus half the squared distance of the value
  * from 1, mean over the plain decisions. */
-gboolean cw_check_loss(CwPolicy *policy, const CwCheckDecisions *decisions, double *loss, GError **error);
+gboolean cw_check_loss(CwPolicy *policy, double *loss, GError **error);
 
 /* The checks of policies that train, for the suite's list. */
 void cw_check_gradients(CwSuite *suite, CwVerdict *verdict);

@@ -2,9 +2,9 @@
  * library's generator gets a state of our own whose bytes must not change. Both are put back before anything
  * is reported. */
 #include "conformance/check_suite.h"
+#include "core/base/durable.h"
 
 #include <fcntl.h>
-#include <glib/gstdio.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,15 +21,13 @@ typedef struct {
   char *drew; /* the check that first drew from the generator */
 } Watch;
 
-static gboolean set_verdict(CwVerdict *verdict, CwCheckResult result, const char *format, va_list arguments)
+static void set_verdict(CwVerdict *verdict, CwCheckResult result, const char *format, va_list arguments)
 {
-  if (verdict->result != CW_CHECK_FAILED &&
-      (result == CW_CHECK_FAILED || verdict->result == CW_CHECK_PASSED)) {
-    g_free(verdict->message);
-    verdict->result = result;
-    verdict->message = g_strdup_vprintf(format, arguments);
-  }
-  return FALSE;
+  if (verdict->result == CW_CHECK_FAILED || (result == CW_CHECK_SKIPPED && verdict->result == result))
+    return;
+  g_free(verdict->message);
+  verdict->result = result;
+  verdict->message = g_strdup_vprintf(format, arguments);
 }
 
 gboolean cw_verdict_fail(CwVerdict *verdict, const char *format, ...)
@@ -50,11 +48,17 @@ gboolean cw_verdict_skip(CwVerdict *verdict, const char *format, ...)
   return FALSE;
 }
 
-gboolean cw_verdict_fail_error(CwVerdict *verdict, GError **error)
+gboolean cw_verdict_check(CwVerdict *verdict, gboolean good)
 {
-  cw_verdict_fail(verdict, "%s", *error ? (*error)->message : "failed without an error");
-  g_clear_error(error);
-  return FALSE;
+  if (!good)
+    cw_verdict_fail(verdict, "%s", verdict->error ? verdict->error->message : "failed without an error");
+  g_clear_error(&verdict->error);
+  return good;
+}
+
+gboolean cw_suite_can(const CwSuite *suite, guint64 capabilities)
+{
+  return (suite->feature->capabilities & capabilities) == capabilities;
 }
 
 static void report(CwSuite *suite, const char *check, CwVerdict *verdict)
@@ -64,18 +68,17 @@ static void report(CwSuite *suite, const char *check, CwVerdict *verdict)
   suite->report(suite->feature, check, verdict->result, verdict->message ? verdict->message : "",
                 suite->user_data);
   g_clear_pointer(&verdict->message, g_free);
+  g_clear_error(&verdict->error);
 }
 
 /* Notes what arrived in the file since the last check. */
 static void look_at_output(Watch *watch, const char *check)
 {
-  char start[61];
-  size_t n;
   if (fseek(watch->output, 0, SEEK_END) != 0 || ftell(watch->output) <= watch->n_output)
     return;
   if (!watch->printed && fseek(watch->output, watch->n_output, SEEK_SET) == 0) {
-    n = fread(start, 1, sizeof start - 1, watch->output);
-    start[n] = '\0';
+    char start[61];
+    start[fread(start, 1, sizeof start - 1, watch->output)] = '\0';
     watch->printed = g_strdup_printf("%s printed \"%s\"; a plugin never prints", check, g_strchomp(start));
   }
   fseek(watch->output, 0, SEEK_END);
@@ -85,15 +88,13 @@ static void look_at_output(Watch *watch, const char *check)
 static void watch_check(Watch *watch, CwSuite *suite, const CwCheck *check, CwVerdict *verdict)
 {
   char *previous = initstate(1, watch->state, sizeof watch->state);
-  int output = -1;
   memcpy(watch->expected, watch->state, sizeof watch->state);
   fflush(stdout);
-  if (watch->output) {
-    output = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-    if (output >= 0)
-      dup2(fileno(watch->output), STDOUT_FILENO);
-  }
-  check->function(suite, verdict);
+  int output = watch->output ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3) : -1;
+  if (output >= 0)
+    dup2(fileno(watch->output), STDOUT_FILENO);
+  if (!check->applies || check->applies(suite, verdict))
+    check->function(suite, verdict);
   fflush(stdout);
   if (output >= 0) {
     dup2(output, STDOUT_FILENO);
@@ -108,27 +109,27 @@ static void watch_check(Watch *watch, CwSuite *suite, const CwCheck *check, CwVe
 
 static void report_watch(CwSuite *suite, Watch *watch)
 {
-  CwVerdict verdict = {CW_CHECK_PASSED, NULL};
+  CwVerdict output = {0}, generator = {0};
   if (!watch->output)
-    cw_verdict_skip(&verdict, "no temporary file could be made to catch it");
+    cw_verdict_skip(&output, "no temporary file could be made to catch it");
   else if (watch->printed)
-    cw_verdict_fail(&verdict, "%s", watch->printed);
-  report(suite, "standard_output_is_left_alone", &verdict);
-  verdict = (CwVerdict){CW_CHECK_PASSED, NULL};
+    cw_verdict_fail(&output, "%s", watch->printed);
+  report(suite, "standard_output_is_left_alone", &output);
   if (watch->drew)
-    cw_verdict_fail(&verdict, "%s", watch->drew);
-  report(suite, "global_random_generator_is_left_alone", &verdict);
+    cw_verdict_fail(&generator, "%s", watch->drew);
+  report(suite, "global_random_generator_is_left_alone", &generator);
 }
 
 void cw_suite_run(CwSuite *suite, const CwCheck *checks, guint n_checks)
 {
   Watch watch = {.output = tmpfile()};
-  for (guint i = 0; i < n_checks; i++) {
-    CwVerdict verdict = {CW_CHECK_PASSED, NULL};
+  CwCheckResult opened = CW_CHECK_PASSED;
+  for (guint i = 0; i < n_checks && opened != CW_CHECK_FAILED; i++) {
+    CwVerdict verdict = {0};
     watch_check(&watch, suite, &checks[i], &verdict);
+    if (i == 0)
+      opened = verdict.result;
     report(suite, checks[i].name, &verdict);
-    if (i == 0 && verdict.result == CW_CHECK_FAILED)
-      break;
   }
   report_watch(suite, &watch);
   if (watch.output)
@@ -139,27 +140,21 @@ void cw_suite_run(CwSuite *suite, const CwCheck *checks, guint n_checks)
 
 void cw_check_description(const char *const *pairs, CwVerdict *verdict)
 {
-  guint n = g_strv_length((char **)pairs), i, j;
-  if (n == 0) {
+  guint n = g_strv_length((char **)pairs);
+  if (n == 0)
     cw_verdict_fail(verdict, "expected pairs of key and value, found none");
-    return;
-  }
-  if (n % 2 != 0) {
+  else if (n % 2 != 0)
     cw_verdict_fail(verdict, "expected pairs of key and value, found %u strings; '%s' has no value", n,
                     pairs[n - 1]);
-    return;
-  }
-  for (i = 0; i < n; i++) {
+  for (guint i = 0; i < n; i++)
     if (!g_utf8_validate(pairs[i], -1, NULL))
       cw_verdict_fail(verdict, "string %u is not UTF-8", i);
-  }
-  for (i = 0; i < n; i += 2) {
-    if (pairs[i][0] == '\0')
+  for (guint i = 0; i < n; i += 2) {
+    if (*pairs[i] == '\0')
       cw_verdict_fail(verdict, "key %u is empty", i / 2);
-    for (j = 0; j < i; j += 2) {
+    for (guint j = 0; j < i; j += 2)
       if (strcmp(pairs[i], pairs[j]) == 0)
         cw_verdict_fail(verdict, "key '%s' occurs twice", pairs[i]);
-    }
   }
 }
 
@@ -170,31 +165,16 @@ char *cw_check_make_directory(GError **error)
 
 void cw_check_forget_directory(char *directory)
 {
-  GDir *listing = directory ? g_dir_open(directory, 0, NULL) : NULL;
-  const char *name;
-  while (listing && (name = g_dir_read_name(listing))) {
-    char *path = g_build_filename(directory, name, NULL);
-    if (g_remove(path) == 0)
-      g_free(path);
-    else
-      cw_check_forget_directory(path);
-  }
-  if (listing)
-    g_dir_close(listing);
   if (directory)
-    g_rmdir(directory);
+    cw_remove_tree(directory, NULL);
   g_free(directory);
 }
 
-static void append_weights(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
-                           float *gradient, gpointer user_data)
+static void append_weights(const char *name G_GNUC_UNUSED, const gint64 *shape, guint n_dimensions,
+                           float *weights, float *gradient G_GNUC_UNUSED, gpointer copy)
 {
-  gsize size = sizeof(float);
-  (void)name;
-  (void)gradient;
-  for (guint d = 0; d < n_dimensions; d++)
-    size *= (gsize)shape[d];
-  g_byte_array_append(user_data, (const guint8 *)weights, (guint)size);
+  g_byte_array_append(copy, (const guint8 *)weights,
+                      (guint)(cw_tensor_size(shape, n_dimensions) * sizeof *weights));
 }
 
 GByteArray *cw_check_copy_weights(CwPolicy *policy)
@@ -207,7 +187,7 @@ GByteArray *cw_check_copy_weights(CwPolicy *policy)
 gboolean cw_check_same_weights(GByteArray *a, GByteArray *b)
 {
   gboolean same = a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
-  g_byte_array_free(a, TRUE);
-  g_byte_array_free(b, TRUE);
+  g_byte_array_unref(a);
+  g_byte_array_unref(b);
   return same;
 }

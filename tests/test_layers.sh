@@ -1,52 +1,52 @@
-# Who may include whom. A file of plugins/, envs/ or models/ includes the
-# installed headers, libraries and headers of its own folder; envs/shop is the
-# shared code of the two shop environments, models/bert that of the BERT
-# backends, plugins/common that of the algorithms. The core names no plugin outside of its comments.
+# Who may include whom (tests/rooms says it, include_rooms.awk reads every include), and that the core names no
+# plugin outside of its comments.
 cd "$srcdir" || exit 1
+edges=$(mktemp) && made=$(mktemp -d) || exit 1
+trap 'rm -rf "$edges" "$made"' EXIT
 
-# The folder, from the root, of header $2 as file $1 finds it: beside itself, beside
-# its folder, or from the root.
-folder_of() {
-  test "$2" = config.h && { echo .; return; }
-  for place in "$(dirname "$1")" "${1%%/*}" .; do
-    test -f "$place/$2" && { (cd "$(dirname "$place/$2")" && pwd) | sed "s|^$(pwd)/||"; return; }
-  done
-  echo nowhere
+# The complaints about a tree by some rooms; the edges between its folders go to $edges.
+complaints() {
+  : > "$edges"
+  (cd "$1" && find core lab conformance envs models plugins \
+    \( -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh' -o -name '*.cpp' \) -print 2>/dev/null | sort |
+    xargs awk -v rooms="$2" -v edges="$edges" -f "$srcdir/tests/include_rooms.awk")
 }
 
-# Whether files of folder $1 may include headers of folder $2.
-may_include() {
-  case "$1:$2" in
-    *:.) return 0 ;;
-    envs/webshop:envs/shop | envs/synthetic:envs/shop | models/bert_*:models/bert) return 0 ;;
-    plugins/*:plugins/common) return 0 ;;
-  esac
-  test "$1" = "$2"
-}
+# Folders that include each other in a circle, as tsort names them.
+circles() { sort -u "$edges" | tsort 2>&1 >/dev/null | sed 's/^tsort: //'; }
 
-echo 1..3
+echo 1..4
 
-trouble=$(
-  find plugins envs models -name '*.[ch]' | sort | while read -r file; do
-    own=$(echo "$file" | cut -d/ -f1,2)
-    sed -n 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*"\(.*\)".*/\1/p' "$file" | while read -r header; do
-      folder=$(folder_of "$file" "$header" | cut -d/ -f1,2)
-      may_include "$own" "$folder" || echo "# $file includes \"$header\" of $folder"
-    done
-  done
-)
+trouble=$(complaints . "$srcdir/tests/rooms" | sed 's/^/# /')
 test -z "$trouble" || { echo "$trouble"; printf 'not '; }
-echo "ok 1 - plugins include only their own quoted headers"
+echo "ok 1 - no include goes up or across"
 
-trouble=$(grep -rnE --include='*.[ch]' '^[[:space:]]*#[[:space:]]*include[[:space:]]*<(core|tests|plugins|envs|models|\.\.)/' \
-  plugins envs models | sed 's/^/# /')
+trouble=$(circles | sed 's/^/# /')
 test -z "$trouble" || { echo "$trouble"; printf 'not '; }
-echo "ok 2 - plugins reach the core through its installed headers only"
+echo "ok 2 - no circle between folders"
 
-# Strings of the core, without comments, that hold the name of a plugin as a word of its own.
+# A tree with one fault of each kind.
+mkdir -p "$made/core/a" "$made/core/b" "$made/core/c" "$made/core/d"
+echo 'core/a core/b,core/c' > "$made/rooms"
+echo '#include "core/b/b.h"' > "$made/core/a/up.c"
+echo '#include "core/c/c.h"' > "$made/core/b/across.c"
+printf '#include "core/a/a.h"\n#include "b_private.h"\n#include "core/a/a_private.h"\n' > "$made/core/b/inner.c"
+echo '#include <core/a/a.h>' > "$made/core/d/unknown.c"
+found=$(complaints "$made" "$made/rooms"; circles)
+expected='core/a/up.c:1: core/a includes core/b/b.h, which is up or across
+core/b/across.c:1: core/b includes core/c/c.h, which is up or across
+core/b/inner.c:3: core/b includes core/a/a_private.h, an inner header of core/a
+core/d/unknown.c:1: core/d includes core/a/a.h, and core/d is no room of tests/rooms
+-: input contains a loop:
+core/a
+core/b'
+test "$found" = "$expected" || { echo "$found" | sed 's/^/# /'; printf 'not '; }
+echo "ok 3 - includes up, across and in circles, inner headers and unknown rooms are found"
+
+# Strings of the core and of what stands above it, without comments, that hold the name of a plugin as a word of its own.
 names=$(tr '\n' '|' < tests/plugin/expected_plugins | sed 's/|$//')
 trouble=$(
-  find core -name '*.[ch]' | sort | while read -r file; do
+  find core lab conformance -name '*.[ch]' | sort | while read -r file; do
     awk '{
       line = $0; code = ""
       while (line != "") {
@@ -65,4 +65,4 @@ trouble=$(
   done
 )
 test -z "$trouble" || { echo "$trouble"; printf 'not '; }
-echo "ok 3 - the core names no plugin"
+echo "ok 4 - the core names no plugin"

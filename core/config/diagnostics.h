@@ -19,6 +19,7 @@ char *cw_place_text(CwPlace place);
 
 CwDiagnostics *cw_diagnostics_new(void);
 void cw_diagnostics_free(CwDiagnostics *diagnostics); /* accepts NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CwDiagnostics, cw_diagnostics_free)
 /* Adds "FILE:LINE:COLUMN: error: MESSAGE". Duplicates are dropped. */
 void cw_diagnostics_error(CwDiagnostics *diagnostics, CwPlace place, const char *format, ...)
     G_GNUC_PRINTF(3, 4);

@@ -208,7 +208,7 @@ void cw_options_free(const CwOptionTable *table, gpointer options)
   g_free(options);
 }
 
-static gboolean is_option_name(const char *name)
+gboolean cw_is_name(const char *name)
 {
   return name && g_ascii_islower(*name) &&
          name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
@@ -288,7 +288,7 @@ char *cw_options_self_check(const CwOptionTable *table)
 {
   for (guint i = 0; i < table->n_rows; i++) {
     const CwOption *row = &table->rows[i];
-    if (!is_option_name(row->name))
+    if (!cw_is_name(row->name))
       return g_strdup_printf("option %u is named '%s'; expected lower case letters, digits and _", i,
                              row->name ? row->name : "(null)");
     g_autofree char *problem = check_row(table, row);

@@ -54,6 +54,10 @@ char *cw_options_value_text(const CwOption *row, gconstpointer options);
 /* A string as YAML text: as it is where that is safe, otherwise in double quotes. Free with g_free. */
 char *cw_options_quote(const char *string);
 
+/* Whether a name may be one of an option, a feature or a script: lower-case letters, digits and underscores,
+ * a letter first. Accepts NULL. */
+gboolean cw_is_name(const char *name);
+
 /* The nearest of `words` to `word` (Damerau-Levenshtein, at most a third of its length, at least 1), or NULL.
  */
 const char *cw_suggest(const char *word, const char *const *words);

@@ -32,6 +32,7 @@ struct CwYamlNode {
 CwYamlNode *cw_yaml_parse_file(const char *path, CwDiagnostics *diagnostics);
 CwYamlNode *cw_yaml_parse_text(const char *text, const char *name, CwDiagnostics *diagnostics);
 void cw_yaml_free(CwYamlNode *node); /* accepts NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CwYamlNode, cw_yaml_free)
 
 /* The value of a key of a mapping, or NULL. */
 const CwYamlNode *cw_yaml_get(const CwYamlNode *mapping, const char *key);

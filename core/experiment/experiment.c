@@ -2,7 +2,7 @@
  * the whole cross-checked, and only then resolves it. Nothing is opened or loaded here but the plugins' code.
  * The experiment owns all options structs; features belong to the registry. */
 #include "core/experiment/experiment.h"
-#include "core/experiment/experiment_parts.h"
+#include "core/experiment/experiment_private.h"
 #include <string.h>
 
 typedef struct {

@@ -1,7 +1,7 @@
 /* Checks across sections: who writes what a stage reads, which agents there can be, whether policy and
  * environment can do what is asked of them. They run on the filled experiment before anything is loaded and
  * only add complaints; whatever a section has already been blamed for reads as absent here. */
-#include "core/experiment/experiment_parts.h"
+#include "core/experiment/experiment_private.h"
 #include "core/plugin/handles.h"
 #include <string.h>
 
@@ -35,11 +35,6 @@ static const CwRegisteredFeature *environment_without(const Check *check, guint6
   return environment && !(environment->capabilities & capability) ? environment : NULL;
 }
 
-static gboolean is_identifier(const char *name)
-{
-  return g_ascii_islower(*name) && name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
-}
-
 static gboolean is_file_name(const char *name)
 {
   return *name != '\0' && *name != '.' && !strchr(name, '/');
@@ -61,7 +56,7 @@ static void check_agent(const Check *check, const char *agent, const char *const
     cw_diagnostics_error(check->diagnostics, place,
                          "%s names %s, but environment '%s' has no scripts; expected %s%s", owner, shown,
                          scriptless->name, names, cure);
-  else if (!is_identifier(agent))
+  else if (!cw_is_name(agent))
     cw_diagnostics_error(check->diagnostics, place, "%s names %s; expected %s or the name of a script%s",
                          owner, shown, names, cure);
 }

@@ -1,6 +1,6 @@
 /* The option tables of the core's own sections. They are all there is to know about a key: parser, default,
  * range, help and documentation read them. */
-#include "core/experiment/experiment_parts.h"
+#include "core/experiment/experiment_private.h"
 #include <string.h>
 
 #define SAFE             .flags = CW_OPTION_RESUME_SAFE

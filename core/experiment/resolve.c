@@ -1,7 +1,7 @@
 /* The resolved experiment: every value with its origin, as YAML that loads to the same experiment; a
  * fingerprint over what must not change on resume; and the explanation of what did change. All three read one
  * list of values, made here and owned by the experiment. */
-#include "core/experiment/experiment_parts.h"
+#include "core/experiment/experiment_private.h"
 #include <cartwright/error.h>
 #include <string.h>
 
@@ -242,17 +242,12 @@ gboolean cw_experiment_check_resume(const CwExperiment *experiment, const char *
                                     GError **error)
 {
   enum { MOST = 5 };
-  CwDiagnostics *diagnostics = cw_diagnostics_new();
-  CwYamlNode *root = cw_yaml_parse_text(saved, saved_name, diagnostics);
-  gboolean readable = cw_diagnostics_propagate(diagnostics, error);
-  cw_diagnostics_free(diagnostics);
-  if (!readable) {
-    cw_yaml_free(root);
+  g_autoptr(CwDiagnostics) diagnostics = cw_diagnostics_new();
+  g_autoptr(CwYamlNode) root = cw_yaml_parse_text(saved, saved_name, diagnostics);
+  if (!cw_diagnostics_propagate(diagnostics, error))
     return FALSE;
-  }
   g_autoptr(GPtrArray) values = g_ptr_array_new_with_free_func(value_free);
   flatten(root, "", values);
-  cw_yaml_free(root);
   g_autoptr(GPtrArray) found = differences(experiment->values, values);
   if (found->len == 0)
     return TRUE;

@@ -1,7 +1,61 @@
-/* Puts a feature's name in front of what goes wrong in it. */
+/* Puts a feature's name in front of what goes wrong in it, and remembers which slot runs. The mark of a
+ * thread is its own; the common one is for the threads that a plugin starts, which work for the slot that
+ * waits for them. Both hold texts of plugins, which are never unloaded. */
 #include "core/plugin/errors.h"
 
-GQuark cw_feature_error_domain(CwFeatureKind kind)
+#include <stdatomic.h>
+
+static _Thread_local CwSlotMark own;
+static struct {
+  const char *_Atomic kind, *_Atomic name, *_Atomic slot;
+} common;
+
+CwSlotMark cw_slot_set_mark(CwSlotMark mark)
+{
+  CwSlotMark outer = own;
+  own = mark;
+  atomic_store_explicit(&common.kind, mark.kind, memory_order_relaxed);
+  atomic_store_explicit(&common.name, mark.name, memory_order_relaxed);
+  atomic_store_explicit(&common.slot, mark.slot, memory_order_relaxed);
+  return outer;
+}
+
+CwSlotMark cw_slot_mark(void)
+{
+  return own.slot ? own : (CwSlotMark){common.kind, common.name, common.slot};
+}
+
+CwSlotCall cw_slot_begin(const CwRegisteredFeature *feature, const char *slot)
+{
+  CwSlotMark mark = {cw_feature_kind_name(feature->kind), feature->name, slot};
+  return (CwSlotCall){feature, slot, NULL, cw_slot_set_mark(mark)};
+}
+
+void cw_slot_leave(const CwSlotCall *call)
+{
+  cw_slot_set_mark(call->outer);
+}
+
+gboolean cw_slot_end(CwSlotCall *call, gboolean succeeded, GError **error)
+{
+  cw_slot_leave(call);
+  return cw_slot_result(call->feature, call->slot, succeeded, g_steal_pointer(&call->failure), error);
+}
+
+gboolean cw_slot_result(const CwRegisteredFeature *feature, const char *slot, gboolean succeeded,
+                        GError *failure, GError **error)
+{
+  if (succeeded && !failure)
+    return TRUE;
+  if (!failure)
+    return cw_feature_error(feature, error, CW_ERROR_FAILED,
+                            "%s failed without saying why; the plugin must set its GError when it fails",
+                            slot);
+  g_propagate_prefixed_error(error, failure, "%s '%s': ", cw_feature_kind_name(feature->kind), feature->name);
+  return FALSE;
+}
+
+static GQuark domain_of(CwFeatureKind kind)
 {
   switch (kind) {
   case CW_FEATURE_ALGORITHM:
@@ -14,29 +68,14 @@ GQuark cw_feature_error_domain(CwFeatureKind kind)
   return CW_PLUGIN_ERROR;
 }
 
-gboolean cw_slot_result(const CwRegisteredFeature *feature, const char *slot, gboolean succeeded,
-                        GError *failure, GError **error)
-{
-  if (succeeded && !failure)
-    return TRUE;
-  if (!failure)
-    cw_feature_error(feature, error, CW_ERROR_FAILED,
-                     "%s failed without saying why; the plugin must set its GError when it fails", slot);
-  else
-    g_propagate_prefixed_error(error, failure, "%s '%s': ", cw_feature_kind_name(feature->kind),
-                               feature->name);
-  return FALSE;
-}
-
-void cw_feature_error(const CwRegisteredFeature *feature, GError **error, CwErrorCode code,
-                      const char *format, ...)
+gboolean cw_feature_error(const CwRegisteredFeature *feature, GError **error, CwErrorCode code,
+                          const char *format, ...)
 {
   va_list arguments;
-  char *text;
   va_start(arguments, format);
-  text = g_strdup_vprintf(format, arguments);
+  g_autofree char *text = g_strdup_vprintf(format, arguments);
   va_end(arguments);
-  g_set_error(error, cw_feature_error_domain(feature->kind), code, "%s '%s': %s",
-              cw_feature_kind_name(feature->kind), feature->name, text);
-  g_free(text);
+  g_set_error(error, domain_of(feature->kind), code, "%s '%s': %s", cw_feature_kind_name(feature->kind),
+              feature->name, text);
+  return FALSE;
 }

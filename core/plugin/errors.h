@@ -1,20 +1,44 @@
-/* Errors of plugins, as the host passes them on: with the feature's name in front, and never silent. */
+/* Calls into plugins: their errors as the host passes them on, with the feature's name in front and never
+ * silent, and a mark of the slot that runs now, for whoever must say where a process ended. */
 #ifndef CW_PLUGIN_ERRORS_H
 #define CW_PLUGIN_ERRORS_H
 
 #include "core/plugin/registry.h"
 
-/* The domain that speaks for a kind: CW_POLICY_ERROR, ... */
-GQuark cw_feature_error_domain(CwFeatureKind kind);
+/* What runs in a plugin now. All three texts last as long as the process; all NULL: nothing does. */
+typedef struct {
+  const char *kind, *name, *slot;
+} CwSlotMark;
 
-/* Ends the call of a slot: returns `succeeded`, unless the plugin contradicts itself (an error is set
- * although it reports success). On failure `failure` (taken over, may be NULL) goes to `error` with "KIND
- * 'NAME': " in front; a plugin that failed without an error gets one that says so. */
+/* The call of a slot, between cw_slot_begin and cw_slot_end. */
+typedef struct {
+  const CwRegisteredFeature *feature;
+  const char *slot;
+  GError *failure; /* for the slot to fill */
+  CwSlotMark outer;
+} CwSlotCall;
+
+CwSlotCall cw_slot_begin(const CwRegisteredFeature *feature, const char *slot);
+/* Ends the call as cw_slot_result does. */
+gboolean cw_slot_end(CwSlotCall *call, gboolean succeeded, GError **error);
+/* Ends the call of a slot that cannot fail. */
+void cw_slot_leave(const CwSlotCall *call);
+
+/* The slot that this thread is in, or the one that any thread entered last and has not left. Safe in a signal
+ * handler. */
+CwSlotMark cw_slot_mark(void);
+/* Marks what is no slot: the loading of a file. Returns the mark from before, to be set again. */
+CwSlotMark cw_slot_set_mark(CwSlotMark mark);
+
+/* Returns `succeeded`, unless the plugin contradicts itself (an error is set although it reports success). On
+ * failure `failure` (taken over, may be NULL) goes to `error` with "KIND 'NAME': " in front; a plugin that
+ * failed without an error gets one that says so. */
 gboolean cw_slot_result(const CwRegisteredFeature *feature, const char *slot, gboolean succeeded,
                         GError *failure, GError **error);
 
-/* An error of the host about a feature: "KIND 'NAME': " and the text. */
-void cw_feature_error(const CwRegisteredFeature *feature, GError **error, CwErrorCode code,
-                      const char *format, ...) G_GNUC_PRINTF(4, 5);
+/* An error of the host about a feature: "KIND 'NAME': " and the text, in the domain of the kind. Returns
+ * FALSE. */
+gboolean cw_feature_error(const CwRegisteredFeature *feature, GError **error, CwErrorCode code,
+                          const char *format, ...) G_GNUC_PRINTF(4, 5);
 
 #endif

@@ -1,11 +1,15 @@
 /* The host's handles around an environment: its shared part and its sessions. They keep the order of calls
  * (reset, then observe and step until the end), so that an environment meets no call it cannot answer, and
- * check that what it shows can be acted on. */
+ * check that what it shows can be acted on and what it says of an episode can be written down. */
 #include "core/plugin/errors.h"
 #include "core/plugin/handles.h"
 
 #include <math.h>
 #include <string.h>
+
+/* More than any environment has; such a number was never counted. */
+#define MOST_CANDIDATES 1000000
+#define MOST_PARTS      10000
 
 struct CwEnvironment {
   const CwRegisteredFeature *feature;
@@ -26,17 +30,15 @@ static const char *const nothing[] = {NULL};
 CwEnvironment *cw_environment_open(const CwRegisteredFeature *feature, gconstpointer options, guint32 seed,
                                    GError **error)
 {
-  GError *failure = NULL;
-  gpointer shared = feature->vtable.environment->open(options, seed, &failure);
-  CwEnvironment *environment;
-  if (!cw_slot_result(feature, "open", shared != NULL, failure, error)) {
-    feature->vtable.environment->close(shared);
+  const CwEnvironmentVtable *vtable = feature->vtable.environment;
+  CwSlotCall call = cw_slot_begin(feature, "open");
+  gpointer shared = vtable->open(options, seed, &call.failure);
+  if (!cw_slot_end(&call, shared != NULL, error)) {
+    vtable->close(shared);
     return NULL;
   }
-  environment = g_new0(CwEnvironment, 1);
-  environment->feature = feature;
-  environment->vtable = feature->vtable.environment;
-  environment->shared = shared;
+  CwEnvironment *environment = g_new0(CwEnvironment, 1);
+  *environment = (CwEnvironment){feature, vtable, shared};
   return environment;
 }
 
@@ -44,14 +46,17 @@ void cw_environment_close(CwEnvironment *environment)
 {
   if (!environment)
     return;
+  CwSlotCall call = cw_slot_begin(environment->feature, "close");
   environment->vtable->close(environment->shared);
+  cw_slot_leave(&call);
   g_free(environment);
 }
 
 const char *const *cw_environment_describe(CwEnvironment *environment)
 {
+  CwSlotCall call = cw_slot_begin(environment->feature, "describe");
   const char *const *pairs = environment->vtable->describe(environment->shared);
-
+  cw_slot_leave(&call);
   return pairs ? pairs : nothing;
 }
 
@@ -60,66 +65,71 @@ const CwRegisteredFeature *cw_environment_feature(CwEnvironment *environment)
   return environment->feature;
 }
 
+static gint64 n_goals_of(CwEnvironment *environment, const char *split)
+{
+  CwSlotCall call = cw_slot_begin(environment->feature, "n_goals");
+  gint64 n = environment->vtable->n_goals(environment->shared, split);
+  cw_slot_leave(&call);
+  return n;
+}
+
 gint64 cw_environment_n_goals(CwEnvironment *environment, const char *split, GError **error)
 {
   static const char *const usual[] = {"train", "dev", "test", "all"};
-  gint64 n = environment->vtable->n_goals(environment->shared, split);
-  GString *known;
+  gint64 n = n_goals_of(environment, split);
   if (n >= 0)
     return n;
-  known = g_string_new(NULL);
-  for (guint i = 0; i < G_N_ELEMENTS(usual); i++) {
-    if (environment->vtable->n_goals(environment->shared, usual[i]) >= 0)
+  g_autoptr(GString) known = g_string_new(NULL);
+  for (guint i = 0; i < G_N_ELEMENTS(usual); i++)
+    if (n_goals_of(environment, usual[i]) >= 0)
       g_string_append_printf(known, "%s%s", known->len > 0 ? ", " : "", usual[i]);
-  }
   cw_feature_error(environment->feature, error, CW_ERROR_CONFIGURATION, "no split '%s'; it has: %s", split,
                    known->str);
-  g_string_free(known, TRUE);
   return -1;
 }
 
 const char *const *cw_environment_scripts(CwEnvironment *environment)
 {
-  const char *const *scripts = NULL;
-  if ((environment->feature->capabilities & CW_ENVIRONMENT_SCRIPTS) != 0)
-    scripts = environment->vtable->scripts(environment->shared);
+  if ((environment->feature->capabilities & CW_ENVIRONMENT_SCRIPTS) == 0)
+    return nothing;
+  CwSlotCall call = cw_slot_begin(environment->feature, "scripts");
+  const char *const *scripts = environment->vtable->scripts(environment->shared);
+  cw_slot_leave(&call);
   return scripts ? scripts : nothing;
 }
 
 char *cw_environment_answer(CwEnvironment *environment, const char *verb, const char *request, GError **error)
 {
-  GError *failure = NULL;
-  char *text;
   if (!environment->vtable->answer) {
     cw_feature_error(environment->feature, error, CW_ERROR_UNSUPPORTED,
                      "answers no requests, so not '%s' either", verb);
     return NULL;
   }
-  text = environment->vtable->answer(environment->shared, verb, request, &failure);
-  if (!cw_slot_result(environment->feature, "answer", text != NULL, failure, error)) {
-    g_free(text);
-    return NULL;
-  }
-  return text;
+  CwSlotCall call = cw_slot_begin(environment->feature, "answer");
+  g_autofree char *text = environment->vtable->answer(environment->shared, verb, request, &call.failure);
+  return cw_slot_end(&call, text != NULL, error) ? g_steal_pointer(&text) : NULL;
 }
 
-static gboolean check_records(CwEnvironment *environment, GError **error)
+static gboolean check_capability(const CwEnvironment *environment, guint64 capability, const char *without,
+                                 GError **error)
 {
-  if ((environment->feature->capabilities & CW_ENVIRONMENT_RECORDS) != 0)
-    return TRUE;
-  cw_feature_error(environment->feature, error, CW_ERROR_UNSUPPORTED, "reads no recorded sessions");
-  return FALSE;
+  return (environment->feature->capabilities & capability) != 0 ||
+         cw_feature_error(environment->feature, error, CW_ERROR_UNSUPPORTED, "%s", without);
+}
+
+static gboolean check_records(const CwEnvironment *environment, GError **error)
+{
+  return check_capability(environment, CW_ENVIRONMENT_RECORDS, "reads no recorded sessions", error);
 }
 
 CwRecord *cw_environment_read_record(CwEnvironment *environment, const char *line, const char *where,
                                      GError **error)
 {
-  GError *failure = NULL;
-  CwRecord *record;
   if (!check_records(environment, error))
     return NULL;
-  record = environment->vtable->read_record(environment->shared, line, where, &failure);
-  if (!failure || cw_slot_result(environment->feature, "read_record", FALSE, failure, error))
+  CwSlotCall call = cw_slot_begin(environment->feature, "read_record");
+  CwRecord *record = environment->vtable->read_record(environment->shared, line, where, &call.failure);
+  if (cw_slot_end(&call, !call.failure, error))
     return record;
   cw_environment_free_record(environment, record);
   return NULL;
@@ -127,27 +137,33 @@ CwRecord *cw_environment_read_record(CwEnvironment *environment, const char *lin
 
 gboolean cw_environment_continues_record(CwEnvironment *environment, const char *record, const char *line)
 {
-  return (environment->feature->capabilities & CW_ENVIRONMENT_RECORDS) != 0 &&
-         environment->vtable->continues_record &&
-         environment->vtable->continues_record(environment->shared, record, line);
+  if ((environment->feature->capabilities & CW_ENVIRONMENT_RECORDS) == 0 ||
+      !environment->vtable->continues_record)
+    return FALSE;
+  CwSlotCall call = cw_slot_begin(environment->feature, "continues_record");
+  gboolean continues = environment->vtable->continues_record(environment->shared, record, line);
+  cw_slot_leave(&call);
+  return continues;
 }
 
 void cw_environment_free_record(CwEnvironment *environment, CwRecord *record)
 {
-  if (record)
-    environment->vtable->free_record(environment->shared, record);
+  if (!record)
+    return;
+  CwSlotCall call = cw_slot_begin(environment->feature, "free_record");
+  environment->vtable->free_record(environment->shared, record);
+  cw_slot_leave(&call);
 }
 
 CwSession *cw_session_new(CwEnvironment *environment, GError **error)
 {
-  GError *failure = NULL;
-  gpointer object = environment->vtable->session_new(environment->shared, &failure);
-  CwSession *session;
-  if (!cw_slot_result(environment->feature, "session_new", object != NULL, failure, error)) {
+  CwSlotCall call = cw_slot_begin(environment->feature, "session_new");
+  gpointer object = environment->vtable->session_new(environment->shared, &call.failure);
+  if (!cw_slot_end(&call, object != NULL, error)) {
     environment->vtable->session_free(object);
     return NULL;
   }
-  session = g_new0(CwSession, 1);
+  CwSession *session = g_new0(CwSession, 1);
   session->environment = environment;
   session->object = object;
   return session;
@@ -157,15 +173,16 @@ void cw_session_free(CwSession *session)
 {
   if (!session)
     return;
+  CwSlotCall call = cw_slot_begin(session->environment->feature, "session_free");
   session->environment->vtable->session_free(session->object);
+  cw_slot_leave(&call);
   g_free(session);
 }
 
 /* After a failed reset the session waits for another. */
-static gboolean finish_reset(CwSession *session, const char *slot, gboolean succeeded, GError *failure,
-                             GError **error)
+static gboolean end_reset(CwSession *session, CwSlotCall *call, gboolean succeeded, GError **error)
 {
-  gboolean reset = cw_slot_result(session->environment->feature, slot, succeeded, failure, error);
+  gboolean reset = cw_slot_end(call, succeeded, error);
   session->state = reset ? SESSION_RUNNING : SESSION_NEW;
   return reset;
 }
@@ -175,115 +192,153 @@ gboolean cw_session_reset(CwSession *session, const char *split, gint64 goal, Cw
 {
   CwEnvironment *environment = session->environment;
   gint64 n_goals = cw_environment_n_goals(environment, split, error);
-  GError *failure = NULL;
-  gboolean succeeded;
   if (n_goals < 0)
     return FALSE;
-  if (goal < 0 || goal >= n_goals) {
-    cw_feature_error(environment->feature, error, CW_ERROR_FAILED,
-                     "no goal %" G_GINT64_FORMAT " in split '%s', which has %" G_GINT64_FORMAT
-                     " (counted from 0)",
-                     goal, split, n_goals);
-    return FALSE;
-  }
-  succeeded = environment->vtable->reset(session->object, split, goal, random, &failure);
-  return finish_reset(session, "reset", succeeded, failure, error);
+  if (goal < 0 || goal >= n_goals)
+    return cw_feature_error(environment->feature, error, CW_ERROR_FAILED,
+                            "no goal %" G_GINT64_FORMAT " in split '%s', which has %" G_GINT64_FORMAT
+                            " (counted from 0)",
+                            goal, split, n_goals);
+  CwSlotCall call = cw_slot_begin(environment->feature, "reset");
+  gboolean succeeded = environment->vtable->reset(session->object, split, goal, random, &call.failure);
+  return end_reset(session, &call, succeeded, error);
 }
 
 gboolean cw_session_reset_record(CwSession *session, const CwRecord *record, CwRandom *random, GError **error)
 {
-  GError *failure = NULL;
-  gboolean succeeded;
-  if (!check_records(session->environment, error))
+  const CwEnvironment *environment = session->environment;
+  if (!check_records(environment, error))
     return FALSE;
-  succeeded = session->environment->vtable->reset_record(session->object, record, random, &failure);
-  return finish_reset(session, "reset_record", succeeded, failure, error);
+  CwSlotCall call = cw_slot_begin(environment->feature, "reset_record");
+  gboolean succeeded = environment->vtable->reset_record(session->object, record, random, &call.failure);
+  return end_reset(session, &call, succeeded, error);
 }
 
-static gboolean check_running(CwSession *session, const char *call, GError **error)
+static gboolean check_running(const CwSession *session, const char *call, GError **error)
 {
-  if (session->state == SESSION_RUNNING)
-    return TRUE;
-  cw_feature_error(session->environment->feature, error, CW_ERROR_FAILED, "%s %s; reset the session first",
-                   call,
-                   session->state == SESSION_NEW ? "before the first reset" : "after the end of the episode");
-  return FALSE;
+  return session->state == SESSION_RUNNING ||
+         cw_feature_error(
+             session->environment->feature, error, CW_ERROR_FAILED, "%s %s; reset the session first", call,
+             session->state == SESSION_NEW ? "before the first reset" : "after the end of the episode");
+}
+
+static gboolean check_observation(const CwSession *session, const CwObservation *observation, GError **error)
+{
+  const CwRegisteredFeature *feature = session->environment->feature;
+  guint n = observation->n_candidates;
+  if (!observation->text)
+    return cw_feature_error(feature, error, CW_ERROR_FAILED, "observe: expected a text, found NULL");
+  if (n == 0 || !observation->candidates)
+    return session->state == SESSION_OVER ||
+           cw_feature_error(feature, error, CW_ERROR_FAILED,
+                            "observe: expected at least one candidate while the episode runs, found none");
+  if (n > MOST_CANDIDATES)
+    return cw_feature_error(feature, error, CW_ERROR_FAILED,
+                            "observe: expected at most %d candidates, found n_candidates %u", MOST_CANDIDATES,
+                            n);
+  for (guint i = 0; i < n; i++)
+    if (!observation->candidates[i])
+      return cw_feature_error(feature, error, CW_ERROR_FAILED, "observe: candidate %u of %u is NULL", i, n);
+  return TRUE;
 }
 
 gboolean cw_session_observe(CwSession *session, CwObservation *observation, GError **error)
 {
-  const CwRegisteredFeature *feature = session->environment->feature;
-  GError *failure = NULL;
-  gboolean succeeded;
-  memset(observation, 0, sizeof *observation);
-  observation->struct_size = sizeof *observation;
+  *observation = (CwObservation){.struct_size = sizeof *observation};
   if (session->state == SESSION_NEW)
     return check_running(session, "observe", error);
-  succeeded = session->environment->vtable->observe(session->object, observation, &failure);
-  if (!cw_slot_result(feature, "observe", succeeded, failure, error))
+  CwSlotCall call = cw_slot_begin(session->environment->feature, "observe");
+  gboolean succeeded = session->environment->vtable->observe(session->object, observation, &call.failure);
+  return cw_slot_end(&call, succeeded, error) && check_observation(session, observation, error);
+}
+
+/* Whether a name of a part or fact can be written down: "part 2 of 5". */
+static gboolean check_name(const CwRegisteredFeature *feature, const char *slot, const char *what, guint i,
+                           guint n, const char *name, GError **error)
+{
+  return (name && g_utf8_validate(name, -1, NULL)) ||
+         cw_feature_error(feature, error, CW_ERROR_FAILED, "%s: the name of %s %u of %u is %s", slot, what, i,
+                          n, name ? "not UTF-8" : "NULL");
+}
+
+static gboolean check_count(const CwRegisteredFeature *feature, const char *slot, const char *what, guint n,
+                            gconstpointer array, GError **error)
+{
+  if (n > MOST_PARTS)
+    return cw_feature_error(feature, error, CW_ERROR_FAILED, "%s: expected at most %d %s, found %u", slot,
+                            MOST_PARTS, what, n);
+  return n == 0 || array ||
+         cw_feature_error(feature, error, CW_ERROR_FAILED, "%s: expected %u %s, found NULL", slot, n, what);
+}
+
+static gboolean check_outcome(const CwRegisteredFeature *feature, const char *slot, const CwOutcome *outcome,
+                              GError **error)
+{
+  if (!isfinite(outcome->reward))
+    return cw_feature_error(feature, error, CW_ERROR_NUMERIC, "%s: the reward is %g", slot, outcome->reward);
+  if (!check_count(feature, slot, "parts", outcome->n_parts, outcome->parts, error) ||
+      !check_count(feature, slot, "facts", outcome->n_facts, outcome->facts, error))
     return FALSE;
-  if (!observation->text) {
-    cw_feature_error(feature, error, CW_ERROR_FAILED, "observe: expected a text, found NULL");
-    return FALSE;
+  for (guint i = 0; i < outcome->n_parts; i++) {
+    const CwNamedValue *part = &outcome->parts[i];
+    if (!check_name(feature, slot, "part", i, outcome->n_parts, part->name, error))
+      return FALSE;
+    if (!isfinite(part->value))
+      return cw_feature_error(feature, error, CW_ERROR_NUMERIC, "%s: part '%s' is %g", slot, part->name,
+                              part->value);
   }
-  if (session->state == SESSION_RUNNING && (observation->n_candidates == 0 || !observation->candidates)) {
-    cw_feature_error(feature, error, CW_ERROR_FAILED,
-                     "observe: expected at least one candidate while the episode runs, found none");
-    return FALSE;
+  for (guint i = 0; i < outcome->n_facts; i++) {
+    const CwNamedText *fact = &outcome->facts[i];
+    if (!check_name(feature, slot, "fact", i, outcome->n_facts, fact->name, error))
+      return FALSE;
+    if (!fact->text || !g_utf8_validate(fact->text, -1, NULL))
+      return cw_feature_error(feature, error, CW_ERROR_FAILED, "%s: fact '%s' is %s", slot, fact->name,
+                              fact->text ? "not UTF-8" : "NULL");
   }
   return TRUE;
 }
 
-static gboolean finish_step(CwSession *session, const char *slot, gboolean succeeded, GError *failure,
-                            CwOutcome *outcome, GError **error)
+static gboolean end_step(CwSession *session, CwSlotCall *call, gboolean succeeded, const CwOutcome *outcome,
+                         GError **error)
 {
-  const CwRegisteredFeature *feature = session->environment->feature;
-  if (!cw_slot_result(feature, slot, succeeded, failure, error))
+  if (!cw_slot_end(call, succeeded, error))
     return FALSE;
   if (outcome->terminated || outcome->truncated)
     session->state = SESSION_OVER;
-  if (!isfinite(outcome->reward)) {
-    cw_feature_error(feature, error, CW_ERROR_NUMERIC, "%s: the reward is %g", slot, outcome->reward);
-    return FALSE;
-  }
-  return TRUE;
+  return check_outcome(call->feature, call->slot, outcome, error);
 }
 
 gboolean cw_session_step(CwSession *session, guint candidate, CwOutcome *outcome, GError **error)
 {
-  GError *failure = NULL;
-  gboolean succeeded;
-  memset(outcome, 0, sizeof *outcome);
-  outcome->struct_size = sizeof *outcome;
+  *outcome = (CwOutcome){.struct_size = sizeof *outcome};
   if (!check_running(session, "step", error))
     return FALSE;
-  succeeded = session->environment->vtable->step(session->object, candidate, outcome, &failure);
-  return finish_step(session, "step", succeeded, failure, outcome, error);
+  CwSlotCall call = cw_slot_begin(session->environment->feature, "step");
+  gboolean stepped = session->environment->vtable->step(session->object, candidate, outcome, &call.failure);
+  return end_step(session, &call, stepped, outcome, error);
 }
 
 gboolean cw_session_step_text(CwSession *session, const char *action, CwOutcome *outcome, GError **error)
 {
-  GError *failure = NULL;
-  gboolean succeeded;
-  memset(outcome, 0, sizeof *outcome);
-  outcome->struct_size = sizeof *outcome;
-  if ((session->environment->feature->capabilities & CW_ENVIRONMENT_FREE_TEXT) == 0) {
-    cw_feature_error(session->environment->feature, error, CW_ERROR_UNSUPPORTED,
-                     "takes no free text; choose one of the candidates");
+  const CwEnvironment *environment = session->environment;
+  *outcome = (CwOutcome){.struct_size = sizeof *outcome};
+  if (!check_capability(environment, CW_ENVIRONMENT_FREE_TEXT,
+                        "takes no free text; choose one of the candidates", error) ||
+      !check_running(session, "step_text", error))
     return FALSE;
-  }
-  if (!check_running(session, "step_text", error))
-    return FALSE;
-  succeeded = session->environment->vtable->step_text(session->object, action, outcome, &failure);
-  return finish_step(session, "step_text", succeeded, failure, outcome, error);
+  CwSlotCall call = cw_slot_begin(environment->feature, "step_text");
+  gboolean stepped = environment->vtable->step_text(session->object, action, outcome, &call.failure);
+  return end_step(session, &call, stepped, outcome, error);
 }
 
 const char *cw_session_goal_id(CwSession *session)
 {
   const CwEnvironmentVtable *vtable = session->environment->vtable;
-  const char *id = NULL;
-  if (vtable->goal_id && session->state != SESSION_NEW)
-    id = vtable->goal_id(session->object);
+  if (!vtable->goal_id || session->state == SESSION_NEW)
+    return "";
+  CwSlotCall call = cw_slot_begin(session->environment->feature, "goal_id");
+  const char *id = vtable->goal_id(session->object);
+  cw_slot_leave(&call);
   return id ? id : "";
 }
 
@@ -291,32 +346,25 @@ gint cw_session_scripted_action(CwSession *session, const char *script, GError *
 {
   CwEnvironment *environment = session->environment;
   const char *const *scripts = cw_environment_scripts(environment);
-  GError *failure = NULL;
-  gint candidate;
-
   if (!g_strv_contains(scripts, script)) {
-    char *known = g_strjoinv(", ", (char **)scripts);
+    g_autofree char *known = g_strjoinv(", ", (char **)scripts);
     cw_feature_error(environment->feature, error, CW_ERROR_CONFIGURATION,
-                     "no scripted agent '%s'; it has: %s", script, known[0] != '\0' ? known : "none");
-    g_free(known);
+                     "no scripted agent '%s'; it has: %s", script, *known ? known : "none");
     return -1;
   }
   if (!check_running(session, "scripted_action", error))
     return -1;
-  candidate = environment->vtable->scripted_action(session->object, script, &failure);
-  return cw_slot_result(environment->feature, "scripted_action", candidate >= 0, failure, error) ? candidate
-                                                                                                 : -1;
+  CwSlotCall call = cw_slot_begin(environment->feature, "scripted_action");
+  gint candidate = environment->vtable->scripted_action(session->object, script, &call.failure);
+  return cw_slot_end(&call, candidate >= 0, error) ? candidate : -1;
 }
 
 gint cw_session_candidate_of(CwSession *session, const char *action, gboolean may_add, GError **error)
 {
   CwEnvironment *environment = session->environment;
-  GError *failure = NULL;
-  gint candidate;
   if (!check_records(environment, error) || !check_running(session, "candidate_of", error))
     return -1;
-  candidate = environment->vtable->candidate_of(session->object, action, may_add, &failure);
-  if (failure)
-    return cw_slot_result(environment->feature, "candidate_of", FALSE, failure, error) ? candidate : -1;
-  return candidate;
+  CwSlotCall call = cw_slot_begin(environment->feature, "candidate_of");
+  gint candidate = environment->vtable->candidate_of(session->object, action, may_add, &call.failure);
+  return cw_slot_end(&call, !call.failure, error) ? candidate : -1;
 }

@@ -17,13 +17,16 @@ struct CwPolicy {
   GArray *counts;            /* guint: candidates of each decision of the last forward */
 };
 
-static CwPolicy *handle_new(const CwRegisteredFeature *feature, gpointer object, gboolean frozen)
+/* What `open` or `clone_frozen` has made, or NULL with error. */
+static CwPolicy *handle_new(CwSlotCall *call, gpointer object, gboolean frozen, GError **error)
 {
+  const CwPolicyVtable *vtable = call->feature->vtable.policy;
+  if (!cw_slot_end(call, object != NULL, error)) {
+    vtable->close(object);
+    return NULL;
+  }
   CwPolicy *policy = g_new0(CwPolicy, 1);
-  policy->feature = feature;
-  policy->vtable = feature->vtable.policy;
-  policy->object = object;
-  policy->frozen = frozen;
+  *policy = (CwPolicy){.feature = call->feature, .vtable = vtable, .object = object, .frozen = frozen};
   policy->counts = g_array_new(FALSE, FALSE, sizeof(guint));
   return policy;
 }
@@ -31,20 +34,18 @@ static CwPolicy *handle_new(const CwRegisteredFeature *feature, gpointer object,
 CwPolicy *cw_policy_open(const CwRegisteredFeature *feature, gconstpointer options, guint32 seed,
                          GError **error)
 {
-  GError *failure = NULL;
-  gpointer object = feature->vtable.policy->open(options, seed, &failure);
-  if (!cw_slot_result(feature, "open", object != NULL, failure, error)) {
-    feature->vtable.policy->close(object);
-    return NULL;
-  }
-  return handle_new(feature, object, FALSE);
+  CwSlotCall call = cw_slot_begin(feature, "open");
+  gpointer object = feature->vtable.policy->open(options, seed, &call.failure);
+  return handle_new(&call, object, FALSE, error);
 }
 
 void cw_policy_close(CwPolicy *policy)
 {
   if (!policy)
     return;
+  CwSlotCall call = cw_slot_begin(policy->feature, "close");
   policy->vtable->close(policy->object);
+  cw_slot_leave(&call);
   g_array_free(policy->counts, TRUE);
   g_free(policy);
 }
@@ -57,64 +58,67 @@ const CwRegisteredFeature *cw_policy_feature(CwPolicy *policy)
 const char *const *cw_policy_describe(CwPolicy *policy)
 {
   static const char *const nothing[] = {NULL};
+  CwSlotCall call = cw_slot_begin(policy->feature, "describe");
   const char *const *pairs = policy->vtable->describe(policy->object);
-
+  cw_slot_leave(&call);
   return pairs ? pairs : nothing;
 }
 
 CwPolicy *cw_policy_clone_frozen(CwPolicy *policy, GError **error)
 {
-  GError *failure = NULL;
-  gpointer object;
   if ((policy->feature->capabilities & CW_POLICY_CLONES) == 0) {
     cw_feature_error(policy->feature, error, CW_ERROR_UNSUPPORTED,
                      "cannot clone itself, so it cannot be a reference");
     return NULL;
   }
-  object = policy->vtable->clone_frozen(policy->object, &failure);
-  if (!cw_slot_result(policy->feature, "clone_frozen", object != NULL, failure, error)) {
-    policy->vtable->close(object);
-    return NULL;
-  }
-  return handle_new(policy->feature, object, TRUE);
+  CwSlotCall call = cw_slot_begin(policy->feature, "clone_frozen");
+  gpointer object = policy->vtable->clone_frozen(policy->object, &call.failure);
+  return handle_new(&call, object, TRUE, error);
 }
 
 gboolean cw_policy_save(CwPolicy *policy, const char *directory, GError **error)
 {
-  GError *failure = NULL;
-  gboolean saved = policy->vtable->save(policy->object, directory, &failure);
-  return cw_slot_result(policy->feature, "save", saved, failure, error);
+  CwSlotCall call = cw_slot_begin(policy->feature, "save");
+  gboolean saved = policy->vtable->save(policy->object, directory, &call.failure);
+  return cw_slot_end(&call, saved, error);
 }
 
 gboolean cw_policy_load(CwPolicy *policy, const char *directory, GError **error)
 {
-  GError *failure = NULL;
-  gboolean loaded = policy->vtable->load(policy->object, directory, &failure);
   policy->awaits_backward = FALSE;
-  return cw_slot_result(policy->feature, "load", loaded, failure, error);
+  CwSlotCall call = cw_slot_begin(policy->feature, "load");
+  gboolean loaded = policy->vtable->load(policy->object, directory, &call.failure);
+  return cw_slot_end(&call, loaded, error);
 }
 
 void cw_policy_visit_tensors(CwPolicy *policy, CwTensorVisitor visitor, gpointer user_data)
 {
-  if (policy->vtable->visit_tensors)
-    policy->vtable->visit_tensors(policy->object, visitor, user_data);
+  if (!policy->vtable->visit_tensors)
+    return;
+  CwSlotCall call = cw_slot_begin(policy->feature, "visit_tensors");
+  policy->vtable->visit_tensors(policy->object, visitor, user_data);
+  cw_slot_leave(&call);
+}
+
+gsize cw_tensor_size(const gint64 *shape, guint n_dimensions)
+{
+  gsize size = 1;
+  for (guint i = 0; i < n_dimensions; i++)
+    size *= (gsize)shape[i];
+  return size;
 }
 
 static void add_to_checksum(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
-                            float *gradient, gpointer user_data)
+                            float *gradient G_GNUC_UNUSED, gpointer checksum)
 {
-  gsize size = sizeof *weights;
-  (void)gradient;
-  g_checksum_update(user_data, (const guchar *)name, (gssize)strlen(name) + 1);
-  for (guint i = 0; i < n_dimensions; i++)
-    size *= (gsize)shape[i];
-  g_checksum_update(user_data, (const guchar *)weights, (gssize)size);
+  gsize size = cw_tensor_size(shape, n_dimensions) * sizeof *weights;
+  g_checksum_update(checksum, (const guchar *)name, (gssize)strlen(name) + 1);
+  g_checksum_update(checksum, (const guchar *)weights, (gssize)size);
 }
 
 char *cw_policy_fingerprint(CwPolicy *policy)
 {
   g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
-
   if (!policy->vtable->visit_tensors)
     return NULL;
   cw_policy_visit_tensors(policy, add_to_checksum, checksum);
@@ -124,7 +128,12 @@ char *cw_policy_fingerprint(CwPolicy *policy)
 const CwNamedValue *cw_policy_counters(CwPolicy *policy, guint *n)
 {
   *n = 0;
-  return policy->vtable->counters ? policy->vtable->counters(policy->object, n) : NULL;
+  if (!policy->vtable->counters)
+    return NULL;
+  CwSlotCall call = cw_slot_begin(policy->feature, "counters");
+  const CwNamedValue *counters = policy->vtable->counters(policy->object, n);
+  cw_slot_leave(&call);
+  return counters;
 }
 
 void cw_policy_announce_memory(CwPolicy *policy)
@@ -136,11 +145,13 @@ static void announce_memory(CwPolicy *policy, const CwDecision *const *decisions
 {
   const double mebibyte = 1 << 20;
   CwMemoryEstimate estimate = {.struct_size = sizeof estimate};
-  g_autofree char *alternative = NULL;
   policy->announces_memory = FALSE;
   if (!policy->vtable->estimate_memory)
     return;
+  CwSlotCall call = cw_slot_begin(policy->feature, "estimate_memory");
   policy->vtable->estimate_memory(policy->object, decisions, n_decisions, &estimate);
+  cw_slot_leave(&call);
+  g_autofree char *alternative = NULL;
   if (estimate.alternative)
     alternative = g_strdup_printf(" ('%s' would make that %.0f MiB)", estimate.alternative,
                                   (double)estimate.alternative_bytes / mebibyte);
@@ -153,38 +164,31 @@ static void announce_memory(CwPolicy *policy, const CwDecision *const *decisions
 }
 
 static void note_bad_tensor(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
-                            float *gradient, gpointer user_data)
+                            float *gradient G_GNUC_UNUSED, gpointer user_data)
 {
   char **first = user_data;
-  gint64 size = 1, i;
-  (void)gradient;
-  if (*first)
-    return;
-  for (guint d = 0; d < n_dimensions; d++)
-    size *= shape[d];
-  for (i = 0; i < size; i++) {
-    if (!isfinite(weights[i])) {
+  gsize size = cw_tensor_size(shape, n_dimensions);
+  for (gsize i = 0; i < size && !*first; i++)
+    if (!isfinite(weights[i]))
       *first = g_strdup(name);
-      return;
-    }
-  }
 }
 
-/* Ends a message about a number that is not finite with where it may come from. */
-static void set_numeric_error(CwPolicy *policy, const char *what, double value, GError **error)
+char *cw_policy_bad_tensor(CwPolicy *policy)
 {
-  char *tensor = NULL;
-  cw_policy_visit_tensors(policy, note_bad_tensor, &tensor);
-  if (tensor)
-    cw_feature_error(policy->feature, error, CW_ERROR_NUMERIC, "%s is %g; first bad tensor: %s", what, value,
-                     tensor);
-  else if (policy->vtable->visit_tensors)
-    cw_feature_error(policy->feature, error, CW_ERROR_NUMERIC, "%s is %g; all weights are finite", what,
-                     value);
-  else
-    cw_feature_error(policy->feature, error, CW_ERROR_NUMERIC,
-                     "%s is %g; the backend does not show its tensors", what, value);
-  g_free(tensor);
+  char *name = NULL;
+  cw_policy_visit_tensors(policy, note_bad_tensor, &name);
+  return name;
+}
+
+/* What is not finite, with where it may come from. */
+static gboolean set_numeric_error(CwPolicy *policy, const char *what, double value, GError **error)
+{
+  g_autofree char *tensor = cw_policy_bad_tensor(policy);
+  const char *cause = tensor                          ? "first bad tensor: "
+                      : policy->vtable->visit_tensors ? "all weights are finite"
+                                                      : "the backend does not show its tensors";
+  return cw_feature_error(policy->feature, error, CW_ERROR_NUMERIC, "%s is %g; %s%s", what, value, cause,
+                          tensor ? tensor : "");
 }
 
 static gboolean check_outputs(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions,
@@ -192,21 +196,17 @@ static gboolean check_outputs(CwPolicy *policy, const CwDecision *const *decisio
 {
   for (guint i = 0; i < n_decisions; i++) {
     for (guint j = 0; j < decisions[i]->n_candidates; j++, logits++) {
-      if (!isfinite(*logits)) {
-        char *what = g_strdup_printf("logit %u of decision %u", j, i);
-        set_numeric_error(policy, what, *logits, error);
-        g_free(what);
-        return FALSE;
-      }
+      if (isfinite(*logits))
+        continue;
+      g_autofree char *what = g_strdup_printf("logit %u of decision %u", j, i);
+      return set_numeric_error(policy, what, *logits, error);
     }
   }
   for (guint i = 0; values && i < n_decisions; i++) {
-    if (!isfinite(values[i])) {
-      char *what = g_strdup_printf("value of decision %u", i);
-      set_numeric_error(policy, what, values[i], error);
-      g_free(what);
-      return FALSE;
-    }
+    if (isfinite(values[i]))
+      continue;
+    g_autofree char *what = g_strdup_printf("value of decision %u", i);
+    return set_numeric_error(policy, what, values[i], error);
   }
   return TRUE;
 }
@@ -214,35 +214,28 @@ static gboolean check_outputs(CwPolicy *policy, const CwDecision *const *decisio
 gboolean cw_policy_score(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions,
                          float *logits, float *values, GError **error)
 {
-  GError *failure = NULL;
-  gboolean scored;
   if (n_decisions == 0)
     return TRUE;
-  scored = policy->vtable->score(policy->object, decisions, n_decisions, logits, values, &failure);
-  return cw_slot_result(policy->feature, "score", scored, failure, error) &&
+  CwSlotCall call = cw_slot_begin(policy->feature, "score");
+  gboolean scored =
+      policy->vtable->score(policy->object, decisions, n_decisions, logits, values, &call.failure);
+  return cw_slot_end(&call, scored, error) &&
          check_outputs(policy, decisions, n_decisions, logits, values, error);
 }
 
 static gboolean check_trains(CwPolicy *policy, const char *slot, GError **error)
 {
-  if (policy->frozen) {
-    cw_feature_error(policy->feature, error, CW_ERROR_UNSUPPORTED,
-                     "%s: this is a frozen copy, which only scores", slot);
-    return FALSE;
-  }
-  if ((policy->feature->capabilities & CW_POLICY_TRAINS) == 0) {
-    cw_feature_error(policy->feature, error, CW_ERROR_UNSUPPORTED,
-                     "%s: this policy does not train, it only scores", slot);
-    return FALSE;
-  }
-  return TRUE;
+  gboolean trains = (policy->feature->capabilities & CW_POLICY_TRAINS) != 0;
+  if (trains && !policy->frozen)
+    return TRUE;
+  return cw_feature_error(policy->feature, error, CW_ERROR_UNSUPPORTED, "%s: %s", slot,
+                          policy->frozen ? "this is a frozen copy, which only scores"
+                                         : "this policy does not train, it only scores");
 }
 
 gboolean cw_policy_forward(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions,
                            float *logits, float *values, GError **error)
 {
-  GError *failure = NULL;
-  gboolean done;
   if (!check_trains(policy, "forward", error))
     return FALSE;
   policy->awaits_backward = FALSE;
@@ -252,8 +245,10 @@ gboolean cw_policy_forward(CwPolicy *policy, const CwDecision *const *decisions,
   if (n_decisions > 0) {
     if (policy->announces_memory)
       announce_memory(policy, decisions, n_decisions);
-    done = policy->vtable->forward(policy->object, decisions, n_decisions, logits, values, &failure);
-    if (!cw_slot_result(policy->feature, "forward", done, failure, error) ||
+    CwSlotCall call = cw_slot_begin(policy->feature, "forward");
+    gboolean done =
+        policy->vtable->forward(policy->object, decisions, n_decisions, logits, values, &call.failure);
+    if (!cw_slot_end(&call, done, error) ||
         !check_outputs(policy, decisions, n_decisions, logits, values, error))
       return FALSE;
   }
@@ -264,68 +259,62 @@ gboolean cw_policy_forward(CwPolicy *policy, const CwDecision *const *decisions,
 static gboolean check_gradients(CwPolicy *policy, const float *dlogits, const float *dvalues, GError **error)
 {
   for (guint i = 0; i < policy->counts->len; i++) {
-    for (guint j = 0; j < g_array_index(policy->counts, guint, i); j++, dlogits++) {
-      if (!isfinite(*dlogits)) {
-        cw_feature_error(policy->feature, error, CW_ERROR_NUMERIC,
-                         "the algorithm's gradient of logit %u of decision %u is %g; nothing was accumulated",
-                         j, i, *dlogits);
-        return FALSE;
-      }
-    }
-    if (dvalues && !isfinite(dvalues[i])) {
-      cw_feature_error(policy->feature, error, CW_ERROR_NUMERIC,
-                       "the algorithm's gradient of the value of decision %u is %g; nothing was accumulated",
-                       i, dvalues[i]);
-      return FALSE;
-    }
+    for (guint j = 0; j < g_array_index(policy->counts, guint, i); j++, dlogits++)
+      if (!isfinite(*dlogits))
+        return cw_feature_error(
+            policy->feature, error, CW_ERROR_NUMERIC,
+            "the algorithm's gradient of logit %u of decision %u is %g; nothing was accumulated", j, i,
+            *dlogits);
+    if (dvalues && !isfinite(dvalues[i]))
+      return cw_feature_error(
+          policy->feature, error, CW_ERROR_NUMERIC,
+          "the algorithm's gradient of the value of decision %u is %g; nothing was accumulated", i,
+          dvalues[i]);
   }
   return TRUE;
 }
 
 gboolean cw_policy_backward(CwPolicy *policy, const float *dlogits, const float *dvalues, GError **error)
 {
-  GError *failure = NULL;
-  gboolean done;
   if (!check_trains(policy, "backward", error))
     return FALSE;
-  if (!policy->awaits_backward) {
-    cw_feature_error(policy->feature, error, CW_ERROR_FAILED,
-                     "backward without a forward before it; call forward once for every backward");
-    return FALSE;
-  }
+  if (!policy->awaits_backward)
+    return cw_feature_error(policy->feature, error, CW_ERROR_FAILED,
+                            "backward without a forward before it; call forward once for every backward");
   if (!check_gradients(policy, dlogits, dvalues, error))
     return FALSE;
   policy->awaits_backward = FALSE;
   if (policy->counts->len == 0)
     return TRUE;
-  done = policy->vtable->backward(policy->object, dlogits, dvalues, &failure);
-  return cw_slot_result(policy->feature, "backward", done, failure, error);
+  CwSlotCall call = cw_slot_begin(policy->feature, "backward");
+  gboolean done = policy->vtable->backward(policy->object, dlogits, dvalues, &call.failure);
+  return cw_slot_end(&call, done, error);
 }
 
 gboolean cw_policy_step(CwPolicy *policy, double learning_rate, double max_norm, double *gradient_norm,
                         GError **error)
 {
-  GError *failure = NULL;
-  gboolean done;
   if (!check_trains(policy, "step", error))
     return FALSE;
-  if (!isfinite(learning_rate) || !isfinite(max_norm) || max_norm < 0) {
-    cw_feature_error(policy->feature, error, CW_ERROR_NUMERIC,
-                     "step: expected a finite learning rate and a norm of at least 0, found %g and %g",
-                     learning_rate, max_norm);
-    return FALSE;
-  }
-  done = policy->vtable->step(policy->object, learning_rate, max_norm, gradient_norm, &failure);
-  return cw_slot_result(policy->feature, "step", done, failure, error);
+  if (!isfinite(learning_rate) || !isfinite(max_norm) || max_norm < 0)
+    return cw_feature_error(policy->feature, error, CW_ERROR_NUMERIC,
+                            "step: expected a finite learning rate and a norm of at least 0, found %g and %g",
+                            learning_rate, max_norm);
+  CwSlotCall call = cw_slot_begin(policy->feature, "step");
+  gboolean done = policy->vtable->step(policy->object, learning_rate, max_norm, gradient_norm, &call.failure);
+  return cw_slot_end(&call, done, error);
 }
 
 guint cw_policy_count_tokens(CwPolicy *policy, const CwDecision *decision)
 {
-  gsize bytes;
-  if (policy->vtable->count_tokens)
-    return policy->vtable->count_tokens(policy->object, decision);
-  bytes = strlen(decision->observation);
-  for (guint i = 0; i < decision->n_candidates; i++)
-    bytes += strlen(decision->candidates[i]);
-  return (guint)(bytes / 4);
+  if (!policy->vtable->count_tokens) {
+    gsize bytes = strlen(decision->observation);
+    for (guint i = 0; i < decision->n_candidates; i++)
+      bytes += strlen(decision->candidates[i]);
+    return (guint)(bytes / 4);
+  }
+  CwSlotCall call = cw_slot_begin(policy->feature, "count_tokens");
+  guint n = policy->vtable->count_tokens(policy->object, decision);
+  cw_slot_leave(&call);
+  return n;
 }

@@ -1,6 +1,7 @@
-/* The host's handles around plugin objects. They pair an object with its feature, check capabilities, watch
- * for NaN, and put the feature's name in front of errors. All functions that plugins may call are in the
- * installed headers; these are the host's own. */
+/* The host's handles around plugin objects. They pair an object with its feature, check once what the seams
+ * promise (capabilities, the order of calls, numbers that are finite), so that plugins need not, and put the
+ * feature's name in front of errors. All functions that plugins may call are in the installed headers; these
+ * are the host's own. */
 #ifndef CW_HANDLES_H
 #define CW_HANDLES_H
 
@@ -16,6 +17,10 @@ gboolean cw_policy_load(CwPolicy *policy, const char *directory, GError **error)
 const char *const *cw_policy_describe(CwPolicy *policy);
 const CwRegisteredFeature *cw_policy_feature(CwPolicy *policy);
 void cw_policy_visit_tensors(CwPolicy *policy, CwTensorVisitor visitor, gpointer user_data);
+/* The number of elements of a tensor, as a visitor is given its shape. */
+gsize cw_tensor_size(const gint64 *shape, guint n_dimensions);
+/* The name of the first tensor with a weight that is not finite, or NULL. Free with g_free. */
+char *cw_policy_bad_tensor(CwPolicy *policy);
 /* Running totals, *n of them; none from a backend that keeps none. */
 const CwNamedValue *cw_policy_counters(CwPolicy *policy, guint *n);
 /* The next forward says first, as a message, what memory training on batches like its own takes, if the
@@ -85,6 +90,13 @@ const char *cw_update_metric_name(const CwUpdate *update, guint i);
 double cw_update_metric_value(const CwUpdate *update, guint i);
 /* The first metric that is not finite, or NULL. */
 const char *cw_update_bad_metric(const CwUpdate *update);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CwRandom, cw_random_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CwPolicy, cw_policy_close)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CwEnvironment, cw_environment_close)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CwSession, cw_session_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CwAlgorithm, cw_algorithm_close)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CwUpdate, cw_update_free)
 
 /* Capability matching, before anything is loaded: appends messages such as "algorithm 'ppo' needs a value
  * head; policy 'x' has none". `place` is the stage's. */

@@ -10,9 +10,9 @@
  * stay in the plugin, which is never unloaded), or NULL with CW_PLUGIN_ERROR. */
 CwPluginDescriptor *cw_loader_open(const char *path, GError **error);
 
-/* Checks and copies the features of an opened plugin, in this order: kinds, names and sizes, names that
- * differ within the plugin and from those in `registered` (CwRegisteredFeature *), required slots, option
- * tables, conversions. Returns an array of CwRegisteredFeature * (freed with cw_loader_feature_free) or NULL
+/* Checks and copies the features of an opened plugin, each in this order: kind, name and sizes, a name that
+ * differs from those before it and those in `registered` (CwRegisteredFeature *), required slots, option
+ * table, conversions. Returns an array of CwRegisteredFeature * (freed with cw_loader_feature_free) or NULL
  * with error. */
 GPtrArray *cw_loader_features(const CwLoadedPlugin *plugin, const GPtrArray *registered, GError **error);
 

@@ -1,8 +1,10 @@
 /* Remembers the plugins that were loaded and the features they offer. A plugin is registered whole or not at
  * all. Of several files with one name the first on the search path counts, as with commands on $PATH; a file
  * that is reached twice by different paths is recognised by its inode. */
-#include "core/plugin/registry.h"
+#include "config.h"
+
 #include "core/plugin/loader.h"
+#include "core/plugin/registry.h"
 #include "core/plugin/search_path.h"
 
 #include <string.h>
@@ -94,19 +96,17 @@ static void register_plugin(CwRegistry *registry, Entry *entry, GPtrArray *featu
 
 const CwLoadedPlugin *cw_registry_load(CwRegistry *registry, const char *path, GError **error)
 {
-  char *absolute = g_canonicalize_filename(path, NULL); /* a bare name would make dlopen search elsewhere */
+  /* A bare name would make dlopen search elsewhere. */
+  g_autofree char *absolute = g_canonicalize_filename(path, NULL);
   Entry *entry = find_same_file(registry, absolute);
-  GPtrArray *features;
-
-  if (entry) {
-    g_free(absolute);
+  if (entry)
     return &entry->plugin;
-  }
   entry = g_new0(Entry, 1);
-  entry->plugin.path = absolute;
-  entry->descriptor = cw_loader_open(absolute, error);
+  entry->plugin.path = g_steal_pointer(&absolute);
+  entry->descriptor = cw_loader_open(entry->plugin.path, error);
   entry->plugin.descriptor = entry->descriptor;
-  features = entry->descriptor ? cw_loader_features(&entry->plugin, registry->features, error) : NULL;
+  GPtrArray *features =
+      entry->descriptor ? cw_loader_features(&entry->plugin, registry->features, error) : NULL;
   if (!features) {
     entry_free(entry);
     return NULL;
@@ -118,32 +118,41 @@ const CwLoadedPlugin *cw_registry_load(CwRegistry *registry, const char *path, G
 /* Whether an earlier directory of the search path has a file of this name. */
 static gboolean is_shadowed(CwRegistry *registry, guint directory, const char *path)
 {
-  char *name = g_path_get_basename(path);
-  gboolean shadowed = FALSE;
-  for (guint i = 0; i < directory && !shadowed; i++) {
-    char *earlier = g_build_filename(registry->search_path[i], name, NULL);
-    shadowed = g_file_test(earlier, G_FILE_TEST_EXISTS);
-    g_free(earlier);
+  g_autofree char *name = g_path_get_basename(path);
+  for (guint i = 0; i < directory; i++) {
+    g_autofree char *earlier = g_build_filename(registry->search_path[i], name, NULL);
+    if (g_file_test(earlier, G_FILE_TEST_EXISTS))
+      return TRUE;
   }
-  g_free(name);
-  return shadowed;
+  return FALSE;
+}
+
+/* The plugin files of the search path that are not shadowed. */
+static GPtrArray *files_of(CwRegistry *registry)
+{
+  GPtrArray *all = g_ptr_array_new_with_free_func(g_free);
+  for (guint i = 0; registry->search_path[i]; i++) {
+    g_autoptr(GPtrArray) files = cw_search_path_files(registry->search_path[i]);
+    for (guint j = 0; j < files->len; j++)
+      if (!is_shadowed(registry, i, files->pdata[j]))
+        g_ptr_array_add(all, g_strdup(files->pdata[j]));
+  }
+  return all;
+}
+
+/* Loads a file; a complaint goes to `failures`, which may be NULL. */
+static void try_to_load(CwRegistry *registry, const char *path, GPtrArray *failures)
+{
+  g_autoptr(GError) failure = NULL;
+  if (!cw_registry_load(registry, path, &failure) && failures)
+    g_ptr_array_add(failures, g_steal_pointer(&failure));
 }
 
 void cw_registry_load_all(CwRegistry *registry, GPtrArray *failures)
 {
-  for (guint i = 0; registry->search_path[i]; i++) {
-    GPtrArray *files = cw_search_path_files(registry->search_path[i]);
-    for (guint j = 0; j < files->len; j++) {
-      GError *failure = NULL;
-      if (is_shadowed(registry, i, files->pdata[j]) || cw_registry_load(registry, files->pdata[j], &failure))
-        continue;
-      if (failures)
-        g_ptr_array_add(failures, failure);
-      else
-        g_error_free(failure);
-    }
-    g_ptr_array_free(files, TRUE);
-  }
+  g_autoptr(GPtrArray) files = files_of(registry);
+  for (guint i = 0; i < files->len; i++)
+    try_to_load(registry, files->pdata[i], failures);
 }
 
 static const CwRegisteredFeature *find_registered(CwRegistry *registry, CwFeatureKind kind, const char *name)
@@ -160,48 +169,90 @@ static const CwRegisteredFeature *find_registered(CwRegistry *registry, CwFeatur
  * what the user should hear of. */
 static gboolean load_by_name(CwRegistry *registry, const char *name, GError **error)
 {
-  char *file = g_strconcat(name, ".so", NULL);
-  gboolean sound = TRUE;
+  g_autofree char *file = g_strconcat(name, ".so", NULL);
   for (guint i = 0; registry->search_path[i]; i++) {
-    char *path = g_build_filename(registry->search_path[i], file, NULL);
-    gboolean exists = g_file_test(path, G_FILE_TEST_EXISTS);
-    if (exists)
-      sound = cw_registry_load(registry, path, error) != NULL;
-    g_free(path);
-    if (exists)
-      break;
+    g_autofree char *path = g_build_filename(registry->search_path[i], file, NULL);
+    if (g_file_test(path, G_FILE_TEST_EXISTS))
+      return cw_registry_load(registry, path, error) != NULL;
   }
-  g_free(file);
-  return sound;
+  return TRUE;
 }
 
-static void set_not_found(CwRegistry *registry, CwFeatureKind kind, const char *name, GPtrArray *failures,
-                          GError **error)
+/* Whether a file holds a text with the zero byte at its end, as the compiler puts down a name. */
+static gboolean holds(GMappedFile *file, const char *text)
 {
-  GPtrArray *names = g_ptr_array_new();
-  GString *text = g_string_new(NULL);
-  char *found, *searched;
-  const char *nearest;
+  return memmem(g_mapped_file_get_contents(file), g_mapped_file_get_length(file), text, strlen(text) + 1) !=
+         NULL;
+}
+
+/* Loads the plugins that may offer the feature: their files hold its name and the symbol of a plugin. */
+static void load_by_contents(CwRegistry *registry, const char *name, GPtrArray *failures)
+{
+  g_autoptr(GPtrArray) files = files_of(registry);
+  for (guint i = 0; i < files->len; i++) {
+    g_autoptr(GMappedFile) file = g_mapped_file_new(files->pdata[i], FALSE, NULL);
+    if (file && holds(file, CW_PLUGIN_QUERY_SYMBOL) && holds(file, name))
+      try_to_load(registry, files->pdata[i], failures);
+  }
+}
+
+/* The names of the kind's features that are registered. */
+static GPtrArray *registered_names(CwRegistry *registry, CwFeatureKind kind)
+{
+  GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
   for (guint i = 0; i < registry->features->len; i++) {
     const CwRegisteredFeature *feature = registry->features->pdata[i];
     if (feature->kind == kind)
-      g_ptr_array_add(names, (gpointer)feature->name);
+      g_ptr_array_add(names, g_strdup(feature->name));
   }
+  return names;
+}
+
+/* The names of the plugin files that were not opened, without ".so". */
+static GPtrArray *unopened_names(CwRegistry *registry)
+{
+  GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+  g_autoptr(GPtrArray) files = files_of(registry);
+  for (guint i = 0; i < files->len; i++) {
+    char *name = find_same_file(registry, files->pdata[i]) ? NULL : g_path_get_basename(files->pdata[i]);
+    if (name) {
+      name[strlen(name) - strlen(".so")] = '\0';
+      g_ptr_array_add(names, name);
+    }
+  }
+  return names;
+}
+
+/* "a, b", or "none". */
+static char *join(GPtrArray *names)
+{
   g_ptr_array_add(names, NULL);
-  nearest = cw_suggest(name, (const char *const *)names->pdata);
-  found = g_strjoinv(", ", (char **)names->pdata);
-  searched = g_strjoinv(":", registry->search_path);
+  char *text = g_strjoinv(", ", (char **)names->pdata);
+  g_ptr_array_set_size(names, (gint)names->len - 1);
+  if (*text)
+    return text;
+  g_free(text);
+  return g_strdup("none");
+}
+
+static void set_not_found(CwRegistry *registry, CwFeatureKind kind, const char *name,
+                          const GPtrArray *failures, GError **error)
+{
+  GPtrArray *names = registered_names(registry, kind), *files = unopened_names(registry);
+  g_autofree char *found = join(names), *unopened = join(files);
+  g_autofree char *searched = g_strjoinv(":", registry->search_path);
+  g_ptr_array_extend_and_steal(names, files);
+  g_ptr_array_add(names, NULL);
+  const char *nearest = cw_suggest(name, (const char *const *)names->pdata);
+  g_autoptr(GString) text = g_string_new(NULL);
   g_string_append_printf(text, "no %s '%s'", cw_feature_kind_name(kind), name);
   if (nearest)
     g_string_append_printf(text, "; did you mean '%s'?", nearest);
-  g_string_append_printf(text, "%s found: %s; searched %s", nearest ? "" : ";",
-                         found[0] != '\0' ? found : "none", searched);
+  g_string_append_printf(text, "%s found: %s; plugins not opened: %s; searched %s", nearest ? "" : ";", found,
+                         unopened, searched);
   for (guint i = 0; i < failures->len; i++)
     g_string_append_printf(text, "\nnot loaded: %s", ((GError *)failures->pdata[i])->message);
   g_set_error_literal(error, CW_PLUGIN_ERROR, CW_ERROR_CONFIGURATION, text->str);
-  g_string_free(text, TRUE);
-  g_free(found);
-  g_free(searched);
   g_ptr_array_free(names, TRUE);
 }
 
@@ -209,7 +260,6 @@ const CwRegisteredFeature *cw_registry_find(CwRegistry *registry, CwFeatureKind 
                                             GError **error)
 {
   const CwRegisteredFeature *feature = find_registered(registry, kind, name);
-  GPtrArray *failures;
   if (feature)
     return feature;
   if (!strchr(name, G_DIR_SEPARATOR) && !load_by_name(registry, name, error))
@@ -217,11 +267,10 @@ const CwRegisteredFeature *cw_registry_find(CwRegistry *registry, CwFeatureKind 
   feature = find_registered(registry, kind, name);
   if (feature)
     return feature;
-  failures = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
-  cw_registry_load_all(registry, failures);
+  g_autoptr(GPtrArray) failures = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
+  load_by_contents(registry, name, failures);
   feature = find_registered(registry, kind, name);
   if (!feature)
     set_not_found(registry, kind, name, failures, error);
-  g_ptr_array_free(failures, TRUE);
   return feature;
 }

@@ -1,6 +1,6 @@
 /* Finds, checks and remembers plugins. Features are found by kind and name; NAME.so is tried first in every
- * directory of the search path, then every other plugin is loaded until one offers the feature. Nothing is
- * ever unloaded. */
+ * directory of the search path, then the plugins whose files hold the name as a text are loaded until one
+ * offers the feature: no other file is opened for a name that is misspelt. Nothing is ever unloaded. */
 #ifndef CW_REGISTRY_H
 #define CW_REGISTRY_H
 
@@ -50,7 +50,8 @@ const CwLoadedPlugin *cw_registry_load(CwRegistry *registry, const char *path, G
  * `failures` (GError *; may be NULL) and skipped. */
 void cw_registry_load_all(CwRegistry *registry, GPtrArray *failures);
 
-/* NULL with an error that lists what there is and the search path. */
+/* NULL with an error that lists what there is (features that are registered and plugin files that are not)
+ * and the search path. */
 const CwRegisteredFeature *cw_registry_find(CwRegistry *registry, CwFeatureKind kind, const char *name,
                                             GError **error);
 /* All features registered so far: CwRegisteredFeature *, sorted by kind and name. Owned by the registry. */

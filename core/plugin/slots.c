@@ -93,11 +93,10 @@ gsize cw_loader_vtable_minimum(CwFeatureKind kind)
 const char *cw_loader_missing_slot(CwFeatureKind kind, guint64 capabilities, gconstpointer vtable,
                                    const char **needed_by)
 {
-  const Slot *slot;
-  for (slot = kinds[kind].slots; slot->name; slot++) {
-    gpointer content;
+  for (const Slot *slot = kinds[kind].slots; slot->name; slot++) {
     if (slot->capability != 0 && (capabilities & slot->capability) == 0)
       continue;
+    gpointer content;
     memcpy(&content, (const char *)vtable + slot->offset, sizeof content);
     if (!content) {
       *needed_by = slot->capability_name;

@@ -4,7 +4,6 @@
 #include "config.h"
 #include "core/base/checkpoint.h"
 #include "core/base/durable.h"
-#include <math.h>
 #include <string.h>
 
 static char *checkpoints_of(const char *directory)
@@ -12,23 +11,9 @@ static char *checkpoints_of(const char *directory)
   return g_build_filename(directory, "checkpoints", NULL);
 }
 
-static void find_bad_tensor(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
-                            float *gradient, gpointer user_data)
-{
-  (void)gradient;
-  char **bad = user_data;
-  gint64 n = 1;
-  for (guint i = 0; i < n_dimensions; i++)
-    n *= shape[i];
-  for (gint64 i = 0; i < n && !*bad; i++)
-    if (!isfinite(weights[i]))
-      *bad = g_strdup(name);
-}
-
 gboolean cw_resume_point_check_weights(CwPolicy *policy, GError **error)
 {
-  g_autofree char *bad = NULL;
-  cw_policy_visit_tensors(policy, find_bad_tensor, &bad);
+  g_autofree char *bad = cw_policy_bad_tensor(policy);
   if (!bad)
     return TRUE;
   g_set_error(error, CW_RUN_ERROR, CW_ERROR_NUMERIC, "tensor '%s' of policy '%s' holds a NaN or an infinity",

@@ -9,6 +9,9 @@
 #include <math.h>
 #include <string.h>
 
+/* The one metric with a meaning of its own: algorithm.h gives it to every algorithm. */
+#define LEARNT "decisions"
+
 /* The wall-clock time of a piece of training. */
 typedef struct {
   gint64 stage;
@@ -51,14 +54,12 @@ static gboolean read_config(CwReportRun *run, GError **error)
                 run->directory);
     return FALSE;
   }
-  CwDiagnostics *diagnostics = cw_diagnostics_new();
-  CwYamlNode *root = cw_yaml_parse_file(path, diagnostics);
-  gboolean good = cw_diagnostics_propagate(diagnostics, error);
-  if (good && root)
-    flatten(run->values, "", root);
-  cw_yaml_free(root);
-  cw_diagnostics_free(diagnostics);
-  return good;
+  g_autoptr(CwDiagnostics) diagnostics = cw_diagnostics_new();
+  g_autoptr(CwYamlNode) root = cw_yaml_parse_file(path, diagnostics);
+  if (!cw_diagnostics_propagate(diagnostics, error))
+    return FALSE;
+  flatten(run->values, "", root);
+  return TRUE;
 }
 
 const char *cw_report_run_value(const CwReportRun *run, const char *path)
@@ -195,7 +196,7 @@ static void take_time(json_t *record, gpointer user_data)
     time.seconds = number_of(record, "seconds/refresh");
     set_time(times, "refresh", time, TRUE);
   } else {
-    /* Each process that worked on such a stage has told its own share. */
+    /* Each process that worked on such a stage has written its own share. */
     time.seconds = number_of(record, "seconds/generate") + number_of(record, "seconds/import");
     if (time.seconds > 0)
       set_time(times, "data", time, FALSE);
@@ -219,32 +220,25 @@ typedef struct {
   gint64 stage;
   double learnt_before, learnt; /* in earlier stages; in this one */
   double collected;
-} Course;
+} History;
 
-/* By convention an algorithm's metric "decisions" is the number of decisions it has gone through with
- * gradients in its stage so far. */
-static void take_learnt(Course *course, json_t *record)
+/* What the algorithm of the stage, as config.yaml names it, has gone through with gradients so far. */
+static void take_learnt(History *history, const json_t *record)
 {
-  static const char *const not_algorithms[] = {"evaluation", "generate", "import", "rollout", NULL};
-  const char *name;
-  json_t *value;
-  json_object_foreach(record, name, value)
-  {
-    const char *slash = strchr(name, '/');
-    if (!slash || !g_str_equal(slash, "/decisions"))
-      continue;
-    g_autofree char *owner = g_strndup(name, (gsize)(slash - name));
-    if (!g_strv_contains(not_algorithms, owner))
-      course->learnt = json_number_value(value);
-  }
+  g_autofree char *path = g_strdup_printf("stages.%" G_GINT64_FORMAT ".algorithm", history->stage);
+  const char *algorithm = cw_report_run_value(history->run, path);
+  g_autofree char *name = algorithm ? g_strdup_printf("%s/" LEARNT, algorithm) : NULL;
+  const json_t *value = name ? json_object_get(record, name) : NULL;
+  if (value)
+    history->learnt = json_number_value(value);
 }
 
-static void take_point(Course *course, json_t *record, gint64 update)
+static void take_point(History *history, json_t *record, gint64 update)
 {
-  CwReportRun *run = course->run;
+  CwReportRun *run = history->run;
   CwReportPoint point = {run->cost, number_of(record, "evaluation/score"),
                          number_of(record, "evaluation/success")};
-  point.cost.seconds = seconds_until(course->times, course->stage, update);
+  point.cost.seconds = seconds_until(history->times, history->stage, update);
   g_array_append_val(run->points, point);
   if (run->points_terms)
     return;
@@ -256,34 +250,34 @@ static void take_point(Course *course, json_t *record, gint64 update)
 
 static void take_metrics(json_t *record, gpointer user_data)
 {
-  Course *course = user_data;
+  History *history = user_data;
   gint64 stage = (gint64)number_of(record, "stage");
-  if (stage != course->stage) {
-    course->learnt_before += course->learnt;
-    course->learnt = 0;
-    course->stage = stage;
+  if (stage != history->stage) {
+    history->learnt_before += history->learnt;
+    history->learnt = 0;
+    history->stage = stage;
   }
-  take_learnt(course, record);
+  take_learnt(history, record);
   /* A mean of whole numbers: their sum is one too. */
-  course->collected +=
+  history->collected +=
       round(number_of(record, "rollout/episodes") * number_of(record, "rollout/steps_per_episode")) +
       number_of(record, "generate/decisions");
-  course->run->cost.updates = MAX(course->run->cost.updates, number_of(record, "step"));
-  course->run->cost.collected = course->collected;
-  course->run->cost.learnt = course->learnt_before + course->learnt;
+  history->run->cost.updates = MAX(history->run->cost.updates, number_of(record, "step"));
+  history->run->cost.collected = history->collected;
+  history->run->cost.learnt = history->learnt_before + history->learnt;
   if (json_object_get(record, "evaluation/score"))
-    take_point(course, record, (gint64)number_of(record, "update"));
+    take_point(history, record, (gint64)number_of(record, "update"));
 }
 
-static gboolean read_course(CwReportRun *run, GError **error)
+static gboolean read_history(CwReportRun *run, GError **error)
 {
   g_autofree char *metrics = g_build_filename(run->directory, "metrics.jsonl", NULL);
   g_autofree char *timings = g_build_filename(run->directory, "timings.jsonl", NULL);
   Times times = {g_array_new(FALSE, FALSE, sizeof(Time)),
                  g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL)};
-  Course course = {.run = run, .times = &times, .stage = -1};
+  History history = {.run = run, .times = &times, .stage = -1};
   gboolean good = for_each_record(timings, &run->unread_timings, take_time, &times, error) &&
-                  for_each_record(metrics, NULL, take_metrics, &course, error);
+                  for_each_record(metrics, NULL, take_metrics, &history, error);
   run->cost.seconds = seconds_until(&times, G_MAXINT64, 0);
   g_array_unref(times.times);
   g_hash_table_unref(times.place);
@@ -320,9 +314,9 @@ gboolean cw_report_run_read(const char *directory, CwReportRun **run, GError **e
   gboolean good = read_config(read, error);
   if (good && g_file_test(results, G_FILE_TEST_EXISTS))
     good = (read->results = cw_results_load(results, error)) != NULL;
-  /* The time is told when the last agent has been evaluated. */
+  /* The time is written when the last agent has been evaluated. */
   if (good && read->results && read->results->seconds > 0 && read->results->evaluations->len > 0) {
-    good = check_terms(read, error) && read_course(read, error);
+    good = check_terms(read, error) && read_history(read, error);
     if (good)
       *run = g_steal_pointer(&read);
   }

@@ -36,7 +36,7 @@ void cw_report_run_free(CwReportRun *run); /* accepts NULL */
 
 /* The value of a path of config.yaml, or NULL. */
 const char *cw_report_run_value(const CwReportRun *run, const char *path);
-/* The first value under environment, or fact that the environment told, that the two do not share:
+/* The first value under environment, or fact of the environment, that the two do not share:
  * "environment.products is 100 and 200". NULL when there is none. Free with g_free. */
 char *cw_report_run_environment_difference(const CwReportRun *first, const CwReportRun *second);
 /* The first value outside of environment, seed, name and output that the two do not share: its path, or NULL.

@@ -1,6 +1,5 @@
-/* Turns trajectories into decisions to imitate: checks them, leaves out what the
- * options exclude, and holds a share of the goals out. The samples point into the
- * trajectories, which the host owns for the whole stage. */
+/* Turns trajectories into decisions to imitate: leaves out what the options exclude, and holds a share of the
+ * goals out. The samples point into the trajectories, which the host owns for the whole stage. */
 #include "plugins/bc/bc.h"
 #include <math.h>
 #include <stdlib.h>
@@ -10,21 +9,6 @@
 typedef struct {
   guint n_decisions, other_agents, unsuccessful, single;
 } Census;
-
-static gboolean check_step(const CwTrajectory *trajectory, guint number, guint step, GError **error)
-{
-  const CwStep *taken = trajectory->steps[step];
-
-  if (taken->decision->n_candidates > 0 && taken->chosen < taken->decision->n_candidates)
-    return TRUE;
-  g_set_error(
-      error, CW_ALGORITHM_ERROR, CW_ERROR_FORMAT,
-      "trajectory %u (goal '%s' of split '%s', agent '%s'), step %u: expected chosen below %u, the number of "
-      "candidates, found %u; write the trajectories again",
-      number, trajectory->goal_id, trajectory->split, trajectory->agent, step, taken->decision->n_candidates,
-      taken->chosen);
-  return FALSE;
-}
 
 static gboolean is_wanted_agent(const CwTrajectory *trajectory, const BcOptions *options)
 {
@@ -172,9 +156,6 @@ gboolean bc_data_collect(BcData *data, CwUpdate *update, const BcOptions *option
     const CwTrajectory *trajectory = cw_update_trajectory(update, i);
     g_autofree char *key = goal_key(trajectory);
 
-    for (guint step = 0; step < trajectory->n_steps; step++)
-      if (!check_step(trajectory, i, step, error))
-        return FALSE;
     census.n_decisions += trajectory->n_steps;
     if (!is_wanted_agent(trajectory, options))
       census.other_agents += trajectory->n_steps;

@@ -1,45 +1,9 @@
-/* Checks of trajectories, what identifies them, and reading an algorithm's state
- * back. Nothing here keeps a pointer to what it is given. */
+/* What identifies trajectories, and reading an algorithm's state back. Nothing here keeps a pointer to what
+ * it is given. */
 #include "plugins/common/trajectories.h"
-#include <math.h>
 #include <string.h>
 
 #define GROUP "algorithm"
-
-gboolean common_check_trajectory(const CwTrajectory *trajectory, const char *what, guint number,
-                                 GError **error)
-{
-  for (guint i = 0; i < trajectory->n_steps; i++) {
-    const CwStep *step = trajectory->steps[i];
-
-    if (step->chosen >= step->decision->n_candidates) {
-      g_set_error(
-          error, CW_ALGORITHM_ERROR, CW_ERROR_FORMAT,
-          "%s %u (goal '%s' of split '%s', agent '%s'), step %u: expected chosen below %u, the number of "
-          "candidates, found %u; write the trajectories again",
-          what, number, trajectory->goal_id, trajectory->split, trajectory->agent, i,
-          step->decision->n_candidates, step->chosen);
-      return FALSE;
-    }
-    if (!isfinite(step->reward)) {
-      g_set_error(
-          error, CW_ALGORITHM_ERROR, CW_ERROR_NUMERIC,
-          "%s %u (goal '%s' of split '%s', agent '%s'), step %u: expected a finite reward, found %g; nothing "
-          "was learnt from it, look at the environment",
-          what, number, trajectory->goal_id, trajectory->split, trajectory->agent, i, step->reward);
-      return FALSE;
-    }
-  }
-  if (!isfinite(trajectory->total_reward)) {
-    g_set_error(
-        error, CW_ALGORITHM_ERROR, CW_ERROR_NUMERIC,
-        "%s %u (goal '%s' of split '%s', agent '%s'): expected a finite total reward, found %g; nothing was "
-        "learnt from it, look at the environment",
-        what, number, trajectory->goal_id, trajectory->split, trajectory->agent, trajectory->total_reward);
-    return FALSE;
-  }
-  return TRUE;
-}
 
 char *common_goal_key(const CwTrajectory *trajectory)
 {

@@ -1,14 +1,8 @@
-/* What algorithms ask of trajectories before they learn from them. */
+/* What several algorithms do with trajectories and with the state that a checkpoint keeps. */
 #ifndef COMMON_TRAJECTORIES_H
 #define COMMON_TRAJECTORIES_H
 
 #include <cartwright/cartwright.h>
-
-/* Whether every choice is one of its candidates (CW_ERROR_FORMAT) and every reward
- * is finite (CW_ERROR_NUMERIC). `what` is "episode" or "trajectory", `number` its
- * index, both for the message. */
-gboolean common_check_trajectory(const CwTrajectory *trajectory, const char *what, guint number,
-                                 GError **error);
 
 /* The goal as text: its split, and the environment's name of it or its index. Free with g_free. */
 char *common_goal_key(const CwTrajectory *trajectory);

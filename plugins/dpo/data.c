@@ -49,11 +49,8 @@ gboolean dpo_data_init(DpoData *data, CwUpdate *update, GError **error)
   }
   for (guint i = 0; i < data->n_trajectories; i++) {
     const CwTrajectory *trajectory = cw_update_trajectory(update, i);
-    guint n_choices;
+    guint n_choices = count_choices(trajectory);
 
-    if (!common_check_trajectory(trajectory, "trajectory", i, error))
-      return FALSE;
-    n_choices = count_choices(trajectory);
     data->n_empty += n_choices == 0 ? 1 : 0;
     data->n_single += trajectory->n_steps - n_choices;
   }

@@ -88,7 +88,7 @@ static gboolean ppo_collect(gpointer object, CwCollectRequest *request, GError *
   return TRUE;
 }
 
-/* Checks the episodes and adds their steps to the batch, episode after episode. */
+/* Adds the steps of the episodes to the batch, episode after episode. */
 static gboolean add_episodes(SurrogateBatch *batch, CwUpdate *update, const PpoOptions *options,
                              GError **error)
 {
@@ -97,8 +97,6 @@ static gboolean add_episodes(SurrogateBatch *batch, CwUpdate *update, const PpoO
   for (guint i = 0; i < n_episodes; i++) {
     const CwTrajectory *episode = cw_update_episode(update, i);
 
-    if (!common_check_trajectory(episode, "episode", i, error))
-      return FALSE;
     for (guint j = 0; j < episode->n_steps; j++)
       surrogate_batch_add(batch, episode->steps[j]);
   }

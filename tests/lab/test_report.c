@@ -32,7 +32,9 @@ static void write_run(void **state, const char *run, const char *name, guint see
   g_autofree char *config =
       g_strdup_printf("name: %s # a.yaml:1:1\nseed: %u # --set #1\nenvironment: # a.yaml:2:3\n"
                       "  plugin: toy # a.yaml:2:4\n  size: 7 # default\nstages: # a.yaml\n"
-                      "  - algorithm: bc # a.yaml:3:3\n    rate: 0.1 # default\n",
+                      "  - generate: # a.yaml:3:3\n      episodes: 2 # a.yaml:3:5\n"
+                      "  - algorithm: bc # a.yaml:4:3\n    rate: 0.1 # default\n"
+                      "  - algorithm: ppo # a.yaml:5:3\n",
                       name, seed);
   g_autofree char *results = g_strdup_printf(
       "{\"cartwright\": \"0.1.0\", \"name\": \"%s\", \"seed\": %u, \"confidence\": 0.95, \"environment\": "
@@ -237,7 +239,7 @@ static void test_runs_of_one_name_that_differ_are_noted(void **state)
   replace_in(state, "a-2", "config.yaml", "rate: 0.1", "rate: 0.2");
   report = report_of(state, "a-1 a-2", NULL, NULL);
   assert_int_equal(report->notes->len, 1);
-  assert_string_equal(report->notes->pdata[0], "the runs of a differ in more than their seed: stages.0.rate");
+  assert_string_equal(report->notes->pdata[0], "the runs of a differ in more than their seed: stages.1.rate");
   cw_report_free(report);
 }
 

@@ -17,8 +17,8 @@ for source in plugins/skeleton/skeleton_algorithm envs/skeleton/skeleton_environ
   $CC $CFLAGS -shared -fPIC -o "$work/plugins/${source##*/}.so" "$srcdir/$source.c" $(pkg-config --cflags --libs cartwright) -lm
 done
 
-# One directory earlier on the search path than the installed plugins.
-CARTWRIGHT_PLUGIN_PATH=$work/plugins:$DESTDIR$plugindir
+# Earlier on the search path than the installed plugins, which a staged installation finds next to its library.
+CARTWRIGHT_PLUGIN_PATH=$work/plugins
 export CARTWRIGHT_PLUGIN_PATH
 cp "$srcdir/configs/skeleton.yaml" "$work"
 cd "$work"

@@ -1,6 +1,6 @@
 /* What the files that make up cw_experiment_load share; nobody else includes it. */
-#ifndef CW_EXPERIMENT_PARTS_H
-#define CW_EXPERIMENT_PARTS_H
+#ifndef CW_EXPERIMENT_PRIVATE_H
+#define CW_EXPERIMENT_PRIVATE_H
 
 #include "core/experiment/experiment.h"
 
