@@ -1,5 +1,5 @@
-# The option tables of the documentation are what the built plugins print, and
-# every plugin and every section of an experiment has its table on some page.
+# The option tables of the documentation are what the built plugins print; every plugin and every section of an
+# experiment has its table on some page, and every command its row in README.
 set -u
 LC_ALL=C
 CARTWRIGHT_PLUGIN_PATH=
@@ -27,5 +27,9 @@ done
 for section in $("$builddir/cartwright" plugins --core | sed -n 's/^\([a-z]*\): .*/\1/p'); do
   grep -q "^<!-- options: core $section -->" "$docs/reference/experiment.md"
   ok $? "docs/reference/experiment.md shows the keys of $section"
+done
+for command in $("$builddir/cartwright" --help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
+  grep -q "^| .*\`cartwright $command " "$srcdir/README.md"
+  ok $? "README's table of commands has $command"
 done
 echo "1..$number"
