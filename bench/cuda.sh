@@ -4,7 +4,7 @@
 # 1. configures for the device at hand and builds; 2. checks: the conformance suite, and a short training in every
 # precision against bert_cpu's result; 3. prints one table: tokens per second for scoring and training, MiniLM and BERT-base shapes, f32, TF32 and
 # bf16, lengths and batches, with the share of the device's peak; 4. decisions per second end to end in the made-up shop.
-# Output for docs/bert_cuda.md goes to standard output, everything else to standard error.
+# Output for docs/results/bert_cuda.md goes to standard output, everything else to standard error.
 set -eu
 cd "$(dirname "$0")/.."
 build=${1:-build-cuda}

@@ -79,7 +79,7 @@ int cli_generate(const char *arguments, const char *summary, char **argv)
        NULL},
       {"prune-loops", 0, 0, G_OPTION_ARG_NONE, &parsed.prune_loops, "cut loops out of what is kept", NULL},
       {"rejected", 0, 0, G_OPTION_ARG_FILENAME, &parsed.rejected,
-       "file for unsuccessful episodes beside successful ones on their goal", "FILE"},
+       "file for unsuccessful episodes on goals with a successful one", "FILE"},
       {NULL}};
   int status;
   if (cli_parse(&options, arguments, summary, argv, entries, CLI_WITH_SET | CLI_WITH_QUIET, 1, 1, &status)) {

@@ -10,7 +10,7 @@ static const CliCommand commands[] = {
     {"run", "EXPERIMENT.yaml | RUN", "run an experiment: its stages, then its evaluation", cli_run},
     {"evaluate", "EXPERIMENT.yaml | RUN", "score agents: mean reward, success rate, intervals", cli_evaluate},
     {"compare", "RUN | EXPERIMENT.yaml ...",
-     "agents against each other: Thompson sampling, beside fixed estimates", cli_compare},
+     "agents against each other: Thompson sampling, with fixed estimates", cli_compare},
     {"report", "RUN ...", "finished runs as one table: seeds pooled, intervals, costs, mean curves",
      cli_report},
     {"recommend", "EXPERIMENT.yaml | RUN", "agents as recommenders: hit rate and NDCG of what they end with",

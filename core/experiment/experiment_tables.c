@@ -90,11 +90,10 @@ static const CwOption generate_rows[] = {
     {"successful_only", CW_OPTION_BOOLEAN, AT(CwGenerateOptions, successful_only), .default_value = "false",
      .help = "keep only successful episodes"},
     {"prune_loops", CW_OPTION_BOOLEAN, AT(CwGenerateOptions, prune_loops), .default_value = "false",
-     .help = "cut what lies between two equal observations out of kept episodes, if the rest still earns the "
+     .help = "cut the steps between two equal observations out of kept episodes, if the rest still earns the "
              "same"},
     {"rejected_into", CW_OPTION_STRING, AT(CwGenerateOptions, rejected_into),
-     .help = "name of a second file: unsuccessful episodes on goals that a successful one was found for "
-             "beside them"},
+     .help = "name of a second file: unsuccessful episodes of groups in which there was a successful one"},
 };
 const CwOptionTable cw_generate_table = TABLE(generate_rows, CwGenerateOptions);
 
@@ -153,7 +152,7 @@ const CwExperimentSection cw_experiment_tables[] = {
     {"stage", "Keys of the core in a stage with algorithm:", &cw_stage_table},
     {"generate", "Keys of generate: in a stage", &cw_generate_table},
     {"import", "Keys of import: in a stage", &cw_import_table},
-    {"into", "Keys beside generate: and import: in a stage", &cw_into_table},
+    {"into", "Keys next to generate: and import: in a stage", &cw_into_table},
     {"evaluate", "Keys of evaluate:", &cw_evaluate_table},
     {NULL, NULL, NULL},
 };

@@ -1,5 +1,6 @@
 /* bert_cuda, run on the host, against bert_cpu: logits, values and the gradient of every tensor, in three
- * precisions and two models' shapes. The bounds are what docs/bert_cuda.md states; what was found is printed.
+ * precisions and two models' shapes. The bounds are those of
+ * docs/results/bert_cuda.md; what was found is printed.
  */
 #include <setjmp.h>
 #include <stdarg.h>

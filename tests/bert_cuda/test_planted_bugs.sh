@@ -1,6 +1,6 @@
 # Bugs planted in copies of the real sources of bert_cuda, one at a time: each must be found, by the emulation's checks
 # or by the comparison with bert_cpu, and the sources as they are must pass. A plant is a sed script; one that changes
-# nothing any more fails the test. The names here are those of the table in docs/bert_cuda.md.
+# nothing any more fails the test. The names here are those of the table in docs/results/bert_cuda.md.
 commands=$builddir/tests/bert_cuda/emulated/commands
 if test ! -f "$commands"; then
   echo "1..0 # SKIP executing CUDA sources needs g++ 12 and CBLAS (Debian: libopenblas-dev), and no sanitizers"

@@ -1,6 +1,6 @@
 /* bert_cuda, run on the host, against bert_cpu in training: ten steps of AdamW, freezing, clipping, groups of
  * weight decay, sparse embeddings, averages, and checkpoints that one saves and the other goes on from.
- * Bounds as docs/bert_cuda.md states them; what was found is printed. */
+ * Bounds as docs/results/bert_cuda.md states them; what was found is printed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

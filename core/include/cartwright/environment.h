@@ -1,10 +1,10 @@
-/* The environment seam. An environment has a shared part (catalogue, index, goals), opened once per process
- * and immutable afterwards, and sessions, one per episode slot. The host resets, observes and steps sessions;
- * the environment never resets by itself.
+/* What an environment is to the host. It has a shared part (catalogue, index, goals), opened once per process
+ * and immutable afterwards, and sessions, one for each episode that is played at the same time. The host
+ * resets, observes and steps sessions; a session never resets itself.
  *
- * Threads: one session is entered by one thread at a time, different sessions may run in parallel; the shared
- * part is read-only after open. Ownership: strings and arrays a session returns live until the next call on
- * the same session; what the shared part returns lives as long as it does. */
+ * Threads: one thread at a time calls into a session; different sessions may run in parallel. Ownership:
+ * strings and arrays that a session returns are valid until the next call on that session; those that the
+ * shared part returns, as long as it is open. */
 #ifndef CARTWRIGHT_ENVIRONMENT_H
 #define CARTWRIGHT_ENVIRONMENT_H
 
@@ -24,7 +24,7 @@ typedef struct CwObservation {
   const char *instruction; /* the task in words, for display; may be NULL */
 } CwObservation;
 
-/* What a step brought. Same filling rule. */
+/* What a step led to. Filled by the environment; the host zeroes it and sets struct_size first. */
 typedef struct CwOutcome {
   gsize struct_size;
   float reward;
@@ -41,9 +41,8 @@ typedef struct CwOutcome {
   guint n_facts;
 } CwOutcome;
 
-/* A session somebody else recorded, for replay and import. Filled by read_record; freed as a whole through
- * free_record. observations[i] is what was seen before actions[i]; n_observations is n_actions or one more.
- */
+/* A recorded session, for replay and import. read_record makes it; free_record frees it as a whole.
+ * observations[i] is what was seen before actions[i]; n_observations is n_actions or one more. */
 typedef struct CwRecord {
   gsize struct_size;
   const char *id;    /* as the file names it */
@@ -62,13 +61,13 @@ typedef struct CwRecord {
 } CwRecord;
 
 typedef struct CwEnvironmentVtable {
-  /* Required. Loads everything that sessions share. `options` is the struct of the feature's option table and
-   * outlives the result; `seed` is the run's. */
+  /* Required. Loads everything that sessions share. `options` is the struct that the feature's option table
+   * filled; it lives longer than the result. `seed` is the run's root seed. */
   gpointer (*open)(gconstpointer options, guint32 seed, GError **error);
   /* Required. Accepts NULL. All sessions are gone by then. */
   void (*close)(gpointer shared);
-  /* Required. NULL-terminated pairs key, value, key, value: the facts that every result must carry
-   * (catalogue, products, goals, split rule, candidate mode, step limit, switches). */
+  /* Required. The facts that every result must carry (catalogue, products, goals, split rule, candidate mode,
+   * step limit, switches), as key, value, key, value, NULL. */
   const char *const *(*describe)(gpointer shared);
   /* Required. Number of goals of a split ("train", "dev", "test", "all"); -1 for a split the environment does
    * not know. */
@@ -80,42 +79,42 @@ typedef struct CwEnvironmentVtable {
   /* Required. Starts an episode on a goal. Everything random in the episode comes from `random`, which the
    * host owns and keeps alive until the next reset. */
   gboolean (*reset)(gpointer session, const char *split, gint64 goal, CwRandom *random, GError **error);
-  /* Required. The present observation; the same until step or reset. */
+  /* Required. Shows the current observation, which stays the same until step or reset. */
   gboolean (*observe)(gpointer session, CwObservation *observation, GError **error);
-  /* Required. Takes candidate number `candidate` of the present observation. */
+  /* Required. Takes candidate number `candidate` (from 0) of the current observation. */
   gboolean (*step)(gpointer session, guint candidate, CwOutcome *outcome, GError **error);
 
   /* Optional: takes an action given as text, whether or not it is a candidate. */
   gboolean (*step_text)(gpointer session, const char *action, CwOutcome *outcome, GError **error);
-  /* Optional: the environment's own name of the present goal (used as goal_id). */
+  /* Optional: the environment's own name of the current goal (goal_id in trajectories). */
   const char *(*goal_id)(gpointer session);
   /* Optional, with CW_ENVIRONMENT_SCRIPTS: NULL-terminated names of scripted agents ("rule", "expert"). */
   const char *const *(*scripts)(gpointer shared);
-  /* Optional, goes with `scripts`: the candidate index that scripted agent
-   * `script` takes now, or -1 with error. Its memory lives in the session and is
-   * cleared by reset; it is called exactly once per step. */
+  /* Optional, with `scripts`: the index of the candidate that the scripted agent `script` takes now, or -1
+   * with error. What the script remembers is kept in the session and cleared by reset. The host calls it once
+   * per step. */
   gint (*scripted_action)(gpointer session, const char *script, GError **error);
   /* Optional, with CW_ENVIRONMENT_RECORDS: reads one line of a file of recorded sessions. `where` is
-   * "file:line" for messages. NULL and no error: a line to be skipped (blank). */
+   * "file:line" for messages. NULL without error: a line to skip (blank). */
   CwRecord *(*read_record)(gpointer shared, const char *line, const char *where, GError **error);
   void (*free_record)(gpointer shared, CwRecord *record);
-  /* Goes with read_record: reset to the recorded goal with its overrides. */
+  /* With read_record: as reset, on the recorded goal with its overrides. */
   gboolean (*reset_record)(gpointer session, const CwRecord *record, CwRandom *random, GError **error);
-  /* Goes with read_record: makes sure that `action` is among the candidates of the present observation,
-   * adding it if it may be added (a search query), and returns its index; -1 without error when the action
-   * cannot be a candidate here (an invalid click), -1 with error on failure. */
+  /* With read_record: the index of `action` among the candidates of the current observation. With `may_add`
+   * an action that is none but may be one (a search query) is added. -1 without error: it cannot be a
+   * candidate here (an invalid click). -1 with error: failure. */
   gint (*candidate_of)(gpointer session, const char *action, gboolean may_add, GError **error);
   /* Optional: answers a request in the environment's own terms, such as verb "search" or "score" with a JSON
    * object in `request`; returns a JSON text to be freed with g_free, or NULL with error. An unknown verb is
    * CW_ERROR_UNSUPPORTED and the message lists the verbs there are. */
   char *(*answer)(gpointer shared, const char *verb, const char *request, GError **error);
-  /* Optional, since ABI 1.1: `cartwright import NAME` makes what `open` reads out of other files, `cartwright
-   * export NAME` writes what it opens in another form. */
+  /* Optional, since ABI 1.1: `cartwright import NAME` turns other files into what `open` reads; `cartwright
+   * export NAME` writes the environment's data in another form. */
   const CwConversion *import;
   const CwConversion *export;
-  /* Optional, since ABI 1.1, goes with read_record: whether `line`, the next one of the file, belongs to the
-   * record that `record` (one line or more) begins. The lines of a record reach read_record together, with
-   * newlines between; `where` then names the first. */
+  /* Optional, since ABI 1.1, with read_record: whether `line`, the next one of the file, belongs to the
+   * record that begins with `record` (one line or more). read_record then gets the lines of a record
+   * together, separated by newlines, and `where` names the first. */
   gboolean (*continues_record)(gpointer shared, const char *record, const char *line);
 } CwEnvironmentVtable;
 

@@ -1,7 +1,7 @@
-/* Error domains and codes of Cartwright. Every function that can fail takes a GError ** as its last argument;
- * the domain says which part of the system speaks, the code says what kind of trouble it is and decides the
- * exit status of the command (CW_ERROR_CONFIGURATION ends in 2, everything else in 1). A message names the
- * file, line and column or the plugin, what was expected, what was found, and the cure. */
+/* Error domains and codes. Every function that can fail takes a GError ** as its last argument. The domain
+ * says which part of the system failed. The code says why, and decides the exit status of the command: 2 for
+ * CW_ERROR_CONFIGURATION, 1 for all others. A message names the file, line and column or the plugin, what was
+ * expected, what was found, and the cure. */
 #ifndef CARTWRIGHT_ERROR_H
 #define CARTWRIGHT_ERROR_H
 

@@ -1,5 +1,5 @@
-/* Option tables. Every tunable of the core and of a plugin is one row: from that row come the parser, the
- * default, the range check, `cartwright plugins NAME` and the documentation page. No key of a YAML file is
+/* Option tables. Every option of the core and of a plugin is one row of a table. The parser, the default, the
+ * range check, `cartwright plugins NAME` and the documentation follow from the row; no key of a YAML file is
  * parsed by hand. */
 #ifndef CARTWRIGHT_OPTION_H
 #define CARTWRIGHT_OPTION_H
@@ -22,10 +22,9 @@ typedef enum {
 #define CW_OPTION_REQUIRED    (1u << 0) /* absence is an error; default_value must be NULL */
 #define CW_OPTION_RESUME_SAFE (1u << 1) /* may differ between a run and its --resume */
 
-/* One row. Rows live in a static table inside the plugin; the host reads
- * `option_size` bytes of each (CwFeature), so the struct may grow at its end.
- * The options struct itself is allocated zeroed by the host, filled, and owned by the host; it outlives the
- * object that was opened with it. */
+/* One row. Rows are a static table inside the plugin; the host reads `option_size` bytes of each (CwFeature),
+ * so the struct may grow at its end. The host allocates the options struct zeroed, fills and owns it, and
+ * frees it after the object that was opened with it. */
 typedef struct CwOption {
   const char *name;          /* the YAML key: lower case, words joined by _ */
   CwOptionType type;         /* see above */

@@ -1,7 +1,7 @@
-/* The plugin ABI. A plugin is one shared object that exports one function, cw_plugin_query, which returns a
- * constant descriptor: who it is and which features (algorithms, environments, policies) it holds. The host
- * checks magic, version and sizes before it reads any other member, copies vtables into structs of its own
- * (members a smaller, older vtable lacks read as NULL), and never unloads a plugin.
+/* The plugin ABI. A plugin is one shared object that exports one function, cw_plugin_query. It returns a
+ * constant descriptor: the plugin's name and its features (algorithms, environments, policies). The host
+ * checks magic, version and sizes before it reads any other member. It copies vtables into structs of its
+ * own; members that an older, smaller vtable lacks read as NULL. It never unloads a plugin.
  *
  * Rules for a plugin: never exit, abort or print; never install signal handlers, change the locale or touch a
  * global random generator; report through GError; log through g_message, g_info and g_warning. It links
@@ -22,7 +22,7 @@ G_BEGIN_DECLS
 
 typedef enum { CW_FEATURE_ALGORITHM = 1, CW_FEATURE_ENVIRONMENT = 2, CW_FEATURE_POLICY = 3 } CwFeatureKind;
 
-/* Capability bits of a policy (CwFeature.capabilities). What an algorithm needs is matched against them
+/* Capability bits of a policy (CwFeature.capabilities). The host compares what an algorithm needs with them
  * before any weights are loaded. */
 #define CW_POLICY_TRAINS    (1ull << 0) /* forward, backward, step */
 #define CW_POLICY_VALUES    (1ull << 1) /* has a value head */

@@ -1,7 +1,7 @@
 /* Random streams. Every use of chance has a stream of its own, derived from (seed, purpose, index, episode),
- * so that results depend neither on the number of threads nor on how many environments run. A stream is
- * counter-based (Philox 4x32-10, Salmon et al. 2011): its whole state is a key and a counter. A stream is
- * used by one thread at a time. */
+ * so results depend neither on the number of threads nor on the number of sessions played at the same time. A
+ * stream is counter-based (Philox 4x32-10, Salmon et al. 2011): its whole state is a key and a counter. A
+ * stream is used by one thread at a time. */
 #ifndef CARTWRIGHT_RANDOM_H
 #define CARTWRIGHT_RANDOM_H
 

@@ -1,6 +1,6 @@
-/* Decisions, steps and trajectories: what passes between environments, policies and algorithms. All of them
- * are filled by the host and read by plugins; the host hands out arrays of pointers, so the structs may grow
- * at their ends. Strings are UTF-8 and owned by the host for as long as the enclosing object. */
+/* Decisions, steps and trajectories: what passes between environments, policies and algorithms. The host
+ * fills them, plugins read them. Plugins get arrays of pointers, so the structs may grow at their ends. The
+ * host owns the strings (UTF-8), which live as long as the enclosing object. */
 #ifndef CARTWRIGHT_TRAJECTORY_H
 #define CARTWRIGHT_TRAJECTORY_H
 
@@ -8,7 +8,7 @@
 
 G_BEGIN_DECLS
 
-/* One choice to make: an observation and the actions that are open. */
+/* One choice to make: an observation and the actions to choose from. */
 typedef struct CwDecision {
   gsize struct_size;
   const char *observation;       /* UTF-8 text */
@@ -28,7 +28,7 @@ typedef struct CwNamedText {
   const char *text;
 } CwNamedText;
 
-/* One decision that was taken, and what came of it. */
+/* One decision that was made, the action chosen and its reward. */
 typedef struct CwStep {
   gsize struct_size;
   const CwDecision *decision;
