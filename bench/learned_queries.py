@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tries learned reductions of an instruction to a search query; docs/reference/webshop.md says what came of it.
+"""Tries learned reductions of an instruction to a search query; docs/results/queries.md says what came of it.
 
   bench/learned_queries.py ../shared/webshop-1k/goal_query_map.json < answers.jsonl > requests.jsonl
 

@@ -4,7 +4,7 @@
  * word cut into the longest pieces the vocabulary has, from the left; words of more than 100 characters, and
  * words that cannot be cut, are [UNK].
  *
- * Where HuggingFace's two implementations differ (docs/bert.md), this follows the fast one, which
+ * Where HuggingFace's two implementations differ (docs/reference/bert.md), this follows the fast one, which
  * AutoTokenizer returns and WebShop used. */
 #ifndef BERT_TOKENIZER_H
 #define BERT_TOKENIZER_H

@@ -1,6 +1,6 @@
 /* The catalogue: products, their options, attributes and instructions, in flat position-independent arrays
  * over one arena of strings. It is built once, product by product, and read-only afterwards; any number of
- * threads may read it. Rules of loading: webshop-spec 1.3 to 1.5. */
+ * threads may read it. Rules of loading: docs/spec 1.3 to 1.5. */
 #ifndef SHOP_CATALOGUE_H
 #define SHOP_CATALOGUE_H
 
@@ -34,7 +34,7 @@ typedef struct ShopOptionTarget {
   ShopString action; /* "click[VALUE]"; of a shadowed one "click[GROUP: VALUE]" */
   guint32 group;     /* index within the product's groups */
   guint32 special;   /* 1 when the value equals a button's label, or cannot be read back from its action text
-                        (webshop-spec 5.4), so that a click on it needs a closer look */
+                        (docs/spec 5.4), so that a click on it needs a closer look */
 } ShopOptionTarget;
 
 /* One crowd instruction of a product. */
@@ -113,7 +113,7 @@ gint64 shop_catalogue_find(const ShopCatalogue *catalogue, const char *asin);
 /* The lower-cased title of a product: a part of its item_action. Not terminated. */
 const char *shop_catalogue_lower_title(const ShopCatalogue *catalogue, guint32 product, gsize *length);
 
-/* Appends what the search index holds of a product (webshop-spec 4.1): title, description, first bullet and
+/* Appends what the search index holds of a product (docs/spec 4.1): title, description, first bullet and
  * options, in lower case. */
 void shop_catalogue_append_contents(const ShopCatalogue *catalogue, guint32 product, GString *contents);
 
@@ -131,7 +131,7 @@ ShopCatalogueBuilder *shop_catalogue_builder_new_to(struct ShopFileWriter *write
 void shop_catalogue_builder_free(ShopCatalogueBuilder *builder); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ShopCatalogueBuilder, shop_catalogue_builder_free)
 
-/* Adds a product in WebShop's raw schema (webshop-spec 1.2). An ASIN that is "nan", longer than 10 characters
+/* Adds a product in WebShop's raw schema (docs/spec 1.2). An ASIN that is "nan", longer than 10 characters
  * or already known is skipped without error. */
 gboolean shop_catalogue_builder_add(ShopCatalogueBuilder *builder, const json_t *product, const char *where,
                                     GError **error);

@@ -1,4 +1,4 @@
-/* Adding a product of WebShop's raw schema to a catalogue under construction (webshop-spec 1.2 to 1.5):
+/* Adding a product of WebShop's raw schema to a catalogue under construction (docs/spec 1.2 to 1.5):
  * title, texts, price, and the option groups with what a click on each value reaches. */
 #include "envs/shop/catalogue/catalogue_private.h"
 #include "envs/shop/catalogue/price.h"
@@ -10,7 +10,7 @@
 
 #define MAX_ASIN 10
 
-/* Trimmed, every '/' as " | ", in lower case (webshop-spec 1.5). */
+/* Trimmed, every '/' as " | ", in lower case (docs/spec 1.5). */
 static ShopString intern_option_value(ShopCatalogueBuilder *builder, const char *text, gsize length)
 {
   shop_text_trim(&text, &length);

@@ -1,4 +1,4 @@
-/* Prices as the original parses and shows them (webshop-spec 1.4). */
+/* Prices as the original parses and shows them (docs/spec 1.4). */
 #ifndef SHOP_PRICE_H
 #define SHOP_PRICE_H
 

@@ -29,7 +29,7 @@ static double *draw_prices(const ShopCatalogue *catalogue, ShopPriceRule rule, G
   return prices;
 }
 
-/* The larger of two drawn among the next four steps of the ladder above `price` (webshop-spec 3.1). */
+/* The larger of two drawn among the next four steps of the ladder above `price` (docs/spec 3.1). */
 static gint32 draw_upper(GRand *random, double price)
 {
   gint32 first = LADDER_STEP;

@@ -1,5 +1,5 @@
 /* Goals: what a shopper is asked to buy. Made from the products' synthetic or crowd instructions in load
- * order, bounded in price, and shuffled as the original does (webshop-spec 3). A goal is stored in eight
+ * order, bounded in price, and shuffled as the original does (docs/spec 3). A goal is stored in eight
  * bytes and written out when an episode starts. What does not depend on the prices (the goals in their order)
  * can be in a shop file, and what does for one choice of them. */
 #ifndef SHOP_GOALS_H
@@ -68,7 +68,7 @@ ShopGoals *shop_goals_open(const ShopCatalogue *catalogue, ShopGoalKind kind, Sh
                            guint64 price_seed, const ShopGoalSettings *stored, ShopArrayFinder finder,
                            gpointer source, GError **error);
 
-/* The weights with which the original draws goals (webshop-spec 3.2, 3.3): n_items + 1 cumulative sums from
+/* The weights with which the original draws goals (docs/spec 3.2, 3.3): n_items + 1 cumulative sums from
  * 0; free with g_free. */
 double *shop_goals_cumulative_weights(const ShopGoals *goals, const ShopCatalogue *catalogue);
 
@@ -99,7 +99,7 @@ double shop_goal_view_price(const ShopGoalView *view, const ShopCatalogue *catal
 /* Replaces the bound and its clause; SHOP_NO_PRICE_LIMIT removes the clause. */
 void shop_goal_view_set_price_upper(ShopGoalView *view, double price_upper);
 
-/* Appends the form in which WebShop's published lists and maps write a goal (webshop-spec 7.3): lower case,
+/* Appends the form in which WebShop's published lists and maps write a goal (docs/spec 7.3): lower case,
  * without quotes, trimmed, cut at the price clause. */
 void shop_goal_append_published(GString *out, const char *instruction);
 

@@ -1,4 +1,4 @@
-/* The few functions of CPython's `random` module that decide WebShop's prices and goal order (webshop-spec
+/* The few functions of CPython's `random` module that decide WebShop's prices and goal order (docs/spec
  * 2). The generator is GLib's, which is the same Mersenne Twister. */
 #ifndef SHOP_PYTHON_RANDOM_H
 #define SHOP_PYTHON_RANDOM_H
@@ -25,7 +25,7 @@ void shop_python_random_sample(GRand *random, guint32 n, guint32 k, guint32 *cho
 /* choices(range(n), k=1)[0] */
 guint32 shop_python_random_choice(GRand *random, guint32 n);
 
-/* The original's weighted goal index (webshop-spec 2.2): `cumulative` holds n + 1 sums 0, w0, w0 + w1, ...
+/* The original's weighted goal index (docs/spec 2.2): `cumulative` holds n + 1 sums 0, w0, w0 + w1, ...
  * Off by one as the original is: index 0 never comes when n > 1. With `exact` goal i is drawn with weight
  * w[i]. */
 guint32 shop_weighted_index(GRand *random, const double *cumulative, guint32 n, gboolean exact);

@@ -12,7 +12,7 @@
  *   alternating from the site's first page on, N counting the goals after the
  *   shuffle (split "all");
  *   {"states": [OBSERVATION, ...], "actions": [ACTION, ...]}, WebShop's imitation
- *   data (webshop-spec 1.2): the goal is the first one that reads as the
+ *   data (docs/spec 1.2): the goal is the first one that reads as the
  *   instruction on the first page does. Without "actions", "action_idxs" are
  *   indices into "available_actions".
  * The price bound is taken from that instruction, because the recording site drew it unseeded. A blank line

@@ -1,4 +1,4 @@
-/* WebShop's own session logs (webshop-spec 8): one JSON object per page that the site served, {"page": ...,
+/* WebShop's own session logs (docs/spec 8): one JSON object per page that the site served, {"page": ...,
  * "url": ..., "goal": ..., "content": ...}. The lines of one session make one record: its actions are those
  * that lead from page to page, its observations what a log would say of each page (site_event.c). */
 #ifndef SHOP_SITE_LOG_H

@@ -14,7 +14,7 @@
 
 /* The place, among those made from an instruction, of the query that names the wanted options twice. On train
  * goals of the 1,000-product shop it serves the reader better than the two before it
- * (docs/results-beyond.md). */
+ * (docs/results/taught.md). */
 #define BEST_QUERY 2
 
 typedef struct {

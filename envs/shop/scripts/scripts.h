@@ -4,7 +4,7 @@
 
 #include "envs/shop/session/session.h"
 
-/* "rule" (webshop-spec 7.7): searches the instruction as it stands, opens the first result, buys it without
+/* "rule" (docs/spec 7.7): searches the instruction as it stands, opens the first result, buys it without
  * choosing an option. */
 gint shop_rule_action(ShopSession *session, GError **error);
 

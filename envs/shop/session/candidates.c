@@ -1,6 +1,6 @@
 /* Candidate actions of a page. `honest`: every clickable, and search queries made from the instruction.
  * `upstream`: as the original's wrapper, with queries made from the goal's hidden fields and a random cut
- * (webshop-spec 7.5). Texts belong to the catalogue, to the session's query strings, or are literals. */
+ * (docs/spec 7.5). Texts belong to the catalogue, to the session's query strings, or are literals. */
 #include "envs/shop/session/queries.h"
 #include "envs/shop/session/session_private.h"
 #include "envs/shop/text/action.h"
@@ -59,7 +59,7 @@ static const char *mark(ShopSession *session, const char *text, gboolean clicked
   return marked->str;
 }
 
-/* webshop-spec 7.5: the goal's query, each attribute with it, the instruction. */
+/* docs/spec 7.5: the goal's query, each attribute with it, the instruction. */
 static void make_upstream_queries(ShopSession *session)
 {
   const ShopCatalogue *catalogue = session->world->catalogue;

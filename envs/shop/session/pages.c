@@ -1,4 +1,4 @@
-/* The pages of a session as text, written straight from its state (webshop-spec 5.8 to 5.11). A page is a
+/* The pages of a session as text, written straight from its state (docs/spec 5.8 to 5.11). A page is a
  * sequence of nodes; `text` joins the trimmed nodes with [SEP], `text_rich` gives each a line and marks
  * buttons, options and product links. White space in product texts is treated as the original's HTML parser
  * does. Everything goes into the session's one reused buffer. */
@@ -236,7 +236,7 @@ static void cut_url(ShopSession *session)
   }
 }
 
-/* webshop-spec 5.10: the original looks for the label in double quotes in the address. */
+/* docs/spec 5.10: the original looks for the label in double quotes in the address. */
 static gboolean is_in_url(const ShopSession *session, Piece label)
 {
   for (guint i = 0; i < session->segments->len; i++) {
@@ -372,7 +372,7 @@ static const ShopSelection *selection_of_rank(const ShopSession *session, guint 
   g_return_val_if_reached(NULL);
 }
 
-/* webshop-spec 5.11: the simulator fills in the ASIN, the options and the reward and leaves everything else
+/* docs/spec 5.11: the simulator fills in the ASIN, the options and the reward and leaves everything else
  * empty. */
 static void write_done(Writer *writer, ShopSession *session)
 {

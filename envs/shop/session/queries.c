@@ -1,6 +1,6 @@
 /* Honest search queries: every word comes from the instruction that the shopper reads. They are the whole
- * text and reductions of it, each of which finds what others do not (docs/webshop.md has the measurements);
- * which of them finds the product is for the policy to learn. */
+ * text and reductions of it, each of which finds what others do not (docs/results/queries.md has the
+ * measurements); which of them finds the product is for the policy to learn. */
 #include "envs/shop/session/queries.h"
 
 #include "envs/shop/catalogue/price.h"

@@ -1,4 +1,4 @@
-/* The state machine of one shopping session (webshop-spec 5.3 to 5.7). Pages and candidates are written
+/* The state machine of one shopping session (docs/spec 5.3 to 5.7). Pages and candidates are written
  * lazily from this state, by pages.c and candidates.c. Where the original decides by looking into the page's
  * address, faithful mode builds that address and looks; fixed mode looks at the state. */
 #include "envs/shop/session/session_private.h"
@@ -160,7 +160,7 @@ static gboolean find_random(ShopSession *session)
   return TRUE;
 }
 
-/* Fills the result list for `keywords` (webshop-spec 4.3). FALSE, with everything unchanged, where the
+/* Fills the result list for `keywords` (docs/spec 4.3). FALSE, with everything unchanged, where the
  * original fails with an exception. */
 static gboolean find(ShopSession *session, const char *keywords)
 {

@@ -1,4 +1,4 @@
-/* One shopper in a shop: the state machine of webshop-spec 5. Search page, results, item, sub page, done;
+/* One shopper in a shop: the state machine of docs/spec 5. Search page, results, item, sub page, done;
  * keywords, page number, chosen options, visited items. A session belongs to one thread at a time and owns
  * every buffer that it hands out; nothing is allocated per step once its buffers have grown. */
 #ifndef SHOP_SESSION_H
@@ -104,7 +104,7 @@ const guint32 *shop_session_all_visited(const ShopSession *session, guint *n);
 /* What the last step did, with its argument as in ShopCandidate; SHOP_ACTION_NONE before the first. */
 ShopActionKind shop_session_taken(const ShopSession *session, guint32 *argument);
 gint64 shop_session_n_steps(const ShopSession *session);
-/* Appends the address that the original shows for this page (webshop-spec 5.7). */
+/* Appends the address that the original shows for this page (docs/spec 5.7). */
 void shop_session_append_url(const ShopSession *session, GString *url);
 /* Memory of a scripted agent: `size` bytes (at most 256), all zero at the first call after reset. */
 gpointer shop_session_script_memory(ShopSession *session, gsize size);

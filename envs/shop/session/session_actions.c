@@ -1,4 +1,4 @@
-/* What an action text means on the present page of a session (webshop-spec 5.4, 5.5): the clickables by their
+/* What an action text means on the present page of a session (docs/spec 5.4, 5.5): the clickables by their
  * labels, options by their values, items by ASIN or by the candidate text that stands for them. Reads the
  * session, changes nothing but its scratch buffers. */
 #include "envs/shop/session/session_private.h"

@@ -1,4 +1,4 @@
-/* The address that the original shows for a page (webshop-spec 5.7), and which items a results page shows. In
+/* The address that the original shows for a page (docs/spec 5.7), and which items a results page shows. In
  * faithful mode some decisions look into that address, as the original's do. */
 #include "envs/shop/session/session_private.h"
 

@@ -1,4 +1,4 @@
-/* The grammar of action texts (webshop-spec 5.4): NAME[ARGUMENT]. */
+/* The grammar of action texts (docs/spec 5.4): NAME[ARGUMENT]. */
 #ifndef SHOP_ACTION_H
 #define SHOP_ACTION_H
 

@@ -6,7 +6,7 @@
 
 typedef enum { SHOP_OBSERVATION_TEXT, SHOP_OBSERVATION_TEXT_RICH } ShopObservationMode;
 /* faithful: every quirk of the original that changes an observation, a transition or a reward; fixed: the
- * corrections of webshop-spec 11. */
+ * corrections of docs/spec 11. */
 typedef enum { SHOP_MODE_FAITHFUL, SHOP_MODE_FIXED } ShopMode;
 /* Which token_set_ratio the reward uses: as the mode says (difflib in faithful, lcs in fixed), or one of the
  * two by name. */

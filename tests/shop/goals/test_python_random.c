@@ -1,4 +1,4 @@
-/* The generator that decides goal order: vectors measured on CPython (webshop-spec 2.1 and 9.6). */
+/* The generator that decides goal order: vectors measured on CPython (docs/spec 2.1 and 9.6). */
 #include "envs/shop/goals/python_random.h"
 
 #include <setjmp.h>

@@ -1,5 +1,6 @@
-/* Sessions in the form of the site's own log, made by hand from the description of that log (webshop-spec 8);
- * there are no published ones. And literals in the source notation in which it holds keywords and options. */
+/* Sessions in the form of the site's own log, made by hand from the description of that log (docs/spec 8):
+ * small, and some of them broken. docs/results/exactness.md says how real logs replay. And literals in the
+ * source notation in which it holds keywords and options. */
 #include "envs/shop/catalogue/loader.h"
 #include "envs/shop/environment.h"
 #include "envs/shop/text/python_literal.h"

@@ -1,4 +1,4 @@
-/* The state machine and the pages: the measured walk of webshop-spec 9.7, the page examples of 5.9 to 5.11,
+/* The state machine and the pages: the measured walk of docs/spec 9.7, the page examples of 5.9 to 5.11,
  * and the quirks with their corrections. */
 #include "tests/shop/fixture.h"
 
