@@ -65,22 +65,18 @@ static gboolean begin_taught(Stage *stage, CwSuite *suite, CwVerdict *verdict)
   return stage_begin(stage, suite, cw_check_demonstrations(N_GOALS), verdict);
 }
 
-static gboolean note_metrics(Stage *stage, CwSuite *suite, CwVerdict *verdict)
+static gboolean note_metrics(Stage *stage, CwVerdict *verdict)
 {
   const char *bad = cw_update_bad_metric(stage->update);
-  for (guint i = 0; i < cw_update_n_metrics(stage->update); i++) {
-    const char *name = cw_update_metric_name(stage->update, i);
-    if (!g_strv_contains(suite->feature->vtable.algorithm->metrics, name))
-      return cw_verdict_fail(verdict, "it recorded a metric '%s' that it does not declare", name);
-    g_hash_table_add(stage->metrics, g_strdup(name));
-  }
+  for (guint i = 0; i < cw_update_n_metrics(stage->update); i++)
+    g_hash_table_add(stage->metrics, g_strdup(cw_update_metric_name(stage->update, i)));
   return !bad || cw_verdict_fail(verdict, "metric '%s' is not finite in update %" G_GUINT64_FORMAT, bad,
                                  stage->index);
 }
 
 /* One update, with fresh episodes if it asks for them. An error that the algorithm may have is the verdict's,
  * which passes as yet. */
-static gboolean stage_update(Stage *stage, CwSuite *suite, CwVerdict *verdict)
+static gboolean stage_update(Stage *stage, CwVerdict *verdict)
 {
   CwCollectRequest request;
   if (!cw_algorithm_collect(stage->algorithm, &request, &verdict->error))
@@ -92,17 +88,17 @@ static gboolean stage_update(Stage *stage, CwSuite *suite, CwVerdict *verdict)
     return FALSE;
   cw_update_begin(stage->update, stage->index, stage->trajectories, episodes);
   gboolean updated = cw_algorithm_update(stage->algorithm, stage->update, &stage->done, &verdict->error) &&
-                     note_metrics(stage, suite, verdict);
+                     note_metrics(stage, verdict);
   cw_update_begin(stage->update, stage->index, stage->trajectories, NULL);
   stage->index += updated;
   return updated;
 }
 
 /* Updates until it is done or has taken `limit`. */
-static gboolean stage_run(Stage *stage, CwSuite *suite, guint64 limit, CwVerdict *verdict)
+static gboolean stage_run(Stage *stage, guint64 limit, CwVerdict *verdict)
 {
   while (!stage->done && stage->index < limit)
-    if (!cw_verdict_check(verdict, stage_update(stage, suite, verdict)))
+    if (!cw_verdict_check(verdict, stage_update(stage, verdict)))
       return FALSE;
   return TRUE;
 }
@@ -146,7 +142,6 @@ static void check_opening(CwSuite *suite, CwVerdict *verdict)
     return;
   g_auto(Stage) stage;
   begin_taught(&stage, suite, verdict);
-  suite->feature->vtable.algorithm->close(NULL);
 }
 
 static void check_needs(CwSuite *suite, CwVerdict *verdict)
@@ -163,30 +158,33 @@ static void check_needs(CwSuite *suite, CwVerdict *verdict)
 
 static void check_declared_metrics(CwSuite *suite, CwVerdict *verdict)
 {
-  const char *const *names = suite->feature->vtable.algorithm->metrics;
-  for (guint i = 0; names[i]; i++) {
-    if (names[i][0] == '\0' || strpbrk(names[i], " /\t\n"))
-      cw_verdict_fail(verdict, "metric '%s': expected a name without spaces and slashes", names[i]);
-    for (guint j = 0; j < i; j++)
-      if (strcmp(names[i], names[j]) == 0)
-        cw_verdict_fail(verdict, "metric '%s' is declared twice", names[i]);
+  const CwMetric *metrics = suite->feature->metrics;
+  for (guint i = 0; i < suite->feature->n_metrics && verdict->result == CW_CHECK_PASSED; i++) {
+    const char *name = metrics[i].name;
+    if (!name || name[0] == '\0' || strpbrk(name, " /\t\n"))
+      cw_verdict_fail(verdict, "metric '%s': expected a name without spaces and slashes",
+                      name ? name : "(null)");
+    for (guint j = 0; j < i && name; j++)
+      if (strcmp(name, metrics[j].name) == 0)
+        cw_verdict_fail(verdict, "metric '%s' is declared twice", name);
   }
 }
 
 /* The first metric that is declared and was not recorded, or NULL. */
 static const char *find_missing_metric(const CwSuite *suite, const Stage *stage)
 {
-  const char *const *name = suite->feature->vtable.algorithm->metrics;
-  while (*name && g_hash_table_contains(stage->metrics, *name))
-    name++;
-  return *name;
+  const CwRegisteredFeature *feature = suite->feature;
+  for (guint i = 0; i < feature->n_metrics; i++)
+    if (!g_hash_table_contains(stage->metrics, feature->metrics[i].name))
+      return feature->metrics[i].name;
+  return NULL;
 }
 
 /* When it has finished, another update must do nothing. */
-static void check_after_the_end(Stage *stage, CwSuite *suite, CwVerdict *verdict)
+static void check_after_the_end(Stage *stage, CwVerdict *verdict)
 {
   GByteArray *before = cw_check_copy_weights(stage->policy);
-  if (stage->done && !stage_update(stage, suite, verdict))
+  if (stage->done && !stage_update(stage, verdict))
     cw_verdict_fail(verdict, "an update after the end failed: %s",
                     verdict->error ? verdict->error->message : "bad metrics");
   if (!cw_check_same_weights(before, cw_check_copy_weights(stage->policy)))
@@ -198,7 +196,7 @@ static void check_after_the_end(Stage *stage, CwSuite *suite, CwVerdict *verdict
 static void check_run(CwSuite *suite, CwVerdict *verdict)
 {
   g_auto(Stage) stage;
-  if (!begin_taught(&stage, suite, verdict) || !stage_run(&stage, suite, MOST_UPDATES, verdict))
+  if (!begin_taught(&stage, suite, verdict) || !stage_run(&stage, MOST_UPDATES, verdict))
     return;
   guint64 expected = cw_algorithm_expected_updates(stage.algorithm);
   if (!stage.done)
@@ -207,7 +205,7 @@ static void check_run(CwSuite *suite, CwVerdict *verdict)
     cw_verdict_fail(verdict, "it expected %" G_GUINT64_FORMAT " updates and took %" G_GUINT64_FORMAT,
                     expected, stage.index);
   ((Subject *)suite->subject)->missing_metric = find_missing_metric(suite, &stage);
-  check_after_the_end(&stage, suite, verdict);
+  check_after_the_end(&stage, verdict);
 }
 
 /* Some metrics come only with certain options, so this is no failure. */
@@ -229,7 +227,7 @@ static void check_repetition(CwSuite *suite, CwVerdict *verdict)
   g_auto(Stage) a, b;
   gboolean begun = begin_taught(&a, suite, verdict);
   begun = begin_taught(&b, suite, verdict) && begun;
-  if (begun && stage_run(&a, suite, SHORT_UPDATES, verdict) && stage_run(&b, suite, SHORT_UPDATES, verdict) &&
+  if (begun && stage_run(&a, SHORT_UPDATES, verdict) && stage_run(&b, SHORT_UPDATES, verdict) &&
       !same_weights(&a, &b))
     cw_verdict_fail(verdict, "the same run twice gives different weights");
 }
@@ -241,11 +239,14 @@ static gboolean move_state(Stage *from, Stage *to, CwVerdict *verdict)
   GError **error = &verdict->error;
   char *directory = cw_check_make_directory(error);
   gboolean moved = directory && cw_policy_save(from->policy, directory, error) &&
-                   cw_policy_load(to->policy, directory, error) &&
-                   cw_algorithm_save(from->algorithm, written, error);
+                   cw_policy_load(to->policy, directory, error);
+  cw_algorithm_save(from->algorithm, written);
   g_autofree char *text = g_key_file_to_data(written, NULL, NULL);
   moved = moved && g_key_file_load_from_data(read, text, strlen(text), G_KEY_FILE_NONE, error) &&
-          cw_algorithm_load(to->algorithm, read, error);
+          cw_algorithm_load(to->algorithm, read, error) &&
+          (!cw_algorithm_has_files(from->algorithm) ||
+           (cw_algorithm_save_files(from->algorithm, directory, error) &&
+            cw_algorithm_load_files(to->algorithm, directory, error)));
   g_autofree char *random = cw_random_save(from->random);
   cw_random_load(to->random, random);
   to->index = from->index;
@@ -258,8 +259,8 @@ static gboolean move_state(Stage *from, Stage *to, CwVerdict *verdict)
 static void resume_at(const Stage *whole, Stage *first, guint64 half, CwSuite *suite, CwVerdict *verdict)
 {
   g_auto(Stage) second;
-  if (!begin_taught(&second, suite, verdict) || !stage_run(first, suite, half, verdict) ||
-      !move_state(first, &second, verdict) || !stage_run(&second, suite, SHORT_UPDATES, verdict))
+  if (!begin_taught(&second, suite, verdict) || !stage_run(first, half, verdict) ||
+      !move_state(first, &second, verdict) || !stage_run(&second, SHORT_UPDATES, verdict))
     return;
   if (second.index != whole->index)
     cw_verdict_fail(verdict,
@@ -276,7 +277,7 @@ static void check_resuming(CwSuite *suite, CwVerdict *verdict)
   g_auto(Stage) whole, first;
   gboolean begun = begin_taught(&whole, suite, verdict);
   begun = begin_taught(&first, suite, verdict) && begun;
-  if (!begun || !stage_run(&whole, suite, SHORT_UPDATES, verdict))
+  if (!begun || !stage_run(&whole, SHORT_UPDATES, verdict))
     return;
   for (guint64 half = 0; half < whole.index && verdict->result == CW_CHECK_PASSED;
        half += MAX(whole.index / 2, 1))
@@ -290,7 +291,7 @@ static void check_starving(CwSuite *suite, GPtrArray *trajectories, const char *
   if (!stage_begin(&stage, suite, trajectories, verdict))
     return;
   stage.no_episodes = TRUE;
-  while (!stage.done && stage.index < MOST_UPDATES && stage_update(&stage, suite, verdict))
+  while (!stage.done && stage.index < MOST_UPDATES && stage_update(&stage, verdict))
     ;
   if (!verdict->error && !stage.done && verdict->result == CW_CHECK_PASSED)
     cw_verdict_fail(verdict, "given %s it neither ends nor fails", what);

@@ -83,8 +83,9 @@ static char *metrics_text(const CwRegisteredFeature *feature, const char *quote)
   if (feature->kind != CW_FEATURE_ALGORITHM)
     return NULL;
   GString *text = g_string_new(NULL);
-  for (const char *const *metric = feature->vtable.algorithm->metrics; *metric; metric++)
-    g_string_append_printf(text, "%s%s%s/%s%s", text->len ? ", " : "", quote, feature->name, *metric, quote);
+  for (guint i = 0; i < feature->n_metrics; i++)
+    g_string_append_printf(text, "%s%s%s/%s%s", text->len ? ", " : "", quote, feature->name,
+                           feature->metrics[i].name, quote);
   return g_string_free(text, text->len == 0);
 }
 

@@ -5,6 +5,8 @@
 #include "core/config/scalars.h"
 #include <string.h>
 
+#define MOST_NESTED 8
+
 static gpointer member_of(const CwOption *row, gpointer options)
 {
   return (char *)options + row->offset;
@@ -206,6 +208,36 @@ void cw_options_free(const CwOptionTable *table, gpointer options)
       g_strfreev(*(char ***)member);
   }
   g_free(options);
+}
+
+static void flatten(const CwTable *table, gsize offset, guint depth, GArray *rows)
+{
+  for (guint i = 0; i < table->n_rows; i++) {
+    CwOption row = {0};
+    memcpy(&row, (const char *)table->rows + (gsize)i * table->row_size, MIN(table->row_size, sizeof row));
+    row.offset += (guint32)offset;
+    if (row.type == CW_OPTION_TABLE && row.table && depth < MOST_NESTED) {
+      flatten(row.table, row.offset, depth + 1, rows);
+      continue;
+    }
+    gboolean placed = FALSE;
+    for (guint j = 0; row.type == CW_OPTION_DEFAULT && row.name && j < rows->len && !placed; j++) {
+      CwOption *other = &g_array_index(rows, CwOption, j);
+      placed = g_strcmp0(other->name, row.name) == 0;
+      if (placed)
+        other->default_value = row.default_value;
+    }
+    if (!placed)
+      g_array_append_val(rows, row);
+  }
+}
+
+CwOption *cw_options_flatten(const CwTable *table, guint *n)
+{
+  GArray *rows = g_array_new(FALSE, TRUE, sizeof(CwOption));
+  flatten(table, 0, 0, rows);
+  *n = rows->len;
+  return (CwOption *)(gpointer)g_array_free(rows, FALSE);
 }
 
 gboolean cw_is_name(const char *name)

@@ -13,6 +13,11 @@ typedef struct {
   gsize size; /* of the struct they fill */
 } CwOptionTable;
 
+/* The rows of a table, zero-extended to the host's size, with nested tables in the place of their row and other
+ * defaults applied. *n of them; free with g_free. A row that cannot be placed stays as it is, and the self check
+ * complains about it. */
+CwOption *cw_options_flatten(const CwTable *table, guint *n);
+
 /* Checks a table itself: names, types, offsets inside the size and not overlapping, defaults that parse and
  * lie in range, enum values, duplicates. Returns NULL or the first problem as a sentence to be freed with
  * g_free. */

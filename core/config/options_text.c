@@ -64,6 +64,9 @@ char *cw_options_value_text(const CwOption *row, gconstpointer options)
     return cw_options_quote(row->values[*(const gint *)member]);
   case CW_OPTION_STRING_LIST:
     return list_text(*(char **const *)member);
+  case CW_OPTION_TABLE:
+  case CW_OPTION_DEFAULT: /* gone from a flattened table */
+    break;
   }
   return g_strdup("null");
 }

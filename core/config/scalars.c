@@ -22,6 +22,9 @@ gsize cw_scalar_member_size(CwOptionType type)
     return sizeof(gint);
   case CW_OPTION_STRING_LIST:
     return sizeof(char **);
+  case CW_OPTION_TABLE:
+  case CW_OPTION_DEFAULT: /* gone from a flattened table */
+    break;
   }
   return 0;
 }
@@ -55,6 +58,9 @@ char *cw_scalar_expectation(const CwOption *row)
   }
   case CW_OPTION_STRING_LIST:
     return g_strdup("a list of strings");
+  case CW_OPTION_TABLE:
+  case CW_OPTION_DEFAULT: /* gone from a flattened table */
+    break;
   }
   return g_strdup("a value");
 }
@@ -267,6 +273,8 @@ char *cw_scalar_parse(const CwOption *row, const char *text, gboolean quoted, gp
     *(char **)member = g_strdup(text);
     return NULL;
   case CW_OPTION_STRING_LIST:
+  case CW_OPTION_TABLE:
+  case CW_OPTION_DEFAULT:
     break;
   }
   return g_strdup("has a type that cannot be written as one value");

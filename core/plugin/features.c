@@ -31,6 +31,8 @@ void cw_loader_feature_free(gpointer data)
     return;
   g_free((gpointer)feature->vtable.any);
   g_free((gpointer)feature->options.rows);
+  g_free((gpointer)feature->state.rows);
+  g_free((gpointer)feature->metrics);
   g_free((gpointer)feature->import.options.rows);
   g_free((gpointer)feature->export.options.rows);
   g_free(feature);
@@ -99,6 +101,22 @@ static gboolean take_vtable(CwRegisteredFeature *copy, const CwFeature *feature,
   return TRUE;
 }
 
+static CwOptionTable flat_table(const CwTable *table)
+{
+  CwOptionTable flat = {.size = table->size};
+  flat.rows = cw_options_flatten(table, &flat.n_rows);
+  return flat;
+}
+
+/* `whose` is "", " of its state" or " in its import". */
+static gboolean check_options(const CwRegisteredFeature *copy, const CwOptionTable *table, const char *whose,
+                              GError **error)
+{
+  g_autofree char *problem = cw_options_self_check(table);
+  return !problem ||
+         refuse(copy, error, "expected a sound option table%s, found: %s; correct that row", whose, problem);
+}
+
 static gboolean take_options(CwRegisteredFeature *copy, const CwFeature *feature, GError **error)
 {
   guint n = feature->n_options, size = feature->option_size;
@@ -116,9 +134,38 @@ static gboolean take_options(CwRegisteredFeature *copy, const CwFeature *feature
                   "expected option rows of at least %zu bytes and a multiple of %zu, found option_size %u; "
                   "fill the option members with CW_FEATURE_OPTIONS(...)",
                   OPTION_MINIMUM, G_ALIGNOF(CwOption), size);
-  copy->options =
-      (CwOptionTable){copy_array(feature->options, n, size, sizeof(CwOption)), n, feature->options_size};
+  CwTable table = {feature->options, n, size, feature->options_size};
+  copy->options = flat_table(&table);
   return TRUE;
+}
+
+/* What an algorithm keeps and records. */
+static gboolean take_state(CwRegisteredFeature *copy, GError **error)
+{
+  if (copy->kind != CW_FEATURE_ALGORITHM)
+    return TRUE;
+  const CwAlgorithmVtable *vtable = copy->vtable.algorithm;
+  const CwTable *state = &vtable->state;
+  if (state->n_rows > MOST_ROWS || (state->n_rows > 0 && (!state->rows || state->row_size < OPTION_MINIMUM)))
+    return refuse(copy, error, "expected a state filled with CW_STATE(...), found %u rows of %u bytes",
+                  state->n_rows, state->row_size);
+  if (vtable->n_metrics > MOST_ROWS || vtable->metric_size < sizeof(const char *))
+    return refuse(copy, error, "expected metrics filled with CW_METRICS(...), found %u of %u bytes",
+                  vtable->n_metrics, vtable->metric_size);
+  copy->state = flat_table(state);
+  copy->metrics = copy_array(vtable->metrics, vtable->n_metrics, vtable->metric_size, sizeof(CwMetric));
+  copy->n_metrics = vtable->n_metrics;
+  for (guint i = 0; i < copy->state.n_rows; i++) {
+    const CwOption *row = &copy->state.rows[i];
+    if (row->type != CW_OPTION_BOOLEAN && row->type != CW_OPTION_INTEGER && row->type != CW_OPTION_NUMBER &&
+        row->type != CW_OPTION_STRING)
+      return refuse(
+          copy, error,
+          "expected state rows of integers, numbers, flags and texts, found row '%s' of type %d; use "
+          "a CW_KEEP_... macro",
+          row->name ? row->name : "(null)", (int)row->type);
+  }
+  return check_options(copy, &copy->state, " of its state", error);
 }
 
 static gboolean check_unique(const CwRegisteredFeature *copy, const GPtrArray *copies,
@@ -160,15 +207,6 @@ static gboolean check_slots(const CwRegisteredFeature *copy, GError **error)
                 slot, needed_by);
 }
 
-/* `whose` is "" or " in its import". */
-static gboolean check_options(const CwRegisteredFeature *copy, const CwOptionTable *table, const char *whose,
-                              GError **error)
-{
-  g_autofree char *problem = cw_options_self_check(table);
-  return !problem ||
-         refuse(copy, error, "expected a sound option table%s, found: %s; correct that row", whose, problem);
-}
-
 /* Checks one conversion of a feature and copies it; `slot` is its name in the vtable. */
 static gboolean take_conversion(const CwRegisteredFeature *feature, const char *slot,
                                 const CwConversion *declared, CwRegisteredConversion *copy, GError **error)
@@ -193,8 +231,8 @@ static gboolean take_conversion(const CwRegisteredFeature *feature, const char *
                   slot, own.n_options, own.option_size);
   copy->summary = own.summary;
   copy->run = own.run;
-  copy->options = (CwOptionTable){copy_array(own.options, own.n_options, own.option_size, sizeof(CwOption)),
-                                  own.n_options, own.options_size};
+  CwTable table = {own.options, own.n_options, own.option_size, own.options_size};
+  copy->options = flat_table(&table);
   g_autofree char *whose = g_strdup_printf(" in its %s", slot);
   return check_options(feature, &copy->options, whose, error);
 }
@@ -219,7 +257,7 @@ static gboolean take_feature(CwRegisteredFeature *copy, guint index, const CwFea
   return take_identity(copy, index, feature, error) && take_vtable(copy, feature, error) &&
          take_options(copy, feature, error) && check_unique(copy, copies, registered, error) &&
          check_slots(copy, error) && check_options(copy, &copy->options, "", error) &&
-         take_conversions(copy, error);
+         take_state(copy, error) && take_conversions(copy, error);
 }
 
 GPtrArray *cw_loader_features(const CwLoadedPlugin *plugin, const GPtrArray *registered, GError **error)

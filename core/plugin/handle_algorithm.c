@@ -1,48 +1,75 @@
-/* The host's handle around an algorithm. What it hands over to learn from is sound: every choice is one of
- * its candidates, every reward finite. */
+/* The host's handle around an algorithm. It owns the algorithm's state: the rows of its table are saved and
+ * loaded here, the rest of the struct is the plugin's working memory. What it hands over to learn from is
+ * sound: every choice is one of its candidates, every reward finite. */
 #include "core/plugin/errors.h"
 #include "core/plugin/handles.h"
-
 #include <math.h>
 #include <string.h>
+
+#define GROUP "algorithm" /* of the checkpoint's state.ini */
 
 struct CwAlgorithm {
   const CwRegisteredFeature *feature;
   const CwAlgorithmVtable *vtable;
-  gpointer object;
+  gconstpointer options;
+  gpointer state;  /* feature->state.size bytes */
   guint n_checked; /* trajectories that were sound, of generation `generation` */
   guint64 generation;
 };
 
+static gpointer member_of(const CwOption *row, gconstpointer state)
+{
+  return (char *)state + row->offset;
+}
+
 guint64 cw_algorithm_needs(const CwRegisteredFeature *feature, gconstpointer options)
 {
+  const CwAlgorithmVtable *vtable = feature->vtable.algorithm;
+  if (!vtable->needs)
+    return feature->capabilities;
   CwSlotCall call = cw_slot_begin(feature, "needs");
-  guint64 needs = feature->vtable.algorithm->needs(options);
+  guint64 needs = vtable->needs(options);
   cw_slot_leave(&call);
-  return needs;
+  return feature->capabilities | needs;
+}
+
+/* Gives up what the state points to; the struct stays, zeroed. */
+static void clear_state(CwAlgorithm *algorithm)
+{
+  const CwOptionTable *table = &algorithm->feature->state;
+  if (algorithm->vtable->clear) {
+    CwSlotCall call = cw_slot_begin(algorithm->feature, "clear");
+    algorithm->vtable->clear(algorithm->state);
+    cw_slot_leave(&call);
+  }
+  for (guint i = 0; i < table->n_rows; i++)
+    if (table->rows[i].type == CW_OPTION_STRING)
+      g_free(*(char **)member_of(&table->rows[i], algorithm->state));
+  memset(algorithm->state, 0, table->size);
 }
 
 CwAlgorithm *cw_algorithm_open(const CwRegisteredFeature *feature, gconstpointer options, GError **error)
 {
-  const CwAlgorithmVtable *vtable = feature->vtable.algorithm;
-  CwSlotCall call = cw_slot_begin(feature, "open");
-  gpointer object = vtable->open(options, &call.failure);
-  if (!cw_slot_end(&call, object != NULL, error)) {
-    vtable->close(object);
-    return NULL;
-  }
   CwAlgorithm *algorithm = g_new0(CwAlgorithm, 1);
-  *algorithm = (CwAlgorithm){.feature = feature, .vtable = vtable, .object = object};
-  return algorithm;
+  algorithm->feature = feature;
+  algorithm->vtable = feature->vtable.algorithm;
+  algorithm->options = options;
+  algorithm->state = g_malloc0(MAX(feature->state.size, 1));
+  CwSlotCall call = cw_slot_begin(feature, "open");
+  gboolean opened =
+      !algorithm->vtable->open || algorithm->vtable->open(options, algorithm->state, &call.failure);
+  if (cw_slot_end(&call, opened, error))
+    return algorithm;
+  cw_algorithm_close(algorithm);
+  return NULL;
 }
 
 void cw_algorithm_close(CwAlgorithm *algorithm)
 {
   if (!algorithm)
     return;
-  CwSlotCall call = cw_slot_begin(algorithm->feature, "close");
-  algorithm->vtable->close(algorithm->object);
-  cw_slot_leave(&call);
+  clear_state(algorithm);
+  g_free(algorithm->state);
   g_free(algorithm);
 }
 
@@ -52,7 +79,8 @@ gboolean cw_algorithm_collect(CwAlgorithm *algorithm, CwCollectRequest *request,
   if (!algorithm->vtable->collect)
     return TRUE;
   CwSlotCall call = cw_slot_begin(algorithm->feature, "collect");
-  gboolean succeeded = algorithm->vtable->collect(algorithm->object, request, &call.failure);
+  gboolean succeeded =
+      algorithm->vtable->collect(algorithm->options, algorithm->state, request, &call.failure);
   return cw_slot_end(&call, succeeded, error);
 }
 
@@ -110,9 +138,18 @@ gboolean cw_algorithm_update(CwAlgorithm *algorithm, CwUpdate *update, gboolean 
   *done = FALSE;
   if (!check_experience(algorithm, update, error))
     return FALSE;
+  cw_update_set_metrics(update, algorithm->feature->metrics, algorithm->feature->n_metrics);
   CwSlotCall call = cw_slot_begin(algorithm->feature, "update");
-  gboolean succeeded = algorithm->vtable->update(algorithm->object, update, done, &call.failure);
-  return cw_slot_end(&call, succeeded, error);
+  gboolean succeeded =
+      algorithm->vtable->update(algorithm->options, algorithm->state, update, done, &call.failure);
+  if (!cw_slot_end(&call, succeeded, error))
+    return FALSE;
+  if (cw_update_stray_metric(update) < 0)
+    return TRUE;
+  return cw_feature_error(
+      algorithm->feature, error, CW_ERROR_FAILED,
+      "update recorded metric number %d, and its table has numbers below %u; correct the number",
+      cw_update_stray_metric(update), algorithm->feature->n_metrics);
 }
 
 guint64 cw_algorithm_expected_updates(CwAlgorithm *algorithm)
@@ -120,21 +157,83 @@ guint64 cw_algorithm_expected_updates(CwAlgorithm *algorithm)
   if (!algorithm->vtable->expected_updates)
     return 0;
   CwSlotCall call = cw_slot_begin(algorithm->feature, "expected_updates");
-  guint64 n = algorithm->vtable->expected_updates(algorithm->object);
+  guint64 n = algorithm->vtable->expected_updates(algorithm->options, algorithm->state);
   cw_slot_leave(&call);
   return n;
 }
 
-gboolean cw_algorithm_save(CwAlgorithm *algorithm, GKeyFile *state, GError **error)
+void cw_algorithm_save(CwAlgorithm *algorithm, GKeyFile *state)
 {
-  CwSlotCall call = cw_slot_begin(algorithm->feature, "save");
-  gboolean saved = algorithm->vtable->save(algorithm->object, state, &call.failure);
-  return cw_slot_end(&call, saved, error);
+  const CwOptionTable *table = &algorithm->feature->state;
+  for (guint i = 0; i < table->n_rows; i++) {
+    const CwOption *row = &table->rows[i];
+    gconstpointer member = member_of(row, algorithm->state);
+    if (row->type == CW_OPTION_BOOLEAN)
+      g_key_file_set_boolean(state, GROUP, row->name, *(const gboolean *)member);
+    else if (row->type == CW_OPTION_INTEGER)
+      g_key_file_set_int64(state, GROUP, row->name, *(const gint64 *)member);
+    else if (row->type == CW_OPTION_NUMBER)
+      g_key_file_set_double(state, GROUP, row->name, *(const double *)member);
+    else
+      g_key_file_set_string(state, GROUP, row->name, *(char *const *)member ? *(char *const *)member : "");
+  }
+}
+
+/* Reads one row into its member; an empty text is NULL. */
+static void load_row(const CwOption *row, GKeyFile *state, gpointer member, GError **error)
+{
+  if (row->type == CW_OPTION_BOOLEAN)
+    *(gboolean *)member = g_key_file_get_boolean(state, GROUP, row->name, error);
+  else if (row->type == CW_OPTION_INTEGER)
+    *(gint64 *)member = g_key_file_get_int64(state, GROUP, row->name, error);
+  else if (row->type == CW_OPTION_NUMBER)
+    *(double *)member = g_key_file_get_double(state, GROUP, row->name, error);
+  else {
+    g_autofree char *text = g_key_file_get_string(state, GROUP, row->name, error);
+    *(char **)member = text && *text ? g_steal_pointer(&text) : NULL;
+  }
 }
 
 gboolean cw_algorithm_load(CwAlgorithm *algorithm, GKeyFile *state, GError **error)
 {
-  CwSlotCall call = cw_slot_begin(algorithm->feature, "load");
-  gboolean loaded = algorithm->vtable->load(algorithm->object, state, &call.failure);
+  const CwOptionTable *table = &algorithm->feature->state;
+  gpointer loaded = cw_options_fill(table, NULL, NULL, "", NULL); /* every row at its default */
+  GError *problem = NULL;
+  for (guint i = 0; i < table->n_rows && !problem; i++)
+    if (!table->rows[i].default_value || g_key_file_has_key(state, GROUP, table->rows[i].name, NULL))
+      load_row(&table->rows[i], state, member_of(&table->rows[i], loaded), &problem);
+  if (problem) {
+    cw_feature_error(
+        algorithm->feature, error, CW_ERROR_FORMAT,
+        "expected the state of this algorithm in the checkpoint, found a gap: %s; use another checkpoint",
+        problem->message);
+    g_error_free(problem);
+    cw_options_free(table, loaded);
+    return FALSE;
+  }
+  clear_state(algorithm);
+  memcpy(algorithm->state, loaded, table->size);
+  g_free(loaded);
+  return TRUE;
+}
+
+gboolean cw_algorithm_save_files(CwAlgorithm *algorithm, const char *directory, GError **error)
+{
+  CwSlotCall call = cw_slot_begin(algorithm->feature, "save_files");
+  gboolean saved =
+      algorithm->vtable->save_files(algorithm->options, algorithm->state, directory, &call.failure);
+  return cw_slot_end(&call, saved, error);
+}
+
+gboolean cw_algorithm_load_files(CwAlgorithm *algorithm, const char *directory, GError **error)
+{
+  CwSlotCall call = cw_slot_begin(algorithm->feature, "load_files");
+  gboolean loaded =
+      algorithm->vtable->load_files(algorithm->options, algorithm->state, directory, &call.failure);
   return cw_slot_end(&call, loaded, error);
+}
+
+gboolean cw_algorithm_has_files(const CwAlgorithm *algorithm)
+{
+  return algorithm->vtable->save_files && algorithm->vtable->load_files;
 }

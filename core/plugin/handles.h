@@ -71,8 +71,13 @@ void cw_algorithm_close(CwAlgorithm *algorithm); /* accepts NULL */
 gboolean cw_algorithm_collect(CwAlgorithm *algorithm, CwCollectRequest *request, GError **error);
 gboolean cw_algorithm_update(CwAlgorithm *algorithm, CwUpdate *update, gboolean *done, GError **error);
 guint64 cw_algorithm_expected_updates(CwAlgorithm *algorithm);
-gboolean cw_algorithm_save(CwAlgorithm *algorithm, GKeyFile *state, GError **error);
+/* The rows of its state as keys of group "algorithm", and back; a failed load changes nothing. */
+void cw_algorithm_save(CwAlgorithm *algorithm, GKeyFile *state);
 gboolean cw_algorithm_load(CwAlgorithm *algorithm, GKeyFile *state, GError **error);
+/* State that is too big for rows, as files of an existing directory. */
+gboolean cw_algorithm_has_files(const CwAlgorithm *algorithm);
+gboolean cw_algorithm_save_files(CwAlgorithm *algorithm, const char *directory, GError **error);
+gboolean cw_algorithm_load_files(CwAlgorithm *algorithm, const char *directory, GError **error);
 
 /* CwUpdate, as the runtime fills it. Trajectory arrays hold CwTrajectory *. */
 CwUpdate *cw_update_new(CwPolicy *policy, CwPolicy *reference, CwRandom *random);
@@ -84,6 +89,10 @@ void cw_update_begin(CwUpdate *update, guint64 index, const GPtrArray *trajector
 void cw_update_set_scratch(CwUpdate *update, const char *directory);
 /* What cw_update_generation answers. */
 void cw_update_set_generation(CwUpdate *update, guint64 generation);
+/* The table by which metrics are recorded. */
+void cw_update_set_metrics(CwUpdate *update, const CwMetric *metrics, guint n);
+/* The first recorded number that the table does not have; -1 when there was none. */
+gint cw_update_stray_metric(const CwUpdate *update);
 /* Names and values recorded since begin, in order of recording. */
 guint cw_update_n_metrics(const CwUpdate *update);
 const char *cw_update_metric_name(const CwUpdate *update, guint i);

@@ -120,11 +120,11 @@ static gboolean check_descriptor(const char *path, const CwPluginDescriptor *des
                   "expected features of at least %zu bytes and a multiple of %zu, found feature_size %u; set "
                   "it to sizeof(CwFeature), as CW_PLUGIN(...) does",
                   FEATURE_MINIMUM, G_ALIGNOF(gpointer), descriptor->feature_size);
-  return descriptor->abi_minor <= CW_ABI_MINOR ||
+  /* Until the interface is finished any change counts, in either direction. */
+  return descriptor->abi_minor == CW_ABI_MINOR ||
          refuse(path, CW_ERROR_UNSUPPORTED, error,
-                "expected plugin ABI %d.%d or an older minor, found %u.%u; install a newer Cartwright, "
-                "or " REBUILD,
-                CW_ABI_MAJOR, CW_ABI_MINOR, descriptor->abi_major, descriptor->abi_minor);
+                "expected plugin ABI %d.0-dev of step %d, found step %d; " REBUILD, CW_ABI_MAJOR,
+                CW_ABI_MINOR & ~CW_ABI_DEVELOPMENT, descriptor->abi_minor & ~CW_ABI_DEVELOPMENT);
 }
 
 /* The members whose place the sizes vouch for. */

@@ -32,6 +32,9 @@ typedef struct {
     const CwPolicyVtable *policy;
   } vtable;
   CwOptionTable options;
+  CwOptionTable state;     /* of an algorithm: what a checkpoint keeps */
+  const CwMetric *metrics; /* of an algorithm: n_metrics of them */
+  guint n_metrics;
   CwRegisteredConversion import, export;
   const CwLoadedPlugin *plugin;
 } CwRegisteredFeature;

@@ -23,10 +23,9 @@ typedef struct {
 #define END_OF(type, member) (offsetof(type, member) + sizeof(((type *)NULL)->member))
 
 static const Slot algorithm_slots[] = {
-    REQUIRED(CwAlgorithmVtable, open),    REQUIRED(CwAlgorithmVtable, close),
-    REQUIRED(CwAlgorithmVtable, needs),   REQUIRED(CwAlgorithmVtable, update),
-    REQUIRED(CwAlgorithmVtable, save),    REQUIRED(CwAlgorithmVtable, load),
-    REQUIRED(CwAlgorithmVtable, metrics), {NULL, 0, 0, NULL},
+    REQUIRED(CwAlgorithmVtable, metrics),
+    REQUIRED(CwAlgorithmVtable, update),
+    {NULL, 0, 0, NULL},
 };
 
 static const Slot environment_slots[] = {
@@ -69,7 +68,7 @@ static const struct {
   const Slot *slots;
   gsize size, minimum;
 } kinds[] = {
-    [CW_FEATURE_ALGORITHM] = {algorithm_slots, sizeof(CwAlgorithmVtable), END_OF(CwAlgorithmVtable, metrics)},
+    [CW_FEATURE_ALGORITHM] = {algorithm_slots, sizeof(CwAlgorithmVtable), END_OF(CwAlgorithmVtable, update)},
     [CW_FEATURE_ENVIRONMENT] = {environment_slots, sizeof(CwEnvironmentVtable),
                                 END_OF(CwEnvironmentVtable, step)},
     [CW_FEATURE_POLICY] = {policy_slots, sizeof(CwPolicyVtable), END_OF(CwPolicyVtable, load)},

@@ -6,25 +6,23 @@
 #include <string.h>
 
 typedef struct {
-  char *name;
+  guint metric; /* in the table */
   double value;
-} Metric;
+} Recorded;
 
 struct CwUpdate {
   CwPolicy *policy, *reference;
   CwRandom *random;
   guint64 index;
   const GPtrArray *trajectories, *episodes; /* CwTrajectory *; NULL: none */
-  GArray *metrics;                          /* Metric */
+  const CwMetric *metrics;                  /* n_metrics of them */
+  guint n_metrics;
+  gint stray; /* the first recorded number that the table does not have; -1: none */
+  GArray *recorded; /* Recorded, in the order of recording */
   guint64 generation;
   char *scratch;                 /* NULL: none yet */
   gboolean scratch_is_temporary; /* ours to remove */
 };
-
-static void metric_clear(gpointer data)
-{
-  g_free(((Metric *)data)->name);
-}
 
 CwUpdate *cw_update_new(CwPolicy *policy, CwPolicy *reference, CwRandom *random)
 {
@@ -32,8 +30,7 @@ CwUpdate *cw_update_new(CwPolicy *policy, CwPolicy *reference, CwRandom *random)
   update->policy = policy;
   update->reference = reference;
   update->random = random;
-  update->metrics = g_array_new(FALSE, FALSE, sizeof(Metric));
-  g_array_set_clear_func(update->metrics, metric_clear);
+  update->recorded = g_array_new(FALSE, FALSE, sizeof(Recorded));
   return update;
 }
 
@@ -41,7 +38,7 @@ void cw_update_free(CwUpdate *update)
 {
   if (!update)
     return;
-  g_array_free(update->metrics, TRUE);
+  g_array_free(update->recorded, TRUE);
   if (update->scratch_is_temporary)
     cw_remove_tree(update->scratch, NULL);
   g_free(update->scratch);
@@ -54,7 +51,8 @@ void cw_update_begin(CwUpdate *update, guint64 index, const GPtrArray *trajector
   update->index = index;
   update->trajectories = trajectories;
   update->episodes = episodes;
-  g_array_set_size(update->metrics, 0);
+  g_array_set_size(update->recorded, 0);
+  update->stray = -1;
 }
 
 void cw_update_set_scratch(CwUpdate *update, const char *directory)
@@ -148,38 +146,53 @@ const CwTrajectory *cw_update_episode(CwUpdate *update, guint index)
   return index < cw_update_n_episodes(update) ? update->episodes->pdata[index] : NULL;
 }
 
-/* A name recorded again replaces its value and keeps its place. */
-void cw_update_metric(CwUpdate *update, const char *name, double value)
+void cw_update_set_metrics(CwUpdate *update, const CwMetric *metrics, guint n)
 {
-  for (guint i = 0; i < update->metrics->len; i++) {
-    Metric *recorded = &g_array_index(update->metrics, Metric, i);
-    if (strcmp(recorded->name, name) == 0) {
+  update->metrics = metrics;
+  update->n_metrics = n;
+}
+
+/* A number recorded again replaces its value and keeps its place. */
+void cw_update_record(CwUpdate *update, guint metric, double value)
+{
+  if (metric >= update->n_metrics) {
+    update->stray = update->stray < 0 ? (gint)metric : update->stray;
+    return;
+  }
+  for (guint i = 0; i < update->recorded->len; i++) {
+    Recorded *recorded = &g_array_index(update->recorded, Recorded, i);
+    if (recorded->metric == metric) {
       recorded->value = value;
       return;
     }
   }
-  Metric metric = {g_strdup(name), value};
-  g_array_append_val(update->metrics, metric);
+  Recorded recorded = {metric, value};
+  g_array_append_val(update->recorded, recorded);
+}
+
+gint cw_update_stray_metric(const CwUpdate *update)
+{
+  return update->stray;
 }
 
 guint cw_update_n_metrics(const CwUpdate *update)
 {
-  return update->metrics->len;
+  return update->recorded->len;
 }
 
 const char *cw_update_metric_name(const CwUpdate *update, guint i)
 {
-  return g_array_index(update->metrics, Metric, i).name;
+  return update->metrics[g_array_index(update->recorded, Recorded, i).metric].name;
 }
 
 double cw_update_metric_value(const CwUpdate *update, guint i)
 {
-  return g_array_index(update->metrics, Metric, i).value;
+  return g_array_index(update->recorded, Recorded, i).value;
 }
 
 const char *cw_update_bad_metric(const CwUpdate *update)
 {
-  for (guint i = 0; i < update->metrics->len; i++)
+  for (guint i = 0; i < update->recorded->len; i++)
     if (!isfinite(cw_update_metric_value(update, i)))
       return cw_update_metric_name(update, i);
   return NULL;

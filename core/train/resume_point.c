@@ -35,15 +35,23 @@ static gboolean save_state(GKeyFile *state, const char *directory, GError **erro
   return cw_write_file(path, text, length, error);
 }
 
-static gboolean fill(CwRun *run, GKeyFile *state, CwPolicy *reference, const char *directory, GError **error)
+static gboolean save_files(CwAlgorithm *algorithm, const char *directory, GError **error)
 {
-  return (!run->policy || save_policy(run->policy, directory, "policy", error)) &&
+  g_autofree char *files = g_build_filename(directory, "algorithm", NULL);
+  return cw_make_directories(files, error) && cw_algorithm_save_files(algorithm, files, error);
+}
+
+static gboolean fill(CwRun *run, GKeyFile *state, CwPolicy *reference, CwAlgorithm *algorithm,
+                     const char *directory, GError **error)
+{
+  return (!algorithm || !cw_algorithm_has_files(algorithm) || save_files(algorithm, directory, error)) &&
+         (!run->policy || save_policy(run->policy, directory, "policy", error)) &&
          (!reference || save_policy(reference, directory, "reference", error)) &&
          save_state(state, directory, error);
 }
 
 gboolean cw_resume_point_save(CwRun *run, guint stage, gboolean inside, GKeyFile *given, CwPolicy *reference,
-                              GError **error)
+                              CwAlgorithm *algorithm, GError **error)
 {
   guint64 metrics_size;
   if ((run->policy && !cw_resume_point_check_weights(run->policy, error)) ||
@@ -66,7 +74,7 @@ gboolean cw_resume_point_save(CwRun *run, guint stage, gboolean inside, GKeyFile
   g_autofree char *partial = cw_checkpoint_begin(parent, name, error);
   if (!partial)
     return FALSE;
-  if (!fill(run, state, reference, partial, error)) {
+  if (!fill(run, state, reference, algorithm, partial, error)) {
     cw_checkpoint_abandon(parent, name);
     return FALSE;
   }

@@ -1,6 +1,7 @@
 /* Checkpoints of a run: directories checkpoints/step-N, N being the updates so far, with
  *   policy/     weights, optimiser and random streams of the policy
  *   reference/  the frozen copy that the stage started from, if it needs one
+ *   algorithm/  files of an algorithm whose state is too big for rows
  *   state.ini   group "run": the place in the experiment; group "stage": inside
  *               an algorithm stage, its counters and random stream; group
  *               "algorithm": the algorithm's own
@@ -21,10 +22,11 @@ typedef struct {
   guint64 metrics_size; /* bytes of metrics.jsonl that belong to it */
 } CwResumePoint;
 
-/* Writes a checkpoint and prunes old ones. `state` (may be NULL) is extended by group "run"; `inside` as
+/* Writes a checkpoint and prunes old ones. `state` (may be NULL) is extended by group "run"; `algorithm` (may be
+ * NULL) writes its files; `inside` as
  * above. Refused with CW_ERROR_NUMERIC when a weight is not finite. */
 gboolean cw_resume_point_save(CwRun *run, guint stage, gboolean inside, GKeyFile *state, CwPolicy *reference,
-                              GError **error);
+                              CwAlgorithm *algorithm, GError **error);
 
 /* CW_ERROR_NUMERIC with the name of the first tensor that holds a NaN or an infinity. */
 gboolean cw_resume_point_check_weights(CwPolicy *policy, GError **error);

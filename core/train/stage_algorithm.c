@@ -72,8 +72,9 @@ static gboolean save(Training *training, GError **error)
   g_key_file_set_boolean(state, "stage", "evaluation_pending", training->evaluation_pending);
   cw_refresh_save(training->refresh, state);
   g_key_file_set_string(state, "stage", "random", random);
-  return cw_algorithm_save(training->algorithm, state, error) &&
-         cw_resume_point_save(training->run, training->index, TRUE, state, training->reference, error);
+  cw_algorithm_save(training->algorithm, state);
+  return cw_resume_point_save(training->run, training->index, TRUE, state, training->reference,
+                              training->algorithm, error);
 }
 
 static gboolean read_state(Training *training, GKeyFile *state, GError **error)
@@ -103,8 +104,11 @@ static gboolean load(Training *training, const CwResumePoint *resume_point, GErr
     return FALSE;
   }
   g_autofree char *reference = g_build_filename(resume_point->directory, "reference", NULL);
+  g_autofree char *files = g_build_filename(resume_point->directory, "algorithm", NULL);
   return (!training->reference || cw_policy_load(training->reference, reference, error)) &&
-         cw_algorithm_load(training->algorithm, resume_point->state, error);
+         cw_algorithm_load(training->algorithm, resume_point->state, error) &&
+         (!cw_algorithm_has_files(training->algorithm) ||
+          cw_algorithm_load_files(training->algorithm, files, error));
 }
 
 static gboolean read_trajectories(Training *training, GError **error)

@@ -172,7 +172,7 @@ gboolean cw_training_run(CwTraining *training, CwBeforeTraining before, gpointer
       good = (inside || before(data, error)) && cw_stage_algorithm(run, i, inside, error);
       break;
     }
-    if (!good || !cw_resume_point_save(run, i + 1, FALSE, NULL, NULL, error))
+    if (!good || !cw_resume_point_save(run, i + 1, FALSE, NULL, NULL, NULL, error))
       return FALSE;
   }
   return TRUE;

@@ -1,381 +1,599 @@
-/* The algorithm plugin "dpo": direct preference optimisation (Rafailov et al. 2023)
- * on recorded sessions, by decision as in Feng & Feng 2024 or by whole sessions.
- * One update is one optimiser step on a batch of pairs. The order of a pass comes
- * from a seed, so a stopped stage goes on in the middle of it from a few numbers.
+/* The algorithm plugin "dpo": direct preference optimisation (Rafailov et al. 2023) on recorded sessions, by
+ * decision as in Feng & Feng 2024 or by whole sessions. One update is one optimiser step on a batch of pairs.
+ * The order of a pass comes from a seed, so a stopped stage goes on in the middle of it from a few numbers.
  * The reference is the frozen policy that the stage began with. */
-#include "plugins/dpo/dpo.h"
-#include "plugins/common/trajectories.h"
+#include <cartwright/cartwright.h>
 #include <math.h>
-#include <string.h>
 
-#define GROUP "algorithm"
+typedef enum { DPO_DECISION, DPO_TRAJECTORY } DpoGranularity;
+typedef enum { DPO_SIGMOID, DPO_IPO, DPO_HINGE, DPO_CONSERVATIVE } DpoLoss;
+typedef enum { DPO_SKIP, DPO_KEEP } DpoEqual;
+
+typedef struct {
+  gint granularity, loss, equal; /* DpoGranularity, DpoLoss, DpoEqual */
+  double beta, label_smoothing, minimum_gap;
+  gint64 updates, epochs, update_trajectories, update_tokens, resample, pairs_per_goal;
+  gboolean length_normalization;
+  CwLearningOptions learning;
+} Options;
 
 static const char *const granularities[] = {"decision", "trajectory", NULL};
 static const char *const losses[] = {"sigmoid", "ipo", "hinge", "conservative", NULL};
 static const char *const equals[] = {"skip", "keep", NULL};
 
 static const CwOption rows[] = {
-    {"granularity", CW_OPTION_ENUM, offsetof(DpoOptions, granularity), .default_value = "decision",
-     .values = granularities,
-     .help = "pairs: of a demonstrated action and one the reference draws, or of two sessions on one goal"},
-    {"loss", CW_OPTION_ENUM, offsetof(DpoOptions, loss), .default_value = "sigmoid", .values = losses,
-     .help = "of a pair's margin; conservative is sigmoid with label_smoothing"},
-    {"beta", CW_OPTION_NUMBER, offsetof(DpoOptions, beta), .default_value = "0.1", .minimum = 1e-6,
-     .maximum = 1000, .help = "how strongly the reference holds: the smaller, the further the policy may go"},
-    {"label_smoothing", CW_OPTION_NUMBER, offsetof(DpoOptions, label_smoothing), .default_value = "0.1",
-     .minimum = 0, .maximum = 0.5,
-     .help = "share of the pairs taken to be labelled the wrong way round, for loss conservative"},
-    {"updates", CW_OPTION_INTEGER, offsetof(DpoOptions, updates), .default_value = "0", .minimum = 0,
-     .maximum = 1e9, .help = "updates after which the stage ends; 0: only 'epochs' ends it"},
-    {"epochs", CW_OPTION_INTEGER, offsetof(DpoOptions, epochs), .default_value = "1", .minimum = 0,
-     .maximum = 1e6, .help = "passes over the data after which the stage ends; 0: only 'updates' ends it"},
-    {"update_trajectories", CW_OPTION_INTEGER, offsetof(DpoOptions, update_trajectories),
-     .default_value = "1", .minimum = 1, .maximum = 1e6,
-     .help = "trajectories in one update, or pairs of them (granularity trajectory)"},
-    {"update_tokens", CW_OPTION_INTEGER, offsetof(DpoOptions, update_tokens), .default_value = "0",
-     .minimum = 0, .maximum = 1e9, .unit = "tokens",
-     .help = "instead of update_trajectories, as many shuffled decisions (or pairs of trajectories) as fit; "
-             "0: off"},
-    {"resample", CW_OPTION_INTEGER, offsetof(DpoOptions, resample), .default_value = "10", .minimum = 0,
-     .maximum = 1e6, .help = "how often the reference draws again while it draws the demonstrated action"},
-    {"equal", CW_OPTION_ENUM, offsetof(DpoOptions, equal), .default_value = "skip", .values = equals,
-     .help =
-         "a pair of equal actions after that: leave it out, or keep it in the mean with its zero gradient"},
-    {"pairs_per_goal", CW_OPTION_INTEGER, offsetof(DpoOptions, pairs_per_goal), .default_value = "8",
-     .minimum = 0, .maximum = 1e6, .unit = "pairs",
-     .help = "granularity trajectory: at most so many a pass, drawn anew; 0: all"},
-    {"minimum_gap", CW_OPTION_NUMBER, offsetof(DpoOptions, minimum_gap), .default_value = "0", .minimum = 0,
-     .maximum = 1e9, .help = "granularity trajectory: pairs whose rewards differ by more than this"},
-    {"length_normalization", CW_OPTION_BOOLEAN, offsetof(DpoOptions, length_normalization),
-     .default_value = "false",
-     .help = "granularity trajectory: mean instead of sum of a session's log-probabilities"},
-    COMMON_OPTIMIZER_ROWS(DpoOptions, optimizer),
+    CW_ENUM(Options, granularity, "decision", granularities,
+            "pairs: of a demonstrated action and one the reference draws, or of two sessions on one goal"),
+    CW_ENUM(Options, loss, "sigmoid", losses,
+            "of a pair's margin; conservative is sigmoid with label_smoothing"),
+    CW_NUMBER(Options, beta, 0.1, 1e-6, 1000,
+              "how strongly the reference holds: the smaller, the further the policy may go"),
+    CW_NUMBER(Options, label_smoothing, 0.1, 0, 0.5,
+              "share of the pairs taken to be labelled the wrong way round, for loss conservative"),
+    CW_INTEGER(Options, updates, 0, 0, 1e9, "updates after which the stage ends; 0: only 'epochs' ends it"),
+    CW_INTEGER(Options, epochs, 1, 0, 1e6,
+               "passes over the data after which the stage ends; 0: only 'updates' ends it"),
+    CW_INTEGER(Options, update_trajectories, 1, 1, 1e6,
+               "trajectories in one update, or pairs of them (granularity trajectory)"),
+    CW_COUNT(Options, update_tokens, 0, 0, 1e9, "tokens",
+             "instead of update_trajectories, as many shuffled decisions (or pairs of trajectories) as fit; "
+             "0: off"),
+    CW_INTEGER(Options, resample, 10, 0, 1e6,
+               "how often the reference draws again while it draws the demonstrated action"),
+    CW_ENUM(
+        Options, equal, "skip", equals,
+        "a pair of equal actions after that: leave it out, or keep it in the mean with its zero gradient"),
+    CW_COUNT(Options, pairs_per_goal, 8, 0, 1e6, "pairs",
+             "granularity trajectory: at most so many a pass, drawn anew; 0: all"),
+    CW_NUMBER(Options, minimum_gap, 0, 0, 1e9,
+              "granularity trajectory: pairs whose rewards differ by more than this"),
+    CW_BOOLEAN(Options, length_normalization, false,
+               "granularity trajectory: mean instead of sum of a session's log-probabilities"),
+    CW_TABLE(Options, learning, cw_learning_options),
 };
 
+/* What a batch is made of. By decision: the decision `step` (its number among those with a choice) of a
+ * session, or all of them. By trajectory: a session and a worse one of the same goal. */
 typedef struct {
-  const DpoOptions *options;
-  /* What a checkpoint holds. */
-  guint64 updates;    /* done */
-  guint64 steps;      /* optimiser steps taken: updates that had a pair */
-  guint64 pass;       /* passes completed */
-  guint64 cursor;     /* units of the present pass that are done; 0: the pass has no seed yet */
-  guint32 seed;       /* of the present pass */
-  guint64 learnt;     /* decisions gone through with gradients so far */
-  guint64 generation; /* of the trajectories */
-  char *fingerprint;  /* of the trajectories; NULL before the first update */
+  guint trajectory, worse, step;
+} Unit;
+#define ALL G_MAXUINT
+
+typedef struct {
+  gint64 updates, steps; /* done; those that had a pair */
+  gint64 pass, cursor;   /* passes completed; units of the present one that are done, 0: it has no seed yet */
+  gint64 seed;           /* of the present pass */
+  gint64 learnt;         /* decisions gone through with gradients */
+  gint64 generation;     /* of the trajectories */
+  char *fingerprint;     /* of the trajectories */
   /* Rebuilt when needed. */
-  DpoData data; /* n_trajectories 0: not yet */
-} Dpo;
+  CwSteps choices; /* of the trajectories */
+  CwReferences *references;
+  GArray *units; /* Unit, of the present pass in its order */
+  guint n_goals, n_goals_without_pair;
+} State;
 
-static gpointer dpo_open(gconstpointer data, GError **error)
+static const CwOption state_rows[] = {CW_KEEP_INTEGER(State, updates),    CW_KEEP_INTEGER(State, steps),
+                                      CW_KEEP_INTEGER(State, pass),       CW_KEEP_INTEGER(State, cursor),
+                                      CW_KEEP_INTEGER(State, seed),       CW_KEEP_INTEGER(State, learnt),
+                                      CW_KEEP_INTEGER(State, generation), CW_KEEP_TEXT(State, fingerprint)};
+
+/* The numbers of the metrics. The first ones are means of sums over pairs. */
+enum { LOSS, ACCURACY, MARGIN, CHOSEN, REJECTED, CHOSEN_REWARD, REJECTED_REWARD, REFERENCE_KL, N_SUMS };
+enum { PAIRS = N_SUMS, EQUAL_PAIRS, GOALS_WITHOUT_PAIR, EMPTY, SINGLE, STEPS, DECISIONS, EPOCH, RATE, NORM };
+
+static const CwMetric metrics[] = {
+    {"loss", NULL, CW_LOWER_IS_BETTER},
+    {"accuracy", NULL, CW_HIGHER_IS_BETTER},
+    {"margin", NULL, CW_HIGHER_IS_BETTER},
+    {"chosen_log_probability", "nats", CW_HIGHER_IS_BETTER},
+    {"rejected_log_probability", "nats", CW_NEITHER_IS_BETTER},
+    {"chosen_reward", NULL, CW_HIGHER_IS_BETTER},
+    {"rejected_reward", NULL, CW_LOWER_IS_BETTER},
+    {"reference_kl", "nats", CW_NEITHER_IS_BETTER},
+    {"pairs", "pairs", CW_NEITHER_IS_BETTER},
+    {"equal_pairs", "pairs", CW_LOWER_IS_BETTER},
+    {"goals_without_pair", "goals", CW_LOWER_IS_BETTER},
+    {"empty_trajectories", "trajectories", CW_LOWER_IS_BETTER},
+    {"single_candidate", "decisions", CW_NEITHER_IS_BETTER},
+    {"optimizer_steps", NULL, CW_NEITHER_IS_BETTER},
+    {"decisions", "decisions", CW_NEITHER_IS_BETTER},
+    {"epoch", "epochs", CW_NEITHER_IS_BETTER},
+    {"learning_rate", NULL, CW_NEITHER_IS_BETTER},
+    {"gradient_norm", NULL, CW_NEITHER_IS_BETTER},
+};
+
+/* Sums over the pairs of a batch. */
+typedef struct {
+  double sum[N_SUMS];
+  guint n_pairs, n_equal, n_decisions; /* n_equal: the reference drew what was demonstrated, every time */
+} Report;
+
+/* log(1 + exp(x)) and 1 / (1 + exp(-x)) without overflow. */
+static double softplus(double x)
 {
-  const DpoOptions *options = data;
-  Dpo *dpo;
+  return fmax(x, 0) + log1p(exp(-fabs(x)));
+}
 
-  if (options->updates == 0 && options->epochs == 0) {
-    g_set_error_literal(
-        error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
-        "updates: expected a number above 0 when epochs is 0, found 0, and the stage would never end; "
-        "set one of them");
-    return NULL;
+static double sigmoid(double x)
+{
+  return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x));
+}
+
+/* The loss of one pair. With w preferred to l, m = (log pi(w) - log pi_ref(w)) - (log pi(l) - log pi_ref(l)):
+ *   sigmoid       -log sigma(beta m)                                 Rafailov et al. 2023, eq. 7
+ *   conservative  -(1 - e) log sigma(beta m) - e log sigma(-beta m)  Mitchell 2023; e = label_smoothing
+ *   hinge         max(0, 1 - beta m)                                 Zhao et al. 2023, with a reference
+ *   ipo           (m - 1 / (2 beta))^2                               Azar et al. 2024, eq. 17
+ * Stores d(loss)/d(m). */
+static double loss_of_margin(const Options *options, double margin, double *slope)
+{
+  double beta = options->beta, scaled = beta * margin;
+  double smoothing = options->loss == DPO_CONSERVATIVE ? options->label_smoothing : 0;
+  switch ((DpoLoss)options->loss) {
+  case DPO_IPO:
+    *slope = 2 * (margin - 1 / (2 * beta));
+    return *slope * *slope / 4;
+  case DPO_HINGE:
+    *slope = scaled < 1 ? -beta : 0;
+    return fmax(0, 1 - scaled);
+  case DPO_SIGMOID:
+  case DPO_CONSERVATIVE:
+    break;
   }
-  dpo = g_new0(Dpo, 1);
-  dpo->options = options;
-  return dpo;
+  *slope = beta * (smoothing * sigmoid(scaled) - (1 - smoothing) * sigmoid(-scaled));
+  return (1 - smoothing) * softplus(-scaled) + smoothing * softplus(scaled);
 }
 
-static void dpo_close(gpointer object)
+/* Adds a pair to its sums and returns d(loss)/d(margin). The gains are log pi - log pi_ref. */
+static double add_pair(const Options *options, double chosen, double chosen_gain, double rejected,
+                       double rejected_gain, double *sum)
 {
-  Dpo *dpo = object;
-
-  if (!dpo)
-    return;
-  dpo_data_clear(&dpo->data);
-  g_free(dpo->fingerprint);
-  g_free(dpo);
+  double slope, margin = chosen_gain - rejected_gain;
+  sum[LOSS] += loss_of_margin(options, margin, &slope);
+  sum[ACCURACY] += margin > 0;
+  sum[MARGIN] += margin;
+  sum[CHOSEN] += chosen;
+  sum[REJECTED] += rejected;
+  sum[CHOSEN_REWARD] += chosen_gain;
+  sum[REJECTED_REWARD] += rejected_gain;
+  return slope;
 }
 
-static guint64 dpo_needs(gconstpointer options)
+/* One candidate preferred to another of the same decision. */
+typedef struct {
+  guint preferred, rejected;
+} Choice;
+
+typedef struct {
+  const Options *options;
+  GPtrArray *steps, *references; /* const CwStep *, double *: log-probabilities */
+  GArray *choices;               /* Choice */
+} Choices;
+
+/* Both candidates share one softmax, whose sum cancels in the margin. */
+static double loss_of_choice(const CwView *view, CwSlopes *slopes, gconstpointer data)
 {
-  (void)options;
-  return CW_NEEDS_TRAINING | CW_NEEDS_REFERENCE | CW_NEEDS_TRAJECTORIES | CW_TAKES_REFRESH;
+  const Choices *choices = data;
+  const Choice *choice = &g_array_index(choices->choices, Choice, view->index);
+  guint w = choice->preferred, l = choice->rejected;
+  double slope = add_pair(choices->options, view->log_p[w], view->log_p[w] - view->reference[w],
+                          view->log_p[l], view->log_p[l] - view->reference[l], slopes->report);
+  slopes->report[REFERENCE_KL] = view->kl;
+  slopes->log_p[w] += slope;
+  slopes->log_p[l] -= slope;
+  return slopes->report[LOSS];
 }
 
-static gboolean is_finished(const Dpo *dpo)
+/* A draw from the reference's softmax, again while it is `preferred`, at most `resample` times. */
+static guint draw_rejected(CwRandom *random, const float *reference, guint n, guint preferred,
+                           gint64 resample)
 {
-  const DpoOptions *options = dpo->options;
-
-  return (options->updates > 0 && dpo->updates >= (guint64)options->updates) ||
-         (options->epochs > 0 && dpo->pass >= (guint64)options->epochs);
+  guint rejected = cw_random_categorical(random, reference, n);
+  for (gint64 i = 0; rejected == preferred && i < resample; i++)
+    rejected = cw_random_categorical(random, reference, n);
+  return rejected;
 }
 
-/* Share of the stage that is done, 0 .. 1. */
-static double progress_of(const Dpo *dpo)
+/* Pairs for the decision `step` of a session, or for all of them. */
+static gboolean add_choices(Choices *choices, const State *state, CwUpdate *update, const Unit *unit,
+                            Report *report, GError **error)
 {
-  const DpoOptions *options = dpo->options;
-  double by_updates = 0, by_epochs = 0;
-
-  if (options->updates > 0)
-    by_updates = (double)dpo->updates / (double)options->updates;
-  if (options->epochs > 0) {
-    double begun = dpo->cursor > 0 ? (double)dpo->cursor / dpo->data.units->len : 0;
-
-    by_epochs = ((double)dpo->pass + begun) / (double)options->epochs;
-  }
-  return fmin(1, fmax(by_updates, by_epochs));
-}
-
-static guint64 dpo_expected_updates(gpointer object)
-{
-  const Dpo *dpo = object;
-  const DpoOptions *options = dpo->options;
-  guint64 expected = options->updates > 0 ? (guint64)options->updates : G_MAXUINT64, size;
-
-  if (is_finished(dpo))
-    return dpo->updates;
-  if (options->epochs > 0) {
-    if (!dpo->data.units || dpo->data.units->len == 0)
-      return options->updates > 0 ? expected : 0;
-    size = (guint64)options->update_trajectories;
-    if (options->update_tokens == 0)
-      expected = MIN(expected, (guint64)options->epochs * ((dpo->data.units->len + size - 1) / size));
-    else if (progress_of(dpo) > 0)
-      expected = MIN(expected, (guint64)ceil((double)dpo->updates / progress_of(dpo)));
-  }
-  return expected;
-}
-
-/* Checks the trajectories, once per process and generation; on a resumed stage they
- * must be the same. Then makes sure of the units of the present pass. */
-static gboolean prepare(Dpo *dpo, CwUpdate *update, GError **error)
-{
-  if (dpo->generation != cw_update_generation(update)) {
-    /* Others are there: a pass over the old ones that had begun is over. */
-    dpo->pass += dpo->cursor > 0 ? 1 : 0;
-    dpo->cursor = 0;
-    dpo->generation = cw_update_generation(update);
-    dpo_data_clear(&dpo->data);
-    g_clear_pointer(&dpo->fingerprint, g_free);
-  }
-  if (dpo->data.n_trajectories == 0) {
-    if (!dpo_data_init(&dpo->data, update, error)) {
-      dpo_data_clear(&dpo->data);
-      return FALSE;
-    }
-    if (!dpo->fingerprint)
-      dpo->fingerprint = g_strdup(dpo->data.fingerprint);
-    if (strcmp(dpo->fingerprint, dpo->data.fingerprint) != 0) {
-      dpo_data_clear(&dpo->data);
-      g_set_error_literal(
-          error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
-          "expected the trajectories that this stage began with, found others; bring the old files "
-          "back, or start the run afresh");
-      return FALSE;
-    }
-  }
-  if (dpo->cursor > 0 && dpo->data.units)
-    return TRUE;
-  if (dpo->cursor == 0)
-    dpo->seed = cw_random_uint32(cw_update_random(update));
-  if (!dpo_data_begin_pass(&dpo->data, update, dpo->options, dpo->seed, dpo->pass, error))
+  const Options *options = choices->options;
+  const float *reference =
+      cw_references_logits(state->references, unit->trajectory, &options->learning, error);
+  if (!reference)
     return FALSE;
-  if (dpo->cursor < dpo->data.units->len)
+  guint first = state->choices.first[unit->trajectory];
+  for (guint i = first; i < state->choices.first[unit->trajectory + 1]; i++) {
+    const CwStep *step = state->choices.steps[i];
+    guint n = step->decision->n_candidates;
+    const float *logits = reference;
+    reference += n;
+    if (unit->step != ALL && unit->step != i - first)
+      continue;
+    Choice choice = {step->chosen,
+                     draw_rejected(cw_update_random(update), logits, n, step->chosen, options->resample)};
+    report->n_equal += choice.rejected == choice.preferred;
+    if (choice.rejected == choice.preferred && options->equal == DPO_SKIP)
+      continue;
+    double *log_q = g_new(double, n);
+    cw_log_probabilities(logits, n, log_q);
+    g_ptr_array_add(choices->steps, (gpointer)step);
+    g_ptr_array_add(choices->references, log_q);
+    g_array_append_val(choices->choices, choice);
+  }
+  return TRUE;
+}
+
+static gboolean learn_decisions(State *state, const Options *options, CwUpdate *update, const Unit *units,
+                                guint n, Report *report, GError **error)
+{
+  g_autoptr(GPtrArray) steps = g_ptr_array_new(), references = g_ptr_array_new_with_free_func(g_free);
+  g_autoptr(GArray) pairs = g_array_new(FALSE, FALSE, sizeof(Choice));
+  Choices choices = {options, steps, references, pairs};
+  for (guint i = 0; i < n; i++)
+    if (!add_choices(&choices, state, update, &units[i], report, error))
+      return FALSE;
+  report->n_pairs = report->n_decisions = pairs->len;
+  if (pairs->len == 0)
     return TRUE;
-  g_set_error(error, CW_ALGORITHM_ERROR, CW_ERROR_FORMAT,
-              "expected a checkpoint within a pass of %u parts, found one at part %" G_GUINT64_FORMAT
-              "; use another checkpoint",
-              dpo->data.units->len, dpo->cursor);
+  CwItems items = {.steps = (const CwStep *const *)steps->pdata,
+                   .n = steps->len,
+                   .reference = (const double *const *)references->pdata};
+  CwSums sums;
+  gboolean good = cw_accumulate(update, NULL, &items, NULL, 0, &options->learning, loss_of_choice, &choices,
+                                &sums, error);
+  for (guint i = 0; i < N_SUMS; i++)
+    report->sum[i] = sums.sum[i];
+  return good;
+}
+
+static guint n_choices(const State *state, guint trajectory)
+{
+  return state->choices.first[trajectory + 1] - state->choices.first[trajectory];
+}
+
+/* The choices of a session, as items; their log-probability (sum, or mean with length_normalization) under
+ * the policy, and by how much it exceeds the reference's. */
+typedef struct {
+  CwItems items;
+  double length, log_probability, gain;
+} Session;
+
+static gboolean score_session(const State *state, const Options *options, CwUpdate *update, guint trajectory,
+                              Session *session, Report *report, GError **error)
+{
+  guint n = n_choices(state, trajectory);
+  *session = (Session){{.steps = state->choices.steps + state->choices.first[trajectory], .n = n},
+                       options->length_normalization ? n : 1,
+                       0,
+                       0};
+  const float *reference = cw_references_logits(state->references, trajectory, &options->learning, error);
+  g_auto(CwScores) scores = {0};
+  if (!reference || !cw_score(update, NULL, &session->items, NULL, &options->learning, &scores, error))
+    return FALSE;
+  for (guint i = 0; i < n; i++) {
+    const CwStep *step = session->items.steps[i];
+    guint n_candidates = step->decision->n_candidates;
+    g_autofree double *log_q = g_new(double, n_candidates);
+    cw_log_probabilities(reference, n_candidates, log_q);
+    session->log_probability += scores.log_probability[i] / session->length;
+    session->gain += (scores.log_probability[i] - log_q[step->chosen]) / session->length;
+    for (guint k = 0; k < n_candidates; k++)
+      report->sum[REFERENCE_KL] += exp(scores.rows[i][k]) * (scores.rows[i][k] - log_q[k]);
+    reference += n_candidates;
+  }
+  report->n_decisions += n;
+  return TRUE;
+}
+
+/* A pair's loss needs the log-probabilities of two whole sessions first: they are summed in a scoring pass,
+ * then every decision goes forward and backward with its weight, so that memory does not grow with the
+ * session. */
+static gboolean learn_trajectories(State *state, const Options *options, CwUpdate *update, const Unit *units,
+                                   guint n, Report *report, GError **error)
+{
+  g_autoptr(GPtrArray) steps = g_ptr_array_new();
+  g_autoptr(GArray) slopes = g_array_new(FALSE, FALSE, sizeof(double));
+  for (guint i = 0; i < n; i++) {
+    Session better, worse, *both[] = {&better, &worse};
+    if (!score_session(state, options, update, units[i].trajectory, &better, report, error) ||
+        !score_session(state, options, update, units[i].worse, &worse, report, error))
+      return FALSE;
+    double slope = add_pair(options, better.log_probability, better.gain, worse.log_probability, worse.gain,
+                            report->sum) /
+                   n;
+    for (guint s = 0; s < G_N_ELEMENTS(both); s++) {
+      double of_step = (s == 0 ? slope : -slope) / both[s]->length;
+      for (guint j = 0; j < both[s]->items.n; j++) {
+        g_ptr_array_add(steps, (gpointer)both[s]->items.steps[j]);
+        g_array_append_val(slopes, of_step);
+      }
+    }
+  }
+  report->n_pairs = n;
+  CwItems items = {.steps = (const CwStep *const *)steps->pdata, .n = steps->len};
+  CwSums sums;
+  return cw_accumulate_log_probability(update, NULL, &items, (const double *)(gpointer)slopes->data,
+                                       &options->learning, &sums, error);
+}
+
+static void add_decision_units(State *state, const Options *options)
+{
+  for (guint i = 0; i < state->choices.n_episodes; i++) {
+    gboolean whole = options->update_tokens == 0;
+    for (guint step = 0; step < (whole ? n_choices(state, i) > 0 : n_choices(state, i)); step++) {
+      Unit unit = {i, 0, whole ? ALL : step};
+      g_array_append_val(state->units, unit);
+    }
+  }
+}
+
+/* Fisher-Yates, as cw_random_shuffle does it. */
+static void shuffle(CwRandom *random, Unit *units, guint n)
+{
+  for (guint i = n; i > 1; i--) {
+    guint j = cw_random_below(random, i);
+    Unit unit = units[i - 1];
+    units[i - 1] = units[j];
+    units[j] = unit;
+  }
+}
+
+/* All pairs of sessions of one goal, or a random choice of them. */
+static void add_goal_units(State *state, CwUpdate *update, const Options *options, const GArray *sessions,
+                           CwRandom *random)
+{
+  guint first = state->units->len, most = (guint)options->pairs_per_goal;
+  for (guint i = 0; i < sessions->len; i++)
+    for (guint j = 0; j < sessions->len; j++) {
+      Unit unit = {g_array_index(sessions, guint, i), g_array_index(sessions, guint, j), ALL};
+      double gap = cw_update_trajectory(update, unit.trajectory)->total_reward -
+                   cw_update_trajectory(update, unit.worse)->total_reward;
+      if (gap > options->minimum_gap)
+        g_array_append_val(state->units, unit);
+    }
+  state->n_goals_without_pair += state->units->len == first;
+  if (most > 0 && state->units->len - first > most) {
+    shuffle(random, &g_array_index(state->units, Unit, first), state->units->len - first);
+    g_array_set_size(state->units, first + most);
+  }
+}
+
+static void add_trajectory_units(State *state, CwUpdate *update, const Options *options, CwRandom *random)
+{
+  g_autoptr(GHashTable) of_goal = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  g_autoptr(GPtrArray) goals =
+      g_ptr_array_new_with_free_func((GDestroyNotify)g_array_unref); /* as they appear */
+  for (guint i = 0; i < state->choices.n_episodes; i++) {
+    g_autofree char *key = cw_trajectory_goal_key(cw_update_trajectory(update, i));
+    GArray *sessions = g_hash_table_lookup(of_goal, key);
+    if (!sessions) {
+      sessions = g_array_new(FALSE, FALSE, sizeof(guint));
+      g_ptr_array_add(goals, sessions);
+      g_hash_table_insert(of_goal, g_steal_pointer(&key), sessions);
+    }
+    if (n_choices(state, i) > 0)
+      g_array_append_val(sessions, i);
+  }
+  state->n_goals = goals->len;
+  state->n_goals_without_pair = 0;
+  for (guint i = 0; i < goals->len; i++)
+    add_goal_units(state, update, options, goals->pdata[i], random);
+}
+
+/* Puts the units of a pass in place, shuffled: the same for equal seed and pass. */
+static gboolean begin_pass(State *state, const Options *options, CwUpdate *update, GError **error)
+{
+  CwRandom *random = cw_random_new((guint32)state->seed, "dpo pass", 0, (guint64)state->pass);
+  g_clear_pointer(&state->units, g_array_unref);
+  state->units = g_array_new(FALSE, FALSE, sizeof(Unit));
+  if (options->granularity == DPO_DECISION)
+    add_decision_units(state, options);
+  else
+    add_trajectory_units(state, update, options, random);
+  shuffle(random, (Unit *)(gpointer)state->units->data, state->units->len);
+  cw_random_free(random);
+  if (state->units->len > state->cursor)
+    return TRUE;
+  if (state->units->len > 0)
+    g_set_error(error, CW_ALGORITHM_ERROR, CW_ERROR_FORMAT,
+                "expected a checkpoint within a pass of %u parts, found one at part %" G_GINT64_FORMAT
+                "; use another checkpoint",
+                state->units->len, state->cursor);
+  else if (options->granularity == DPO_DECISION)
+    g_set_error(
+        error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
+        "expected decisions with at least two candidates, found none in %u trajectories (%u decisions with a "
+        "single one); bring other trajectories",
+        state->choices.n_episodes, state->choices.n_single);
+  else
+    g_set_error(
+        error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
+        "expected two trajectories of one goal whose rewards differ by more than %g, found none among %u "
+        "trajectories of %u goals (%u trajectories without a choice); generate several episodes per goal and "
+        "keep the unsuccessful ones, or set granularity to decision",
+        options->minimum_gap, state->choices.n_episodes, state->n_goals, state->choices.n_empty);
   return FALSE;
 }
 
-/* How many units from the cursor on make up the next update. */
-static guint batch_size(const Dpo *dpo, CwUpdate *update)
+static void clear(gpointer object)
 {
-  const DpoOptions *options = dpo->options;
-  guint left = dpo->data.units->len - (guint)dpo->cursor, n = 0;
-  guint64 tokens = 0;
+  State *state = object;
+  cw_steps_clear(&state->choices);
+  g_clear_pointer(&state->references, cw_references_free);
+  g_clear_pointer(&state->units, g_array_unref);
+}
 
+static gboolean gather(State *state, CwUpdate *update, GError **error)
+{
+  if (cw_update_choices(update, TRUE, &state->choices, error) &&
+      cw_update_same_trajectories(update, &state->fingerprint, error) &&
+      (state->references = cw_references_open(update, error)))
+    return TRUE;
+  clear(state);
+  return FALSE;
+}
+
+/* Looks at the trajectories, once per process and generation, and makes sure of the units of the present
+ * pass. */
+static gboolean prepare(State *state, const Options *options, CwUpdate *update, GError **error)
+{
+  if ((guint64)state->generation != cw_update_generation(update)) {
+    /* Others are there: a pass over the old ones that had begun is over. */
+    state->pass += state->cursor > 0;
+    state->cursor = 0;
+    state->generation = (gint64)cw_update_generation(update);
+    clear(state);
+    g_clear_pointer(&state->fingerprint, g_free);
+  }
+  if (!state->references && !gather(state, update, error))
+    return FALSE;
+  if (state->cursor > 0 && state->units)
+    return TRUE;
+  if (state->cursor == 0)
+    state->seed = cw_random_uint32(cw_update_random(update));
+  return begin_pass(state, options, update, error);
+}
+
+static gboolean is_finished(const State *state, const Options *options)
+{
+  return (options->updates > 0 && state->updates >= options->updates) ||
+         (options->epochs > 0 && state->pass >= options->epochs);
+}
+
+static double epochs_done(const State *state)
+{
+  return (double)state->pass + (state->cursor > 0 ? (double)state->cursor / state->units->len : 0);
+}
+
+/* Share of the stage that is done, 0 .. 1. */
+static double progress_of(const State *state, const Options *options)
+{
+  double by_updates = options->updates > 0 ? (double)state->updates / (double)options->updates : 0;
+  double by_epochs = options->epochs > 0 ? epochs_done(state) / (double)options->epochs : 0;
+  return fmin(1, fmax(by_updates, by_epochs));
+}
+
+static guint64 expected_updates(gconstpointer data, gconstpointer object)
+{
+  const Options *options = data;
+  const State *state = object;
+  guint64 expected = options->updates > 0 ? (guint64)options->updates : G_MAXUINT64;
+  guint size = (guint)options->update_trajectories;
+  if (is_finished(state, options))
+    return (guint64)state->updates;
+  if (options->epochs > 0 && (!state->units || state->units->len == 0))
+    return options->updates > 0 ? expected : 0;
+  if (options->epochs > 0 && options->update_tokens == 0)
+    expected = MIN(expected, (guint64)options->epochs * ((state->units->len + size - 1) / size));
+  else if (options->epochs > 0 && progress_of(state, options) > 0)
+    expected = MIN(expected, (guint64)ceil((double)state->updates / progress_of(state, options)));
+  return expected;
+}
+
+static guint64 session_tokens(const State *state, CwUpdate *update, guint trajectory, guint step)
+{
+  guint64 tokens = 0;
+  const CwStep *const *steps = state->choices.steps + state->choices.first[trajectory];
+  for (guint i = 0; i < n_choices(state, trajectory); i++)
+    if (step == ALL || step == i)
+      tokens += cw_policy_count_tokens(cw_update_policy(update), steps[i]->decision);
+  return tokens;
+}
+
+/* How many units from the cursor on make up the next update. */
+static guint batch_size(const State *state, const Options *options, CwUpdate *update)
+{
+  guint left = state->units->len - (guint)state->cursor, n = 0;
   if (options->update_tokens == 0)
     return (guint)MIN((gint64)left, options->update_trajectories);
-  while (n < left) {
-    const DpoUnit *unit = &g_array_index(dpo->data.units, DpoUnit, (guint)dpo->cursor + n);
-
-    tokens += dpo_data_tokens(update, unit, options);
+  for (guint64 tokens = 0; n < left; n++) {
+    const Unit *unit = &g_array_index(state->units, Unit, (guint)state->cursor + n);
+    tokens += session_tokens(state, update, unit->trajectory, unit->step);
+    if (options->granularity == DPO_TRAJECTORY)
+      tokens += session_tokens(state, update, unit->worse, ALL);
     if (n > 0 && tokens > (guint64)options->update_tokens)
       break;
-    n++;
   }
   return n;
 }
 
-static void record(const Dpo *dpo, CwUpdate *update, const DpoReport *report)
+static void record(const State *state, const Options *options, CwUpdate *update, const Report *report)
 {
-  const DpoOptions *options = dpo->options;
-  double n = report->n_pairs;
-
-  if (report->n_pairs > 0) {
-    cw_update_metric(update, "loss", report->loss / n);
-    cw_update_metric(update, "accuracy", report->n_correct / n);
-    cw_update_metric(update, "margin", report->margin / n);
-    cw_update_metric(update, "chosen_log_probability", report->chosen / n);
-    cw_update_metric(update, "rejected_log_probability", report->rejected / n);
-    cw_update_metric(update, "chosen_reward", options->beta * report->chosen_gain / n);
-    cw_update_metric(update, "rejected_reward", options->beta * report->rejected_gain / n);
-    cw_update_metric(update, "reference_kl", report->kl / report->n_decisions);
+  for (guint i = 0; report->n_pairs > 0 && i < N_SUMS; i++) {
+    double scale = i == CHOSEN_REWARD || i == REJECTED_REWARD ? options->beta : 1;
+    cw_update_record(update, i,
+                     scale * report->sum[i] / (i == REFERENCE_KL ? report->n_decisions : report->n_pairs));
   }
-  cw_update_metric(update, "pairs", report->n_pairs);
+  cw_update_record(update, PAIRS, report->n_pairs);
   if (options->granularity == DPO_DECISION)
-    cw_update_metric(update, "equal_pairs", report->n_equal);
+    cw_update_record(update, EQUAL_PAIRS, report->n_equal);
   else
-    cw_update_metric(update, "goals_without_pair", dpo->data.n_goals_without_pair);
-  cw_update_metric(update, "empty_trajectories", dpo->data.n_empty);
-  cw_update_metric(update, "single_candidate", dpo->data.n_single);
-  cw_update_metric(update, "optimizer_steps", (double)dpo->steps);
-  cw_update_metric(update, "decisions", (double)dpo->learnt);
-  cw_update_metric(update, "epoch",
-                   (double)dpo->pass + (dpo->cursor > 0 ? (double)dpo->cursor / dpo->data.units->len : 0));
+    cw_update_record(update, GOALS_WITHOUT_PAIR, state->n_goals_without_pair);
+  cw_update_record(update, EMPTY, state->choices.n_empty);
+  cw_update_record(update, SINGLE, state->choices.n_single);
+  cw_update_record(update, STEPS, (double)state->steps);
+  cw_update_record(update, DECISIONS, (double)state->learnt);
+  cw_update_record(update, EPOCH, epochs_done(state));
 }
 
-/* An optimiser step with the gradients of the batch. */
-static gboolean take_step(Dpo *dpo, CwUpdate *update, double learning_rate, const DpoReport *report,
-                          double *norm, GError **error)
+static gboolean update_once(gconstpointer data, gpointer object, CwUpdate *update, gboolean *done,
+                            GError **error)
 {
-
-  if (!isfinite(report->loss)) {
-    g_set_error(error, CW_ALGORITHM_ERROR, CW_ERROR_NUMERIC,
-                "the loss of %u pairs is %g, though all logits are finite: they lie too far apart; lower "
-                "learning_rate or raise beta",
-                report->n_pairs, report->loss);
+  const Options *options = data;
+  State *state = object;
+  Report report = {0};
+  if (is_finished(state, options))
+    return *done = TRUE;
+  if (!prepare(state, options, update, error))
     return FALSE;
+  double begin = progress_of(state, options);
+  guint n = batch_size(state, options, update);
+  const Unit *units = &g_array_index(state->units, Unit, (guint)state->cursor);
+  if (!(options->granularity == DPO_DECISION ? learn_decisions : learn_trajectories)(
+          state, options, update, units, n, &report, error))
+    return FALSE;
+  state->updates++;
+  state->cursor += n;
+  state->learnt += report.n_decisions;
+  if (state->cursor == state->units->len) {
+    state->pass++;
+    state->cursor = 0;
   }
-  dpo->steps++;
-  return cw_policy_step(cw_update_policy(update), learning_rate, dpo->options->optimizer.max_gradient_norm,
-                        norm, error);
-}
-
-static gboolean dpo_update(gpointer object, CwUpdate *update, gboolean *done, GError **error)
-{
-  Dpo *dpo = object;
-  DpoReport report = {0};
-  const DpoUnit *units;
-  double progress, rate, norm = 0;
-  guint n;
-  gboolean good;
-
-  *done = is_finished(dpo);
-  if (*done)
-    return TRUE;
-  if (!prepare(dpo, update, error))
+  double rate = cw_learning_rate(&options->learning, begin, progress_of(state, options));
+  CwSums sums = {0};
+  if (report.n_pairs > 0 && !cw_optimizer_step(update, NULL, &options->learning, rate, &sums, error))
     return FALSE;
-  progress = progress_of(dpo);
-  n = batch_size(dpo, update);
-  units = &g_array_index(dpo->data.units, DpoUnit, (guint)dpo->cursor);
-  if (dpo->options->granularity == DPO_DECISION)
-    good = dpo_learn_decisions(&dpo->data, update, units, n, dpo->options, &report, error);
-  else
-    good = dpo_learn_trajectories(&dpo->data, update, units, n, dpo->options, &report, error);
-  if (!good)
-    return FALSE;
-  dpo->updates++;
-  dpo->cursor += n;
-  dpo->learnt += report.n_decisions;
-  if (dpo->cursor == dpo->data.units->len) {
-    dpo->pass++;
-    dpo->cursor = 0;
-  }
-  rate = common_learning_rate(&dpo->options->optimizer, progress, progress_of(dpo));
-  if (report.n_pairs > 0 && !take_step(dpo, update, rate, &report, &norm, error))
-    return FALSE;
-  record(dpo, update, &report);
+  state->steps += report.n_pairs > 0;
+  record(state, options, update, &report);
   if (report.n_pairs > 0) {
-    cw_update_metric(update, "learning_rate", rate);
-    cw_update_metric(update, "gradient_norm", norm);
+    cw_update_record(update, RATE, rate);
+    cw_update_record(update, NORM, sums.gradient_norm);
   }
-  *done = is_finished(dpo);
+  *done = is_finished(state, options);
   return TRUE;
 }
 
-static gboolean dpo_save(gpointer object, GKeyFile *state, GError **error)
+static gboolean open_state(gconstpointer data, gpointer state G_GNUC_UNUSED, GError **error)
 {
-  const Dpo *dpo = object;
-
-  (void)error;
-  g_key_file_set_uint64(state, GROUP, "updates", dpo->updates);
-  g_key_file_set_uint64(state, GROUP, "steps", dpo->steps);
-  g_key_file_set_uint64(state, GROUP, "pass", dpo->pass);
-  g_key_file_set_uint64(state, GROUP, "cursor", dpo->cursor);
-  g_key_file_set_uint64(state, GROUP, "seed", dpo->seed);
-  g_key_file_set_uint64(state, GROUP, "learnt", dpo->learnt);
-  g_key_file_set_uint64(state, GROUP, "generation", dpo->generation);
-  g_key_file_set_string(state, GROUP, "fingerprint", dpo->fingerprint ? dpo->fingerprint : "");
-  return TRUE;
+  const Options *options = data;
+  if (options->updates > 0 || options->epochs > 0)
+    return TRUE;
+  g_set_error_literal(
+      error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
+      "updates: expected a number above 0 when epochs is 0, found 0, and the stage would never end; "
+      "set one of them");
+  return FALSE;
 }
-
-static gboolean dpo_load(gpointer object, GKeyFile *state, GError **error)
-{
-  Dpo *dpo = object, loaded = {.options = dpo->options};
-  GError *reason = NULL;
-
-  loaded.updates = common_load_uint64(state, "updates", &reason);
-  loaded.steps = common_load_uint64(state, "steps", &reason);
-  loaded.pass = common_load_uint64(state, "pass", &reason);
-  loaded.cursor = common_load_uint64(state, "cursor", &reason);
-  loaded.seed = (guint32)common_load_uint64(state, "seed", &reason);
-  loaded.learnt = common_load_uint64(state, "learnt", &reason);
-  loaded.generation = common_load_uint64(state, "generation", &reason);
-  loaded.fingerprint = common_load_string(state, "fingerprint", &reason);
-  if (reason) {
-    g_propagate_error(error, reason);
-    return FALSE;
-  }
-  if (*loaded.fingerprint == '\0')
-    g_clear_pointer(&loaded.fingerprint, g_free);
-  dpo_data_clear(&dpo->data);
-  g_free(dpo->fingerprint);
-  *dpo = loaded;
-  return TRUE;
-}
-
-static const char *const metrics[] = {"loss",
-                                      "accuracy",
-                                      "margin",
-                                      "chosen_log_probability",
-                                      "rejected_log_probability",
-                                      "chosen_reward",
-                                      "rejected_reward",
-                                      "reference_kl",
-                                      "pairs",
-                                      "equal_pairs",
-                                      "goals_without_pair",
-                                      "empty_trajectories",
-                                      "single_candidate",
-                                      "optimizer_steps",
-                                      "decisions",
-                                      "epoch",
-                                      "learning_rate",
-                                      "gradient_norm",
-                                      NULL};
 
 static const CwAlgorithmVtable vtable = {
-    .open = dpo_open,
-    .close = dpo_close,
-    .needs = dpo_needs,
-    .update = dpo_update,
-    .expected_updates = dpo_expected_updates,
-    .save = dpo_save,
-    .load = dpo_load,
-    .metrics = metrics,
-};
+    CW_STATE(State, state_rows),          CW_METRICS(metrics), .update = update_once, .open = open_state,
+    .expected_updates = expected_updates, .clear = clear};
 
-static const CwFeature features[] = {
-    {
-        .kind = CW_FEATURE_ALGORITHM,
-        .name = "dpo",
-        .summary = "Direct preference optimisation, by decision or by trajectory",
-        .vtable = &vtable,
-        .vtable_size = sizeof vtable,
-        CW_FEATURE_OPTIONS(rows, DpoOptions),
-    },
-};
+static const CwFeature features[] = {CW_ALGORITHM(
+    "dpo", "Direct preference optimisation, by decision or by trajectory", vtable,
+    CW_NEEDS_TRAINING | CW_NEEDS_REFERENCE | CW_NEEDS_TRAJECTORIES | CW_TAKES_REFRESH, Options, rows)};
 
-CW_PLUGIN("dpo", "1.0", "MIT", "Direct preference optimisation", features);
+CW_PLUGIN("dpo", "2.0", "MIT", "Direct preference optimisation", features);

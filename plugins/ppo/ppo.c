@@ -1,380 +1,234 @@
-/* The algorithm plugin "ppo": proximal policy optimisation (Schulman et al. 2017)
- * with generalised advantage estimation (Schulman et al. 2016). One update is one
- * iteration: complete episodes come in, their decisions get advantages, and
- * several epochs of minibatches are learnt from them; nothing is carried over but
+/* The algorithm plugin "ppo": proximal policy optimisation (Schulman et al. 2017) with generalised advantage
+ * estimation (Schulman et al. 2016). One update is one iteration: complete episodes come in, their decisions
+ * get advantages, and several epochs of minibatches are learnt from them; nothing is carried over but
  * counters. WebShop's advantage actor-critic is a special case of the options. */
-#include "plugins/common/surrogate.h"
-#include "plugins/common/trajectories.h"
+#include <cartwright/cartwright.h>
 #include <math.h>
 
-#define GROUP "algorithm"
+typedef enum { PPO_TERMINAL, PPO_LAST_VALUE } PpoTruncated;
 
 typedef struct {
   gint64 updates, episodes;
-  CommonOptimizer optimizer;
-  SurrogateOptions surrogate;
+  CwRatioOptions ratio;
+  CwLearningOptions learning;
   double discount, lambda;
   gint truncated; /* PpoTruncated */
   gboolean normalize_advantages;
   double value_coefficient, value_clip, uniform_coefficient;
-} PpoOptions;
-
-typedef enum { PPO_TERMINAL, PPO_LAST_VALUE } PpoTruncated;
+} Options;
 
 static const char *const truncations[] = {"terminal", "last_value", NULL};
 
 static const CwOption rows[] = {
-    {"updates", CW_OPTION_INTEGER, offsetof(PpoOptions, updates), .default_value = "100", .minimum = 1,
-     .maximum = 1e9, .help = "iterations: each collects episodes and learns from them"},
-    {"episodes", CW_OPTION_INTEGER, offsetof(PpoOptions, episodes), .default_value = "16", .minimum = 1,
-     .maximum = 1e6, .unit = "episodes", .help = "complete episodes collected for each update"},
-    SURROGATE_ROWS(PpoOptions, surrogate, "4", "0.01"),
-    {"discount", CW_OPTION_NUMBER, offsetof(PpoOptions, discount), .default_value = "0.99", .minimum = 0,
-     .maximum = 1, .help = "discount of rewards (gamma)"},
-    {"lambda", CW_OPTION_NUMBER, offsetof(PpoOptions, lambda), .default_value = "0.95", .minimum = 0,
-     .maximum = 1,
-     .help = "of generalised advantage estimation: 1 gives return minus value, 0 the one-step error"},
-    {"truncated", CW_OPTION_ENUM, offsetof(PpoOptions, truncated), .default_value = "terminal",
-     .values = truncations,
-     .help =
-         "what follows an episode cut by the step limit: nothing, or about the value of its last decision"},
-    {"normalize_advantages", CW_OPTION_BOOLEAN, offsetof(PpoOptions, normalize_advantages),
-     .default_value = "true",
-     .help = "shift and scale an update's advantages to mean 0 and standard deviation 1"},
-    {"value_coefficient", CW_OPTION_NUMBER, offsetof(PpoOptions, value_coefficient), .default_value = "0.5",
-     .minimum = 0, .maximum = 1000, .help = "weight of half the squared error between value and return"},
-    {"value_clip", CW_OPTION_NUMBER, offsetof(PpoOptions, value_clip), .default_value = "0", .minimum = 0,
-     .maximum = 1e6,
-     .help = "how far the value may leave the old one to its loss's advantage; 0 does not clip"},
-    {"uniform_coefficient", CW_OPTION_NUMBER, offsetof(PpoOptions, uniform_coefficient), .default_value = "0",
-     .minimum = 0, .maximum = 1000,
-     .help = "weight of the mean of -log pi over all candidates, which pulls towards uniform (WebShop calls "
-             "it il)"},
-    COMMON_OPTIMIZER_ROWS(PpoOptions, optimizer),
+    CW_INTEGER(Options, updates, 100, 1, 1e9, "iterations: each collects episodes and learns from them"),
+    CW_COUNT(Options, episodes, 16, 1, 1e6, "episodes", "complete episodes collected for each update"),
+    CW_TABLE(Options, ratio, cw_ratio_options),
+    CW_NUMBER(Options, discount, 0.99, 0, 1, "discount of rewards (gamma)"),
+    CW_NUMBER(Options, lambda, 0.95, 0, 1,
+              "of generalised advantage estimation: 1 gives return minus value, 0 the one-step error"),
+    CW_ENUM(
+        Options, truncated, "terminal", truncations,
+        "what follows an episode cut by the step limit: nothing, or about the value of its last decision"),
+    CW_BOOLEAN(Options, normalize_advantages, true,
+               "shift and scale an update's advantages to mean 0 and standard deviation 1"),
+    CW_NUMBER(Options, value_coefficient, 0.5, 0, 1000,
+              "weight of half the squared error between value and return"),
+    CW_NUMBER(Options, value_clip, 0, 0, 1e6,
+              "how far the value may leave the old one to its loss's advantage; 0 does not clip"),
+    CW_NUMBER(Options, uniform_coefficient, 0, 0, 1000,
+              "weight of the mean of -log pi over all candidates, which pulls towards uniform (WebShop calls "
+              "it il)"),
+    CW_TABLE(Options, learning, cw_learning_options),
 };
 
 typedef struct {
-  const PpoOptions *options;
-  /* What a checkpoint holds. */
-  guint64 updates;           /* done */
-  guint64 optimizer_steps;   /* taken */
-  guint64 decisions, learnt; /* collected, and gone through with gradients, so far */
-} Ppo;
+  gint64 updates, optimizer_steps;
+  gint64 decisions, learnt; /* collected, and gone through with gradients */
+} State;
 
-static gpointer ppo_open(gconstpointer options, GError **error)
-{
-  Ppo *ppo = g_new0(Ppo, 1);
+static const CwOption state_rows[] = {CW_KEEP_INTEGER(State, updates),
+                                      CW_KEEP_INTEGER(State, optimizer_steps),
+                                      CW_KEEP_INTEGER(State, decisions), CW_KEEP_INTEGER(State, learnt)};
 
-  (void)error;
-  ppo->options = options;
-  return ppo;
-}
+/* The numbers of the metrics. */
+enum { RETURN, SUCCESS, SINGLE_CANDIDATE, EMPTY_EPISODES, RATIO };
+enum { VALUE_LOSS = RATIO + CW_RATIO_METRICS, ADVANTAGE_MEAN, ADVANTAGE_DEVIATION, VALUE_TARGET_MEAN };
+enum { EXPLAINED_VARIANCE = VALUE_TARGET_MEAN + 1, UNIFORM_LOSS, LEARNING_RATE };
+enum { OPTIMIZER_STEPS = LEARNING_RATE + 1, COLLECTED, DECISIONS };
 
-static guint64 ppo_needs(gconstpointer data)
-{
-  const PpoOptions *options = data;
+static const CwMetric metrics[] = {
+    {"return", NULL, CW_HIGHER_IS_BETTER},
+    {"success", NULL, CW_HIGHER_IS_BETTER},
+    {"single_candidate", "decisions", CW_NEITHER_IS_BETTER},
+    {"empty_episodes", "episodes", CW_LOWER_IS_BETTER},
+    CW_RATIO_METRIC_ROWS,
+    {"value_loss", NULL, CW_LOWER_IS_BETTER},
+    {"advantage_mean", NULL, CW_NEITHER_IS_BETTER},
+    {"advantage_deviation", NULL, CW_NEITHER_IS_BETTER},
+    {"value_target_mean", NULL, CW_NEITHER_IS_BETTER},
+    {"explained_variance", NULL, CW_HIGHER_IS_BETTER},
+    {"uniform_loss", NULL, CW_NEITHER_IS_BETTER},
+    {"learning_rate", NULL, CW_NEITHER_IS_BETTER},
+    {"optimizer_steps", NULL, CW_NEITHER_IS_BETTER},
+    {"collected", "decisions", CW_NEITHER_IS_BETTER},
+    {"decisions", "decisions", CW_NEITHER_IS_BETTER},
+};
 
-  return CW_NEEDS_TRAINING | CW_NEEDS_VALUES |
-         (options->surrogate.reference_coefficient > 0 ? CW_NEEDS_REFERENCE : 0);
-}
-
-static gboolean ppo_collect(gpointer object, CwCollectRequest *request, GError **error)
-{
-  const Ppo *ppo = object;
-
-  (void)error;
-  if (ppo->updates < (guint64)ppo->options->updates)
-    request->n_episodes = (guint)ppo->options->episodes;
-  return TRUE;
-}
-
-/* Adds the steps of the episodes to the batch, episode after episode. */
-static gboolean add_episodes(SurrogateBatch *batch, CwUpdate *update, const PpoOptions *options,
-                             GError **error)
-{
-  guint n_episodes = cw_update_n_episodes(update);
-
-  for (guint i = 0; i < n_episodes; i++) {
-    const CwTrajectory *episode = cw_update_episode(update, i);
-
-    for (guint j = 0; j < episode->n_steps; j++)
-      surrogate_batch_add(batch, episode->steps[j]);
-  }
-  if (batch->items->len == 0) {
-    g_set_error(error, CW_ALGORITHM_ERROR, CW_ERROR_FAILED,
-                "expected %" G_GINT64_FORMAT
-                " episodes with decisions, found %u episodes without a single one",
-                options->episodes, n_episodes);
-    return FALSE;
-  }
-  return TRUE;
-}
-
-/* A_t = sum over k of (discount lambda)^k delta_(t+k), delta_t = r_t + discount V_(t+1) - V_t
- * (Schulman et al. 2016, eq. 16), and the value's target A_t + V_t. The observation
- * after the last step is not part of an episode. After a terminated episode V is 0;
- * after a truncated one it is 0 too, or the last decision's own value stands in. */
-static void estimate_advantages(SurrogateBatch *batch, guint first, const CwTrajectory *episode,
-                                const PpoOptions *options)
-{
-  double advantage = 0, next = 0;
-
-  for (guint j = episode->n_steps; j-- > 0;) {
-    SurrogateItem *item = surrogate_batch_item(batch, first + j);
-
-    if (j + 1 == episode->n_steps && !episode->steps[j]->terminated && options->truncated == PPO_LAST_VALUE)
-      next = item->old_value;
-    advantage = episode->steps[j]->reward + options->discount * next - item->old_value +
-                options->discount * options->lambda * advantage;
-    item->advantage = advantage;
-    item->value_target = advantage + item->old_value;
-    next = item->old_value;
-  }
-}
-
-/* Moments of what the decisions of a batch have; `choices`: of those with a choice only. */
+/* The decisions of an update, and what the value is to learn from them. */
 typedef struct {
-  double mean, deviation;
-  guint n;
-} Moments;
+  CwRatio ratio; /* first: cw_ratio_loss takes it for its data */
+  const Options *options;
+  double *advantage, *weight, *target; /* per step */
+} Batch;
 
-static double advantage_of(const SurrogateItem *item)
+#define VALUE CW_RATIO_REPORTS /* the report that holds the value's loss */
+
+/* Adds value_coefficient / 2 max((V - R)^2, (V' - R)^2), V' = V_old + clip(V - V_old, +-value_clip), to the
+ * policy's terms. */
+static double loss(const CwView *view, CwSlopes *slopes, gconstpointer data)
 {
-  return item->advantage;
-}
-
-static double target_of(const SurrogateItem *item)
-{
-  return item->value_target;
-}
-
-static double residual_of(const SurrogateItem *item)
-{
-  return item->value_target - item->old_value;
-}
-
-static Moments moments_of(const SurrogateBatch *batch, double (*number)(const SurrogateItem *),
-                          gboolean choices)
-{
-  Moments moments = {0};
-  double squares = 0;
-
-  for (guint i = 0; i < batch->items->len; i++) {
-    const SurrogateItem *item = surrogate_batch_item(batch, i);
-
-    if (!choices || item->weight != 0) {
-      moments.mean += number(item);
-      moments.n++;
-    }
+  const Batch *batch = data;
+  double clip = batch->options->value_clip, old = batch->ratio.old_value[view->index];
+  double error = view->value - batch->target[view->index], squared = error * error;
+  slopes->value = batch->options->value_coefficient * error;
+  double clipped = old + CLAMP(view->value - old, -clip, clip) - batch->target[view->index];
+  if (clip > 0 && clipped * clipped > squared) { /* V lies outside the clip, where V' does not depend on it */
+    squared = clipped * clipped;
+    slopes->value = 0;
   }
-  moments.mean /= MAX(1, moments.n);
-  for (guint i = 0; i < batch->items->len; i++) {
-    const SurrogateItem *item = surrogate_batch_item(batch, i);
+  slopes->report[VALUE] = 0.5 * squared;
+  return cw_ratio_loss(view, slopes, &batch->ratio) + batch->options->value_coefficient * 0.5 * squared;
+}
 
-    if (!choices || item->weight != 0)
-      squares += pow(number(item) - moments.mean, 2);
+/* Advantages by episode, and their targets A + V. The observation after the last step is not part of an
+ * episode: after one that was cut, the last decision's own value may stand in. */
+static void estimate_advantages(Batch *batch, CwUpdate *update, const CwSteps *steps)
+{
+  const Options *options = batch->options;
+  const double *values = batch->ratio.old_value;
+  for (guint e = 0; e < steps->n_episodes; e++) {
+    guint first = steps->first[e], n = steps->first[e + 1] - first;
+    const CwTrajectory *episode = cw_update_episode(update, e);
+    gboolean goes_on = n > 0 && !episode->steps[n - 1]->terminated && options->truncated == PPO_LAST_VALUE;
+    cw_advantages_gae(steps->steps + first, n, values + first, goes_on ? values[first + n - 1] : 0,
+                      options->discount, options->lambda, batch->advantage + first);
   }
-  moments.deviation = sqrt(squares / MAX(1, moments.n));
-  return moments;
+  for (guint i = 0; i < steps->n; i++)
+    batch->target[i] = batch->advantage[i] + values[i];
 }
 
 /* A single advantage, or equal ones, say nothing about what to prefer: they stay. */
-static void normalize_advantages(SurrogateBatch *batch, const Moments *moments)
+static void normalize(Batch *batch, const CwMoments *moments)
 {
-  if (moments->n < 2 || moments->deviation == 0)
-    return;
-  for (guint i = 0; i < batch->items->len; i++) {
-    SurrogateItem *item = surrogate_batch_item(batch, i);
-
-    item->advantage = (item->advantage - moments->mean) / (moments->deviation + 1e-8);
-  }
+  for (guint i = 0; i < batch->ratio.items.n && moments->n > 1 && moments->deviation > 0; i++)
+    batch->advantage[i] = (batch->advantage[i] - moments->mean) / (moments->deviation + 1e-8);
 }
 
-/* What the episodes themselves tell: what they brought, and what of them was of little use. */
-static void record_returns(CwUpdate *update)
+static void record_values(const Batch *batch, CwUpdate *update, const CwMoments *advantages)
 {
-  guint n_episodes = cw_update_n_episodes(update);
-  double reward = 0, success = 0;
-
-  for (guint i = 0; i < n_episodes; i++) {
-    const CwTrajectory *episode = cw_update_episode(update, i);
-
-    reward += episode->total_reward / n_episodes;
-    success += (episode->success ? 1.0 : 0) / n_episodes;
-  }
-  cw_update_metric(update, "return", reward);
-  cw_update_metric(update, "success", success);
-}
-
-static void record_counts(CwUpdate *update)
-{
-  guint n_single = 0, n_empty = 0;
-
-  for (guint i = 0; i < cw_update_n_episodes(update); i++) {
-    const CwTrajectory *episode = cw_update_episode(update, i);
-
-    n_empty += episode->n_steps == 0 ? 1 : 0;
-    for (guint j = 0; j < episode->n_steps; j++)
-      n_single += episode->steps[j]->decision->n_candidates == 1 ? 1 : 0;
-  }
-  cw_update_metric(update, "single_candidate", n_single);
-  cw_update_metric(update, "empty_episodes", n_empty);
-}
-
-static void record_values(const SurrogateBatch *batch, const Moments *advantages,
-                          const SurrogateReport *report)
-{
-  Moments targets = moments_of(batch, target_of, FALSE), residuals = moments_of(batch, residual_of, FALSE);
-
-  cw_update_metric(batch->update, "value_loss", report->value);
-  cw_update_metric(batch->update, "advantage_mean", advantages->mean);
-  cw_update_metric(batch->update, "advantage_deviation", advantages->deviation);
-  cw_update_metric(batch->update, "value_target_mean", targets.mean);
+  guint n = batch->ratio.items.n;
+  g_autofree double *residual = g_new(double, n);
+  for (guint i = 0; i < n; i++)
+    residual[i] = batch->target[i] - batch->ratio.old_value[i];
+  CwMoments targets = cw_moments(batch->target, NULL, n), residuals = cw_moments(residual, NULL, n);
+  cw_update_record(update, VALUE_LOSS, cw_ratio_mean(&batch->ratio, VALUE, FALSE));
+  cw_update_record(update, ADVANTAGE_MEAN, advantages->mean);
+  cw_update_record(update, ADVANTAGE_DEVIATION, advantages->deviation);
+  cw_update_record(update, VALUE_TARGET_MEAN, targets.mean);
   if (targets.deviation > 0)
-    cw_update_metric(batch->update, "explained_variance",
-                     1 - pow(residuals.deviation / targets.deviation, 2));
+    cw_update_record(update, EXPLAINED_VARIANCE, 1 - pow(residuals.deviation / targets.deviation, 2));
 }
 
 /* Scores, estimates, learns, records. */
-static gboolean learn(Ppo *ppo, SurrogateBatch *batch, CwUpdate *update, GError **error)
+static gboolean learn(Batch *batch, State *state, CwUpdate *update, const CwSteps *steps, GError **error)
 {
-  const PpoOptions *options = ppo->options;
-  SurrogateTerms terms = {.clip_low = options->surrogate.clip,
-                          .clip_high = options->surrogate.clip,
-                          .value_coefficient = options->value_coefficient,
-                          .value_clip = options->value_clip,
-                          .entropy_coefficient = options->surrogate.entropy_coefficient,
-                          .uniform_coefficient = options->uniform_coefficient,
-                          .reference_coefficient = options->surrogate.reference_coefficient,
-                          .reference_kl = (SurrogateKl)options->surrogate.reference_kl};
+  const Options *options = batch->options;
   double total = (double)options->updates;
-  double rate = common_learning_rate(&options->optimizer, (double)ppo->updates / total,
-                                     ((double)ppo->updates + 1) / total);
-  SurrogateReport report;
-  Moments advantages;
-  guint first = 0;
-
-  if (!surrogate_batch_score(batch, error))
+  double rate = cw_learning_rate(&options->learning, (double)state->updates / total,
+                                 ((double)state->updates + 1) / total);
+  if (!cw_ratio_score(&batch->ratio, error))
     return FALSE;
-  for (guint i = 0; i < cw_update_n_episodes(update); i++) {
-    const CwTrajectory *episode = cw_update_episode(update, i);
-
-    estimate_advantages(batch, first, episode, options);
-    first += episode->n_steps;
-  }
-  advantages = moments_of(batch, advantage_of, TRUE);
+  estimate_advantages(batch, update, steps);
+  CwMoments advantages = cw_moments(batch->advantage, batch->weight, steps->n);
   if (options->normalize_advantages)
-    normalize_advantages(batch, &advantages);
-  if (!surrogate_batch_train(batch, &terms, rate, options->optimizer.max_gradient_norm, &report, error))
+    normalize(batch, &advantages);
+  if (!cw_ratio_learn(&batch->ratio, rate, loss, error))
     return FALSE;
-  ppo->optimizer_steps += report.n_steps;
-  ppo->decisions += batch->items->len;
-  ppo->learnt += report.n_learnt;
-  record_returns(update);
-  surrogate_batch_record(batch, &report);
-  record_values(batch, &advantages, &report);
+  state->optimizer_steps += (gint64)batch->ratio.n_steps;
+  state->decisions += steps->n;
+  state->learnt += (gint64)batch->ratio.n_learnt;
+  cw_update_record(update, RETURN, cw_update_mean_return(update));
+  cw_update_record(update, SUCCESS, cw_update_success(update));
+  cw_ratio_record(&batch->ratio, RATIO);
+  record_values(batch, update, &advantages);
   if (options->uniform_coefficient > 0)
-    cw_update_metric(update, "uniform_loss", report.uniform);
-  record_counts(update);
-  cw_update_metric(update, "learning_rate", rate);
-  cw_update_metric(update, "optimizer_steps", (double)ppo->optimizer_steps);
-  cw_update_metric(update, "collected", (double)ppo->decisions);
-  cw_update_metric(update, "decisions", (double)ppo->learnt);
+    cw_update_record(update, UNIFORM_LOSS, cw_ratio_mean(&batch->ratio, CW_RATIO_UNIFORM, TRUE));
+  cw_update_record(update, SINGLE_CANDIDATE, steps->n_single);
+  cw_update_record(update, EMPTY_EPISODES, steps->n_empty);
+  cw_update_record(update, LEARNING_RATE, rate);
+  cw_update_record(update, OPTIMIZER_STEPS, (double)state->optimizer_steps);
+  cw_update_record(update, COLLECTED, (double)state->decisions);
+  cw_update_record(update, DECISIONS, (double)state->learnt);
   return TRUE;
 }
 
-static gboolean ppo_update(gpointer object, CwUpdate *update, gboolean *done, GError **error)
+static gboolean update_once(gconstpointer data, gpointer object, CwUpdate *update, gboolean *done,
+                            GError **error)
 {
-  Ppo *ppo = object;
-  SurrogateBatch *batch;
-  gboolean good;
-
-  *done = ppo->updates >= (guint64)ppo->options->updates;
-  if (*done)
-    return TRUE;
-  batch = surrogate_batch_new(update, &ppo->options->surrogate, (guint64)ppo->options->optimizer.batch_tokens,
-                              TRUE);
-  good = add_episodes(batch, update, ppo->options, error) && learn(ppo, batch, update, error);
-  surrogate_batch_free(batch);
-  if (!good)
+  const Options *options = data;
+  State *state = object;
+  if (state->updates >= options->updates)
+    return *done = TRUE;
+  g_auto(CwSteps) steps = {0};
+  if (!cw_update_steps(update, FALSE, &steps, error))
     return FALSE;
-  ppo->updates++;
-  *done = ppo->updates >= (guint64)ppo->options->updates;
+  g_autofree double *advantage = g_new0(double, steps.n);
+  g_autofree double *weight = g_new0(double, steps.n);
+  g_autofree double *target = g_new0(double, steps.n);
+  for (guint i = 0; i < steps.n; i++)
+    weight[i] = steps.steps[i]->decision->n_candidates > 1;
+  Batch batch = {.ratio = {.update = update,
+                           .options = &options->ratio,
+                           .learning = &options->learning,
+                           .items = {.steps = steps.steps, .n = steps.n, .with_values = TRUE},
+                           .advantage = advantage,
+                           .policy_weight = weight,
+                           .uniform_coefficient = options->uniform_coefficient},
+                 .options = options,
+                 .advantage = advantage,
+                 .weight = weight,
+                 .target = target};
+  gboolean good = learn(&batch, state, update, &steps, error);
+  cw_ratio_clear(&batch.ratio);
+  if (good)
+    *done = ++state->updates >= options->updates;
+  return good;
+}
+
+static guint64 needs(gconstpointer options)
+{
+  return ((const Options *)options)->ratio.reference_coefficient > 0 ? CW_NEEDS_REFERENCE : 0;
+}
+
+static gboolean collect(gconstpointer options, gpointer state, CwCollectRequest *request,
+                        GError **error G_GNUC_UNUSED)
+{
+  if (((const State *)state)->updates < ((const Options *)options)->updates)
+    request->n_episodes = (guint)((const Options *)options)->episodes;
   return TRUE;
 }
 
-static guint64 ppo_expected_updates(gpointer object)
+static guint64 expected_updates(gconstpointer options, gconstpointer state G_GNUC_UNUSED)
 {
-  return (guint64)((const Ppo *)object)->options->updates;
+  return (guint64)((const Options *)options)->updates;
 }
-
-static gboolean ppo_save(gpointer object, GKeyFile *state, GError **error)
-{
-  const Ppo *ppo = object;
-
-  (void)error;
-  g_key_file_set_uint64(state, GROUP, "updates", ppo->updates);
-  g_key_file_set_uint64(state, GROUP, "optimizer_steps", ppo->optimizer_steps);
-  g_key_file_set_uint64(state, GROUP, "decisions", ppo->decisions);
-  g_key_file_set_uint64(state, GROUP, "learnt", ppo->learnt);
-  return TRUE;
-}
-
-static gboolean ppo_load(gpointer object, GKeyFile *state, GError **error)
-{
-  Ppo *ppo = object, loaded = {.options = ppo->options};
-  GError *reason = NULL;
-
-  loaded.updates = common_load_uint64(state, "updates", &reason);
-  loaded.optimizer_steps = common_load_uint64(state, "optimizer_steps", &reason);
-  loaded.decisions = common_load_uint64(state, "decisions", &reason);
-  loaded.learnt = common_load_uint64(state, "learnt", &reason);
-  if (reason) {
-    g_propagate_error(error, reason);
-    return FALSE;
-  }
-  *ppo = loaded;
-  return TRUE;
-}
-
-static const char *const metrics[] = {"return",
-                                      "success",
-                                      "single_candidate",
-                                      "empty_episodes",
-                                      SURROGATE_METRICS,
-                                      "value_loss",
-                                      "advantage_mean",
-                                      "advantage_deviation",
-                                      "value_target_mean",
-                                      "explained_variance",
-                                      "uniform_loss",
-                                      "learning_rate",
-                                      "optimizer_steps",
-                                      "collected",
-                                      "decisions",
-                                      NULL};
 
 static const CwAlgorithmVtable vtable = {
-    .open = ppo_open,
-    .close = g_free,
-    .needs = ppo_needs,
-    .collect = ppo_collect,
-    .update = ppo_update,
-    .expected_updates = ppo_expected_updates,
-    .save = ppo_save,
-    .load = ppo_load,
-    .metrics = metrics,
-};
+    CW_STATE(State, state_rows), CW_METRICS(metrics), .update = update_once,
+    .collect = collect,          .needs = needs,      .expected_updates = expected_updates};
 
 static const CwFeature features[] = {
-    {
-        .kind = CW_FEATURE_ALGORITHM,
-        .name = "ppo",
-        .summary = "Proximal policy optimisation; WebShop's actor-critic as a special case",
-        .vtable = &vtable,
-        .vtable_size = sizeof vtable,
-        CW_FEATURE_OPTIONS(rows, PpoOptions),
-    },
-};
+    CW_ALGORITHM("ppo", "Proximal policy optimisation; WebShop's actor-critic as a special case", vtable,
+                 CW_NEEDS_TRAINING | CW_NEEDS_VALUES, Options, rows)};
 
-CW_PLUGIN("ppo", "1.0", "MIT", "Proximal policy optimisation", features);
+CW_PLUGIN("ppo", "2.0", "MIT", "Proximal policy optimisation", features);

@@ -242,7 +242,7 @@ static void test_bad_episodes_are_named(void **state)
       "algorithm 'grpo': episode 1 (goal 'goal_1' of split 'train', agent 'expert'), step 0: expected "
       "chosen below 2, the number of candidates, found 2; write the trajectories again");
   assert_refused(new_trajectories(), CW_ERROR_FAILED,
-                 "algorithm 'grpo': expected 2 groups of 3 episodes, found no episodes");
+                 "algorithm 'grpo': expected episodes with decisions, found 0 episodes without a single one");
 }
 
 int main(void)

@@ -538,9 +538,8 @@ static void test_bad_episodes_are_named(void **state)
       "old_policy: recorded\n", make_rows(1), CW_ERROR_CONFIGURATION,
       "algorithm 'ppo': old_policy: expected episodes with recorded log-probabilities and values, found nan "
       "and nan at decision 0; set old_policy to rescored");
-  assert_refused(
-      "episodes: 3\n", new_trajectories(), CW_ERROR_FAILED,
-      "algorithm 'ppo': expected 3 episodes with decisions, found 0 episodes without a single one");
+  assert_refused("episodes: 3\n", new_trajectories(), CW_ERROR_FAILED,
+                 "algorithm 'ppo': expected episodes with decisions, found 0 episodes without a single one");
 }
 
 int main(void)

@@ -71,9 +71,10 @@ static void assert_first_update_fails(const char *yaml, GPtrArray *list, CwError
 static void test_no_trajectories_are_reported(void **state)
 {
   (void)state;
-  assert_first_update_fails("epochs: 1\n", new_trajectories(), CW_ERROR_FORMAT,
-                            "algorithm 'bc': expected trajectories to imitate, found none; check the stage's "
-                            "'trajectories' and the stage that wrote them");
+  assert_first_update_fails(
+      "epochs: 1\n", new_trajectories(), CW_ERROR_CONFIGURATION,
+      "algorithm 'bc': expected trajectories to learn from, found none; check the stage's "
+      "'trajectories' and the stage that wrote them");
 }
 
 static void test_a_choice_out_of_range_is_reported(void **state)
@@ -156,9 +157,9 @@ static void test_an_infinite_loss_stops_before_the_step(void **state)
   table->logits[0][0] = -3e38f;
   table->logits[0][1] = 3e38f;
   message = stage_update_fails(stage, CW_ERROR_NUMERIC);
-  assert_string_equal(message,
-                      "algorithm 'bc': the loss is inf and the loss of the value 0, though all logits are "
-                      "finite: they lie too far apart; lower learning_rate or max_gradient_norm");
+  assert_string_equal(
+      message, "algorithm 'bc': the loss of a decision is inf, though all logits and values are finite: they "
+               "have moved too far apart; lower learning_rate, max_gradient_norm or the number of epochs");
   assert_int_equal(table->n_steps, 0);
   stage_free(stage);
   g_free(table);

@@ -213,42 +213,22 @@ static const CwOption greedy_options[] = {
      .help = "takes a key of the core"},
 };
 
-static gpointer open_algorithm(gconstpointer options, GError **error)
-{
-  (void)options;
-  refuse(error);
-  return NULL;
-}
-
-static guint64 imitation_needs(gconstpointer options)
-{
-  (void)options;
-  return CW_NEEDS_TRAINING | CW_NEEDS_TRAJECTORIES;
-}
-
 static guint64 online_needs(gconstpointer options)
 {
   const AlgorithmOptions *online = options;
-  return CW_NEEDS_TRAINING | CW_NEEDS_VALUES | (online->gamma == 1 ? CW_NEEDS_REFERENCE : 0);
+  return online->gamma == 1 ? CW_NEEDS_REFERENCE : 0;
 }
 
-static gboolean update(gpointer algorithm, CwUpdate *context, gboolean *done, GError **error)
+static gboolean update(gconstpointer options, gpointer state, CwUpdate *context, gboolean *done,
+                       GError **error)
 {
-  (void)algorithm, (void)context, (void)done;
+  (void)options, (void)state, (void)context, (void)done;
   return refuse(error);
 }
 
-static gboolean state(gpointer algorithm, GKeyFile *key_file, GError **error)
-{
-  (void)algorithm, (void)key_file;
-  return refuse(error);
-}
-
-static const char *const metrics[] = {NULL};
-static const CwAlgorithmVtable imitation = {open_algorithm, close_nothing, imitation_needs, NULL,   update,
-                                            NULL,           state,         state,           metrics};
-static const CwAlgorithmVtable online = {open_algorithm, close_nothing, online_needs, NULL,   update,
-                                         NULL,           state,         state,        metrics};
+static const CwMetric metrics[] = {{"loss", NULL, CW_LOWER_IS_BETTER}};
+static const CwAlgorithmVtable imitation = {CW_METRICS(metrics), .update = update};
+static const CwAlgorithmVtable online = {CW_METRICS(metrics), .update = update, .needs = online_needs};
 
 #define ENVIRONMENT(feature_name, bits)                                                                      \
   CW_FEATURE_ENVIRONMENT, feature_name, "for tests", &environment, sizeof(CwEnvironmentVtable), bits,        \
@@ -256,8 +236,8 @@ static const CwAlgorithmVtable online = {open_algorithm, close_nothing, online_n
 #define POLICY(feature_name, bits)                                                                           \
   CW_FEATURE_POLICY, feature_name, "for tests", &policy, sizeof(CwPolicyVtable), bits,                       \
       CW_FEATURE_OPTIONS(policy_options, PolicyOptions)
-#define ALGORITHM(feature_name, vtable, rows)                                                                \
-  CW_FEATURE_ALGORITHM, feature_name, "for tests", &vtable, sizeof(CwAlgorithmVtable), 0,                    \
+#define ALGORITHM(feature_name, vtable, needs, rows)                                                         \
+  CW_FEATURE_ALGORITHM, feature_name, "for tests", &vtable, sizeof(CwAlgorithmVtable), needs,                \
       CW_FEATURE_OPTIONS(rows, AlgorithmOptions)
 
 static const CwFeature features[] = {
@@ -266,9 +246,9 @@ static const CwFeature features[] = {
     {POLICY("test_trainer", CW_POLICY_TRAINS | CW_POLICY_CLONES)},
     {POLICY("test_actor_critic", CW_POLICY_TRAINS | CW_POLICY_VALUES)},
     {POLICY("test_scorer", 0)},
-    {ALGORITHM("test_imitation", imitation, imitation_options)},
-    {ALGORITHM("test_online", online, online_options)},
-    {ALGORITHM("test_greedy_for_keys", imitation, greedy_options)},
+    {ALGORITHM("test_imitation", imitation, CW_NEEDS_TRAINING | CW_NEEDS_TRAJECTORIES, imitation_options)},
+    {ALGORITHM("test_online", online, CW_NEEDS_TRAINING | CW_NEEDS_VALUES, online_options)},
+    {ALGORITHM("test_greedy_for_keys", imitation, CW_NEEDS_TRAINING | CW_NEEDS_TRAJECTORIES, greedy_options)},
 };
 
 CW_PLUGIN("test_plugin", "1.0", "MIT", "Features to be named in configurations", features);

@@ -380,17 +380,23 @@ static void test_update_hands_out_what_it_was_given(void **state)
 
 static void test_metrics_are_kept_in_order_until_the_next_update(void **state)
 {
+  static const CwMetric metrics[] = {{.name = "norm"}, {.name = "accuracy"}, {.name = "loss"}};
   CwUpdate *update = cw_update_new(NULL, NULL, NULL);
   (void)state;
-  cw_update_metric(update, "loss", 1);
-  cw_update_metric(update, "accuracy", 0.5);
-  cw_update_metric(update, "loss", 2);
+  cw_update_set_metrics(update, metrics, G_N_ELEMENTS(metrics));
+  cw_update_begin(update, 0, NULL, NULL);
+  cw_update_record(update, 2, 1);
+  cw_update_record(update, 1, 0.5);
+  cw_update_record(update, 2, 2);
+  assert_int_equal(cw_update_stray_metric(update), -1);
   assert_int_equal(cw_update_n_metrics(update), 2);
   assert_string_equal(cw_update_metric_name(update, 0), "loss");
   assert_true(cw_update_metric_value(update, 0) == 2);
   assert_null(cw_update_bad_metric(update));
-  cw_update_metric(update, "norm", INFINITY);
+  cw_update_record(update, 0, INFINITY);
   assert_string_equal(cw_update_bad_metric(update), "norm");
+  cw_update_record(update, 3, 0);
+  assert_int_equal(cw_update_stray_metric(update), 3);
   cw_update_begin(update, 1, NULL, NULL);
   assert_int_equal(cw_update_n_metrics(update), 0);
   cw_update_free(update);

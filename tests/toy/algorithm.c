@@ -6,29 +6,22 @@
 #include <unistd.h>
 
 typedef struct {
-  const ToyAlgorithmOptions *options;
-  gint64 n_updates;
-} Algorithm;
+  gint64 updates;
+} State;
 
-static gpointer open_algorithm(gconstpointer options, GError **error)
-{
-  (void)error;
-  Algorithm *algorithm = g_new0(Algorithm, 1);
-  algorithm->options = options;
-  return algorithm;
-}
+enum { LOSS, NOISE, REFERENCE };
 
 static guint64 needs(gconstpointer data)
 {
   const ToyAlgorithmOptions *options = data;
-  return CW_NEEDS_TRAINING | (options->reference ? CW_NEEDS_REFERENCE : 0) |
+  return (options->reference ? CW_NEEDS_REFERENCE : 0) |
          (options->offline ? CW_NEEDS_TRAJECTORIES | CW_TAKES_REFRESH : 0);
 }
 
-static gboolean collect(gpointer data, CwCollectRequest *request, GError **error)
+static gboolean collect(gconstpointer data, gpointer state G_GNUC_UNUSED, CwCollectRequest *request,
+                        GError **error G_GNUC_UNUSED)
 {
-  (void)error;
-  const ToyAlgorithmOptions *options = ((Algorithm *)data)->options;
+  const ToyAlgorithmOptions *options = data;
   request->n_episodes = options->offline ? 0 : (guint)options->episodes;
   request->group_size = (guint)options->group_size;
   return TRUE;
@@ -56,10 +49,10 @@ static gboolean add_trajectory(CwPolicy *policy, const CwTrajectory *trajectory,
   return TRUE;
 }
 
-static gboolean learn(const Algorithm *algorithm, CwUpdate *update, double *loss, GError **error)
+static gboolean learn(const ToyAlgorithmOptions *options, CwUpdate *update, double *loss, GError **error)
 {
   CwPolicy *policy = cw_update_policy(update);
-  if (algorithm->options->offline) {
+  if (options->offline) {
     guint i = cw_random_below(cw_update_random(update), cw_update_n_trajectories(update));
     return add_trajectory(policy, cw_update_trajectory(update, i), 1, loss, error);
   }
@@ -81,64 +74,44 @@ static gboolean add_reference_metric(CwUpdate *update, GError **error)
   g_autofree float *logits = g_new(float, decision->n_candidates);
   if (!cw_policy_score(cw_update_reference(update), &decision, 1, logits, NULL, error))
     return FALSE;
-  cw_update_metric(update, "reference", logits[0]);
+  cw_update_record(update, REFERENCE, logits[0]);
   return TRUE;
 }
 
-static gboolean update_once(gpointer data, CwUpdate *update, gboolean *done, GError **error)
+static gboolean update_once(gconstpointer data, gpointer object, CwUpdate *update, gboolean *done,
+                            GError **error)
 {
-  Algorithm *algorithm = data;
-  const ToyAlgorithmOptions *options = algorithm->options;
-  gint64 number = algorithm->n_updates + 1;
+  const ToyAlgorithmOptions *options = data;
+  State *state = object;
+  gint64 number = state->updates + 1;
   double loss = 0, norm = 0;
   if (number == options->crash_at)
     _exit(9);
   if (number == options->interrupt_at)
     raise(SIGTERM);
-  if (!learn(algorithm, update, &loss, error) ||
+  if (!learn(options, update, &loss, error) ||
       !cw_policy_step(cw_update_policy(update), options->learning_rate, 0, &norm, error))
     return FALSE;
-  cw_update_metric(update, "loss", number == options->nan_at ? NAN : loss);
-  cw_update_metric(update, "noise", cw_random_uniform(cw_update_random(update)));
+  cw_update_record(update, LOSS, number == options->nan_at ? NAN : loss);
+  cw_update_record(update, NOISE, cw_random_uniform(cw_update_random(update)));
   if (options->reference && !add_reference_metric(update, error))
     return FALSE;
-  algorithm->n_updates = number;
+  state->updates = number;
   *done = number >= options->updates;
   return TRUE;
 }
 
-static guint64 expected_updates(gpointer algorithm)
+static guint64 expected_updates(gconstpointer options, gconstpointer state G_GNUC_UNUSED)
 {
-  return (guint64)((Algorithm *)algorithm)->options->updates;
+  return (guint64)((const ToyAlgorithmOptions *)options)->updates;
 }
 
-static gboolean save(gpointer algorithm, GKeyFile *state, GError **error)
-{
-  (void)error;
-  g_key_file_set_int64(state, "algorithm", "updates", ((Algorithm *)algorithm)->n_updates);
-  return TRUE;
-}
-
-static gboolean load(gpointer algorithm, GKeyFile *state, GError **error)
-{
-  GError *problem = NULL;
-  ((Algorithm *)algorithm)->n_updates = g_key_file_get_int64(state, "algorithm", "updates", &problem);
-  if (!problem)
-    return TRUE;
-  g_propagate_error(error, problem);
-  return FALSE;
-}
-
-static const char *const metrics[] = {"loss", "noise", "reference", NULL};
+static const CwOption state[] = {CW_KEEP_INTEGER(State, updates)};
+static const CwMetric metrics[] = {{"loss", NULL, CW_LOWER_IS_BETTER},
+                                   {"noise", NULL, CW_NEITHER_IS_BETTER},
+                                   {"reference", NULL, CW_NEITHER_IS_BETTER}};
 
 const CwAlgorithmVtable toy_algorithm = {
-    .open = open_algorithm,
-    .close = g_free,
-    .needs = needs,
-    .collect = collect,
-    .update = update_once,
-    .expected_updates = expected_updates,
-    .save = save,
-    .load = load,
-    .metrics = metrics,
+    CW_STATE(State, state), CW_METRICS(metrics), .update = update_once,
+    .collect = collect,     .needs = needs,      .expected_updates = expected_updates,
 };

@@ -68,6 +68,7 @@ static const CwFeature features[] = {
     {.kind = CW_FEATURE_ALGORITHM,
      .name = "toy_algorithm",
      .summary = "Learns, or goes wrong on demand",
+     .capabilities = CW_NEEDS_TRAINING,
      .vtable = &toy_algorithm,
      .vtable_size = sizeof toy_algorithm,
      CW_FEATURE_OPTIONS(algorithm_rows, ToyAlgorithmOptions)},

@@ -7,6 +7,7 @@
 #define CARTWRIGHT_ALGORITHM_H
 
 #include <cartwright/error.h>
+#include <cartwright/option.h>
 #include <cartwright/policy.h>
 #include <cartwright/random.h>
 #include <cartwright/trajectory.h>
@@ -49,9 +50,10 @@ guint64 cw_update_generation(CwUpdate *update);
 /* The episodes rolled out for this update, in episode order. */
 guint cw_update_n_episodes(CwUpdate *update);
 const CwTrajectory *cw_update_episode(CwUpdate *update, guint index);
-/* Records a number of this update under a name (it goes into metrics.jsonl as "ALGORITHM/name"). A non-finite
- * value makes the host stop the stage with CW_ERROR_NUMERIC after the update returns. */
-void cw_update_metric(CwUpdate *update, const char *name, double value);
+/* Records a number of this update by its index in the algorithm's table of metrics (it goes into
+ * metrics.jsonl as "ALGORITHM/name", in the order of recording). A non-finite value makes the host stop the
+ * stage with CW_ERROR_NUMERIC after the update returns; an index outside the table is CW_ERROR_FAILED. */
+void cw_update_record(CwUpdate *update, guint metric, double value);
 
 /* A directory for the algorithm's own files, made on the first call; NULL with error when that fails. It
  * outlives the process, so a resumed stage finds it, possibly with files of a later update than the one it
@@ -64,29 +66,57 @@ const char *cw_update_scratch(CwUpdate *update, GError **error);
 gboolean cw_update_keep_policy(CwUpdate *update, GError **error);
 gboolean cw_update_restore_policy(CwUpdate *update, GError **error);
 
+/* A number that an algorithm records, by its index in the table of metrics. One named "decisions" is taken
+ * for the number of decisions gone through with gradients so far, repetitions counted. */
+typedef enum { CW_NEITHER_IS_BETTER, CW_HIGHER_IS_BETTER, CW_LOWER_IS_BETTER } CwBetter;
+
+typedef struct CwMetric {
+  const char *name;
+  const char *unit; /* "nats", "decisions"; NULL when there is none */
+  CwBetter better;
+} CwMetric;
+
+/* What an algorithm is. The host allocates its state, zeroed, and frees it: rows of `state` are what a
+ * checkpoint keeps and brings back; the rest of the struct is working memory that `clear` frees and that is
+ * rebuilt when it is needed. `options` is the struct that the feature's rows fill; it outlives the state. */
 typedef struct CwAlgorithmVtable {
-  /* Required. */
-  gpointer (*open)(gconstpointer options, GError **error);
-  /* Required. Accepts NULL. */
-  void (*close)(gpointer algorithm);
-  /* Required. CW_NEEDS_* bits; may depend on the options; called before open. */
+  /* Required. What is kept, and the size of the whole state. */
+  CwTable state;
+  /* Required. What is recorded. */
+  const CwMetric *metrics;
+  guint32 n_metrics, metric_size;
+  /* Required. One update; sets *done when the algorithm has finished. May be called with work already
+   * complete, and then only sets *done. */
+  gboolean (*update)(gconstpointer options, gpointer state, CwUpdate *update, gboolean *done, GError **error);
+  /* Optional; default: nothing is collected. Before every update. */
+  gboolean (*collect)(gconstpointer options, gpointer state, CwCollectRequest *request, GError **error);
+  /* Optional: CW_NEEDS_* bits besides the feature's capabilities, when they depend on the options. Before any
+   * state exists. */
   guint64 (*needs)(gconstpointer options);
-  /* Optional; without it nothing is collected. Called before every update. */
-  gboolean (*collect)(gpointer algorithm, CwCollectRequest *request, GError **error);
-  /* Required. Makes one update and sets *done when the algorithm has finished. When everything was done
-   * before the call, it only sets *done. */
-  gboolean (*update)(gpointer algorithm, CwUpdate *update, gboolean *done, GError **error);
+  /* Optional: whether options that are right one by one are right together, and numbers of the state that do
+   * not begin at zero. CW_ERROR_CONFIGURATION otherwise. */
+  gboolean (*open)(gconstpointer options, gpointer state, GError **error);
   /* Optional: how many updates the stage will take, 0 when unknown; asked again after each update, for the
    * progress line and its ETA. */
-  guint64 (*expected_updates)(gpointer algorithm);
-  /* Required. save writes everything that must survive a stop as keys of group "algorithm"; load reads them
-   * into a freshly opened object. */
-  gboolean (*save)(gpointer algorithm, GKeyFile *state, GError **error);
-  gboolean (*load)(gpointer algorithm, GKeyFile *state, GError **error);
-  /* Required. NULL-terminated names of the metrics that it records. If there is one named "decisions", it is
-   * the number of decisions learnt from so far, repetitions counted. */
-  const char *const *metrics;
+  guint64 (*expected_updates)(gconstpointer options, gconstpointer state);
+  /* Optional: frees what the state points to, but for members with rows. Also before a state is loaded: what
+   * was derived from the old numbers must go. */
+  void (*clear)(gpointer state);
+  /* Optional: state that is too big for rows, as files of a directory of the checkpoint; `load` is called
+   * after the rows have been brought back. */
+  gboolean (*save_files)(gconstpointer options, gconstpointer state, const char *directory, GError **error);
+  gboolean (*load_files)(gconstpointer options, gpointer state, const char *directory, GError **error);
 } CwAlgorithmVtable;
+
+/* A CwFeature of an algorithm. `needs`: the CW_NEEDS_* that it always has. */
+#define CW_ALGORITHM(feature_name, feature_summary, algorithm_vtable, algorithm_needs, Options, rows)        \
+  {                                                                                                          \
+    CW_FEATURE_ALGORITHM, feature_name, feature_summary, &(algorithm_vtable), sizeof(algorithm_vtable),      \
+        algorithm_needs, (rows), G_N_ELEMENTS(rows), sizeof(CwOption), sizeof(Options)                       \
+  }
+#define CW_STATE(State, rows) .state = CW_TABLE_OF(State, rows)
+#define CW_METRICS(table)                                                                                    \
+  .metrics = (table), .n_metrics = G_N_ELEMENTS(table), .metric_size = sizeof(CwMetric)
 
 G_END_DECLS
 

@@ -8,6 +8,7 @@
 #include <cartwright/conversion.h>
 #include <cartwright/environment.h>
 #include <cartwright/error.h>
+#include <cartwright/learn.h>
 #include <cartwright/option.h>
 #include <cartwright/plugin.h>
 #include <cartwright/policy.h>

@@ -1,0 +1,367 @@
+/* Items through a network in passes that fit a token budget. Within what is asked for at once, items of like
+ * cost go together, since a backend may pad the short ones to the longest, and the passes are made about
+ * equally big. A cut depends only on the items, their costs and the budget, never on what ran before, and
+ * sums are taken in the order of the items, so that how it was cut has no say in the result beyond the
+ * rounding of gradients. */
+#include <cartwright/learn.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* An item of a call: its place in the call, its number in CwItems. */
+typedef struct {
+  guint place, index, tokens;
+} Cost;
+
+typedef struct {
+  CwPolicy *network;
+  const CwItems *items;
+  Cost *costs; /* n, sorted by cost */
+  guint n;
+  guint64 budget, share;
+  guint start, size;            /* the present pass: costs[start .. start + size - 1] */
+  const CwDecision **decisions; /* of the present pass */
+  float *logits, *values;       /* of the present pass */
+} Passes;
+
+/* By cost, equal costs by place: the same order everywhere. */
+static int compare_costs(const void *a, const void *b)
+{
+  const Cost *x = a, *y = b;
+  if (x->tokens != y->tokens)
+    return x->tokens < y->tokens ? -1 : 1;
+  return (x->place > y->place) - (x->place < y->place);
+}
+
+static CwPolicy *network_of(CwUpdate *update, CwPolicy *network)
+{
+  return network ? network : cw_update_policy(update);
+}
+
+static void passes_init(Passes *passes, CwUpdate *update, CwPolicy *network, const CwItems *items,
+                        const guint32 *indices, guint n, const CwLearningOptions *options)
+{
+  *passes = (Passes){.network = network_of(update, network),
+                     .items = items,
+                     .n = indices ? n : items->n,
+                     .budget = (guint64)options->batch_tokens};
+  passes->costs = g_new(Cost, passes->n);
+  passes->decisions = g_new(const CwDecision *, passes->n);
+  guint64 total = 0;
+  for (guint i = 0; i < passes->n; i++) {
+    guint index = indices ? indices[i] : i;
+    guint tokens = cw_policy_count_tokens(passes->network, items->steps[index]->decision);
+    passes->costs[i] = (Cost){i, index, MAX(1, tokens)};
+    total += passes->costs[i].tokens;
+  }
+  if (passes->n == 0)
+    return;
+  qsort(passes->costs, passes->n, sizeof(Cost), compare_costs);
+  passes->share = total / ((total + passes->budget - 1) / passes->budget);
+}
+
+static void passes_clear(Passes *passes)
+{
+  g_free(passes->costs);
+  g_free(passes->decisions);
+  g_free(passes->logits);
+  g_free(passes->values);
+}
+
+/* Goes to the next pass and makes room for its logits and values; FALSE after the last. */
+static gboolean passes_next(Passes *passes)
+{
+  guint64 tokens = 0;
+  passes->start += passes->size;
+  passes->size = 0;
+  while (passes->start + passes->size < passes->n) {
+    const Cost *cost = &passes->costs[passes->start + passes->size];
+    if (passes->size > 0 && (tokens >= passes->share || tokens + cost->tokens > passes->budget))
+      break;
+    tokens += cost->tokens;
+    passes->decisions[passes->size++] = passes->items->steps[cost->index]->decision;
+  }
+  g_free(passes->logits);
+  g_free(passes->values);
+  passes->logits = g_new0(float, cw_count_logits(passes->decisions, passes->size));
+  passes->values = g_new0(float, passes->size);
+  return passes->size > 0;
+}
+
+/* Double precision, so that a ratio of two equal policies is exactly 1 and finite differences mean something.
+ */
+void cw_log_probabilities(const float *logits, guint n, double *log_p)
+{
+  double largest = -HUGE_VAL, sum = 0;
+  for (guint k = 0; k < n; k++)
+    largest = fmax(largest, logits[k]);
+  for (guint k = 0; k < n; k++)
+    sum += exp(logits[k] - largest);
+  for (guint k = 0; k < n; k++)
+    log_p[k] = logits[k] - largest - log(sum);
+}
+
+/* Room for the arrays of one item, for any number of candidates, and for every item's loss and reports. */
+typedef struct {
+  double *log_p, *slope_p, *slope_logits; /* most candidates */
+  double *losses, *reports;               /* n; n times CW_MOST_REPORTS; by place */
+} Room;
+
+static void room_init(Room *room, const Passes *passes)
+{
+  guint most = 1;
+  for (guint i = 0; i < passes->n; i++)
+    most = MAX(most, passes->items->steps[passes->costs[i].index]->decision->n_candidates);
+  room->log_p = g_new(double, most);
+  room->slope_p = g_new(double, most);
+  room->slope_logits = g_new(double, most);
+  room->losses = g_new0(double, passes->n);
+  room->reports = g_new0(double, (gsize)passes->n *CW_MOST_REPORTS);
+}
+
+static void room_clear(Room *room)
+{
+  g_free(room->log_p);
+  g_free(room->slope_p);
+  g_free(room->slope_logits);
+  g_free(room->losses);
+  g_free(room->reports);
+}
+
+static void view_fill(CwView *view, const CwItems *items, guint index, const float *logits, double value,
+                      double *log_p)
+{
+  const CwStep *step = items->steps[index];
+  *view = (CwView){.struct_size = sizeof *view,
+                   .index = index,
+                   .step = step,
+                   .n = step->decision->n_candidates,
+                   .logits = logits,
+                   .log_p = log_p,
+                   .reference = items->reference ? items->reference[index] : NULL,
+                   .reference_log_probability = NAN,
+                   .value = value,
+                   .kl = NAN};
+  cw_log_probabilities(logits, view->n, log_p);
+  view->log_probability = log_p[step->chosen];
+  for (guint k = 0; k < view->n; k++) {
+    view->entropy -= exp(log_p[k]) * log_p[k];
+    view->uniform -= log_p[k] / view->n;
+  }
+  if (!view->reference)
+    return;
+  view->reference_log_probability = view->reference[step->chosen];
+  view->kl = 0;
+  for (guint k = 0; k < view->n; k++)
+    view->kl += exp(log_p[k]) * (log_p[k] - view->reference[k]);
+}
+
+/* The chain rule of CwSlopes, times `weight`. */
+static void chain(const CwView *view, const CwSlopes *slopes, double weight, float *dlogits)
+{
+  double pairs = 0;
+  for (guint k = 0; k < view->n; k++)
+    pairs += slopes->log_p[k];
+  for (guint j = 0; j < view->n; j++) {
+    double p = exp(view->log_p[j]);
+    double slope = slopes->log_probability * ((j == view->step->chosen ? 1 : 0) - p) -
+                   slopes->entropy * p * (view->log_p[j] + view->entropy) +
+                   slopes->uniform * (p - 1.0 / view->n);
+    if (slopes->kl != 0)
+      slope += slopes->kl * p * (view->log_p[j] - view->reference[j] - view->kl);
+    slope += slopes->log_p[j] - p * pairs + slopes->logits[j];
+    dlogits[j] = (float)(weight * slope);
+  }
+}
+
+/* The loss of one item at its place in the room; its slopes times its weight go to `dlogits` and `dvalue`. */
+static void differentiate(const Passes *passes, const Cost *cost, const float *logits, double value,
+                          Room *room, CwLoss loss, gconstpointer data, float *dlogits, float *dvalue)
+{
+  CwView view;
+  view_fill(&view, passes->items, cost->index, logits, value, room->log_p);
+  CwSlopes slopes = {.struct_size = sizeof slopes,
+                     .log_p = room->slope_p,
+                     .logits = room->slope_logits,
+                     .report = room->reports + (gsize)cost->place * CW_MOST_REPORTS};
+  memset(room->slope_p, 0, view.n * sizeof *room->slope_p);
+  memset(room->slope_logits, 0, view.n * sizeof *room->slope_logits);
+  double weight = passes->items->weight ? passes->items->weight[cost->index] : 1.0 / passes->n;
+  room->losses[cost->place] = weight * loss(&view, &slopes, data);
+  chain(&view, &slopes, weight, dlogits);
+  if (dvalue)
+    *dvalue = (float)(weight * slopes.value);
+}
+
+static gboolean check_losses(const Passes *passes, const Room *room, GError **error)
+{
+  for (guint i = passes->start; i < passes->start + passes->size; i++) {
+    double loss = room->losses[passes->costs[i].place];
+    if (isfinite(loss))
+      continue;
+    g_set_error(
+        error, CW_ALGORITHM_ERROR, CW_ERROR_NUMERIC,
+        "the loss of a decision is %g, though all logits and values are finite: they have moved too far "
+        "apart; lower learning_rate, max_gradient_norm or the number of epochs",
+        loss);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean accumulate_pass(const Passes *passes, Room *room, CwLoss loss, gconstpointer data,
+                                GError **error)
+{
+  gboolean with_values = passes->items->with_values;
+  g_autofree float *dlogits = g_new0(float, cw_count_logits(passes->decisions, passes->size));
+  g_autofree float *dvalues = with_values ? g_new0(float, passes->size) : NULL;
+  if (!cw_policy_forward(passes->network, passes->decisions, passes->size, passes->logits,
+                         with_values ? passes->values : NULL, error))
+    return FALSE;
+  gsize at = 0;
+  for (guint i = 0; i < passes->size; i++) {
+    differentiate(passes, &passes->costs[passes->start + i], passes->logits + at, passes->values[i], room,
+                  loss, data, dlogits + at, with_values ? dvalues + i : NULL);
+    at += passes->decisions[i]->n_candidates;
+  }
+  return check_losses(passes, room, error) && cw_policy_backward(passes->network, dlogits, dvalues, error);
+}
+
+static void sum_up(const Room *room, guint n, CwSums *sums)
+{
+  *sums = (CwSums){.n = n};
+  for (guint i = 0; i < n; i++) {
+    sums->loss += room->losses[i];
+    for (guint r = 0; r < CW_MOST_REPORTS; r++) {
+      double number = room->reports[(gsize)i * CW_MOST_REPORTS + r];
+      sums->sum[r] += number;
+      sums->largest[r] = i == 0 ? number : fmax(sums->largest[r], number);
+    }
+  }
+}
+
+gboolean cw_accumulate(CwUpdate *update, CwPolicy *network, const CwItems *items, const guint32 *indices,
+                       guint n, const CwLearningOptions *options, CwLoss loss, gconstpointer data,
+                       CwSums *sums, GError **error)
+{
+  Passes passes;
+  Room room;
+  passes_init(&passes, update, network, items, indices, n, options);
+  room_init(&room, &passes);
+  gboolean good = TRUE;
+  while (good && passes_next(&passes))
+    good = accumulate_pass(&passes, &room, loss, data, error);
+  sum_up(&room, good ? passes.n : 0, sums);
+  room_clear(&room);
+  passes_clear(&passes);
+  return good;
+}
+
+gboolean cw_optimizer_step(CwUpdate *update, CwPolicy *network, const CwLearningOptions *options,
+                           double learning_rate, CwSums *sums, GError **error)
+{
+  return cw_policy_step(network_of(update, network), learning_rate, options->max_gradient_norm,
+                        &sums->gradient_norm, error);
+}
+
+gboolean cw_learn(CwUpdate *update, CwPolicy *network, const CwItems *items, const guint32 *indices, guint n,
+                  const CwLearningOptions *options, double learning_rate, CwLoss loss, gconstpointer data,
+                  CwSums *sums, GError **error)
+{
+  return cw_accumulate(update, network, items, indices, n, options, loss, data, sums, error) &&
+         cw_optimizer_step(update, network, options, learning_rate, sums, error);
+}
+
+static double weighted_log_probability(const CwView *view, CwSlopes *slopes, gconstpointer data)
+{
+  const double *slope = data;
+  slopes->log_probability = slope[view->index];
+  return slope[view->index] * view->log_probability;
+}
+
+gboolean cw_accumulate_log_probability(CwUpdate *update, CwPolicy *network, const CwItems *items,
+                                       const double *slope, const CwLearningOptions *options, CwSums *sums,
+                                       GError **error)
+{
+  g_autofree double *ones = g_new(double, items->n);
+  for (guint i = 0; i < items->n; i++)
+    ones[i] = 1;
+  CwItems whole = *items;
+  whole.weight = ones;
+  return cw_accumulate(update, network, &whole, NULL, 0, options, weighted_log_probability, slope, sums,
+                       error);
+}
+
+static gboolean score_batch(CwUpdate *update, CwPolicy *network, const CwItems *items, const guint32 *indices,
+                            guint n, const CwLearningOptions *options, CwScores *scores, GError **error)
+{
+  Passes passes;
+  passes_init(&passes, update, network, items, indices, n, options);
+  gboolean good = TRUE;
+  while (good && passes_next(&passes)) {
+    const float *at = passes.logits;
+    good = cw_policy_score(passes.network, passes.decisions, passes.size, passes.logits,
+                           items->with_values ? passes.values : NULL, error);
+    for (guint i = 0; good && i < passes.size; i++) {
+      guint index = passes.costs[passes.start + i].index, n_candidates = passes.decisions[i]->n_candidates;
+      gsize first = scores->first[index];
+      memcpy(scores->logits + first, at, n_candidates * sizeof *at);
+      cw_log_probabilities(at, n_candidates, scores->log_p + first);
+      scores->log_probability[index] = scores->log_p[first + items->steps[index]->chosen];
+      scores->value[index] = passes.values[i];
+      at += n_candidates;
+    }
+  }
+  passes_clear(&passes);
+  return good;
+}
+
+gboolean cw_score(CwUpdate *update, CwPolicy *network, const CwItems *items, const CwOrder *order,
+                  const CwLearningOptions *options, CwScores *scores, GError **error)
+{
+  cw_scores_clear(scores);
+  scores->n = items->n;
+  scores->first = g_new0(gsize, items->n + 1);
+  for (guint i = 0; i < items->n; i++)
+    scores->first[i + 1] = scores->first[i] + items->steps[i]->decision->n_candidates;
+  scores->logits = g_new0(float, scores->first[items->n]);
+  scores->log_p = g_new0(double, scores->first[items->n]);
+  scores->log_probability = g_new0(double, items->n);
+  scores->value = g_new0(double, items->n);
+  scores->rows = g_new0(const double *, items->n);
+  for (guint i = 0; i < items->n; i++)
+    scores->rows[i] = scores->log_p + scores->first[i];
+  gboolean good = order || score_batch(update, network, items, NULL, 0, options, scores, error);
+  for (guint b = 0; good && order && b < cw_order_n_batches(order); b++) {
+    guint n;
+    const guint32 *indices = cw_order_batch(order, b, &n);
+    good = score_batch(update, network, items, indices, n, options, scores, error);
+  }
+  if (!good)
+    cw_scores_clear(scores);
+  return good;
+}
+
+double cw_scores_accuracy(const CwScores *scores, const CwItems *items)
+{
+  guint n_correct = 0;
+  for (guint i = 0; i < items->n; i++) {
+    const float *logits = scores->logits + scores->first[i];
+    guint best = 0;
+    for (guint k = 1; k < items->steps[i]->decision->n_candidates; k++)
+      best = logits[k] > logits[best] ? k : best;
+    n_correct += best == items->steps[i]->chosen;
+  }
+  return (double)n_correct / MAX(items->n, 1);
+}
+
+void cw_scores_clear(CwScores *scores)
+{
+  g_free(scores->first);
+  g_free(scores->logits);
+  g_free(scores->log_p);
+  g_free(scores->log_probability);
+  g_free(scores->value);
+  g_free(scores->rows);
+  *scores = (CwScores){0};
+}
