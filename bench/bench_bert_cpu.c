@@ -5,7 +5,7 @@
  * Prints a Markdown table. `of peak` is of the median batch, `by processor time` of the batch that took least
  * processor time: what the work reaches on a machine that others use too. bench_gemm times the matrix
  * products alone. */
-#include "bert_cpu/policy.h"
+#include "models/bert_cpu/policy.h"
 #include "peak.h"
 #include <cartwright/cartwright.h>
 #include <glib/gstdio.h>

@@ -3,7 +3,7 @@
  * Prints a Markdown table. The peak is computed from the device's properties: multiprocessors, clock, and
  * what one of its kind does per cycle by NVIDIA's documents; operations are those of the encoder's products
  * and attention, counted once for scoring and three times for training. */
-#include "bert_cuda/policy.h"
+#include "models/bert_cuda/policy.h"
 #include <glib/gstdio.h>
 #include <stdio.h>
 

@@ -3,7 +3,7 @@
  * Every step has gradients for `touched` words out of `known`, others each time, and for everything else.
  * Prints a Markdown table: processor time of all threads, the least of the steps, which other processes
  * disturbed least. */
-#include "bert_cpu/policy.h"
+#include "models/bert_cpu/policy.h"
 #include <cartwright/cartwright.h>
 #include <stdio.h>
 #include <string.h>

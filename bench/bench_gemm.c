@@ -4,8 +4,8 @@
  * forward and backward call it), the product that gives a weight's gradient, and where oneDNN was there at
  * configuration its matmul, on one thread as well, with weights as they lie and with weights packed as it
  * likes them. Best of all tries. */
-#include "bert_cpu/arithmetic.h"
-#include "bert_cpu/workspace.h"
+#include "models/kernels/kernels.h"
+#include "models/bert_cpu/workspace.h"
 #include "peak.h"
 #include <cartwright/cartwright.h>
 #include <stdio.h>

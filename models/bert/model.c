@@ -1,5 +1,5 @@
 /* Opens models for the backends. A BertShared owns folder and layout; weights belong to the caller. */
-#include "model.h"
+#include "models/bert/model.h"
 #include <cartwright/cartwright.h>
 #include <math.h>
 

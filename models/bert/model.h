@@ -2,10 +2,10 @@
 #ifndef BERT_MODEL_H
 #define BERT_MODEL_H
 
-#include "batch.h"
-#include "model_folder.h"
-#include "options.h"
-#include "weights.h"
+#include "models/bert/batch.h"
+#include "models/bert/model_folder.h"
+#include "models/bert/options.h"
+#include "models/bert/weights.h"
 
 G_BEGIN_DECLS
 

@@ -4,7 +4,7 @@
  * query and key: that costs one product more, and as much time as reading them back would. With halves the
  * products are of halves: probabilities and the gradients of scores are rounded for the products they enter,
  * softmax and sums stay floats. */
-#include "network.h"
+#include "models/bert_cpu/network.h"
 #include <math.h>
 
 /* Query rows handled at once. */

@@ -1,6 +1,6 @@
 /* The plugin bert_cpu: option rows and the vtable over policy.h. */
-#include "bert/import.h"
-#include "policy.h"
+#include "models/torch_import/import.h"
+#include "models/bert_cpu/policy.h"
 #include <cartwright/cartwright.h>
 
 static const char *const instruction_set_names[] = {"auto", "avx512_bf16", "avx512", "avx2", "generic", NULL};

@@ -2,7 +2,7 @@
  * through the feed-forward network to the attention's context in one task; attention's own gradient follows
  * per text and head, and then all weight gradients of the layer at once. What is cheap to make again is made
  * again: dropout masks, activations, the inputs that LayerNorms gave. */
-#include "network.h"
+#include "models/bert_cpu/network.h"
 #include <string.h>
 
 /* Buffers of one layer, used again for the next one down. Gradients that products read are stored numbers. */

@@ -3,7 +3,7 @@
  * task, while it is in the cache. The hidden states are one matrix that each layer replaces row by row; what
  * backward needs is kept beside it. A layer whose inside was not kept goes through the same code again when
  * backward comes to it, with the same dropout masks, and so gives the same bits. */
-#include "network.h"
+#include "models/bert_cpu/network.h"
 #include <string.h>
 
 typedef struct {

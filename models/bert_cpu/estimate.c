@@ -1,6 +1,6 @@
 /* What a training pass will take from its workspace, added up without computing anything: the same pieces
  * that the passes take, in the same order. tests/bert_cpu/test_memory.c compares it with what they took. */
-#include "network.h"
+#include "models/bert_cpu/network.h"
 
 #define ALIGNMENT 64
 /* Rows of a state in a part (head_backward.c). */

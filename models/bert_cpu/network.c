@@ -1,6 +1,6 @@
 /* What the passes share: packed weights, the division of rows into blocks, gradients of weight matrices,
  * dropout of rows. A network borrows its weights and pool and owns the packed copies. */
-#include "network.h"
+#include "models/bert_cpu/network.h"
 
 /* Panels packed by one task. */
 #define PACK_PANELS 8

@@ -1,7 +1,7 @@
 /* The parameters are cut into pieces of fixed size: a piece is a task, and sums over pieces are added in
  * order. The optimizer owns gradients and moments. */
-#include "optimizer.h"
-#include "bert/model.h"
+#include "models/bert_cpu/optimizer.h"
+#include "models/bert/model.h"
 #include <cartwright/cartwright.h>
 #include <math.h>
 #include <string.h>

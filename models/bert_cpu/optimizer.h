@@ -14,9 +14,9 @@
 #ifndef BERT_CPU_OPTIMIZER_H
 #define BERT_CPU_OPTIMIZER_H
 
-#include "arithmetic.h"
-#include "bert/weights.h"
-#include "pool.h"
+#include "models/kernels/kernels.h"
+#include "models/bert/weights.h"
+#include "models/bert_cpu/pool.h"
 
 G_BEGIN_DECLS
 

@@ -1,7 +1,7 @@
 /* The policy object: opens a model folder, turns decisions into batches and runs the passes on them. It owns
  * weights, optimiser, threads and workspaces; tokenizer and layout are shared with its frozen copies. */
-#include "policy.h"
-#include "bert/state.h"
+#include "models/bert_cpu/policy.h"
+#include "models/bert/state.h"
 #include <math.h>
 #include <string.h>
 

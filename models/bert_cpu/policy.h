@@ -2,10 +2,10 @@
 #ifndef BERT_CPU_POLICY_H
 #define BERT_CPU_POLICY_H
 
-#include "bert/model.h"
-#include "frozen.h"
-#include "network.h"
-#include "optimizer.h"
+#include "models/bert/model.h"
+#include "models/bert_cpu/frozen.h"
+#include "models/bert_cpu/network.h"
+#include "models/bert_cpu/optimizer.h"
 
 G_BEGIN_DECLS
 

@@ -1,8 +1,8 @@
 /* Scoring with a memory. While the weights stay as they are, a decision that was scored before is looked up,
  * and of any other only the texts that the encoder has not met since then go through it. The encoder treats
  * every text as if it were alone, so what is remembered is bit for bit what would be computed. */
-#include "bert/cache.h"
-#include "policy.h"
+#include "models/bert/cache.h"
+#include "models/bert_cpu/policy.h"
 #include <math.h>
 #include <string.h>
 

@@ -6,7 +6,7 @@
  *
  * Backward runs twice, with own rows as keys and as queries, instead of adding into shared results: every sum
  * keeps its order. */
-#include "attention.h"
+#include "models/bert_cuda/attention.h"
 
 #define TILE    BERT_ATTENTION_TILE
 #define THREADS 64

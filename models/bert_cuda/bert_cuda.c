@@ -1,7 +1,7 @@
 /* The plugin bert_cuda: option rows, the vtable over policy.h, and a descriptor that says what this machine
  * lacks. */
-#include "bert/import.h"
-#include "policy.h"
+#include "models/torch_import/import.h"
+#include "models/bert_cuda/policy.h"
 
 static const char *const precision_names[] = {"auto", "f32", "tf32", "bf16", NULL};
 static const char *const instruction_set_names[] = {"auto", "avx512_bf16", "avx512", "avx2", "generic", NULL};

@@ -1,7 +1,7 @@
 /* Finds what is missing before anything is opened, and says it in words: on a machine without driver, device
  * or cuBLAS the plugin still loads. A context owns its stream, its cuBLAS handle and its copy of the device's
  * name. */
-#include "context.h"
+#include "models/bert_cuda/context.h"
 #include <cartwright/error.h>
 #include <gmodule.h>
 

@@ -3,7 +3,7 @@
 #ifndef BERT_CUDA_CONTEXT_H
 #define BERT_CUDA_CONTEXT_H
 
-#include "device.h"
+#include "models/bert_cuda/device.h"
 #include <glib.h>
 
 G_BEGIN_DECLS

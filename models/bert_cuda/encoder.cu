@@ -1,7 +1,7 @@
 /* What lies between the encoder's matrix products: embeddings, LayerNorm with bias, dropout and residual,
  * GELU, sums over rows, and their gradients. A row of h is one block with eight columns per thread, so that
  * everything between two products is read and written once. */
-#include "dropout.h"
+#include "models/bert_cuda/dropout.h"
 
 /* Threads for a row of n: whole warps. */
 static unsigned threads_for(uint32_t n)

@@ -1,7 +1,7 @@
 /* The choice head and the value head (symbols as in models/bert/weights.h), in floats. Products between a
  * decision's action tokens and its state's tokens have other sizes for every decision: one launch serves them
  * all, blockIdx.z being the decision, and blocks beyond a decision's size end at once. */
-#include "kernels.h"
+#include "models/bert_cuda/kernels.h"
 
 #define THREADS     128
 #define LEAKY_SLOPE 0.01f

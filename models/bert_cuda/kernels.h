@@ -9,7 +9,7 @@
 #ifndef BERT_CUDA_KERNELS_H
 #define BERT_CUDA_KERNELS_H
 
-#include "device.h"
+#include "models/bert_cuda/device.h"
 #include <stdint.h>
 
 #ifdef __cplusplus

@@ -1,6 +1,6 @@
 /* Blocks of device memory: one of fixed size for weights and optimiser, and one each for training and scoring
  * that grow to the largest batch seen. What does not fit is said with the number of tokens that would. */
-#include "policy.h"
+#include "models/bert_cuda/policy.h"
 #include <math.h>
 
 #define CUBLAS_WORKSPACE ((gsize)32 << 20)

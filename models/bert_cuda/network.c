@@ -1,6 +1,6 @@
 /* The order of kernels and products, forward and backward. Everything is enqueued on one stream; nothing here
  * waits. */
-#include "network.h"
+#include "models/bert_cuda/network.h"
 
 /* ---- places of weights ---- */
 

@@ -1,7 +1,7 @@
 /* AdamW (Loshchilov and Hutter 2019, in PyTorch's form) on the device: the gradient's norm, clipping and the
  * update follow each other in the stream, the host sees the norm afterwards. Pieces of tensors are blocks;
  * sums over pieces are added in order. */
-#include "kernels.h"
+#include "models/bert_cuda/kernels.h"
 
 #define THREADS 256
 

@@ -1,7 +1,7 @@
 /* Tables for the kernels: tiles of attention, places of decisions, who uses which text, and the rows that
  * make up each row of the embeddings' gradients, in an order that depends on the batch alone. They travel in
  * one copy. */
-#include "plan.h"
+#include "models/bert_cuda/plan.h"
 #include <string.h>
 
 /* Rows summed by one block. */

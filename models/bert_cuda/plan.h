@@ -3,10 +3,10 @@
 #ifndef BERT_CUDA_PLAN_H
 #define BERT_CUDA_PLAN_H
 
-#include "bert/batch.h"
-#include "bert/weights.h"
-#include "context.h"
-#include "kernels.h"
+#include "models/bert/batch.h"
+#include "models/bert/weights.h"
+#include "models/bert_cuda/context.h"
+#include "models/bert_cuda/kernels.h"
 
 G_BEGIN_DECLS
 

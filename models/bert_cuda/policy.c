@@ -1,7 +1,7 @@
 /* The policy object: opens a model folder and a device, turns decisions into batches and enqueues the passes
  * on them. Tokenizer and layout are shared with its frozen copies; device, stream and memory are its own. */
-#include "policy.h"
-#include "bert/state.h"
+#include "models/bert_cuda/policy.h"
+#include "models/bert/state.h"
 #include <math.h>
 #include <string.h>
 

@@ -2,8 +2,8 @@
 #ifndef BERT_CUDA_POLICY_H
 #define BERT_CUDA_POLICY_H
 
-#include "bert/model.h"
-#include "network.h"
+#include "models/bert/model.h"
+#include "models/bert_cuda/network.h"
 #include <cartwright/cartwright.h>
 
 G_BEGIN_DECLS

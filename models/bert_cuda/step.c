@@ -1,6 +1,6 @@
 /* The optimiser's step: norm, clipping and update are enqueued together; the host waits once, at the end, for
  * the norm and for whether it was finite. */
-#include "policy.h"
+#include "models/bert_cuda/policy.h"
 #include <math.h>
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #ifndef TEST_BERT_CPU_FIXTURE_H
 #define TEST_BERT_CPU_FIXTURE_H
 
-#include "bert_cpu/policy.h"
+#include "models/bert_cpu/policy.h"
 
 #define TINY_MODEL TEST_SOURCE_DIRECTORY "/tests/bert_cpu/model"
 

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bert/safetensors.h"
+#include "models/bert/safetensors.h"
 #include "fixture.h"
 #include <cmocka.h>
 #include <glib/gstdio.h>

@@ -50,7 +50,7 @@ nvcc=$(sed -n 's/^NVCC = //p' "$builddir/Makefile")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trouble=
-for source in encoder attention attention_halves optimizer head; do
+for source in encoder attention attention_bf16 optimizer head; do
   "$nvcc" -std=c++17 -O3 -arch=compute_80 -ptx "$srcdir/models/bert_cuda/$source.cu" -o "$work/$source.ptx" ||
     trouble="$trouble $source.cu does not compile to PTX;"
 done

@@ -1,6 +1,6 @@
 /* Reads the directory at the end of the archive and trusts nothing in it: every offset and size is compared
  * with the file's before it is used. The archive owns the records' names; their bytes are the caller's. */
-#include "zip.h"
+#include "models/torch_import/zip.h"
 #include <cartwright/error.h>
 #include <string.h>
 

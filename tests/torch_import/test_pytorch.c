@@ -1,13 +1,13 @@
-/* Checkpoints of PyTorch. make_pth.py wrote those in data/pth with PyTorch itself; the others are these,
+/* Checkpoints of PyTorch. make_pth.py wrote those in data with PyTorch itself; the others are these,
  * spoilt. */
-#include "bert/pickle.h"
-#include "bert/pytorch.h"
-#include "bert/zip.h"
-#include "folder.h"
+#include "models/bert/pickle.h"
+#include "models/bert/pytorch.h"
+#include "models/bert/zip.h"
+#include "tests/bert/folder.h"
 #include <cartwright/random.h>
 #include <stdlib.h>
 
-#define DATA TEST_SOURCE_DIRECTORY "/tests/bert/data/pth/"
+#define DATA TEST_SOURCE_DIRECTORY "/tests/torch_import/data/"
 
 /* CRC-32, which seeds the values of a tensor from its name. */
 static guint32 checksum(const char *text)

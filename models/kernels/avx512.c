@@ -4,7 +4,7 @@
 #define BERT_ISA   avx512
 #define BERT_LANES 16
 #define BERT_TILE  12
-#include "arithmetic_body.h"
+#include "models/kernels/body.h"
 #else
 typedef int BertNothingHere;
 #endif

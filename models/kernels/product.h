@@ -1,4 +1,4 @@
-/* The matrix product: part of arithmetic_body.h. The right-hand matrix is read as panels of PANEL columns,
+/* The matrix product: part of body.h. The right-hand matrix is read as panels of PANEL columns,
  * packed beforehand or on the way; a tile of TILE rows and PANEL columns of the result stays in registers
  * while a block of k passes by. */
 #define TILE  BERT_TILE

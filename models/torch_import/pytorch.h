@@ -4,7 +4,7 @@
 #ifndef BERT_PYTORCH_H
 #define BERT_PYTORCH_H
 
-#include "safetensors.h"
+#include "models/bert/safetensors.h"
 
 G_BEGIN_DECLS
 

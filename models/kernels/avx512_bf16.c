@@ -5,7 +5,7 @@
 #define BERT_LANES 16
 #define BERT_TILE  12
 #define BERT_PAIRS 1
-#include "arithmetic_body.h"
+#include "models/kernels/body.h"
 #else
 typedef int BertNothingHere;
 #endif

@@ -1,5 +1,5 @@
 /* Pure arithmetic of the BERT encoder on floats in memory: matrix products, normalisation, activations,
- * softmax, dropout and the optimiser's update. One source (arithmetic_body.h) is compiled once per
+ * softmax, dropout and the optimiser's update. One source (body.h) is compiled once per
  * instruction set; the table below is what a caller gets for the processor it runs on.
  *
  * Everything here runs in the calling thread and keeps no state. An element of a matrix product is one chain
@@ -8,7 +8,7 @@
 #ifndef BERT_CPU_ARITHMETIC_H
 #define BERT_CPU_ARITHMETIC_H
 
-#include "bert/dropout.h"
+#include "models/kernels/dropout.h"
 #include <glib.h>
 #include <stddef.h>
 

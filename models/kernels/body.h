@@ -1,9 +1,9 @@
-/* The kernels of arithmetic.h, written once. A file that includes this defines BERT_ISA (a name), BERT_LANES
+/* The kernels of kernels.h, written once. A file that includes this defines BERT_ISA (a name), BERT_LANES
  * (floats in a vector register) and BERT_TILE (rows of the register tile), after choosing the instruction
  * set; with BERT_PORTABLE no instruction is named; with BERT_PAIRS products of bf16 numbers go by pairs of k.
  * Compiled with -O3 and floating-point rules relaxed so that sums vectorise; but NaN and infinity keep their
  * meaning: what is not finite must reach the logits or the gradients, where others look for it. */
-#include "arithmetic.h"
+#include "models/kernels/kernels.h"
 #include <math.h>
 #include <string.h>
 #if BERT_LANES > 4 && !defined(BERT_PORTABLE)
@@ -26,10 +26,10 @@ static inline void store(float *p, Vector v)
   *(UnalignedVector *)p = v;
 }
 
-#include "arithmetic_dropout.h"
-#include "arithmetic_product.h"
-#include "arithmetic_product_half.h"
-#include "arithmetic_rows.h"
+#include "models/kernels/dropout_bits.h"
+#include "models/kernels/product.h"
+#include "models/kernels/product_bf16.h"
+#include "models/kernels/rows.h"
 
 static void add(gsize n, const float *x, float *y)
 {

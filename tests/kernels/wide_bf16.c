@@ -39,4 +39,4 @@ static StandInVector stand_in_multiply_pairs(StandInVector sum, StandInPairs a, 
 #define BERT_PORTABLE       1
 #define BERT_PAIRS          1
 #define BERT_MULTIPLY_PAIRS stand_in_multiply_pairs
-#include "bert_cpu/arithmetic_body.h"
+#include "models/kernels/body.h"

@@ -1,5 +1,5 @@
-/* bf16 numbers and the products of matrices of them. Part of arithmetic_body.h. The products follow `product`
- * of arithmetic_product.h block by block; what differs is how the two sides come into scratch memory: widened
+/* bf16 numbers and the products of matrices of them. Part of body.h. The products follow `product`
+ * of product.h block by block; what differs is how the two sides come into scratch memory: widened
  * to floats for the same register tile, or, with BERT_PAIRS, as pairs of consecutive k for an instruction
  * that multiplies and adds two at a time. */
 

@@ -4,4 +4,4 @@
 #define BERT_LANES    16
 #define BERT_TILE     12
 #define BERT_PORTABLE 1
-#include "bert_cpu/arithmetic_body.h"
+#include "models/kernels/body.h"

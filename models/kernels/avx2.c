@@ -4,7 +4,7 @@
 #define BERT_ISA   avx2
 #define BERT_LANES 8
 #define BERT_TILE  6
-#include "arithmetic_body.h"
+#include "models/kernels/body.h"
 #else
 typedef int BertNothingHere;
 #endif

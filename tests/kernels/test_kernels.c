@@ -4,13 +4,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "fixture.h"
+#include "tests/bert_cpu/fixture.h"
 #include <cmocka.h>
 #include <math.h>
 #include <string.h>
 
 extern const BertKernels bert_kernels_wide,
-    bert_kernels_wide_bf16; /* arithmetic_wide.c, arithmetic_wide_bf16.c */
+    bert_kernels_wide_bf16; /* wide.c, wide_bf16.c */
 
 static guint n_tables;
 static const BertKernels *tables[6];

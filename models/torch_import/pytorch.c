@@ -1,8 +1,8 @@
 /* Puts together what the pickle says about tensors and the bytes of their storages. The checkpoint owns the
  * mapping of the file and copies of the tensors that do not lie in it as they are wanted. */
-#include "pytorch.h"
-#include "pickle.h"
-#include "zip.h"
+#include "models/torch_import/pytorch.h"
+#include "models/torch_import/pickle.h"
+#include "models/torch_import/zip.h"
 #include <cartwright/error.h>
 #include <string.h>
 

@@ -1,9 +1,9 @@
 /* The checkpoint's tensors are loaded as a policy would load them, which finds everything that is wrong with
  * them, and then written as they are, without those that no policy reads. */
-#include "import.h"
-#include "model_folder.h"
-#include "pytorch.h"
-#include "weights.h"
+#include "models/torch_import/import.h"
+#include "models/bert/model_folder.h"
+#include "models/torch_import/pytorch.h"
+#include "models/bert/weights.h"
 #include <cartwright/cartwright.h>
 #include <errno.h>
 #include <glib/gstdio.h>

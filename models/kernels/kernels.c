@@ -1,6 +1,6 @@
 /* Chooses the kernels for the processor at hand. The tables are constant; the choice is made at every call,
  * from what the compiler's run time found at start-up. */
-#include "arithmetic.h"
+#include "models/kernels/kernels.h"
 
 extern const BertKernels bert_kernels_generic;
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)

@@ -1,4 +1,4 @@
-/* Dropout masks from Philox 4x32-10 (Salmon et al. 2011). Part of arithmetic_body.h. */
+/* Dropout masks from Philox 4x32-10 (Salmon et al. 2011). Part of body.h. */
 
 /* Sixteen Philox blocks, first_block and on: word w of block i goes to words[w][i]. */
 #if LANES == 8 && !defined(BERT_PORTABLE)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes the checkpoints that test_pytorch.c and test_import.c read, with real PyTorch.
+"""Writes the checkpoints that test_pytorch.c and test_import.sh read, with real PyTorch.
 
-  make_pth.py FOLDER              the small ones, tests/bert/data/pth
+  make_pth.py FOLDER              the small ones, tests/torch_import/data
   make_pth.py --base FILE         one of BERT-base's size, as WebShop's training code saves it, for a try by hand
 
 The model has the names and shapes of WebShop's choice model (Yao et al. 2022). Every element is made from the tensor's

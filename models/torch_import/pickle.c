@@ -1,7 +1,7 @@
 /* A stack machine over a list of opcodes, those that pickle protocols 2 to 4 need for dictionaries of
  * tensors. The pickle owns all values; they refer to each other freely, so nothing here walks them
  * recursively. */
-#include "pickle.h"
+#include "models/torch_import/pickle.h"
 #include <cartwright/error.h>
 #include <string.h>
 

@@ -2,7 +2,7 @@
 # cartwright import bert_cpu: checkpoints of WebShop's choice model become model folders.
 . "$srcdir/tests/tap.sh"
 CARTWRIGHT_PLUGIN_PATH="$builddir/tests/toy/.libs:$builddir/.libs"
-pth="$srcdir/tests/bert/data/pth"
+pth="$srcdir/tests/torch_import/data"
 base="$srcdir/tests/bert_cpu/model"
 
 run 0 import bert_cpu file="$pth/choice_zip.pth" base="$base" --into il --quiet

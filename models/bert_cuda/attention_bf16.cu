@@ -4,7 +4,7 @@
  * summed over, so that each right factor is read as pairs. Scores come out of one product in the places where
  * the next one wants its left factor, and never leave the registers. Rows in shared memory are 8 elements
  * further apart than they are long: the pairs that a warp reads at once then lie in different banks. */
-#include "attention.h"
+#include "models/bert_cuda/attention.h"
 
 #define OWN     BERT_ATTENTION_HALVES_TILE
 #define OTHER   32

@@ -3,4 +3,4 @@
 #define BERT_ISA   generic
 #define BERT_LANES 4
 #define BERT_TILE  6
-#include "arithmetic_body.h"
+#include "models/kernels/body.h"

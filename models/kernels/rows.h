@@ -1,4 +1,4 @@
-/* Passes over rows: LayerNorm, activations, softmax. Part of arithmetic_body.h. */
+/* Passes over rows: LayerNorm, activations, softmax. Part of body.h. */
 
 static void affine(gsize n, const float *x, const float *weight, const float *bias, float *output)
 {
