@@ -21,7 +21,7 @@ static BertCpu *assemble(BertShared *shared, BertParameters *weights, const Bert
   return policy;
 }
 
-static gboolean uses_halves(gint precision, const BertKernels *kernels)
+static gboolean uses_bf16(gint precision, const BertKernels *kernels)
 {
   return precision == BERT_PRECISION_BF16 || (precision == BERT_PRECISION_AUTO && kernels->has_bf16);
 }
@@ -47,7 +47,7 @@ static void describe(BertCpu *policy)
   g_ptr_array_add(pairs, g_strdup("trained_parameters"));
   g_ptr_array_add(pairs, g_strdup_printf("%" G_GSIZE_FORMAT, count_trained(policy)));
   g_ptr_array_add(pairs, g_strdup("precision"));
-  g_ptr_array_add(pairs, g_strdup(policy->network.rules.halves ? "bf16" : "f32"));
+  g_ptr_array_add(pairs, g_strdup(policy->network.rules.bf16 ? "bf16" : "f32"));
   g_ptr_array_add(pairs, g_strdup("threads"));
   g_ptr_array_add(pairs, g_strdup_printf("%u", bert_pool_n_threads(policy->pool)));
   g_ptr_array_add(pairs, g_strdup("instruction_set"));
@@ -98,7 +98,7 @@ BertCpu *bert_cpu_open(const BertCpuOptions *options, guint32 seed, GError **err
   bert_optimizer_begin_average(policy->optimizer, weights);
   BertNetworkRules network_rules = {.first_trained = (gint)options->freeze_layers,
                                     .trains = TRUE,
-                                    .halves = uses_halves(options->precision, kernels),
+                                    .bf16 = uses_bf16(options->precision, kernels),
                                     .recompute = (BertRecompute)options->recompute};
   bert_network_init(&policy->network, kernels, policy->pool, weights, &network_rules);
   describe(policy);
@@ -114,7 +114,7 @@ BertCpu *bert_cpu_clone_frozen(BertCpu *policy, GError **error)
   clone->seed = policy->seed;
   clone->score_batch_tokens = policy->score_batch_tokens;
   BertNetworkRules network_rules = {.first_trained = (gint)policy->shared->layout->config.n_layers,
-                                    .halves = policy->network.rules.halves};
+                                    .bf16 = policy->network.rules.bf16};
   bert_network_init(&clone->network, clone->kernels, clone->pool, clone->weights, &network_rules);
   describe(clone);
   return clone;

@@ -6,14 +6,14 @@
  * further apart than they are long: the pairs that a warp reads at once then lie in different banks. */
 #include "models/bert_cuda/attention.h"
 
-#define OWN     BERT_ATTENTION_HALVES_TILE
+#define OWN     BERT_ATTENTION_BF16_TILE
 #define OTHER   32
 #define THREADS (OWN / 16 * BERT_WARP)
 #define BLOCKS  (OTHER / 8) /* products across other rows */
 #define APART   (OTHER + 8) /* rows of a transposed tile */
 
 /* Eight elements of a row, with its bias; zeros outside of the text or the head. */
-static __device__ __forceinline__ Bert8 load_chunk(const BertHalf *from, size_t stride, uint32_t row,
+static __device__ __forceinline__ Bert8 load_chunk(const BertBf16 *from, size_t stride, uint32_t row,
                                                    uint32_t column, const BertItem &item, const float *bias)
 {
   Bert8 x = {};
@@ -31,7 +31,7 @@ static __device__ __forceinline__ Bert8 load_chunk(const BertHalf *from, size_t 
 
 /* Rows first .. first + 31, as they are. */
 template <int D>
-static __device__ __forceinline__ void load_rows(BertHalf *to, const BertHalf *from, size_t stride,
+static __device__ __forceinline__ void load_rows(BertBf16 *to, const BertBf16 *from, size_t stride,
                                                  uint32_t first, const BertItem &item, const float *bias)
 {
   for (uint32_t chunk = threadIdx.x; chunk < OTHER * D / 8; chunk += THREADS) {
@@ -42,7 +42,7 @@ static __device__ __forceinline__ void load_rows(BertHalf *to, const BertHalf *f
 
 /* The same, transposed: D x 32. Neighbouring threads take neighbouring rows, which share words. */
 template <int D>
-static __device__ __forceinline__ void load_columns(BertHalf *to, const BertHalf *from, size_t stride,
+static __device__ __forceinline__ void load_columns(BertBf16 *to, const BertBf16 *from, size_t stride,
                                                     uint32_t first, const BertItem &item, const float *bias)
 {
   for (uint32_t chunk = threadIdx.x; chunk < OTHER * D / 8; chunk += THREADS) {
@@ -56,7 +56,7 @@ static __device__ __forceinline__ void load_columns(BertHalf *to, const BertHalf
 
 /* The warp's 16 own rows as left factors, straight from global memory. */
 template <int D>
-static __device__ __forceinline__ void load_own(uint32_t own[D / 16][4], const BertHalf *from, size_t stride,
+static __device__ __forceinline__ void load_own(uint32_t own[D / 16][4], const BertBf16 *from, size_t stride,
                                                 uint32_t row, const BertItem &item, const float *bias)
 {
   uint32_t t = threadIdx.x % 4;
@@ -68,7 +68,7 @@ static __device__ __forceinline__ void load_own(uint32_t own[D / 16][4], const B
       own[k][i] = 0;
       if (at < item.length && column < item.width) {
         uint32_t pair = bert_load_pair(from + at * stride + column);
-        own[k][i] = bias ? bert_pack_halves(bert_bits_to_float(pair << 16) + bias[column],
+        own[k][i] = bias ? bert_pack_bf16(bert_bits_to_float(pair << 16) + bias[column],
                                             bert_bits_to_float(pair & 0xffff0000u) + bias[column + 1])
                          : pair;
       }
@@ -78,12 +78,12 @@ static __device__ __forceinline__ void load_own(uint32_t own[D / 16][4], const B
 /* products[n] = own . other rows 8n .. 8n + 7 over D columns. */
 template <int D>
 static __device__ __forceinline__ void multiply_rows(float products[BLOCKS][4], const uint32_t own[D / 16][4],
-                                                     const BertHalf *other)
+                                                     const BertBf16 *other)
 {
   uint32_t lane = threadIdx.x % BERT_WARP, g = lane / 4, t = lane % 4;
 #pragma unroll
   for (int n = 0; n < BLOCKS; n++) {
-    const BertHalf *row = other + (8 * n + g) * (D + 8) + 2 * t;
+    const BertBf16 *row = other + (8 * n + g) * (D + 8) + 2 * t;
 #pragma unroll
     for (int i = 0; i < 4; i++)
       products[n][i] = 0;
@@ -96,18 +96,18 @@ static __device__ __forceinline__ void multiply_rows(float products[BLOCKS][4], 
 /* sums[n] += weights (own x other, as products left them) times columns 8n .. 8n + 7 of the other rows. */
 template <int D>
 static __device__ __forceinline__ void add_rows(float sums[D / 8][4], const float weights[BLOCKS][4],
-                                                const BertHalf *columns)
+                                                const BertBf16 *columns)
 {
   uint32_t lane = threadIdx.x % BERT_WARP, g = lane / 4, t = lane % 4;
 #pragma unroll
   for (int k = 0; k < OTHER / 16; k++) {
-    const uint32_t left[4] = {bert_pack_halves(weights[2 * k][0], weights[2 * k][1]),
-                              bert_pack_halves(weights[2 * k][2], weights[2 * k][3]),
-                              bert_pack_halves(weights[2 * k + 1][0], weights[2 * k + 1][1]),
-                              bert_pack_halves(weights[2 * k + 1][2], weights[2 * k + 1][3])};
+    const uint32_t left[4] = {bert_pack_bf16(weights[2 * k][0], weights[2 * k][1]),
+                              bert_pack_bf16(weights[2 * k][2], weights[2 * k][3]),
+                              bert_pack_bf16(weights[2 * k + 1][0], weights[2 * k + 1][1]),
+                              bert_pack_bf16(weights[2 * k + 1][2], weights[2 * k + 1][3])};
 #pragma unroll
     for (int n = 0; n < D / 8; n++) {
-      const BertHalf *column = columns + (8 * n + g) * APART + 16 * k + 2 * t;
+      const BertBf16 *column = columns + (8 * n + g) * APART + 16 * k + 2 * t;
       bert_multiply_tile(sums[n], left, bert_load_pair(column), bert_load_pair(column + 8));
     }
   }
@@ -115,7 +115,7 @@ static __device__ __forceinline__ void add_rows(float sums[D / 8][4], const floa
 
 /* The warp's 16 rows; lower and upper are factors of rows g and g + 8. */
 template <int D>
-static __device__ __forceinline__ void store_own(BertHalf *to, size_t stride, uint32_t row,
+static __device__ __forceinline__ void store_own(BertBf16 *to, size_t stride, uint32_t row,
                                                  const BertItem &item, const float sums[D / 8][4],
                                                  float lower, float upper)
 {
@@ -123,10 +123,10 @@ static __device__ __forceinline__ void store_own(BertHalf *to, size_t stride, ui
   for (int n = 0; n < D / 8; n++) {
     uint32_t column = 8 * n + 2 * (threadIdx.x % 4);
     if (column < item.width && row < item.length)
-      bert_store_pair(to + row * stride + column, bert_pack_halves(sums[n][0] * lower, sums[n][1] * lower));
+      bert_store_pair(to + row * stride + column, bert_pack_bf16(sums[n][0] * lower, sums[n][1] * lower));
     if (column < item.width && row + 8 < item.length)
       bert_store_pair(to + (row + 8) * stride + column,
-                      bert_pack_halves(sums[n][2] * upper, sums[n][3] * upper));
+                      bert_pack_bf16(sums[n][2] * upper, sums[n][3] * upper));
   }
 }
 
@@ -145,17 +145,17 @@ static __device__ __forceinline__ float row_sum(float x)
 
 template <int D>
 static __global__ void __launch_bounds__(THREADS, 3)
-    halves_forward_kernel(BertTexts texts, BertAttention attention, BertHalf *context)
+    bf16_forward_kernel(BertTexts texts, BertAttention attention, BertBf16 *context)
 {
-  BERT_DYNAMIC_SHARED(BertHalf, shared);
-  BertHalf *keys = shared, *values = keys + OTHER * (D + 8);
+  BERT_DYNAMIC_SHARED(BertBf16, shared);
+  BertBf16 *keys = shared, *values = keys + OTHER * (D + 8);
   uint8_t *keep = reinterpret_cast<uint8_t *>(values + D * APART);
   BertItem item = bert_item(texts, attention);
   uint32_t lane = threadIdx.x % BERT_WARP, t = lane % 4, h = attention.h;
   uint32_t within = threadIdx.x / BERT_WARP * 16 + lane / 4, row = item.first + within; /* and row + 8 */
   size_t stride = 3 * (size_t)h;
-  const BertHalf *from =
-      static_cast<const BertHalf *>(attention.projections) + item.start * stride + item.head * item.width;
+  const BertBf16 *from =
+      static_cast<const BertBf16 *>(attention.projections) + item.start * stride + item.head * item.width;
   const float *bias = attention.bias + item.head * item.width;
   float scale = 1.0f / sqrtf((float)item.width), largest[2] = {-INFINITY, -INFINITY}, total[2] = {0, 0};
   float sums[D / 8][4] = {};
@@ -218,12 +218,12 @@ static __global__ void __launch_bounds__(THREADS, 3)
 /* As backward_kernel in attention.cu. */
 template <int D, bool KEYS>
 static __global__ void __launch_bounds__(THREADS, 2)
-    halves_backward_kernel(BertTexts texts, BertAttention attention, const BertHalf *d_context,
-                           const float *delta, BertHalf *d_projections)
+    bf16_backward_kernel(BertTexts texts, BertAttention attention, const BertBf16 *d_context,
+                           const float *delta, BertBf16 *d_projections)
 {
-  BERT_DYNAMIC_SHARED(BertHalf, shared);
-  BertHalf *other = shared, *other_value = other + OTHER * (D + 8), *columns = other_value + OTHER * (D + 8);
-  BertHalf *value_columns = columns + D * APART;
+  BERT_DYNAMIC_SHARED(BertBf16, shared);
+  BertBf16 *other = shared, *other_value = other + OTHER * (D + 8), *columns = other_value + OTHER * (D + 8);
+  BertBf16 *value_columns = columns + D * APART;
   float *log_sums = reinterpret_cast<float *>(value_columns + (KEYS ? D * APART : 0));
   float *deltas = log_sums + OWN; /* of the queries among own or other rows */
   uint8_t *keep = reinterpret_cast<uint8_t *>(deltas + OWN);
@@ -231,9 +231,9 @@ static __global__ void __launch_bounds__(THREADS, 2)
   uint32_t lane = threadIdx.x % BERT_WARP, t = lane % 4, h = attention.h, n_heads = attention.n_heads;
   uint32_t within = threadIdx.x / BERT_WARP * 16 + lane / 4, row = item.first + within;
   size_t stride = 3 * (size_t)h;
-  const BertHalf *from =
-      static_cast<const BertHalf *>(attention.projections) + item.start * stride + item.head * item.width;
-  const BertHalf *d_from = d_context + item.start * (size_t)h + item.head * item.width;
+  const BertBf16 *from =
+      static_cast<const BertBf16 *>(attention.projections) + item.start * stride + item.head * item.width;
+  const BertBf16 *d_from = d_context + item.start * (size_t)h + item.head * item.width;
   const float *bias = attention.bias + item.head * item.width;
   float scale = 1.0f / sqrtf((float)item.width);
   float sums[D / 8][4] = {}, value_sums[KEYS ? D / 8 : 1][4] = {};
@@ -246,7 +246,7 @@ static __global__ void __launch_bounds__(THREADS, 2)
     load_own<D>(own_value, d_from, h, row, item, nullptr);
   for (uint32_t first = 0; first < item.length; first += OTHER) {
     uint32_t first_query = KEYS ? first : item.first, first_key = KEYS ? item.first : first;
-    const BertHalf *rows = KEYS ? from : from + h;
+    const BertBf16 *rows = KEYS ? from : from + h;
     const float *rows_bias = KEYS ? bias : bias + h;
     load_rows<D>(other, rows, stride, first, item, rows_bias);
     load_columns<D>(columns, rows, stride, first, item, rows_bias);
@@ -287,7 +287,7 @@ static __global__ void __launch_bounds__(THREADS, 2)
       add_rows<D>(reinterpret_cast<float(*)[4]>(value_sums), p, value_columns);
     __syncthreads();
   }
-  BertHalf *to = d_projections + item.start * stride + item.head * item.width;
+  BertBf16 *to = d_projections + item.start * stride + item.head * item.width;
   store_own<D>(KEYS ? to + h : to, stride, row, item, sums, scale, scale);
   if (KEYS)
     store_own<D>(to + 2 * h, stride, row, item, reinterpret_cast<const float(*)[4]>(value_sums), 1.0f, 1.0f);
@@ -299,12 +299,12 @@ template <int D>
 static void forward(cudaStream_t stream, const BertTexts *texts, const BertAttention *attention,
                     void *context)
 {
-  size_t bytes = (OTHER * (D + 8) + D * APART) * sizeof(BertHalf) + OWN * OTHER;
-  BERT_LAUNCH((halves_forward_kernel<D>), dim3(attention->n_tiles, attention->n_heads), dim3(THREADS), bytes,
-              stream, *texts, *attention, static_cast<BertHalf *>(context));
+  size_t bytes = (OTHER * (D + 8) + D * APART) * sizeof(BertBf16) + OWN * OTHER;
+  BERT_LAUNCH((bf16_forward_kernel<D>), dim3(attention->n_tiles, attention->n_heads), dim3(THREADS), bytes,
+              stream, *texts, *attention, static_cast<BertBf16 *>(context));
 }
 
-extern "C" void bert_attention_halves(cudaStream_t stream, const BertTexts *texts,
+extern "C" void bert_attention_bf16(cudaStream_t stream, const BertTexts *texts,
                                       const BertAttention *attention, void *context)
 {
   (attention->h / attention->n_heads <= 32 ? forward<32> : forward<BERT_ATTENTION_MOST_WIDE>)(stream, texts,
@@ -316,21 +316,21 @@ template <int D>
 static void backward(cudaStream_t stream, const BertTexts *texts, const BertAttention *attention,
                      const void *d_context, const float *delta, void *d_projections)
 {
-  size_t bytes = (2 * OTHER * (D + 8) + D * APART) * sizeof(BertHalf) + 2 * OWN * sizeof(float) + OWN * OTHER;
+  size_t bytes = (2 * OTHER * (D + 8) + D * APART) * sizeof(BertBf16) + 2 * OWN * sizeof(float) + OWN * OTHER;
   dim3 grid(attention->n_tiles, attention->n_heads);
-  BERT_LAUNCH((halves_backward_kernel<D, true>), grid, dim3(THREADS), bytes + D * APART * sizeof(BertHalf),
-              stream, *texts, *attention, static_cast<const BertHalf *>(d_context), delta,
-              static_cast<BertHalf *>(d_projections));
-  BERT_LAUNCH((halves_backward_kernel<D, false>), grid, dim3(THREADS), bytes, stream, *texts, *attention,
-              static_cast<const BertHalf *>(d_context), delta, static_cast<BertHalf *>(d_projections));
+  BERT_LAUNCH((bf16_backward_kernel<D, true>), grid, dim3(THREADS), bytes + D * APART * sizeof(BertBf16),
+              stream, *texts, *attention, static_cast<const BertBf16 *>(d_context), delta,
+              static_cast<BertBf16 *>(d_projections));
+  BERT_LAUNCH((bf16_backward_kernel<D, false>), grid, dim3(THREADS), bytes, stream, *texts, *attention,
+              static_cast<const BertBf16 *>(d_context), delta, static_cast<BertBf16 *>(d_projections));
 }
 
-extern "C" void bert_attention_halves_backward(cudaStream_t stream, const BertTexts *texts,
+extern "C" void bert_attention_bf16_backward(cudaStream_t stream, const BertTexts *texts,
                                                const BertAttention *attention, uint32_t n_rows,
                                                const void *context, const void *d_context, float *delta,
                                                void *d_projections)
 {
-  bert_launch_delta<BertHalf>(stream, n_rows, attention, context, d_context, delta);
+  bert_launch_delta<BertBf16>(stream, n_rows, attention, context, d_context, delta);
   (attention->h / attention->n_heads <= 32
        ? backward<32>
        : backward<BERT_ATTENTION_MOST_WIDE>)(stream, texts, attention, d_context, delta, d_projections);

@@ -566,12 +566,12 @@ extern "C" void bert_head_read_backward(cudaStream_t stream, const BertHead *hea
               dim3(THREADS), 0, stream, *head, *gradient);
 }
 
-extern "C" void bert_head_collect(cudaStream_t stream, int half, const BertHead *head,
+extern "C" void bert_head_collect(cudaStream_t stream, int bf16, const BertHead *head,
                                   const BertHeadGradient *gradient, void *d_hidden)
 {
-  if (half)
-    BERT_LAUNCH(collect_kernel<BertHalf>, dim3(head->n_rows), dim3(THREADS), 0, stream, *head, *gradient,
-                static_cast<BertHalf *>(d_hidden));
+  if (bf16)
+    BERT_LAUNCH(collect_kernel<BertBf16>, dim3(head->n_rows), dim3(THREADS), 0, stream, *head, *gradient,
+                static_cast<BertBf16 *>(d_hidden));
   else
     BERT_LAUNCH(collect_kernel<float>, dim3(head->n_rows), dim3(THREADS), 0, stream, *head, *gradient,
                 static_cast<float *>(d_hidden));

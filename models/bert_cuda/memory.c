@@ -11,7 +11,7 @@ static void take_fixed(BertCuda *policy, BertArena *arena)
   const BertLayout *layout = policy->shared->layout;
   BertCudaOptimizer *optimizer = &policy->optimizer;
   policy->weights.block = bert_device_take(arena, float, layout->n_floats);
-  policy->weights.halves = policy->context.half ? bert_arena_take(arena, layout->n_floats, 2) : NULL;
+  policy->weights.bf16 = policy->context.bf16 ? bert_arena_take(arena, layout->n_floats, 2) : NULL;
   if (policy->trains) {
     optimizer->gradient = bert_device_take(arena, float, layout->n_floats);
     optimizer->moment1 = bert_device_take(arena, float, layout->n_floats);
@@ -76,7 +76,7 @@ gboolean bert_cuda_take_fixed(BertCuda *policy, GError **error)
 gsize bert_cuda_bytes_per_token(const BertCuda *policy)
 {
   const BertConfig *config = &policy->shared->layout->config;
-  gsize h = config->hidden_size, f = config->intermediate_size, width = policy->context.half ? 2 : 4;
+  gsize h = config->hidden_size, f = config->intermediate_size, width = policy->context.bf16 ? 2 : 4;
   gsize kept = (8 * h + f) * width + (config->n_heads + 4) * sizeof(float);
   gsize once = (10 * h + 2 * f) * width + (2 * h + 4) * sizeof(float) + (3 * h + f) / 32 * sizeof(float) + 32;
   return kept * config->n_layers + once;
@@ -125,7 +125,7 @@ gboolean bert_cuda_take_work(BertCuda *policy, BertArena *work, gsize size, guin
         policy->memory_limit > 0 ? " ('memory' limits it)" : "",
         floor((double)n_rows * ((double)available / (double)size)),
         work == &policy->training ? "smaller batches" : "a smaller score_batch_tokens",
-        policy->context.half ? "" : ", 'precision: bf16'");
+        policy->context.bf16 ? "" : ", 'precision: bf16'");
     return FALSE;
   }
   *work = (BertArena){.base = memory, .size = wanted};
@@ -187,10 +187,10 @@ gboolean bert_cuda_send(BertCuda *policy, const float *from, float *to, GError *
 
 gboolean bert_cuda_refresh(BertCuda *policy, GError **error)
 {
-  if (!policy->weights.halves)
+  if (!policy->weights.bf16)
     return TRUE;
   gsize n =
       policy->shared->layout->n_floats / 8 * 8; /* the rest is in the head, which is computed in float */
-  bert_from_floats(policy->context.stream, TRUE, n, policy->weights.block, policy->weights.halves);
+  bert_from_floats(policy->context.stream, TRUE, n, policy->weights.block, policy->weights.bf16);
   return bert_context_check(&policy->context, "rounding the weights", error);
 }

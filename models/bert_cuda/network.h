@@ -14,7 +14,7 @@ typedef struct BertDeviceWeights {
   const BertLayout *layout;  /* borrowed */
   const BertParameters *map; /* host: only the distances of its pointers from its block are used */
   float *block;
-  void *halves; /* the block rounded to bf16, or NULL */
+  void *bf16; /* the block rounded to bf16, or NULL */
 } BertDeviceWeights;
 
 /* What a layer keeps. Without training all layers share. */

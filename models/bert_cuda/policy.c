@@ -252,7 +252,7 @@ gboolean bert_cuda_score(BertCuda *policy, const CwDecision *const *decisions, g
            bert_batch_builder_n_rows(builder) < policy->score_batch_tokens &&
            bert_batch_builder_n_action_rows(builder) / 4 < policy->score_batch_tokens);
     const BertBatch *batch = bert_batch_builder_finish(builder);
-    bert_plan_make(policy->score_plan, batch, policy->context.half, NULL);
+    bert_plan_make(policy->score_plan, batch, policy->context.bf16, NULL);
     BertPass pass = {.context = &policy->context,
                      .weights = &policy->weights,
                      .first_trained = (gint)policy->shared->layout->config.n_layers};
@@ -277,7 +277,7 @@ static const BertBatch *plan_training(BertCuda *policy, const CwDecision *const 
   if (n_decisions == 0)
     return NULL;
   const BertBatch *batch = bert_batch_builder_finish(policy->train_builder);
-  bert_plan_make(policy->train_plan, batch, policy->context.half,
+  bert_plan_make(policy->train_plan, batch, policy->context.bf16,
                  policy->optimizer.first_trained == BERT_LAYER_EMBEDDINGS ? policy->host : NULL);
   return batch;
 }

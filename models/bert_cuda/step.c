@@ -153,7 +153,7 @@ gboolean bert_cuda_step(BertCuda *policy, double learning_rate, double max_norm,
   bert_gradient_norm(context->stream, n_pieces, pieces, (float)max_norm, optimizer->gradient, optimizer->sums,
                      optimizer->result);
   bert_adamw(context->stream, n_pieces, pieces, &step, policy->weights.block, optimizer->gradient,
-             optimizer->moment1, optimizer->moment2, policy->weights.halves, optimizer->result);
+             optimizer->moment1, optimizer->moment2, policy->weights.bf16, optimizer->result);
   if (optimizer->average) {
     double decay = MIN(optimizer->ema_decay, (1 + n_steps) / (10 + n_steps));
     bert_average(context->stream, optimizer->n_pieces, optimizer->pieces, (float)(1 - decay),

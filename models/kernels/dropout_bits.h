@@ -10,12 +10,12 @@ static inline void philox(guint32 key0, guint32 key1, guint32 first_block, guint
   const __m256i multiplier0 = _mm256_set1_epi64x(0xD2511F53), multiplier1 = _mm256_set1_epi64x(0xCD9E8D57);
   const __m256i lower = _mm256_set_epi32(0, 0, 0, 0, 6, 4, 2, 0);
   /* Eight blocks fit into the registers. */
-  for (guint32 half = 0; half < 16; half += 8) {
+  for (guint32 bf16 = 0; bf16 < 16; bf16 += 8) {
     guint32 round_key0 = key0, round_key1 = key1;
     __m256i c0[2], c1[2], c2[2], c3[2];
 #pragma GCC unroll 2
     for (int i = 0; i < 2; i++) {
-      c0[i] = _mm256_add_epi32(_mm256_set1_epi64x(first_block + half + 4 * (guint32)i),
+      c0[i] = _mm256_add_epi32(_mm256_set1_epi64x(first_block + bf16 + 4 * (guint32)i),
                                _mm256_set_epi64x(3, 2, 1, 0));
       c1[i] = _mm256_set1_epi64x(place);
       c2[i] = _mm256_set1_epi64x((guint32)text);
@@ -38,7 +38,7 @@ static inline void philox(guint32 key0, guint32 key1, guint32 first_block, guint
     }
 #pragma GCC unroll 2
     for (guint32 i = 0; i < 2; i++) {
-      guint32 at = half + 4 * i;
+      guint32 at = bf16 + 4 * i;
       _mm_storeu_si128((void *)&words[0][at],
                        _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(c0[i], lower)));
       _mm_storeu_si128((void *)&words[1][at],

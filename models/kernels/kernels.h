@@ -32,22 +32,22 @@ static inline BertView bert_transposed(const float *data, gsize stride)
 }
 
 /* A bf16 number: the upper half of a float, rounded to nearest, ties to even; NaN stays NaN. */
-typedef guint16 BertHalf;
+typedef guint16 BertBf16;
 
 /* As BertView. */
-typedef struct BertHalfView {
-  const BertHalf *data;
+typedef struct BertBf16View {
+  const BertBf16 *data;
   ptrdiff_t row_stride, column_stride;
-} BertHalfView;
+} BertBf16View;
 
-static inline BertHalfView bert_half_rows(const BertHalf *data, gsize stride)
+static inline BertBf16View bert_bf16_rows(const BertBf16 *data, gsize stride)
 {
-  return (BertHalfView){data, (ptrdiff_t)stride, 1};
+  return (BertBf16View){data, (ptrdiff_t)stride, 1};
 }
 
-static inline BertHalfView bert_half_transposed(const BertHalf *data, gsize stride)
+static inline BertBf16View bert_bf16_transposed(const BertBf16 *data, gsize stride)
 {
-  return (BertHalfView){data, 1, (ptrdiff_t)stride};
+  return (BertBf16View){data, 1, (ptrdiff_t)stride};
 }
 
 /* What the AdamW update needs besides the arrays (Loshchilov and Hutter 2019, as PyTorch computes it). */
@@ -83,17 +83,17 @@ typedef struct BertKernels {
    * on the way and multiplied as floats: the bits are those of gemm on the same numbers. VDPBF16PS adds two
    * products at a time into each sum (odd k, then even k, each rounded to nearest even) and takes subnormal
    * numbers for 0 on the way in and out, so results differ in the last bits, and below 1.2e-38. Packed sizes
-   * are in halves. */
-  gsize (*packed_half_size)(gsize k, gsize n);
-  void (*pack_half)(gsize k, gsize n, BertView b, gsize first, gsize last, BertHalf *packed);
-  void (*pack_halves)(gsize k, gsize n, BertHalfView b, gsize first, gsize last,
-                      BertHalf *packed); /* bf16 already */
-  void (*gemm_half)(gsize m, gsize n, gsize k, BertHalfView a, BertHalfView b, float *c, gsize c_stride,
+   * are in bf16 numbers. */
+  gsize (*packed_bf16_size)(gsize k, gsize n);
+  void (*pack_bf16)(gsize k, gsize n, BertView b, gsize first, gsize last, BertBf16 *packed);
+  void (*repack_bf16)(gsize k, gsize n, BertBf16View b, gsize first, gsize last,
+                      BertBf16 *packed); /* bf16 already */
+  void (*gemm_bf16)(gsize m, gsize n, gsize k, BertBf16View a, BertBf16View b, float *c, gsize c_stride,
                     const float *bias, gboolean accumulate, float *scratch);
-  void (*gemm_half_packed)(gsize m, gsize n, gsize k, BertHalfView a, const BertHalf *packed, float *c,
+  void (*gemm_bf16_packed)(gsize m, gsize n, gsize k, BertBf16View a, const BertBf16 *packed, float *c,
                            gsize c_stride, const float *bias, gboolean accumulate, float *scratch);
-  void (*to_halves)(gsize n, const float *x, BertHalf *halves); /* rounds */
-  void (*from_halves)(gsize n, const BertHalf *halves, float *x);
+  void (*to_bf16)(gsize n, const float *x, BertBf16 *bf16); /* rounds */
+  void (*from_bf16)(gsize n, const BertBf16 *bf16, float *x);
 
   /* output = x * weight + bias: a LayerNorm's output from its normalised row, to the bit. */
   void (*affine)(gsize n, const float *x, const float *weight, const float *bias, float *output);

@@ -4,7 +4,7 @@
  * that multiplies and adds two at a time. */
 
 /* Bits are rounded as whole numbers, so it is the same on every processor and flushes nothing. */
-static inline BertHalf half_of(float x)
+static inline BertBf16 bf16_of(float x)
 {
   union {
     float value;
@@ -12,32 +12,32 @@ static inline BertHalf half_of(float x)
   } number = {.value = x};
   guint32 rounded = (number.bits + 0x7fffu + ((number.bits >> 16) & 1u)) >> 16;
   guint32 quiet = (number.bits >> 16) | 0x40u;
-  return (BertHalf)((number.bits & 0x7fffffffu) > 0x7f800000u ? quiet : rounded);
+  return (BertBf16)((number.bits & 0x7fffffffu) > 0x7f800000u ? quiet : rounded);
 }
 
-static inline float float_of(BertHalf half)
+static inline float float_of(BertBf16 bf16)
 {
   union {
     guint32 bits;
     float value;
-  } number = {.bits = (guint32)half << 16};
+  } number = {.bits = (guint32)bf16 << 16};
   return number.value;
 }
 
-static void to_halves(gsize n, const float *x, BertHalf *halves)
+static void to_bf16(gsize n, const float *x, BertBf16 *bf16)
 {
   for (gsize i = 0; i < n; i++)
-    halves[i] = half_of(x[i]);
+    bf16[i] = bf16_of(x[i]);
 }
 
-static void from_halves(gsize n, const BertHalf *halves, float *x)
+static void from_bf16(gsize n, const BertBf16 *bf16, float *x)
 {
   for (gsize i = 0; i < n; i++)
-    x[i] = float_of(halves[i]);
+    x[i] = float_of(bf16[i]);
 }
 
 /* As block_of, and even: a pair is never cut. Pairs take half the room, so their blocks are twice as deep. */
-static inline gsize half_block_of(gsize k)
+static inline gsize bf16_block_of(gsize k)
 {
 #ifdef BERT_PAIRS
   return 2 * block_of((k + 1) / 2);
@@ -52,7 +52,7 @@ static inline gsize half_depth(gsize k)
   return (k + 1) / 2 * 2;
 }
 
-static gsize packed_half_size(gsize k, gsize n)
+static gsize packed_bf16_size(gsize k, gsize n)
 {
   return half_depth(k) * ((n + PANEL - 1) / PANEL) * PANEL;
 }
@@ -62,12 +62,12 @@ typedef guint32 PairVector __attribute__((vector_size(LANES * 4)));
 typedef PairVector UnalignedPairVector __attribute__((aligned(4), may_alias));
 typedef guint32 Pair __attribute__((may_alias));
 typedef guint32 UnalignedPair __attribute__((may_alias, aligned(2)));
-typedef guint16 EightHalves __attribute__((vector_size(16)));
-typedef guint16 UnalignedEightHalves __attribute__((vector_size(16), aligned(2), may_alias));
+typedef guint16 EightBf16 __attribute__((vector_size(16)));
+typedef guint16 UnalignedEightBf16 __attribute__((vector_size(16), aligned(2), may_alias));
 typedef guint32 EightPairs __attribute__((vector_size(32)));
 typedef EightPairs UnalignedEightPairs __attribute__((aligned(4), may_alias));
-typedef guint16 FourHalves __attribute__((vector_size(8)));
-typedef guint16 UnalignedFourHalves __attribute__((vector_size(8), aligned(2), may_alias));
+typedef guint16 FourBf16 __attribute__((vector_size(8)));
+typedef guint16 UnalignedFourBf16 __attribute__((vector_size(8), aligned(2), may_alias));
 typedef guint32 FourPairs __attribute__((vector_size(16)));
 typedef FourPairs UnalignedFourPairs __attribute__((aligned(4), may_alias));
 
@@ -87,31 +87,31 @@ static inline gsize place_in_panel(gsize p, gsize j)
 }
 
 /* Eight, four pairs of neighbours in two rows. */
-static inline void interleave_eight(const BertHalf *low, const BertHalf *high, Pair *to)
+static inline void interleave_eight(const BertBf16 *low, const BertBf16 *high, Pair *to)
 {
-  EightPairs first = __builtin_convertvector(*(const UnalignedEightHalves *)low, EightPairs);
-  EightPairs second = __builtin_convertvector(*(const UnalignedEightHalves *)high, EightPairs);
+  EightPairs first = __builtin_convertvector(*(const UnalignedEightBf16 *)low, EightPairs);
+  EightPairs second = __builtin_convertvector(*(const UnalignedEightBf16 *)high, EightPairs);
   *(UnalignedEightPairs *)to = first | second << 16;
 }
 
-static inline void interleave_four(const BertHalf *low, const BertHalf *high, Pair *to)
+static inline void interleave_four(const BertBf16 *low, const BertBf16 *high, Pair *to)
 {
-  FourPairs first = __builtin_convertvector(*(const UnalignedFourHalves *)low, FourPairs);
-  FourPairs second = __builtin_convertvector(*(const UnalignedFourHalves *)high, FourPairs);
+  FourPairs first = __builtin_convertvector(*(const UnalignedFourBf16 *)low, FourPairs);
+  FourPairs second = __builtin_convertvector(*(const UnalignedFourBf16 *)high, FourPairs);
   *(UnalignedFourPairs *)to = first | second << 16;
 }
 
 /* Numbers of a row that are rounded at once, even. */
 #define ROUNDED 256
 
-/* Whether rows `stride` halves apart can be read as rows of pairs. */
-static inline gboolean lies_in_pairs(const BertHalf *halves, ptrdiff_t stride)
+/* Whether rows `stride` bf16 numbers apart can be read as rows of pairs. */
+static inline gboolean lies_in_pairs(const BertBf16 *bf16, ptrdiff_t stride)
 {
-  return stride % 2 == 0 && (guintptr)halves % sizeof(Pair) == 0;
+  return stride % 2 == 0 && (guintptr)bf16 % sizeof(Pair) == 0;
 }
 
 /* `width` columns of k rows of b (row_stride apart) as pairs, zero filled. */
-static inline void pair_panel(gsize k, gsize width, const BertHalf *b, ptrdiff_t row_stride,
+static inline void pair_panel(gsize k, gsize width, const BertBf16 *b, ptrdiff_t row_stride,
                               ptrdiff_t column_stride, Pair *panel)
 {
   gsize p = 0;
@@ -129,7 +129,7 @@ static inline void pair_panel(gsize k, gsize width, const BertHalf *b, ptrdiff_t
   }
 #endif
   for (; p < k; p += 2) {
-    const BertHalf *low = b + (ptrdiff_t)p * row_stride, *high = low + row_stride;
+    const BertBf16 *low = b + (ptrdiff_t)p * row_stride, *high = low + row_stride;
     Pair *to = panel + p / 2 * PANEL;
     gboolean both = p + 1 < k;
     for (gsize j = 0; j < width; j++)
@@ -143,10 +143,10 @@ static inline void pair_panel(gsize k, gsize width, const BertHalf *b, ptrdiff_t
 /* A panel of k rows of floats, or with `transposed` of PANEL rows of k, `stride` apart, rounded. */
 static inline void round_panel(gsize k, const float *b, ptrdiff_t stride, gboolean transposed, Pair *panel)
 {
-  BertHalf low[PANEL], high[PANEL], rows[4][ROUNDED] __attribute__((aligned(16)));
+  BertBf16 low[PANEL], high[PANEL], rows[4][ROUNDED] __attribute__((aligned(16)));
   for (gsize p = 0; !transposed && p < k; p += 2) {
-    to_halves(PANEL, b + (ptrdiff_t)p * stride, low);
-    to_halves(PANEL, b + ((ptrdiff_t)p + 1) * stride, high);
+    to_bf16(PANEL, b + (ptrdiff_t)p * stride, low);
+    to_bf16(PANEL, b + ((ptrdiff_t)p + 1) * stride, high);
     for (gsize j = 0; j < PANEL; j += 8)
       interleave_eight(low + j, high + j, panel + p / 2 * PANEL + j);
   }
@@ -154,7 +154,7 @@ static inline void round_panel(gsize k, const float *b, ptrdiff_t stride, gboole
     for (gsize p0 = 0; p0 < k; p0 += ROUNDED) {
       gsize count = MIN((gsize)ROUNDED, k - p0);
       for (gsize i = 0; i < 4; i++)
-        to_halves(count, b + (ptrdiff_t)(j + i) * stride + (ptrdiff_t)p0, rows[i]);
+        to_bf16(count, b + (ptrdiff_t)(j + i) * stride + (ptrdiff_t)p0, rows[i]);
       Pair *to = panel + p0 / 2 * PANEL + j;
 #ifdef HAS_SHUFFLES
       transpose_four(count / 2, (const float *)(gconstpointer)rows, ROUNDED / 2, PANEL,
@@ -168,13 +168,13 @@ static inline void round_panel(gsize k, const float *b, ptrdiff_t stride, gboole
 }
 
 /* `count` rows of a as k/2 columns of TILE pairs. */
-static inline void pair_rows(gsize k, gsize count, const BertHalf *a, ptrdiff_t row_stride,
+static inline void pair_rows(gsize k, gsize count, const BertBf16 *a, ptrdiff_t row_stride,
                              ptrdiff_t column_stride, Pair *packed)
 {
   gsize p = 0, first = 0;
   if (row_stride == 1 && count == TILE && TILE == 12)
     for (; p + 2 <= k; p += 2) {
-      const BertHalf *low = a + (ptrdiff_t)p * column_stride, *high = low + column_stride;
+      const BertBf16 *low = a + (ptrdiff_t)p * column_stride, *high = low + column_stride;
       interleave_eight(low, high, packed + p / 2 * TILE);
       interleave_four(low + 8, high + 8, packed + p / 2 * TILE + 8);
     }
@@ -186,14 +186,14 @@ static inline void pair_rows(gsize k, gsize count, const BertHalf *a, ptrdiff_t 
 #endif
   for (; p < k; p += 2)
     for (gsize i = first; i < count; i++) {
-      const BertHalf *low = a + (ptrdiff_t)i * row_stride + (ptrdiff_t)p * column_stride;
+      const BertBf16 *low = a + (ptrdiff_t)i * row_stride + (ptrdiff_t)p * column_stride;
       packed[p / 2 * TILE + i] = low[0] | (p + 1 < k ? (guint32)low[column_stride] << 16 : 0);
     }
 }
 
 /* As tile_of: pair p of row i is at a[i * row_stride + p * pair_stride]. */
 static inline __attribute__((always_inline)) void pair_tile_of(const int rows, gsize n_pairs,
-                                                               const BertHalf *a, ptrdiff_t row_stride,
+                                                               const BertBf16 *a, ptrdiff_t row_stride,
                                                                ptrdiff_t pair_stride, const Pair *panel,
                                                                float *c, gsize c_stride, const float *bias,
                                                                gboolean accumulate, const Ahead *ahead)
@@ -230,7 +230,7 @@ static inline __attribute__((always_inline)) void pair_tile_of(const int rows, g
   }
 }
 
-static void pair_tile(gsize rows, gsize n_pairs, const BertHalf *a, ptrdiff_t row_stride,
+static void pair_tile(gsize rows, gsize n_pairs, const BertBf16 *a, ptrdiff_t row_stride,
                       ptrdiff_t pair_stride, const Pair *panel, float *c, gsize c_stride, const float *bias,
                       gboolean accumulate, Ahead ahead)
 {
@@ -265,11 +265,11 @@ static inline gsize place_in_panel(gsize p, gsize j)
 }
 
 /* `width` columns of k rows of b as floats, zero filled. */
-static inline void widen_panel(gsize k, gsize width, const BertHalf *b, ptrdiff_t row_stride,
+static inline void widen_panel(gsize k, gsize width, const BertBf16 *b, ptrdiff_t row_stride,
                                ptrdiff_t column_stride, float *panel)
 {
   for (gsize p = 0; p < k; p++) {
-    const BertHalf *from = b + (ptrdiff_t)p * row_stride;
+    const BertBf16 *from = b + (ptrdiff_t)p * row_stride;
     if (width == PANEL && column_stride == 1) {
       for (gsize j = 0; j < PANEL; j++)
         panel[p * PANEL + j] = float_of(from[j]);
@@ -281,12 +281,12 @@ static inline void widen_panel(gsize k, gsize width, const BertHalf *b, ptrdiff_
 }
 
 /* `count` rows of a as floats: rows of k where a has them so, else k columns of TILE. */
-static inline void widen_rows(gsize k, gsize count, const BertHalf *a, ptrdiff_t row_stride,
+static inline void widen_rows(gsize k, gsize count, const BertBf16 *a, ptrdiff_t row_stride,
                               ptrdiff_t column_stride, float *wide)
 {
   if (column_stride == 1) {
     for (gsize i = 0; i < count; i++)
-      from_halves(k, a + (ptrdiff_t)i * row_stride, wide + i * k);
+      from_bf16(k, a + (ptrdiff_t)i * row_stride, wide + i * k);
     return;
   }
   for (gsize p = 0; p < k; p++)
@@ -295,13 +295,13 @@ static inline void widen_rows(gsize k, gsize count, const BertHalf *a, ptrdiff_t
 }
 #endif
 
-static void pack_half(gsize k, gsize n, BertView b, gsize first, gsize last, BertHalf *packed)
+static void pack_bf16(gsize k, gsize n, BertView b, gsize first, gsize last, BertBf16 *packed)
 {
-  gsize block = half_block_of(k), n_panels = (n + PANEL - 1) / PANEL;
+  gsize block = bf16_block_of(k), n_panels = (n + PANEL - 1) / PANEL;
   for (gsize k0 = 0; k0 < k; k0 += block) {
     gsize depth = MIN(block, k - k0), whole = half_depth(depth);
     for (gsize panel = first; panel < last; panel++) {
-      BertHalf *to = packed + k0 * n_panels * PANEL + panel * whole * PANEL;
+      BertBf16 *to = packed + k0 * n_panels * PANEL + panel * whole * PANEL;
       gsize width = MIN((gsize)PANEL, n - panel * PANEL);
       if (width < PANEL || whole > depth)
         memset(to, 0, whole * PANEL * sizeof *to);
@@ -317,25 +317,25 @@ static void pack_half(gsize k, gsize n, BertView b, gsize first, gsize last, Ber
       if (b.column_stride == 1)
         for (gsize p = 0; p < depth; p++)
           for (gsize j = 0; j < width; j++)
-            to[place_in_panel(p, j)] = half_of(source[(ptrdiff_t)p * b.row_stride + (ptrdiff_t)j]);
+            to[place_in_panel(p, j)] = bf16_of(source[(ptrdiff_t)p * b.row_stride + (ptrdiff_t)j]);
       else
         for (gsize j = 0; j < width; j++)
           for (gsize p = 0; p < depth; p++)
             to[place_in_panel(p, j)] =
-                half_of(source[(ptrdiff_t)p * b.row_stride + (ptrdiff_t)j * b.column_stride]);
+                bf16_of(source[(ptrdiff_t)p * b.row_stride + (ptrdiff_t)j * b.column_stride]);
     }
   }
 }
 
-static void pack_halves(gsize k, gsize n, BertHalfView b, gsize first, gsize last, BertHalf *packed)
+static void repack_bf16(gsize k, gsize n, BertBf16View b, gsize first, gsize last, BertBf16 *packed)
 {
-  gsize block = half_block_of(k), n_panels = (n + PANEL - 1) / PANEL;
+  gsize block = bf16_block_of(k), n_panels = (n + PANEL - 1) / PANEL;
   for (gsize k0 = 0; k0 < k; k0 += block) {
     gsize depth = MIN(block, k - k0), whole = half_depth(depth);
     for (gsize panel = first; panel < last; panel++) {
-      BertHalf *to = packed + k0 * n_panels * PANEL + panel * whole * PANEL;
+      BertBf16 *to = packed + k0 * n_panels * PANEL + panel * whole * PANEL;
       gsize width = MIN((gsize)PANEL, n - panel * PANEL);
-      const BertHalf *source =
+      const BertBf16 *source =
           b.data + (ptrdiff_t)k0 * b.row_stride + (ptrdiff_t)(panel * PANEL) * b.column_stride;
 #ifdef BERT_PAIRS
       pair_panel(depth, width, source, b.row_stride, b.column_stride, (Pair *)(gpointer)to);
@@ -350,7 +350,7 @@ static void pack_halves(gsize k, gsize n, BertHalfView b, gsize first, gsize las
   }
 }
 
-/* Rows of the left side for the tiles, in elements of halves (pairs) or floats: a tile's rows are
+/* Rows of the left side for the tiles, in elements of bf16 (pairs) or floats: a tile's rows are
  * `row_stride` apart, `step` leads from one k or pair to the next, and row i begins a tile at i *
  * tile_stride. */
 typedef struct {
@@ -359,11 +359,11 @@ typedef struct {
 } Rows;
 
 /* `count` rows of a block of k: where they lie, or in scratch memory. */
-static inline Rows rows_of(gsize depth, gsize count, const BertHalf *a, ptrdiff_t row_stride,
+static inline Rows rows_of(gsize depth, gsize count, const BertBf16 *a, ptrdiff_t row_stride,
                            ptrdiff_t column_stride, gsize n_panels, float *scratch)
 {
 #ifdef BERT_PAIRS
-  if (column_stride == 1 && depth % 2 == 0 && !packing_pays(n_panels, row_stride, sizeof(BertHalf)))
+  if (column_stride == 1 && depth % 2 == 0 && !packing_pays(n_panels, row_stride, sizeof(BertBf16)))
     return (Rows){a, row_stride, row_stride, 2};
   gsize whole = half_depth(depth);
   for (gsize i = 0; i < count; i += TILE)
@@ -381,7 +381,7 @@ static inline Rows rows_of(gsize depth, gsize count, const BertHalf *a, ptrdiff_
 }
 
 /* The tiles of `count` rows and one panel: all columns exist, or `width` of them. */
-static inline void half_tiles(Rows rows, gsize count, gsize width, gsize depth, const float *panel,
+static inline void bf16_tiles(Rows rows, gsize count, gsize width, gsize depth, const float *panel,
                               float *corner, gsize c_stride, const float *bias, gboolean accumulate,
                               NextPanel next)
 {
@@ -404,7 +404,7 @@ static inline void half_tiles(Rows rows, gsize count, gsize width, gsize depth, 
     Ahead ahead = ahead_of(i, next, panel);
     ptrdiff_t first = (ptrdiff_t)i * rows.tile_stride;
 #ifdef BERT_PAIRS
-    pair_tile(n, depth / 2, (const BertHalf *)rows.data + first, rows.row_stride, rows.step,
+    pair_tile(n, depth / 2, (const BertBf16 *)rows.data + first, rows.row_stride, rows.step,
               (const Pair *)panel, to, stride, start, accumulate, ahead);
 #else
     tile(n, depth, (const float *)rows.data + first, rows.row_stride, rows.step, panel, to, stride, start,
@@ -417,11 +417,11 @@ static inline void half_tiles(Rows rows, gsize count, gsize width, gsize depth, 
 }
 
 /* b is `packed` if that is not NULL, else `view`. */
-static inline void half_product(gsize m, gsize n, gsize k, BertHalfView a, BertHalfView view,
-                                const BertHalf *packed, float *c, gsize c_stride, const float *bias,
+static inline void bf16_product(gsize m, gsize n, gsize k, BertBf16View a, BertBf16View view,
+                                const BertBf16 *packed, float *c, gsize c_stride, const float *bias,
                                 gboolean accumulate, float *scratch)
 {
-  gsize block = half_block_of(k), n_panels = (n + PANEL - 1) / PANEL;
+  gsize block = bf16_block_of(k), n_panels = (n + PANEL - 1) / PANEL;
   float *panel_scratch = scratch, *row_scratch = scratch + BLOCK_K * PANEL;
   if (k == 0 && !accumulate)
     for (gsize i = 0; i < m; i++)
@@ -431,11 +431,11 @@ static inline void half_product(gsize m, gsize n, gsize k, BertHalfView a, BertH
     gsize count = MIN((gsize)BLOCK_M, m - i0);
     for (gsize k0 = 0; k0 < k; k0 += block) {
       gsize depth = MIN(block, k - k0), whole = half_depth(depth);
-      const BertHalf *corner = a.data + (ptrdiff_t)i0 * a.row_stride + (ptrdiff_t)k0 * a.column_stride;
+      const BertBf16 *corner = a.data + (ptrdiff_t)i0 * a.row_stride + (ptrdiff_t)k0 * a.column_stride;
       Rows rows = rows_of(depth, count, corner, a.row_stride, a.column_stride, n_panels, row_scratch);
       for (gsize j = 0; j < n_panels; j++) {
         gsize width = MIN((gsize)PANEL, n - j * PANEL);
-        const BertHalf *halves = packed ? packed + k0 * n_panels * PANEL + j * whole * PANEL
+        const BertBf16 *bf16 = packed ? packed + k0 * n_panels * PANEL + j * whole * PANEL
                                         : view.data + (ptrdiff_t)k0 * view.row_stride +
                                               (ptrdiff_t)(j * PANEL) * view.column_stride;
         const float *panel = panel_scratch;
@@ -443,39 +443,39 @@ static inline void half_product(gsize m, gsize n, gsize k, BertHalfView a, BertH
 #ifdef BERT_PAIRS
         gsize steps = whole;
         if (packed) {
-          panel = (const float *)(gconstpointer)halves;
+          panel = (const float *)(gconstpointer)bf16;
           next =
-              (NextPanel){(const char *)(halves + whole * PANEL), LANES * sizeof(Pair), PANEL * sizeof(Pair)};
+              (NextPanel){(const char *)(bf16 + whole * PANEL), LANES * sizeof(Pair), PANEL * sizeof(Pair)};
         } else {
-          pair_panel(depth, width, halves, view.row_stride, view.column_stride, (Pair *)panel_scratch);
-          ptrdiff_t row = view.row_stride * (ptrdiff_t)sizeof(BertHalf);
+          pair_panel(depth, width, bf16, view.row_stride, view.column_stride, (Pair *)panel_scratch);
+          ptrdiff_t row = view.row_stride * (ptrdiff_t)sizeof(BertBf16);
           if (view.column_stride == 1) /* a step is two rows of a line each */
-            next = (NextPanel){(const char *)(halves + PANEL), row, 2 * row};
+            next = (NextPanel){(const char *)(bf16 + PANEL), row, 2 * row};
         }
         if (j + 1 == n_panels)
           next.from = NULL;
 #else
         gsize steps = depth;
         if (packed)
-          widen_panel(depth, PANEL, halves, PANEL, 1, panel_scratch);
+          widen_panel(depth, PANEL, bf16, PANEL, 1, panel_scratch);
         else
-          widen_panel(depth, width, halves, view.row_stride, view.column_stride, panel_scratch);
+          widen_panel(depth, width, bf16, view.row_stride, view.column_stride, panel_scratch);
 #endif
-        half_tiles(rows, count, width, steps, panel, c + i0 * c_stride + j * PANEL, c_stride,
+        bf16_tiles(rows, count, width, steps, panel, c + i0 * c_stride + j * PANEL, c_stride,
                    bias && k0 == 0 ? bias + j * PANEL : NULL, accumulate || k0 > 0, next);
       }
     }
   }
 }
 
-static void gemm_half(gsize m, gsize n, gsize k, BertHalfView a, BertHalfView b, float *c, gsize c_stride,
+static void gemm_bf16(gsize m, gsize n, gsize k, BertBf16View a, BertBf16View b, float *c, gsize c_stride,
                       const float *bias, gboolean accumulate, float *scratch)
 {
-  half_product(m, n, k, a, b, NULL, c, c_stride, bias, accumulate, scratch);
+  bf16_product(m, n, k, a, b, NULL, c, c_stride, bias, accumulate, scratch);
 }
 
-static void gemm_half_packed(gsize m, gsize n, gsize k, BertHalfView a, const BertHalf *packed, float *c,
+static void gemm_bf16_packed(gsize m, gsize n, gsize k, BertBf16View a, const BertBf16 *packed, float *c,
                              gsize c_stride, const float *bias, gboolean accumulate, float *scratch)
 {
-  half_product(m, n, k, a, (BertHalfView){0}, packed, c, c_stride, bias, accumulate, scratch);
+  bf16_product(m, n, k, a, (BertBf16View){0}, packed, c, c_stride, bias, accumulate, scratch);
 }

@@ -89,8 +89,8 @@ static inline void normal(gsize n, const float *x, float *distribution, float *d
     float e = exponential(-size * size);
     float tail =
         ((((1.061405429f * t - 1.453152027f) * t + 1.421413741f) * t - 0.284496736f) * t + 0.254829592f) * t;
-    float half = 0.5f * tail * e;
-    distribution[i] = value < 0 ? half : 1.0f - half;
+    float bf16 = 0.5f * tail * e;
+    distribution[i] = value < 0 ? bf16 : 1.0f - bf16;
     density[i] = 0.39894228f * e;
   }
 }
@@ -192,9 +192,9 @@ static inline float sum_of_lanes(Vector x)
 {
   float lanes[LANES];
   store(lanes, x);
-  for (gsize half = LANES / 2; half > 0; half /= 2)
-    for (gsize i = 0; i < half; i++)
-      lanes[i] += lanes[i + half];
+  for (gsize bf16 = LANES / 2; bf16 > 0; bf16 /= 2)
+    for (gsize i = 0; i < bf16; i++)
+      lanes[i] += lanes[i + bf16];
   return lanes[0];
 }
 
@@ -202,9 +202,9 @@ static inline float maximum_of_lanes(Vector x)
 {
   float lanes[LANES];
   store(lanes, x);
-  for (gsize half = LANES / 2; half > 0; half /= 2)
-    for (gsize i = 0; i < half; i++)
-      lanes[i] = lanes[i + half] > lanes[i] ? lanes[i + half] : lanes[i];
+  for (gsize bf16 = LANES / 2; bf16 > 0; bf16 /= 2)
+    for (gsize i = 0; i < bf16; i++)
+      lanes[i] = lanes[i + bf16] > lanes[i] ? lanes[i + bf16] : lanes[i];
   return lanes[0];
 }
 

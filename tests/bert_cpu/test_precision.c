@@ -166,17 +166,17 @@ static void clone_behaviour(gint precision, guint32 seed, const FixtureDecisions
   BertCpu *policy = fixture_open(&options, seed);
   float *logits = g_new(float, decisions->n_logits);
   for (guint update = 0; update < UPDATES; update++) {
-    guint half = decisions->n / 2, n_logits = 0;
-    const CwDecision **part = decisions->decisions + update % 2 * half;
-    assert_true(bert_cpu_forward(policy, part, half, logits, NULL, NULL));
+    guint bf16 = decisions->n / 2, n_logits = 0;
+    const CwDecision **part = decisions->decisions + update % 2 * bf16;
+    assert_true(bert_cpu_forward(policy, part, bf16, logits, NULL, NULL));
     losses[update] = 0;
-    for (guint d = 0; d < half; d++) {
+    for (guint d = 0; d < bf16; d++) {
       guint n = part[d]->n_candidates, expert = d % n;
       float *row = logits + n_logits;
       cw_log_softmax(row, n, row);
-      losses[update] -= row[expert] / half;
+      losses[update] -= row[expert] / bf16;
       for (guint k = 0; k < n; k++)
-        row[k] = (expf(row[k]) - (k == expert)) / (float)half;
+        row[k] = (expf(row[k]) - (k == expert)) / (float)bf16;
       n_logits += n;
     }
     assert_true(bert_cpu_backward(policy, logits, NULL, NULL));

@@ -155,7 +155,7 @@ plant "the average: of the weights without what it was" optimizer.cu f32 'averag
 
 # ---- the host's side ----
 plant "wrong leading dimension of a product" network.c f32 'out of bounds|without a value|differ|cuBLAS failed' \
-  's/(bert_gemm\(context, rows, f, h, bert_matrix\(memory->attention_out, )h, half/\1f, half/'
+  's/(bert_gemm\(context, rows, f, h, bert_matrix\(memory->attention_out, )h, bf16/\1f, bf16/'
 plant "a batch is sent in another stream" plan.c f32 'stream order' \
   's/(cudaMemcpyAsync\(memory, plan->pinned, size, cudaMemcpyHostToDevice, )context->stream/\10/'
 plant "logits are read before they have come" policy.c f32 'the host reads .* pinned memory' \

@@ -38,8 +38,8 @@ gelu_kernel 3
 gelu_backward_kernel 5
 forward_kernel 4
 backward_kernel 4
-halves_forward_kernel 2
-halves_backward_kernel 4
+bf16_forward_kernel 2
+bf16_backward_kernel 4
 adamw_kernel 8
 average_kernel 3
 squares_kernel 1

@@ -40,7 +40,7 @@ static void test_rounding_is_to_nearest_even_and_flushes_nothing(void **state)
   (void)state;
   static const struct {
     guint32 bits;
-    BertHalf half;
+    BertBf16 bf16;
   } cases[] = {
       {0x3f800000, 0x3f80},                       /* 1 */
       {0x3f808000, 0x3f80},                       /* half way, even below */
@@ -56,31 +56,31 @@ static void test_rounding_is_to_nearest_even_and_flushes_nothing(void **state)
       {0xffffffff, 0xffff}};
   enum { N = 3 * G_N_ELEMENTS(cases) };
   float x[N], back[N];
-  BertHalf halves[N];
+  BertBf16 bf16[N];
   for (guint i = 0; i < N; i++)
     x[i] = as_float(cases[i % G_N_ELEMENTS(cases)].bits);
   for (guint t = 0; t < n_tables; t++) {
-    tables[t]->to_halves(N, x, halves);
-    tables[t]->from_halves(N, halves, back);
+    tables[t]->to_bf16(N, x, bf16);
+    tables[t]->from_bf16(N, bf16, back);
     for (guint i = 0; i < N; i++) {
       guint32 bits = 0;
-      if (halves[i] != cases[i % G_N_ELEMENTS(cases)].half)
+      if (bf16[i] != cases[i % G_N_ELEMENTS(cases)].bf16)
         fail_msg("%s: %08x became %04x, not %04x", tables[t]->name, cases[i % G_N_ELEMENTS(cases)].bits,
-                 halves[i], cases[i % G_N_ELEMENTS(cases)].half);
+                 bf16[i], cases[i % G_N_ELEMENTS(cases)].bf16);
       memcpy(&bits, &back[i], sizeof bits);
-      assert_int_equal(bits, (guint32)halves[i] << 16);
+      assert_int_equal(bits, (guint32)bf16[i] << 16);
     }
   }
 }
 
 /* n random bf16 numbers, and the same as floats. */
-static BertHalf *make_halves(gsize n, guint64 index, float **floats)
+static BertBf16 *make_bf16(gsize n, guint64 index, float **floats)
 {
   *floats = fixture_floats(n, index);
-  BertHalf *halves = g_new(BertHalf, n + 1);
-  bert_kernels()->to_halves(n, *floats, halves);
-  bert_kernels()->from_halves(n, halves, *floats);
-  return halves;
+  BertBf16 *bf16 = g_new(BertBf16, n + 1);
+  bert_kernels()->to_bf16(n, *floats, bf16);
+  bert_kernels()->from_bf16(n, bf16, *floats);
+  return bf16;
 }
 
 typedef struct {
@@ -96,20 +96,20 @@ static void check_product(const BertKernels *kernels, Size size, gboolean transp
   gsize m = size.m, n = size.n, k = size.k, stride = n + 3;
   BertWorkspace *workspace = bert_workspace_new();
   float *a, *b, *bias = fixture_floats(n, 3), *start = fixture_floats(m * stride, 4);
-  BertHalf *half_a = make_halves(m * k, 1, &a), *half_b = make_halves(k * n, 2, &b);
+  BertBf16 *bf16_a = make_bf16(m * k, 1, &a), *bf16_b = make_bf16(k * n, 2, &b);
   float *c = g_new(float, m *stride), *expected = g_new(float, m *stride);
   float *scratch = bert_take(workspace, float, kernels->gemm_scratch);
-  BertHalf *packed = bert_take(workspace, BertHalf, kernels->packed_half_size(k, n));
+  BertBf16 *packed = bert_take(workspace, BertBf16, kernels->packed_bf16_size(k, n));
   BertView a_view = transposed_a ? bert_transposed(a, m) : bert_rows(a, k);
   BertView b_view = transposed_b ? bert_transposed(b, k) : bert_rows(b, n);
-  BertHalfView half_a_view = transposed_a ? bert_half_transposed(half_a, m) : bert_half_rows(half_a, k);
-  BertHalfView half_b_view = transposed_b ? bert_half_transposed(half_b, k) : bert_half_rows(half_b, n);
+  BertBf16View bf16_a_view = transposed_a ? bert_bf16_transposed(bf16_a, m) : bert_bf16_rows(bf16_a, k);
+  BertBf16View bf16_b_view = transposed_b ? bert_bf16_transposed(bf16_b, k) : bert_bf16_rows(bf16_b, n);
   gsize n_panels = (n + kernels->panel_columns - 1) / kernels->panel_columns;
   for (gsize panel = 0; panel < n_panels; panel++) /* in any portions */
-    kernels->pack_half(k, n, b_view, panel, panel + 1, packed);
-  BertHalf *packed_again = bert_take(workspace, BertHalf, kernels->packed_half_size(k, n));
-  kernels->pack_halves(k, n, half_b_view, 0, n_panels, packed_again);
-  assert_memory_equal(packed_again, packed, kernels->packed_half_size(k, n) * sizeof *packed);
+    kernels->pack_bf16(k, n, b_view, panel, panel + 1, packed);
+  BertBf16 *packed_again = bert_take(workspace, BertBf16, kernels->packed_bf16_size(k, n));
+  kernels->repack_bf16(k, n, bf16_b_view, 0, n_panels, packed_again);
+  assert_memory_equal(packed_again, packed, kernels->packed_bf16_size(k, n) * sizeof *packed);
   for (int mode = 0; mode < 6; mode++) { /* plain, bias, accumulate; b as a view or packed */
     const float *added = mode / 2 == 1 ? bias : NULL;
     gboolean accumulate = mode / 2 == 2;
@@ -117,9 +117,9 @@ static void check_product(const BertKernels *kernels, Size size, gboolean transp
     memcpy(expected, start, m * stride * sizeof *c);
     kernels->gemm(m, n, k, a_view, b_view, expected, stride, added, accumulate, scratch);
     if (mode % 2)
-      kernels->gemm_half_packed(m, n, k, half_a_view, packed, c, stride, added, accumulate, scratch);
+      kernels->gemm_bf16_packed(m, n, k, bf16_a_view, packed, c, stride, added, accumulate, scratch);
     else
-      kernels->gemm_half(m, n, k, half_a_view, half_b_view, c, stride, added, accumulate, scratch);
+      kernels->gemm_bf16(m, n, k, bf16_a_view, bf16_b_view, c, stride, added, accumulate, scratch);
     if (!kernels->has_bf16) {
       assert_memory_equal(c, expected, m * stride * sizeof *c);
       continue;
@@ -131,8 +131,8 @@ static void check_product(const BertKernels *kernels, Size size, gboolean transp
   }
   g_free(a);
   g_free(b);
-  g_free(half_a);
-  g_free(half_b);
+  g_free(bf16_a);
+  g_free(bf16_b);
   g_free(bias);
   g_free(start);
   g_free(c);
@@ -154,26 +154,26 @@ static void test_products_do_not_depend_on_how_rows_and_columns_are_divided(void
   (void)state;
   gsize m = 61, n = 96, k = 301;
   float *a, *b;
-  BertHalf *half_a = make_halves(m * k, 1, &a), *half_b = make_halves(k * n, 2, &b);
+  BertBf16 *bf16_a = make_bf16(m * k, 1, &a), *bf16_b = make_bf16(k * n, 2, &b);
   for (guint t = 0; t < n_tables; t++) {
     const BertKernels *kernels = tables[t];
     BertWorkspace *workspace = bert_workspace_new();
     float *whole = bert_take(workspace, float, m *n), *parts = bert_take(workspace, float, m *n);
     float *scratch = bert_take(workspace, float, kernels->gemm_scratch);
-    kernels->gemm_half(m, n, k, bert_half_rows(half_a, k), bert_half_rows(half_b, n), whole, n, NULL, FALSE,
+    kernels->gemm_bf16(m, n, k, bert_bf16_rows(bf16_a, k), bert_bf16_rows(bf16_b, n), whole, n, NULL, FALSE,
                        scratch);
     static const gsize cuts[] = {0, 1, 8, 20, 61};
     for (guint i = 0; i + 1 < G_N_ELEMENTS(cuts); i++)
       for (gsize j = 0; j < n; j += 24)
-        kernels->gemm_half(cuts[i + 1] - cuts[i], 24, k, bert_half_rows(half_a + cuts[i] * k, k),
-                           bert_half_rows(half_b + j, n), parts + cuts[i] * n + j, n, NULL, FALSE, scratch);
+        kernels->gemm_bf16(cuts[i + 1] - cuts[i], 24, k, bert_bf16_rows(bf16_a + cuts[i] * k, k),
+                           bert_bf16_rows(bf16_b + j, n), parts + cuts[i] * n + j, n, NULL, FALSE, scratch);
     assert_memory_equal(whole, parts, m * n * sizeof *whole);
     bert_workspace_free(workspace);
   }
   g_free(a);
   g_free(b);
-  g_free(half_a);
-  g_free(half_b);
+  g_free(bf16_a);
+  g_free(bf16_b);
 }
 
 /* What VDPBF16PS does and a float product does not: the odd k first, each addition rounded, subnormals as
@@ -187,11 +187,11 @@ static void test_pairs_are_added_as_the_instruction_adds_them(void **state)
   /* 1 + 2^-24 stays 1; 2^-24 + 2^-24 + 1 does not. */
   float bias = 1, tiny[] = {0x1p-24f, 0x1p-24f}, one[] = {1, 1}, rising[] = {0x1p-24f, 1, 0x1p-24f, 0};
   float subnormal[] = {0x1p-130f, 0}, small[] = {0x1p-64f, 0}, smaller[] = {0x1p-66f, 0};
-  BertHalf a[4], b[4];
+  BertBf16 a[4], b[4];
 #define PRODUCT(k, x, y, start)                                                                              \
-  kernels->to_halves(k, x, a);                                                                               \
-  kernels->to_halves(k, y, b);                                                                               \
-  kernels->gemm_half(1, 1, k, bert_half_rows(a, k), bert_half_rows(b, 1), &c, 1, start, FALSE, scratch);
+  kernels->to_bf16(k, x, a);                                                                               \
+  kernels->to_bf16(k, y, b);                                                                               \
+  kernels->gemm_bf16(1, 1, k, bert_bf16_rows(a, k), bert_bf16_rows(b, 1), &c, 1, start, FALSE, scratch);
   PRODUCT(2, tiny, one, &bias)
   assert_true(c == 1);
   float ones[] = {1, 1, 1, 1};

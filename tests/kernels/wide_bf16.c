@@ -13,7 +13,7 @@ static float flushed(float x)
   return fabsf(x) < 1.17549435e-38f ? copysignf(0, x) : x;
 }
 
-static float half_as_float(guint32 bits)
+static float bf16_as_float(guint32 bits)
 {
   union {
     guint32 bits;
@@ -27,8 +27,8 @@ static StandInVector stand_in_multiply_pairs(StandInVector sum, StandInPairs a, 
 {
   for (int i = 0; i < 16; i++) {
     float total = flushed(sum[i]);
-    total = flushed(fmaf(half_as_float(a[i] >> 16), half_as_float(b[i] >> 16), total));
-    sum[i] = flushed(fmaf(half_as_float(a[i] & 0xffffu), half_as_float(b[i] & 0xffffu), total));
+    total = flushed(fmaf(bf16_as_float(a[i] >> 16), bf16_as_float(b[i] >> 16), total));
+    sum[i] = flushed(fmaf(bf16_as_float(a[i] & 0xffffu), bf16_as_float(b[i] & 0xffffu), total));
   }
   return sum;
 }
