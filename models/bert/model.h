@@ -31,15 +31,6 @@ BertTextRules bert_text_rules(const BertShared *shared, const BertOptions *optio
 double bert_hidden_dropout(const BertShared *shared, const BertOptions *options);
 double bert_attention_dropout(const BertShared *shared, const BertOptions *options);
 
-/* The first tensor of `parameters` with an element that is not finite, or NULL; its index goes to *element.
- */
-const BertTensorInfo *bert_find_bad_tensor(const BertParameters *parameters, gsize *element);
-
-/* Fails with CW_ERROR_NUMERIC because number `index` of the logits or values (`what`) is `value`, which is
- * not finite; if a weight is to blame, the message names it. Returns FALSE. */
-gboolean bert_fail_not_finite(const BertParameters *weights, const char *what, guint index, float value,
-                              GError **error);
-
 /* Fails with CW_ERROR_NUMERIC because a gradient is not finite, naming its first bad tensor. Returns FALSE.
  */
 gboolean bert_fail_bad_gradient(const BertParameters *gradient, GError **error);

@@ -158,8 +158,7 @@ static __device__ __forceinline__ void bert_store8(BertBf16 *to, const Bert8 &va
 static __device__ __forceinline__ void bert_store4(BertBf16 *to, float4 value)
 {
   BERT_CHECK_ALIGNMENT(to, 8);
-  *reinterpret_cast<uint2 *>(to) =
-      uint2{bert_pack_bf16(value.x, value.y), bert_pack_bf16(value.z, value.w)};
+  *reinterpret_cast<uint2 *>(to) = uint2{bert_pack_bf16(value.x, value.y), bert_pack_bf16(value.z, value.w)};
 }
 
 /* Two bf16 in a word: the lower half is the first. */

@@ -119,10 +119,10 @@ void bert_fused_attention_backward(cudaStream_t stream, int bf16, const BertText
  */
 #define BERT_ATTENTION_BF16_TILE 64
 void bert_attention_bf16(cudaStream_t stream, const BertTexts *texts, const BertAttention *attention,
-                           void *context);
-void bert_attention_bf16_backward(cudaStream_t stream, const BertTexts *texts,
-                                    const BertAttention *attention, uint32_t n_rows, const void *context,
-                                    const void *d_context, float *delta, void *d_projections);
+                         void *context);
+void bert_attention_bf16_backward(cudaStream_t stream, const BertTexts *texts, const BertAttention *attention,
+                                  uint32_t n_rows, const void *context, const void *d_context, float *delta,
+                                  void *d_projections);
 
 /* ---- head.cu: symbols as in models/bert/weights.h ---- */
 

@@ -20,7 +20,7 @@ static BertMatrix matrix(const BertPass *pass, const float *tensor, gsize n_inpu
 {
   gsize offset = (gsize)(tensor - pass->weights->map->block);
   const void *data = pass->weights->bf16 ? (const void *)((const char *)pass->weights->bf16 + 2 * offset)
-                                           : (const void *)(pass->weights->block + offset);
+                                         : (const void *)(pass->weights->block + offset);
   return (BertMatrix){data, n_inputs, transposed, pass->context->bf16};
 }
 

@@ -4,8 +4,8 @@
 #ifndef BERT_CUDA_NETWORK_H
 #define BERT_CUDA_NETWORK_H
 
-#include "models/kernels/dropout.h"
 #include "models/bert_cuda/plan.h"
+#include "models/kernels/dropout.h"
 
 G_BEGIN_DECLS
 

@@ -17,7 +17,7 @@ objects=
 for name in attention attention_bf16 encoder head optimizer; do
   objects="$objects $builddir/tests/bert_cuda/emulated/.libs/$name.o"
 done
-for name in bert_cuda context memory network plan policy step; do
+for name in bert_cuda context memory network plan slots step; do
   objects="$objects $builddir/models/bert_cuda/.libs/tests_bert_cuda_emulated_la-$name.o"
 done
 
@@ -158,13 +158,13 @@ plant "wrong leading dimension of a product" network.c f32 'out of bounds|withou
   's/(bert_gemm\(context, rows, f, h, bert_matrix\(memory->attention_out, )h, bf16/\1f, bf16/'
 plant "a batch is sent in another stream" plan.c f32 'stream order' \
   's/(cudaMemcpyAsync\(memory, plan->pinned, size, cudaMemcpyHostToDevice, )context->stream/\10/'
-plant "logits are read before they have come" policy.c f32 'the host reads .* pinned memory' \
+plant "logits are read before they have come" slots.c f32 'the host reads .* pinned memory' \
   's/bert_context_wait\(context, "a forward pass", error\)/bert_context_check(context, "a forward pass", error)/'
 plant "the step's pieces of tensors overlap" step.c f32 race \
   's/first \+= BERT_PIECE_FLOATS/first += BERT_PIECE_FLOATS \/ 2/'
 plant "sparse embeddings: the pieces of all words stay" step.c f32 race \
   's/(first = )optimizer->sparse_embeddings \? optimizer->n_word_pieces : 0/\10/'
 plant "sparse embeddings: the rows are sent in another stream" step.c f32 'stream order|without a value' \
-  's/(\*n_rows \* sizeof\(BertPiece\), cudaMemcpyHostToDevice, )policy->context.stream/\10/'
+  's/(\*n_rows \* sizeof\(BertPiece\), cudaMemcpyHostToDevice, )cuda->context.stream/\10/'
 times > "$work/times"
 sed -n '2s/^/# processor time, user and system: /p' "$work/times"

@@ -10,8 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-extern const BertKernels bert_kernels_wide,
-    bert_kernels_wide_bf16; /* wide.c, wide_bf16.c */
+extern const BertKernels bert_kernels_wide, bert_kernels_wide_bf16; /* wide.c, wide_bf16.c */
 
 static guint n_tables;
 static const BertKernels *tables[6];
@@ -189,8 +188,8 @@ static void test_pairs_are_added_as_the_instruction_adds_them(void **state)
   float subnormal[] = {0x1p-130f, 0}, small[] = {0x1p-64f, 0}, smaller[] = {0x1p-66f, 0};
   BertBf16 a[4], b[4];
 #define PRODUCT(k, x, y, start)                                                                              \
-  kernels->to_bf16(k, x, a);                                                                               \
-  kernels->to_bf16(k, y, b);                                                                               \
+  kernels->to_bf16(k, x, a);                                                                                 \
+  kernels->to_bf16(k, y, b);                                                                                 \
   kernels->gemm_bf16(1, 1, k, bert_bf16_rows(a, k), bert_bf16_rows(b, 1), &c, 1, start, FALSE, scratch);
   PRODUCT(2, tiny, one, &bias)
   assert_true(c == 1);

@@ -9,8 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-extern const BertKernels bert_kernels_wide,
-    bert_kernels_wide_bf16; /* wide.c, wide_bf16.c */
+extern const BertKernels bert_kernels_wide, bert_kernels_wide_bf16; /* wide.c, wide_bf16.c */
 
 static guint n_tables;
 static const BertKernels *tables[6];

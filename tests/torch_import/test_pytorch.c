@@ -1,8 +1,8 @@
 /* Checkpoints of PyTorch. make_pth.py wrote those in data with PyTorch itself; the others are these,
  * spoilt. */
-#include "models/bert/pickle.h"
-#include "models/bert/pytorch.h"
-#include "models/bert/zip.h"
+#include "models/torch_import/pickle.h"
+#include "models/torch_import/pytorch.h"
+#include "models/torch_import/zip.h"
 #include "tests/bert/folder.h"
 #include <cartwright/random.h>
 #include <stdlib.h>
