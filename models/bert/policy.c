@@ -47,6 +47,7 @@ static BertPolicy *assemble(const BertDevice *device, gpointer object, const Ber
   policy->rules = *rules;
   policy->cache = bert_token_cache_new(rules);
   policy->builder = bert_batch_builder_new(TRUE);
+  policy->unwanted = g_array_new(FALSE, FALSE, sizeof(float));
   if (!device->begin(object, setup, weights, error)) {
     bert_policy_close(policy);
     return NULL;
@@ -140,6 +141,7 @@ void bert_policy_close(gpointer data)
   policy->device->close(policy->object);
   bert_token_cache_free(policy->cache);
   bert_batch_builder_free(policy->builder);
+  g_array_free(policy->unwanted, TRUE);
   g_strfreev(policy->description);
   bert_shared_release(policy->shared);
   g_free(policy);
@@ -172,10 +174,10 @@ gboolean bert_policy_forward(gpointer data, const CwDecision *const *decisions, 
 {
   BertPolicy *policy = data;
   const BertBatch *batch = fill_batch(policy, decisions, n_decisions);
-  g_autofree float *unwanted = values ? NULL : g_new(float, n_decisions);
+  if (!values)
+    values = (float *)(gpointer)g_array_set_size(policy->unwanted, n_decisions)->data;
   policy->dropouts.hidden.forward = policy->dropouts.attention.forward = (guint32)policy->n_forwards;
-  if (!policy->device->forward(policy->object, batch, &policy->dropouts, logits, values ? values : unwanted,
-                               error))
+  if (!policy->device->forward(policy->object, batch, &policy->dropouts, logits, values, error))
     return FALSE;
   policy->n_forwards++;
   return TRUE;

@@ -21,6 +21,7 @@ typedef struct BertPolicy {
   BertTextRules rules;
   BertTokenCache *cache;
   BertBatchBuilder *builder; /* of training batches */
+  GArray *unwanted;          /* float: values that a caller of forward does not want */
   BertScore *score;
   char **description;
   CwNamedValue counters[BERT_MOST_COUNTERS];

@@ -189,24 +189,6 @@ static void test_clipping_bounds_the_norm_and_reports_it(void **state)
   fixture_decisions_clear(&decisions);
 }
 
-static void test_backward_needs_a_forward(void **state)
-{
-  (void)state;
-  BertOptions options = fixture_options();
-  FixtureDecisions decisions = fixture_decisions(2);
-  BertPolicy *policy = fixture_open(&options, 4);
-  float d_logits[8] = {0};
-  for (int i = 0; i < 2; i++) {
-    GError *error = NULL;
-    assert_false(bert_policy_backward(policy, d_logits, NULL, &error));
-    fixture_assert_message(error, CW_ERROR_FAILED,
-                           "backward without a forward before it: each forward serves one backward");
-    fixture_accumulate(policy, &decisions, 1);
-  }
-  bert_policy_close(policy);
-  fixture_decisions_clear(&decisions);
-}
-
 static void test_head_learning_rate_scale_zero_keeps_the_head(void **state)
 {
   (void)state;
@@ -237,7 +219,6 @@ int main(void)
       cmocka_unit_test(test_training_learns_to_choose),
       cmocka_unit_test(test_a_gradient_that_is_not_finite_is_named_and_changes_nothing),
       cmocka_unit_test(test_clipping_bounds_the_norm_and_reports_it),
-      cmocka_unit_test(test_backward_needs_a_forward),
       cmocka_unit_test(test_head_learning_rate_scale_zero_keeps_the_head),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
