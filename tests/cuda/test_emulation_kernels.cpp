@@ -130,14 +130,14 @@ static void test_products_by_tiles_and_by_cublas(void **)
 static void test_products_of_bf16_and_tf32(void **)
 {
   cublasHandle_t handle;
-  float one = 1, zero = 0, bf16 = 0.5f;
+  float one = 1, zero = 0, half = 0.5f;
   const float x = 1 + 1.0f / 256 + 1.0f / 4096; /* bf16 keeps 7 bits after the point, TF32 10 */
   std::vector<__nv_bfloat16> bf16 = {__float2bfloat16(x), __float2bfloat16(3)};
   float *floats = device_copy<float>({x, 3}), *c = device_copy<float>({100});
   __nv_bfloat16 *on_device = device_copy(bf16), *c_bf16 = device_new<__nv_bfloat16>(1);
   cublasCreate(&handle);
   cublasGemmEx(handle, CUBLAS_OP_T, CUBLAS_OP_N, 1, 1, 2, &one, floats, CUDA_R_32F, 2, floats, CUDA_R_32F, 2,
-               &bf16, c, CUDA_R_32F, 1, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
+               &half, c, CUDA_R_32F, 1, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
   assert_true(std::fabs(host_copy(c, 1)[0] - (x * x + 9 + 50)) < 1e-5f);
   cublasGemmEx(handle, CUBLAS_OP_T, CUBLAS_OP_N, 1, 1, 2, &one, floats, CUDA_R_32F, 2, floats, CUDA_R_32F, 2,
                &zero, c, CUDA_R_32F, 1, CUBLAS_COMPUTE_32F_FAST_TF32, CUBLAS_GEMM_DEFAULT);
