@@ -5,7 +5,7 @@
  * Prints a Markdown table. `of peak` is of the median batch, `by processor time` of the batch that took least
  * processor time: what the work reaches on a machine that others use too. bench_gemm times the matrix
  * products alone. */
-#include "bert_cpu/policy.h"
+#include "models/bert_cpu/device.h"
 #include "peak.h"
 #include <cartwright/cartwright.h>
 #include <glib/gstdio.h>
@@ -129,7 +129,7 @@ static gint by_value(gconstpointer a, gconstpointer b)
   return x < y ? -1 : x > y;
 }
 
-static Figure measure(BertCpu *policy, const CwDecision **decisions, gboolean trains)
+static Figure measure(BertPolicy *policy, const CwDecision **decisions, gboolean trains)
 {
   guint n = (guint)n_decisions;
   float *logits = g_new(float, n *N_CANDIDATES), *values = g_new(float, n),
@@ -139,16 +139,16 @@ static Figure measure(BertCpu *policy, const CwDecision **decisions, gboolean tr
   GArray *times = g_array_new(FALSE, FALSE, sizeof(double));
   GArray *processor_times = g_array_new(FALSE, FALSE, sizeof(double));
   Figure figure = {0};
-  double end = 0, operations = policy->operations;
+  double end = 0, operations = cpu_of(policy)->operations;
   guint n_rounds = 0;
   for (guint round = 0; round < 5 || now() < end; round++, n_rounds++) {
     double start = now(), processor_start = processor_time();
     if (trains) {
-      bert_cpu_forward(policy, decisions, n, logits, values, NULL);
-      bert_cpu_backward(policy, d_logits, values, NULL);
-      bert_cpu_step(policy, 1e-6, 1, NULL, NULL);
+      bert_policy_forward(policy, decisions, n, logits, values, NULL);
+      bert_policy_backward(policy, d_logits, values, NULL);
+      bert_policy_step(policy, 1e-6, 1, NULL, NULL);
     } else {
-      bert_cpu_score(policy, decisions, n, logits, values, NULL);
+      bert_policy_score(policy, decisions, n, logits, values, NULL);
     }
     double time = now() - start, processor = processor_time() - processor_start;
     if (round >= 2) {
@@ -162,9 +162,9 @@ static Figure measure(BertCpu *policy, const CwDecision **decisions, gboolean tr
   figure.processor_seconds = g_array_index(processor_times, double, 0);
   g_array_free(processor_times, TRUE);
   figure.seconds = g_array_index(times, double, times->len / 2);
-  figure.operations = (policy->operations - operations) / n_rounds;
+  figure.operations = (cpu_of(policy)->operations - operations) / n_rounds;
   for (guint i = 0; i < n; i++)
-    figure.tokens += bert_cpu_count_tokens(policy, decisions[i]);
+    figure.tokens += bert_policy_count_tokens(policy, decisions[i]);
   g_array_free(times, TRUE);
   g_free(logits);
   g_free(values);
@@ -175,21 +175,21 @@ static Figure measure(BertCpu *policy, const CwDecision **decisions, gboolean tr
 static void bench_model(const Shape *shape, gboolean halves, const CwDecision **decisions)
 {
   char *folder = make_folder(shape);
-  BertCpuOptions options = {.model = folder,
-                            .initialize = BERT_INITIALIZE_RANDOM,
-                            .max_state_tokens = 512,
-                            .max_action_tokens = 64,
-                            .dropout = -1,
-                            .beta1 = 0.9,
-                            .beta2 = 0.999,
-                            .epsilon = 1e-6,
-                            .head_learning_rate_scale = 1,
-                            .freeze_layers = -1,
-                            .threads = n_threads,
-                            .precision = halves ? BERT_PRECISION_BF16 : BERT_PRECISION_F32,
-                            .score_batch_tokens = 1 << 24};
+  BertOptions options = {.model = folder,
+                         .initialize = BERT_INITIALIZE_RANDOM,
+                         .max_state_tokens = 512,
+                         .max_action_tokens = 64,
+                         .dropout = -1,
+                         .beta1 = 0.9,
+                         .beta2 = 0.999,
+                         .epsilon = 1e-6,
+                         .head_learning_rate_scale = 1,
+                         .freeze_layers = -1,
+                         .threads = n_threads,
+                         .precision = halves ? BERT_PRECISION_BF16 : BERT_PRECISION_F32,
+                         .score_batch_tokens = 1 << 24};
   GError *error = NULL;
-  BertCpu *policy = bert_cpu_open(&options, 1, &error);
+  BertPolicy *policy = bert_policy_open(&bert_cpu_device, &options, 1, &error);
   if (!policy) {
     g_printerr("%s\n", error->message);
     exit(1);
@@ -199,7 +199,7 @@ static void bench_model(const Shape *shape, gboolean halves, const CwDecision **
     if (only_work && !g_str_equal(only_work, names[trains]))
       continue;
     Figure figure = measure(policy, decisions, trains);
-    double peak = bench_peak(policy->kernels->name, halves, 0.3) * n_threads;
+    double peak = bench_peak(cpu_of(policy)->kernels->name, halves, 0.3) * n_threads;
     double speed = figure.operations / figure.seconds * 1e-9;
     double own_speed = figure.operations / figure.processor_seconds * 1e-9;
     printf("| %s %ux%u | %s | %s | %d | %.0f | %.0f | %.1f | %.0f | %.0f %% | %.0f %% |\n", shape->name,
@@ -208,7 +208,7 @@ static void bench_model(const Shape *shape, gboolean halves, const CwDecision **
            100 * own_speed * n_threads / peak);
     fflush(stdout);
   }
-  bert_cpu_close(policy);
+  bert_policy_close(policy);
   remove_folder(folder);
 }
 

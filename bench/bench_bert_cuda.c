@@ -3,7 +3,7 @@
  * Prints a Markdown table. The peak is computed from the device's properties: multiprocessors, clock, and
  * what one of its kind does per cycle by NVIDIA's documents; operations are those of the encoder's products
  * and attention, counted once for scoring and three times for training. */
-#include "bert_cuda/policy.h"
+#include "models/bert_cuda/object.h"
 #include <glib/gstdio.h>
 #include <stdio.h>
 
@@ -133,7 +133,7 @@ static void stop(GError *error)
 }
 
 /* Median seconds of a batch. */
-static double measure(BertCuda *policy, const CwDecision **decisions, guint n, gboolean trains)
+static double measure(BertPolicy *policy, const CwDecision **decisions, guint n, gboolean trains)
 {
   float *logits = g_new(float, n *N_CANDIDATES), *values = g_new(float, n),
         *d_logits = g_new(float, n *N_CANDIDATES);
@@ -144,10 +144,10 @@ static double measure(BertCuda *policy, const CwDecision **decisions, guint n, g
     d_logits[i] = 0.01f * (float)(i % 5) - 0.02f;
   for (guint round = 0; round < 5 || now() < end; round++) {
     double start = now();
-    gboolean good = trains ? bert_cuda_forward(policy, decisions, n, logits, values, &error) &&
-                                 bert_cuda_backward(policy, d_logits, values, &error) &&
-                                 bert_cuda_step(policy, 1e-6, 1, NULL, &error)
-                           : bert_cuda_score(policy, decisions, n, logits, values, &error);
+    gboolean good = trains ? bert_policy_forward(policy, decisions, n, logits, values, &error) &&
+                                 bert_policy_backward(policy, d_logits, values, &error) &&
+                                 bert_policy_step(policy, 1e-6, 1, NULL, &error)
+                           : bert_policy_score(policy, decisions, n, logits, values, &error);
     if (!good)
       stop(error);
     double time = now() - start;
@@ -165,7 +165,7 @@ static double measure(BertCuda *policy, const CwDecision **decisions, guint n, g
   return median;
 }
 
-static void print_figure(BertCuda *policy, const Shape *shape, guint n, guint length, gboolean trains)
+static void print_figure(BertPolicy *policy, const Shape *shape, guint n, guint length, gboolean trains)
 {
   const CwDecision **decisions = make_decisions(n, length);
   double seconds = measure(policy, decisions, n, trains), tokens = 0, operations = 0;
@@ -188,21 +188,21 @@ static void bench_model(const Shape *shape, BertPrecision precision)
 {
   static const guint lengths[] = {32, 128, 512}, batches[] = {1, 8, 64};
   char *folder = make_folder(shape);
-  BertCudaOptions options = {.model = folder,
-                             .initialize = BERT_INITIALIZE_RANDOM,
-                             .max_state_tokens = 512,
-                             .max_action_tokens = 64,
-                             .dropout = -1,
-                             .beta1 = 0.9,
-                             .beta2 = 0.999,
-                             .epsilon = 1e-6,
-                             .head_learning_rate_scale = 1,
-                             .freeze_layers = -1,
-                             .score_batch_tokens = 1 << 24,
-                             .device = device,
-                             .precision = (gint)precision};
+  BertOptions options = {.model = folder,
+                         .initialize = BERT_INITIALIZE_RANDOM,
+                         .max_state_tokens = 512,
+                         .max_action_tokens = 64,
+                         .dropout = -1,
+                         .beta1 = 0.9,
+                         .beta2 = 0.999,
+                         .epsilon = 1e-6,
+                         .head_learning_rate_scale = 1,
+                         .freeze_layers = -1,
+                         .score_batch_tokens = 1 << 24,
+                         .device = device,
+                         .precision = (gint)precision};
   GError *error = NULL;
-  BertCuda *policy = bert_cuda_open(&options, 1, &error);
+  BertPolicy *policy = bert_policy_open(&bert_cuda_device, &options, 1, &error);
   remove_folder(folder);
   if (!policy && g_error_matches(error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED) &&
       precision != BERT_PRECISION_F32) {
@@ -216,7 +216,7 @@ static void bench_model(const Shape *shape, BertPrecision precision)
     for (guint l = 0; l < G_N_ELEMENTS(lengths); l++)
       for (guint b = 0; b < G_N_ELEMENTS(batches); b++)
         print_figure(policy, shape, batches[b], lengths[l], trains);
-  bert_cuda_close(policy);
+  bert_policy_close(policy);
 }
 
 int main(int argc, char **argv)

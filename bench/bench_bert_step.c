@@ -3,7 +3,7 @@
  * Every step has gradients for `touched` words out of `known`, others each time, and for everything else.
  * Prints a Markdown table: processor time of all threads, the least of the steps, which other processes
  * disturbed least. */
-#include "bert_cpu/policy.h"
+#include "models/bert_cpu/device.h"
 #include <cartwright/cartwright.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,10 +28,10 @@ static double processor_time(void)
 }
 
 /* Gradients as a backward leaves them. */
-static void fill_gradient(BertCpu *policy, CwRandom *random)
+static void fill_gradient(BertPolicy *policy, CwRandom *random)
 {
   const BertLayout *layout = policy->shared->layout;
-  BertParameters *gradient = policy->optimizer->gradient;
+  BertParameters *gradient = ((BertCpu *)policy->object)->optimizer->gradient;
   gsize h = layout->config.hidden_size, after_words = layout->tensors[1].offset;
   for (gsize i = after_words; i < layout->n_floats; i++)
     gradient->block[i] = 1e-4f * (float)((gint)(i % 7) - 3);
@@ -39,27 +39,26 @@ static void fill_gradient(BertCpu *policy, CwRandom *random)
     guint32 id = cw_random_below(random, (guint)n_known);
     for (gsize k = 0; k < h; k++)
       gradient->word_embeddings[id * h + k] = 1e-4f * (float)(1 + k % 5);
-    bert_optimizer_mark_rows(policy->optimizer, &id, 1);
+    bert_optimizer_mark_rows(((BertCpu *)policy->object)->optimizer, &id, 1);
   }
-  policy->optimizer->is_clear = FALSE;
 }
 
 static gboolean measure(const char *name, double weight_decay, gboolean sparse, GError **error)
 {
-  BertCpuOptions options = {.model = model,
-                            .initialize = BERT_INITIALIZE_RANDOM,
-                            .max_state_tokens = 512,
-                            .max_action_tokens = 64,
-                            .beta1 = 0.9,
-                            .beta2 = 0.999,
-                            .epsilon = 1e-6,
-                            .head_learning_rate_scale = 1,
-                            .weight_decay = weight_decay,
-                            .sparse_embeddings = sparse,
-                            .freeze_layers = -1,
-                            .threads = n_threads,
-                            .score_batch_tokens = 8192};
-  BertCpu *policy = bert_cpu_open(&options, 1, error);
+  BertOptions options = {.model = model,
+                         .initialize = BERT_INITIALIZE_RANDOM,
+                         .max_state_tokens = 512,
+                         .max_action_tokens = 64,
+                         .beta1 = 0.9,
+                         .beta2 = 0.999,
+                         .epsilon = 1e-6,
+                         .head_learning_rate_scale = 1,
+                         .weight_decay = weight_decay,
+                         .sparse_embeddings = sparse,
+                         .freeze_layers = -1,
+                         .threads = n_threads,
+                         .score_batch_tokens = 8192};
+  BertPolicy *policy = bert_policy_open(&bert_cpu_device, &options, 1, error);
   if (!policy)
     return FALSE;
   CwRandom *random = cw_random_new(1, "bench", 0, 0);
@@ -68,7 +67,7 @@ static gboolean measure(const char *name, double weight_decay, gboolean sparse, 
   for (gint step = 0; step < n_steps && good; step++) {
     fill_gradient(policy, random);
     double start = processor_time();
-    good = bert_cpu_step(policy, 1e-5, 1, NULL, error);
+    good = bert_policy_step(policy, 1e-5, 1, NULL, error);
     double seconds = processor_time() - start;
     if (step >= n_steps / 2) /* nearly all known words have occurred */
       least = MIN(least, seconds);
@@ -77,7 +76,7 @@ static gboolean measure(const char *name, double weight_decay, gboolean sparse, 
     printf("| %s | %g | %.1f |\n", name, weight_decay, 1e3 * least);
   fflush(stdout);
   cw_random_free(random);
-  bert_cpu_close(policy);
+  bert_policy_close(policy);
   return good;
 }
 

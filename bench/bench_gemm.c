@@ -4,8 +4,8 @@
  * forward and backward call it), the product that gives a weight's gradient, and where oneDNN was there at
  * configuration its matmul, on one thread as well, with weights as they lie and with weights packed as it
  * likes them. Best of all tries. */
-#include "bert_cpu/arithmetic.h"
-#include "bert_cpu/workspace.h"
+#include "models/kernels/kernels.h"
+#include "models/bert_cpu/workspace.h"
 #include "peak.h"
 #include <cartwright/cartwright.h>
 #include <stdio.h>
@@ -26,9 +26,9 @@ static const GOptionEntry entries[] = {
 /* c (m x n) = a (m x k) b^T (b: n x k) in one precision; a, b also as bf16. */
 typedef struct {
   gsize m, n, k;
-  gboolean halves;
+  gboolean bf16;
   float *a, *b, *c, *gradient;
-  BertHalf *half_a, *half_c;
+  BertBf16 *bf16_a, *bf16_c;
   gpointer packed;
   float *scratch;
 } Product;
@@ -40,8 +40,8 @@ static double now(void)
 
 static void multiply(const BertKernels *kernels, const Product *p)
 {
-  if (p->halves)
-    kernels->gemm_half_packed(p->m, p->n, p->k, bert_half_rows(p->half_a, p->k), p->packed, p->c, p->n, NULL,
+  if (p->bf16)
+    kernels->gemm_bf16_packed(p->m, p->n, p->k, bert_bf16_rows(p->bf16_a, p->k), p->packed, p->c, p->n, NULL,
                               FALSE, p->scratch);
   else
     kernels->gemm_packed(p->m, p->n, p->k, bert_rows(p->a, p->k), p->packed, p->c, p->n, NULL, FALSE,
@@ -51,9 +51,9 @@ static void multiply(const BertKernels *kernels, const Product *p)
 /* gradient (n x k) += c^T a */
 static void multiply_gradient(const BertKernels *kernels, const Product *p)
 {
-  if (p->halves)
-    kernels->gemm_half(p->n, p->k, p->m, bert_half_transposed(p->half_c, p->n),
-                       bert_half_rows(p->half_a, p->k), p->gradient, p->k, NULL, TRUE, p->scratch);
+  if (p->bf16)
+    kernels->gemm_bf16(p->n, p->k, p->m, bert_bf16_transposed(p->bf16_c, p->n),
+                       bert_bf16_rows(p->bf16_a, p->k), p->gradient, p->k, NULL, TRUE, p->scratch);
   else
     kernels->gemm(p->n, p->k, p->m, bert_transposed(p->c, p->n), bert_rows(p->a, p->k), p->gradient, p->k,
                   NULL, TRUE, p->scratch);
@@ -75,7 +75,7 @@ static double speed_of(const BertKernels *kernels, const Product *p,
 static double dnnl_speed(const Product *p, gboolean packs)
 {
   gint64 m = (gint64)p->m, n = (gint64)p->n, k = (gint64)p->k;
-  dnnl_data_type_t type = p->halves ? dnnl_bf16 : dnnl_f32;
+  dnnl_data_type_t type = p->bf16 ? dnnl_bf16 : dnnl_f32;
   dnnl_engine_t engine;
   dnnl_stream_t stream;
   dnnl_engine_create(&engine, dnnl_cpu, 0);
@@ -95,7 +95,7 @@ static double dnnl_speed(const Product *p, gboolean packs)
   dnnl_primitive_create(&primitive, description);
   const dnnl_memory_desc_t *wanted = dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0);
   dnnl_memory_t a_memory, source_memory, b_memory, c_memory;
-  dnnl_memory_create(&a_memory, &a_shape, engine, p->halves ? (void *)p->half_a : (void *)p->a);
+  dnnl_memory_create(&a_memory, &a_shape, engine, p->bf16 ? (void *)p->bf16_a : (void *)p->a);
   dnnl_memory_create(&source_memory, &b_source, engine, p->b);
   dnnl_memory_create(&c_memory, &c_shape, engine, p->c);
   dnnl_memory_create(&b_memory, packs ? wanted : &b_plain, engine, DNNL_MEMORY_ALLOCATE);
@@ -129,17 +129,17 @@ static double dnnl_speed(const Product *p, gboolean packs)
 }
 #endif
 
-static void bench(const BertKernels *kernels, gboolean halves, gsize m, gsize n, gsize k)
+static void bench(const BertKernels *kernels, gboolean bf16, gsize m, gsize n, gsize k)
 {
   BertWorkspace *workspace = bert_workspace_new();
   gsize n_panels = (n + kernels->panel_columns - 1) / kernels->panel_columns;
-  Product p = {.m = m, .n = n, .k = k, .halves = halves};
+  Product p = {.m = m, .n = n, .k = k, .bf16 = bf16};
   p.a = bert_take(workspace, float, m *k);
   p.b = bert_take(workspace, float, n *k);
   p.c = bert_take(workspace, float, m *n);
   p.gradient = bert_take(workspace, float, n *k);
-  p.half_a = bert_take(workspace, BertHalf, m * k);
-  p.half_c = bert_take(workspace, BertHalf, m * n);
+  p.bf16_a = bert_take(workspace, BertBf16, m * k);
+  p.bf16_c = bert_take(workspace, BertBf16, m * n);
   p.scratch = bert_take(workspace, float, kernels->gemm_scratch);
   for (gsize i = 0; i < m * k; i++)
     p.a[i] = (float)(i % 13) * 0.01f;
@@ -148,18 +148,18 @@ static void bench(const BertKernels *kernels, gboolean halves, gsize m, gsize n,
   for (gsize i = 0; i < m * n; i++)
     p.c[i] = (float)(i % 7) * 0.01f;
   memset(p.gradient, 0, n * k * sizeof *p.gradient);
-  kernels->to_halves(m * k, p.a, p.half_a);
-  kernels->to_halves(m * n, p.c, p.half_c);
-  if (halves) {
-    p.packed = bert_take(workspace, BertHalf, kernels->packed_half_size(k, n));
-    kernels->pack_half(k, n, bert_transposed(p.b, k), 0, n_panels, p.packed);
+  kernels->to_bf16(m * k, p.a, p.bf16_a);
+  kernels->to_bf16(m * n, p.c, p.bf16_c);
+  if (bf16) {
+    p.packed = bert_take(workspace, BertBf16, kernels->packed_bf16_size(k, n));
+    kernels->pack_bf16(k, n, bert_transposed(p.b, k), 0, n_panels, p.packed);
   } else {
     p.packed = bert_take(workspace, float, kernels->packed_size(k, n));
     kernels->pack(k, n, bert_transposed(p.b, k), 0, n_panels, p.packed);
   }
-  double peak = bench_peak(kernels->name, halves, 0.05);
+  double peak = bench_peak(kernels->name, bf16, 0.05);
   double product = speed_of(kernels, &p, multiply), gradient = speed_of(kernels, &p, multiply_gradient);
-  printf("| %s | %zu | %zu | %zu | %.0f | %.0f | %.0f |", halves ? "bf16" : "f32", m, n, k, peak, product,
+  printf("| %s | %zu | %zu | %zu | %.0f | %.0f | %.0f |", bf16 ? "bf16" : "f32", m, n, k, peak, product,
          gradient);
 #ifdef HAVE_DNNL
   printf(" %.0f |", dnnl_speed(&p, FALSE));
@@ -192,12 +192,12 @@ int main(int argc, char **argv)
   printf("\n|---|---|---|---|---|---|---|\n");
   g_printerr("bench_gemm: built without oneDNN (Debian: libdnnl-dev), so nothing to compare with\n");
 #endif
-  for (guint halves = 0; halves < 2; halves++) {
-    if (only_precision && !g_str_equal(only_precision, halves ? "bf16" : "f32"))
+  for (guint bf16 = 0; bf16 < 2; bf16++) {
+    if (only_precision && !g_str_equal(only_precision, bf16 ? "bf16" : "f32"))
       continue;
     for (guint s = 0; s < G_N_ELEMENTS(sizes); s++)
       for (guint r = 0; r < G_N_ELEMENTS(rows); r++)
-        bench(kernels, halves, rows[r], sizes[s][0], sizes[s][1]);
+        bench(kernels, bf16, rows[r], sizes[s][0], sizes[s][1]);
   }
   return 0;
 }

@@ -300,6 +300,7 @@ gboolean cw_policy_step(CwPolicy *policy, double learning_rate, double max_norm,
     return cw_feature_error(policy->feature, error, CW_ERROR_NUMERIC,
                             "step: expected a finite learning rate and a norm of at least 0, found %g and %g",
                             learning_rate, max_norm);
+  policy->awaits_backward = FALSE;
   CwSlotCall call = cw_slot_begin(policy->feature, "step");
   gboolean done = policy->vtable->step(policy->object, learning_rate, max_norm, gradient_norm, &call.failure);
   return cw_slot_end(&call, done, error);

@@ -1,6 +1,6 @@
 /* Builds batches in arrays that are kept from batch to batch. The token cache owns the tokens; a builder
  * borrows them while texts are added. */
-#include "batch.h"
+#include "models/bert/batch.h"
 #include <string.h>
 
 /* Beyond this many bytes the cache starts anew: enough for every title and button of a large shop's sessions.

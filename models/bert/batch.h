@@ -4,7 +4,7 @@
 #ifndef BERT_BATCH_H
 #define BERT_BATCH_H
 
-#include "tokenizer.h"
+#include "models/bert/tokenizer.h"
 #include <cartwright/cartwright.h>
 
 G_BEGIN_DECLS

@@ -1,6 +1,6 @@
 /* Entries hang in a hash table and in a ring, which the clock's hand goes round from the oldest on. The cache
  * owns the entries; key and floats lie behind each of them in the same piece of memory. */
-#include "cache.h"
+#include "models/bert/cache.h"
 #include <string.h>
 
 /* What an entry costs beside its key and floats: its links, its place in the table, the allocator's share. */

@@ -1,6 +1,6 @@
 /* The character classes of BERT's tokenizer, pinned to the Unicode versions that HuggingFace's fast tokenizer
  * was built with. Found by asking that tokenizer about every code point (docs/reference/bert.md says how). */
-#include "characters.h"
+#include "models/bert/characters.h"
 
 #include <unicode/uchar.h>
 

@@ -1,14 +1,14 @@
 /* Reads and writes config.json. HuggingFace's file has many more keys than the shape of the encoder needs;
  * those that would change the computation if they had another value are checked, the rest is ignored. Nothing
  * here keeps state: the caller owns the BertConfig. */
-#include "config.h"
+#include "models/bert/config.h"
 
 #include <jansson.h>
 #include <string.h>
 
 #include <cartwright/error.h>
 
-#include "file.h"
+#include "models/bert/file.h"
 
 /* What is known while a config.json is read. */
 typedef struct {

@@ -7,8 +7,8 @@
 #include <unicode/utf16.h>
 #include <unicode/utf8.h>
 
-#include "tokenizer.h"
-#include "tokenizer_internal.h"
+#include "models/bert/tokenizer.h"
+#include "models/bert/tokenizer_internal.h"
 
 /* Longer words are [UNK]; HuggingFace's max_input_chars_per_word. */
 #define MAX_WORD_CHARACTERS 100

@@ -1,6 +1,6 @@
 /* Reading and writing of small whole files for the rest of models/bert, so that a missing or unwritable file
  * is reported in one way. */
-#include "file.h"
+#include "models/bert/file.h"
 
 #include <errno.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  * parameters own their block and borrow the layout. */
 #include <string.h>
 
-#include "weights.h"
+#include "models/bert/weights.h"
 
 /* Every tensor, except the tails of the fused groups, starts on a cache line. */
 #define ALIGNMENT_FLOATS 16

@@ -1,10 +1,12 @@
 /* Opens models for the backends. A BertShared owns folder and layout; weights belong to the caller. */
-#include "model.h"
+#include "models/bert/model.h"
 #include <cartwright/cartwright.h>
 #include <math.h>
 
 const char *const bert_initialize_names[] = {"pretrained", "random", NULL};
 const char *const bert_side_names[] = {"right", "left", NULL};
+const char *const bert_recompute_names[] = {"none", "layer", NULL};
+const char *const bert_instruction_set_names[] = {"auto", "avx512_bf16", "avx512", "avx2", "generic", NULL};
 
 static void shared_clear(gpointer data)
 {
@@ -81,44 +83,24 @@ double bert_attention_dropout(const BertShared *shared, const BertOptions *optio
   return options->dropout < 0 ? shared->layout->config.attention_dropout : options->dropout;
 }
 
-const BertTensorInfo *bert_find_bad_tensor(const BertParameters *parameters, gsize *element)
-{
-  for (guint i = 0; i < parameters->layout->n_tensors; i++) {
-    const BertTensorInfo *tensor = &parameters->layout->tensors[i];
-    const float *x = parameters->block + tensor->offset;
-    for (gsize k = 0; k < tensor->n_elements; k++)
-      if (!isfinite(x[k])) {
-        *element = k;
-        return tensor;
-      }
-  }
-  return NULL;
-}
-
-gboolean bert_fail_not_finite(const BertParameters *weights, const char *what, guint index, float value,
-                              GError **error)
-{
-  gsize element = 0;
-  const BertTensorInfo *tensor = bert_find_bad_tensor(weights, &element);
-  if (tensor)
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
-                "tensor '%s' is not finite (element %" G_GSIZE_FORMAT " is %g)", tensor->name, element,
-                (double)weights->block[tensor->offset + element]);
-  else
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
-                "%s %u is %g although every weight is finite: the weights have grown too large", what, index,
-                (double)value);
-  return FALSE;
-}
-
 gboolean bert_fail_bad_gradient(const BertParameters *gradient, GError **error)
 {
-  gsize element = 0;
-  const BertTensorInfo *tensor = bert_find_bad_tensor(gradient, &element);
-  float value = tensor ? gradient->block[tensor->offset + element] : NAN;
-  g_set_error(error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
-              "the gradient of tensor '%s' is not finite (element %" G_GSIZE_FORMAT
-              " is %g): no weight was changed; try a smaller learning rate",
-              tensor ? tensor->name : "?", element, (double)value);
+  const BertLayout *layout = gradient->layout;
+  for (guint i = 0; i < layout->n_tensors; i++) {
+    const BertTensorInfo *tensor = &layout->tensors[i];
+    const float *x = gradient->block + tensor->offset;
+    for (gsize k = 0; k < tensor->n_elements; k++)
+      if (!isfinite(x[k])) {
+        g_set_error(error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
+                    "the gradient of tensor '%s' is not finite (element %" G_GSIZE_FORMAT
+                    " is %g): no weight was changed; try a smaller learning rate",
+                    tensor->name, k, (double)x[k]);
+        return FALSE;
+      }
+  }
+  g_set_error_literal(
+      error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
+      "the gradient's norm is not finite although every element is: no weight was changed; try "
+      "a smaller learning rate");
   return FALSE;
 }

@@ -2,10 +2,10 @@
 #ifndef BERT_MODEL_H
 #define BERT_MODEL_H
 
-#include "batch.h"
-#include "model_folder.h"
-#include "options.h"
-#include "weights.h"
+#include "models/bert/batch.h"
+#include "models/bert/model_folder.h"
+#include "models/bert/options.h"
+#include "models/bert/weights.h"
 
 G_BEGIN_DECLS
 
@@ -30,15 +30,6 @@ BertTextRules bert_text_rules(const BertShared *shared, const BertOptions *optio
 /* The probabilities of dropout in training: the option's, or config.json's where that is negative. */
 double bert_hidden_dropout(const BertShared *shared, const BertOptions *options);
 double bert_attention_dropout(const BertShared *shared, const BertOptions *options);
-
-/* The first tensor of `parameters` with an element that is not finite, or NULL; its index goes to *element.
- */
-const BertTensorInfo *bert_find_bad_tensor(const BertParameters *parameters, gsize *element);
-
-/* Fails with CW_ERROR_NUMERIC because number `index` of the logits or values (`what`) is `value`, which is
- * not finite; if a weight is to blame, the message names it. Returns FALSE. */
-gboolean bert_fail_not_finite(const BertParameters *weights, const char *what, guint index, float value,
-                              GError **error);
 
 /* Fails with CW_ERROR_NUMERIC because a gradient is not finite, naming its first bad tensor. Returns FALSE.
  */

@@ -1,6 +1,6 @@
 /* Opens a model folder: reads its config and tokenizer and checks one against the other. The BertModelFolder
  * owns what it holds; weights stay in their file. */
-#include "model_folder.h"
+#include "models/bert/model_folder.h"
 
 #include <string.h>
 

@@ -3,8 +3,8 @@
 #ifndef BERT_MODEL_FOLDER_H
 #define BERT_MODEL_FOLDER_H
 
-#include "config.h"
-#include "tokenizer.h"
+#include "models/bert/config.h"
+#include "models/bert/tokenizer.h"
 
 G_BEGIN_DECLS
 

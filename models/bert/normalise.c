@@ -5,7 +5,7 @@
 #include <unicode/ucasemap.h>
 #include <unicode/utf8.h>
 
-#include "tokenizer.h"
+#include "models/bert/tokenizer.h"
 
 /* Appends `text` lower-cased as Python's str.lower does it: Unicode's full mapping without a locale, a final
  * sigma included. */

@@ -1,7 +1,7 @@
 /* Reads safetensors files. The file is mapped and its header checked whole when it is opened, so that a view
  * handed out later cannot lie outside the file. The BertSafetensors owns the mapping and all views.
  * safetensors_write.c writes. */
-#include "safetensors.h"
+#include "models/bert/safetensors.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* Writes safetensors files: header and data go into a new file beside the target, which takes the target's
  * place only after everything is on disk. On failure nothing is left behind and an old file stays as it was.
  */
-#include "safetensors.h"
+#include "models/bert/safetensors.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* Saving and loading of policies, the same for every backend. Blocks are on the host and belong to the
  * caller. */
-#include "state.h"
-#include "safetensors.h"
+#include "models/bert/state.h"
+#include "models/bert/safetensors.h"
 #include <cartwright/cartwright.h>
 #include <errno.h>
 #include <string.h>

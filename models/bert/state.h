@@ -5,7 +5,7 @@
 #ifndef BERT_STATE_H
 #define BERT_STATE_H
 
-#include "model.h"
+#include "models/bert/model.h"
 
 G_BEGIN_DECLS
 

@@ -1,13 +1,13 @@
 /* Reads and writes what a tokenizer consists of: the vocabulary, its special tokens and its settings. The
  * tokenizer owns all of it and never changes after it was opened; encode.c applies it to text. */
-#include "tokenizer.h"
+#include "models/bert/tokenizer.h"
 
 #include <string.h>
 
 #include <cartwright/error.h>
 
-#include "file.h"
-#include "tokenizer_internal.h"
+#include "models/bert/file.h"
+#include "models/bert/tokenizer_internal.h"
 
 static const char *const extra_tokens[BERT_N_EXTRA_TOKENS] = {"[button]", "[button_]", "[clicked button]",
                                                               "[clicked button_]"};

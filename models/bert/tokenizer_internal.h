@@ -2,9 +2,9 @@
 #ifndef BERT_TOKENIZER_INTERNAL_H
 #define BERT_TOKENIZER_INTERNAL_H
 
-#include "characters.h"
-#include "tokenizer.h"
-#include "trie.h"
+#include "models/bert/characters.h"
+#include "models/bert/tokenizer.h"
+#include "models/bert/trie.h"
 
 G_BEGIN_DECLS
 

@@ -1,6 +1,6 @@
 /* Builds the double array: the sorted keys are a tree of ranges that share a prefix; each range's set of next
  * bytes is placed at the first base where all of its entries are free. The arrays belong to the BertTrie. */
-#include "trie.h"
+#include "models/bert/trie.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* Fills, loads and saves the weights of encoder and choice head. The file's tensors are matched to the layout
  * by name; what a pretrained encoder lacks (head, rows of the extra tokens) is drawn from random streams, one
  * per tensor, so that it depends on the seed and the tensor's name alone. */
-#include "weights.h"
+#include "models/bert/weights.h"
 
 #include <math.h>
 #include <string.h>
@@ -9,8 +9,8 @@
 #include <cartwright/error.h>
 #include <cartwright/random.h>
 
-#include "safetensors.h"
-#include "tokenizer.h"
+#include "models/bert/safetensors.h"
+#include "models/bert/tokenizer.h"
 
 #define STANDARD_DEVIATION 0.02
 

@@ -18,8 +18,8 @@
 #ifndef BERT_WEIGHTS_H
 #define BERT_WEIGHTS_H
 
-#include "config.h"
-#include "safetensors.h"
+#include "models/bert/config.h"
+#include "models/bert/safetensors.h"
 
 G_BEGIN_DECLS
 

@@ -1,10 +1,10 @@
 /* Multi-head attention, a task per text and head: no token is padded and no score masked away. Scores of a
  * few query rows at a time stay in the cache between product, softmax and product; their rows are `stride`
  * floats apart, which is the text's length filled up to whole vectors. Backward makes the scores again from
- * query and key: that costs one product more, and as much time as reading them back would. With halves the
- * products are of halves: probabilities and the gradients of scores are rounded for the products they enter,
+ * query and key: that costs one product more, and as much time as reading them back would. With bf16 the
+ * products are of bf16: probabilities and the gradients of scores are rounded for the products they enter,
  * softmax and sums stay floats. */
-#include "network.h"
+#include "models/bert_cpu/network.h"
 #include <math.h>
 
 /* Query rows handled at once. */
@@ -51,7 +51,7 @@ typedef struct {
   gpointer packed1, packed2, packed3;
   float *scores1, *scores2, *scores3;
   guint16 *bits;
-  BertHalf *rounded;
+  BertBf16 *rounded;
   float *block, *sums1, *sums2; /* QUERY_ROWS, length, length rows of a head's width */
 } Scratch;
 
@@ -69,8 +69,8 @@ static gsize lay_out(const BertNetwork *network, guint longest_text, float *star
   gsize longest = bert_padded(longest_text), width = network->config->hidden_size / network->config->n_heads;
   gsize scores = (gsize)QUERY_ROWS * longest, at = 0;
   gsize packed =
-      network->rules.halves
-          ? MAX(kernels->packed_half_size(width, longest), kernels->packed_half_size(longest, width)) / 2 + 1
+      network->rules.bf16
+          ? MAX(kernels->packed_bf16_size(width, longest), kernels->packed_bf16_size(longest, width)) / 2 + 1
           : MAX(kernels->packed_size(width, longest), kernels->packed_size(longest, width));
   *scratch = (Scratch){.gemm = next(start, &at, kernels->gemm_scratch)};
   scratch->packed1 = next(start, &at, packed);
@@ -80,8 +80,8 @@ static gsize lay_out(const BertNetwork *network, guint longest_text, float *star
   scratch->scores2 = next(start, &at, scores);
   scratch->scores3 = next(start, &at, scores);
   scratch->bits = (guint16 *)(gpointer)next(start, &at, (scores + 2 * BERT_DROPOUT_GROUP) / 2 + 16);
-  if (network->rules.halves) {
-    scratch->rounded = (BertHalf *)(gpointer)next(start, &at, (scores + 1) / 2);
+  if (network->rules.bf16) {
+    scratch->rounded = (BertBf16 *)(gpointer)next(start, &at, (scores + 1) / 2);
     scratch->block = next(start, &at, QUERY_ROWS * width);
     scratch->sums1 = next(start, &at, longest * width);
     scratch->sums2 = next(start, &at, longest * width);
@@ -111,9 +111,9 @@ static void pack(const AttentionRun *run, gsize k, gsize n, Matrix b, gboolean t
 {
   const BertKernels *kernels = run->pass->network->kernels;
   gsize n_panels = (n + kernels->panel_columns - 1) / kernels->panel_columns;
-  if (run->pass->network->rules.halves)
-    kernels->pack_halves(
-        k, n, transposed ? bert_half_transposed(b.data, b.stride) : bert_half_rows(b.data, b.stride), 0,
+  if (run->pass->network->rules.bf16)
+    kernels->repack_bf16(
+        k, n, transposed ? bert_bf16_transposed(b.data, b.stride) : bert_bf16_rows(b.data, b.stride), 0,
         n_panels, packed);
   else
     kernels->pack(k, n, transposed ? bert_transposed(b.data, b.stride) : bert_rows(b.data, b.stride), 0,
@@ -125,8 +125,8 @@ static void multiply(const AttentionRun *run, gsize m, gsize n, gsize k, Matrix 
                      float *c, gsize c_stride, float *gemm)
 {
   const BertKernels *kernels = run->pass->network->kernels;
-  if (run->pass->network->rules.halves)
-    kernels->gemm_half_packed(m, n, k, bert_half_rows(a.data, a.stride), packed, c, c_stride, NULL, FALSE,
+  if (run->pass->network->rules.bf16)
+    kernels->gemm_bf16_packed(m, n, k, bert_bf16_rows(a.data, a.stride), packed, c, c_stride, NULL, FALSE,
                               gemm);
   else
     kernels->gemm_packed(m, n, k, bert_rows(a.data, a.stride), packed, c, c_stride, NULL, FALSE, gemm);
@@ -137,8 +137,8 @@ static void multiply_transposed(const AttentionRun *run, gsize m, gsize n, gsize
                                 float *c, gsize c_stride, gboolean adds, float *gemm)
 {
   const BertKernels *kernels = run->pass->network->kernels;
-  if (run->pass->network->rules.halves)
-    kernels->gemm_half(m, n, k, bert_half_transposed(a.data, a.stride), bert_half_rows(b.data, b.stride), c,
+  if (run->pass->network->rules.bf16)
+    kernels->gemm_bf16(m, n, k, bert_bf16_transposed(a.data, a.stride), bert_bf16_rows(b.data, b.stride), c,
                        c_stride, NULL, adds, gemm);
   else
     kernels->gemm(m, n, k, bert_transposed(a.data, a.stride), bert_rows(b.data, b.stride), c, c_stride, NULL,
@@ -157,22 +157,22 @@ static Matrix as_stored(const AttentionRun *run, const Item *item, guint count, 
 /* Columns of scores as the k of a product: pairs are whole, what follows a text's end is 0. */
 static gsize depth_of(const AttentionRun *run, const Item *item)
 {
-  return run->pass->network->rules.halves ? (item->length + 1) / 2 * 2 : item->length;
+  return run->pass->network->rules.bf16 ? (item->length + 1) / 2 * 2 : item->length;
 }
 
-/* Where to compute rows of a matrix: there, or with halves in `spare`, densely; store_rows puts them into
+/* Where to compute rows of a matrix: there, or with bf16 in `spare`, densely; store_rows puts them into
  * their place. */
 static Matrix open_rows(const AttentionRun *run, const Item *item, Matrix matrix, float *spare)
 {
-  return run->pass->network->rules.halves ? (Matrix){spare, item->width} : matrix;
+  return run->pass->network->rules.bf16 ? (Matrix){spare, item->width} : matrix;
 }
 
 static void store_rows(const AttentionRun *run, const Item *item, guint n_rows, Matrix rows, Matrix matrix)
 {
   const BertNetwork *network = run->pass->network;
-  for (guint row = 0; network->rules.halves && row < n_rows; row++)
-    network->kernels->to_halves(item->width, (const float *)rows.data + row * rows.stride,
-                                (BertHalf *)matrix.data + row * matrix.stride);
+  for (guint row = 0; network->rules.bf16 && row < n_rows; row++)
+    network->kernels->to_bf16(item->width, (const float *)rows.data + row * rows.stride,
+                                (BertBf16 *)matrix.data + row * matrix.stride);
 }
 
 /* Products write whole panels of scores where rows are wide enough, because the edge of a panel costs more.

@@ -2,7 +2,7 @@
  * through the feed-forward network to the attention's context in one task; attention's own gradient follows
  * per text and head, and then all weight gradients of the layer at once. What is cheap to make again is made
  * again: dropout masks, activations, the inputs that LayerNorms gave. */
-#include "network.h"
+#include "models/bert_cpu/network.h"
 #include <string.h>
 
 /* Buffers of one layer, used again for the next one down. Gradients that products read are stored numbers. */
@@ -176,18 +176,18 @@ static void layer_gradients(BackwardRun *run)
   BertPass *pass = run->pass;
   const BertLayerMemory *memory = &pass->layers[run->layer];
   const BertLayer *gradient = &run->gradient->layers[run->layer];
-  gboolean halves = pass->network->rules.halves;
+  gboolean bf16 = pass->network->rules.bf16;
   guint rows = pass->batch->n_rows, h = pass->network->config->hidden_size,
         f = pass->network->config->intermediate_size;
   BertWeightProduct products[] = {{rows, h, f, run->d_output, h, run->activated, f, gradient->output_weight,
-                                   gradient->output_bias, halves},
+                                   gradient->output_bias, bf16},
                                   {rows, f, h, run->d_intermediate, f, run->attention_out, h,
-                                   gradient->intermediate_weight, gradient->intermediate_bias, halves},
+                                   gradient->intermediate_weight, gradient->intermediate_bias, bf16},
                                   {rows, 3 * h, h, run->d_projections, 3 * h, run->input, h,
-                                   gradient->query_weight, gradient->query_bias, halves},
+                                   gradient->query_weight, gradient->query_bias, bf16},
                                   {rows, h, h, run->d_attention, h, memory->context, h,
                                    gradient->attention_output_weight, gradient->attention_output_bias,
-                                   halves}};
+                                   bf16}};
   bert_weight_products(pass, products, G_N_ELEMENTS(products));
   guint n_units = bert_row_units(rows);
   float *const sums[] = {gradient->output_norm_weight, gradient->output_norm_bias,

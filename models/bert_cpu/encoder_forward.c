@@ -3,7 +3,7 @@
  * task, while it is in the cache. The hidden states are one matrix that each layer replaces row by row; what
  * backward needs is kept beside it. A layer whose inside was not kept goes through the same code again when
  * backward comes to it, with the same dropout masks, and so gives the same bits. */
-#include "network.h"
+#include "models/bert_cpu/network.h"
 #include <string.h>
 
 typedef struct {
@@ -15,7 +15,7 @@ typedef struct {
 typedef struct {
   float *gemm, *x, *between; /* x, between: rows x h */
   float *wide;               /* rows x max(f, 3h) */
-  BertHalf *halves;          /* rows x max(f, 3h), with halves only */
+  BertBf16 *bf16;          /* rows x max(f, 3h), with bf16 only */
   guint16 *bits;
 } Scratch;
 
@@ -29,7 +29,7 @@ static gsize row_scratch(const BertNetwork *network)
   gsize h = network->config->hidden_size, wide = widest(network->config);
   gsize rows = BERT_ROW_UNIT * BERT_ROW_BLOCK_UNITS;
   return network->kernels->gemm_scratch +
-         rows * (2 * h + wide + (network->rules.halves ? (wide + 1) / 2 : 0)) +
+         rows * (2 * h + wide + (network->rules.bf16 ? (wide + 1) / 2 : 0)) +
          (h + 2 * BERT_DROPOUT_GROUP) / 2 + 16;
 }
 
@@ -42,8 +42,8 @@ static Scratch scratch_of(const BertPass *pass, guint thread)
   scratch.x = scratch.gemm + network->kernels->gemm_scratch;
   scratch.between = scratch.x + rows * h;
   scratch.wide = scratch.between + rows * h;
-  scratch.halves = (BertHalf *)(gpointer)(scratch.wide + rows * wide);
-  scratch.bits = network->rules.halves ? scratch.halves + rows * ((wide + 1) / 2 * 2) : scratch.halves;
+  scratch.bf16 = (BertBf16 *)(gpointer)(scratch.wide + rows * wide);
+  scratch.bits = network->rules.bf16 ? scratch.bf16 + rows * ((wide + 1) / 2 * 2) : scratch.bf16;
   return scratch;
 }
 
@@ -125,7 +125,7 @@ static void project_rows(const BertPass *pass, gint layer, guint first, guint la
   gsize h = network->config->hidden_size, n = last - first;
   gpointer to = pass->layers[layer].query_key_value;
   float *output = bert_open_stored(network, to, first * 3 * h, scratch->wide);
-  bert_product(network, n, 3 * h, h, bert_as_stored(network, n * h, input, scratch->halves),
+  bert_product(network, n, 3 * h, h, bert_as_stored(network, n * h, input, scratch->bf16),
                network->layers[layer].query_key_value.forward, output,
                network->weights->layers[layer].query_bias, FALSE, scratch->gemm);
   bert_store(network, n * 3 * h, output, to, first * 3 * h);
@@ -150,14 +150,14 @@ static const float *inner_rows(const BertPass *pass, gint layer, guint first, gu
               keeps ? memory->attention_inverse + first : NULL, scratch->between, scratch->bits);
   float *before =
       keeps ? bert_open_stored(network, memory->intermediate, first * f, scratch->wide) : scratch->wide;
-  bert_product(network, n, f, h, bert_as_stored(network, n * h, scratch->between, scratch->halves),
+  bert_product(network, n, f, h, bert_as_stored(network, n * h, scratch->between, scratch->bf16),
                packed->intermediate.forward, before, weights->intermediate_bias, FALSE, scratch->gemm);
-  if (!network->rules.halves)
+  if (!network->rules.bf16)
     return before;
   /* Backward will know the rounded numbers only: the activation sees no others. */
-  BertHalf *rounded = keeps ? bert_stored(network, memory->intermediate, first * f) : scratch->halves;
-  network->kernels->to_halves(n * f, before, rounded);
-  network->kernels->from_halves(n * f, rounded, before);
+  BertBf16 *rounded = keeps ? bert_stored(network, memory->intermediate, first * f) : scratch->bf16;
+  network->kernels->to_bf16(n * f, before, rounded);
+  network->kernels->from_bf16(n * f, rounded, before);
   return before;
 }
 
@@ -170,7 +170,7 @@ static void layer_rows(const BertPass *pass, gint layer, guint first, guint last
   float *states = pass->hidden_states + first * h;
   const float *before = inner_rows(pass, layer, first, last, states, memory->keeps, scratch);
   activate(pass, n * f, before, scratch->wide);
-  bert_product(network, n, h, f, bert_as_stored(network, n * f, scratch->wide, scratch->halves),
+  bert_product(network, n, h, f, bert_as_stored(network, n * f, scratch->wide, scratch->bf16),
                network->layers[layer].output.forward, scratch->x, weights->output_bias, FALSE, scratch->gemm);
   finish_rows(pass, layer, BERT_SITE_OUTPUT, first, last, scratch->x, scratch->between,
               weights->output_norm_weight, weights->output_norm_bias,

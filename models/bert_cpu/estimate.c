@@ -1,6 +1,6 @@
 /* What a training pass will take from its workspace, added up without computing anything: the same pieces
  * that the passes take, in the same order. tests/bert_cpu/test_memory.c compares it with what they took. */
-#include "network.h"
+#include "models/bert_cpu/network.h"
 
 #define ALIGNMENT 64
 /* Rows of a state in a part (head_backward.c). */
@@ -52,7 +52,7 @@ static void take_forward_scratch(Estimate *estimate, gboolean any_layers)
   gsize h = network->config->hidden_size, wide = MAX((gsize)network->config->intermediate_size, 3 * h);
   gsize block = BERT_ROW_UNIT * BERT_ROW_BLOCK_UNITS;
   take_scratch(estimate, network->kernels->gemm_scratch +
-                             block * (2 * h + wide + (network->rules.halves ? (wide + 1) / 2 : 0)) + h / 2);
+                             block * (2 * h + wide + (network->rules.bf16 ? (wide + 1) / 2 : 0)) + h / 2);
   if (any_layers)
     take_scratch(estimate, bert_attention_scratch(network, estimate->batch->longest));
 }
@@ -153,7 +153,7 @@ gsize bert_pass_bytes(const BertNetwork *network, const BertBatch *batch, BertRe
                       gboolean remembers_frozen)
 {
   Estimate estimate = {
-      .network = network, .batch = batch, .stored = network->rules.halves ? sizeof(BertHalf) : sizeof(float)};
+      .network = network, .batch = batch, .stored = network->rules.bf16 ? sizeof(BertBf16) : sizeof(float)};
   forward(&estimate, recompute, remembers_frozen);
   head(&estimate);
   backward(&estimate);

@@ -1,8 +1,8 @@
 /* Texts that are not remembered go through the frozen layers in a pass of their own; then all go on together
  * from the first trained layer. What was computed is kept after that, because keeping may drop what was
  * found. */
-#include "frozen.h"
-#include "bert/cache.h"
+#include "models/bert_cpu/frozen.h"
+#include "models/bert/cache.h"
 #include <string.h>
 
 struct BertFrozen {

@@ -5,7 +5,7 @@
 #ifndef BERT_CPU_FROZEN_H
 #define BERT_CPU_FROZEN_H
 
-#include "network.h"
+#include "models/bert_cpu/network.h"
 
 G_BEGIN_DECLS
 

@@ -2,7 +2,7 @@
  * candidates, which gives the gradients of its action tokens; then each decision's state tokens, which all
  * its candidates read; then every text collects what its uses gave, in a fixed order, because one text may
  * serve many candidates and decisions. */
-#include "network.h"
+#include "models/bert_cpu/network.h"
 #include <string.h>
 
 #define LEAKY_SLOPE 0.01f

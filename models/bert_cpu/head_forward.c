@@ -1,7 +1,7 @@
 /* The choice head (symbols as in bert/weights.h) and the value head, forward. A task takes some candidates of
  * one decision, about as many rows as a block of the encoder, from the gathered action tokens to the logits.
  * Without backward everything stays in the thread's scratch memory. */
-#include "network.h"
+#include "models/bert_cpu/network.h"
 #include <string.h>
 
 /* Action rows that a group should have. */

@@ -1,6 +1,6 @@
 /* What the passes share: packed weights, the division of rows into blocks, gradients of weight matrices,
  * dropout of rows. A network borrows its weights and pool and owns the packed copies. */
-#include "network.h"
+#include "models/bert_cpu/network.h"
 
 /* Panels packed by one task. */
 #define PACK_PANELS 8
@@ -12,30 +12,30 @@
 /* Columns that one task sums. */
 #define SUM_COLUMNS 256
 
-static gpointer take_packed(BertNetwork *network, gsize k, gsize n, gboolean halves)
+static gpointer take_packed(BertNetwork *network, gsize k, gsize n, gboolean bf16)
 {
-  return halves
-             ? (gpointer)bert_take(network->packed_memory, BertHalf, network->kernels->packed_half_size(k, n))
+  return bf16
+             ? (gpointer)bert_take(network->packed_memory, BertBf16, network->kernels->packed_bf16_size(k, n))
              : (gpointer)bert_take(network->packed_memory, float, network->kernels->packed_size(k, n));
 }
 
 static void add_job(BertNetwork *network, const float *weight, gpointer to, gsize k, gsize n,
-                    gboolean transposed, gboolean halves)
+                    gboolean transposed, gboolean bf16)
 {
   gsize columns = (gsize)PACK_PANELS * network->kernels->panel_columns;
   network->pack_jobs[network->n_pack_jobs++] =
-      (BertPackJob){weight, to, k, n, transposed, halves, network->n_pack_tasks};
+      (BertPackJob){weight, to, k, n, transposed, bf16, network->n_pack_tasks};
   network->n_pack_tasks += (guint)((n + columns - 1) / columns);
 }
 
 static void add_matrix(BertNetwork *network, BertPackedMatrix *matrix, const float *weight, gsize outputs,
-                       gsize inputs, gboolean both, gboolean halves)
+                       gsize inputs, gboolean both, gboolean bf16)
 {
-  matrix->forward = take_packed(network, inputs, outputs, halves);
-  matrix->backward = both ? take_packed(network, outputs, inputs, halves) : NULL;
-  add_job(network, weight, matrix->forward, inputs, outputs, TRUE, halves);
+  matrix->forward = take_packed(network, inputs, outputs, bf16);
+  matrix->backward = both ? take_packed(network, outputs, inputs, bf16) : NULL;
+  add_job(network, weight, matrix->forward, inputs, outputs, TRUE, bf16);
   if (both)
-    add_job(network, weight, matrix->backward, outputs, inputs, FALSE, halves);
+    add_job(network, weight, matrix->backward, outputs, inputs, FALSE, bf16);
 }
 
 void bert_network_init(BertNetwork *network, const BertKernels *kernels, BertPool *pool,
@@ -55,10 +55,10 @@ void bert_network_init(BertNetwork *network, const BertKernels *kernels, BertPoo
     gboolean both = rules->trains && (gint)i >= rules->first_trained;
     BertPackedLayer *packed = &network->layers[i];
     const BertLayer *layer = &weights->layers[i];
-    add_matrix(network, &packed->query_key_value, layer->query_weight, 3 * h, h, both, rules->halves);
-    add_matrix(network, &packed->attention_output, layer->attention_output_weight, h, h, both, rules->halves);
-    add_matrix(network, &packed->intermediate, layer->intermediate_weight, f, h, both, rules->halves);
-    add_matrix(network, &packed->output, layer->output_weight, h, f, both, rules->halves);
+    add_matrix(network, &packed->query_key_value, layer->query_weight, 3 * h, h, both, rules->bf16);
+    add_matrix(network, &packed->attention_output, layer->attention_output_weight, h, h, both, rules->bf16);
+    add_matrix(network, &packed->intermediate, layer->intermediate_weight, f, h, both, rules->bf16);
+    add_matrix(network, &packed->output, layer->output_weight, h, f, both, rules->bf16);
   }
   add_matrix(network, &network->linear_1, weights->linear_1_weight, h, 4 * h, rules->trains, FALSE);
   bert_network_refresh(network);
@@ -84,8 +84,8 @@ static void pack_task(gpointer data, guint task, guint thread)
   gsize n_panels = (job->n + kernels->panel_columns - 1) / kernels->panel_columns;
   gsize first = (gsize)(task - job->first_task) * PACK_PANELS, last = MIN(first + PACK_PANELS, n_panels);
   BertView view = job->transposed ? bert_transposed(job->weight, job->k) : bert_rows(job->weight, job->n);
-  if (job->halves)
-    kernels->pack_half(job->k, job->n, view, first, last, job->to);
+  if (job->bf16)
+    kernels->pack_bf16(job->k, job->n, view, first, last, job->to);
   else
     kernels->pack(job->k, job->n, view, first, last, job->to);
 }
@@ -149,13 +149,13 @@ static void product_task(gpointer data, guint task, guint thread)
   guint first = task * run->n_rows, count = MIN(run->n_rows, product->n_outputs - first);
   float *gradient = product->gradient + (gsize)first * product->n_inputs,
         *scratch = run->pass->scratch[thread];
-  if (product->halves) {
-    const BertHalf *d_y = (const BertHalf *)product->d_y + first;
-    kernels->gemm_half(
-        count, product->n_inputs, product->n_rows, bert_half_transposed(d_y, product->d_y_stride),
-        bert_half_rows(product->x, product->x_stride), gradient, product->n_inputs, NULL, TRUE, scratch);
+  if (product->bf16) {
+    const BertBf16 *d_y = (const BertBf16 *)product->d_y + first;
+    kernels->gemm_bf16(
+        count, product->n_inputs, product->n_rows, bert_bf16_transposed(d_y, product->d_y_stride),
+        bert_bf16_rows(product->x, product->x_stride), gradient, product->n_inputs, NULL, TRUE, scratch);
     for (guint row = 0; product->bias && row < product->n_rows; row++) {
-      kernels->from_halves(count, d_y + (gsize)row * product->d_y_stride, scratch);
+      kernels->from_bf16(count, d_y + (gsize)row * product->d_y_stride, scratch);
       kernels->add(count, scratch, product->bias + first);
     }
     return;

@@ -4,11 +4,11 @@
 #ifndef BERT_CPU_NETWORK_H
 #define BERT_CPU_NETWORK_H
 
-#include "arithmetic.h"
-#include "bert/batch.h"
-#include "bert/weights.h"
-#include "pool.h"
-#include "workspace.h"
+#include "models/kernels/kernels.h"
+#include "models/bert/batch.h"
+#include "models/bert/weights.h"
+#include "models/bert_cpu/pool.h"
+#include "models/bert_cpu/workspace.h"
 
 G_BEGIN_DECLS
 
@@ -23,7 +23,7 @@ typedef enum {
 typedef struct BertNetworkRules {
   gint first_trained; /* layers below are frozen: BERT_LAYER_EMBEDDINGS: none; n_layers: the whole encoder */
   gboolean trains;
-  gboolean halves; /* bf16: the encoder's weights and activations in products are BertHalf, else float */
+  gboolean bf16; /* bf16: the encoder's weights and activations in products are BertBf16, else float */
   BertRecompute recompute;
 } BertNetworkRules;
 
@@ -42,7 +42,7 @@ typedef struct BertPackJob {
   const float *weight;
   gpointer to;
   gsize k, n;
-  gboolean transposed, halves;
+  gboolean transposed, bf16;
   guint first_task;
 } BertPackJob;
 
@@ -67,7 +67,7 @@ void bert_network_clear(BertNetwork *network);
 /* Packs all matrices anew, after any change of the weights. */
 void bert_network_refresh(BertNetwork *network);
 
-/* What a layer's backward pass needs. NULL where it was not kept. Stored numbers are floats or halves as the
+/* What a layer's backward pass needs. NULL where it was not kept. Stored numbers are floats or bf16 as the
  * network's rules say; what LayerNorm made is always float, so that a layer's output, and with it the input
  * of the next, comes back to the bit. */
 typedef struct BertLayerMemory {
@@ -166,7 +166,7 @@ typedef struct BertWeightProduct {
   gconstpointer x;
   gsize x_stride;
   float *gradient, *bias;
-  gboolean halves; /* d_y and x are halves, else floats */
+  gboolean bf16; /* d_y and x are bf16, else floats */
 } BertWeightProduct;
 
 /* All of them at once, divided by outputs. Scratch of the pass is used. */
@@ -210,48 +210,48 @@ gsize bert_attention_scratch(const BertNetwork *network, guint longest);
 gsize bert_pass_bytes(const BertNetwork *network, const BertBatch *batch, BertRecompute recompute,
                       gboolean remembers_frozen);
 
-/* Stored numbers: floats, or halves in a network of bf16. Tasks compute in floats; with floats these open the
- * stored place itself, with halves they go through `spare`. */
+/* Stored numbers: floats, or bf16 in a network of bf16. Tasks compute in floats; with floats these open the
+ * stored place itself, with bf16 they go through `spare`. */
 static inline gpointer bert_stored(const BertNetwork *network, gconstpointer base, gsize index)
 {
-  return (char *)base + index * (network->rules.halves ? sizeof(BertHalf) : sizeof(float));
+  return (char *)base + index * (network->rules.bf16 ? sizeof(BertBf16) : sizeof(float));
 }
 
 /* Memory for n stored numbers. */
 static inline gpointer bert_take_stored(const BertNetwork *network, BertWorkspace *workspace, gsize n)
 {
-  return bert_workspace_take(workspace, n, network->rules.halves ? sizeof(BertHalf) : sizeof(float));
+  return bert_workspace_take(workspace, n, network->rules.bf16 ? sizeof(BertBf16) : sizeof(float));
 }
 
 /* Where to compute numbers that bert_store will put at base[index]. */
 static inline float *bert_open_stored(const BertNetwork *network, gpointer base, gsize index, float *spare)
 {
-  return network->rules.halves ? spare : (float *)base + index;
+  return network->rules.bf16 ? spare : (float *)base + index;
 }
 
 /* base[index ..] = x, which bert_open_stored gave. */
 static inline void bert_store(const BertNetwork *network, gsize n, const float *x, gpointer base, gsize index)
 {
-  if (network->rules.halves)
-    network->kernels->to_halves(n, x, (BertHalf *)base + index);
+  if (network->rules.bf16)
+    network->kernels->to_bf16(n, x, (BertBf16 *)base + index);
 }
 
 static inline const float *bert_read_stored(const BertNetwork *network, gsize n, gconstpointer base,
                                             gsize index, float *spare)
 {
-  if (!network->rules.halves)
+  if (!network->rules.bf16)
     return (const float *)base + index;
-  network->kernels->from_halves(n, (const BertHalf *)base + index, spare);
+  network->kernels->from_bf16(n, (const BertBf16 *)base + index, spare);
   return spare;
 }
 
 /* Floats of a task as stored numbers: themselves, or rounded into `spare`. */
 static inline gconstpointer bert_as_stored(const BertNetwork *network, gsize n, const float *x,
-                                           BertHalf *spare)
+                                           BertBf16 *spare)
 {
-  if (!network->rules.halves)
+  if (!network->rules.bf16)
     return x;
-  network->kernels->to_halves(n, x, spare);
+  network->kernels->to_bf16(n, x, spare);
   return spare;
 }
 
@@ -260,8 +260,8 @@ static inline void bert_product(const BertNetwork *network, gsize m, gsize n, gs
                                 gconstpointer packed, float *c, const float *bias, gboolean accumulate,
                                 float *scratch)
 {
-  if (network->rules.halves)
-    network->kernels->gemm_half_packed(m, n, k, bert_half_rows(a, k), packed, c, n, bias, accumulate,
+  if (network->rules.bf16)
+    network->kernels->gemm_bf16_packed(m, n, k, bert_bf16_rows(a, k), packed, c, n, bias, accumulate,
                                        scratch);
   else
     network->kernels->gemm_packed(m, n, k, bert_rows(a, k), packed, c, n, bias, accumulate, scratch);

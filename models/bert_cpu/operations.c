@@ -1,6 +1,6 @@
 /* Counts the floating-point operations of the matrix products, a multiplication and an addition being two:
  * what speed is compared with. */
-#include "network.h"
+#include "models/bert_cpu/network.h"
 
 static double length_of(const BertBatch *batch, guint text)
 {

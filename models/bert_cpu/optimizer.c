@@ -1,7 +1,7 @@
 /* The parameters are cut into pieces of fixed size: a piece is a task, and sums over pieces are added in
  * order. The optimizer owns gradients and moments. */
-#include "optimizer.h"
-#include "bert/model.h"
+#include "models/bert_cpu/optimizer.h"
+#include "models/bert/model.h"
 #include <cartwright/cartwright.h>
 #include <math.h>
 #include <string.h>
@@ -39,7 +39,6 @@ BertOptimizer *bert_optimizer_new(const BertLayout *layout, const BertKernels *k
   optimizer->pieces = g_array_new(FALSE, FALSE, sizeof(Piece));
   optimizer->sums = g_array_new(FALSE, FALSE, sizeof(double));
   optimizer->row_has_moved = g_new0(guint8, layout->config.vocabulary_size);
-  optimizer->is_clear = TRUE;
   return optimizer;
 }
 
@@ -95,12 +94,6 @@ void bert_optimizer_find_rows(BertOptimizer *optimizer, const BertParameters *we
         has_nonzero(optimizer->moment2->word_embeddings + at, h) ||
         (optimizer->average && memcmp(optimizer->average->word_embeddings + at, weights->word_embeddings + at,
                                       h * sizeof *weights->word_embeddings) != 0);
-  }
-  optimizer->is_clear = TRUE;
-  for (guint i = 0; i < layout->n_tensors && optimizer->is_clear; i++) {
-    const BertTensorInfo *tensor = &layout->tensors[i];
-    optimizer->is_clear = !bert_optimizer_trains(optimizer, tensor) ||
-                          !has_nonzero(optimizer->gradient->block + tensor->offset, tensor->n_elements);
   }
 }
 
@@ -213,30 +206,6 @@ static void average_task(gpointer data, guint task, guint thread)
     average[i] += rest * (weights[i] - average[i]);
 }
 
-void bert_optimizer_begin_average(BertOptimizer *optimizer, const BertParameters *weights)
-{
-  const BertLayout *layout = optimizer->layout;
-  for (guint i = 0; optimizer->average && i < layout->n_tensors; i++) {
-    const BertTensorInfo *tensor = &layout->tensors[i];
-    if (bert_optimizer_trains(optimizer, tensor))
-      memcpy(optimizer->average->block + tensor->offset, weights->block + tensor->offset,
-             tensor->n_elements * sizeof(float));
-  }
-}
-
-BertParameters *bert_optimizer_averaged(const BertOptimizer *optimizer, const BertParameters *weights)
-{
-  const BertLayout *layout = optimizer->layout;
-  BertParameters *averaged = optimizer->average ? bert_parameters_copy(weights) : NULL;
-  for (guint i = 0; averaged && i < layout->n_tensors; i++) {
-    const BertTensorInfo *tensor = &layout->tensors[i];
-    if (bert_optimizer_trains(optimizer, tensor))
-      memcpy(averaged->block + tensor->offset, optimizer->average->block + tensor->offset,
-             tensor->n_elements * sizeof(float));
-  }
-  return averaged;
-}
-
 /* The pieces are those with a gradient. */
 static void clear_gradient(BertOptimizer *optimizer)
 {
@@ -245,7 +214,6 @@ static void clear_gradient(BertOptimizer *optimizer)
     memset(optimizer->gradient->block + offset_of(optimizer, piece), 0, piece->n * sizeof(float));
   }
   memset(optimizer->row_has_gradient, 0, optimizer->layout->config.vocabulary_size);
-  optimizer->is_clear = TRUE;
 }
 
 gboolean bert_optimizer_step(BertOptimizer *optimizer, BertParameters *weights, double learning_rate,
@@ -275,6 +243,5 @@ gboolean bert_optimizer_step(BertOptimizer *optimizer, BertParameters *weights, 
     cut(optimizer, moved);
     bert_pool_run(optimizer->pool, optimizer->pieces->len, average_task, &run);
   }
-  optimizer->is_clear = TRUE;
   return TRUE;
 }

@@ -14,19 +14,11 @@
 #ifndef BERT_CPU_OPTIMIZER_H
 #define BERT_CPU_OPTIMIZER_H
 
-#include "arithmetic.h"
-#include "bert/weights.h"
-#include "pool.h"
+#include "models/bert/device.h"
+#include "models/bert_cpu/pool.h"
+#include "models/kernels/kernels.h"
 
 G_BEGIN_DECLS
-
-typedef struct BertOptimizerRules {
-  double beta1, beta2, epsilon;
-  double weight_decay;             /* of tensors that decay: all but biases and LayerNorm */
-  double head_learning_rate_scale; /* multiplies the learning rate of the head's tensors */
-  gboolean sparse_embeddings;      /* only rows of words with a gradient are visited */
-  double ema_decay;                /* D of the average; 0: none is kept */
-} BertOptimizerRules;
 
 typedef struct BertOptimizer {
   const BertLayout *layout; /* borrowed */
@@ -39,16 +31,11 @@ typedef struct BertOptimizer {
   BertParameters *average; /* NULL without ema_decay; frozen tensors are zeros in it */
   guint8 *row_has_gradient,
       *row_has_moved;    /* vocabulary_size: FALSE means surely all zero, surely never moved */
-  gboolean is_clear;     /* no gradient was added since the last step */
   GArray *pieces, *sums; /* of a step in progress */
 } BertOptimizer;
 
 BertOptimizer *bert_optimizer_new(const BertLayout *layout, const BertKernels *kernels, BertPool *pool,
                                   const BertOptimizerRules *rules, gint first_trained);
-/* Begins the average, if one is kept, at these weights. */
-void bert_optimizer_begin_average(BertOptimizer *optimizer, const BertParameters *weights);
-/* The average with the frozen tensors of `weights`, as a block of its own; NULL if none is kept. */
-BertParameters *bert_optimizer_averaged(const BertOptimizer *optimizer, const BertParameters *weights);
 void bert_optimizer_free(BertOptimizer *optimizer); /* accepts NULL */
 
 gboolean bert_optimizer_trains(const BertOptimizer *optimizer, const BertTensorInfo *tensor);

@@ -4,7 +4,7 @@
  * sleep, because the phases of an encoder follow each other within microseconds. The crew is the one thing in
  * the process that policies share without being told of each other, hence the static pointer; the last pool
  * to go takes it along. */
-#include "pool.h"
+#include "models/bert_cpu/pool.h"
 #include <stdatomic.h>
 
 /* Rounds of waiting awake: some tens of microseconds. */

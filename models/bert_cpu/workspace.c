@@ -1,7 +1,7 @@
 /* A list of blocks, of which in the steady state there is one: when a pass needed more than one, the next
  * clear replaces them by a single block of the whole size. The workspace owns the blocks; pieces are
  * borrowed. */
-#include "workspace.h"
+#include "models/bert_cpu/workspace.h"
 #ifdef __linux__
 #include <sys/mman.h>
 #endif

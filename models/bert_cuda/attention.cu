@@ -6,7 +6,7 @@
  *
  * Backward runs twice, with own rows as keys and as queries, instead of adding into shared results: every sum
  * keeps its order. */
-#include "attention.h"
+#include "models/bert_cuda/attention.h"
 
 #define TILE    BERT_ATTENTION_TILE
 #define THREADS 64
@@ -280,12 +280,12 @@ static void forward(cudaStream_t stream, const BertTexts *texts, const BertAtten
               stream, *texts, *attention, static_cast<T *>(context));
 }
 
-extern "C" void bert_fused_attention(cudaStream_t stream, int half, const BertTexts *texts,
+extern "C" void bert_fused_attention(cudaStream_t stream, int bf16, const BertTexts *texts,
                                      const BertAttention *attention, void *context)
 {
   uint32_t width = attention->h / attention->n_heads;
-  if (half)
-    bert_attention_halves(stream, texts, attention, context);
+  if (bf16)
+    bert_attention_bf16(stream, texts, attention, context);
   else
     (width <= 32 ? forward<float, 32> : forward<float, BERT_ATTENTION_MOST_WIDE>)(stream, texts, attention,
                                                                                   context);
@@ -304,14 +304,14 @@ static void backward(cudaStream_t stream, const BertTexts *texts, const BertAtte
               static_cast<const T *>(d_context), delta, static_cast<T *>(d_projections));
 }
 
-extern "C" void bert_fused_attention_backward(cudaStream_t stream, int half, const BertTexts *texts,
+extern "C" void bert_fused_attention_backward(cudaStream_t stream, int bf16, const BertTexts *texts,
                                               const BertAttention *attention, uint32_t n_rows,
                                               const void *context, const void *d_context, float *delta,
                                               void *d_projections)
 {
   uint32_t width = attention->h / attention->n_heads;
-  if (half) {
-    bert_attention_halves_backward(stream, texts, attention, n_rows, context, d_context, delta,
+  if (bf16) {
+    bert_attention_bf16_backward(stream, texts, attention, n_rows, context, d_context, delta,
                                    d_projections);
     return;
   }

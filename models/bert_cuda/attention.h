@@ -3,7 +3,7 @@
 #ifndef BERT_CUDA_ATTENTION_H
 #define BERT_CUDA_ATTENTION_H
 
-#include "dropout.h"
+#include "models/bert_cuda/dropout.h"
 
 typedef struct {
   uint32_t text, first, start, length, head, width;

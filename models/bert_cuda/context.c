@@ -1,7 +1,7 @@
 /* Finds what is missing before anything is opened, and says it in words: on a machine without driver, device
  * or cuBLAS the plugin still loads. A context owns its stream, its cuBLAS handle and its copy of the device's
  * name. */
-#include "context.h"
+#include "models/bert_cuda/context.h"
 #include <cartwright/error.h>
 #include <gmodule.h>
 
@@ -134,7 +134,7 @@ static gboolean look_at_device(BertContext *context, BertPrecision precision, GE
     return FALSE;
   }
   context->precision = precision;
-  context->half = precision == BERT_PRECISION_BF16;
+  context->bf16 = precision == BERT_PRECISION_BF16;
   return TRUE;
 }
 
@@ -204,17 +204,17 @@ gboolean bert_context_wait(BertContext *context, const char *what, GError **erro
 }
 
 void bert_gemm(BertContext *context, gsize m, gsize n, gsize k, BertMatrix a, BertMatrix b, void *c,
-               gsize c_stride, gboolean c_half, gboolean accumulate)
+               gsize c_stride, gboolean c_bf16, gboolean accumulate)
 {
   /* cuBLAS is column-major: it sees every matrix transposed, and computes c^T = b^T a^T. */
   const float one = 1, factor = accumulate ? 1 : 0;
-  cudaDataType type = a.half ? CUDA_R_16BF : CUDA_R_32F;
+  cudaDataType type = a.bf16 ? CUDA_R_16BF : CUDA_R_32F;
   cublasComputeType_t compute =
-      a.half || context->precision == BERT_PRECISION_F32 ? CUBLAS_COMPUTE_32F : CUBLAS_COMPUTE_32F_FAST_TF32;
+      a.bf16 || context->precision == BERT_PRECISION_F32 ? CUBLAS_COMPUTE_32F : CUBLAS_COMPUTE_32F_FAST_TF32;
   cublasStatus_t status = context->cublas.gemm(
       context->handle, b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N, a.transposed ? CUBLAS_OP_T : CUBLAS_OP_N,
       (int)n, (int)m, (int)k, &one, b.data, type, (int)b.stride, a.data, type, (int)a.stride, &factor, c,
-      c_half ? CUDA_R_16BF : CUDA_R_32F, (int)c_stride, compute, CUBLAS_GEMM_DEFAULT);
+      c_bf16 ? CUDA_R_16BF : CUDA_R_32F, (int)c_stride, compute, CUBLAS_GEMM_DEFAULT);
   if (context->status == CUBLAS_STATUS_SUCCESS)
     context->status = status;
 }

@@ -3,7 +3,7 @@
 #ifndef BERT_CUDA_CONTEXT_H
 #define BERT_CUDA_CONTEXT_H
 
-#include "device.h"
+#include "models/bert_cuda/device.h"
 #include <glib.h>
 
 G_BEGIN_DECLS
@@ -35,7 +35,7 @@ typedef struct BertContext {
   int major, minor;        /* compute capability */
   gsize total_memory;      /* bytes */
   BertPrecision precision; /* not AUTO */
-  gboolean half;           /* the encoder's activations are bf16 */
+  gboolean bf16;           /* the encoder's activations are bf16 */
   cudaStream_t stream;
   BertCublas cublas;
   cublasHandle_t handle;
@@ -64,23 +64,23 @@ gboolean bert_context_wait(BertContext *context, const char *what, GError **erro
 typedef struct BertMatrix {
   const void *data;
   gsize stride;
-  gboolean transposed, half;
+  gboolean transposed, bf16;
 } BertMatrix;
 
-static inline BertMatrix bert_matrix(const void *data, gsize stride, gboolean half)
+static inline BertMatrix bert_matrix(const void *data, gsize stride, gboolean bf16)
 {
-  return (BertMatrix){data, stride, FALSE, half};
+  return (BertMatrix){data, stride, FALSE, bf16};
 }
 
-static inline BertMatrix bert_transpose(const void *data, gsize stride, gboolean half)
+static inline BertMatrix bert_transpose(const void *data, gsize stride, gboolean bf16)
 {
-  return (BertMatrix){data, stride, TRUE, half};
+  return (BertMatrix){data, stride, TRUE, bf16};
 }
 
 /* c (m x n, rows c_stride apart) = a (m x k) b (k x n), or += with `accumulate`. a and b are of one type; c
- * is half only if they are. Failures wait for the next check. */
+ * is bf16 only if they are. Failures wait for the next check. */
 void bert_gemm(BertContext *context, gsize m, gsize n, gsize k, BertMatrix a, BertMatrix b, void *c,
-               gsize c_stride, gboolean c_half, gboolean accumulate);
+               gsize c_stride, gboolean c_bf16, gboolean accumulate);
 
 /* Pieces of one block of device memory, each on a 256-byte boundary. Without a block (base NULL) it measures.
  */

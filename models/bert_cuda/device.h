@@ -56,7 +56,7 @@
 #define BERT_WARP      32
 #define BERT_ALL_LANES 0xffffffffu
 
-typedef __nv_bfloat16 BertHalf; /* what activations are in with `precision: bf16` */
+typedef __nv_bfloat16 BertBf16; /* what activations are in with `precision: bf16` */
 
 /* 16-byte loads and stores; the pointer is a multiple of 16. Under emulation,
  * cw_host_check_alignment(pointer, bytes) reports a pointer that is not. */
@@ -88,7 +88,7 @@ static __device__ __forceinline__ float bert_to_float(float x)
   return x;
 }
 
-static __device__ __forceinline__ float bert_to_float(BertHalf x)
+static __device__ __forceinline__ float bert_to_float(BertBf16 x)
 {
   return __bfloat162float(x);
 }
@@ -98,7 +98,7 @@ static __device__ __forceinline__ void bert_from_float(float x, float *to)
   *to = x;
 }
 
-static __device__ __forceinline__ void bert_from_float(float x, BertHalf *to)
+static __device__ __forceinline__ void bert_from_float(float x, BertBf16 *to)
 {
   *to = __float2bfloat16(x);
 }
@@ -115,10 +115,10 @@ static __device__ __forceinline__ float bert_bits_to_float(uint32_t bits)
 }
 
 /* Rounded to the nearest, ties to even. */
-static __device__ __forceinline__ uint32_t bert_pack_halves(float low, float high)
+static __device__ __forceinline__ uint32_t bert_pack_bf16(float low, float high)
 {
   union {
-    BertHalf halves[2];
+    BertBf16 bf16[2];
     uint32_t bits;
   } both = {{__float2bfloat16(low), __float2bfloat16(high)}};
   return both.bits;
@@ -130,7 +130,7 @@ static __device__ __forceinline__ Bert8 bert_load8(const float *from)
   return Bert8{{low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w}};
 }
 
-static __device__ __forceinline__ Bert8 bert_load8(const BertHalf *from)
+static __device__ __forceinline__ Bert8 bert_load8(const BertBf16 *from)
 {
   BERT_CHECK_ALIGNMENT(from, 16);
   uint4 bits = *reinterpret_cast<const uint4 *>(from);
@@ -146,30 +146,29 @@ static __device__ __forceinline__ void bert_store8(float *to, const Bert8 &value
   bert_store4(to + 4, float4{value.x[4], value.x[5], value.x[6], value.x[7]});
 }
 
-static __device__ __forceinline__ void bert_store8(BertHalf *to, const Bert8 &value)
+static __device__ __forceinline__ void bert_store8(BertBf16 *to, const Bert8 &value)
 {
   BERT_CHECK_ALIGNMENT(to, 16);
   *reinterpret_cast<uint4 *>(to) =
-      uint4{bert_pack_halves(value.x[0], value.x[1]), bert_pack_halves(value.x[2], value.x[3]),
-            bert_pack_halves(value.x[4], value.x[5]), bert_pack_halves(value.x[6], value.x[7])};
+      uint4{bert_pack_bf16(value.x[0], value.x[1]), bert_pack_bf16(value.x[2], value.x[3]),
+            bert_pack_bf16(value.x[4], value.x[5]), bert_pack_bf16(value.x[6], value.x[7])};
 }
 
 /* Four elements: 16 bytes of float, 8 of bf16. */
-static __device__ __forceinline__ void bert_store4(BertHalf *to, float4 value)
+static __device__ __forceinline__ void bert_store4(BertBf16 *to, float4 value)
 {
   BERT_CHECK_ALIGNMENT(to, 8);
-  *reinterpret_cast<uint2 *>(to) =
-      uint2{bert_pack_halves(value.x, value.y), bert_pack_halves(value.z, value.w)};
+  *reinterpret_cast<uint2 *>(to) = uint2{bert_pack_bf16(value.x, value.y), bert_pack_bf16(value.z, value.w)};
 }
 
 /* Two bf16 in a word: the lower half is the first. */
-static __device__ __forceinline__ uint32_t bert_load_pair(const BertHalf *from)
+static __device__ __forceinline__ uint32_t bert_load_pair(const BertBf16 *from)
 {
   BERT_CHECK_ALIGNMENT(from, 4);
   return *reinterpret_cast<const uint32_t *>(from);
 }
 
-static __device__ __forceinline__ void bert_store_pair(BertHalf *to, uint32_t pair)
+static __device__ __forceinline__ void bert_store_pair(BertBf16 *to, uint32_t pair)
 {
   BERT_CHECK_ALIGNMENT(to, 4);
   *reinterpret_cast<uint32_t *>(to) = pair;

@@ -3,7 +3,7 @@
 #ifndef BERT_CUDA_DROPOUT_H
 #define BERT_CUDA_DROPOUT_H
 
-#include "kernels.h"
+#include "models/bert_cuda/kernels.h"
 
 #define BERT_MASK_GROUP 128 /* elements that share 16 blocks */
 

@@ -1,7 +1,7 @@
 /* What lies between the encoder's matrix products: embeddings, LayerNorm with bias, dropout and residual,
  * GELU, sums over rows, and their gradients. A row of h is one block with eight columns per thread, so that
  * everything between two products is read and written once. */
-#include "dropout.h"
+#include "models/bert_cuda/dropout.h"
 
 /* Threads for a row of n: whole warps. */
 static unsigned threads_for(uint32_t n)
@@ -314,13 +314,13 @@ static unsigned blocks_for(size_t n)
   return (unsigned)((n + BLOCK - 1) / BLOCK);
 }
 
-extern "C" void bert_embed(cudaStream_t stream, int half, uint32_t n_rows, uint32_t h, const BertTexts *texts,
+extern "C" void bert_embed(cudaStream_t stream, int bf16, uint32_t n_rows, uint32_t h, const BertTexts *texts,
                            const float *words, const float *positions, const float *types,
                            const BertNorm *norm, const BertMask *mask, void *out)
 {
-  if (half)
-    BERT_LAUNCH(embed_kernel<BertHalf>, dim3(n_rows), dim3(threads_for(h)), 0, stream, h, *texts, words,
-                positions, types, *norm, *mask, static_cast<BertHalf *>(out));
+  if (bf16)
+    BERT_LAUNCH(embed_kernel<BertBf16>, dim3(n_rows), dim3(threads_for(h)), 0, stream, h, *texts, words,
+                positions, types, *norm, *mask, static_cast<BertBf16 *>(out));
   else
     BERT_LAUNCH(embed_kernel<float>, dim3(n_rows), dim3(threads_for(h)), 0, stream, h, *texts, words,
                 positions, types, *norm, *mask, static_cast<float *>(out));
@@ -336,11 +336,11 @@ static void add_norm(cudaStream_t stream, uint32_t n_rows, uint32_t h, const Ber
               static_cast<T *>(out));
 }
 
-extern "C" void bert_add_norm(cudaStream_t stream, int half, uint32_t n_rows, uint32_t h,
+extern "C" void bert_add_norm(cudaStream_t stream, int bf16, uint32_t n_rows, uint32_t h,
                               const BertTexts *texts, const void *x, const float *bias, const void *residual,
                               const BertNorm *norm, const BertMask *mask, void *out)
 {
-  (half ? add_norm<BertHalf> : add_norm<float>)(stream, n_rows, h, texts, x, bias, residual, norm, mask, out);
+  (bf16 ? add_norm<BertBf16> : add_norm<float>)(stream, n_rows, h, texts, x, bias, residual, norm, mask, out);
 }
 
 template <class T>
@@ -352,11 +352,11 @@ static void norm_backward(cudaStream_t stream, uint32_t n_rows, uint32_t h, cons
               h, *texts, *norm, *before, *after, static_cast<T *>(d_x), static_cast<T *>(branch), partials);
 }
 
-extern "C" void bert_norm_backward(cudaStream_t stream, int half, uint32_t n_rows, uint32_t h,
+extern "C" void bert_norm_backward(cudaStream_t stream, int bf16, uint32_t n_rows, uint32_t h,
                                    const BertTexts *texts, const BertNorm *norm, const BertMask *before,
                                    const BertMask *after, void *d_x, void *branch, float *partials)
 {
-  (half ? norm_backward<BertHalf> : norm_backward<float>)(stream, n_rows, h, texts, norm, before, after, d_x,
+  (bf16 ? norm_backward<BertBf16> : norm_backward<float>)(stream, n_rows, h, texts, norm, before, after, d_x,
                                                           branch, partials);
 }
 
@@ -369,11 +369,11 @@ static void gelu(cudaStream_t stream, uint32_t n_rows, uint32_t f, const void *x
               static_cast<const T *>(x), bias, static_cast<T *>(out));
 }
 
-extern "C" void bert_gelu(cudaStream_t stream, int half, int tanh_form, uint32_t n_rows, uint32_t f,
+extern "C" void bert_gelu(cudaStream_t stream, int bf16, int tanh_form, uint32_t n_rows, uint32_t f,
                           const void *x, const float *bias, void *out)
 {
-  if (half)
-    (tanh_form ? gelu<BertHalf, true> : gelu<BertHalf, false>)(stream, n_rows, f, x, bias, out);
+  if (bf16)
+    (tanh_form ? gelu<BertBf16, true> : gelu<BertBf16, false>)(stream, n_rows, f, x, bias, out);
   else
     (tanh_form ? gelu<float, true> : gelu<float, false>)(stream, n_rows, f, x, bias, out);
 }
@@ -387,25 +387,25 @@ static void gelu_backward(cudaStream_t stream, uint32_t n_rows, uint32_t f, cons
               static_cast<T *>(activated), partials);
 }
 
-extern "C" void bert_gelu_backward(cudaStream_t stream, int half, int tanh_form, uint32_t n_rows, uint32_t f,
+extern "C" void bert_gelu_backward(cudaStream_t stream, int bf16, int tanh_form, uint32_t n_rows, uint32_t f,
                                    const void *x, const float *bias, void *d, void *activated,
                                    float *partials)
 {
-  if (half)
-    (tanh_form ? gelu_backward<BertHalf, true> : gelu_backward<BertHalf, false>)(stream, n_rows, f, x, bias,
+  if (bf16)
+    (tanh_form ? gelu_backward<BertBf16, true> : gelu_backward<BertBf16, false>)(stream, n_rows, f, x, bias,
                                                                                  d, activated, partials);
   else
     (tanh_form ? gelu_backward<float, true> : gelu_backward<float, false>)(stream, n_rows, f, x, bias, d,
                                                                            activated, partials);
 }
 
-extern "C" void bert_column_sums(cudaStream_t stream, int half, uint32_t n_rows, uint32_t n, const void *x,
+extern "C" void bert_column_sums(cudaStream_t stream, int bf16, uint32_t n_rows, uint32_t n, const void *x,
                                  const float *weights, const float *y, const uint32_t *map, float *partials)
 {
   dim3 grid(blocks_for(n / 8), bert_sum_blocks(n_rows));
-  if (half)
-    BERT_LAUNCH(column_sums_kernel<BertHalf>, grid, dim3(BLOCK), 0, stream, n_rows, n,
-                static_cast<const BertHalf *>(x), weights, y, map, partials);
+  if (bf16)
+    BERT_LAUNCH(column_sums_kernel<BertBf16>, grid, dim3(BLOCK), 0, stream, n_rows, n,
+                static_cast<const BertBf16 *>(x), weights, y, map, partials);
   else
     BERT_LAUNCH(column_sums_kernel<float>, grid, dim3(BLOCK), 0, stream, n_rows, n,
                 static_cast<const float *>(x), weights, y, map, partials);
@@ -418,32 +418,32 @@ extern "C" void bert_sum_partials(cudaStream_t stream, uint32_t n_partials, size
               stream, n_partials, stride, partials, n, y);
 }
 
-extern "C" void bert_to_floats(cudaStream_t stream, int half, size_t n, const void *from, float *to)
+extern "C" void bert_to_floats(cudaStream_t stream, int bf16, size_t n, const void *from, float *to)
 {
-  if (half)
-    BERT_LAUNCH((convert_kernel<BertHalf, float>), dim3(blocks_for(n / 8)), dim3(BLOCK), 0, stream, n,
-                static_cast<const BertHalf *>(from), to);
+  if (bf16)
+    BERT_LAUNCH((convert_kernel<BertBf16, float>), dim3(blocks_for(n / 8)), dim3(BLOCK), 0, stream, n,
+                static_cast<const BertBf16 *>(from), to);
   else
     BERT_LAUNCH((convert_kernel<float, float>), dim3(blocks_for(n / 8)), dim3(BLOCK), 0, stream, n,
                 static_cast<const float *>(from), to);
 }
 
-extern "C" void bert_from_floats(cudaStream_t stream, int half, size_t n, const float *from, void *to)
+extern "C" void bert_from_floats(cudaStream_t stream, int bf16, size_t n, const float *from, void *to)
 {
-  if (half)
-    BERT_LAUNCH((convert_kernel<float, BertHalf>), dim3(blocks_for(n / 8)), dim3(BLOCK), 0, stream, n, from,
-                static_cast<BertHalf *>(to));
+  if (bf16)
+    BERT_LAUNCH((convert_kernel<float, BertBf16>), dim3(blocks_for(n / 8)), dim3(BLOCK), 0, stream, n, from,
+                static_cast<BertBf16 *>(to));
   else
     BERT_LAUNCH((convert_kernel<float, float>), dim3(blocks_for(n / 8)), dim3(BLOCK), 0, stream, n, from,
                 static_cast<float *>(to));
 }
 
-extern "C" void bert_scatter_rows(cudaStream_t stream, int half, uint32_t h, const void *x,
+extern "C" void bert_scatter_rows(cudaStream_t stream, int bf16, uint32_t h, const void *x,
                                   const BertScatter *scatter, float *partials, float *gradient)
 {
-  if (half)
-    BERT_LAUNCH(gather_kernel<BertHalf>, dim3(scatter->n_pieces), dim3(threads_for(h)), 0, stream, h,
-                static_cast<const BertHalf *>(x), scatter->rows, scatter->pieces, partials);
+  if (bf16)
+    BERT_LAUNCH(gather_kernel<BertBf16>, dim3(scatter->n_pieces), dim3(threads_for(h)), 0, stream, h,
+                static_cast<const BertBf16 *>(x), scatter->rows, scatter->pieces, partials);
   else
     BERT_LAUNCH(gather_kernel<float>, dim3(scatter->n_pieces), dim3(threads_for(h)), 0, stream, h,
                 static_cast<const float *>(x), scatter->rows, scatter->pieces, partials);

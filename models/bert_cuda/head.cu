@@ -1,7 +1,7 @@
 /* The choice head and the value head (symbols as in models/bert/weights.h), in floats. Products between a
  * decision's action tokens and its state's tokens have other sizes for every decision: one launch serves them
  * all, blockIdx.z being the decision, and blocks beyond a decision's size end at once. */
-#include "kernels.h"
+#include "models/bert_cuda/kernels.h"
 
 #define THREADS     128
 #define LEAKY_SLOPE 0.01f
@@ -566,12 +566,12 @@ extern "C" void bert_head_read_backward(cudaStream_t stream, const BertHead *hea
               dim3(THREADS), 0, stream, *head, *gradient);
 }
 
-extern "C" void bert_head_collect(cudaStream_t stream, int half, const BertHead *head,
+extern "C" void bert_head_collect(cudaStream_t stream, int bf16, const BertHead *head,
                                   const BertHeadGradient *gradient, void *d_hidden)
 {
-  if (half)
-    BERT_LAUNCH(collect_kernel<BertHalf>, dim3(head->n_rows), dim3(THREADS), 0, stream, *head, *gradient,
-                static_cast<BertHalf *>(d_hidden));
+  if (bf16)
+    BERT_LAUNCH(collect_kernel<BertBf16>, dim3(head->n_rows), dim3(THREADS), 0, stream, *head, *gradient,
+                static_cast<BertBf16 *>(d_hidden));
   else
     BERT_LAUNCH(collect_kernel<float>, dim3(head->n_rows), dim3(THREADS), 0, stream, *head, *gradient,
                 static_cast<float *>(d_hidden));

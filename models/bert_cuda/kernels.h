@@ -1,7 +1,7 @@
 /* Launches of the device kernels. Every function enqueues work on `stream` and returns; errors are found by
  * cudaGetLastError. Pointers are device memory unless said otherwise.
  *
- * Activations of the encoder are float, or bf16 with `half`; they are passed as void *. Everything of the
+ * Activations of the encoder are float, or bf16 with `bf16`; they are passed as void *. Everything of the
  * choice head, and every sum, is in float. T = rows (tokens) of the batch, R = action rows, h = hidden size,
  * f = intermediate size, both multiples of 8. Every sum has a fixed order that depends on shapes alone:
  * results are the same bits each time.
@@ -9,7 +9,7 @@
 #ifndef BERT_CUDA_KERNELS_H
 #define BERT_CUDA_KERNELS_H
 
-#include "device.h"
+#include "models/bert_cuda/device.h"
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -47,41 +47,41 @@ static inline uint32_t bert_sum_blocks(uint32_t n_rows)
 /* ---- encoder.cu ---- */
 
 /* out = drop(norm(word + position + token type)). */
-void bert_embed(cudaStream_t stream, int half, uint32_t n_rows, uint32_t h, const BertTexts *texts,
+void bert_embed(cudaStream_t stream, int bf16, uint32_t n_rows, uint32_t h, const BertTexts *texts,
                 const float *words, const float *positions, const float *types, const BertNorm *norm,
                 const BertMask *mask, void *out);
 
 /* out = norm(drop(x + bias) + residual). x is overwritten where norm->sum is x. */
-void bert_add_norm(cudaStream_t stream, int half, uint32_t n_rows, uint32_t h, const BertTexts *texts,
+void bert_add_norm(cudaStream_t stream, int bf16, uint32_t n_rows, uint32_t h, const BertTexts *texts,
                    const void *x, const float *bias, const void *residual, const BertNorm *norm,
                    const BertMask *mask, void *out);
 
 /* d_x (T x h, in place) goes from the norm's output to its input; `before` masks it first (embeddings).
  * `branch`, unless NULL, gets `after` applied to the result: the gradient of x in bert_add_norm. partials
  * (bert_sum_blocks x 3h): sums for weight, bias, and column sums of branch. */
-void bert_norm_backward(cudaStream_t stream, int half, uint32_t n_rows, uint32_t h, const BertTexts *texts,
+void bert_norm_backward(cudaStream_t stream, int bf16, uint32_t n_rows, uint32_t h, const BertTexts *texts,
                         const BertNorm *norm, const BertMask *before, const BertMask *after, void *d_x,
                         void *branch, float *partials);
 
 /* out = gelu(x + bias), T x f. */
-void bert_gelu(cudaStream_t stream, int half, int tanh_form, uint32_t n_rows, uint32_t f, const void *x,
+void bert_gelu(cudaStream_t stream, int bf16, int tanh_form, uint32_t n_rows, uint32_t f, const void *x,
                const float *bias, void *out);
 /* d (in place) goes from gelu's output to its input; activated (T x f) is made again; partials
  * (bert_sum_blocks x f) get column sums of d. */
-void bert_gelu_backward(cudaStream_t stream, int half, int tanh_form, uint32_t n_rows, uint32_t f,
+void bert_gelu_backward(cudaStream_t stream, int bf16, int tanh_form, uint32_t n_rows, uint32_t f,
                         const void *x, const float *bias, void *d, void *activated, float *partials);
 
 /* partials (bert_sum_blocks x n): column sums of x (n_rows x n, n a multiple of 8), rows weighted by
  * `weights` and elements by y where these are not NULL, row i being row map[i] where that is not NULL. */
-void bert_column_sums(cudaStream_t stream, int half, uint32_t n_rows, uint32_t n, const void *x,
+void bert_column_sums(cudaStream_t stream, int bf16, uint32_t n_rows, uint32_t n, const void *x,
                       const float *weights, const float *y, const uint32_t *map, float *partials);
 /* y (n) += the sum of n_partials vectors, `stride` floats apart. */
 void bert_sum_partials(cudaStream_t stream, uint32_t n_partials, size_t stride, const float *partials,
                        uint32_t n, float *y);
 
 /* n elements, to and from the activations' type; n is a multiple of 8. */
-void bert_to_floats(cudaStream_t stream, int half, size_t n, const void *from, float *to);
-void bert_from_floats(cudaStream_t stream, int half, size_t n, const float *from, void *to);
+void bert_to_floats(cudaStream_t stream, int bf16, size_t n, const void *from, float *to);
+void bert_from_floats(cudaStream_t stream, int bf16, size_t n, const float *from, void *to);
 
 /* Sums rows of x (T x h) into rows of the gradient block. A piece is {first, count} in `rows`; a target is
  * {first piece, pieces} and an offset into `gradient` in floats. partials: pieces x h. */
@@ -90,7 +90,7 @@ typedef struct BertScatter {
   const uint32_t *rows, *pieces, *targets;
   const uint64_t *offsets;
 } BertScatter;
-void bert_scatter_rows(cudaStream_t stream, int half, uint32_t h, const void *x, const BertScatter *scatter,
+void bert_scatter_rows(cudaStream_t stream, int bf16, uint32_t h, const void *x, const BertScatter *scatter,
                        float *partials, float *gradient);
 
 /* ---- attention.cu ---- */
@@ -108,21 +108,21 @@ typedef struct BertAttention {
   float *log_sums; /* T x heads: log of the softmax's denominator; NULL in inference */
 } BertAttention;
 /* context: T x h. */
-void bert_fused_attention(cudaStream_t stream, int half, const BertTexts *texts,
+void bert_fused_attention(cudaStream_t stream, int bf16, const BertTexts *texts,
                           const BertAttention *attention, void *context);
 /* d_projections (T x 3h) from d_context; delta is scratch of T x heads. */
-void bert_fused_attention_backward(cudaStream_t stream, int half, const BertTexts *texts,
+void bert_fused_attention_backward(cudaStream_t stream, int bf16, const BertTexts *texts,
                                    const BertAttention *attention, uint32_t n_rows, const void *context,
                                    const void *d_context, float *delta, void *d_projections);
 
-/* attention_halves.cu, which the two above call for bf16; tiles have BERT_ATTENTION_HALVES_TILE rows there.
+/* attention_bf16.cu, which the two above call for bf16; tiles have BERT_ATTENTION_BF16_TILE rows there.
  */
-#define BERT_ATTENTION_HALVES_TILE 64
-void bert_attention_halves(cudaStream_t stream, const BertTexts *texts, const BertAttention *attention,
-                           void *context);
-void bert_attention_halves_backward(cudaStream_t stream, const BertTexts *texts,
-                                    const BertAttention *attention, uint32_t n_rows, const void *context,
-                                    const void *d_context, float *delta, void *d_projections);
+#define BERT_ATTENTION_BF16_TILE 64
+void bert_attention_bf16(cudaStream_t stream, const BertTexts *texts, const BertAttention *attention,
+                         void *context);
+void bert_attention_bf16_backward(cudaStream_t stream, const BertTexts *texts, const BertAttention *attention,
+                                  uint32_t n_rows, const void *context, const void *d_context, float *delta,
+                                  void *d_projections);
 
 /* ---- head.cu: symbols as in models/bert/weights.h ---- */
 
@@ -190,7 +190,7 @@ void bert_head_values_backward(cudaStream_t stream, const BertHead *head, uint32
                                const BertHeadGradient *gradient);
 void bert_head_read_backward(cudaStream_t stream, const BertHead *head, const BertHeadGradient *gradient);
 /* d_hidden (T x h, of the activations' type): each text collects what its uses gave, in order. */
-void bert_head_collect(cudaStream_t stream, int half, const BertHead *head, const BertHeadGradient *gradient,
+void bert_head_collect(cudaStream_t stream, int bf16, const BertHead *head, const BertHeadGradient *gradient,
                        void *d_hidden);
 /* *y += the sum of n floats. */
 void bert_add_sum(cudaStream_t stream, uint32_t n, const float *x, float *y);
@@ -224,9 +224,9 @@ void bert_gradient_norm(cudaStream_t stream, uint32_t n_pieces, const BertPiece 
                         const float *gradient, double *sums, BertStepResult *result);
 
 /* AdamW with the gradient scaled as `result` says, and gradient = 0; nothing where the norm is not finite.
- * halves: the bf16 copy of the weights, or NULL. */
+ * bf16: the bf16 copy of the weights, or NULL. */
 void bert_adamw(cudaStream_t stream, uint32_t n_pieces, const BertPiece *pieces, const BertStep *step,
-                float *weights, float *gradient, float *moment1, float *moment2, void *halves,
+                float *weights, float *gradient, float *moment1, float *moment2, void *bf16,
                 const BertStepResult *result);
 
 /* average += rest (weights - average); nothing where the norm is not finite. */

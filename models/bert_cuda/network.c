@@ -1,6 +1,6 @@
 /* The order of kernels and products, forward and backward. Everything is enqueued on one stream; nothing here
  * waits. */
-#include "network.h"
+#include "models/bert_cuda/network.h"
 
 /* ---- places of weights ---- */
 
@@ -19,9 +19,9 @@ static const float *weight(const BertPass *pass, const float *tensor)
 static BertMatrix matrix(const BertPass *pass, const float *tensor, gsize n_inputs, gboolean transposed)
 {
   gsize offset = (gsize)(tensor - pass->weights->map->block);
-  const void *data = pass->weights->halves ? (const void *)((const char *)pass->weights->halves + 2 * offset)
-                                           : (const void *)(pass->weights->block + offset);
-  return (BertMatrix){data, n_inputs, transposed, pass->context->half};
+  const void *data = pass->weights->bf16 ? (const void *)((const char *)pass->weights->bf16 + 2 * offset)
+                                         : (const void *)(pass->weights->block + offset);
+  return (BertMatrix){data, n_inputs, transposed, pass->context->bf16};
 }
 
 static const BertConfig *config_of(const BertPass *pass)
@@ -39,7 +39,7 @@ static BertMask mask_of(const BertDropout *dropout, gint layer, BertSite site)
 
 static void *take_activations(const BertPass *pass, BertArena *arena, gsize n_columns)
 {
-  return bert_arena_take(arena, pass->placed.head.n_rows * n_columns, pass->context->half ? 2 : 4);
+  return bert_arena_take(arena, pass->placed.head.n_rows * n_columns, pass->context->bf16 ? 2 : 4);
 }
 
 static BertNorm take_norm(const BertPass *pass, BertArena *arena, const float *norm_weight,
@@ -113,7 +113,7 @@ static void take_head(BertPass *pass, BertArena *arena)
   head->value_hidden_bias = weight(pass, map->value_hidden_bias);
   head->value_output_weight = weight(pass, map->value_output_weight);
   head->value_output_bias = weight(pass, map->value_output_bias);
-  head->states = pass->context->half ? bert_device_take(arena, float, head->n_rows *h) : pass->hidden_states;
+  head->states = pass->context->bf16 ? bert_device_take(arena, float, head->n_rows *h) : pass->hidden_states;
   head->actions = bert_device_take(arena, float, rows *h);
   head->scaled = bert_device_take(arena, float, rows *h);
   head->input_scores = bert_device_take(arena, float, rows);
@@ -171,28 +171,28 @@ static void layer_forward(BertPass *pass, guint layer, void *output)
   const BertLayer *map = &pass->weights->map->layers[layer];
   BertLayerMemory *memory = &pass->layers[layer];
   const BertTexts *texts = &pass->placed.texts;
-  gboolean half = context->half, tanh_form = config->activation == BERT_ACTIVATION_GELU_NEW;
+  gboolean bf16 = context->bf16, tanh_form = config->activation == BERT_ACTIVATION_GELU_NEW;
   gsize rows = pass->placed.head.n_rows, h = config->hidden_size, f = config->intermediate_size;
   BertAttention attention = attention_of(pass, layer);
   BertMask mask = mask_of(&pass->hidden_dropout, (gint)layer, BERT_SITE_ATTENTION_OUTPUT);
   void *x = memory->attention_norm.sum ? memory->attention_norm.sum : pass->shared;
-  bert_gemm(context, rows, 3 * h, h, bert_matrix(memory->input, h, half),
-            matrix(pass, map->query_weight, h, TRUE), memory->projections, 3 * h, half, FALSE);
-  bert_fused_attention(context->stream, half, texts, &attention, memory->context);
-  bert_gemm(context, rows, h, h, bert_matrix(memory->context, h, half),
-            matrix(pass, map->attention_output_weight, h, TRUE), x, h, half, FALSE);
-  bert_add_norm(context->stream, half, (uint32_t)rows, (uint32_t)h, texts, x,
+  bert_gemm(context, rows, 3 * h, h, bert_matrix(memory->input, h, bf16),
+            matrix(pass, map->query_weight, h, TRUE), memory->projections, 3 * h, bf16, FALSE);
+  bert_fused_attention(context->stream, bf16, texts, &attention, memory->context);
+  bert_gemm(context, rows, h, h, bert_matrix(memory->context, h, bf16),
+            matrix(pass, map->attention_output_weight, h, TRUE), x, h, bf16, FALSE);
+  bert_add_norm(context->stream, bf16, (uint32_t)rows, (uint32_t)h, texts, x,
                 weight(pass, map->attention_output_bias), memory->input, &memory->attention_norm, &mask,
                 memory->attention_out);
-  bert_gemm(context, rows, f, h, bert_matrix(memory->attention_out, h, half),
-            matrix(pass, map->intermediate_weight, h, TRUE), memory->intermediate, f, half, FALSE);
-  bert_gelu(context->stream, half, tanh_form, (uint32_t)rows, (uint32_t)f, memory->intermediate,
+  bert_gemm(context, rows, f, h, bert_matrix(memory->attention_out, h, bf16),
+            matrix(pass, map->intermediate_weight, h, TRUE), memory->intermediate, f, bf16, FALSE);
+  bert_gelu(context->stream, bf16, tanh_form, (uint32_t)rows, (uint32_t)f, memory->intermediate,
             weight(pass, map->intermediate_bias), pass->activated);
   x = memory->output_norm.sum ? memory->output_norm.sum : pass->shared;
   mask = mask_of(&pass->hidden_dropout, (gint)layer, BERT_SITE_OUTPUT);
-  bert_gemm(context, rows, h, f, bert_matrix(pass->activated, f, half),
-            matrix(pass, map->output_weight, f, TRUE), x, h, half, FALSE);
-  bert_add_norm(context->stream, half, (uint32_t)rows, (uint32_t)h, texts, x, weight(pass, map->output_bias),
+  bert_gemm(context, rows, h, f, bert_matrix(pass->activated, f, bf16),
+            matrix(pass, map->output_weight, f, TRUE), x, h, bf16, FALSE);
+  bert_add_norm(context->stream, bf16, (uint32_t)rows, (uint32_t)h, texts, x, weight(pass, map->output_bias),
                 memory->attention_out, &memory->output_norm, &mask, output);
 }
 
@@ -202,7 +202,7 @@ static void head_forward(BertPass *pass)
   const BertParameters *map = pass->weights->map;
   BertHead *head = &pass->placed.head;
   gsize h = head->h;
-  if (context->half)
+  if (context->bf16)
     bert_to_floats(context->stream, TRUE, head->n_rows * h, pass->hidden_states, (float *)head->states);
   bert_head_read(context->stream, head);
   bert_gemm(context, head->n_action_rows, h, 4 * h, bert_matrix(head->features, 4 * h, FALSE),
@@ -219,7 +219,7 @@ void bert_pass_forward(BertPass *pass)
   const BertConfig *config = config_of(pass);
   const BertParameters *map = pass->weights->map;
   BertMask mask = mask_of(&pass->hidden_dropout, BERT_LAYER_EMBEDDINGS, BERT_SITE_EMBEDDINGS);
-  bert_embed(pass->context->stream, pass->context->half, pass->placed.head.n_rows, config->hidden_size,
+  bert_embed(pass->context->stream, pass->context->bf16, pass->placed.head.n_rows, config->hidden_size,
              &pass->placed.texts, weight(pass, map->word_embeddings), weight(pass, map->position_embeddings),
              weight(pass, map->token_type_embeddings), &pass->embeddings_norm, &mask, pass->layers[0].input);
   for (guint i = 0; i < config->n_layers; i++)
@@ -244,10 +244,10 @@ typedef struct {
 
 /* gradient (outputs x inputs) += d_y^T x over n_rows. */
 static void weight_gradient(const Backward *run, const float *tensor, gsize n_rows, gsize n_outputs,
-                            gsize n_inputs, const void *d_y, const void *x, gboolean half)
+                            gsize n_inputs, const void *d_y, const void *x, gboolean bf16)
 {
-  bert_gemm(run->pass->context, n_outputs, n_inputs, n_rows, bert_transpose(d_y, n_outputs, half),
-            bert_matrix(x, n_inputs, half), in_block(run->pass, run->gradient, tensor), n_inputs, FALSE,
+  bert_gemm(run->pass->context, n_outputs, n_inputs, n_rows, bert_transpose(d_y, n_outputs, bf16),
+            bert_matrix(x, n_inputs, bf16), in_block(run->pass, run->gradient, tensor), n_inputs, FALSE,
             TRUE);
 }
 
@@ -275,7 +275,7 @@ static void norm_backward(const Backward *run, const BertNorm *norm, const BertM
 {
   const BertPass *pass = run->pass;
   gsize rows = pass->placed.head.n_rows, h = config_of(pass)->hidden_size;
-  bert_norm_backward(pass->context->stream, pass->context->half, (uint32_t)rows, (uint32_t)h,
+  bert_norm_backward(pass->context->stream, pass->context->bf16, (uint32_t)rows, (uint32_t)h,
                      &pass->placed.texts, norm, before, after, run->d_hidden, branch, run->partials);
   add_partials(run, rows, 3 * h, 0, h, norm_weight);
   add_partials(run, rows, 3 * h, h, h, norm_bias);
@@ -290,38 +290,38 @@ static void layer_backward(const Backward *run, guint layer)
   const BertConfig *config = config_of(pass);
   const BertLayer *map = &pass->weights->map->layers[layer];
   const BertLayerMemory *memory = &pass->layers[layer];
-  gboolean half = context->half, tanh_form = config->activation == BERT_ACTIVATION_GELU_NEW;
+  gboolean bf16 = context->bf16, tanh_form = config->activation == BERT_ACTIVATION_GELU_NEW;
   gsize rows = pass->placed.head.n_rows, h = config->hidden_size, f = config->intermediate_size;
   BertAttention attention = attention_of(pass, layer);
   const BertMask none = {0};
   BertMask mask = mask_of(&pass->hidden_dropout, (gint)layer, BERT_SITE_OUTPUT);
   norm_backward(run, &memory->output_norm, &none, &mask, run->d_branch, map->output_norm_weight,
                 map->output_norm_bias, map->output_bias);
-  bert_gemm(context, rows, f, h, bert_matrix(run->d_branch, h, half),
-            matrix(pass, map->output_weight, f, FALSE), run->d_wide, f, half, FALSE);
-  bert_gelu_backward(context->stream, half, tanh_form, (uint32_t)rows, (uint32_t)f, memory->intermediate,
+  bert_gemm(context, rows, f, h, bert_matrix(run->d_branch, h, bf16),
+            matrix(pass, map->output_weight, f, FALSE), run->d_wide, f, bf16, FALSE);
+  bert_gelu_backward(context->stream, bf16, tanh_form, (uint32_t)rows, (uint32_t)f, memory->intermediate,
                      weight(pass, map->intermediate_bias), run->d_wide, pass->activated, run->partials);
   add_partials(run, rows, f, 0, f, map->intermediate_bias);
-  weight_gradient(run, map->output_weight, rows, h, f, run->d_branch, pass->activated, half);
-  weight_gradient(run, map->intermediate_weight, rows, f, h, run->d_wide, memory->attention_out, half);
-  bert_gemm(context, rows, h, f, bert_matrix(run->d_wide, f, half),
-            matrix(pass, map->intermediate_weight, h, FALSE), run->d_hidden, h, half, TRUE);
+  weight_gradient(run, map->output_weight, rows, h, f, run->d_branch, pass->activated, bf16);
+  weight_gradient(run, map->intermediate_weight, rows, f, h, run->d_wide, memory->attention_out, bf16);
+  bert_gemm(context, rows, h, f, bert_matrix(run->d_wide, f, bf16),
+            matrix(pass, map->intermediate_weight, h, FALSE), run->d_hidden, h, bf16, TRUE);
 
   mask = mask_of(&pass->hidden_dropout, (gint)layer, BERT_SITE_ATTENTION_OUTPUT);
   norm_backward(run, &memory->attention_norm, &none, &mask, run->d_branch, map->attention_norm_weight,
                 map->attention_norm_bias, map->attention_output_bias);
-  weight_gradient(run, map->attention_output_weight, rows, h, h, run->d_branch, memory->context, half);
-  bert_gemm(context, rows, h, h, bert_matrix(run->d_branch, h, half),
-            matrix(pass, map->attention_output_weight, h, FALSE), run->d_context, h, half, FALSE);
-  bert_fused_attention_backward(context->stream, half, &pass->placed.texts, &attention, (uint32_t)rows,
+  weight_gradient(run, map->attention_output_weight, rows, h, h, run->d_branch, memory->context, bf16);
+  bert_gemm(context, rows, h, h, bert_matrix(run->d_branch, h, bf16),
+            matrix(pass, map->attention_output_weight, h, FALSE), run->d_context, h, bf16, FALSE);
+  bert_fused_attention_backward(context->stream, bf16, &pass->placed.texts, &attention, (uint32_t)rows,
                                 memory->context, run->d_context, run->delta, run->d_projections);
-  bert_column_sums(context->stream, half, (uint32_t)rows, (uint32_t)(3 * h), run->d_projections, NULL, NULL,
+  bert_column_sums(context->stream, bf16, (uint32_t)rows, (uint32_t)(3 * h), run->d_projections, NULL, NULL,
                    NULL, run->partials);
   add_partials(run, rows, 3 * h, 0, 3 * h, map->query_bias);
-  weight_gradient(run, map->query_weight, rows, 3 * h, h, run->d_projections, memory->input, half);
+  weight_gradient(run, map->query_weight, rows, 3 * h, h, run->d_projections, memory->input, bf16);
   if ((gint)layer > pass->first_trained) /* something below it is trained too */
-    bert_gemm(context, rows, h, 3 * h, bert_matrix(run->d_projections, 3 * h, half),
-              matrix(pass, map->query_weight, h, FALSE), run->d_hidden, h, half, TRUE);
+    bert_gemm(context, rows, h, 3 * h, bert_matrix(run->d_projections, 3 * h, bf16),
+              matrix(pass, map->query_weight, h, FALSE), run->d_hidden, h, bf16, TRUE);
 }
 
 static void embeddings_backward(const Backward *run)
@@ -332,7 +332,7 @@ static void embeddings_backward(const Backward *run)
   BertMask mask = mask_of(&pass->hidden_dropout, BERT_LAYER_EMBEDDINGS, BERT_SITE_EMBEDDINGS);
   norm_backward(run, &pass->embeddings_norm, &mask, &none, NULL, map->embeddings_norm_weight,
                 map->embeddings_norm_bias, NULL);
-  bert_scatter_rows(pass->context->stream, pass->context->half, config_of(pass)->hidden_size, run->d_hidden,
+  bert_scatter_rows(pass->context->stream, pass->context->bf16, config_of(pass)->hidden_size, run->d_hidden,
                     &pass->placed.scatter, run->partials, run->gradient);
 }
 
@@ -392,7 +392,7 @@ static void head_backward(const Backward *run, BertArena *arena, const float *d_
   column_gradient(run, map->attention_memory_weight, head->n_state_rows, h, head->states, d.totals, NULL,
                   head->state_source);
   if (pass->first_trained < (gint)config_of(pass)->n_layers)
-    bert_head_collect(context->stream, context->half, head, &d, run->d_hidden);
+    bert_head_collect(context->stream, context->bf16, head, &d, run->d_hidden);
 }
 
 /* Floats that the partial sums of any step need. */

@@ -4,8 +4,8 @@
 #ifndef BERT_CUDA_NETWORK_H
 #define BERT_CUDA_NETWORK_H
 
-#include "bert/dropout.h"
-#include "plan.h"
+#include "models/bert_cuda/plan.h"
+#include "models/kernels/dropout.h"
 
 G_BEGIN_DECLS
 
@@ -14,7 +14,7 @@ typedef struct BertDeviceWeights {
   const BertLayout *layout;  /* borrowed */
   const BertParameters *map; /* host: only the distances of its pointers from its block are used */
   float *block;
-  void *halves; /* the block rounded to bf16, or NULL */
+  void *bf16; /* the block rounded to bf16, or NULL */
 } BertDeviceWeights;
 
 /* What a layer keeps. Without training all layers share. */

@@ -1,7 +1,7 @@
 /* AdamW (Loshchilov and Hutter 2019, in PyTorch's form) on the device: the gradient's norm, clipping and the
  * update follow each other in the stream, the host sees the norm afterwards. Pieces of tensors are blocks;
  * sums over pieces are added in order. */
-#include "kernels.h"
+#include "models/bert_cuda/kernels.h"
 
 #define THREADS 256
 
@@ -73,7 +73,7 @@ static __device__ __forceinline__ float update(float w, float gradient, float *m
 
 static __global__ void __launch_bounds__(THREADS)
     adamw_kernel(const BertPiece *pieces, BertStep step, const BertStepResult *result, float *weights,
-                 float *gradient, float *moment1, float *moment2, BertHalf *halves)
+                 float *gradient, float *moment1, float *moment2, BertBf16 *bf16)
 {
   if (!result->finite)
     return; /* the host looks at the gradient, and clears it */
@@ -97,8 +97,8 @@ static __global__ void __launch_bounds__(THREADS)
     bert_store4(weights + at, w);
     bert_store4(moment1 + at, m);
     bert_store4(moment2 + at, v);
-    if (halves)
-      bert_store4(halves + at, w);
+    if (bf16)
+      bert_store4(bf16 + at, w);
   }
   if (whole + threadIdx.x < piece.n) {
     size_t at = piece.offset + whole + threadIdx.x;
@@ -106,8 +106,8 @@ static __global__ void __launch_bounds__(THREADS)
     gradient[at] = 0;
     float w = update(weights[at], g, &moment1[at], &moment2[at], step, rate, shrink, scale);
     weights[at] = w;
-    if (halves)
-      bert_from_float(w, &halves[at]);
+    if (bf16)
+      bert_from_float(w, &bf16[at]);
   }
 }
 
@@ -144,10 +144,10 @@ extern "C" void bert_gradient_norm(cudaStream_t stream, uint32_t n_pieces, const
 
 extern "C" void bert_adamw(cudaStream_t stream, uint32_t n_pieces, const BertPiece *pieces,
                            const BertStep *step, float *weights, float *gradient, float *moment1,
-                           float *moment2, void *halves, const BertStepResult *result)
+                           float *moment2, void *bf16, const BertStepResult *result)
 {
   BERT_LAUNCH(adamw_kernel, dim3(n_pieces), dim3(THREADS), 0, stream, pieces, *step, result, weights,
-              gradient, moment1, moment2, static_cast<BertHalf *>(halves));
+              gradient, moment1, moment2, static_cast<BertBf16 *>(bf16));
 }
 
 extern "C" void bert_average(cudaStream_t stream, uint32_t n_pieces, const BertPiece *pieces, float rest,

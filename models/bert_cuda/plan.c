@@ -1,7 +1,7 @@
 /* Tables for the kernels: tiles of attention, places of decisions, who uses which text, and the rows that
  * make up each row of the embeddings' gradients, in an order that depends on the batch alone. They travel in
  * one copy. */
-#include "plan.h"
+#include "models/bert_cuda/plan.h"
 #include <string.h>
 
 /* Rows summed by one block. */
@@ -201,9 +201,9 @@ static void add_scatter(BertPlan *plan, const BertParameters *parameters)
   plan->placed.scatter.n_targets = plan->tables[TARGETS]->len / 2;
 }
 
-void bert_plan_make(BertPlan *plan, const BertBatch *batch, gboolean half, const BertParameters *embeddings)
+void bert_plan_make(BertPlan *plan, const BertBatch *batch, gboolean bf16, const BertParameters *embeddings)
 {
-  guint tile = half ? BERT_ATTENTION_HALVES_TILE : BERT_ATTENTION_TILE;
+  guint tile = bf16 ? BERT_ATTENTION_BF16_TILE : BERT_ATTENTION_TILE;
   plan->batch = batch;
   for (guint i = 0; i < N_TABLES; i++)
     g_array_set_size(plan->tables[i], 0);

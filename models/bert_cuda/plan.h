@@ -3,10 +3,10 @@
 #ifndef BERT_CUDA_PLAN_H
 #define BERT_CUDA_PLAN_H
 
-#include "bert/batch.h"
-#include "bert/weights.h"
-#include "context.h"
-#include "kernels.h"
+#include "models/bert/batch.h"
+#include "models/bert/weights.h"
+#include "models/bert_cuda/context.h"
+#include "models/bert_cuda/kernels.h"
 
 G_BEGIN_DECLS
 
@@ -26,9 +26,9 @@ typedef struct BertPlaced {
 BertPlan *bert_plan_new(void);
 void bert_plan_free(BertPlan *plan); /* accepts NULL; the stream that used it is idle */
 
-/* Works out everything for `batch`, with `half` for attention in bf16, for gradients of the embeddings too
+/* Works out everything for `batch`, with `bf16` for attention in bf16, for gradients of the embeddings too
  * with `embeddings`. Sizes are in plan then. */
-void bert_plan_make(BertPlan *plan, const BertBatch *batch, gboolean half, const BertParameters *embeddings);
+void bert_plan_make(BertPlan *plan, const BertBatch *batch, gboolean bf16, const BertParameters *embeddings);
 /* The counts alone, for measuring. */
 const BertPlaced *bert_plan_counts(const BertPlan *plan);
 /* Takes memory from the arena and, unless it measures, enqueues the copy. The plan must not be made again

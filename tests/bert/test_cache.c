@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bert/cache.h"
+#include "models/bert/cache.h"
 #include <cmocka.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* config.json: what is read, what is refused and how it is said. */
 #include "folder.h"
 
-#include "bert/config.h"
+#include "models/bert/config.h"
 
 static const char valid[] =
     "{\"model_type\": \"bert\", \"vocab_size\": 100, \"hidden_size\": 32, "

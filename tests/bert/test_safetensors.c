@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "bert/safetensors.h"
+#include "models/bert/safetensors.h"
 
 /* Writes header length, header and data; free the path with g_free. */
 static char *write_file(const char *folder, guint64 length, const char *header, gconstpointer data,

@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "bert/tokenizer.h"
+#include "models/bert/tokenizer.h"
 
 #define DATA TEST_SOURCE_DIRECTORY "/tests/bert/data"
 

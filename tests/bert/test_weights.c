@@ -3,9 +3,9 @@
 
 #include <math.h>
 
-#include "bert/model_folder.h"
-#include "bert/safetensors.h"
-#include "bert/weights.h"
+#include "models/bert/model_folder.h"
+#include "models/bert/safetensors.h"
+#include "models/bert/weights.h"
 
 #define TINY TEST_SOURCE_DIRECTORY "/tests/bert_cpu/data/tiny"
 

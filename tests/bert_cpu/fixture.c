@@ -10,27 +10,27 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-BertCpuOptions fixture_options(void)
+BertOptions fixture_options(void)
 {
-  return (BertCpuOptions){.model = (char *)TINY_MODEL,
-                          .initialize = BERT_INITIALIZE_RANDOM,
-                          .max_state_tokens = 512,
-                          .max_action_tokens = 64,
-                          .normalize_text = TRUE,
-                          .dropout = 0,
-                          .beta1 = 0.9,
-                          .beta2 = 0.999,
-                          .epsilon = 1e-6,
-                          .head_learning_rate_scale = 1,
-                          .freeze_layers = -1,
-                          .threads = 1,
-                          .score_batch_tokens = 8192};
+  return (BertOptions){.model = (char *)TINY_MODEL,
+                       .initialize = BERT_INITIALIZE_RANDOM,
+                       .max_state_tokens = 512,
+                       .max_action_tokens = 64,
+                       .normalize_text = TRUE,
+                       .dropout = 0,
+                       .beta1 = 0.9,
+                       .beta2 = 0.999,
+                       .epsilon = 1e-6,
+                       .head_learning_rate_scale = 1,
+                       .freeze_layers = -1,
+                       .threads = 1,
+                       .score_batch_tokens = 8192};
 }
 
-BertCpu *fixture_open(const BertCpuOptions *options, guint32 seed)
+BertPolicy *fixture_open(const BertOptions *options, guint32 seed)
 {
   GError *error = NULL;
-  BertCpu *policy = bert_cpu_open(options, seed, &error);
+  BertPolicy *policy = bert_policy_open(&bert_cpu_device, options, seed, &error);
   if (!policy)
     fail_msg("%s", error->message);
   return policy;
@@ -52,10 +52,10 @@ static void enlarge(const char *name, const gint64 *shape, guint n_dimensions, f
   g_free(noise);
 }
 
-void fixture_enlarge(BertCpu *policy)
+void fixture_enlarge(BertPolicy *policy)
 {
   guint64 index = 1000;
-  bert_cpu_visit_tensors(policy, enlarge, &index);
+  bert_policy_visit_tensors(policy, enlarge, &index);
 }
 
 static const char *const titles[] = {"click[back to search]",
@@ -143,24 +143,24 @@ void fixture_folder_remove(char *folder)
   g_free(folder);
 }
 
-void fixture_accumulate(BertCpu *policy, const FixtureDecisions *decisions, guint64 index)
+void fixture_accumulate(BertPolicy *policy, const FixtureDecisions *decisions, guint64 index)
 {
   float *logits = g_new(float, decisions->n_logits), *values = g_new(float, decisions->n);
   float *d_logits = fixture_floats(decisions->n_logits, index),
         *d_values = fixture_floats(decisions->n, index + 50);
-  assert_true(bert_cpu_forward(policy, decisions->decisions, decisions->n, logits, values, NULL));
-  assert_true(bert_cpu_backward(policy, d_logits, d_values, NULL));
+  assert_true(bert_policy_forward(policy, decisions->decisions, decisions->n, logits, values, NULL));
+  assert_true(bert_policy_backward(policy, d_logits, d_values, NULL));
   g_free(logits);
   g_free(values);
   g_free(d_logits);
   g_free(d_values);
 }
 
-void fixture_assert_same_state(const BertCpu *a, const BertCpu *b)
+void fixture_assert_same_state(const BertPolicy *a, const BertPolicy *b)
 {
   gsize size = a->shared->layout->n_floats * sizeof(float);
-  assert_memory_equal(a->weights->block, b->weights->block, size);
-  assert_memory_equal(a->optimizer->gradient->block, b->optimizer->gradient->block, size);
-  assert_memory_equal(a->optimizer->moment1->block, b->optimizer->moment1->block, size);
-  assert_memory_equal(a->optimizer->moment2->block, b->optimizer->moment2->block, size);
+  assert_memory_equal(cpu_of(a)->weights->block, cpu_of(b)->weights->block, size);
+  assert_memory_equal(cpu_of(a)->optimizer->gradient->block, cpu_of(b)->optimizer->gradient->block, size);
+  assert_memory_equal(cpu_of(a)->optimizer->moment1->block, cpu_of(b)->optimizer->moment1->block, size);
+  assert_memory_equal(cpu_of(a)->optimizer->moment2->block, cpu_of(b)->optimizer->moment2->block, size);
 }

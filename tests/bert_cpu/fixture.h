@@ -3,17 +3,23 @@
 #ifndef TEST_BERT_CPU_FIXTURE_H
 #define TEST_BERT_CPU_FIXTURE_H
 
-#include "bert_cpu/policy.h"
+#include "models/bert_cpu/device.h"
 
 #define TINY_MODEL TEST_SOURCE_DIRECTORY "/tests/bert_cpu/model"
 
 /* The defaults of the plugin's rows, with random weights of the tiny model, no dropout and one thread. */
-BertCpuOptions fixture_options(void);
+BertOptions fixture_options(void);
+
+/* The CPU's part of a policy. */
+static inline BertCpu *cpu_of(const BertPolicy *policy)
+{
+  return policy->object;
+}
 
 /* Opens or fails the test. */
-BertCpu *fixture_open(const BertCpuOptions *options, guint32 seed);
+BertPolicy *fixture_open(const BertOptions *options, guint32 seed);
 /* Makes the random weights large, so that gradients stand out from rounding. */
-void fixture_enlarge(BertCpu *policy);
+void fixture_enlarge(BertPolicy *policy);
 
 /* n decisions of different lengths that share some texts. */
 typedef struct {
@@ -37,8 +43,8 @@ char *fixture_folder_new(void);
 void fixture_folder_remove(char *folder);
 
 /* One forward and backward with gradients that depend on `index`. */
-void fixture_accumulate(BertCpu *policy, const FixtureDecisions *decisions, guint64 index);
+void fixture_accumulate(BertPolicy *policy, const FixtureDecisions *decisions, guint64 index);
 /* The same bits in weights, gradients and moments. */
-void fixture_assert_same_state(const BertCpu *a, const BertCpu *b);
+void fixture_assert_same_state(const BertPolicy *a, const BertPolicy *b);
 
 #endif

@@ -10,12 +10,12 @@
 #include <string.h>
 
 typedef struct {
-  BertCpu *policy;
+  BertPolicy *policy;
   FixtureDecisions decisions;
   float *d_logits, *d_values;
 } Setting;
 
-static Setting setting_new(const BertCpuOptions *options, guint n_decisions)
+static Setting setting_new(const BertOptions *options, guint n_decisions)
 {
   Setting setting = {.policy = fixture_open(options, 5), .decisions = fixture_decisions(n_decisions)};
   fixture_enlarge(setting.policy);
@@ -26,7 +26,7 @@ static Setting setting_new(const BertCpuOptions *options, guint n_decisions)
 
 static void setting_clear(Setting *setting)
 {
-  bert_cpu_close(setting->policy);
+  bert_policy_close(setting->policy);
   fixture_decisions_clear(&setting->decisions);
   g_free(setting->d_logits);
   g_free(setting->d_values);
@@ -38,8 +38,8 @@ static double objective(Setting *setting)
   float *logits = g_new(float, setting->decisions.n_logits), *values = g_new(float, setting->decisions.n);
   double total = 0;
   guint64 n_forwards = setting->policy->n_forwards;
-  assert_true(bert_cpu_forward(setting->policy, setting->decisions.decisions, setting->decisions.n, logits,
-                               values, NULL));
+  assert_true(bert_policy_forward(setting->policy, setting->decisions.decisions, setting->decisions.n, logits,
+                                  values, NULL));
   setting->policy->n_forwards = n_forwards;
   for (guint i = 0; i < setting->decisions.n_logits; i++)
     total += (double)setting->d_logits[i] * logits[i];
@@ -53,16 +53,16 @@ static double objective(Setting *setting)
 /* Moves each tensor along its gradient; the objective must change by the gradient's norm. */
 static void check_all_tensors(Setting *setting)
 {
-  BertCpu *policy = setting->policy;
+  BertPolicy *policy = setting->policy;
   const BertLayout *layout = policy->shared->layout;
   objective(setting);
-  assert_true(bert_cpu_backward(policy, setting->d_logits, setting->d_values, NULL));
+  assert_true(bert_policy_backward(policy, setting->d_logits, setting->d_values, NULL));
   for (guint t = 0; t < layout->n_tensors; t++) {
     const BertTensorInfo *tensor = &layout->tensors[t];
-    float *weights = policy->weights->block + tensor->offset;
-    const float *gradient = policy->optimizer->gradient->block + tensor->offset;
-    double norm = sqrt(policy->kernels->sum_of_squares(tensor->n_elements, gradient));
-    if (!bert_optimizer_trains(policy->optimizer, tensor)) {
+    float *weights = cpu_of(policy)->weights->block + tensor->offset;
+    const float *gradient = cpu_of(policy)->optimizer->gradient->block + tensor->offset;
+    double norm = sqrt(cpu_of(policy)->kernels->sum_of_squares(tensor->n_elements, gradient));
+    if (!bert_optimizer_trains(cpu_of(policy)->optimizer, tensor)) {
       assert_true(norm == 0);
       continue;
     }
@@ -78,7 +78,7 @@ static void check_all_tensors(Setting *setting)
       for (int side = 0; side < 2; side++) {
         for (gsize i = 0; i < tensor->n_elements; i++)
           weights[i] = before[i] + (float)((side ? -distance : distance) * gradient[i] / norm);
-        bert_network_refresh(&policy->network);
+        bert_network_refresh(&cpu_of(policy)->network);
         sides[side] = objective(setting);
       }
       double slope = (sides[0] - sides[1]) / (2 * distance);
@@ -97,7 +97,7 @@ static void check_all_tensors(Setting *setting)
 static void test_gradients_match_finite_differences(void **state)
 {
   (void)state;
-  BertCpuOptions options = fixture_options();
+  BertOptions options = fixture_options();
   Setting setting = setting_new(&options, 7);
   check_all_tensors(&setting);
   setting_clear(&setting);
@@ -106,7 +106,7 @@ static void test_gradients_match_finite_differences(void **state)
 static void test_gradients_with_dropout_match_finite_differences(void **state)
 {
   (void)state;
-  BertCpuOptions options = fixture_options();
+  BertOptions options = fixture_options();
   options.dropout = 0.3;
   options.threads = 2;
   Setting setting = setting_new(&options, 7);
@@ -118,20 +118,20 @@ static void test_gradients_of_trained_layers_do_not_depend_on_freezing(void **st
 {
   (void)state;
   for (gint64 frozen = 0; frozen <= 2; frozen++) {
-    BertCpuOptions options = fixture_options();
+    BertOptions options = fixture_options();
     options.dropout = 0.2;
     Setting whole = setting_new(&options, 5);
     options.freeze_layers = frozen;
     Setting part = setting_new(&options, 5);
     objective(&whole);
     objective(&part);
-    assert_true(bert_cpu_backward(whole.policy, whole.d_logits, whole.d_values, NULL));
-    assert_true(bert_cpu_backward(part.policy, part.d_logits, part.d_values, NULL));
+    assert_true(bert_policy_backward(whole.policy, whole.d_logits, whole.d_values, NULL));
+    assert_true(bert_policy_backward(part.policy, part.d_logits, part.d_values, NULL));
     const BertLayout *layout = whole.policy->shared->layout;
     for (guint t = 0; t < layout->n_tensors; t++) {
       const BertTensorInfo *tensor = &layout->tensors[t];
-      const float *expected = whole.policy->optimizer->gradient->block + tensor->offset;
-      const float *found = part.policy->optimizer->gradient->block + tensor->offset;
+      const float *expected = cpu_of(whole.policy)->optimizer->gradient->block + tensor->offset;
+      const float *found = cpu_of(part.policy)->optimizer->gradient->block + tensor->offset;
       for (gsize i = 0; i < tensor->n_elements; i++)
         if (found[i] != (tensor->layer >= frozen ? expected[i] : 0))
           fail_msg("%s with %d frozen layers: %g, not %g", tensor->name, (int)frozen, (double)found[i],

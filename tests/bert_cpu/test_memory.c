@@ -110,21 +110,22 @@ static void assert_near(guint64 estimate, gsize taken, const char *what)
 }
 
 /* Weights, and what of the optimiser's blocks is ever written. */
-static gsize fixed_memory(const BertCpu *policy)
+static gsize fixed_memory(const BertPolicy *policy)
 {
   const BertLayout *layout = policy->shared->layout;
-  const float *blocks[] = {policy->optimizer->gradient->block, policy->optimizer->moment1->block,
-                           policy->optimizer->moment2->block};
+  const float *blocks[] = {cpu_of(policy)->optimizer->gradient->block,
+                           cpu_of(policy)->optimizer->moment1->block,
+                           cpu_of(policy)->optimizer->moment2->block};
   gsize first = layout->n_floats;
   for (guint i = 0; i < layout->n_tensors; i++)
-    if (bert_optimizer_trains(policy->optimizer, &layout->tensors[i]))
+    if (bert_optimizer_trains(cpu_of(policy)->optimizer, &layout->tensors[i]))
       first = MIN(first, layout->tensors[i].offset);
   for (guint i = 0; i < G_N_ELEMENTS(blocks); i++)
     for (gsize k = 0; k < first; k++)
       assert_true(blocks[i][k] == 0);
-  return (layout->n_floats + (policy->optimizer->average ? 4 : 3) * (layout->n_floats - first)) *
+  return (layout->n_floats + (cpu_of(policy)->optimizer->average ? 4 : 3) * (layout->n_floats - first)) *
              sizeof(float) +
-         bert_workspace_size(policy->network.packed_memory);
+         bert_workspace_size(cpu_of(policy)->network.packed_memory);
 }
 
 /* Within 2 %, for every way to compute. */
@@ -133,7 +134,7 @@ static void test_the_estimate_is_what_a_pass_takes(void **state)
   (void)state;
   char *folder = make_model();
   for (guint way = 0; way < 24; way++) {
-    BertCpuOptions options = fixture_options();
+    BertOptions options = fixture_options();
     options.model = folder;
     options.precision = way & 1 ? BERT_PRECISION_BF16 : BERT_PRECISION_F32;
     options.recompute = way & 2 ? BERT_RECOMPUTE_LAYER : BERT_RECOMPUTE_NONE;
@@ -142,31 +143,32 @@ static void test_the_estimate_is_what_a_pass_takes(void **state)
     options.ema_decay = way & 8 ? 0.9 : 0;
     options.frozen_cache = way & 1 ? 64 : 0;
     FixtureDecisions decisions = make_decisions(way < 16 ? 24 : 7);
-    BertCpu *policy = fixture_open(&options, 3);
+    BertPolicy *policy = fixture_open(&options, 3);
     CwMemoryEstimate estimate = {.struct_size = sizeof estimate};
-    bert_cpu_estimate_memory(policy, decisions.decisions, decisions.n, &estimate);
+    bert_policy_estimate_memory(policy, decisions.decisions, decisions.n, &estimate);
     fixture_accumulate(policy, &decisions, 1);
-    assert_int_equal(estimate.n_tokens, policy->pass.batch->n_rows);
+    assert_int_equal(estimate.n_tokens, cpu_of(policy)->pass.batch->n_rows);
     g_autofree char *name = g_strdup_printf("way %u", way);
-    gsize used = bert_workspace_used(policy->train_workspace);
-    assert_near(bert_pass_bytes(&policy->network, policy->pass.batch, policy->network.rules.recompute,
+    gsize used = bert_workspace_used(cpu_of(policy)->workspace);
+    assert_near(bert_pass_bytes(&cpu_of(policy)->network, cpu_of(policy)->pass.batch,
+                                cpu_of(policy)->network.rules.recompute,
                                 options.frozen_cache > 0 && options.freeze_layers > 0),
                 used, name);
     fixture_accumulate(policy, &decisions, 1);
-    assert_near(estimate.batch_bytes, bert_workspace_size(policy->train_workspace), name);
+    assert_near(estimate.batch_bytes, bert_workspace_size(cpu_of(policy)->workspace), name);
     assert_near(estimate.fixed_bytes, fixed_memory(policy), name);
     if (way & 2) {
       assert_null(estimate.alternative);
     } else {
       assert_string_equal(estimate.alternative, "recompute: layer");
       options.recompute = BERT_RECOMPUTE_LAYER;
-      BertCpu *other = fixture_open(&options, 3);
+      BertPolicy *other = fixture_open(&options, 3);
       for (int i = 0; i < 2; i++)
         fixture_accumulate(other, &decisions, 1);
-      assert_near(estimate.alternative_bytes, bert_workspace_size(other->train_workspace), name);
-      bert_cpu_close(other);
+      assert_near(estimate.alternative_bytes, bert_workspace_size(cpu_of(other)->workspace), name);
+      bert_policy_close(other);
     }
-    bert_cpu_close(policy);
+    bert_policy_close(policy);
     fixture_decisions_clear(&decisions);
   }
   fixture_folder_remove(folder);
@@ -180,16 +182,16 @@ static gboolean cannot_count(void)
   return !COUNTS || n_allocations == start;
 }
 
-static void train(BertCpu *policy, const FixtureDecisions *decisions, float *logits, float *values)
+static void train(BertPolicy *policy, const FixtureDecisions *decisions, float *logits, float *values)
 {
   memset(values, 0, decisions->n * sizeof *values);
   for (int micro_batch = 0; micro_batch < 2; micro_batch++) {
-    gboolean done = bert_cpu_forward(policy, decisions->decisions, decisions->n, logits,
-                                     micro_batch ? values : NULL, NULL) &&
-                    bert_cpu_backward(policy, logits, micro_batch ? values : NULL, NULL);
+    gboolean done = bert_policy_forward(policy, decisions->decisions, decisions->n, logits,
+                                        micro_batch ? values : NULL, NULL) &&
+                    bert_policy_backward(policy, logits, micro_batch ? values : NULL, NULL);
     assert_true(done);
   }
-  assert_true(bert_cpu_step(policy, 1e-4, 1, NULL, NULL));
+  assert_true(bert_policy_step(policy, 1e-4, 1, NULL, NULL));
 }
 
 /* More texts than there are in the small tables to begin with, in two shapes by turns. */
@@ -201,7 +203,7 @@ static void test_training_in_the_steady_state_allocates_nothing(void **state)
   FixtureDecisions large = make_decisions(90), small = make_decisions(5);
   float *logits = g_new(float, large.n_logits), *values = g_new(float, large.n);
   for (guint way = 0; way < 8; way++) {
-    BertCpuOptions options = fixture_options();
+    BertOptions options = fixture_options();
     options.precision = way & 1 ? BERT_PRECISION_BF16 : BERT_PRECISION_F32;
     options.recompute = way & 2 ? BERT_RECOMPUTE_LAYER : BERT_RECOMPUTE_NONE;
     options.freeze_layers = way & 2 ? 1 : -1;
@@ -210,7 +212,7 @@ static void test_training_in_the_steady_state_allocates_nothing(void **state)
     options.ema_decay = way & 4 ? 0.99 : 0;
     options.dropout = way & 4 ? 0.1 : 0;
     options.threads = 1 + (way & 1);
-    BertCpu *policy = fixture_open(&options, 3);
+    BertPolicy *policy = fixture_open(&options, 3);
     for (int round = 0; round < 3; round++) {
       train(policy, &large, logits, values);
       train(policy, &small, logits, values);
@@ -221,7 +223,7 @@ static void test_training_in_the_steady_state_allocates_nothing(void **state)
       train(policy, &small, logits, values);
     }
     assert_int_equal(n_allocations - before, 0);
-    bert_cpu_close(policy);
+    bert_policy_close(policy);
   }
   g_free(logits);
   g_free(values);
@@ -238,21 +240,21 @@ static void test_scoring_in_the_steady_state_allocates_nothing(void **state)
   FixtureDecisions large = make_decisions(90), small = make_decisions(5);
   float *logits = g_new(float, large.n_logits), *values = g_new(float, large.n);
   for (guint way = 0; way < 4; way++) {
-    BertCpuOptions options = fixture_options();
+    BertOptions options = fixture_options();
     options.score_cache = way & 1 ? 64 : 0;
     options.freeze_layers = way & 2 ? 2 : -1;
     options.frozen_cache = way & 2 ? 64 : 0;
     options.score_batch_tokens = way & 2 ? 1000 : 8192;
-    BertCpu *policy = fixture_open(&options, 3);
+    BertPolicy *policy = fixture_open(&options, 3);
     guint64 before = 0;
     for (int round = 0; round < 6; round++) {
       if (round == 3)
         before = n_allocations;
-      assert_true(bert_cpu_score(policy, large.decisions, large.n, logits, values, NULL));
-      assert_true(bert_cpu_score(policy, small.decisions, small.n, logits, values, NULL));
+      assert_true(bert_policy_score(policy, large.decisions, large.n, logits, values, NULL));
+      assert_true(bert_policy_score(policy, small.decisions, small.n, logits, values, NULL));
     }
     assert_int_equal(n_allocations - before, 0);
-    bert_cpu_close(policy);
+    bert_policy_close(policy);
   }
   g_free(logits);
   g_free(values);

@@ -11,13 +11,13 @@
 #include <string.h>
 
 /* Two rounds of forward, backward and step, then the gradient of a third. */
-static BertCpu *train(const BertCpuOptions *options, const FixtureDecisions *decisions)
+static BertPolicy *train(const BertOptions *options, const FixtureDecisions *decisions)
 {
-  BertCpu *policy = fixture_open(options, 11);
+  BertPolicy *policy = fixture_open(options, 11);
   fixture_enlarge(policy);
   for (guint64 round = 0; round < 3; round++) {
     if (round > 0)
-      assert_true(bert_cpu_step(policy, 0.003, 1, NULL, NULL));
+      assert_true(bert_policy_step(policy, 0.003, 1, NULL, NULL));
     fixture_accumulate(policy, decisions, round);
   }
   return policy;
@@ -29,18 +29,19 @@ static void test_computing_layers_again_gives_the_same_bits(void **state)
   FixtureDecisions decisions = fixture_decisions(12);
   for (int precision = BERT_PRECISION_F32; precision <= BERT_PRECISION_BF16; precision++)
     for (gint64 frozen = -1; frozen <= 2; frozen++) {
-      BertCpuOptions options = fixture_options();
+      BertOptions options = fixture_options();
       options.dropout = 0.2;
       options.precision = precision;
       options.freeze_layers = frozen;
-      BertCpu *kept = train(&options, &decisions);
+      BertPolicy *kept = train(&options, &decisions);
       options.recompute = BERT_RECOMPUTE_LAYER;
-      BertCpu *again = train(&options, &decisions);
+      BertPolicy *again = train(&options, &decisions);
       fixture_assert_same_state(kept, again);
       if (frozen < 1)
-        assert_true(bert_workspace_used(again->train_workspace) < bert_workspace_used(kept->train_workspace));
-      bert_cpu_close(kept);
-      bert_cpu_close(again);
+        assert_true(bert_workspace_used(cpu_of(again)->workspace) <
+                    bert_workspace_used(cpu_of(kept)->workspace));
+      bert_policy_close(kept);
+      bert_policy_close(again);
     }
   fixture_decisions_clear(&decisions);
 }
@@ -49,17 +50,17 @@ static void test_bf16_is_the_same_bits_for_any_number_of_threads(void **state)
 {
   (void)state;
   FixtureDecisions decisions = fixture_decisions(24);
-  BertCpuOptions options = fixture_options();
+  BertOptions options = fixture_options();
   options.dropout = 0.2;
   options.precision = BERT_PRECISION_BF16;
-  BertCpu *one = train(&options, &decisions);
+  BertPolicy *one = train(&options, &decisions);
   for (options.threads = 2; options.threads <= 4; options.threads++) {
     options.recompute = options.threads == 3 ? BERT_RECOMPUTE_LAYER : BERT_RECOMPUTE_NONE;
-    BertCpu *more = train(&options, &decisions);
+    BertPolicy *more = train(&options, &decisions);
     fixture_assert_same_state(one, more);
-    bert_cpu_close(more);
+    bert_policy_close(more);
   }
-  bert_cpu_close(one);
+  bert_policy_close(one);
   fixture_decisions_clear(&decisions);
 }
 
@@ -76,9 +77,9 @@ static double norm_of_difference(const float *x, const float *y, gsize n)
 static void check_near(gboolean enlarged, double logit_tolerance, double gradient_tolerance)
 {
   FixtureDecisions decisions = fixture_decisions(12);
-  BertCpuOptions options = fixture_options();
+  BertOptions options = fixture_options();
   options.dropout = 0.2; /* the masks are the same */
-  BertCpu *policies[2];
+  BertPolicy *policies[2];
   float *logits[2], values[2][12], *d_logits = fixture_floats(decisions.n_logits, 1),
                                    *d_values = fixture_floats(12, 2);
   for (int i = 0; i < 2; i++) {
@@ -87,8 +88,8 @@ static void check_near(gboolean enlarged, double logit_tolerance, double gradien
     if (enlarged)
       fixture_enlarge(policies[i]);
     logits[i] = g_new(float, decisions.n_logits);
-    assert_true(bert_cpu_forward(policies[i], decisions.decisions, 12, logits[i], values[i], NULL));
-    assert_true(bert_cpu_backward(policies[i], d_logits, d_values, NULL));
+    assert_true(bert_policy_forward(policies[i], decisions.decisions, 12, logits[i], values[i], NULL));
+    assert_true(bert_policy_backward(policies[i], d_logits, d_values, NULL));
   }
   assert_string_equal(policies[1]->description[7], "bf16");
   double mean = 0, spread = 0;
@@ -102,15 +103,15 @@ static void check_near(gboolean enlarged, double logit_tolerance, double gradien
   const BertLayout *layout = policies[0]->shared->layout;
   for (guint t = 0; t < layout->n_tensors; t++) {
     gsize offset = layout->tensors[t].offset, n = layout->tensors[t].n_elements;
-    const float *expected = policies[0]->optimizer->gradient->block + offset;
+    const float *expected = cpu_of(policies[0])->optimizer->gradient->block + offset;
     double norm = norm_of_difference(expected, NULL, n);
-    error = norm_of_difference(expected, policies[1]->optimizer->gradient->block + offset, n);
+    error = norm_of_difference(expected, cpu_of(policies[1])->optimizer->gradient->block + offset, n);
     /* Gradients of key biases and of linear_2's bias are zero but for rounding. */
     if (norm > 1e-3 && !(error <= gradient_tolerance * norm))
       fail_msg("%s is off by %g of its norm", layout->tensors[t].name, error / norm);
   }
   for (int i = 0; i < 2; i++) {
-    bert_cpu_close(policies[i]);
+    bert_policy_close(policies[i]);
     g_free(logits[i]);
   }
   g_free(d_logits);
@@ -134,22 +135,22 @@ static void test_bf16_scores_what_forward_gives(void **state)
 {
   (void)state;
   FixtureDecisions decisions = fixture_decisions(9);
-  BertCpuOptions options = fixture_options();
+  BertOptions options = fixture_options();
   options.precision = BERT_PRECISION_BF16;
   options.threads = 2;
-  BertCpu *policy = fixture_open(&options, 3), *clone = bert_cpu_clone_frozen(policy, NULL);
+  BertPolicy *policy = fixture_open(&options, 3), *clone = bert_policy_clone_frozen(policy, NULL);
   float *scored = g_new(float, decisions.n_logits), *forwarded = g_new(float, decisions.n_logits);
   float *cloned = g_new(float, decisions.n_logits);
-  assert_true(bert_cpu_score(policy, decisions.decisions, 9, scored, NULL, NULL));
-  assert_true(bert_cpu_forward(policy, decisions.decisions, 9, forwarded, NULL, NULL));
-  assert_true(bert_cpu_score(clone, decisions.decisions, 9, cloned, NULL, NULL));
+  assert_true(bert_policy_score(policy, decisions.decisions, 9, scored, NULL, NULL));
+  assert_true(bert_policy_forward(policy, decisions.decisions, 9, forwarded, NULL, NULL));
+  assert_true(bert_policy_score(clone, decisions.decisions, 9, cloned, NULL, NULL));
   assert_memory_equal(scored, forwarded, decisions.n_logits * sizeof *scored);
   assert_memory_equal(scored, cloned, decisions.n_logits * sizeof *scored);
   g_free(scored);
   g_free(forwarded);
   g_free(cloned);
-  bert_cpu_close(policy);
-  bert_cpu_close(clone);
+  bert_policy_close(policy);
+  bert_policy_close(clone);
   fixture_decisions_clear(&decisions);
 }
 
@@ -160,30 +161,30 @@ enum { UPDATES = 40 };
 static void clone_behaviour(gint precision, guint32 seed, const FixtureDecisions *decisions,
                             double losses[UPDATES])
 {
-  BertCpuOptions options = fixture_options();
+  BertOptions options = fixture_options();
   options.precision = precision;
   options.dropout = 0.1;
-  BertCpu *policy = fixture_open(&options, seed);
+  BertPolicy *policy = fixture_open(&options, seed);
   float *logits = g_new(float, decisions->n_logits);
   for (guint update = 0; update < UPDATES; update++) {
-    guint half = decisions->n / 2, n_logits = 0;
-    const CwDecision **part = decisions->decisions + update % 2 * half;
-    assert_true(bert_cpu_forward(policy, part, half, logits, NULL, NULL));
+    guint bf16 = decisions->n / 2, n_logits = 0;
+    const CwDecision **part = decisions->decisions + update % 2 * bf16;
+    assert_true(bert_policy_forward(policy, part, bf16, logits, NULL, NULL));
     losses[update] = 0;
-    for (guint d = 0; d < half; d++) {
+    for (guint d = 0; d < bf16; d++) {
       guint n = part[d]->n_candidates, expert = d % n;
       float *row = logits + n_logits;
       cw_log_softmax(row, n, row);
-      losses[update] -= row[expert] / half;
+      losses[update] -= row[expert] / bf16;
       for (guint k = 0; k < n; k++)
-        row[k] = (expf(row[k]) - (k == expert)) / (float)half;
+        row[k] = (expf(row[k]) - (k == expert)) / (float)bf16;
       n_logits += n;
     }
-    assert_true(bert_cpu_backward(policy, logits, NULL, NULL));
-    assert_true(bert_cpu_step(policy, 0.002, 1, NULL, NULL));
+    assert_true(bert_policy_backward(policy, logits, NULL, NULL));
+    assert_true(bert_policy_step(policy, 0.002, 1, NULL, NULL));
   }
   g_free(logits);
-  bert_cpu_close(policy);
+  bert_policy_close(policy);
 }
 
 static void test_the_loss_curve_of_bf16_is_within_the_spread_of_seeds(void **state)
@@ -212,16 +213,16 @@ static void test_the_loss_curve_of_bf16_is_within_the_spread_of_seeds(void **sta
 static void test_auto_takes_bf16_where_the_processor_has_it(void **state)
 {
   (void)state;
-  BertCpuOptions options = fixture_options();
+  BertOptions options = fixture_options();
   options.precision = BERT_PRECISION_AUTO;
-  BertCpu *policy = fixture_open(&options, 3);
+  BertPolicy *policy = fixture_open(&options, 3);
   assert_string_equal(policy->description[6], "precision");
   assert_string_equal(policy->description[7], bert_kernels_named("avx512_bf16") ? "bf16" : "f32");
-  bert_cpu_close(policy);
+  bert_policy_close(policy);
   options.instruction_set = 4; /* generic */
   policy = fixture_open(&options, 3);
   assert_string_equal(policy->description[7], "f32");
-  bert_cpu_close(policy);
+  bert_policy_close(policy);
 }
 
 int main(void)

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bert/safetensors.h"
 #include "fixture.h"
+#include "models/bert/safetensors.h"
 #include <cmocka.h>
 #include <glib/gstdio.h>
 #include <jansson.h>
@@ -73,9 +73,9 @@ static int close_references(void **state)
   return 0;
 }
 
-static BertCpuOptions reference_options(const References *references, const char *model)
+static BertOptions reference_options(const References *references, const char *model)
 {
-  BertCpuOptions options = fixture_options();
+  BertOptions options = fixture_options();
   options.model = (char *)model;
   options.initialize = BERT_INITIALIZE_PRETRAINED;
   options.max_state_tokens = (gint64)number(references->root, "max_state_tokens");
@@ -191,12 +191,12 @@ static void assert_tensors_match(const BertParameters *found, const char *file, 
 static void check_gradients(const References *references, const char *activation, const char *gradients)
 {
   char *folder = folder_with_activation(activation);
-  BertCpuOptions options = reference_options(references, folder);
-  BertCpu *policy = fixture_open(&options, 1);
+  BertOptions options = reference_options(references, folder);
+  BertPolicy *policy = fixture_open(&options, 1);
   float *logits = g_new(float, references->n_logits), *values = g_new(float, references->n);
   float *d_logits = g_new(float, references->n_logits), *d_values = g_new(float, references->n);
   json_t *expected = json_object_get(references->root, activation);
-  assert_true(bert_cpu_forward(policy, references->pointers, references->n, logits, values, NULL));
+  assert_true(bert_policy_forward(policy, references->pointers, references->n, logits, values, NULL));
   double loss = loss_of(references, logits, values, d_logits, d_values);
   for (guint d = 0, i = 0; d < references->n; d++) {
     json_t *decision = json_array_get(json_object_get(expected, "decisions"), d);
@@ -209,13 +209,13 @@ static void check_gradients(const References *references, const char *activation
     assert_near("value", d, values[d], number(decision, "value"), 1e-4);
   }
   assert_near("loss", 0, loss, number(expected, "policy_loss") + number(expected, "value_loss"), 1e-5);
-  assert_true(bert_cpu_backward(policy, d_logits, d_values, NULL));
-  assert_tensors_match(policy->optimizer->gradient, gradients, 1e-3, 1e-5);
+  assert_true(bert_policy_backward(policy, d_logits, d_values, NULL));
+  assert_tensors_match(cpu_of(policy)->optimizer->gradient, gradients, 1e-3, 1e-5);
   g_free(logits);
   g_free(values);
   g_free(d_logits);
   g_free(d_values);
-  bert_cpu_close(policy);
+  bert_policy_close(policy);
   remove_folder(folder);
 }
 
@@ -232,8 +232,8 @@ static void test_tanh_gelu_matches_pytorch(void **state)
 static void test_token_ids_match_transformers(void **state)
 {
   const References *references = *state;
-  BertCpuOptions options = reference_options(references, DATA "/tiny");
-  BertCpu *policy = fixture_open(&options, 1);
+  BertOptions options = reference_options(references, DATA "/tiny");
+  BertPolicy *policy = fixture_open(&options, 1);
   for (guint d = 0; d < references->n; d++) {
     json_t *one = json_array_get(json_object_get(references->root, "decisions"), d);
     json_t *expected = json_object_get(one, "state_ids");
@@ -250,29 +250,29 @@ static void test_token_ids_match_transformers(void **state)
         assert_int_equal(tokens->ids[i], json_integer_value(json_array_get(expected, i)));
       total += tokens->n_ids;
     }
-    assert_int_equal(bert_cpu_count_tokens(policy, &references->decisions[d]), total);
+    assert_int_equal(bert_policy_count_tokens(policy, &references->decisions[d]), total);
   }
-  bert_cpu_close(policy);
+  bert_policy_close(policy);
 }
 
 static void check_training(const References *references, const char *key, const char *trained)
 {
   json_t *expected = json_object_get(references->root, key), *limit = json_object_get(expected, "max_norm");
-  BertCpuOptions options = reference_options(references, DATA "/tiny");
+  BertOptions options = reference_options(references, DATA "/tiny");
   options.beta1 = number(expected, "beta_1");
   options.beta2 = number(expected, "beta_2");
   options.epsilon = number(expected, "epsilon");
   options.weight_decay = number(expected, "weight_decay");
-  BertCpu *policy = fixture_open(&options, 1);
+  BertPolicy *policy = fixture_open(&options, 1);
   float *logits = g_new(float, references->n_logits), *values = g_new(float, references->n);
   float *d_logits = g_new(float, references->n_logits), *d_values = g_new(float, references->n);
   for (guint i = 0; i < 10; i++) {
     double norm;
-    assert_true(bert_cpu_forward(policy, references->pointers, references->n, logits, values, NULL));
+    assert_true(bert_policy_forward(policy, references->pointers, references->n, logits, values, NULL));
     double loss = loss_of(references, logits, values, d_logits, d_values);
-    assert_true(bert_cpu_backward(policy, d_logits, d_values, NULL));
+    assert_true(bert_policy_backward(policy, d_logits, d_values, NULL));
     assert_true(
-        bert_cpu_step(policy, number(expected, "learning_rate"), json_number_value(limit), &norm, NULL));
+        bert_policy_step(policy, number(expected, "learning_rate"), json_number_value(limit), &norm, NULL));
     assert_near("loss", i, loss, json_number_value(json_array_get(json_object_get(expected, "losses"), i)),
                 1e-4);
     assert_near("norm", i, norm,
@@ -280,12 +280,12 @@ static void check_training(const References *references, const char *key, const 
   }
   if (trained)
     /* linear_1.bias of units that are never cut off has no gradient but rounding either. */
-    assert_tensors_match(policy->weights, trained, 1e-3, 1e-2);
+    assert_tensors_match(cpu_of(policy)->weights, trained, 1e-3, 1e-2);
   g_free(logits);
   g_free(values);
   g_free(d_logits);
   g_free(d_values);
-  bert_cpu_close(policy);
+  bert_policy_close(policy);
 }
 
 static void test_ten_steps_match_pytorch(void **state)

@@ -8,20 +8,21 @@
 #include <cmocka.h>
 #include <string.h>
 
-static BertCpu *open_with_cache(gint64 mebibytes, gint64 threads)
+static BertPolicy *open_with_cache(gint64 mebibytes, gint64 threads)
 {
-  BertCpuOptions options = fixture_options();
+  BertOptions options = fixture_options();
   options.score_cache = mebibytes;
   options.threads = threads;
-  BertCpu *policy = fixture_open(&options, 3);
+  BertPolicy *policy = fixture_open(&options, 3);
   fixture_enlarge(policy);
   return policy;
 }
 
-static double counter(BertCpu *policy, const char *name)
+static double counter(BertPolicy *policy, const char *name)
 {
-  const CwNamedValue *counters = bert_cpu_counters(policy);
-  for (guint i = 0; i < BERT_N_COUNTERS; i++)
+  guint n;
+  const CwNamedValue *counters = bert_policy_counters(policy, &n);
+  for (guint i = 0; i < n; i++)
     if (g_str_equal(counters[i].name, name))
       return counters[i].value;
   fail_msg("no counter '%s'", name);
@@ -32,10 +33,10 @@ typedef struct {
   float *logits, *values;
 } Scores;
 
-static Scores score(BertCpu *policy, const CwDecision *const *decisions, guint n)
+static Scores score(BertPolicy *policy, const CwDecision *const *decisions, guint n)
 {
   Scores scores = {g_new0(float, cw_count_logits(decisions, n) + 1), g_new0(float, n + 1)};
-  assert_true(bert_cpu_score(policy, decisions, n, scores.logits, scores.values, NULL));
+  assert_true(bert_policy_score(policy, decisions, n, scores.logits, scores.values, NULL));
   return scores;
 }
 
@@ -45,7 +46,8 @@ static void scores_clear(Scores *scores)
   g_free(scores->values);
 }
 
-static void assert_same(BertCpu *policy, const CwDecision *const *decisions, guint n, const Scores *expected)
+static void assert_same(BertPolicy *policy, const CwDecision *const *decisions, guint n,
+                        const Scores *expected)
 {
   Scores again = score(policy, decisions, n);
   assert_memory_equal(again.logits, expected->logits, cw_count_logits(decisions, n) * sizeof(float));
@@ -59,7 +61,7 @@ static void test_a_hit_gives_the_bits_of_a_miss(void **state)
   (void)state;
   FixtureDecisions all = fixture_decisions(60);
   for (gint64 threads = 1; threads <= 3; threads++) {
-    BertCpu *plain = open_with_cache(0, 1), *caching = open_with_cache(16, threads);
+    BertPolicy *plain = open_with_cache(0, 1), *caching = open_with_cache(16, threads);
     Scores expected = score(plain, all.decisions, all.n);
     for (guint stride = 1, from = 0; stride <= 16; stride *= 2, from += 3) {
       for (guint first = from; first + stride <= all.n; first += stride + 1) {
@@ -74,8 +76,8 @@ static void test_a_hit_gives_the_bits_of_a_miss(void **state)
     assert_true(counter(plain, "score/decisions_found") == 0);
     assert_true(counter(plain, "score/texts_found") == 0);
     scores_clear(&expected);
-    bert_cpu_close(plain);
-    bert_cpu_close(caching);
+    bert_policy_close(plain);
+    bert_policy_close(caching);
   }
   fixture_decisions_clear(&all);
 }
@@ -87,7 +89,7 @@ static void test_counters_tell_what_was_found(void **state)
                                                                                   "size 12"};
   CwDecision first = {sizeof first, "buy a shirt", two, 2}, second = {sizeof second, "buy a shirt", three, 3};
   const CwDecision *decisions[] = {&first, &second};
-  BertCpu *policy = open_with_cache(16, 1);
+  BertPolicy *policy = open_with_cache(16, 1);
   Scores scores = score(policy, decisions, 1);
   assert_true(counter(policy, "score/decisions") == 1 && counter(policy, "score/decisions_found") == 0);
   assert_true(counter(policy, "score/texts") == 3 && counter(policy, "score/texts_found") == 0);
@@ -103,7 +105,7 @@ static void test_counters_tell_what_was_found(void **state)
   scores = score(policy, decisions, 2);
   assert_true(counter(policy, "score/tokens") == tokens && counter(policy, "operations") == operations);
   scores_clear(&scores);
-  bert_cpu_close(policy);
+  bert_policy_close(policy);
 }
 
 static void raise_bias(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
@@ -119,19 +121,19 @@ static void test_nothing_is_remembered_across_a_change_of_the_weights(void **sta
 {
   (void)state;
   FixtureDecisions decisions = fixture_decisions(9);
-  BertCpu *plain = open_with_cache(0, 1), *caching = open_with_cache(16, 1);
+  BertPolicy *plain = open_with_cache(0, 1), *caching = open_with_cache(16, 1);
   char *folder = fixture_folder_new();
-  assert_true(bert_cpu_save(plain, folder, NULL));
+  assert_true(bert_policy_save(plain, folder, NULL));
   for (int way = 0; way < 3; way++) {
-    BertCpu *both[] = {plain, caching};
+    BertPolicy *both[] = {plain, caching};
     for (int i = 0; i < 2; i++) {
       if (way == 0) {
         fixture_accumulate(both[i], &decisions, 1);
-        assert_true(bert_cpu_step(both[i], 0.01, 0, NULL, NULL));
+        assert_true(bert_policy_step(both[i], 0.01, 0, NULL, NULL));
       } else if (way == 1) {
-        bert_cpu_visit_tensors(both[i], raise_bias, NULL);
+        bert_policy_visit_tensors(both[i], raise_bias, NULL);
       } else {
-        assert_true(bert_cpu_load(both[i], folder, NULL));
+        assert_true(bert_policy_load(both[i], folder, NULL));
       }
     }
     Scores expected = score(plain, decisions.decisions, decisions.n);
@@ -142,8 +144,8 @@ static void test_nothing_is_remembered_across_a_change_of_the_weights(void **sta
     assert_true(counter(caching, "score/decisions_found") == found + decisions.n);
     scores_clear(&expected);
   }
-  bert_cpu_close(plain);
-  bert_cpu_close(caching);
+  bert_policy_close(plain);
+  bert_policy_close(caching);
   fixture_folder_remove(folder);
   fixture_decisions_clear(&decisions);
 }
@@ -152,15 +154,15 @@ static void test_a_frozen_copy_remembers_while_the_policy_learns(void **state)
 {
   (void)state;
   FixtureDecisions decisions = fixture_decisions(9);
-  BertCpu *policy = open_with_cache(16, 1), *copy = bert_cpu_clone_frozen(policy, NULL);
+  BertPolicy *policy = open_with_cache(16, 1), *copy = bert_policy_clone_frozen(policy, NULL);
   Scores expected = score(copy, decisions.decisions, decisions.n);
   fixture_accumulate(policy, &decisions, 1);
-  assert_true(bert_cpu_step(policy, 0.01, 0, NULL, NULL));
+  assert_true(bert_policy_step(policy, 0.01, 0, NULL, NULL));
   assert_same(copy, decisions.decisions, decisions.n, &expected);
   assert_true(counter(copy, "score/decisions_found") == decisions.n);
   scores_clear(&expected);
-  bert_cpu_close(policy);
-  bert_cpu_close(copy);
+  bert_policy_close(policy);
+  bert_policy_close(copy);
   fixture_decisions_clear(&decisions);
 }
 
@@ -168,19 +170,19 @@ static void test_a_value_is_computed_when_it_is_first_wanted(void **state)
 {
   (void)state;
   FixtureDecisions decisions = fixture_decisions(5);
-  BertCpu *plain = open_with_cache(0, 1), *caching = open_with_cache(16, 1);
+  BertPolicy *plain = open_with_cache(0, 1), *caching = open_with_cache(16, 1);
   Scores expected = score(plain, decisions.decisions, decisions.n);
   float *logits = g_new(float, decisions.n_logits);
   for (int round = 0; round < 2; round++) {
-    assert_true(bert_cpu_score(caching, decisions.decisions, decisions.n, logits, NULL, NULL));
+    assert_true(bert_policy_score(caching, decisions.decisions, decisions.n, logits, NULL, NULL));
     assert_memory_equal(logits, expected.logits, decisions.n_logits * sizeof *logits);
     assert_same(caching, decisions.decisions, decisions.n, &expected);
   }
   assert_true(counter(caching, "score/decisions_found") == 2 * decisions.n);
   g_free(logits);
   scores_clear(&expected);
-  bert_cpu_close(plain);
-  bert_cpu_close(caching);
+  bert_policy_close(plain);
+  bert_policy_close(caching);
   fixture_decisions_clear(&decisions);
 }
 
@@ -188,7 +190,7 @@ static void test_a_value_is_computed_when_it_is_first_wanted(void **state)
 static void test_a_small_cache_forgets_and_stays_right(void **state)
 {
   (void)state;
-  BertCpu *plain = open_with_cache(0, 1), *caching = open_with_cache(1, 1);
+  BertPolicy *plain = open_with_cache(0, 1), *caching = open_with_cache(1, 1);
   CwRandom *random = cw_random_new(1, "test", 0, 0);
   for (guint round = 0; round < 300; round++) {
     GPtrArray *texts = g_ptr_array_new_with_free_func(g_free);
@@ -204,8 +206,8 @@ static void test_a_small_cache_forgets_and_stays_right(void **state)
     g_ptr_array_free(texts, TRUE);
   }
   cw_random_free(random);
-  bert_cpu_close(plain);
-  bert_cpu_close(caching);
+  bert_policy_close(plain);
+  bert_policy_close(caching);
 }
 
 int main(void)

@@ -11,7 +11,7 @@
 typedef struct {
   float *logits, *values, *first_gradient;
   double norm; /* of the last step */
-  BertCpu *policy;
+  BertPolicy *policy;
 } Outcome;
 
 static void outcome_clear(Outcome *outcome)
@@ -19,33 +19,33 @@ static void outcome_clear(Outcome *outcome)
   g_free(outcome->logits);
   g_free(outcome->values);
   g_free(outcome->first_gradient);
-  bert_cpu_close(outcome->policy);
+  bert_policy_close(outcome->policy);
 }
 
 /* Ten rounds of forward, backward and step, with dropout; the last forward's logits and values, the first
  * gradient. */
-static Outcome train(const BertCpuOptions *options, const FixtureDecisions *decisions)
+static Outcome train(const BertOptions *options, const FixtureDecisions *decisions)
 {
   Outcome outcome = {g_new(float, decisions->n_logits), g_new(float, decisions->n), NULL, 0,
                      fixture_open(options, 11)};
-  BertCpu *policy = outcome.policy;
+  BertPolicy *policy = outcome.policy;
   fixture_enlarge(policy);
   float *d_logits = fixture_floats(decisions->n_logits, 1), *d_values = fixture_floats(decisions->n, 2);
   for (int round = 0; round < 10; round++) {
-    assert_true(
-        bert_cpu_forward(policy, decisions->decisions, decisions->n, outcome.logits, outcome.values, NULL));
-    assert_true(bert_cpu_backward(policy, d_logits, d_values, NULL));
+    assert_true(bert_policy_forward(policy, decisions->decisions, decisions->n, outcome.logits,
+                                    outcome.values, NULL));
+    assert_true(bert_policy_backward(policy, d_logits, d_values, NULL));
     if (round == 0)
-      outcome.first_gradient =
-          g_memdup2(policy->optimizer->gradient->block, policy->shared->layout->n_floats * sizeof(float));
-    assert_true(bert_cpu_step(policy, 0.01, 1, &outcome.norm, NULL));
+      outcome.first_gradient = g_memdup2(cpu_of(policy)->optimizer->gradient->block,
+                                         policy->shared->layout->n_floats * sizeof(float));
+    assert_true(bert_policy_step(policy, 0.01, 1, &outcome.norm, NULL));
   }
   g_free(d_logits);
   g_free(d_values);
   return outcome;
 }
 
-static void check_options(BertCpuOptions options)
+static void check_options(BertOptions options)
 {
   FixtureDecisions decisions = fixture_decisions(24);
   options.dropout = 0.2;
@@ -107,13 +107,13 @@ static void test_pools_share_the_threads_of_the_process(void **state)
   bert_pool_free(three);
   assert_int_equal(bert_pool_n_workers(), 0);
 
-  BertCpuOptions options = fixture_options();
+  BertOptions options = fixture_options();
   options.threads = 2;
-  BertCpu *policy = fixture_open(&options, 1), *reference = bert_cpu_clone_frozen(policy, NULL);
+  BertPolicy *policy = fixture_open(&options, 1), *reference = bert_policy_clone_frozen(policy, NULL);
   assert_int_equal(bert_pool_n_workers(), 1);
-  bert_cpu_close(policy);
+  bert_policy_close(policy);
   assert_int_equal(bert_pool_n_workers(), 1);
-  bert_cpu_close(reference);
+  bert_policy_close(reference);
   assert_int_equal(bert_pool_n_workers(), 0);
 }
 

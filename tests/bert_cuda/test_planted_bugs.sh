@@ -14,19 +14,19 @@ ulimit -c 0
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 objects=
-for name in attention attention_halves encoder head optimizer; do
+for name in attention attention_bf16 encoder head optimizer; do
   objects="$objects $builddir/tests/bert_cuda/emulated/.libs/$name.o"
 done
-for name in bert_cuda context memory network plan policy step; do
+for name in bert_cuda context memory network plan slots step; do
   objects="$objects $builddir/models/bert_cuda/.libs/tests_bert_cuda_emulated_la-$name.o"
 done
 
 # compile NAME: in $work, the source of that name.
 compile() {
-  if test -f "$work/bert_cuda/$1.cu"; then
-    (cd "$builddir" && $COMPILE_KERNEL -c "$work/bert_cuda/$1.cu" -o "$work/$1.o")
+  if test -f "$work/models/bert_cuda/$1.cu"; then
+    (cd "$builddir" && $COMPILE_KERNEL -iquote "$work" -c "$work/models/bert_cuda/$1.cu" -o "$work/$1.o")
   else
-    (cd "$builddir" && $COMPILE_HOST -c "$work/bert_cuda/$1.c" -o "$work/$1.o")
+    (cd "$builddir" && $COMPILE_HOST -iquote "$work" -c "$work/models/bert_cuda/$1.c" -o "$work/$1.o")
   fi
 }
 
@@ -51,12 +51,12 @@ report() { # STATUS DESCRIPTION
 # plant NAME FILE PRECISION WORDS SCRIPT [SOURCES]: WORDS are part of what must be said, a pattern of grep -E. SOURCES
 # are compiled again, by default FILE.
 plant() {
-  rm -rf "$work/bert_cuda" "$work"/*.o
-  mkdir "$work/bert_cuda"
-  cp "$srcdir"/models/bert_cuda/*.[ch] "$srcdir"/models/bert_cuda/*.cu "$work/bert_cuda"
-  chmod -R u+w "$work/bert_cuda"
-  sed -E "$5" "$srcdir/models/bert_cuda/$2" > "$work/bert_cuda/$2"
-  if cmp -s "$srcdir/models/bert_cuda/$2" "$work/bert_cuda/$2"; then
+  rm -rf "$work/models/bert_cuda" "$work"/*.o
+  mkdir -p "$work/models/bert_cuda"
+  cp "$srcdir"/models/bert_cuda/*.[ch] "$srcdir"/models/bert_cuda/*.cu "$work/models/bert_cuda"
+  chmod -R u+w "$work/models/bert_cuda"
+  sed -E "$5" "$srcdir/models/bert_cuda/$2" > "$work/models/bert_cuda/$2"
+  if cmp -s "$srcdir/models/bert_cuda/$2" "$work/models/bert_cuda/$2"; then
     echo "# the script changes nothing in $2: $5"
     report "not ok" "$1"
     return
@@ -76,7 +76,7 @@ plant() {
 
 echo 1..37
 for precision in f32 bf16; do
-  rm -rf "$work/bert_cuda"
+  rm -rf "$work/models/bert_cuda"
   if run "" $precision; then
     report ok "the sources as they are, $precision"
   else
@@ -107,14 +107,14 @@ plant "attention: the dropout mask transposed in backward" attention.cu f32 'gra
 plant "attention: too little shared memory" attention.cu f32 'neither the device.s nor shared' \
   's/3 \* tile_bytes<D>\(\) \+ SCORE_BYTES \+ MASK_BYTES/3 * tile_bytes<D>() + SCORE_BYTES/'
 
-# ---- attention_halves.cu ----
-plant "bf16 attention: no barrier before the next tiles are loaded" attention_halves.cu bf16 race \
+# ---- attention_bf16.cu ----
+plant "bf16 attention: no barrier before the next tiles are loaded" attention_bf16.cu bf16 race \
   '/add_rows<D>\(sums, p, values\);/{n;d}'
-plant "bf16 attention: rows of a tile at odd distances" attention_halves.cu bf16 misaligned \
+plant "bf16 attention: rows of a tile at odd distances" attention_bf16.cu bf16 misaligned \
   's/^#define APART   \(OTHER \+ 8\)/#define APART   (OTHER + 7)/'
-plant "bf16 attention: two lanes' rows in one place" attention_halves.cu bf16 'race|differ' \
+plant "bf16 attention: two lanes' rows in one place" attention_bf16.cu bf16 'race|differ' \
   's/to \+ \(row \+ 8\) \* stride/to + (row + 4) * stride/'
-plant "bf16 attention: halves of the left factor exchanged" attention_halves.cu bf16 differ \
+plant "bf16 attention: halves of the left factor exchanged" attention_bf16.cu bf16 differ \
   's/row \+ i % 2 \* 8, column = 16 \* k \+ i \/ 2 \* 8/row + i \/ 2 * 8, column = 16 * k + i % 2 * 8/'
 
 # ---- encoder.cu, device.h ----
@@ -155,16 +155,16 @@ plant "the average: of the weights without what it was" optimizer.cu f32 'averag
 
 # ---- the host's side ----
 plant "wrong leading dimension of a product" network.c f32 'out of bounds|without a value|differ|cuBLAS failed' \
-  's/(bert_gemm\(context, rows, f, h, bert_matrix\(memory->attention_out, )h, half/\1f, half/'
+  's/(bert_gemm\(context, rows, f, h, bert_matrix\(memory->attention_out, )h, bf16/\1f, bf16/'
 plant "a batch is sent in another stream" plan.c f32 'stream order' \
   's/(cudaMemcpyAsync\(memory, plan->pinned, size, cudaMemcpyHostToDevice, )context->stream/\10/'
-plant "logits are read before they have come" policy.c f32 'the host reads .* pinned memory' \
+plant "logits are read before they have come" slots.c f32 'the host reads .* pinned memory' \
   's/bert_context_wait\(context, "a forward pass", error\)/bert_context_check(context, "a forward pass", error)/'
 plant "the step's pieces of tensors overlap" step.c f32 race \
   's/first \+= BERT_PIECE_FLOATS/first += BERT_PIECE_FLOATS \/ 2/'
 plant "sparse embeddings: the pieces of all words stay" step.c f32 race \
   's/(first = )optimizer->sparse_embeddings \? optimizer->n_word_pieces : 0/\10/'
 plant "sparse embeddings: the rows are sent in another stream" step.c f32 'stream order|without a value' \
-  's/(\*n_rows \* sizeof\(BertPiece\), cudaMemcpyHostToDevice, )policy->context.stream/\10/'
+  's/(\*n_rows \* sizeof\(BertPiece\), cudaMemcpyHostToDevice, )cuda->context.stream/\10/'
 times > "$work/times"
 sed -n '2s/^/# processor time, user and system: /p' "$work/times"

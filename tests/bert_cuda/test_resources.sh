@@ -38,8 +38,8 @@ gelu_kernel 3
 gelu_backward_kernel 5
 forward_kernel 4
 backward_kernel 4
-halves_forward_kernel 2
-halves_backward_kernel 4
+bf16_forward_kernel 2
+bf16_backward_kernel 4
 adamw_kernel 8
 average_kernel 3
 squares_kernel 1
@@ -50,7 +50,7 @@ nvcc=$(sed -n 's/^NVCC = //p' "$builddir/Makefile")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trouble=
-for source in encoder attention attention_halves optimizer head; do
+for source in encoder attention attention_bf16 optimizer head; do
   "$nvcc" -std=c++17 -O3 -arch=compute_80 -ptx "$srcdir/models/bert_cuda/$source.cu" -o "$work/$source.ptx" ||
     trouble="$trouble $source.cu does not compile to PTX;"
 done

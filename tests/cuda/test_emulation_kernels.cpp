@@ -132,9 +132,9 @@ static void test_products_of_bf16_and_tf32(void **)
   cublasHandle_t handle;
   float one = 1, zero = 0, half = 0.5f;
   const float x = 1 + 1.0f / 256 + 1.0f / 4096; /* bf16 keeps 7 bits after the point, TF32 10 */
-  std::vector<__nv_bfloat16> halves = {__float2bfloat16(x), __float2bfloat16(3)};
+  std::vector<__nv_bfloat16> bf16 = {__float2bfloat16(x), __float2bfloat16(3)};
   float *floats = device_copy<float>({x, 3}), *c = device_copy<float>({100});
-  __nv_bfloat16 *on_device = device_copy(halves), *c_half = device_new<__nv_bfloat16>(1);
+  __nv_bfloat16 *on_device = device_copy(bf16), *c_bf16 = device_new<__nv_bfloat16>(1);
   cublasCreate(&handle);
   cublasGemmEx(handle, CUBLAS_OP_T, CUBLAS_OP_N, 1, 1, 2, &one, floats, CUDA_R_32F, 2, floats, CUDA_R_32F, 2,
                &half, c, CUDA_R_32F, 1, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
@@ -144,10 +144,10 @@ static void test_products_of_bf16_and_tf32(void **)
   const float rounded = 1 + 1.0f / 256;
   assert_true(host_copy(c, 1)[0] == rounded * rounded + 9);
   cublasGemmEx(handle, CUBLAS_OP_T, CUBLAS_OP_N, 1, 1, 2, &one, on_device, CUDA_R_16BF, 2, on_device,
-               CUDA_R_16BF, 2, &zero, c_half, CUDA_R_16BF, 1, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
-  const float half_x = __bfloat162float(halves[0]);
-  assert_true(__bfloat162float(host_copy(c_half, 1)[0]) ==
-              __bfloat162float(__float2bfloat16(half_x * half_x + 9)));
+               CUDA_R_16BF, 2, &zero, c_bf16, CUDA_R_16BF, 1, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
+  const float bf16_x = __bfloat162float(bf16[0]);
+  assert_true(__bfloat162float(host_copy(c_bf16, 1)[0]) ==
+              __bfloat162float(__float2bfloat16(bf16_x * bf16_x + 9)));
   cublasDestroy(handle);
 }
 
@@ -261,7 +261,7 @@ static void test_parts_of_a_warp(void **)
 }
 
 /* Two threads share a word, half each. */
-__global__ static void write_halves(__nv_bfloat16 *x)
+__global__ static void write_bf16(__nv_bfloat16 *x)
 {
   x[threadIdx.x] = __float2bfloat16(static_cast<float>(threadIdx.x));
 }
@@ -269,7 +269,7 @@ __global__ static void write_halves(__nv_bfloat16 *x)
 static void test_neighbours_in_one_word(void **)
 {
   __nv_bfloat16 *x = device_new<__nv_bfloat16>(64);
-  LAUNCH(write_halves, 1, 64, x);
+  LAUNCH(write_bf16, 1, 64, x);
   std::vector<__nv_bfloat16> found = host_copy(x, 64);
   for (int i = 0; i < 64; i++)
     assert_true(__bfloat162float(found[i]) == i);
