@@ -241,11 +241,11 @@ static gboolean take_conversions(CwRegisteredFeature *copy, GError **error)
 {
   const CwConversion *import = NULL, *export = NULL;
   if (copy->kind == CW_FEATURE_ENVIRONMENT) {
-    import = copy->vtable.environment->import;
-    export = copy->vtable.environment->export;
+    import = copy->vtable.environment->importer;
+    export = copy->vtable.environment->exporter;
   } else if (copy->kind == CW_FEATURE_POLICY) {
-    import = copy->vtable.policy->import;
-    export = copy->vtable.policy->export;
+    import = copy->vtable.policy->importer;
+    export = copy->vtable.policy->exporter;
   }
   return take_conversion(copy, "import", import, &copy->import, error) &&
          take_conversion(copy, "export", export, &copy->export, error);

@@ -135,7 +135,7 @@ static const CwConversion export = {
     CW_FEATURE_OPTIONS(export_options, ExportOptions),
 };
 
-static const CwEnvironmentVtable vtable = {.open = open_synthetic, SHOP_ENVIRONMENT_SLOTS, .export = &export};
+static const CwEnvironmentVtable vtable = {.open = open_synthetic, SHOP_ENVIRONMENT_SLOTS, .exporter = &export};
 
 static const CwFeature features[] = {
     {.kind = CW_FEATURE_ENVIRONMENT,

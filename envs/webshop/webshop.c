@@ -178,7 +178,7 @@ static const CwConversion import = {
     CW_FEATURE_OPTIONS(import_options, ImportOptions),
 };
 
-static const CwEnvironmentVtable vtable = {.open = open_webshop, SHOP_ENVIRONMENT_SLOTS, .import = &import};
+static const CwEnvironmentVtable vtable = {.open = open_webshop, SHOP_ENVIRONMENT_SLOTS, .importer = &import};
 
 static const CwFeature features[] = {
     {.kind = CW_FEATURE_ENVIRONMENT,

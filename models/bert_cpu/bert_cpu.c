@@ -20,7 +20,7 @@ static gpointer open_policy(gconstpointer options, guint32 seed, GError **error)
 static const CwPolicyVtable vtable = {
     BERT_POLICY_SLOTS,
     .open = open_policy,
-    .import = &bert_import,
+    .importer = &bert_import,
     .counters = bert_policy_counters,
 };
 

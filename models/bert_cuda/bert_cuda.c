@@ -20,7 +20,7 @@ static gpointer open_policy(gconstpointer options, guint32 seed, GError **error)
 static const CwPolicyVtable vtable = {
     BERT_POLICY_SLOTS,
     .open = open_policy,
-    .import = &bert_import,
+    .importer = &bert_import,
 };
 
 #define SUMMARY "BERT with WebShop's choice head and a value head, on a GPU"

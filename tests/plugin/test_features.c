@@ -210,7 +210,7 @@ static CwFeature importing_feature(CwPolicyVtable *vtable, const CwConversion *c
 {
   CwFeature feature = sound_feature();
   *vtable = sound_vtable;
-  vtable->import = conversion;
+  vtable->importer = conversion;
   feature.vtable = vtable;
   return feature;
 }
@@ -341,8 +341,8 @@ static void test_layout_of_abi_2_is_kept(void **state)
   assert_int_equal(offsetof(CwPolicyVtable, visit_tensors), 88);
   assert_int_equal(offsetof(CwEnvironmentVtable, step), 64);
   assert_int_equal(offsetof(CwEnvironmentVtable, answer), 136);
-  assert_int_equal(offsetof(CwEnvironmentVtable, import), 144);
-  assert_int_equal(offsetof(CwPolicyVtable, import), 96);
+  assert_int_equal(offsetof(CwEnvironmentVtable, importer), 144);
+  assert_int_equal(offsetof(CwPolicyVtable, importer), 96);
   assert_int_equal(offsetof(CwPolicyVtable, counters), 112);
   assert_int_equal(offsetof(CwPolicyVtable, estimate_memory), 120);
   assert_int_equal(offsetof(CwOption, table), 72);

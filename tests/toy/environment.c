@@ -287,6 +287,6 @@ const CwEnvironmentVtable toy_environment = {
     .reset_record = reset_record,
     .candidate_of = candidate_of,
     .answer = answer,
-    .import = &toy_import,
-    .export = &toy_export,
+    .importer = &toy_import,
+    .exporter = &toy_export,
 };

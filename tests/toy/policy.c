@@ -175,5 +175,5 @@ const CwPolicyVtable toy_policy = {
     .save = save,
     .load = load,
     .visit_tensors = visit_tensors,
-    .import = &toy_import,
+    .importer = &toy_import,
 };

@@ -110,8 +110,8 @@ typedef struct CwEnvironmentVtable {
   char *(*answer)(gpointer shared, const char *verb, const char *request, GError **error);
   /* Optional, since ABI 1.1: `cartwright import NAME` turns other files into what `open` reads; `cartwright
    * export NAME` writes the environment's data in another form. */
-  const CwConversion *import;
-  const CwConversion *export;
+  const CwConversion *importer;
+  const CwConversion *exporter;
   /* Optional, since ABI 1.1, with read_record: whether `line`, the next one of the file, belongs to the
    * record that begins with `record` (one line or more). read_record then gets the lines of a record
    * together, separated by newlines, and `where` names the first. */

@@ -21,7 +21,7 @@ G_BEGIN_DECLS
 /* Bumped by members added at the end of a struct. With CW_ABI_DEVELOPMENT the interface is not finished: it
  * is bumped by any change, and a plugin must have been built with the very same. */
 #define CW_ABI_DEVELOPMENT 0x8000
-#define CW_ABI_MINOR       (CW_ABI_DEVELOPMENT | 1)
+#define CW_ABI_MINOR       (CW_ABI_DEVELOPMENT | 2)
 
 typedef enum { CW_FEATURE_ALGORITHM = 1, CW_FEATURE_ENVIRONMENT = 2, CW_FEATURE_POLICY = 3 } CwFeatureKind;
 
@@ -72,8 +72,8 @@ typedef const CwPluginDescriptor *(*CwPluginQuery)(void);
  * file's name without .so. Example:
  *   CW_PLUGIN("bc", "1.0", "MIT", "Behaviour cloning", features) */
 #define CW_PLUGIN(plugin_name, plugin_version, plugin_license, plugin_summary, feature_array)                \
-  G_MODULE_EXPORT const CwPluginDescriptor *cw_plugin_query(void);                                           \
-  const CwPluginDescriptor *cw_plugin_query(void)                                                            \
+  G_BEGIN_DECLS G_MODULE_EXPORT const CwPluginDescriptor *cw_plugin_query(void);                             \
+  G_END_DECLS const CwPluginDescriptor *cw_plugin_query(void)                                                \
   {                                                                                                          \
     static const CwPluginDescriptor descriptor = {                                                           \
         CW_PLUGIN_MAGIC,                                                                                     \

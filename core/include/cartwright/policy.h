@@ -73,8 +73,8 @@ typedef struct CwPolicyVtable {
   void (*visit_tensors)(gpointer policy, CwTensorVisitor visitor, gpointer user_data);
   /* Optional, since ABI 1.1: `cartwright import NAME` turns other files into a model folder that `open`
    * accepts; `cartwright export NAME` does the reverse. */
-  const CwConversion *import;
-  const CwConversion *export;
+  const CwConversion *importer;
+  const CwConversion *exporter;
   /* Optional, since ABI 1.1: *n totals of what the object has done since it was opened, valid until the next
    * call on it. They only grow. Names are the backend's own, but for two: "operations" are floating-point
    * operations, and NAME_found is the part of NAME that was looked up instead of computed. */
