@@ -3,6 +3,7 @@
  * that is reached twice by different paths is recognised by its inode. */
 #include "config.h"
 
+#include "core/plugin/errors.h"
 #include "core/plugin/loader.h"
 #include "core/plugin/registry.h"
 #include "core/plugin/search_path.h"
@@ -103,10 +104,12 @@ const CwLoadedPlugin *cw_registry_load(CwRegistry *registry, const char *path, G
     return &entry->plugin;
   entry = g_new0(Entry, 1);
   entry->plugin.path = g_steal_pointer(&absolute);
+  CwSlotMark outer = cw_slot_set_mark((CwSlotMark){"file", g_intern_string(entry->plugin.path), "loading"});
   entry->descriptor = cw_loader_open(entry->plugin.path, error);
   entry->plugin.descriptor = entry->descriptor;
   GPtrArray *features =
       entry->descriptor ? cw_loader_features(&entry->plugin, registry->features, error) : NULL;
+  cw_slot_set_mark(outer);
   if (!features) {
     entry_free(entry);
     return NULL;
