@@ -1,13 +1,16 @@
 /* Names the plugin that ended the process. The handler of a crash only writes: it asks for the slot that runs
  * (core/plugin/errors.h), says so on stderr and raises the signal again, so that shells and core dumps see
  * what they would have seen. Output is written line by line, so that there is nothing left to lose. */
-#include "core/cli/crash.h"
+#include "config.h"
+
 #include "core/cli/cli.h"
+#include "core/cli/crash.h"
 #include "core/plugin/errors.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static const struct {
@@ -59,14 +62,39 @@ static void name_crash(int number)
   raise(number); /* by default now */
 }
 
+static pid_t own_process;
+
+/* Ends this process, with an error when a plugin wants it ended. What a plugin forks may end itself. */
+static G_NORETURN void leave(int status)
+{
+  CwSlotMark mark = cw_slot_mark();
+  if (mark.slot && getpid() == own_process) {
+    say_slot(&mark, "ended the process with exit(), which a plugin never does\n");
+    status = CLI_FAILED;
+  }
+  for (;;)
+    syscall(SYS_exit_group, status);
+}
+
+/* Called by exit(). */
 static void refuse_exit(void)
 {
   CwSlotMark mark = cw_slot_mark();
-  if (!mark.slot)
+  if (!mark.slot || getpid() != own_process)
     return;
   fflush(NULL);
-  say_slot(&mark, "ended the process with exit(), which a plugin never does\n");
-  _exit(CLI_FAILED);
+  leave(CLI_FAILED);
+}
+
+/* In the place of the C library's, for every plugin: these ask nobody. */
+G_MODULE_EXPORT void _exit(int status)
+{
+  leave(status);
+}
+
+G_MODULE_EXPORT void _Exit(int status)
+{
+  leave(status);
 }
 
 /* A sanitizer has a report of its own about a crash. */
@@ -84,7 +112,9 @@ void cli_watch_plugins(void)
   static char stack[1 << 16]; /* for the handler, when the process has none left */
   const stack_t own_stack = {.ss_sp = stack, .ss_size = sizeof stack};
   setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+  own_process = getpid();
   atexit(refuse_exit);
+  at_quick_exit(refuse_exit);
   if (has_sanitizer() || sigaltstack(&own_stack, NULL) != 0)
     return;
   for (guint i = 0; i < G_N_ELEMENTS(crashes); i++) {

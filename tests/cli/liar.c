@@ -19,15 +19,18 @@ typedef enum {
   TRAP,
   ABORT,
   EXIT,
+  EXIT_AT_ONCE,
   STACK,
   THREAD,
   ESCAPES
 } Fault;
 
-static const char *const faults[] = {
-    "nothing", "null_candidate", "many_candidates", "nan_part", "part_not_utf8", "many_parts", "null_fact",
-    "segv",    "trap",           "abort",           "exit",     "stack",         "thread",     "escapes",
-    NULL};
+static const char *const faults[] = {"nothing",   "null_candidate", "many_candidates",
+                                     "nan_part",  "part_not_utf8",  "many_parts",
+                                     "null_fact", "segv",           "trap",
+                                     "abort",     "exit",           "exit_at_once",
+                                     "stack",     "thread",         "escapes",
+                                     NULL};
 
 typedef struct {
   gint fault;
@@ -107,6 +110,8 @@ static void fail(Fault fault)
     abort();
   if (fault == EXIT)
     exit(0);
+  if (fault == EXIT_AT_ONCE)
+    _Exit(0);
   if (fault == STACK)
     dig(1 << 20);
   if (fault == THREAD)

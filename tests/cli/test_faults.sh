@@ -28,6 +28,8 @@ says 1 "cartwright: error: environment 'liar': step: expected at most 10000 part
 says 1 "cartwright: error: environment 'liar': step: fact 'category' is NULL" null_fact "a fact without a text"
 says 1 "cartwright: error: environment 'liar': step ended the process with exit(), which a plugin never does" exit \
   "exit() in a plugin is an error"
+says 1 "cartwright: error: environment 'liar': step ended the process with exit(), which a plugin never does" \
+  exit_at_once "so is _Exit()"
 
 # Signals: the shell reports 128 and the number, as without the handler.
 if grep -q fsanitize=address "$builddir/config.status"; then
