@@ -56,7 +56,7 @@ static void name_crash(int number)
   else {
     say("cartwright: error: ");
     say(what);
-    say("; no plugin was running, so this is a fault of cartwright");
+    say("; no slot of a plugin was running");
   }
   say("\n");
   raise(number); /* by default now */
