@@ -57,9 +57,7 @@ static gboolean check_generate(const CwRun *run, const CwGenerateOptions *option
 
 static gboolean check_stages(const CwRun *run, GError **error)
 {
-  const CwEvaluateOptions *evaluate = run->experiment->evaluate;
-  gboolean evaluates = !evaluate->agents || evaluate->agents[0];
-  gboolean good = !evaluates || check_split(run->environment, evaluate->split, "evaluate.split", error);
+  gboolean good = check_split(run->environment, run->experiment->evaluate->split, "evaluate.split", error);
   for (guint i = 0; i < run->experiment->stages->len && good; i++) {
     const CwStage *stage = stage_at(run->experiment, i);
     if (stage->kind == CW_STAGE_GENERATE)
