@@ -27,6 +27,15 @@ static gboolean check_split(CwEnvironment *environment, const char *split, const
   return n_goals > 0;
 }
 
+static gboolean check_import(const CwRun *run, const CwImportOptions *options, guint i, GError **error)
+{
+  g_autofree char *key = g_strdup_printf("stages.%u.import.splits", i);
+  for (char **split = options->splits; split && *split; split++)
+    if (!check_split(run->environment, *split, key, error))
+      return FALSE;
+  return TRUE;
+}
+
 /* An algorithm that learns from no trajectories rolls out episodes on train goals. */
 static gboolean collects(const CwStage *stage)
 {
@@ -62,7 +71,9 @@ static gboolean check_stages(const CwRun *run, GError **error)
     const CwStage *stage = stage_at(run->experiment, i);
     if (stage->kind == CW_STAGE_GENERATE)
       good = check_generate(run, stage->generate, i, error);
-    else if (stage->kind == CW_STAGE_ALGORITHM)
+    else if (stage->kind == CW_STAGE_IMPORT)
+      good = check_import(run, stage->import, i, error);
+    else
       good = check_algorithm(run, stage, i, error);
   }
   return good;
