@@ -3,6 +3,7 @@
  * experience, its random stream and its saved state, and on nothing else. */
 #include "conformance/check_episodes.h"
 #include "conformance/check_suite.h"
+#include "core/plugin/errors.h"
 
 #include <string.h>
 

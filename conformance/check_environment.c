@@ -2,6 +2,7 @@
  * that is shown, and compares transcripts: an episode may depend on its goal and its random stream, and on
  * nothing else. */
 #include "conformance/check_suite.h"
+#include "core/plugin/errors.h"
 
 #include <string.h>
 
@@ -206,8 +207,10 @@ static void check_splits(CwSuite *suite, CwVerdict *verdict)
   if (subject->split &&
       cw_environment_n_goals(subject->environment, subject->split, NULL) != subject->n_goals)
     cw_verdict_fail(verdict, "n_goals: two answers for split '%s'", subject->split);
+  CwSlotCall call = cw_slot_begin(suite->feature, "close(NULL) or session_free(NULL)");
   suite->feature->vtable.environment->close(NULL);
   suite->feature->vtable.environment->session_free(NULL);
+  cw_slot_leave(&call);
 }
 
 static void check_texts(CwSuite *suite, CwVerdict *verdict)

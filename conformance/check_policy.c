@@ -1,6 +1,7 @@
 /* The conformance suite of policies: scoring here, training in check_training.c. The suite keeps one policy
  * open for scoring; checks that change a policy open their own. */
 #include "conformance/check_policy.h"
+#include "core/plugin/errors.h"
 
 #include <math.h>
 #include <string.h>
@@ -75,7 +76,9 @@ static void open_subject(CwSuite *suite, CwVerdict *verdict)
 static void check_description(CwSuite *suite, CwVerdict *verdict)
 {
   cw_check_description(cw_policy_describe(suite->subject), verdict);
+  CwSlotCall call = cw_slot_begin(suite->feature, "close(NULL)");
   suite->feature->vtable.policy->close(NULL);
+  cw_slot_leave(&call);
 }
 
 static void check_repetition(CwSuite *suite, CwVerdict *verdict)

@@ -40,7 +40,8 @@ BEGIN {
   quoted = header ~ /^"/
   sub(/^["<]/, "", header)
   sub(/[">].*/, "", header)
-  if (header == "config.h" || (!quoted && header !~ /^(core|lab|conformance|envs|models|plugins|tests|bench|\.\.)\//))
+  ours = header ~ /^(core|lab|conformance|envs|models|plugins|tests|bench|\.\.)\//
+  if (header == "config.h" || (!quoted && !ours))
     next
   from = room_of(folder)
   other = folder_of(header, folder)

@@ -2,6 +2,7 @@
  * shows what is still owed. The rate behind the ETA is measured from the first report, so a resumed run is
  * not flattered by the work of the run before. */
 #include "core/base/progress.h"
+#include "core/base/printable.h"
 #include <math.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -91,6 +92,8 @@ static void show(CwProgress *progress)
   }
   if (progress->text && *progress->text)
     g_string_append_printf(line, "  %s", progress->text);
+  g_autofree char *shown = cw_printable(line->str, "");
+  g_string_assign(line, shown);
   if (progress->terminal) {
     cut_to_terminal(line, fileno(progress->stream));
     fprintf(progress->stream, "\r%s\033[K", line->str);

@@ -2,6 +2,7 @@
  * fixed random stream, so a result's interval is the same each time it is computed. */
 #include "core/base/statistics.h"
 #include "core/base/json_text.h"
+#include "core/base/printable.h"
 #include <cartwright/random.h>
 #include <math.h>
 #include <stdlib.h>
@@ -207,8 +208,21 @@ static void end_line(GString *table, GString *line)
   g_string_truncate(line, 0);
 }
 
-char *cw_format_table(const char *const *headings, guint n_columns, const GPtrArray *rows)
+/* Cells may come from data: a line break or an escape sequence in one is written out. */
+static char **printable_row(const char *const *cells, guint n_columns)
 {
+  char **shown = g_new0(char *, n_columns + 1);
+  for (guint column = 0; column < n_columns; column++)
+    shown[column] = cw_printable(cells[column], "");
+  return shown;
+}
+
+char *cw_format_table(const char *const *given_headings, guint n_columns, const GPtrArray *given)
+{
+  g_auto(GStrv) headings = printable_row(given_headings, n_columns);
+  g_autoptr(GPtrArray) rows = g_ptr_array_new_with_free_func((GDestroyNotify)g_strfreev);
+  for (guint i = 0; i < given->len; i++)
+    g_ptr_array_add(rows, printable_row(given->pdata[i], n_columns));
   GString *table = g_string_new(NULL), *line = g_string_new(NULL);
   g_autofree guint *widths = g_new0(guint, n_columns);
   g_autofree gboolean *right = g_new0(gboolean, n_columns);

@@ -30,8 +30,8 @@ void cw_json_interval(GString *json, const char *key, CwInterval interval);
 double cw_normal_quantile(double probability);
 
 /* A plain text table with aligned columns; cells are UTF-8; numeric columns (all cells but the heading start
- * with a digit, sign or point) align right.
- * `rows` holds char ** of n_columns each. Free with g_free. */
+ * with a digit, sign or point) align right. What could steer a terminal or break a line in them is written out
+ * (core/base/printable.h). `rows` holds char ** of n_columns each. Free with g_free. */
 char *cw_format_table(const char *const *headings, guint n_columns, const GPtrArray *rows);
 
 #endif

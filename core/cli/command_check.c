@@ -2,35 +2,25 @@
 #include "conformance/check.h"
 #include "core/cli/cli.h"
 
-typedef struct {
-  GString *text; /* printed at the end: stdout is not ours while the checks run */
-  guint n[3];
-} Checking;
-
 static void report(const CwRegisteredFeature *feature, const char *check, CwCheckResult result,
                    const char *message, gpointer user_data)
 {
   static const char *const words[] = {"passed", "FAILED", "skipped"};
-  Checking *checking = user_data;
-  checking->n[result]++;
-  g_string_append_printf(checking->text, "%-7s %s %s: %s%s%s\n", words[result],
-                         cw_feature_kind_name(feature->kind), feature->name, check, *message ? ": " : "",
-                         message);
+  guint *n = user_data;
+  n[result]++;
+  cli_printf("%-7s %s %s: %s%s%s\n", words[result], cw_feature_kind_name(feature->kind), feature->name, check,
+             *message ? ": " : "", message);
 }
 
 static int check(CwRegistry *registry, const char *path, const char *yaml)
 {
-  Checking checking = {.text = g_string_new(NULL)};
+  guint n[3] = {0}; /* by CwCheckResult */
   GError *error = NULL;
-  int status = CLI_DONE;
-  gboolean good = cw_check_plugin(registry, path, yaml, report, &checking, &error);
-  if (checking.text->len > 0)
-    cli_printf("%s%u passed, %u failed, %u skipped\n", checking.text->str, checking.n[CW_CHECK_PASSED],
-               checking.n[CW_CHECK_FAILED], checking.n[CW_CHECK_SKIPPED]);
-  if (!good)
-    status = cli_fail(error);
-  g_string_free(checking.text, TRUE);
-  return status;
+  gboolean good = cw_check_plugin(registry, path, yaml, report, n, &error);
+  if (n[CW_CHECK_PASSED] + n[CW_CHECK_FAILED] + n[CW_CHECK_SKIPPED] > 0)
+    cli_printf("%u passed, %u failed, %u skipped\n", n[CW_CHECK_PASSED], n[CW_CHECK_FAILED],
+               n[CW_CHECK_SKIPPED]);
+  return good ? CLI_DONE : cli_fail(error);
 }
 
 int cli_check(const char *arguments, const char *summary, char **argv)

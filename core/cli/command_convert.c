@@ -34,33 +34,38 @@ static gboolean is_wanted(const CwRegisteredFeature *feature, const char *name, 
 static void set_not_one(CwRegistry *registry, const char *verb, const char *name, const char *kind,
                         guint n_named, guint n_found, GError **error)
 {
-  g_autofree char *who = who_converts(registry, verb);
-  const GPtrArray *features = cw_registry_features(registry);
-  g_autofree const char **names = g_new0(const char *, features->len + 1);
-  for (guint i = 0; i < features->len; i++)
-    names[i] = ((const CwRegisteredFeature *)g_ptr_array_index(features, i))->name;
-  const char *suggestion = n_named ? NULL : cw_suggest(name, names);
+  const char *what = kind ? kind : "feature";
   if (n_found > 1)
     g_set_error(error, CW_PLUGIN_ERROR, CW_ERROR_CONFIGURATION,
                 "there is an environment and a policy '%s' with an %s: choose with --kind", name, verb);
-  else if (n_named)
-    g_set_error(error, CW_PLUGIN_ERROR, CW_ERROR_CONFIGURATION, "%s '%s' has no %s; who has: %s",
-                kind ? kind : "feature", name, verb, who);
-  else
-    g_set_error(error, CW_PLUGIN_ERROR, CW_ERROR_CONFIGURATION, "no %s '%s'%s%s%s; features with an %s: %s",
-                kind ? kind : "feature", name, suggestion ? "; did you mean '" : "",
-                suggestion ? suggestion : "", suggestion ? "'?" : "", verb, who);
+  else if (n_named) {
+    cw_registry_load_all(registry, NULL);
+    g_autofree char *who = who_converts(registry, verb);
+    g_set_error(error, CW_PLUGIN_ERROR, CW_ERROR_CONFIGURATION, "%s '%s' has no %s; who has: %s", what, name,
+                verb, who);
+  } else {
+    g_autofree char *alternatives = cw_registry_alternatives(registry, 0, name);
+    g_set_error(error, CW_PLUGIN_ERROR, CW_ERROR_CONFIGURATION, "no %s '%s'%s", what, name, alternatives);
+  }
 }
 
-/* The feature that `name` (and `kind`, if not NULL) means. All plugins are loaded: only then is it known
- * whether the name is one feature's. */
+/* Loads what may offer a feature of that name, of any kind; a plugin that cannot be loaded is warned of. */
+static void load_named(CwRegistry *registry, const char *name)
+{
+  for (CwFeatureKind kind = CW_FEATURE_ALGORITHM; kind <= CW_FEATURE_POLICY; kind++) {
+    g_autoptr(GError) error = NULL;
+    if (cw_registry_find(registry, kind, name, &error) || error->code == CW_ERROR_CONFIGURATION)
+      continue;
+    g_warning("%s", error->message);
+    return;
+  }
+}
+
+/* The feature that `name` (and `kind`, if not NULL) means. */
 static const CwRegisteredFeature *find_feature(CwRegistry *registry, const char *verb, const char *name,
                                                const char *kind, GError **error)
 {
-  g_autoptr(GPtrArray) failures = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
-  cw_registry_load_all(registry, failures);
-  for (guint i = 0; i < failures->len; i++)
-    g_warning("%s", ((GError *)g_ptr_array_index(failures, i))->message);
+  load_named(registry, name);
   const GPtrArray *features = cw_registry_features(registry);
   const CwRegisteredFeature *found = NULL;
   guint n_named = 0, n_found = 0;

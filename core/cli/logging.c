@@ -1,5 +1,6 @@
 /* Puts GLib's log messages on stderr in the command's own words. On a terminal a message first clears the
  * progress line that may stand there. */
+#include "core/base/printable.h"
 #include "core/cli/cli.h"
 #include <stdio.h>
 #include <string.h>
@@ -27,11 +28,12 @@ static GLogWriterOutput write_log(GLogLevelFlags level, const GLogField *fields,
     if (!(level & G_LOG_LEVEL_MESSAGE) && g_log_writer_default_would_drop(level, domain))
       return G_LOG_WRITER_HANDLED;
   }
+  g_autofree char *shown = cw_printable(message ? message : "", "\n\t");
   fprintf(stderr, "%scartwright: %s%s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "",
           is_error     ? "error: "
           : is_warning ? "warning: "
                        : "",
-          message ? message : "");
+          shown);
   fflush(stderr);
   return G_LOG_WRITER_HANDLED;
 }

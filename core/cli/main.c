@@ -1,7 +1,9 @@
 /* The `cartwright` command: a table of commands, and nothing else. Results go to stdout, progress and logs to
  * stderr. */
 #include "config.h"
+#include "core/base/printable.h"
 #include "core/cli/cli.h"
+#include "core/cli/crash.h"
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -47,6 +49,7 @@ int main(int argc, char **argv)
   setlocale(LC_CTYPE, "");
   signal(SIGPIPE, SIG_IGN);
   cli_install_log_writer();
+  cli_watch_plugins();
   if (argc < 2) {
     print_usage(stderr);
     return CLI_USAGE;
@@ -67,7 +70,8 @@ int main(int argc, char **argv)
     names[i] = commands[i].name;
   }
   const char *suggestion = cw_suggest(name, names);
-  fprintf(stderr, "cartwright: unknown command '%s'%s%s%s\ntry 'cartwright --help'\n", name,
+  g_autofree char *shown = cw_printable(name, "");
+  fprintf(stderr, "cartwright: unknown command '%s'%s%s%s\ntry 'cartwright --help'\n", shown,
           suggestion ? "; did you mean '" : "", suggestion ? suggestion : "", suggestion ? "'?" : "");
   return CLI_USAGE;
 }

@@ -1,6 +1,7 @@
 /* Output, input and interrupts of the command. A failed write to stdout is remembered with its reason, so
  * that a full disk is told and a reader that went away is not. */
 #include "core/base/interrupt.h"
+#include "core/base/printable.h"
 #include "core/cli/cli.h"
 #include <errno.h>
 #include <signal.h>
@@ -12,9 +13,11 @@
 /* errno of the first failed write to stdout; the process has one stdout. */
 static int output_error;
 
+/* Whatever the text comes from, it does not steer the terminal. */
 gboolean cli_print(const char *text)
 {
-  if (output_error == 0 && fputs(text, stdout) == EOF)
+  g_autofree char *shown = cw_is_printable(text, "\n\t") ? NULL : cw_printable(text, "\n\t");
+  if (output_error == 0 && fputs(shown ? shown : text, stdout) == EOF)
     output_error = errno ? errno : EIO;
   return output_error == 0;
 }
@@ -62,10 +65,9 @@ int cli_fail(GError *error)
   else if (error->code == CW_ERROR_CANCELLED)
     status = CLI_INTERRUPTED;
   /* The configuration's complaints are written like a compiler's and need no name in front. */
-  if (error->domain == CW_CONFIG_ERROR)
-    fprintf(stderr, "%s\n", error->message);
-  else
-    fprintf(stderr, "cartwright: %s%s\n", status == CLI_INTERRUPTED ? "" : "error: ", error->message);
+  g_autofree char *shown = cw_printable(error->message, "\n\t");
+  fprintf(stderr, "%s%s%s\n", error->domain == CW_CONFIG_ERROR ? "" : "cartwright: ",
+          error->domain == CW_CONFIG_ERROR || status == CLI_INTERRUPTED ? "" : "error: ", shown);
   g_error_free(error);
   return status;
 }
@@ -76,7 +78,8 @@ int cli_usage_error(const char *command, const char *format, ...)
   va_start(arguments, format);
   g_autofree char *text = g_strdup_vprintf(format, arguments);
   va_end(arguments);
-  fprintf(stderr, "cartwright %s: %s\ntry 'cartwright %s --help'\n", command, text, command);
+  g_autofree char *shown = cw_printable(text, "\n\t");
+  fprintf(stderr, "cartwright %s: %s\ntry 'cartwright %s --help'\n", command, shown, command);
   return CLI_USAGE;
 }
 

@@ -2,6 +2,7 @@
  * decides, there is one way to write each value, and everything else is refused together with what to write
  * instead. Strings written into a member belong to the options struct. */
 #include "core/config/scalars.h"
+#include "core/base/printable.h"
 #include <errno.h>
 #include <math.h>
 #include <string.h>
@@ -269,6 +270,10 @@ char *cw_scalar_parse(const CwOption *row, const char *text, gboolean quoted, gp
   case CW_OPTION_PATH:
     if (*text == '\0' && (row->type == CW_OPTION_PATH || is_required))
       return g_strdup_printf("is empty; expected %s", row->type == CW_OPTION_PATH ? "a path" : "a string");
+    if (row->type == CW_OPTION_PATH && !cw_is_printable(text, "")) {
+      g_autofree char *shown = cw_display_text(text);
+      return g_strdup_printf("is %s; expected a path without control characters", shown);
+    }
     g_free(*(char **)member);
     *(char **)member = g_strdup(text);
     return NULL;

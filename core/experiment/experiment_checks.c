@@ -1,6 +1,7 @@
 /* Checks across sections: who writes what a stage reads, which agents there can be, whether policy and
  * environment can do what is asked of them. They run on the filled experiment before anything is loaded and
  * only add complaints; whatever a section has already been blamed for reads as absent here. */
+#include "core/base/printable.h"
 #include "core/experiment/experiment_private.h"
 #include "core/plugin/handles.h"
 #include <string.h>
@@ -35,9 +36,22 @@ static const CwRegisteredFeature *environment_without(const Check *check, guint6
   return environment && !(environment->capabilities & capability) ? environment : NULL;
 }
 
-static gboolean is_file_name(const char *name)
+/* What must be otherwise before a file can have this name, or NULL; `plain` says what a plain one is. The
+ * name leaves room for what is hung on to it while the file is written (core/base/durable.h). */
+static const char *fault_of_name(const char *name, const char *plain)
 {
-  return *name != '\0' && *name != '.' && !strchr(name, '/');
+  enum { LONGEST = 200 };
+  if (*name == '\0' || *name == '.' || strchr(name, '/'))
+    return plain;
+  if (strlen(name) > LONGEST)
+    return "expected at most 200 bytes";
+  return cw_is_printable(name, "") ? NULL : "expected a name without control characters";
+}
+
+/* Whether the name is like those of trajectories that are generated anew: refresh-STAGE-GENERATION-NAME. */
+static gboolean is_refreshed_name(const char *name)
+{
+  return g_regex_match_simple("^refresh-[0-9]+-[0-9]+-", name, 0, 0);
 }
 
 /* An agent that is none of `builtin` must be a script; their names are only known once the environment is
@@ -196,9 +210,14 @@ static void check_file(const Check *check, guint i, const char *key, const char 
 {
   g_autofree char *shown = cw_display_text(name);
   gint earlier = writer_of(check, name, 0, i);
-  if (!is_file_name(name))
+  const char *fault = fault_of_name(name, "expected a plain file name such as expert.jsonl");
+  if (fault)
+    cw_diagnostics_error(check->diagnostics, place, "%s is %s; %s", key, shown, fault);
+  else if (is_refreshed_name(name))
     cw_diagnostics_error(check->diagnostics, place,
-                         "%s is %s; expected a plain file name such as expert.jsonl", key, shown);
+                         "%s is %s; names like refresh-1-2-... are those of trajectories that refresh_every "
+                         "generates anew: choose another",
+                         key, shown);
   else if (earlier >= 0) {
     const CwYamlNode *node = stage_node(check, earlier);
     const CwYamlNode *into = cw_yaml_get(node, "into");
@@ -309,10 +328,11 @@ static void check_name(const Check *check)
 {
   const CwYamlNode *value = cw_yaml_get(check->root, "name");
   g_autofree char *shown = cw_display_text(check->experiment->name);
-  if (!is_file_name(check->experiment->name))
+  const char *fault =
+      fault_of_name(check->experiment->name, "expected a plain name such as demo, without '/'");
+  if (fault)
     cw_diagnostics_error(check->diagnostics, value ? value->place : check->root->place,
-                         "name in the experiment is %s; expected a plain name such as demo, without '/'",
-                         shown);
+                         "name in the experiment is %s; %s", shown, fault);
 }
 
 void cw_experiment_check(const CwExperiment *experiment, const CwYamlNode *root, const gboolean *filled,

@@ -1,6 +1,7 @@
 /* The resolved experiment: every value with its origin, as YAML that loads to the same experiment; a
  * fingerprint over what must not change on resume; and the explanation of what did change. All three read one
  * list of values, made here and owned by the experiment. */
+#include "core/base/printable.h"
 #include "core/experiment/experiment_private.h"
 #include <cartwright/error.h>
 #include <string.h>
@@ -28,8 +29,10 @@ static char *place_origin(CwPlace place)
 {
   static const char prefix[] = "<command line>: ";
   g_autofree char *text = cw_place_text(place);
-  char *origin = g_filename_display_name(g_str_has_prefix(text, prefix) ? text + strlen(prefix) : text);
-  return g_strdelimit(origin, "\r\n", '?'); /* it goes into a comment */
+  g_autofree char *origin =
+      g_filename_display_name(g_str_has_prefix(text, prefix) ? text + strlen(prefix) : text);
+  g_strdelimit(origin, "\r\n", '?'); /* it goes into a comment */
+  return cw_printable(origin, "");
 }
 
 /* Where a value came from: "configs/x.yaml:3:7", "--set #1", "default". Items of a list that were set one by

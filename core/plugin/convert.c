@@ -159,16 +159,15 @@ static gboolean run_in(const char *workplace, const char *into, const CwRegister
 {
   g_autofree char *name = g_path_get_basename(into), *written = g_build_filename(workplace, name, NULL);
   Reporter reporter = {.quiet = quiet};
-  GError *failure = NULL;
   const char *slot = conversion == &feature->import ? "import" : "export";
-  gboolean good = conversion->run(options, written, report, &reporter, &failure);
+  CwSlotCall call = cw_slot_begin(feature, slot);
+  gboolean good = conversion->run(options, written, report, &reporter, &call.failure);
   stop_reporting(&reporter);
-  if (!cw_slot_result(feature, slot, good, failure, error))
+  if (!cw_slot_end(&call, good, error))
     return FALSE;
   if (g_file_test(written, G_FILE_TEST_EXISTS))
     return put_in_place(written, into, error);
-  cw_feature_error(feature, error, CW_ERROR_FAILED, "%s says that it is done and wrote nothing", slot);
-  return FALSE;
+  return cw_feature_error(feature, error, CW_ERROR_FAILED, "%s says that it is done and wrote nothing", slot);
 }
 
 gboolean cw_convert(const CwRegisteredFeature *feature, const CwRegisteredConversion *conversion,

@@ -38,20 +38,16 @@ void cw_slot_leave(const CwSlotCall *call)
 
 gboolean cw_slot_end(CwSlotCall *call, gboolean succeeded, GError **error)
 {
+  const CwRegisteredFeature *feature = call->feature;
   cw_slot_leave(call);
-  return cw_slot_result(call->feature, call->slot, succeeded, g_steal_pointer(&call->failure), error);
-}
-
-gboolean cw_slot_result(const CwRegisteredFeature *feature, const char *slot, gboolean succeeded,
-                        GError *failure, GError **error)
-{
-  if (succeeded && !failure)
+  if (succeeded && !call->failure)
     return TRUE;
-  if (!failure)
+  if (!call->failure)
     return cw_feature_error(feature, error, CW_ERROR_FAILED,
                             "%s failed without saying why; the plugin must set its GError when it fails",
-                            slot);
-  g_propagate_prefixed_error(error, failure, "%s '%s': ", cw_feature_kind_name(feature->kind), feature->name);
+                            call->slot);
+  g_propagate_prefixed_error(error, g_steal_pointer(&call->failure),
+                             "%s '%s': ", cw_feature_kind_name(feature->kind), feature->name);
   return FALSE;
 }
 

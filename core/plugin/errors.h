@@ -19,7 +19,9 @@ typedef struct {
 } CwSlotCall;
 
 CwSlotCall cw_slot_begin(const CwRegisteredFeature *feature, const char *slot);
-/* Ends the call as cw_slot_result does. */
+/* Ends the call: returns `succeeded`, unless the plugin contradicts itself (an error is set although it
+ * reports success). On failure the error that the slot has set goes to `error` with "KIND 'NAME': " in front;
+ * a plugin that failed without an error gets one that says so. */
 gboolean cw_slot_end(CwSlotCall *call, gboolean succeeded, GError **error);
 /* Ends the call of a slot that cannot fail. */
 void cw_slot_leave(const CwSlotCall *call);
@@ -29,12 +31,6 @@ void cw_slot_leave(const CwSlotCall *call);
 CwSlotMark cw_slot_mark(void);
 /* Marks what is no slot: the loading of a file. Returns the mark from before, to be set again. */
 CwSlotMark cw_slot_set_mark(CwSlotMark mark);
-
-/* Returns `succeeded`, unless the plugin contradicts itself (an error is set although it reports success). On
- * failure `failure` (taken over, may be NULL) goes to `error` with "KIND 'NAME': " in front; a plugin that
- * failed without an error gets one that says so. */
-gboolean cw_slot_result(const CwRegisteredFeature *feature, const char *slot, gboolean succeeded,
-                        GError *failure, GError **error);
 
 /* An error of the host about a feature: "KIND 'NAME': " and the text, in the domain of the kind. Returns
  * FALSE. */

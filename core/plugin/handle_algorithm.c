@@ -6,7 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-#define GROUP "algorithm" /* of the checkpoint's state.ini */
+#define GROUP         "algorithm" /* of the checkpoint's state.ini */
+#define MOST_EPISODES 10000000    /* for one update; more than anybody waits for, so nobody counted them */
 
 struct CwAlgorithm {
   const CwRegisteredFeature *feature;
@@ -81,7 +82,12 @@ gboolean cw_algorithm_collect(CwAlgorithm *algorithm, CwCollectRequest *request,
   CwSlotCall call = cw_slot_begin(algorithm->feature, "collect");
   gboolean succeeded =
       algorithm->vtable->collect(algorithm->options, algorithm->state, request, &call.failure);
-  return cw_slot_end(&call, succeeded, error);
+  if (!cw_slot_end(&call, succeeded, error))
+    return FALSE;
+  return request->n_episodes <= MOST_EPISODES ||
+         cw_feature_error(algorithm->feature, error, CW_ERROR_FAILED,
+                          "collect: expected at most %d episodes, found n_episodes %u", MOST_EPISODES,
+                          request->n_episodes);
 }
 
 /* `what` is "episode" or "trajectory", `number` its index. */

@@ -7,6 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+#define MOST_COUNTERS 10000 /* more than any backend has; such a number was never counted */
+
 struct CwPolicy {
   const CwRegisteredFeature *feature;
   const CwPolicyVtable *vtable;
@@ -133,7 +135,12 @@ const CwNamedValue *cw_policy_counters(CwPolicy *policy, guint *n)
   CwSlotCall call = cw_slot_begin(policy->feature, "counters");
   const CwNamedValue *counters = policy->vtable->counters(policy->object, n);
   cw_slot_leave(&call);
-  return counters;
+  if (*n <= MOST_COUNTERS && (*n == 0 || counters))
+    return counters;
+  g_warning("policy '%s': counters: expected at most %d of them, found %u%s; they are left out",
+            policy->feature->name, MOST_COUNTERS, *n, counters ? "" : " and NULL");
+  *n = 0;
+  return NULL;
 }
 
 void cw_policy_announce_memory(CwPolicy *policy)

@@ -3,7 +3,6 @@
  * members that vouch for it: magic and major come before the sizes, the sizes before the rest. A shared
  * object that was opened stays open: threads and callbacks of a plugin may outlive anything we know about. */
 #include "core/plugin/loader.h"
-#include "core/plugin/errors.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -148,9 +147,7 @@ CwPluginDescriptor *cw_loader_open(const char *path, GError **error)
 {
   if (!check_regular_file(path, error))
     return NULL;
-  CwSlotMark outer = cw_slot_set_mark((CwSlotMark){"file", g_intern_string(path), "loading"});
   const CwPluginDescriptor *descriptor = query(path, error);
-  cw_slot_set_mark(outer);
   if (!descriptor || !check_descriptor(path, descriptor, error))
     return NULL;
   g_autofree CwPluginDescriptor *copy = g_new0(CwPluginDescriptor, 1);

@@ -3,6 +3,7 @@
  * that is reached twice by different paths is recognised by its inode. */
 #include "config.h"
 
+#include "core/plugin/errors.h"
 #include "core/plugin/loader.h"
 #include "core/plugin/registry.h"
 #include "core/plugin/search_path.h"
@@ -103,10 +104,12 @@ const CwLoadedPlugin *cw_registry_load(CwRegistry *registry, const char *path, G
     return &entry->plugin;
   entry = g_new0(Entry, 1);
   entry->plugin.path = g_steal_pointer(&absolute);
+  CwSlotMark outer = cw_slot_set_mark((CwSlotMark){"file", g_intern_string(entry->plugin.path), "loading"});
   entry->descriptor = cw_loader_open(entry->plugin.path, error);
   entry->plugin.descriptor = entry->descriptor;
   GPtrArray *features =
       entry->descriptor ? cw_loader_features(&entry->plugin, registry->features, error) : NULL;
+  cw_slot_set_mark(outer);
   if (!features) {
     entry_free(entry);
     return NULL;
@@ -196,13 +199,13 @@ static void load_by_contents(CwRegistry *registry, const char *name, GPtrArray *
   }
 }
 
-/* The names of the kind's features that are registered. */
+/* The names of the kind's features that are registered; kind 0: of all. */
 static GPtrArray *registered_names(CwRegistry *registry, CwFeatureKind kind)
 {
   GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
   for (guint i = 0; i < registry->features->len; i++) {
     const CwRegisteredFeature *feature = registry->features->pdata[i];
-    if (feature->kind == kind)
+    if (kind == 0 || feature->kind == kind)
       g_ptr_array_add(names, g_strdup(feature->name));
   }
   return names;
@@ -235,8 +238,7 @@ static char *join(GPtrArray *names)
   return g_strdup("none");
 }
 
-static void set_not_found(CwRegistry *registry, CwFeatureKind kind, const char *name,
-                          const GPtrArray *failures, GError **error)
+char *cw_registry_alternatives(CwRegistry *registry, CwFeatureKind kind, const char *name)
 {
   GPtrArray *names = registered_names(registry, kind), *files = unopened_names(registry);
   g_autofree char *found = join(names), *unopened = join(files);
@@ -244,16 +246,21 @@ static void set_not_found(CwRegistry *registry, CwFeatureKind kind, const char *
   g_ptr_array_extend_and_steal(names, files);
   g_ptr_array_add(names, NULL);
   const char *nearest = cw_suggest(name, (const char *const *)names->pdata);
+  g_autofree char *cure = nearest ? g_strdup_printf("; did you mean '%s'?", nearest) : g_strdup(";");
+  g_ptr_array_free(names, TRUE);
+  return g_strdup_printf("%s found: %s; plugins not opened: %s; searched %s", cure, found, unopened,
+                         searched);
+}
+
+static void set_not_found(CwRegistry *registry, CwFeatureKind kind, const char *name,
+                          const GPtrArray *failures, GError **error)
+{
+  g_autofree char *alternatives = cw_registry_alternatives(registry, kind, name);
   g_autoptr(GString) text = g_string_new(NULL);
-  g_string_append_printf(text, "no %s '%s'", cw_feature_kind_name(kind), name);
-  if (nearest)
-    g_string_append_printf(text, "; did you mean '%s'?", nearest);
-  g_string_append_printf(text, "%s found: %s; plugins not opened: %s; searched %s", nearest ? "" : ";", found,
-                         unopened, searched);
+  g_string_append_printf(text, "no %s '%s'%s", cw_feature_kind_name(kind), name, alternatives);
   for (guint i = 0; i < failures->len; i++)
     g_string_append_printf(text, "\nnot loaded: %s", ((GError *)failures->pdata[i])->message);
   g_set_error_literal(error, CW_PLUGIN_ERROR, CW_ERROR_CONFIGURATION, text->str);
-  g_ptr_array_free(names, TRUE);
 }
 
 const CwRegisteredFeature *cw_registry_find(CwRegistry *registry, CwFeatureKind kind, const char *name,

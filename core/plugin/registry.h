@@ -57,6 +57,9 @@ void cw_registry_load_all(CwRegistry *registry, GPtrArray *failures);
  * and the search path. */
 const CwRegisteredFeature *cw_registry_find(CwRegistry *registry, CwFeatureKind kind, const char *name,
                                             GError **error);
+/* What there is in the place of a name that was not found: "; did you mean 'x'? found: x, y; plugins not
+ * opened: z; searched /a:/b". Kind 0: features of all kinds. Free with g_free. */
+char *cw_registry_alternatives(CwRegistry *registry, CwFeatureKind kind, const char *name);
 /* All features registered so far: CwRegisteredFeature *, sorted by kind and name. Owned by the registry. */
 const GPtrArray *cw_registry_features(CwRegistry *registry);
 

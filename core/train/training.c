@@ -15,13 +15,42 @@ static const CwStage *stage_at(const CwExperiment *experiment, guint i)
   return g_ptr_array_index(experiment->stages, i);
 }
 
-/* What only the opened environment can tell: its splits and scripts. */
+/* What only the opened environment can tell: its splits, whether they have goals, and its scripts. */
 static gboolean check_split(CwEnvironment *environment, const char *split, const char *key, GError **error)
 {
-  if (cw_environment_n_goals(environment, split, error) >= 0)
-    return TRUE;
-  g_prefix_error(error, "%s: ", key);
-  return FALSE;
+  gint64 n_goals = cw_environment_n_goals(environment, split, error);
+  if (n_goals == 0)
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+                "split '%s' has no goals; name another split, or give the environment more goals", split);
+  if (n_goals <= 0)
+    g_prefix_error(error, "%s: ", key);
+  return n_goals > 0;
+}
+
+static gboolean check_import(const CwRun *run, const CwImportOptions *options, guint i, GError **error)
+{
+  g_autofree char *key = g_strdup_printf("stages.%u.import.splits", i);
+  for (char **split = options->splits; split && *split; split++)
+    if (!check_split(run->environment, *split, key, error))
+      return FALSE;
+  return TRUE;
+}
+
+/* An algorithm that learns from no trajectories rolls out episodes on train goals. */
+static gboolean collects(const CwStage *stage)
+{
+  const CwRegisteredFeature *feature = stage->algorithm.feature;
+  return feature->vtable.algorithm->collect &&
+         (cw_algorithm_needs(feature, stage->algorithm.options) & CW_NEEDS_TRAJECTORIES) == 0;
+}
+
+static gboolean check_algorithm(const CwRun *run, const CwStage *stage, guint i, GError **error)
+{
+  g_autofree char *split = g_strdup_printf("stages.%u.evaluate_split", i);
+  g_autofree char *algorithm = g_strdup_printf("stages.%u.algorithm", i);
+  return (stage->options->evaluate_every == 0 ||
+          check_split(run->environment, stage->options->evaluate_split, split, error)) &&
+         (!collects(stage) || check_split(run->environment, "train", algorithm, error));
 }
 
 static gboolean check_generate(const CwRun *run, const CwGenerateOptions *options, guint i, GError **error)
@@ -40,11 +69,12 @@ static gboolean check_stages(const CwRun *run, GError **error)
   gboolean good = check_split(run->environment, run->experiment->evaluate->split, "evaluate.split", error);
   for (guint i = 0; i < run->experiment->stages->len && good; i++) {
     const CwStage *stage = stage_at(run->experiment, i);
-    g_autofree char *key = g_strdup_printf("stages.%u.evaluate_split", i);
     if (stage->kind == CW_STAGE_GENERATE)
       good = check_generate(run, stage->generate, i, error);
-    else if (stage->kind == CW_STAGE_ALGORITHM && stage->options->evaluate_every > 0)
-      good = check_split(run->environment, stage->options->evaluate_split, key, error);
+    else if (stage->kind == CW_STAGE_IMPORT)
+      good = check_import(run, stage->import, i, error);
+    else
+      good = check_algorithm(run, stage, i, error);
   }
   return good;
 }

@@ -1,6 +1,7 @@
 /* Lays a report out: the same tables as aligned text for a terminal and as Markdown for a document, and
  * everything as JSON. */
 #include "core/base/json_text.h"
+#include "core/base/printable.h"
 #include "core/base/progress.h"
 #include "lab/report/report.h"
 #include <math.h>
@@ -283,8 +284,10 @@ char *cw_report_text(const CwRunsReport *report)
   const CwResults *results = results_of(report);
   const CwEvaluation *evaluation = evaluation_of(report);
   g_string_append_printf(text, "environment: %s %s\n", results->environment, results->environment_version);
-  for (char **fact = results->environment_facts; fact && fact[0] && fact[1]; fact += 2)
-    g_string_append_printf(text, "  %s: %s\n", fact[0], fact[1]);
+  for (char **fact = results->environment_facts; fact && fact[0] && fact[1]; fact += 2) {
+    g_autofree char *key = cw_printable(fact[0], ""), *value = cw_printable(fact[1], "");
+    g_string_append_printf(text, "  %s: %s\n", key, value);
+  }
   g_string_append_printf(text, "experiments: %s\nsplit: %s, goals 0 to %u\n%s\n", experiments,
                          evaluation->split, evaluation->n - 1, about);
   for (guint i = 0; i < report->notes->len; i++)
@@ -298,12 +301,23 @@ char *cw_report_text(const CwRunsReport *report)
   return g_string_free(text, FALSE);
 }
 
+/* Text in Markdown: it starts no cell, no tag and no line. */
+static void append_markdown(GString *text, const char *before, const char *words)
+{
+  g_autofree char *shown = cw_printable(words, "");
+  g_string_append(text, before);
+  for (const char *p = shown; *p; p++) {
+    if (*p == '|' || *p == '<')
+      g_string_append_c(text, '\\');
+    g_string_append_c(text, *p);
+  }
+}
+
 static void append_cells(GString *text, char **cells, guint n)
 {
   for (guint i = 0; i < n; i++) {
-    g_auto(GStrv) pieces = g_strsplit(cells[i], "|", -1);
-    g_autofree char *safe = g_strjoinv("\\|", pieces);
-    g_string_append_printf(text, "| %s ", safe);
+    append_markdown(text, "| ", cells[i]);
+    g_string_append_c(text, ' ');
   }
   g_string_append(text, "|\n");
 }
@@ -315,17 +329,24 @@ char *cw_report_markdown(const CwRunsReport *report)
   g_autofree char *experiments = experiments_text(report);
   const CwResults *results = results_of(report);
   const CwEvaluation *evaluation = evaluation_of(report);
-  g_string_append_printf(text, "- environment: %s %s", results->environment, results->environment_version);
-  for (char **fact = results->environment_facts; fact && fact[0] && fact[1]; fact += 2)
-    g_string_append_printf(text, ", %s %s", fact[0], fact[1]);
-  g_string_append_printf(text, "\n- experiments: %s\n- split: %s, goals 0 to %u\n- %s\n", experiments,
-                         evaluation->split, evaluation->n - 1, about);
-  for (guint i = 0; i < report->notes->len; i++)
-    g_string_append_printf(text, "- note: %s\n", (const char *)report->notes->pdata[i]);
+  append_markdown(text, "- environment: ", results->environment);
+  append_markdown(text, " ", results->environment_version);
+  for (char **fact = results->environment_facts; fact && fact[0] && fact[1]; fact += 2) {
+    append_markdown(text, ", ", fact[0]);
+    append_markdown(text, " ", fact[1]);
+  }
+  append_markdown(text, "\n- experiments: ", experiments);
+  append_markdown(text, "\n- split: ", evaluation->split);
+  g_string_append_printf(text, ", goals 0 to %u\n- %s\n", evaluation->n - 1, about);
+  for (guint i = 0; i < report->notes->len; i++) {
+    append_markdown(text, "- note: ", report->notes->pdata[i]);
+    g_string_append_c(text, '\n');
+  }
   for (guint i = 0; i < tables->len; i++) {
     const Table *table = tables->pdata[i];
     guint n = table->headings->len;
-    g_string_append_printf(text, "\n%s:\n\n", table->title);
+    append_markdown(text, "\n", table->title);
+    g_string_append(text, ":\n\n");
     append_cells(text, (char **)table->headings->pdata, n);
     for (guint column = 0; column < n; column++)
       g_string_append(text, "|---");

@@ -27,7 +27,8 @@ struct Crew {
   /* Written under the mutex; some are read without it while spinning. All are atomic because ThreadSanitizer
    * does not see GLib's mutex. */
   atomic_uint generation, n_inside;
-  atomic_bool is_open, stops;
+  atomic_bool is_open;
+  atomic_uint most;                 /* workers with a higher index leave */
   atomic_uint next_task, n_threads; /* of the open run, as n_tasks, task and data */
   guint n_tasks;
   BertTask task;
@@ -68,12 +69,12 @@ static gpointer work(gpointer data)
     while (atomic_load(&crew->generation) == seen)
       g_cond_wait(&crew->wake, &crew->mutex);
     seen = atomic_load(&crew->generation);
-    gboolean stops = atomic_load(&crew->stops);
+    gboolean leaves = worker->index > atomic_load(&crew->most);
     gboolean enters = atomic_load(&crew->is_open) && worker->index < atomic_load(&crew->n_threads);
     if (enters)
       atomic_fetch_add(&crew->n_inside, 1);
     g_mutex_unlock(&crew->mutex);
-    if (stops)
+    if (leaves)
       return NULL;
     if (!enters)
       continue;
@@ -89,7 +90,6 @@ static void call_workers(Crew *crew, gboolean opens)
 {
   g_mutex_lock(&crew->mutex);
   atomic_store(&crew->is_open, opens);
-  atomic_store(&crew->stops, !opens);
   atomic_fetch_add(&crew->generation, 1);
   g_cond_broadcast(&crew->wake);
   g_mutex_unlock(&crew->mutex);
@@ -102,21 +102,57 @@ static Crew *crew_new(void)
   g_mutex_init(&crew->mutex);
   g_cond_init(&crew->wake);
   g_cond_init(&crew->left);
+  atomic_store(&crew->most, G_MAXUINT);
   crew->workers = g_ptr_array_new_with_free_func(g_free);
   return crew;
 }
 
+/* Lets all workers but the first `most` go. Nothing runs meanwhile. */
+static void dismiss(Crew *crew, guint most)
+{
+  g_mutex_lock(&crew->turn);
+  atomic_store(&crew->most, most);
+  call_workers(crew, FALSE);
+  for (guint i = most; i < crew->workers->len; i++)
+    g_thread_join(((Worker *)crew->workers->pdata[i])->thread);
+  g_ptr_array_set_size(crew->workers, (gint)most);
+  atomic_store(&crew->most, G_MAXUINT);
+  g_mutex_unlock(&crew->turn);
+}
+
 static void crew_free(Crew *crew)
 {
-  call_workers(crew, FALSE);
-  for (guint i = 0; i < crew->workers->len; i++)
-    g_thread_join(((Worker *)crew->workers->pdata[i])->thread);
+  dismiss(crew, 0);
   g_ptr_array_free(crew->workers, TRUE);
   g_mutex_clear(&crew->turn);
   g_mutex_clear(&crew->mutex);
   g_cond_clear(&crew->wake);
   g_cond_clear(&crew->left);
   g_free(crew);
+}
+
+/* Adds workers until there are `wanted`. Where the system gives no more, half of the new ones go again: they
+ * hold the memory that everybody else now lacks. */
+static void hire(Crew *crew, guint wanted)
+{
+  guint before = crew->workers->len;
+  while (crew->workers->len < wanted) {
+    g_autoptr(GError) error = NULL;
+    Worker *worker = g_new0(Worker, 1);
+    worker->crew = crew;
+    worker->index = crew->workers->len + 1;
+    worker->thread = g_thread_try_new("bert_cpu", work, worker, &error);
+    if (worker->thread) {
+      g_ptr_array_add(crew->workers, worker);
+      continue;
+    }
+    g_free(worker);
+    guint kept = before + (crew->workers->len - before) / 2;
+    dismiss(crew, kept);
+    g_warning("bert_cpu: the system gives no more threads (%s); %u of %u compute", error->message, kept + 1,
+              wanted + 1);
+    return;
+  }
 }
 
 BertPool *bert_pool_new(guint n_threads)
@@ -128,13 +164,8 @@ BertPool *bert_pool_new(guint n_threads)
     the_crew = crew_new();
   pool->crew = the_crew;
   pool->crew->n_pools++;
-  while (pool->crew->workers->len + 1 < pool->n_threads) {
-    Worker *worker = g_new0(Worker, 1);
-    worker->crew = pool->crew;
-    worker->index = pool->crew->workers->len + 1;
-    g_ptr_array_add(pool->crew->workers, worker);
-    worker->thread = g_thread_new("bert_cpu", work, worker);
-  }
+  hire(pool->crew, pool->n_threads - 1);
+  pool->n_threads = MIN(pool->n_threads, pool->crew->workers->len + 1);
   g_mutex_unlock(&crew_mutex);
   return pool;
 }

@@ -17,7 +17,7 @@ typedef struct BertPool BertPool;
 typedef void (*BertTask)(gpointer data, guint task, guint thread);
 
 /* n_threads >= 1 counts the caller of bert_pool_run; 0: as many as the process may use. Adds workers to the
- * crew if it has fewer. */
+ * crew if it has fewer. Where the system gives no more threads, the pool has fewer, with a warning. */
 BertPool *bert_pool_new(guint n_threads);
 void bert_pool_free(BertPool *pool); /* the last one joins the workers; accepts NULL */
 guint bert_pool_n_threads(const BertPool *pool);

@@ -7,6 +7,9 @@
 #include "fixture.h"
 #include <cmocka.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 typedef struct {
   float *logits, *values, *first_gradient;
@@ -78,6 +81,11 @@ static void count_task(gpointer data, guint task, guint thread)
   counts[task]++;
 }
 
+static void ignore_log(const char *domain, GLogLevelFlags level, const char *message, gpointer user_data)
+{
+  (void)domain, (void)level, (void)message, (void)user_data;
+}
+
 static void test_pool_runs_every_task_once(void **state)
 {
   (void)state;
@@ -115,6 +123,33 @@ static void test_pools_share_the_threads_of_the_process(void **state)
   assert_int_equal(bert_pool_n_workers(), 1);
   bert_policy_close(reference);
   assert_int_equal(bert_pool_n_workers(), 0);
+}
+
+/* A process of its own asks for more threads than its address space holds: it gets fewer, and they work. */
+static void test_pool_makes_do_with_the_threads_there_are(void **state)
+{
+  enum { WANTED = 5000, SPACE = 1 << 30 };
+  (void)state;
+#ifdef __SANITIZE_ADDRESS__
+  skip(); /* it needs more space than this */
+#endif
+  pid_t child = fork();
+  if (child == 0) {
+    const struct rlimit limit = {SPACE, SPACE};
+    guint8 counts[64] = {0}, ones[64];
+    memset(ones, 1, sizeof ones);
+    g_log_set_default_handler(ignore_log, NULL);
+    if (setrlimit(RLIMIT_AS, &limit) != 0)
+      _exit(2);
+    BertPool *pool = bert_pool_new(WANTED);
+    bert_pool_run(pool, 64, count_task, counts);
+    gboolean good = bert_pool_n_threads(pool) < WANTED && memcmp(counts, ones, sizeof ones) == 0;
+    bert_pool_free(pool);
+    _exit(good ? 0 : 1);
+  }
+  int status = -1;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_int_equal(status, 0);
 }
 
 enum { MOST_THREADS = 4 };
@@ -173,6 +208,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_results_are_the_same_bits_for_any_number_of_threads),
       cmocka_unit_test(test_pool_runs_every_task_once),
+      cmocka_unit_test(test_pool_makes_do_with_the_threads_there_are),
       cmocka_unit_test(test_pools_share_the_threads_of_the_process),
       cmocka_unit_test(test_callers_in_different_threads_take_turns),
   };

@@ -297,9 +297,9 @@ try 'cartwright import --help'" "import of another kind" import toy_policy text=
 run 2 export toy_algorithm --into x
 same "cartwright: error: feature 'toy_algorithm' has no export; who has: environment 'toy_environment'" \
   "$status$(sed "s/who has: .*\(environment 'toy_environment'\).*/who has: \1/" err)" "a feature that does not export"
-run 2 export toy_polic --kind policy --into x
-same "cartwright: error: no policy 'toy_polic'; did you mean 'toy_policy'?" \
-  "$status$(sed "s/; features with an export: .*//" err)" "an export of an unknown feature"
+run 2 export lineer --kind policy --into x
+same "cartwright: error: no policy 'lineer'; did you mean 'linear'? found: none" \
+  "$status$(sed "s/; plugins not opened: .*//" err)" "an export of an unknown feature loads nothing"
 fails 1 "cartwright: error: policy 'toy_policy': items.json:1:2: expected a toy" "an import that fails" \
   import toy_policy text=a fail=true --into x
 fails 1 "cartwright: error: policy 'toy_policy': import says that it is done and wrote nothing" \

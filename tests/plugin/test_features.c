@@ -124,6 +124,16 @@ static void test_unknown_kind_is_refused(void **state)
                  "9; use a CW_FEATURE_... constant");
 }
 
+static void test_number_of_rows_that_nobody_counted_is_refused(void **state)
+{
+  CwFeature feature = sound_feature();
+  (void)state;
+  feature.n_options = 0x7fffffff;
+  assert_refused(&feature,
+                 "made_up.so: policy 'made_up': expected at most 10000 option rows, found n_options "
+                 "2147483647; fill the option members with CW_FEATURE_OPTIONS(...)");
+}
+
 static void test_missing_name_is_refused(void **state)
 {
   CwFeature feature = sound_feature();
@@ -359,6 +369,7 @@ int main(void)
       cmocka_unit_test(test_sound_feature_is_copied),
       cmocka_unit_test(test_longer_structs_are_cut_to_ours),
       cmocka_unit_test(test_unknown_kind_is_refused),
+      cmocka_unit_test(test_number_of_rows_that_nobody_counted_is_refused),
       cmocka_unit_test(test_missing_name_is_refused),
       cmocka_unit_test(test_name_with_capitals_is_refused),
       cmocka_unit_test(test_missing_vtable_is_refused),

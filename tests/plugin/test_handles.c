@@ -402,6 +402,90 @@ static void test_metrics_are_kept_in_order_until_the_next_update(void **state)
   cw_update_free(update);
 }
 
+/* An algorithm that counts its updates and asks for as many episodes as the test says. */
+
+typedef struct {
+  guint n_updates, n_episodes;
+} Learner;
+
+static Learner learner;
+
+static gboolean learner_collect(gconstpointer options, gpointer state, CwCollectRequest *request,
+                                GError **error)
+{
+  (void)options, (void)state, (void)error;
+  request->n_episodes = learner.n_episodes;
+  return TRUE;
+}
+
+static gboolean learner_update(gconstpointer options, gpointer state, CwUpdate *update, gboolean *done,
+                               GError **error)
+{
+  (void)options, (void)state, (void)update, (void)done, (void)error;
+  learner.n_updates++;
+  return TRUE;
+}
+
+static const CwAlgorithmVtable learner_vtable = {.collect = learner_collect, .update = learner_update};
+static const CwRegisteredFeature learning = {
+    .kind = CW_FEATURE_ALGORITHM, .name = "learner", .vtable.algorithm = &learner_vtable};
+
+static void test_what_cannot_be_learnt_from_reaches_no_algorithm(void **state)
+{
+  CwStep step = {.struct_size = sizeof step, .decision = &first, .chosen = 2};
+  const CwStep *steps[] = {&step};
+  CwTrajectory trajectory = {.struct_size = sizeof trajectory,
+                             .split = "train",
+                             .goal_id = "g",
+                             .agent = "expert",
+                             .n_steps = 1,
+                             .steps = steps};
+  g_autoptr(GPtrArray) experience = g_ptr_array_new();
+  g_autoptr(CwUpdate) update = cw_update_new(NULL, NULL, NULL);
+  g_autoptr(CwAlgorithm) algorithm = cw_algorithm_open(&learning, NULL, NULL);
+  GError *error = NULL;
+  gboolean done;
+  (void)state;
+  learner = (Learner){0};
+  g_ptr_array_add(experience, &trajectory);
+  cw_update_begin(update, 0, experience, NULL);
+  assert_false(cw_algorithm_update(algorithm, update, &done, &error));
+  assert_error(
+      &error, CW_ALGORITHM_ERROR, CW_ERROR_FORMAT,
+      "algorithm 'learner': trajectory 0 (goal 'g' of split 'train', agent 'expert'), step 0: expected "
+      "chosen below 2, the number of candidates, found 2; write the trajectories again");
+  step.chosen = 1;
+  assert_true(cw_algorithm_update(algorithm, update, &done, NULL));
+  step.reward = INFINITY;
+  cw_update_begin(update, 1, NULL, experience);
+  assert_false(cw_algorithm_update(algorithm, update, &done, &error));
+  assert_error(
+      &error, CW_ALGORITHM_ERROR, CW_ERROR_NUMERIC,
+      "algorithm 'learner': episode 0 (goal 'g' of split 'train', agent 'expert'), step 0: expected a "
+      "finite reward, found inf; nothing was learnt from it, look at the environment");
+  cw_update_set_generation(update, 1);
+  cw_update_begin(update, 1, experience, NULL);
+  assert_false(cw_algorithm_update(algorithm, update, &done, &error));
+  g_clear_error(&error);
+  assert_int_equal(learner.n_updates, 1);
+}
+
+static void test_number_of_episodes_that_nobody_counted_is_refused(void **state)
+{
+  g_autoptr(CwAlgorithm) algorithm = cw_algorithm_open(&learning, NULL, NULL);
+  CwCollectRequest request;
+  GError *error = NULL;
+  (void)state;
+  learner = (Learner){.n_episodes = 8};
+  assert_true(cw_algorithm_collect(algorithm, &request, NULL));
+  assert_int_equal(request.n_episodes, 8);
+  learner.n_episodes = 0xffffffff;
+  assert_false(cw_algorithm_collect(algorithm, &request, &error));
+  assert_error(
+      &error, CW_ALGORITHM_ERROR, CW_ERROR_FAILED,
+      "algorithm 'learner': collect: expected at most 10000000 episodes, found n_episodes 4294967295");
+}
+
 static void test_unmet_needs_are_all_named(void **state)
 {
   const guint64 needs = CW_NEEDS_TRAINING | CW_NEEDS_VALUES | CW_NEEDS_REFERENCE | CW_NEEDS_TRAJECTORIES;
@@ -480,6 +564,8 @@ int main(void)
       cmocka_unit_test(test_tokens_default_to_a_quarter_of_the_bytes),
       cmocka_unit_test(test_update_hands_out_what_it_was_given),
       cmocka_unit_test(test_metrics_are_kept_in_order_until_the_next_update),
+      cmocka_unit_test(test_what_cannot_be_learnt_from_reaches_no_algorithm),
+      cmocka_unit_test(test_number_of_episodes_that_nobody_counted_is_refused),
       cmocka_unit_test(test_unmet_needs_are_all_named),
       cmocka_unit_test(test_missing_policy_is_named),
       cmocka_unit_test(test_log_softmax_is_stable_and_normalised),

@@ -269,10 +269,11 @@ gboolean shop_file_verify(const ShopFile *file, GError **error)
   guint n_threads = MIN(g_get_num_processors(), G_N_ELEMENTS(threads));
   n_threads = MIN(n_threads, file->header.n_blocks / 8 + 1);
   for (guint i = 1; i < n_threads; i++)
-    threads[i] = g_thread_new("verify", verify_blocks, &verification);
-  verify_blocks(&verification);
+    threads[i] = g_thread_try_new("verify", verify_blocks, &verification, NULL);
+  verify_blocks(&verification); /* all of them, if need be */
   for (guint i = 1; i < n_threads; i++)
-    g_thread_join(threads[i]);
+    if (threads[i])
+      g_thread_join(threads[i]);
   if (verification.first_bad < (gint)file->header.n_blocks) {
     g_autofree char *names = arrays_of_block(file, verification.first_bad);
     guint64 start = sizeof file->header + (guint64)verification.first_bad * SHOP_FILE_BLOCK;

@@ -75,10 +75,11 @@ static void tag_batch(Batch *batch)
   GThread *threads[MOST];
   guint n_threads = MIN(MIN(g_get_num_processors(), MOST), n_unknown / 64 + 1);
   for (guint t = 1; t < n_threads; t++)
-    threads[t] = g_thread_new("nouns", tag_titles, batch);
-  tag_titles(batch);
+    threads[t] = g_thread_try_new("nouns", tag_titles, batch, NULL);
+  tag_titles(batch); /* all of them, if need be */
   for (guint t = 1; t < n_threads; t++)
-    g_thread_join(threads[t]);
+    if (threads[t])
+      g_thread_join(threads[t]);
 }
 
 /* The nouns of every title: those of the file, else those that the tables hold already, else the tagger's. */

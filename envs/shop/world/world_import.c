@@ -134,12 +134,12 @@ static gpointer build_index(gpointer catalogue)
 static gboolean write_index_and_rewards(Import *import, GError **error)
 {
   ShopArray arrays[SHOP_INDEX_N_ARRAYS];
-  GThread *thread = g_thread_new("index", build_index, import->catalogue);
+  GThread *thread = g_thread_try_new("index", build_index, import->catalogue, NULL);
   ShopRewardTables *rewards =
       shop_reward_tables_new_reporting(import->catalogue, import->sources->nouns_file, report, import, error);
   gboolean good = rewards && add_arrays(import, rewards->arrays, SHOP_REWARD_N_ARRAYS, error);
   shop_reward_tables_free(rewards);
-  ShopIndex *index = g_thread_join(thread);
+  ShopIndex *index = thread ? g_thread_join(thread) : build_index(import->catalogue);
   shop_file_writer_rest(import->writer);
   if (good) {
     shop_index_arrays(index, arrays);
