@@ -231,6 +231,42 @@ ShopGoals *shop_goals_open(const ShopCatalogue *catalogue, ShopGoalKind kind, Sh
   return g_steal_pointer(&goals);
 }
 
+/* How many choices each product has: its combinations of options, or its records. NULL when they cannot be
+ * counted. */
+static guint32 *count_choices(const ShopGoals *goals, const ShopCatalogue *catalogue)
+{
+  g_autofree guint32 *n_choices = g_new0(guint32, catalogue->n_products);
+  guint64 n_combinations = 0;
+  for (guint32 i = 0; i < catalogue->n_products; i++) {
+    const ShopProduct *product = &catalogue->products[i];
+    if (goals->kind == SHOP_GOALS_HUMAN) {
+      n_choices[i] = product->humans.count;
+    } else if (product->instruction != SHOP_STRING_NONE) {
+      guint64 n = shop_goals_n_combinations(catalogue, i);
+      n_combinations += n;
+      n_choices[i] = product->instruction_attributes.count > 0 ? (guint32)MIN(n, G_MAXINT32) : 0;
+    }
+  }
+  return n_combinations <= G_MAXINT32 ? g_steal_pointer(&n_choices) : NULL;
+}
+
+gboolean shop_goals_check(const ShopGoals *goals, const ShopCatalogue *catalogue, GError **error)
+{
+  g_autofree guint32 *n_choices = count_choices(goals, catalogue);
+  gboolean good = n_choices != NULL;
+  for (guint32 i = 0; good && i < goals->n_items; i++) {
+    const ShopGoal *goal = &goals->items[i];
+    good = goal->product < catalogue->n_products && goal->choice < n_choices[goal->product];
+  }
+  for (guint32 i = 0; good && i < catalogue->n_products; i++)
+    good = isfinite(goals->prices[i]);
+  return good ||
+         shop_fail(error, CW_ERROR_FORMAT,
+                   "array '%s' of the shop file holds what cannot be; make the file again with 'cartwright "
+                   "import'",
+                   array_names[goals->kind][0]);
+}
+
 void shop_goals_free(ShopGoals *goals)
 {
   if (!goals)

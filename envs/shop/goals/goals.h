@@ -68,6 +68,9 @@ ShopGoals *shop_goals_open(const ShopCatalogue *catalogue, ShopGoalKind kind, Sh
                            guint64 price_seed, const ShopGoalSettings *stored, ShopArrayFinder finder,
                            gpointer source, GError **error);
 
+/* Whether goals that were opened from a file are those of products and choices that the catalogue has. */
+gboolean shop_goals_check(const ShopGoals *goals, const ShopCatalogue *catalogue, GError **error);
+
 /* The weights with which the original draws goals (docs/spec 3.2, 3.3): n_items + 1 cumulative sums from
  * 0; free with g_free. */
 double *shop_goals_cumulative_weights(const ShopGoals *goals, const ShopCatalogue *catalogue);

@@ -208,6 +208,51 @@ static gboolean check(const ShopRewardTables *tables, const ShopCatalogue *catal
   return TRUE;
 }
 
+static gboolean check_nouns(const ShopArray *starts, const ShopArray *nouns)
+{
+  const guint32 *first = starts->elements, *words = nouns->elements;
+  gsize n = nouns->n_elements, header = sizeof(ShopNounSet) / sizeof *words;
+  for (gsize i = 0; i < starts->n_elements; i++) {
+    const ShopNounSet *set = (const ShopNounSet *)(gconstpointer)(words + first[i]);
+    if (first[i] > n || n - first[i] < header || set->n_numbers > n - first[i] - header)
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* A look-up ends at an empty slot. */
+static gboolean check_slots(const ShopArray *slots, const ShopArray *sets)
+{
+  const ShopAttributeSlot *slot = slots->elements;
+  const guint32 *words = sets->elements;
+  gsize n_empty = 0;
+  for (gsize i = 0; i < slots->n_elements; i++) {
+    n_empty += slot[i].attribute == 0;
+    if (slot[i].set >= sets->n_elements ||
+        !shop_token_set_check((const ShopTokenSet *)(gconstpointer)(words + slot[i].set),
+                              (sets->n_elements - slot[i].set) * sizeof *words))
+      return FALSE;
+  }
+  return n_empty > 0;
+}
+
+gboolean shop_reward_tables_check(const ShopRewardTables *tables, GError **error)
+{
+  const ShopArray *arrays = tables->arrays;
+  const char *wrong = NULL;
+  if (!check_nouns(&arrays[SHOP_REWARD_NOUN_STARTS], &arrays[SHOP_REWARD_NOUNS]))
+    wrong = arrays[SHOP_REWARD_NOUNS].name;
+  else if (arrays[SHOP_REWARD_NOUN_HASHES].n_elements > G_MAXINT32)
+    wrong = arrays[SHOP_REWARD_NOUN_HASHES].name;
+  else if (!check_slots(&arrays[SHOP_REWARD_ATTRIBUTES], &arrays[SHOP_REWARD_TOKEN_SETS]))
+    wrong = arrays[SHOP_REWARD_TOKEN_SETS].name;
+  return !wrong ||
+         shop_fail(
+             error, CW_ERROR_FORMAT,
+             "array '%s' of the shop file holds what cannot be; make the file again with 'cartwright import'",
+             wrong);
+}
+
 ShopRewardTables *shop_reward_tables_open(const ShopCatalogue *catalogue, const char *nouns_file,
                                           ShopArrayFinder finder, gpointer source, GError **error)
 {
