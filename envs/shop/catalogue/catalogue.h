@@ -54,7 +54,7 @@ typedef struct ShopProduct {
   ShopString category, query, product_category;
   ShopString instruction;          /* the synthetic instruction; SHOP_STRING_NONE when there is none */
   ShopSpan bullets;                /* in strings */
-  ShopSpan attributes;             /* in strings; { DUMMY_ATTR } when the attribute file has no entry */
+  ShopSpan attributes;             /* in strings; { DUMMY_ATTR } when the attribute file gives none */
   ShopSpan instruction_attributes; /* in strings */
   ShopSpan groups;                 /* in groups */
   ShopSpan targets;  /* in targets: each distinct value once, in page order, in the last group that has it */

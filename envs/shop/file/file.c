@@ -4,6 +4,7 @@
 #include "envs/shop/file/file_private.h"
 
 #include "envs/shop/file/file_stamp.h"
+#include "envs/shop/file/parallel.h"
 
 #include "envs/shop/text/fail.h"
 #include <cartwright/checksum.h>
@@ -127,52 +128,39 @@ void shop_file_remember(const ShopFile *file)
     shop_file_stamp_write(&file->status, file->header.crc, file->opened);
 }
 
-/* Threads of a verification take the next block in turn. */
 typedef struct {
   const ShopFile *file;
-  gint next;      /* block, atomic */
-  gint first_bad; /* n_blocks: none; atomic */
-  gboolean failed;
-  GError *error; /* of reading; of the thread that set `failed` first */
+  GMutex mutex;
+  guint32 first_bad; /* n_blocks: none */
+  GError *error;     /* of reading */
 } Verification;
 
-static void note_bad(Verification *verification, gint block)
-{
-  for (gint known = g_atomic_int_get(&verification->first_bad); block < known;
-       known = g_atomic_int_get(&verification->first_bad))
-    if (g_atomic_int_compare_and_exchange(&verification->first_bad, known, block))
-      return;
-}
-
-/* Reads rather than looks through the mapping: contents that nobody needs then count as nobody's memory. */
-static gpointer verify_blocks(gpointer data)
+/* Of a mapped file it reads rather than looks through the mapping: contents that nobody needs then count as
+ * nobody's memory. */
+static void verify_block(gpointer data, guint b)
 {
   Verification *verification = data;
   const ShopFile *file = verification->file;
-  g_autofree guchar *buffer = g_malloc(SHOP_FILE_BLOCK);
-  guint64 length = shop_file_content_length(&file->header);
-  for (gint b; (b = g_atomic_int_add(&verification->next, 1)) < (gint)file->header.n_blocks;) {
-    guint64 start = (guint64)b * SHOP_FILE_BLOCK;
-    gsize n = MIN(length - start, SHOP_FILE_BLOCK);
-    GError *problem = NULL;
-    if (b > g_atomic_int_get(&verification->first_bad))
-      break;
-    const void *bytes = file->is_copied ? file->bytes + sizeof file->header + start : (const void *)buffer;
-    if (!file->is_copied && !shop_file_read(file, sizeof file->header + start, buffer, n, &problem)) {
-      if (g_atomic_int_compare_and_exchange(&verification->failed, FALSE, TRUE))
-        verification->error = problem;
-      else
-        g_error_free(problem);
-      break;
-    }
-    if (cw_crc32c(0, bytes, n) != file->crcs[b])
-      note_bad(verification, b);
-  }
-  return NULL;
+  guint64 start = sizeof file->header + (guint64)b * SHOP_FILE_BLOCK;
+  gsize n = MIN(file->header.table - start, SHOP_FILE_BLOCK);
+  g_autofree guchar *buffer = file->is_copied ? NULL : g_malloc(n);
+  GError *problem = NULL;
+  gboolean good =
+      (file->is_copied || shop_file_read(file, start, buffer, n, &problem)) &&
+      cw_crc32c(0, file->is_copied ? (const void *)(file->bytes + start) : buffer, n) == file->crcs[b];
+  if (good)
+    return;
+  g_mutex_lock(&verification->mutex);
+  if (!problem)
+    verification->first_bad = MIN(verification->first_bad, b);
+  else if (!verification->error)
+    verification->error = g_steal_pointer(&problem);
+  g_mutex_unlock(&verification->mutex);
+  g_clear_error(&problem);
 }
 
 /* The arrays that a block touches, for the message. */
-static char *arrays_of_block(const ShopFile *file, gint block)
+static char *arrays_of_block(const ShopFile *file, guint32 block)
 {
   guint64 start = sizeof file->header + (guint64)block * SHOP_FILE_BLOCK, end = start + SHOP_FILE_BLOCK;
   GString *names = g_string_new(NULL);
@@ -186,16 +174,11 @@ static char *arrays_of_block(const ShopFile *file, gint block)
 
 gboolean shop_file_verify(const ShopFile *file, GError **error)
 {
-  Verification verification = {.file = file, .first_bad = (gint)file->header.n_blocks};
-  GThread *threads[8];
-  guint n_threads = MIN(g_get_num_processors(), G_N_ELEMENTS(threads));
-  n_threads = MIN(n_threads, file->header.n_blocks / 8 + 1);
-  for (guint i = 1; i < n_threads; i++)
-    threads[i] = g_thread_new("verify", verify_blocks, &verification);
-  verify_blocks(&verification);
-  for (guint i = 1; i < n_threads; i++)
-    g_thread_join(threads[i]);
-  if (verification.first_bad < (gint)file->header.n_blocks) {
+  Verification verification = {.file = file, .first_bad = file->header.n_blocks};
+  g_mutex_init(&verification.mutex);
+  shop_in_parallel(verify_block, file->header.n_blocks, &verification);
+  g_mutex_clear(&verification.mutex);
+  if (verification.first_bad < file->header.n_blocks) {
     g_autofree char *names = arrays_of_block(file, verification.first_bad);
     guint64 start = sizeof file->header + (guint64)verification.first_bad * SHOP_FILE_BLOCK;
     g_clear_error(&verification.error);

@@ -48,6 +48,8 @@ void shop_file_bound(ShopFile *file, gsize bytes);
 /* What is looked at after a trim counts again, and has to be found again: episodes become slower. Any thread
  * may call it, and others may read meanwhile. */
 void shop_file_trim(const ShopFile *file);
+/* As a trim, whatever counts: after all of the file has been looked at once. */
+void shop_file_rest(const ShopFile *file);
 /* A ShopArrayFinder: `file` is a ShopFile. The elements live until the file is closed. */
 gboolean shop_file_find(gpointer file, const char *name, gsize element_size, ShopArray *array,
                         GError **error);

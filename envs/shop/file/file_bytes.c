@@ -134,5 +134,11 @@ void shop_file_trim(const ShopFile *file)
   for (guint i = 0; i < 3; i++)
     pages = g_ascii_strtoull(next, &next, 10);
   if (pages * (guint64)sysconf(_SC_PAGESIZE) > file->bound)
+    shop_file_rest(file);
+}
+
+void shop_file_rest(const ShopFile *file)
+{
+  if (!file->is_copied)
     madvise((gpointer)file->bytes, file->header.length, MADV_DONTNEED);
 }

@@ -2,6 +2,7 @@
  * is freed with them, what a file holds is not. */
 #include "envs/shop/reward/reward_tables.h"
 
+#include "envs/shop/file/parallel.h"
 #include "envs/shop/text/fail.h"
 
 static const struct {
@@ -33,34 +34,31 @@ static void own_array(ShopRewardTables *tables, ShopRewardArray which, GArray *a
 /* Titles are tagged a batch at a time, by several threads; what they find is then taken in the order of the
  * products, so that numbers of nouns do not depend on them. */
 #define BATCH 2048
+/* What a thread takes at once. */
+#define PIECE 64
 
 typedef struct {
   const ShopCatalogue *catalogue;
   ShopNounFile *file; /* or NULL */
   const ShopRewardTables *stored;
   guint32 first, n;
-  gint next;                       /* in the batch, atomic */
   const ShopNounSet *known[BATCH]; /* of the file or stored; NULL: tagged */
   GPtrArray *tagged[BATCH];
 } Batch;
 
-static gpointer tag_titles(gpointer data)
+static void tag_titles(gpointer data, guint piece)
 {
   Batch *batch = data;
-  for (gint i; (i = g_atomic_int_add(&batch->next, 1)) < (gint)batch->n;)
+  for (guint i = piece * PIECE; i < MIN((piece + 1) * PIECE, batch->n); i++)
     if (!batch->known[i])
-      batch->tagged[i] = shop_nouns_tag(
-          shop_string(batch->catalogue, batch->catalogue->products[batch->first + (guint)i].title));
-  return NULL;
+      batch->tagged[i] =
+          shop_nouns_tag(shop_string(batch->catalogue, batch->catalogue->products[batch->first + i].title));
 }
 
 static void tag_batch(Batch *batch)
 {
-  enum { MOST = 64 };
   const ShopCatalogue *catalogue = batch->catalogue;
-  guint32 n_unknown = 0;
   batch->n = MIN(BATCH, catalogue->n_products - batch->first);
-  batch->next = 0;
   for (guint32 i = 0; i < batch->n; i++) {
     const ShopProduct *product = &catalogue->products[batch->first + i];
     batch->tagged[i] = NULL;
@@ -70,15 +68,8 @@ static void tag_batch(Batch *batch)
                                               shop_string(catalogue, product->title));
     if (!batch->known[i] && batch->stored->arrays[SHOP_REWARD_NOUN_STARTS].elements)
       batch->known[i] = shop_reward_nouns(batch->stored, batch->first + i);
-    n_unknown += !batch->known[i];
   }
-  GThread *threads[MOST];
-  guint n_threads = MIN(MIN(g_get_num_processors(), MOST), n_unknown / 64 + 1);
-  for (guint t = 1; t < n_threads; t++)
-    threads[t] = g_thread_new("nouns", tag_titles, batch);
-  tag_titles(batch);
-  for (guint t = 1; t < n_threads; t++)
-    g_thread_join(threads[t]);
+  shop_in_parallel(tag_titles, (batch->n + PIECE - 1) / PIECE, batch);
 }
 
 /* The nouns of every title: those of the file, else those that the tables hold already, else the tagger's. */

@@ -97,7 +97,12 @@ static gboolean write_goals(Import *import, ShopGoalKind kind, gboolean with_pri
     import->facts.goals.n_skipped = goals->n_skipped;
   shop_splits_arrays(splits, kind, arrays);
   shop_goals_arrays(goals, import->catalogue, arrays + SHOP_SPLITS_N_ARRAYS);
-  return add_arrays(import, arrays, G_N_ELEMENTS(arrays) - !with_prices, error);
+  if (!add_arrays(import, arrays, G_N_ELEMENTS(arrays) - !with_prices, error))
+    return FALSE;
+  if (!goals->skipped)
+    return TRUE;
+  const ShopArray skipped = {SHOP_GOALS_SKIPPED, goals->skipped, 1, strlen(goals->skipped) + 1};
+  return add_arrays(import, &skipped, 1, error);
 }
 
 /* Goals of both kinds, as far as the sources have them; at least one must be. */
@@ -134,12 +139,12 @@ static gpointer build_index(gpointer catalogue)
 static gboolean write_index_and_rewards(Import *import, GError **error)
 {
   ShopArray arrays[SHOP_INDEX_N_ARRAYS];
-  GThread *thread = g_thread_new("index", build_index, import->catalogue);
+  GThread *thread = g_thread_try_new("index", build_index, import->catalogue, NULL);
   ShopRewardTables *rewards =
       shop_reward_tables_new_reporting(import->catalogue, import->sources->nouns_file, report, import, error);
   gboolean good = rewards && add_arrays(import, rewards->arrays, SHOP_REWARD_N_ARRAYS, error);
   shop_reward_tables_free(rewards);
-  ShopIndex *index = g_thread_join(thread);
+  ShopIndex *index = thread ? g_thread_join(thread) : build_index(import->catalogue);
   shop_file_writer_rest(import->writer);
   if (good) {
     shop_index_arrays(index, arrays);
