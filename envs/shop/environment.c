@@ -59,11 +59,20 @@ ShopSession *shop_environment_session(gpointer session)
   return ((Slot *)session)->session;
 }
 
+/* Nothing is read of a shop file that somebody is changing. */
+static gboolean check_file(const Slot *slot, GError **error)
+{
+  const ShopFile *file = shop_session_world(slot->session)->file;
+  return !file || shop_file_check(file, error);
+}
+
 gboolean shop_environment_reset(gpointer session, const char *split, gint64 goal, CwRandom *random,
-                                G_GNUC_UNUSED GError **error)
+                                GError **error)
 {
   Slot *slot = session;
   const ShopWorld *world = shop_session_world(slot->session);
+  if (!check_file(slot, error))
+    return FALSE;
   ShopSplit which = (ShopSplit)shop_split_from_name(split);
   shop_session_reset(slot->session, shop_splits_goal(world->splits, which, (guint32)goal), random);
   return TRUE;
@@ -88,6 +97,8 @@ gboolean shop_environment_step(gpointer session, guint candidate, CwOutcome *out
 {
   Slot *slot = session;
   guint n_candidates;
+  if (!check_file(slot, error))
+    return FALSE;
   shop_session_candidates(slot->session, &n_candidates);
   if (candidate >= n_candidates)
     return shop_fail(error, CW_ERROR_FAILED, "candidate %u was taken, but the page has %u", candidate,
@@ -133,6 +144,8 @@ gint shop_environment_scripted_action(gpointer session, const char *script, GErr
 {
   Slot *slot = session;
   guint i = 0;
+  if (!check_file(slot, error))
+    return -1;
   while (strcmp(script, scripts[i].name) != 0)
     i++;
   return scripts[i].act(slot->session, error);

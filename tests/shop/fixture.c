@@ -25,7 +25,7 @@ static json_t *parse(const char *text)
 {
   g_autofree char *json = g_strdelimit(g_strdup(text), "'", '"');
   json_error_t problem;
-  json_t *value = json_loads(json, JSON_DECODE_ANY, &problem);
+  json_t *value = shop_json_load(json, strlen(json), JSON_DECODE_ANY, &problem);
   if (!value)
     fail_msg("fixture: %s in %s", problem.text, json);
   return value;

@@ -31,7 +31,9 @@ static gboolean take_option_values(ShopCatalogueBuilder *builder, const char *na
 {
   g_autofree char *key = g_strdup_printf("customization_options.%s", name);
   *values = (ShopSpan){builder->strings->len, 0};
-  if (!json_is_array(contents))
+  gboolean iterates = json_is_array(contents) || ((json_is_string(contents) || json_is_object(contents)) &&
+                                                  shop_json_is_falsy(contents));
+  if (!iterates)
     return shop_builder_wrong(error, where, asin, key, "null or a list of objects", contents);
   for (gsize i = 0; i < json_array_size(contents); i++) {
     const json_t *option = json_array_get(contents, i);
@@ -160,9 +162,7 @@ static gboolean take_options(ShopCatalogueBuilder *builder, const json_t *object
   if (!options)
     return shop_builder_wrong(error, where, asin, "customization_options", "an object, null or \"\"",
                               options);
-  gboolean empty = json_is_null(options) || (json_is_string(options) && json_string_length(options) == 0) ||
-                   (json_is_array(options) && json_array_size(options) == 0);
-  if (!empty && !json_is_object(options))
+  if (!shop_json_is_falsy(options) && !json_is_object(options))
     return shop_builder_wrong(error, where, asin, "customization_options", "an object, null or \"\"",
                               options);
   g_autoptr(GHashTable) groups = g_hash_table_new(NULL, NULL), targets = g_hash_table_new(NULL, NULL);
@@ -183,10 +183,8 @@ static gboolean take_price(ShopCatalogueBuilder *builder, const json_t *object, 
                            const char *where, const char *asin, GError **error)
 {
   const json_t *pricing = json_object_get(object, "pricing");
-  const char *text = NULL;
-  if (json_is_string(pricing))
-    text = json_string_value(pricing);
-  else if (pricing && !json_is_null(pricing))
+  const char *text = json_string_value(pricing);
+  if (!text && !shop_json_is_falsy(pricing))
     return shop_builder_wrong(error, where, asin, "pricing", "a string such as \"$10.99\" or null", pricing);
   if (!shop_price_parse(text, product->prices, &product->n_prices))
     return shop_fail(

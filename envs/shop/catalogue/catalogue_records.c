@@ -19,10 +19,10 @@ gboolean shop_catalogue_builder_add_attributes(ShopCatalogueBuilder *builder, co
   if (!json_is_object(record))
     return shop_builder_wrong(error, where, asin, "(entry)", "an object with 'attributes'", record);
   const json_t *attributes = json_object_get(record, "attributes");
-  if (!json_is_array(attributes))
+  if (attributes && !json_is_array(attributes))
     return shop_builder_wrong(error, where, asin, "attributes", "a list of strings", attributes);
-  if (!shop_builder_take_strings(builder, attributes, "attributes", TRUE, &product->attributes, where, asin,
-                                 error))
+  if (attributes && !shop_builder_take_strings(builder, attributes, "attributes", TRUE, &product->attributes,
+                                               where, asin, error))
     return FALSE;
   product->has_attributes = 1;
   const json_t *instruction = json_object_get(record, "instruction");

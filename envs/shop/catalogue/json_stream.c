@@ -209,7 +209,7 @@ static gboolean copy_value(ShopJsonStream *stream)
 static json_t *parse_element(ShopJsonStream *stream, GError **error)
 {
   json_error_t problem;
-  json_t *value = json_loadb(stream->element->str, stream->element->len, JSON_DECODE_ANY, &problem);
+  json_t *value = shop_json_load(stream->element->str, stream->element->len, JSON_DECODE_ANY, &problem);
   if (!value) {
     guint64 line = stream->start_line + (guint64)problem.line - 1;
     guint64 column =

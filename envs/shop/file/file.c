@@ -1,72 +1,28 @@
-/* Opens shop files: checks everything that later reading relies on, maps the file, finds arrays by name. What
+/* Opens shop files: checks header, table and checksums, finds arrays by name. What
  * a check finds wrong is reported with the file's name and the cure, which is always to import again or to
  * copy again. */
 #include "envs/shop/file/file_private.h"
 
 #include "envs/shop/file/file_stamp.h"
+#include "envs/shop/file/parallel.h"
 
 #include "envs/shop/text/fail.h"
 #include <cartwright/checksum.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#define AGAIN "copy it again, or make it again with 'cartwright import'"
 
 const char *const shop_file_verify_names[] = {"once", "always", "header", NULL};
-
-struct ShopFile {
-  char *path;
-  int descriptor;
-  gsize bound; /* of shop_file_bound */
-  int statm;   /* /proc/self/statm, for shop_file_trim; -1: not there, or no bound */
-  struct stat status;
-  ShopFileHeader header;
-  const char *bytes; /* the mapping */
-  const ShopFileEntry *entries;
-  const guint32 *crcs;
-};
-
-G_GNUC_PRINTF(4, 5)
-static gboolean refuse(const char *path, CwErrorCode code, GError **error, const char *format, ...)
-{
-  va_list arguments;
-  va_start(arguments, format);
-  g_autofree char *text = g_strdup_vprintf(format, arguments);
-  va_end(arguments);
-  return shop_fail(error, code, "%s: %s", path, text);
-}
-
-/* Reads `length` bytes at `position`; fewer are an error. */
-static gboolean read_at(const ShopFile *file, guint64 position, gpointer bytes, gsize length, GError **error)
-{
-  char *next = bytes;
-  while (length > 0) {
-    gssize n = pread(file->descriptor, next, length, (off_t)position);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n <= 0)
-      return refuse(file->path, CW_ERROR_INPUT_OUTPUT, error,
-                    "cannot be read at byte %" G_GUINT64_FORMAT ": %s", position,
-                    n < 0 ? g_strerror(errno) : "the file ends there");
-    next += n;
-    position += (guint64)n;
-    length -= (gsize)n;
-  }
-  return TRUE;
-}
 
 static gboolean open_descriptor(ShopFile *file, GError **error)
 {
   file->descriptor = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file->descriptor < 0 || fstat(file->descriptor, &file->status) != 0)
-    return refuse(file->path, CW_ERROR_INPUT_OUTPUT, error, "cannot be opened: %s", g_strerror(errno));
+    return shop_file_refuse(file->path, CW_ERROR_INPUT_OUTPUT, error, "cannot be opened: %s",
+                            g_strerror(errno));
   if (!S_ISREG(file->status.st_mode))
-    return refuse(file->path, CW_ERROR_FORMAT, error,
-                  "expected a shop file, found something that is no regular file");
+    return shop_file_refuse(file->path, CW_ERROR_FORMAT, error,
+                            "expected a shop file, found something that is no regular file");
   /* As in the writer: a verification must not leave the file in large pieces. It reads large blocks anyway.
    */
   posix_fadvise(file->descriptor, 0, 0, POSIX_FADV_RANDOM);
@@ -80,34 +36,38 @@ static gboolean check_header(ShopFile *file, GError **error)
   ShopFileHeader *header = &file->header;
   char beginning[sizeof header->magic] = {0};
   if (length == 0)
-    return refuse(file->path, CW_ERROR_FORMAT, error, "expected a shop file, found an empty file; " AGAIN);
-  if (!read_at(file, 0, beginning, MIN(length, sizeof beginning), error))
+    return shop_file_refuse(file->path, CW_ERROR_FORMAT, error,
+                            "expected a shop file, found an empty file; " AGAIN);
+  if (!shop_file_read(file, 0, beginning, MIN(length, sizeof beginning), error))
     return FALSE;
   if (memcmp(beginning, SHOP_FILE_MAGIC, sizeof header->magic) != 0)
-    return refuse(file->path, CW_ERROR_FORMAT, error,
-                  "expected a shop file made by 'cartwright import', found something else, or one whose "
-                  "import did not finish");
+    return shop_file_refuse(
+        file->path, CW_ERROR_FORMAT, error,
+        "expected a shop file made by 'cartwright import', found something else, or one whose "
+        "import did not finish");
   if (length < sizeof *header)
-    return refuse(file->path, CW_ERROR_FORMAT, error,
-                  "is truncated: %" G_GUINT64_FORMAT " bytes, less than its header; " AGAIN, length);
-  if (!read_at(file, 0, header, sizeof *header, error))
+    return shop_file_refuse(file->path, CW_ERROR_FORMAT, error,
+                            "is truncated: %" G_GUINT64_FORMAT " bytes, less than its header; " AGAIN,
+                            length);
+  if (!shop_file_read(file, 0, header, sizeof *header, error))
     return FALSE;
   if (header->order == GUINT32_SWAP_LE_BE(SHOP_FILE_ORDER))
-    return refuse(
+    return shop_file_refuse(
         file->path, CW_ERROR_UNSUPPORTED, error,
         "was made on a machine of the other byte order; make it again on this one with 'cartwright import'");
   if (header->order == SHOP_FILE_ORDER && header->version != SHOP_FILE_VERSION)
-    return refuse(file->path, CW_ERROR_UNSUPPORTED, error,
-                  "is a shop file of version %u, and this Cartwright reads version %d; make it again with "
-                  "'cartwright import'",
-                  header->version, SHOP_FILE_VERSION);
+    return shop_file_refuse(
+        file->path, CW_ERROR_UNSUPPORTED, error,
+        "is a shop file of version %u, and this Cartwright reads version %d; make it again with "
+        "'cartwright import'",
+        header->version, SHOP_FILE_VERSION);
   if (cw_crc32c(0, header, offsetof(ShopFileHeader, crc)) != header->crc)
-    return refuse(file->path, CW_ERROR_FORMAT, error,
-                  "is corrupted: the checksum of its header is wrong; " AGAIN);
+    return shop_file_refuse(file->path, CW_ERROR_FORMAT, error,
+                            "is corrupted: the checksum of its header is wrong; " AGAIN);
   if (length != header->length)
-    return refuse(file->path, CW_ERROR_FORMAT, error,
-                  "%s: expected %" G_GUINT64_FORMAT " bytes, found %" G_GUINT64_FORMAT "; " AGAIN,
-                  length < header->length ? "is truncated" : "is too long", header->length, length);
+    return shop_file_refuse(file->path, CW_ERROR_FORMAT, error,
+                            "%s: expected %" G_GUINT64_FORMAT " bytes, found %" G_GUINT64_FORMAT "; " AGAIN,
+                            length < header->length ? "is truncated" : "is too long", header->length, length);
   return TRUE;
 }
 
@@ -122,9 +82,10 @@ static gboolean check_table(ShopFile *file, GError **error)
       header->table <= header->length && header->length - header->table == entries + crcs &&
       header->n_blocks == (shop_file_content_length(header) + SHOP_FILE_BLOCK - 1) / SHOP_FILE_BLOCK;
   if (good) {
-    file->entries = (const ShopFileEntry *)(gconstpointer)(file->bytes + header->table);
-    file->crcs = (const guint32 *)(gconstpointer)(file->bytes + header->table + entries);
-    good = cw_crc32c(0, file->entries, entries + crcs) == header->table_crc;
+    file->table = g_memdup2(file->bytes + header->table, entries + crcs);
+    file->entries = file->table;
+    file->crcs = (const guint32 *)(gconstpointer)((const char *)file->table + entries);
+    good = cw_crc32c(0, file->table, entries + crcs) == header->table_crc;
   }
   for (guint32 i = 0; good && i < header->n_arrays; i++) {
     const ShopFileEntry *entry = &file->entries[i];
@@ -134,123 +95,72 @@ static gboolean check_table(ShopFile *file, GError **error)
            entry->n_elements <= (header->table - entry->position) / entry->element_size;
   }
   if (!good)
-    refuse(file->path, CW_ERROR_FORMAT, error, "is corrupted: its table of arrays is wrong; " AGAIN);
+    shop_file_refuse(file->path, CW_ERROR_FORMAT, error,
+                     "is corrupted: its table of arrays is wrong; " AGAIN);
   return good;
-}
-
-static gboolean map(ShopFile *file, GError **error)
-{
-  gpointer bytes = mmap(NULL, file->header.length, PROT_READ, MAP_SHARED, file->descriptor, 0);
-  if (bytes == MAP_FAILED)
-    return refuse(file->path, CW_ERROR_INPUT_OUTPUT, error, "cannot be mapped into memory: %s",
-                  g_strerror(errno));
-  file->bytes = bytes;
-  return TRUE;
 }
 
 ShopFile *shop_file_open(const char *path, ShopFileVerify verify, GError **error)
 {
-  ShopFile *file = g_new0(ShopFile, 1);
+  g_autoptr(ShopFile) file = g_new0(ShopFile, 1);
   file->path = g_strdup(path);
   file->statm = -1;
-  gboolean good = open_descriptor(file, error) && check_header(file, error) && map(file, error) &&
-                  check_table(file, error);
-  if (good && verify != SHOP_FILE_VERIFY_HEADER) {
-    gboolean known =
-        verify == SHOP_FILE_VERIFY_ONCE && shop_file_stamp_matches(&file->status, file->header.crc);
-    gint64 begin = g_get_real_time();
-    good = known || shop_file_verify(file, error);
-    if (good && !known)
-      shop_file_stamp_write(&file->status, file->header.crc, begin);
-  }
-  if (good)
-    return file;
-  shop_file_close(file);
-  return NULL;
+  file->opened = g_get_real_time();
+  if (!open_descriptor(file, error) || !check_header(file, error) || !shop_file_take_bytes(file, error) ||
+      !check_table(file, error))
+    return NULL;
+  file->is_known =
+      verify != SHOP_FILE_VERIFY_ALWAYS && shop_file_stamp_matches(&file->status, file->header.crc);
+  file->is_verified = verify != SHOP_FILE_VERIFY_HEADER && !file->is_known;
+  if (file->is_verified && !shop_file_verify(file, error))
+    return NULL;
+  return g_steal_pointer(&file);
 }
 
-void shop_file_close(ShopFile *file)
+gboolean shop_file_is_known(const ShopFile *file)
 {
-  if (!file)
-    return;
-  if (file->bytes)
-    munmap((gpointer)file->bytes, file->header.length);
-  if (file->descriptor >= 0)
-    close(file->descriptor);
-  if (file->statm >= 0)
-    close(file->statm);
-  g_free(file->path);
-  g_free(file);
+  return file->is_known;
 }
 
-void shop_file_bound(ShopFile *file, gsize bytes)
+void shop_file_remember(const ShopFile *file)
 {
-  file->bound = bytes;
-  if (bytes > 0 && file->header.length > bytes && file->statm < 0)
-    file->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  if (file->is_verified)
+    shop_file_stamp_write(&file->status, file->header.crc, file->opened);
 }
 
-void shop_file_trim(const ShopFile *file)
-{
-  char text[128];
-  gssize length = file->statm >= 0 && file->bound > 0 ? pread(file->statm, text, sizeof text - 1, 0) : -1;
-  if (length <= 0)
-    return;
-  text[length] = '\0';
-  /* Pages: size, resident, and of these the ones of files. */
-  char *next = text;
-  guint64 pages = 0;
-  for (guint i = 0; i < 3; i++)
-    pages = g_ascii_strtoull(next, &next, 10);
-  if (pages * (guint64)sysconf(_SC_PAGESIZE) > file->bound)
-    madvise((gpointer)file->bytes, file->header.length, MADV_DONTNEED);
-}
-
-/* Threads of a verification take the next block in turn. */
 typedef struct {
   const ShopFile *file;
-  gint next;      /* block, atomic */
-  gint first_bad; /* n_blocks: none; atomic */
-  gboolean failed;
-  GError *error; /* of reading; of the thread that set `failed` first */
+  GMutex mutex;
+  guint32 first_bad; /* n_blocks: none */
+  GError *error;     /* of reading */
 } Verification;
 
-static void note_bad(Verification *verification, gint block)
-{
-  for (gint known = g_atomic_int_get(&verification->first_bad); block < known;
-       known = g_atomic_int_get(&verification->first_bad))
-    if (g_atomic_int_compare_and_exchange(&verification->first_bad, known, block))
-      return;
-}
-
-/* Reads rather than looks through the mapping: contents that nobody needs then count as nobody's memory. */
-static gpointer verify_blocks(gpointer data)
+/* Of a mapped file it reads rather than looks through the mapping: contents that nobody needs then count as
+ * nobody's memory. */
+static void verify_block(gpointer data, guint b)
 {
   Verification *verification = data;
   const ShopFile *file = verification->file;
-  g_autofree guchar *buffer = g_malloc(SHOP_FILE_BLOCK);
-  guint64 length = shop_file_content_length(&file->header);
-  for (gint b; (b = g_atomic_int_add(&verification->next, 1)) < (gint)file->header.n_blocks;) {
-    guint64 start = (guint64)b * SHOP_FILE_BLOCK;
-    gsize n = MIN(length - start, SHOP_FILE_BLOCK);
-    GError *problem = NULL;
-    if (b > g_atomic_int_get(&verification->first_bad))
-      break;
-    if (!read_at(file, sizeof file->header + start, buffer, n, &problem)) {
-      if (g_atomic_int_compare_and_exchange(&verification->failed, FALSE, TRUE))
-        verification->error = problem;
-      else
-        g_error_free(problem);
-      break;
-    }
-    if (cw_crc32c(0, buffer, n) != file->crcs[b])
-      note_bad(verification, b);
-  }
-  return NULL;
+  guint64 start = sizeof file->header + (guint64)b * SHOP_FILE_BLOCK;
+  gsize n = MIN(file->header.table - start, SHOP_FILE_BLOCK);
+  g_autofree guchar *buffer = file->is_copied ? NULL : g_malloc(n);
+  GError *problem = NULL;
+  gboolean good =
+      (file->is_copied || shop_file_read(file, start, buffer, n, &problem)) &&
+      cw_crc32c(0, file->is_copied ? (const void *)(file->bytes + start) : buffer, n) == file->crcs[b];
+  if (good)
+    return;
+  g_mutex_lock(&verification->mutex);
+  if (!problem)
+    verification->first_bad = MIN(verification->first_bad, b);
+  else if (!verification->error)
+    verification->error = g_steal_pointer(&problem);
+  g_mutex_unlock(&verification->mutex);
+  g_clear_error(&problem);
 }
 
 /* The arrays that a block touches, for the message. */
-static char *arrays_of_block(const ShopFile *file, gint block)
+static char *arrays_of_block(const ShopFile *file, guint32 block)
 {
   guint64 start = sizeof file->header + (guint64)block * SHOP_FILE_BLOCK, end = start + SHOP_FILE_BLOCK;
   GString *names = g_string_new(NULL);
@@ -264,24 +174,18 @@ static char *arrays_of_block(const ShopFile *file, gint block)
 
 gboolean shop_file_verify(const ShopFile *file, GError **error)
 {
-  Verification verification = {.file = file, .first_bad = (gint)file->header.n_blocks};
-  GThread *threads[8];
-  guint n_threads = MIN(g_get_num_processors(), G_N_ELEMENTS(threads));
-  n_threads = MIN(n_threads, file->header.n_blocks / 8 + 1);
-  for (guint i = 1; i < n_threads; i++)
-    threads[i] = g_thread_try_new("verify", verify_blocks, &verification, NULL);
-  verify_blocks(&verification); /* all of them, if need be */
-  for (guint i = 1; i < n_threads; i++)
-    if (threads[i])
-      g_thread_join(threads[i]);
-  if (verification.first_bad < (gint)file->header.n_blocks) {
+  Verification verification = {.file = file, .first_bad = file->header.n_blocks};
+  g_mutex_init(&verification.mutex);
+  shop_in_parallel(verify_block, file->header.n_blocks, &verification);
+  g_mutex_clear(&verification.mutex);
+  if (verification.first_bad < file->header.n_blocks) {
     g_autofree char *names = arrays_of_block(file, verification.first_bad);
     guint64 start = sizeof file->header + (guint64)verification.first_bad * SHOP_FILE_BLOCK;
     g_clear_error(&verification.error);
-    return refuse(file->path, CW_ERROR_FORMAT, error,
-                  "is corrupted: the checksum of bytes %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT
-                  " is wrong (in: %s); " AGAIN,
-                  start, MIN(start + SHOP_FILE_BLOCK, file->header.table) - 1, names);
+    return shop_file_refuse(file->path, CW_ERROR_FORMAT, error,
+                            "is corrupted: the checksum of bytes %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT
+                            " is wrong (in: %s); " AGAIN,
+                            start, MIN(start + SHOP_FILE_BLOCK, file->header.table) - 1, names);
   }
   if (!verification.error)
     return TRUE;
@@ -303,13 +207,13 @@ gboolean shop_file_find(gpointer source, const char *name, gsize element_size, S
   const ShopFile *file = source;
   const ShopFileEntry *entry = find_entry(file, name);
   if (!entry)
-    return refuse(file->path, CW_ERROR_FORMAT, error,
-                  "holds no array '%s'; make it again with 'cartwright import'", name);
+    return shop_file_refuse(file->path, CW_ERROR_FORMAT, error,
+                            "holds no array '%s'; make it again with 'cartwright import'", name);
   if (entry->element_size != element_size)
-    return refuse(file->path, CW_ERROR_FORMAT, error,
-                  "array '%s' has elements of %" G_GUINT64_FORMAT " bytes, expected %" G_GSIZE_FORMAT
-                  "; make it again with 'cartwright import'",
-                  name, entry->element_size, element_size);
+    return shop_file_refuse(file->path, CW_ERROR_FORMAT, error,
+                            "array '%s' has elements of %" G_GUINT64_FORMAT
+                            " bytes, expected %" G_GSIZE_FORMAT "; make it again with 'cartwright import'",
+                            name, entry->element_size, element_size);
   *array = (ShopArray){entry->name, file->bytes + entry->position, element_size, entry->n_elements};
   return TRUE;
 }

@@ -15,11 +15,11 @@
 /* How much of a file is read before it is used. Always: the header, the table and the checksums of both, and
  * that the file is as long as it should be. */
 typedef enum {
-  /* All contents, unless this user has verified the file as it is before: the same inode, length and times of
-   * change, remembered in the user's cache folder. */
+  /* The checksums of all contents, unless this user has verified the file as it is before: the same inode,
+   * length and times of change, remembered in the user's cache folder. */
   SHOP_FILE_VERIFY_ONCE,
-  SHOP_FILE_VERIFY_ALWAYS, /* all contents, every time */
-  SHOP_FILE_VERIFY_HEADER  /* nothing more */
+  SHOP_FILE_VERIFY_ALWAYS, /* the same, every time */
+  SHOP_FILE_VERIFY_HEADER  /* no checksums of contents */
 } ShopFileVerify;
 
 extern const char *const shop_file_verify_names[]; /* "once", "always", "header", NULL */
@@ -27,10 +27,18 @@ extern const char *const shop_file_verify_names[]; /* "once", "always", "header"
 /* Reading. */
 typedef struct ShopFile ShopFile;
 
-/* Maps `path`. CW_ENVIRONMENT_ERROR names the file, what was expected, what was found and the cure. */
+/* Opens `path`. CW_ENVIRONMENT_ERROR names the file, what was expected, what was found and the cure. */
 ShopFile *shop_file_open(const char *path, ShopFileVerify verify, GError **error);
 void shop_file_close(ShopFile *file); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ShopFile, shop_file_close)
+/* Whether the contents were verified before, so that they need not be checked again, and the remembering of
+ * contents that the caller has found good as well. */
+gboolean shop_file_is_known(const ShopFile *file);
+void shop_file_remember(const ShopFile *file);
+/* FALSE when somebody has begun to change the contents since the file was opened: call it before every use of
+ * what was found in it. It costs a fraction of a microsecond; nothing for a file that was small enough to be
+ * copied. */
+gboolean shop_file_check(const ShopFile *file, GError **error);
 /* Reads and checks all contents; with several threads where there are processors. */
 gboolean shop_file_verify(const ShopFile *file, GError **error);
 /* Pages of the file count as memory of every process that has looked at them, although there is one copy for
@@ -40,6 +48,8 @@ void shop_file_bound(ShopFile *file, gsize bytes);
 /* What is looked at after a trim counts again, and has to be found again: episodes become slower. Any thread
  * may call it, and others may read meanwhile. */
 void shop_file_trim(const ShopFile *file);
+/* As a trim, whatever counts: after all of the file has been looked at once. */
+void shop_file_rest(const ShopFile *file);
 /* A ShopArrayFinder: `file` is a ShopFile. The elements live until the file is closed. */
 gboolean shop_file_find(gpointer file, const char *name, gsize element_size, ShopArray *array,
                         GError **error);

@@ -15,10 +15,11 @@ static char *stamp_path(const struct stat *status)
 
 static char *stamp_text(const struct stat *status, guint32 header_crc)
 {
-  return g_strdup_printf("%" G_GINT64_FORMAT " %" G_GINT64_FORMAT ".%09ld %" G_GINT64_FORMAT ".%09ld %08x\n",
-                         (gint64)status->st_size, (gint64)status->st_mtim.tv_sec,
-                         (long)status->st_mtim.tv_nsec, (gint64)status->st_ctim.tv_sec,
-                         (long)status->st_ctim.tv_nsec, header_crc);
+  /* The number counts what a verification looks at. */
+  return g_strdup_printf(
+      "2 %" G_GINT64_FORMAT " %" G_GINT64_FORMAT ".%09ld %" G_GINT64_FORMAT ".%09ld %08x\n",
+      (gint64)status->st_size, (gint64)status->st_mtim.tv_sec, (long)status->st_mtim.tv_nsec,
+      (gint64)status->st_ctim.tv_sec, (long)status->st_ctim.tv_nsec, header_crc);
 }
 
 gboolean shop_file_stamp_matches(const struct stat *status, guint32 header_crc)

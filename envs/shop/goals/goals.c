@@ -13,6 +13,7 @@
 #define LADDER_STEP  10
 #define LADDER_LIMIT 1000 /* 10, 20, ... 990 */
 #define LADDER_TAKEN 4
+#define MOST_NAMED   5
 
 static double *draw_prices(const ShopCatalogue *catalogue, ShopPriceRule rule, GRand *random)
 {
@@ -89,20 +90,27 @@ static gboolean add_synthetic(GArray *goals, const ShopCatalogue *catalogue, gui
   return TRUE;
 }
 
-static gboolean list_synthetic(GArray *items, const ShopCatalogue *catalogue, GError **error)
+/* A goal without attributes has no reward (the original stops there): it is left out, and named in *skipped.
+ */
+static gboolean list_synthetic(GArray *items, const ShopCatalogue *catalogue, char **skipped, GError **error)
 {
+  g_autoptr(GString) names = g_string_new(NULL);
+  guint32 n_skipped = 0;
   for (guint32 i = 0; i < catalogue->n_products; i++) {
     const ShopProduct *product = &catalogue->products[i];
     if (product->instruction == SHOP_STRING_NONE)
       continue;
-    if (product->instruction_attributes.count == 0)
-      return shop_fail(error, CW_ERROR_FORMAT,
-                       "product %s has an instruction but its 'instruction_attributes' are empty: a "
-                       "synthetic goal needs at least one",
-                       shop_string(catalogue, product->asin));
-    if (!add_synthetic(items, catalogue, i, error))
-      return FALSE;
+    if (product->instruction_attributes.count > 0) {
+      if (!add_synthetic(items, catalogue, i, error))
+        return FALSE;
+    } else if (n_skipped++ < MOST_NAMED) {
+      g_string_append_printf(names, "%s%s", names->len > 0 ? ", " : "",
+                             shop_string(catalogue, product->asin));
+    }
   }
+  if (n_skipped > 0)
+    *skipped = g_strdup_printf("%u without instruction_attributes: %s%s", n_skipped, names->str,
+                               n_skipped > MOST_NAMED ? ", ..." : "");
   return TRUE;
 }
 
@@ -150,7 +158,10 @@ static void draw(ShopGoals *goals, const ShopCatalogue *catalogue, ShopPriceRule
 
 static gboolean check_any(const ShopGoals *goals, GError **error)
 {
-  if (goals->n_items == 0)
+  if (goals->n_items == 0 && goals->skipped)
+    shop_fail(error, CW_ERROR_FORMAT, "there is no goal: of the products with a synthetic instruction, %s",
+              goals->skipped);
+  else if (goals->n_items == 0)
     shop_fail(error, CW_ERROR_FORMAT,
               goals->kind == SHOP_GOALS_SYNTHETIC
                   ? "no product of the catalogue has a synthetic instruction, so there is no goal; is "
@@ -168,7 +179,7 @@ ShopGoals *shop_goals_new(const ShopCatalogue *catalogue, ShopGoalKind kind, Sho
   g_autoptr(ShopGoals) goals = g_new0(ShopGoals, 1);
   goals->kind = kind;
   GArray *items = g_array_new(FALSE, FALSE, sizeof(ShopGoal));
-  gboolean good = kind == SHOP_GOALS_HUMAN || list_synthetic(items, catalogue, error);
+  gboolean good = kind == SHOP_GOALS_HUMAN || list_synthetic(items, catalogue, &goals->skipped, error);
   if (kind == SHOP_GOALS_HUMAN)
     list_human(items, catalogue, &goals->n_skipped);
   goals->n_items = items->len;
@@ -231,12 +242,49 @@ ShopGoals *shop_goals_open(const ShopCatalogue *catalogue, ShopGoalKind kind, Sh
   return g_steal_pointer(&goals);
 }
 
+/* How many choices each product has: its combinations of options, or its records. NULL when they cannot be
+ * counted. */
+static guint32 *count_choices(const ShopGoals *goals, const ShopCatalogue *catalogue)
+{
+  g_autofree guint32 *n_choices = g_new0(guint32, catalogue->n_products);
+  guint64 n_combinations = 0;
+  for (guint32 i = 0; i < catalogue->n_products; i++) {
+    const ShopProduct *product = &catalogue->products[i];
+    if (goals->kind == SHOP_GOALS_HUMAN) {
+      n_choices[i] = product->humans.count;
+    } else if (product->instruction != SHOP_STRING_NONE) {
+      guint64 n = shop_goals_n_combinations(catalogue, i);
+      n_combinations += n;
+      n_choices[i] = product->instruction_attributes.count > 0 ? (guint32)MIN(n, G_MAXINT32) : 0;
+    }
+  }
+  return n_combinations <= G_MAXINT32 ? g_steal_pointer(&n_choices) : NULL;
+}
+
+gboolean shop_goals_check(const ShopGoals *goals, const ShopCatalogue *catalogue, GError **error)
+{
+  g_autofree guint32 *n_choices = count_choices(goals, catalogue);
+  gboolean good = n_choices != NULL;
+  for (guint32 i = 0; good && i < goals->n_items; i++) {
+    const ShopGoal *goal = &goals->items[i];
+    good = goal->product < catalogue->n_products && goal->choice < n_choices[goal->product];
+  }
+  for (guint32 i = 0; good && i < catalogue->n_products; i++)
+    good = isfinite(goals->prices[i]);
+  return good ||
+         shop_fail(error, CW_ERROR_FORMAT,
+                   "array '%s' of the shop file holds what cannot be; make the file again with 'cartwright "
+                   "import'",
+                   array_names[goals->kind][0]);
+}
+
 void shop_goals_free(ShopGoals *goals)
 {
   if (!goals)
     return;
   for (guint i = 0; i < G_N_ELEMENTS(goals->owned); i++)
     g_free(goals->owned[i]);
+  g_free(goals->skipped);
   g_free(goals);
 }
 

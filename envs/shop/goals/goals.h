@@ -25,7 +25,8 @@ typedef struct ShopGoals {
   ShopGoalKind kind;
   const ShopGoal *items; /* n_items, in the order after the shuffle */
   guint32 n_items;
-  guint32 n_skipped;    /* human records without attributes */
+  guint32 n_skipped; /* human records without attributes */
+  char *skipped;     /* synthetic: how many and which instructions without attributes are no goals, or NULL */
   const double *prices; /* per product of the catalogue: the price that the reward compares */
   const gint32 *uppers; /* synthetic: per product, human: per record of the catalogue: the bound in dollars */
   gpointer owned[3];    /* items, prices and uppers, where they are not a shop file's */
@@ -60,6 +61,8 @@ typedef struct ShopGoalSettings {
 /* The arrays of goals as a shop file holds them: "goals/KIND/items", "goals/KIND/uppers", and the prices,
  * "goals/prices", which both kinds share. */
 #define SHOP_GOALS_N_ARRAYS 3
+/* Bytes with a NUL: `skipped`, in a file whose synthetic goals leave some out. */
+#define SHOP_GOALS_SKIPPED "goals/synthetic/skipped"
 void shop_goals_arrays(const ShopGoals *goals, const ShopCatalogue *catalogue,
                        ShopArray arrays[SHOP_GOALS_N_ARRAYS]);
 /* The goals that a file holds for this catalogue; its memory must outlive them. With another price rule or
@@ -67,6 +70,9 @@ void shop_goals_arrays(const ShopGoals *goals, const ShopCatalogue *catalogue,
 ShopGoals *shop_goals_open(const ShopCatalogue *catalogue, ShopGoalKind kind, ShopPriceRule price_rule,
                            guint64 price_seed, const ShopGoalSettings *stored, ShopArrayFinder finder,
                            gpointer source, GError **error);
+
+/* Whether goals that were opened from a file are those of products and choices that the catalogue has. */
+gboolean shop_goals_check(const ShopGoals *goals, const ShopCatalogue *catalogue, GError **error);
 
 /* The weights with which the original draws goals (docs/spec 3.2, 3.3): n_items + 1 cumulative sums from
  * 0; free with g_free. */

@@ -3,6 +3,7 @@
 #include "envs/shop/goals/splits.h"
 
 #include "envs/shop/goals/python_random.h"
+#include "envs/shop/text/fail.h"
 #include "envs/shop/text/hash.h"
 
 #include <string.h>
@@ -152,10 +153,32 @@ ShopSplits *shop_splits_open(const ShopCatalogue *catalogue, const ShopGoals *go
     ShopArray found;
     if (!finder(source, array_names[goals->kind][s], sizeof(guint32), &found, error))
       return NULL;
+    if (found.n_elements > goals->n_items) {
+      shop_fail(error, CW_ERROR_FORMAT,
+                "array '%s' of the shop file has more elements than there are goals; make the file again "
+                "with 'cartwright import'",
+                found.name);
+      return NULL;
+    }
     splits->goals[s] = found.elements;
     splits->n_goals[s] = (guint32)found.n_elements;
   }
   return g_steal_pointer(&splits);
+}
+
+gboolean shop_splits_check(const ShopSplits *splits, const ShopGoals *goals, GError **error)
+{
+  for (guint s = 0; s < SHOP_SPLITS_N_ARRAYS; s++) {
+    gboolean good = TRUE;
+    for (guint32 i = 0; good && i < splits->n_goals[s]; i++)
+      good = splits->goals[s][i] < goals->n_items;
+    if (!good)
+      return shop_fail(
+          error, CW_ERROR_FORMAT,
+          "array '%s' of the shop file holds what cannot be; make the file again with 'cartwright import'",
+          array_names[goals->kind][s]);
+  }
+  return TRUE;
 }
 
 void shop_splits_free(ShopSplits *splits)

@@ -36,6 +36,9 @@ ShopSplits *shop_splits_open(const ShopCatalogue *catalogue, const ShopGoals *go
                              guint64 goals_per_product, const ShopGoalSettings *stored,
                              ShopArrayFinder finder, gpointer source, GError **error);
 
+/* Whether splits that were opened from a file hold indices of goals. */
+gboolean shop_splits_check(const ShopSplits *splits, const ShopGoals *goals, GError **error);
+
 /* "train", "dev", "test", "all"; -1 for anything else. */
 gint shop_split_from_name(const char *name);
 const char *shop_split_name(ShopSplit split);

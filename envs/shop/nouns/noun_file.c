@@ -43,7 +43,7 @@ ShopNounFile *shop_noun_file_load(const char *path, ShopNounWords *words, GError
               cause->message);
     return NULL;
   }
-  g_autoptr(json_t) root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &problem);
+  g_autoptr(json_t) root = shop_json_load(text, length, JSON_REJECT_DUPLICATES, &problem);
   if (!root) {
     shop_fail(error, CW_ERROR_FORMAT,
               "%s:%d:%d: not JSON: %s; expected {\"ASIN or title\": [\"noun\", ...], ...}", path,

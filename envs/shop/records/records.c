@@ -242,7 +242,7 @@ static gboolean read_line(const ShopWorld *world, const char *line, const char *
                           GError **error)
 {
   json_error_t problem;
-  g_autoptr(json_t) object = json_loads(line, 0, &problem);
+  g_autoptr(json_t) object = shop_json_load(line, strlen(line), 0, &problem);
   gboolean good = object && fill(world, object, record, error);
   if (!object)
     shop_fail(error, CW_ERROR_FORMAT, "%s: not valid JSON: %s (byte %d of the line)", where, problem.text,
@@ -254,7 +254,7 @@ static gboolean read_line(const ShopWorld *world, const char *line, const char *
 
 static gboolean is_site_log(const char *record)
 {
-  g_autoptr(json_t) first = json_loadb(record, strcspn(record, "\n"), 0, NULL);
+  g_autoptr(json_t) first = shop_json_load(record, strcspn(record, "\n"), 0, NULL);
   return first && shop_site_log_is_event(first);
 }
 

@@ -66,8 +66,8 @@ gboolean shop_site_log_continues(const char *record, const char *line)
 {
   if (!strstr(line, "\"page\"") || !strstr(record, "\"page\""))
     return FALSE;
-  g_autoptr(json_t) first = json_loadb(record, strcspn(record, "\n"), 0, NULL),
-                    next = json_loads(line, 0, NULL);
+  g_autoptr(json_t) first = shop_json_load(record, strcspn(record, "\n"), 0, NULL),
+                    next = shop_json_load(line, strlen(line), 0, NULL);
   if (!first || !next || !shop_site_log_is_event(first) || !shop_site_log_is_event(next))
     return FALSE;
   g_autofree char *one = session_of(first), *other = session_of(next);
@@ -440,7 +440,7 @@ static Event *event_new(const char *line, GError **error)
   Event *event = g_new0(Event, 1);
   event->asins = g_ptr_array_new();
   event->options = g_ptr_array_new_with_free_func(g_free);
-  event->object = json_loads(line, 0, &problem);
+  event->object = shop_json_load(line, strlen(line), 0, &problem);
   gboolean good;
   if (!event->object)
     good = shop_fail(error, CW_ERROR_FORMAT, "not valid JSON: %s (byte %d of the line)", problem.text,

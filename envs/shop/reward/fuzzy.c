@@ -155,6 +155,19 @@ ShopTokenSet *shop_token_set_new(const char *text)
   return (ShopTokenSet *)(gpointer)g_byte_array_free(bytes, FALSE);
 }
 
+gboolean shop_token_set_check(const ShopTokenSet *set, gsize room)
+{
+  if (room < sizeof *set || room < shop_token_set_size(set))
+    return FALSE;
+  guint32 start = 0;
+  for (guint i = 0; i < set->n_tokens; i++) {
+    if (set->data[i] <= start && !(i == 0 && set->data[i] > 0))
+      return FALSE;
+    start = set->data[i] + 1;
+  }
+  return set->n_tokens == 0 ? set->length == 0 : set->data[set->n_tokens - 1] == set->length;
+}
+
 gsize shop_token_set_size(const ShopTokenSet *set)
 {
   return sizeof(ShopTokenSet) + ((gsize)set->n_tokens + set->length) * sizeof(guint32);

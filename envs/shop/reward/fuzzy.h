@@ -29,6 +29,9 @@ ShopTokenSet *shop_token_set_new(const char *text);
  * begins. Many sets in one array cost no allocation each. */
 guint shop_token_set_append(GByteArray *out, const char *text);
 
+/* Whether a token set that came from a file is one, within `room` bytes. */
+gboolean shop_token_set_check(const ShopTokenSet *set, gsize room);
+
 /* The bytes a token set takes, for copying it or finding the next one. */
 gsize shop_token_set_size(const ShopTokenSet *set);
 

@@ -2,6 +2,7 @@
  * is freed with them, what a file holds is not. */
 #include "envs/shop/reward/reward_tables.h"
 
+#include "envs/shop/file/parallel.h"
 #include "envs/shop/text/fail.h"
 
 static const struct {
@@ -33,34 +34,31 @@ static void own_array(ShopRewardTables *tables, ShopRewardArray which, GArray *a
 /* Titles are tagged a batch at a time, by several threads; what they find is then taken in the order of the
  * products, so that numbers of nouns do not depend on them. */
 #define BATCH 2048
+/* What a thread takes at once. */
+#define PIECE 64
 
 typedef struct {
   const ShopCatalogue *catalogue;
   ShopNounFile *file; /* or NULL */
   const ShopRewardTables *stored;
   guint32 first, n;
-  gint next;                       /* in the batch, atomic */
   const ShopNounSet *known[BATCH]; /* of the file or stored; NULL: tagged */
   GPtrArray *tagged[BATCH];
 } Batch;
 
-static gpointer tag_titles(gpointer data)
+static void tag_titles(gpointer data, guint piece)
 {
   Batch *batch = data;
-  for (gint i; (i = g_atomic_int_add(&batch->next, 1)) < (gint)batch->n;)
+  for (guint i = piece * PIECE; i < MIN((piece + 1) * PIECE, batch->n); i++)
     if (!batch->known[i])
-      batch->tagged[i] = shop_nouns_tag(
-          shop_string(batch->catalogue, batch->catalogue->products[batch->first + (guint)i].title));
-  return NULL;
+      batch->tagged[i] =
+          shop_nouns_tag(shop_string(batch->catalogue, batch->catalogue->products[batch->first + i].title));
 }
 
 static void tag_batch(Batch *batch)
 {
-  enum { MOST = 64 };
   const ShopCatalogue *catalogue = batch->catalogue;
-  guint32 n_unknown = 0;
   batch->n = MIN(BATCH, catalogue->n_products - batch->first);
-  batch->next = 0;
   for (guint32 i = 0; i < batch->n; i++) {
     const ShopProduct *product = &catalogue->products[batch->first + i];
     batch->tagged[i] = NULL;
@@ -70,16 +68,8 @@ static void tag_batch(Batch *batch)
                                               shop_string(catalogue, product->title));
     if (!batch->known[i] && batch->stored->arrays[SHOP_REWARD_NOUN_STARTS].elements)
       batch->known[i] = shop_reward_nouns(batch->stored, batch->first + i);
-    n_unknown += !batch->known[i];
   }
-  GThread *threads[MOST];
-  guint n_threads = MIN(MIN(g_get_num_processors(), MOST), n_unknown / 64 + 1);
-  for (guint t = 1; t < n_threads; t++)
-    threads[t] = g_thread_try_new("nouns", tag_titles, batch, NULL);
-  tag_titles(batch); /* all of them, if need be */
-  for (guint t = 1; t < n_threads; t++)
-    if (threads[t])
-      g_thread_join(threads[t]);
+  shop_in_parallel(tag_titles, (batch->n + PIECE - 1) / PIECE, batch);
 }
 
 /* The nouns of every title: those of the file, else those that the tables hold already, else the tagger's. */
@@ -207,6 +197,51 @@ static gboolean check(const ShopRewardTables *tables, const ShopCatalogue *catal
                      " elements, expected a power of two; make the shop file again",
                      slots->name, slots->n_elements);
   return TRUE;
+}
+
+static gboolean check_nouns(const ShopArray *starts, const ShopArray *nouns)
+{
+  const guint32 *first = starts->elements, *words = nouns->elements;
+  gsize n = nouns->n_elements, header = sizeof(ShopNounSet) / sizeof *words;
+  for (gsize i = 0; i < starts->n_elements; i++) {
+    const ShopNounSet *set = (const ShopNounSet *)(gconstpointer)(words + first[i]);
+    if (first[i] > n || n - first[i] < header || set->n_numbers > n - first[i] - header)
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* A look-up ends at an empty slot. */
+static gboolean check_slots(const ShopArray *slots, const ShopArray *sets)
+{
+  const ShopAttributeSlot *slot = slots->elements;
+  const guint32 *words = sets->elements;
+  gsize n_empty = 0;
+  for (gsize i = 0; i < slots->n_elements; i++) {
+    n_empty += slot[i].attribute == 0;
+    if (slot[i].set >= sets->n_elements ||
+        !shop_token_set_check((const ShopTokenSet *)(gconstpointer)(words + slot[i].set),
+                              (sets->n_elements - slot[i].set) * sizeof *words))
+      return FALSE;
+  }
+  return n_empty > 0;
+}
+
+gboolean shop_reward_tables_check(const ShopRewardTables *tables, GError **error)
+{
+  const ShopArray *arrays = tables->arrays;
+  const char *wrong = NULL;
+  if (!check_nouns(&arrays[SHOP_REWARD_NOUN_STARTS], &arrays[SHOP_REWARD_NOUNS]))
+    wrong = arrays[SHOP_REWARD_NOUNS].name;
+  else if (arrays[SHOP_REWARD_NOUN_HASHES].n_elements > G_MAXINT32)
+    wrong = arrays[SHOP_REWARD_NOUN_HASHES].name;
+  else if (!check_slots(&arrays[SHOP_REWARD_ATTRIBUTES], &arrays[SHOP_REWARD_TOKEN_SETS]))
+    wrong = arrays[SHOP_REWARD_TOKEN_SETS].name;
+  return !wrong ||
+         shop_fail(
+             error, CW_ERROR_FORMAT,
+             "array '%s' of the shop file holds what cannot be; make the file again with 'cartwright import'",
+             wrong);
 }
 
 ShopRewardTables *shop_reward_tables_open(const ShopCatalogue *catalogue, const char *nouns_file,

@@ -49,6 +49,9 @@ ShopRewardTables *shop_reward_tables_new_reporting(const ShopCatalogue *catalogu
 ShopRewardTables *shop_reward_tables_open(const ShopCatalogue *catalogue, const char *nouns_file,
                                           ShopArrayFinder finder, gpointer source, GError **error);
 
+/* Whether tables that were opened from a file can be read without leaving their arrays. */
+gboolean shop_reward_tables_check(const ShopRewardTables *tables, GError **error);
+
 void shop_reward_tables_free(ShopRewardTables *tables); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ShopRewardTables, shop_reward_tables_free)
 

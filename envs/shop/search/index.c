@@ -94,6 +94,25 @@ void shop_index_arrays(const ShopIndex *index, ShopArray arrays[SHOP_INDEX_N_ARR
   memcpy(arrays, index->arrays, sizeof index->arrays);
 }
 
+/* Whether terms have no more postings in all than the arrays hold: a small index keeps every one of them. */
+static gboolean postings_fit(const ShopIndex *index)
+{
+  guint64 n_rare = 0, runs = 0;
+  for (guint32 i = 0; i < index->n_terms; i++) {
+    const ShopIndexTerm *term = &index->terms[i];
+    if (term->row == SHOP_NO_ROW)
+      n_rare += term->n_documents;
+    else if (term->row < index->n_rows) {
+      const guint32 *offsets = index->row_offsets + (gsize)term->row * ((gsize)index->n_blocks + 1);
+      for (guint32 block = 0; block < index->n_blocks; block++)
+        if (offsets[block] > offsets[block + 1])
+          return FALSE;
+      runs += offsets[index->n_blocks] - offsets[0];
+    }
+  }
+  return n_rare <= index->n_rare && runs <= index->runs_size;
+}
+
 gboolean shop_index_bind(ShopIndex *index, const char **wrong)
 {
   const ShopArray *arrays = index->arrays;
@@ -149,6 +168,10 @@ gboolean shop_index_bind(ShopIndex *index, const char **wrong)
   index->ranked_numbers = arrays[SHOP_INDEX_RANKED_NUMBERS].elements;
   index->norms = arrays[SHOP_INDEX_NORMS].elements;
   shop_bm25_fill_codes(index->norms, index->codes);
+  if (index->n_documents <= SHOP_SMALL_INDEX && !postings_fit(index)) {
+    *wrong = arrays[SHOP_INDEX_TERMS].name;
+    return FALSE;
+  }
   if (index->n_documents <= SHOP_SMALL_INDEX)
     index->small = shop_small_index_new(index);
   return TRUE;

@@ -11,7 +11,8 @@ gboolean shop_index_open_term(const ShopIndex *index, ShopQueryTerm *query_term)
     return FALSE;
   if (term->row == SHOP_NO_ROW) {
     query_term->places = index->rare_places;
-    return term->first <= index->n_rare && term->n_documents <= index->n_rare - term->first;
+    return term->first <= index->n_rare && term->n_documents <= index->n_rare - term->first &&
+           term->n_documents <= index->n_documents;
   }
   if (term->row >= index->n_rows || term->first > index->runs_size)
     return FALSE;
@@ -40,7 +41,7 @@ void shop_index_open_block(const ShopIndex *index, ShopQueryTerm *term, guint32 
     const guint32 *places = index->rare_places + term->term->first;
     guint32 place = block << SHOP_BLOCK_BITS, n = term->term->n_documents;
     guint32 first = first_place_from(places, n, place), end = first;
-    while (end < n && places[end] >> SHOP_BLOCK_BITS == block)
+    while (end < n && end - first < SHOP_BLOCK_SIZE && places[end] >> SHOP_BLOCK_BITS == block)
       end++;
     term->places = places + first;
     term->codes = index->rare_codes + term->term->first + first;

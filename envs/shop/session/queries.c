@@ -244,6 +244,10 @@ void shop_queries_make(const char *instruction, GPtrArray *actions, guint *n_act
   const char *start = text->str, *end = text->str + text->len;
   Slice whole = trimmed(start, end);
   add_slice(&queries, SHOP_QUERY_WHOLE, whole.text, whole.length);
+  if (whole.length == 0) { /* no word to search for: something that can be typed all the same */
+    gsize length = text->len > 0 ? text->len : 1;
+    add_slice(&queries, SHOP_QUERY_WHOLE, text->len > 0 ? text->str : " ", length);
+  }
 
   const char *body_end = find_price(start, end);
   const char *body = skip_lead(start, body_end);

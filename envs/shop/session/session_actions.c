@@ -66,6 +66,15 @@ static ShopActionKind resolve_option(ShopSession *session, const GString *label,
   return SHOP_ACTION_NONE;
 }
 
+/* Labels are compared in lower case. */
+static gboolean is_asin(ShopSession *session, ShopString asin, const GString *label)
+{
+  const ShopCatalogue *catalogue = session->world->catalogue;
+  g_string_truncate(session->url, 0);
+  shop_text_append_lower(session->url, shop_string(catalogue, asin), shop_string_length(catalogue, asin));
+  return g_string_equal(session->url, label);
+}
+
 static ShopActionKind resolve_result(ShopSession *session, const GString *label, guint32 *argument)
 {
   const ShopCatalogue *catalogue = session->world->catalogue;
@@ -79,7 +88,7 @@ static ShopActionKind resolve_result(ShopSession *session, const GString *label,
   shop_session_shown(session, &first, &end);
   for (guint i = first; i < end; i++) {
     guint32 product = g_array_index(session->results, guint32, i);
-    if (g_ascii_strcasecmp(shop_string(catalogue, catalogue->products[product].asin), label->str) == 0) {
+    if (is_asin(session, catalogue->products[product].asin, label)) {
       *argument = product;
       return SHOP_ACTION_ITEM;
     }

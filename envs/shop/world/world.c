@@ -57,6 +57,8 @@ static char **collect_facts(const ShopWorld *world)
            g_strdup_printf("%016" G_GINT64_MODIFIER "x", world->catalogue->checksum));
   add_fact(facts, "goals", g_strdup(shop_goal_kind_names[s->goals]));
   add_fact(facts, "n_goals", g_strdup_printf("%u", world->goals->n_items));
+  if (world->goals->skipped)
+    add_fact(facts, "skipped_goals", g_strdup(world->goals->skipped));
   add_fact(facts, "split_rule", g_strdup(shop_split_rule_names[s->split_rule]));
   if (s->split_rule == SHOP_SPLIT_BY_PRODUCT)
     add_fact(facts, "goals_per_product", g_strdup_printf("%" G_GINT64_FORMAT, s->goals_per_product));

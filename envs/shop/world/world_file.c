@@ -4,19 +4,28 @@
 
 #include "envs/shop/text/fail.h"
 
+/* A text with its NUL; NULL when it is none. */
+static const char *find_text(ShopFile *file, const char *name)
+{
+  ShopArray array;
+  if (!shop_file_has(file, name) || !shop_file_find(file, name, 1, &array, NULL))
+    return NULL;
+  const char *text = array.elements;
+  gsize n = array.n_elements;
+  return n > 0 && text[n - 1] == '\0' && g_utf8_validate(text, -1, NULL) ? text : NULL;
+}
+
 static gboolean find_facts(ShopFile *file, ShopWorldFacts *facts, const char **name, GError **error)
 {
-  ShopArray found, names;
-  if (!shop_file_find(file, SHOP_WORLD_FACTS, sizeof *facts, &found, error) ||
-      !shop_file_find(file, SHOP_WORLD_NAME, 1, &names, error))
+  ShopArray found;
+  if (!shop_file_find(file, SHOP_WORLD_FACTS, sizeof *facts, &found, error))
     return FALSE;
-  const char *text = names.elements;
-  if (found.n_elements != 1 || names.n_elements == 0 || text[names.n_elements - 1] != '\0')
+  *name = find_text(file, SHOP_WORLD_NAME);
+  if (found.n_elements != 1 || !*name)
     return shop_fail(error, CW_ERROR_FORMAT,
                      "%s: its description cannot be read; make it again with 'cartwright import'",
                      shop_file_path(file));
   *facts = *(const ShopWorldFacts *)found.elements;
-  *name = text;
   return TRUE;
 }
 
@@ -41,6 +50,40 @@ static gboolean check_sources(const ShopFile *file, const ShopCatalogue *catalog
   return TRUE;
 }
 
+/* Everything in the file that points at something else, whatever of it the settings will use. */
+static gboolean check_contents(ShopFile *file, const ShopCatalogue *catalogue, const ShopWorldFacts *facts,
+                               GError **error)
+{
+  const ShopGoalSettings *stored = &facts->goals;
+  if (!shop_catalogue_check(catalogue, error))
+    return FALSE;
+  for (guint kind = SHOP_GOALS_SYNTHETIC; kind <= SHOP_GOALS_HUMAN; kind++) {
+    if (!shop_file_has(file, shop_world_goals_array(kind)))
+      continue;
+    g_autoptr(ShopGoals) goals = shop_goals_open(catalogue, kind, stored->price_rule, stored->price_seed,
+                                                 stored, shop_file_find, file, error);
+    if (!goals || !shop_goals_check(goals, catalogue, error))
+      return FALSE;
+    g_autoptr(ShopSplits) splits =
+        shop_splits_open(catalogue, goals, SHOP_SPLIT_BY_PRODUCT, stored->goals_per_product, stored,
+                         shop_file_find, file, error);
+    if (!splits || !shop_splits_check(splits, goals, error))
+      return FALSE;
+  }
+  g_autoptr(ShopRewardTables) rewards = shop_reward_tables_open(catalogue, NULL, shop_file_find, file, error);
+  ShopArray owners;
+  if (!rewards || !shop_reward_tables_check(rewards, error) ||
+      !shop_file_find(file, SHOP_WORLD_TITLE_OWNERS, sizeof(guint32), &owners, error))
+    return FALSE;
+  for (gsize i = 0; i < owners.n_elements; i++)
+    if (((const guint32 *)owners.elements)[i] >= catalogue->n_products)
+      return shop_fail(
+          error, CW_ERROR_FORMAT,
+          "array '" SHOP_WORLD_TITLE_OWNERS
+          "' of the shop file holds what cannot be; make the file again with 'cartwright import'");
+  return TRUE;
+}
+
 /* A kind of goals that could not be made on import is tried again, for its message. */
 static ShopGoals *open_goals(ShopWorld *world, const ShopWorldFacts *facts, GError **error)
 {
@@ -50,8 +93,11 @@ static ShopGoals *open_goals(ShopWorld *world, const ShopWorldFacts *facts, GErr
   guint64 seed = (guint64)s->price_seed;
   if (!shop_file_has(world->file, shop_world_goals_array(kind)))
     return shop_goals_new(world->catalogue, kind, prices, seed, error);
-  return shop_goals_open(world->catalogue, kind, prices, seed, &facts->goals, shop_file_find, world->file,
-                         error);
+  ShopGoals *goals = shop_goals_open(world->catalogue, kind, prices, seed, &facts->goals, shop_file_find,
+                                     world->file, error);
+  if (goals && kind == SHOP_GOALS_SYNTHETIC)
+    goals->skipped = g_strdup(find_text(world->file, SHOP_GOALS_SKIPPED));
+  return goals;
 }
 
 static gboolean open_parts(ShopWorld *world, const ShopWorldFacts *facts, GError **error)
@@ -95,7 +141,12 @@ static ShopWorld *open_world(const char *path, ShopFileVerify verify, const char
   if (!find_facts(file, &facts, &name, error))
     return NULL;
   g_autoptr(ShopCatalogue) catalogue = shop_catalogue_open(shop_file_find, file, error);
-  if (!catalogue || !check_sources(file, catalogue, &facts, kind, error))
+  if (!catalogue || (!shop_file_is_known(file) && !check_contents(file, catalogue, &facts, error)))
+    return NULL;
+  if (!shop_file_is_known(file))
+    shop_file_rest(file);
+  shop_file_remember(file);
+  if (!check_sources(file, catalogue, &facts, kind, error))
     return NULL;
   catalogue->checksum = facts.checksums[kind == SHOP_GOALS_HUMAN];
   ShopWorld *world = shop_world_begin(g_steal_pointer(&catalogue), prefix, name, settings);

@@ -97,7 +97,12 @@ static gboolean write_goals(Import *import, ShopGoalKind kind, gboolean with_pri
     import->facts.goals.n_skipped = goals->n_skipped;
   shop_splits_arrays(splits, kind, arrays);
   shop_goals_arrays(goals, import->catalogue, arrays + SHOP_SPLITS_N_ARRAYS);
-  return add_arrays(import, arrays, G_N_ELEMENTS(arrays) - !with_prices, error);
+  if (!add_arrays(import, arrays, G_N_ELEMENTS(arrays) - !with_prices, error))
+    return FALSE;
+  if (!goals->skipped)
+    return TRUE;
+  const ShopArray skipped = {SHOP_GOALS_SKIPPED, goals->skipped, 1, strlen(goals->skipped) + 1};
+  return add_arrays(import, &skipped, 1, error);
 }
 
 /* Goals of both kinds, as far as the sources have them; at least one must be. */

@@ -77,6 +77,34 @@ static void test_empty_options_are_none(G_GNUC_UNUSED void **state)
   }
 }
 
+/* As the original reads them: what Python takes for false is no price, and no options. */
+static void test_falsy_fields_are_empty(G_GNUC_UNUSED void **state)
+{
+  static const char *const falsy[] = {"null", "false", "0", "0.0", "''", "[]", "{}"};
+  ShopCatalogueBuilder *builder = shop_catalogue_builder_new();
+  for (guint i = 0; i < G_N_ELEMENTS(falsy); i++) {
+    g_autofree char *product = g_strdup_printf(
+        "{'asin': 'B%u', 'name': 'N', 'pricing': %s, " PLAIN_FIELDS "%s}", i, falsy[i], falsy[i]);
+    fixture_add(builder, product);
+  }
+  fixture_add(builder, "{'asin': 'C', 'name': 'N', 'n': 123456789012345678901234567890, " PLAIN_FIELDS
+                       "{'a': '', 'b': {}, 'c': [], 'd': null, 'e': [{'value': ''}]}}");
+  fixture_add_attributes(builder, "B0", "{}");
+  fixture_add_attributes(builder, "B1", "{'instruction': 'x', 'instruction_attributes': ['y']}");
+  g_autoptr(ShopCatalogue) catalogue = shop_catalogue_builder_finish(builder, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS(falsy); i++) {
+    const ShopProduct *product = &catalogue->products[i];
+    assert_true(product->prices[0] == 100 && product->n_prices == 1);
+    assert_int_equal(product->groups.count, 0);
+    assert_string_equal(text_of(catalogue, catalogue->strings[product->attributes.first]), "DUMMY_ATTR");
+    assert_int_equal(product->has_attributes, i < 2);
+  }
+  const ShopProduct *last = &catalogue->products[G_N_ELEMENTS(falsy)];
+  assert_int_equal(last->groups.count, 4);
+  assert_int_equal(catalogue->groups[last->groups.first].values.count, 0);
+  assert_string_equal(value_of(catalogue, G_N_ELEMENTS(falsy), 3, 0), "");
+}
+
 static void test_a_value_of_two_groups_belongs_to_the_last(G_GNUC_UNUSED void **state)
 {
   ShopCatalogue *catalogue = one_product("{'a': [{'value': 'x'}, {'value': 'y'}], 'b': [{'value': 'x'}]}");
@@ -256,7 +284,7 @@ static void test_files_that_are_not_json(G_GNUC_UNUSED void **state)
   expect_message("[\n  {'asin': nul}]", -1, NULL, NULL,
                  "items.json:2:14: not valid JSON: invalid token near 'nul' (byte 16)");
   expect_message("[{'asin': 1e999}]", -1, NULL, NULL,
-                 "items.json:1:15: not valid JSON: real number overflow near '1e999' (byte 15)");
+                 "items.json:1:2: product: 'asin' should be a string, found a number");
   expect_message("[{\"asin\": \"\xff\"}]", 14, NULL, NULL,
                  "items.json:1:11: not valid JSON: unable to decode byte 0xff near '\"' (byte 11)");
 }
@@ -314,8 +342,8 @@ static void test_attribute_and_human_files_of_the_wrong_shape(G_GNUC_UNUSED void
   expect_message(good, -1, "{7: 3}", NULL,
                  "attributes.json:1:2: expected a key in double quotes, found '7' (byte 1)");
   expect_message(
-      good, -1, "{'B000000001': {}}", NULL,
-      "attributes.json:1:16: product B000000001: 'attributes' should be a list of strings, found nothing");
+      good, -1, "{'B000000001': {'attributes': 1}}", NULL,
+      "attributes.json:1:16: product B000000001: 'attributes' should be a list of strings, found a number");
   expect_message(
       good, -1, "{'B000000001': {'attributes': ['a', 1]}}", NULL,
       "attributes.json:1:16: product B000000001: 'attributes[1]' should be a string, found a number");
@@ -342,6 +370,7 @@ int main(void)
       cmocka_unit_test(test_options_are_normalised),
       cmocka_unit_test(test_a_later_group_of_the_same_name_replaces_in_place),
       cmocka_unit_test(test_empty_options_are_none),
+      cmocka_unit_test(test_falsy_fields_are_empty),
       cmocka_unit_test(test_a_value_of_two_groups_belongs_to_the_last),
       cmocka_unit_test(test_products_to_skip),
       cmocka_unit_test(test_contents_of_the_search_index),

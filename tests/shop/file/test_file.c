@@ -1,6 +1,5 @@
 /* Shop files: what was written is read back, and every kind of damage is refused by the file's name before
  * anything is read from it. */
-#include "envs/shop/file/file.h"
 #include "envs/shop/file/file_private.h"
 
 #include <cartwright/checksum.h>
@@ -11,9 +10,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <utime.h>
 
@@ -84,6 +85,7 @@ static GError *refused(const Scratch *scratch, ShopFileVerify verify)
   GError *error = NULL;
   ShopFile *file = shop_file_open(scratch->path, verify, &error);
   if (file) {
+    shop_file_remember(file);
     shop_file_close(file);
     return NULL;
   }
@@ -134,7 +136,7 @@ static void test_arrays_are_read_back(void **state)
 
 #define BOUND ((gsize)8 << 20)
 
-/* A file larger than its bound, looked at from end to end between trims. */
+/* A file large enough to be mapped, looked at from end to end between trims. */
 static void test_trimming_keeps_the_contents(void **state)
 {
   const Scratch *scratch = *state;
@@ -144,7 +146,7 @@ static void test_trimming_keeps_the_contents(void **state)
   ShopFileWriter *writer = shop_file_writer_new(scratch->path, &error);
   check(writer != NULL, error);
   check(shop_file_writer_begin(writer, "numbers", sizeof(guint32), &error), error);
-  guint32 n = (guint32)(BOUND / sizeof(guint32)) * 3 / 2, next = 0;
+  guint32 n = (guint32)(SHOP_FILE_COPIED / sizeof(guint32)) * 3 / 2, next = 0;
   g_autofree guint32 *piece = g_new(guint32, 1 << 16);
   while (next < n) {
     guint32 count = MIN(n - next, 1 << 16);
@@ -175,6 +177,47 @@ static void test_trimming_keeps_the_contents(void **state)
   shop_file_trim(file);
   assert_true(sum != 1 && before - resident_of_files() < BOUND / 2); /* without a bound the kernel decides */
   shop_file_close(file);
+}
+
+/* A small file is copied: later changes do not reach who has opened it. A large one is mapped, and whoever
+ * begins to write to it is noticed. Another process writes, as a lease binds only others. */
+static void test_a_change_while_the_file_is_in_use_is_noticed(void **state)
+{
+  const Scratch *scratch = *state;
+  GError *error = NULL;
+  for (guint large = 0; large < 2; large++) {
+    g_unlink(scratch->path);
+    ShopFileWriter *writer = shop_file_writer_new(scratch->path, &error);
+    gsize n = large ? SHOP_FILE_COPIED + 1 : 1000;
+    g_autofree char *bytes = g_malloc0(n);
+    const ShopArray zeros = {"zeros", bytes, 1, n};
+    ShopArray array;
+    check(writer && shop_file_writer_add(writer, &zeros, &error) && shop_file_writer_finish(writer, &error),
+          error);
+    shop_file_writer_free(writer);
+    ShopFile *file = shop_file_open(scratch->path, SHOP_FILE_VERIFY_HEADER, &error);
+    check(file && shop_file_find(file, "zeros", 1, &array, &error), error);
+    check(shop_file_check(file, &error), error);
+    pid_t child = fork();
+    if (child == 0) {
+      int descriptor = open(scratch->path, O_WRONLY | O_NONBLOCK);
+      _exit(descriptor >= 0 && ftruncate(descriptor, 100) != 0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(shop_file_check(file, &error), !large);
+    if (large) {
+      assert_string_equal(
+          error->message + strlen(scratch->path),
+          ": somebody began to change it while it was in use; start again when it is complete, and "
+          "replace a shop file by renaming the new one over it");
+      g_clear_error(&error);
+    } else {
+      assert_int_equal(((const char *)array.elements)[999], 0);
+    }
+    shop_file_close(file);
+  }
 }
 
 static void test_absent_array_and_other_elements_are_told(void **state)
@@ -400,6 +443,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_arrays_are_read_back, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_trimming_keeps_the_contents, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_a_change_while_the_file_is_in_use_is_noticed, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_absent_array_and_other_elements_are_told, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_flipped_bytes_are_refused, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_truncated_files_are_refused, set_up, tear_down),

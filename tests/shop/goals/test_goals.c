@@ -169,8 +169,29 @@ static void test_a_shop_without_goals_is_refused(G_GNUC_UNUSED void **state)
       "one?");
   expect_no_goals(
       "{'attributes': [], 'instruction': 'x', 'instruction_attributes': []}", SHOP_GOALS_SYNTHETIC,
-      "product B000000001 has an instruction but its 'instruction_attributes' are empty: a synthetic goal "
-      "needs at least one");
+      "there is no goal: of the products with a synthetic instruction, 1 without instruction_attributes: "
+      "B000000001");
+}
+
+static void test_goals_without_attributes_are_skipped_and_named(G_GNUC_UNUSED void **state)
+{
+  ShopCatalogueBuilder *builder = shop_catalogue_builder_new();
+  for (guint i = 0; i < 8; i++) {
+    g_autofree char *asin = g_strdup_printf("B%u", i);
+    g_autofree char *product =
+        g_strdup_printf("{'asin': '%s', 'name': 'N', " REST "'customization_options': ''}", asin);
+    fixture_add(builder, product);
+    fixture_add_attributes(builder, asin,
+                           i == 3 ? "{'attributes': [], 'instruction': 'x', 'instruction_attributes': ['y']}"
+                                  : "{'attributes': [], 'instruction': 'x'}");
+  }
+  g_autoptr(GError) error = NULL;
+  g_autoptr(ShopCatalogue) catalogue = shop_catalogue_builder_finish(builder, &error);
+  g_autoptr(ShopGoals) goals = shop_goals_new(catalogue, SHOP_GOALS_SYNTHETIC, SHOP_PRICES_DRAWN, 1, &error);
+  assert_non_null(goals);
+  assert_int_equal(goals->n_items, 1);
+  assert_int_equal(goals->items[0].product, 3);
+  assert_string_equal(goals->skipped, "7 without instruction_attributes: B0, B1, B2, B4, B5, ...");
 }
 
 /* 300 products with 8 goals each. */
@@ -283,6 +304,7 @@ int main(void)
       cmocka_unit_test(test_human_goals),
       cmocka_unit_test(test_a_price_range_is_drawn_or_halved),
       cmocka_unit_test(test_a_shop_without_goals_is_refused),
+      cmocka_unit_test(test_goals_without_attributes_are_skipped_and_named),
       cmocka_unit_test(test_by_product_splits_share_no_product),
       cmocka_unit_test(test_a_split_depends_on_the_asin_alone),
       cmocka_unit_test(test_upstream_splits_by_position),

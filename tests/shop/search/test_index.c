@@ -339,7 +339,7 @@ static void test_arrays_of_contradicting_sizes_are_refused(G_GNUC_UNUSED void **
     }
     shop_index_free(opened);
   }
-  assert_int_equal(n_refused, 11);
+  assert_int_equal(n_refused, 12);
   arrays[0].name = "index/other";
   GError *error = NULL;
   assert_null(shop_index_open_arrays(find_array, arrays, &error));
@@ -348,13 +348,14 @@ static void test_arrays_of_contradicting_sizes_are_refused(G_GNUC_UNUSED void **
   shop_index_free(index);
 }
 
-/* A wrong byte anywhere may give wrong results, but no reading out of bounds (which valgrind and the
- * sanitizers see), and never a document that does not exist. */
+/* A wrong byte anywhere may be refused or give wrong results, but no reading out of bounds (which valgrind
+ * and the sanitizers see), and never a document that does not exist. */
 static void test_wrong_contents_are_survived(G_GNUC_UNUSED void **state)
 {
   CwRandom *random = cw_random_new(4, "test-index", 0, 0);
   ShopIndex *index = make_index(1000);
   ShopArray arrays[SHOP_INDEX_N_ARRAYS];
+  guint n_opened = 0;
   for (guint round = 0; round < 600; round++) {
     copy_arrays(index, arrays);
     for (guint i = 0; i < 3; i++) {
@@ -367,7 +368,12 @@ static void test_wrong_contents_are_survived(G_GNUC_UNUSED void **state)
     }
     GError *error = NULL;
     ShopIndex *opened = shop_index_open_arrays(find_array, arrays, &error);
-    assert_non_null(opened);
+    n_opened += opened != NULL;
+    g_clear_error(&error);
+    if (!opened) {
+      free_arrays(arrays);
+      continue;
+    }
     guint32 documents[50];
     guint n = shop_index_search(opened, "red shoes size3 pack7 pack7 pack8 size4 pack299", 50, documents);
     for (guint i = 0; i < n; i++)
@@ -379,6 +385,7 @@ static void test_wrong_contents_are_survived(G_GNUC_UNUSED void **state)
     shop_index_free(opened);
     free_arrays(arrays);
   }
+  assert_true(n_opened > 400);
   shop_index_free(index);
   cw_random_free(random);
 }

@@ -58,6 +58,20 @@ static void test_honest_queries_come_from_the_instruction(G_GNUC_UNUSED void **s
     g_string_free(queries->pdata[i], TRUE);
 }
 
+/* There is always something to type, or the episode would have no candidate. */
+static void test_an_instruction_without_a_word_has_a_query(G_GNUC_UNUSED void **state)
+{
+  static const char *const cases[][2] = {
+      {"", "search[ ]"}, {" ", "search[ ]"}, {"?!", "search[?!]"}, {"[]", "search[  ]"}};
+  for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+    g_autoptr(GPtrArray) queries = g_ptr_array_new_with_free_func(shop_queries_free);
+    guint n = 0;
+    shop_queries_make(cases[i][0], queries, &n, NULL);
+    assert_int_equal(n, 1);
+    assert_string_equal(((GString *)queries->pdata[0])->str, cases[i][1]);
+  }
+}
+
 static ShopWorld *load(ShopRecordedSearches recorded)
 {
   ShopSettings settings = fixture_settings();
@@ -119,6 +133,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_honest_queries_come_from_the_instruction),
+      cmocka_unit_test(test_an_instruction_without_a_word_has_a_query),
       cmocka_unit_test(test_a_recorded_search_is_added_or_becomes_the_nearest_candidate),
   };
   return cmocka_run_group_tests_name("search queries", tests, NULL, NULL);

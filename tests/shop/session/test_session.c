@@ -509,6 +509,52 @@ static void test_a_candidate_with_a_bracket_does_what_its_text_does(G_GNUC_UNUSE
   close_shop(&shop);
 }
 
+/* Goals whose product or instruction has hardly anything can be played like others. */
+static void test_bare_products_are_played(G_GNUC_UNUSED void **state)
+{
+  static const char *const instructions[] = {"?", "", "find it"};
+  static const char *const asins[] = {"b\u00c9\u00df", "B2", ""};
+  ShopCatalogueBuilder *builder = shop_catalogue_builder_new();
+  for (guint i = 0; i < G_N_ELEMENTS(asins); i++) {
+    g_autofree char *product =
+        g_strdup_printf("{'asin': '%s', 'category': '', 'query': '', 'product_category': '', 'name': '%s', "
+                        "'full_description': '', "
+                        "'small_description': [], 'pricing': '$2000', 'customization_options': "
+                        "{'size': [{'value': ''}, {'value': ' '}, {'value': 'x'}], 'none': '', 'void': {}}}",
+                        asins[i], i == 0 ? "thing" : "");
+    fixture_add(builder, product);
+  }
+  const char *const keys[] = {"b\xc3\x89\xc3\x9f", "B2", ""};
+  for (guint i = 0; i < G_N_ELEMENTS(keys); i++) {
+    g_autofree char *humans =
+        g_strdup_printf("[{'instruction': '%s', 'instruction_attributes': ['y']}]", instructions[i]);
+    fixture_add_humans(builder, keys[i], humans);
+  }
+  ShopSettings settings = fixture_settings();
+  settings.goals = SHOP_GOALS_HUMAN;
+  ShopWorld *world =
+      shop_world_new(shop_catalogue_builder_finish(builder, NULL), "webshop", "bare", &settings, NULL);
+  CwRandom *random = cw_random_new(1, "test", 0, 0);
+  ShopSession *session = shop_session_new(world);
+  for (guint32 goal = 0; goal < 3; goal++) {
+    guint n;
+    shop_session_reset(session, goal, random);
+    shop_session_candidates(session, &n);
+    assert_true(n > 0);
+    assert_non_null(shop_session_observation(session, NULL));
+    fixture_step(session, "search[thing]");
+    fixture_step(session,
+                 "click[b\xc3\xa9\xc3\x9f]"); /* the label in lower case, as the page's is compared */
+    assert_int_equal(shop_session_page(session), SHOP_PAGE_ITEM);
+    fixture_step(session, "click[]");
+    assert_int_equal(shop_session_page(session), SHOP_PAGE_ITEM);
+    assert_true(fixture_step(session, "click[buy now]").terminated);
+  }
+  shop_session_free(session);
+  shop_world_free(world);
+  cw_random_free(random);
+}
+
 static void test_white_space_nodes(G_GNUC_UNUSED void **state)
 {
   Shop shop = open_awkward(SHOP_MODE_FAITHFUL, SHOP_OBSERVATION_TEXT_RICH, "search[awkward]");
@@ -543,6 +589,7 @@ int main(void)
       cmocka_unit_test(test_values_that_equal_buttons_act_as_buttons),
       cmocka_unit_test(test_fixed_mode_reaches_values_by_group),
       cmocka_unit_test(test_a_candidate_with_a_bracket_does_what_its_text_does),
+      cmocka_unit_test(test_bare_products_are_played),
       cmocka_unit_test(test_white_space_nodes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

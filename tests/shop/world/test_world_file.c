@@ -383,6 +383,106 @@ static void test_arrays_of_the_wrong_length_are_refused(void **state)
   }
 }
 
+/* A copy of the shop file in which word number `place` of an array is another, with checksums that fit. */
+static void write_changed(const char *from, const char *into, const char *name, gsize place, guint32 value)
+{
+  GError *error = NULL;
+  ShopFile *file = shop_file_open(from, SHOP_FILE_VERIFY_HEADER, &error);
+  ShopFileWriter *writer = shop_file_writer_new(into, &error);
+  assert_true(file && writer);
+  ShopArray array;
+  for (guint32 a = 0; shop_file_get(file, a, &array); a++) {
+    g_autofree char *elements = g_memdup2(array.elements, array.n_elements * array.element_size);
+    if (strcmp(array.name, name) == 0)
+      memcpy(elements + place * sizeof value, &value, sizeof value);
+    array.elements = elements;
+    assert_true(shop_file_writer_add(writer, &array, &error));
+  }
+  assert_true(shop_file_writer_finish(writer, &error));
+  shop_file_writer_free(writer);
+  shop_file_close(file);
+}
+
+/* Whatever the settings use of it, and with checksums that are right. */
+static void test_contents_that_point_nowhere_are_refused(void **state)
+{
+  const Scratch *scratch = *state;
+  static const struct {
+    const char *array;
+    gsize word;
+    const char *named;
+  } cases[] = {
+      {"catalogue/texts", 0, "catalogue/texts"},
+      {"catalogue/texts", 3, "catalogue/texts"},
+      {"catalogue/strings", 2, "catalogue/strings"},
+      {"catalogue/groups", 0, "catalogue/groups"},
+      {"catalogue/groups", 2, "catalogue/groups"},
+      {"catalogue/targets", 2, "catalogue/products"},
+      {"catalogue/humans", 0, "catalogue/humans"},
+      {"catalogue/products", 0, "catalogue/products"},
+      {"catalogue/products", 10, "catalogue/products"},
+      {"catalogue/asins", 5, "catalogue/asins"},
+      {"goals/synthetic/items", 0, "goals/synthetic/items"},
+      {"goals/synthetic/items", 1, "goals/synthetic/items"},
+      {"goals/human/items", 1, "goals/human/items"},
+      {"splits/synthetic/train", 0, "splits/synthetic/train"},
+      {"splits/human/train", 0, "splits/human/train"},
+      {"reward/noun_starts", 1, "reward/nouns"},
+      {"reward/attributes", 1, "reward/token_sets"},
+      {"reward/token_sets", 1, "reward/token_sets"},
+      {"shop/title_owners", 3, "shop/title_owners"},
+  };
+  ShopSettings settings = fixture_settings();
+  g_autofree char *other = g_strconcat(scratch->path, ".other", NULL);
+  import(&small, scratch->path);
+  for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+    write_changed(scratch->path, other, cases[i].array, cases[i].word, G_MAXUINT32 - 15);
+    g_autofree char *message = g_strdup_printf(
+        ": array '%s' of the shop file holds what cannot be; make the file again with 'cartwright import'",
+        cases[i].named);
+    assert_not_opened(other, &settings, message);
+    g_unlink(other);
+  }
+}
+
+/* Any other change is refused too, or gives a shop that can be played in: the sanitizers see what is read. */
+static void test_changed_contents_are_refused_or_played(void **state)
+{
+  const Scratch *scratch = *state;
+  ShopSettings settings = fixture_settings();
+  g_autofree char *other = g_strconcat(scratch->path, ".other", NULL);
+  CwRandom *random = cw_random_new(1, "damage", 0, 0);
+  import(&small, scratch->path);
+  GError *error = NULL;
+  ShopFile *file = shop_file_open(scratch->path, SHOP_FILE_VERIFY_HEADER, &error);
+  guint32 n_arrays = 0;
+  ShopArray array;
+  while (shop_file_get(file, n_arrays, &array))
+    n_arrays++;
+  for (guint round = 0; round < 300; round++) {
+    assert_true(shop_file_get(file, round % n_arrays, &array));
+    gsize n_words = array.n_elements * array.element_size / sizeof(guint32);
+    if (n_words == 0)
+      continue;
+    write_changed(scratch->path, other, array.name, cw_random_below(random, (guint32)n_words),
+                  cw_random_below(random, 2) ? cw_random_below(random, 300)
+                                             : cw_random_below(random, G_MAXUINT32));
+    ShopWorld *world = shop_world_open(other, SHOP_FILE_VERIFY_HEADER, "webshop", &settings, &error);
+    assert_true(world || error);
+    if (world) {
+      ShopSession *a = shop_session_new(world), *b = shop_session_new(world);
+      assert_same_episode(a, b, cw_random_below(random, world->goals->n_items), random);
+      shop_session_free(a);
+      shop_session_free(b);
+    }
+    shop_world_free(world);
+    g_clear_error(&error);
+    g_unlink(other);
+  }
+  shop_file_close(file);
+  cw_random_free(random);
+}
+
 typedef struct {
   guint left;
 } Patience;
@@ -457,6 +557,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(test_goals_that_the_sources_lack_are_refused, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_damage_anywhere_is_refused, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_a_missing_array_is_named, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_contents_that_point_nowhere_are_refused, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_changed_contents_are_refused_or_played, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_arrays_of_the_wrong_length_are_refused, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_an_import_can_be_stopped_anywhere, set_up, tear_down),
       cmocka_unit_test(test_nouns_do_not_depend_on_threads),
