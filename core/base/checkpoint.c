@@ -279,6 +279,17 @@ char *cw_checkpoint_latest(const char *parent, GError **error)
   return NULL;
 }
 
+gboolean cw_checkpoint_remove_newer(const char *parent, guint64 step, GError **error)
+{
+  g_autoptr(GPtrArray) names = list_steps(parent, error);
+  for (guint i = 0; names && i < names->len && (guint64)step_of(names->pdata[i]) > step; i++) {
+    g_autofree char *path = g_build_filename(parent, names->pdata[i], NULL);
+    if (!cw_tree_remove(path, error))
+      return FALSE;
+  }
+  return names != NULL;
+}
+
 gboolean cw_checkpoint_prune(const char *parent, guint keep, GError **error)
 {
   g_autoptr(GPtrArray) names = list_steps(parent, error);

@@ -2,7 +2,7 @@
  *   config.yaml      the resolved experiment
  *   metrics.jsonl    reproducible numbers; timings.jsonl: wall-clock
  *   events.out.tfevents.*  the numbers of metrics.jsonl, for TensorBoard
- *   trajectories/    files that stages wrote
+ *   trajectories/    files that stages wrote; hidden: those that a stage is writing
  *   checkpoints/     step-N
  *   scratch/         files of the stage that is running
  *   evaluation.json  results
@@ -25,9 +25,13 @@ int cw_run_directory_lock(const char *directory, gboolean must_exist, GError **e
 gboolean cw_run_directory_check(const char *directory, const CwExperiment *experiment, gboolean resume,
                                 gboolean overwrite, GError **error);
 
-/* Removes the files of an earlier run (and nothing else) when `afresh`; makes the folders and writes
- * config.yaml. */
+/* Removes the files of an earlier run (and nothing else) when `afresh`, and what killed processes left
+ * unfinished; writes config.yaml and makes the folders. Killed on the way, it leaves a directory that can be
+ * resumed, or one without a run. */
 gboolean cw_run_directory_prepare(const char *directory, const CwExperiment *experiment, gboolean afresh,
                                   GError **error);
+
+/* Removes what killed processes may have left of stages, all of which are over. */
+gboolean cw_run_directory_tidy(const char *directory, GError **error);
 
 #endif

@@ -2,11 +2,10 @@
  * go through the stages with a checkpoint after each. The old run in a directory is touched only when
  * everything the new one needs has been opened. CwTraining owns the run, the lock and the resume point. */
 #include "core/train/training.h"
+#include "core/base/checkpoint.h"
 #include "core/base/durable.h"
 #include "core/train/directory.h"
 #include "core/train/stages.h"
-#include <glib/gstdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -71,10 +70,15 @@ static void plan(CwTraining *training)
   }
 }
 
-static guint64 file_size(const char *path)
+/* How much of the timings of earlier processes stays: nothing depends on them, so a torn end is dropped. */
+static guint64 whole_timings(const char *path)
 {
+  guint64 whole = cw_log_whole(path);
   struct stat status;
-  return stat(path, &status) == 0 ? (guint64)status.st_size : 0;
+  if (stat(path, &status) == 0 && (guint64)status.st_size > whole)
+    g_message("%s: dropped %" G_GUINT64_FORMAT " bytes of a record that was not finished", path,
+              (guint64)status.st_size - whole);
+  return whole;
 }
 
 static gboolean open_writers(CwTraining *training, GError **error)
@@ -90,30 +94,8 @@ static gboolean open_writers(CwTraining *training, GError **error)
   if (!run->events)
     return FALSE;
   cw_metrics_set_events(run->metrics, run->events);
-  run->timings = cw_metrics_open(timings, training->resume ? file_size(timings) : 0, error);
+  run->timings = cw_metrics_open(timings, training->resume ? whole_timings(timings) : 0, error);
   return run->timings != NULL;
-}
-
-/* Removes checkpoints newer than the one to go on from: they are broken, and would count as the newest when
- * old ones are pruned. */
-static gboolean remove_newer(const CwTraining *training, GError **error)
-{
-  g_autofree char *parent = cw_run_path(&training->run, "checkpoints");
-  GDir *dir = g_dir_open(parent, 0, NULL);
-  const char *name;
-  gboolean good = TRUE;
-  while (dir && good && (name = g_dir_read_name(dir))) {
-    guint64 step;
-    if (!g_str_has_prefix(name, "step-") ||
-        !g_ascii_string_to_unsigned(name + strlen("step-"), 10, 0, G_MAXUINT64, &step, NULL) ||
-        step <= training->resume_point->step)
-      continue;
-    g_autofree char *path = g_build_filename(parent, name, NULL);
-    good = cw_remove_tree(path, error);
-  }
-  if (dir)
-    g_dir_close(dir);
-  return good;
 }
 
 /* Brings policy and counters to the checkpoint. */
@@ -129,7 +111,8 @@ static gboolean go_to_resume_point(CwTraining *training, CwBeforeTraining before
    */
   if (policy_has_changed && !before(data, error))
     return FALSE;
-  if (!remove_newer(training, error))
+  g_autofree char *checkpoints = cw_run_path(run, "checkpoints");
+  if (!cw_checkpoint_remove_newer(checkpoints, resume_point->step, error))
     return FALSE;
   run->step = resume_point->step;
   if (run->policy) {
@@ -175,7 +158,7 @@ gboolean cw_training_run(CwTraining *training, CwBeforeTraining before, gpointer
     if (!good || !cw_resume_point_save(run, i + 1, FALSE, NULL, NULL, NULL, error))
       return FALSE;
   }
-  return TRUE;
+  return cw_run_directory_tidy(run->directory, error);
 }
 
 gboolean cw_training_explain(gboolean good, GError **error)
