@@ -21,6 +21,9 @@ GPtrArray *cw_list_directory(const char *path, GError **error);
  * TRUE. */
 gboolean cw_remove_tree(const char *path, GError **error);
 
+/* Size and CRC32C of a file. */
+gboolean cw_measure_file(const char *path, guint64 *size, guint32 *crc, GError **error);
+
 /* What is written or removed aside is hidden under PARENT/.NAME.partial, next to PARENT/NAME. Once its
  * process is dead it belongs to nobody. Free with g_free. */
 char *cw_aside(const char *path);

@@ -12,9 +12,19 @@
 
 /* Removed for a new run, in this order; config.yaml, which says whose directory it is, is replaced last. The
  * checkpoints go before what they rely on. */
-static const char *const files_of_a_run[] = {
-    "evaluation.json", "checkpoints", "metrics.jsonl",  "timings.jsonl", "trajectories",  "scratch",
-    "curves.png",      "curves.svg",  "curves.gnuplot", "curves.dat",    "curves.panels", NULL};
+static const char *const files_of_a_run[] = {"evaluation.json",
+                                             "checkpoints",
+                                             "metrics.jsonl",
+                                             "timings.jsonl",
+                                             "trajectories",
+                                             "scratch",
+                                             "curves.png",
+                                             "curves.svg",
+                                             "curves.gnuplot",
+                                             "curves.dat",
+                                             "curves.panels",
+                                             "conditions.ini",
+                                             NULL};
 
 gboolean cw_run_directory_is_used(const char *directory)
 {
@@ -111,6 +121,21 @@ gboolean cw_run_directory_prepare(const char *directory, const CwExperiment *exp
   g_autofree char *checkpoints = g_build_filename(directory, "checkpoints", NULL);
   return cw_make_directories(trajectories, error) && cw_make_directories(checkpoints, error) &&
          cw_tree_sweep(checkpoints, error);
+}
+
+char *cw_run_directory_scratch(const char *directory, guint stage)
+{
+  return g_strdup_printf("%s/scratch/stage-%u", directory, stage);
+}
+
+gboolean cw_run_directory_end_stage(const char *directory, guint stage, GError **error)
+{
+  g_autofree char *scratch = cw_run_directory_scratch(directory, stage);
+  g_autofree char *parent = g_path_get_dirname(scratch);
+  if (!cw_tree_remove(scratch, error))
+    return FALSE;
+  g_rmdir(parent); /* goes with the last */
+  return TRUE;
 }
 
 gboolean cw_run_directory_tidy(const char *directory, GError **error)

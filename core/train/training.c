@@ -4,6 +4,7 @@
 #include "core/train/training.h"
 #include "core/base/checkpoint.h"
 #include "core/base/durable.h"
+#include "core/train/conditions.h"
 #include "core/train/directory.h"
 #include "core/train/stages.h"
 #include <sys/stat.h>
@@ -126,8 +127,9 @@ static gboolean go_to_resume_point(CwTraining *training, CwBeforeTraining before
 
 gboolean cw_training_prepare(CwTraining *training, GError **error)
 {
-  if (!cw_run_directory_prepare(training->run.directory, training->run.experiment, !training->resume,
-                                error) ||
+  const CwRun *run = &training->run;
+  if (!cw_run_directory_prepare(run->directory, run->experiment, !training->resume, error) ||
+      (!training->resume_point && !cw_conditions_write(run->conditions, run->directory, error)) ||
       !open_writers(training, error))
     return FALSE;
   plan(training);
@@ -155,7 +157,9 @@ gboolean cw_training_run(CwTraining *training, CwBeforeTraining before, gpointer
       good = (inside || before(data, error)) && cw_stage_algorithm(run, i, inside, error);
       break;
     }
-    if (!good || !cw_resume_point_save(run, i + 1, FALSE, NULL, NULL, NULL, error))
+    if (!good || !cw_conditions_add_stage(run->conditions, run, i, error) ||
+        !cw_resume_point_save(run, i + 1, FALSE, NULL, NULL, NULL, error) ||
+        !cw_run_directory_end_stage(run->directory, i, error))
       return FALSE;
   }
   return cw_run_directory_tidy(run->directory, error);
@@ -170,30 +174,57 @@ gboolean cw_training_explain(gboolean good, GError **error)
   return good;
 }
 
-static gboolean find_resume_point(CwTraining *training, GError **error)
+/* Opens the run. What the policy may choose by itself stays as it was when the run began, where that is
+ * possible. */
+static gboolean open_run(CwTraining *training, CwExperiment *experiment, GKeyFile *recorded, gboolean quiet,
+                         GError **error)
 {
-  GError *problem = NULL;
-  if (training->resume)
-    training->resume_point =
-        cw_resume_point_find(training->run.directory, training->run.experiment->fingerprint, &problem);
-  if (!problem)
+  g_autoptr(GError) problem = NULL;
+  gboolean kept = recorded && cw_conditions_keep_auto(experiment, recorded, TRUE);
+  if (cw_run_open(&training->run, experiment, TRUE, quiet, &problem))
     return TRUE;
-  g_propagate_error(error, problem);
-  return FALSE;
+  if (!kept) {
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return FALSE;
+  }
+  cw_run_close(&training->run);
+  cw_conditions_keep_auto(experiment, recorded, FALSE);
+  return cw_run_open(&training->run, experiment, TRUE, quiet, error);
+}
+
+static gboolean check_conditions(CwTraining *training, GKeyFile *recorded, char **accept, GError **error)
+{
+  CwRun *run = &training->run;
+  const CwResumePoint *resume_point = training->resume_point;
+  run->conditions = cw_conditions_new(run, resume_point ? resume_point->stage : 0);
+  return !recorded || cw_conditions_check(run->conditions, recorded,
+                                          resume_point ? resume_point->directory : run->directory,
+                                          (const char *const *)accept, error);
 }
 
 gboolean cw_training_open(CwTraining *training, CwExperiment *experiment, const CwRunOptions *options,
                           GError **error)
 {
   const char *directory = cw_run_options_directory(options, experiment);
+  GError *problem = NULL;
   *training = (CwTraining){.resume = options->resume};
   training->lock = cw_run_directory_lock(directory, options->resume, error);
   if (training->lock < 0 ||
-      !cw_run_directory_check(directory, experiment, options->resume, options->overwrite, error) ||
-      !cw_run_open(&training->run, experiment, TRUE, options->quiet, error))
+      !cw_run_directory_check(directory, experiment, options->resume, options->overwrite, error))
+    return FALSE;
+  if (options->resume)
+    training->resume_point = cw_resume_point_find(directory, experiment->fingerprint, &problem);
+  if (problem) {
+    g_propagate_error(error, problem);
+    return FALSE;
+  }
+  g_autoptr(GKeyFile) recorded = training->resume_point ? g_key_file_ref(training->resume_point->state)
+                                 : options->resume      ? cw_conditions_read(directory)
+                                                        : NULL;
+  if (!open_run(training, experiment, recorded, options->quiet, error))
     return FALSE;
   training->run.directory = g_strdup(directory);
-  return check_stages(&training->run, error) && find_resume_point(training, error);
+  return check_stages(&training->run, error) && check_conditions(training, recorded, options->accept, error);
 }
 
 void cw_training_close(CwTraining *training)
