@@ -5,12 +5,9 @@
 #include "core/base/json_text.h"
 #include <cartwright/checksum.h>
 #include <cartwright/error.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define MANIFEST      "manifest.json"
 #define FORMAT        1
@@ -26,30 +23,6 @@ void cw_checkpoint_abandon(const char *parent, const char *name)
 {
   g_autofree char *path = g_build_filename(parent, name, NULL);
   cw_tree_abandon(path);
-}
-
-/* Size and checksum of a file. */
-static gboolean measure(const char *path, guint64 *size, guint32 *crc, GError **error)
-{
-  g_autofree char *buffer = g_malloc(1 << 20);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  gssize length;
-  *size = 0;
-  *crc = 0;
-  if (fd < 0) {
-    cw_set_errno_error(error, "open", path);
-    return FALSE;
-  }
-  while ((length = read(fd, buffer, 1 << 20)) > 0 || (length < 0 && errno == EINTR)) {
-    if (length < 0)
-      continue;
-    *crc = cw_crc32c(*crc, buffer, (gsize)length);
-    *size += (guint64)length;
-  }
-  if (length < 0)
-    cw_set_errno_error(error, "read", path);
-  close(fd);
-  return length == 0;
 }
 
 /* Appends the files under ROOT/RELATIVE ("" for the root itself) to the manifest's list. */
@@ -80,7 +53,7 @@ static gboolean add_files(const char *root, const char *relative, GString *list,
                   "%s: expected a file or a folder in a checkpoint, found something else", path);
       return FALSE;
     }
-    if (!measure(path, &size, &crc, error))
+    if (!cw_measure_file(path, &size, &crc, error))
       return FALSE;
     g_autofree char *checksum = g_strdup_printf("%08x", crc);
     cw_json_begin(list, NULL, '{');
@@ -186,7 +159,7 @@ static gboolean verify_file(const char *directory, const json_t *file, gboolean 
   }
   guint64 size = (guint64)status.st_size;
   guint32 crc = 0;
-  if (size == expected_size && checksums && !measure(path, &size, &crc, error))
+  if (size == expected_size && checksums && !cw_measure_file(path, &size, &crc, error))
     return FALSE;
   if (size != expected_size) {
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
@@ -277,6 +250,17 @@ char *cw_checkpoint_latest(const char *parent, GError **error)
     g_warning("skipping a broken checkpoint: %s", reason->message);
   }
   return NULL;
+}
+
+gboolean cw_checkpoint_remove_newer(const char *parent, guint64 step, GError **error)
+{
+  g_autoptr(GPtrArray) names = list_steps(parent, error);
+  for (guint i = 0; names && i < names->len && (guint64)step_of(names->pdata[i]) > step; i++) {
+    g_autofree char *path = g_build_filename(parent, names->pdata[i], NULL);
+    if (!cw_tree_remove(path, error))
+      return FALSE;
+  }
+  return names != NULL;
 }
 
 gboolean cw_checkpoint_prune(const char *parent, guint keep, GError **error)

@@ -20,6 +20,9 @@ char *cw_checkpoint_fact(const char *directory, const char *key, GError **error)
 /* Name of the newest valid checkpoint step-N in PARENT (highest N), or NULL without error when there is none;
  * broken ones are skipped with a g_warning. */
 char *cw_checkpoint_latest(const char *parent, GError **error);
+/* Removes every step-N above `step`: what is newer than the newest valid one is broken, and would count as
+ * the newest when old ones are pruned. */
+gboolean cw_checkpoint_remove_newer(const char *parent, guint64 step, GError **error);
 /* Removes all but the newest `keep` whose files are there in their sizes (newer broken ones stay, and do not
  * count), and what killed processes left unfinished. */
 gboolean cw_checkpoint_prune(const char *parent, guint keep, GError **error);

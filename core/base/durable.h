@@ -21,6 +21,9 @@ GPtrArray *cw_list_directory(const char *path, GError **error);
  * TRUE. */
 gboolean cw_remove_tree(const char *path, GError **error);
 
+/* Size and CRC32C of a file. */
+gboolean cw_measure_file(const char *path, guint64 *size, guint32 *crc, GError **error);
+
 /* What is written or removed aside is hidden under PARENT/.NAME.partial, next to PARENT/NAME. Once its
  * process is dead it belongs to nobody. Free with g_free. */
 char *cw_aside(const char *path);
@@ -32,8 +35,11 @@ gboolean cw_write_file(const char *path, const char *data, gsize length, GError 
 typedef struct CwLog CwLog;
 
 /* Opens `path` behind its first `length` bytes, which must end a record, and cuts off the rest; 0: a new file
- * in the place of what is there. */
+ * in the place of what is there. The file is locked: a second process that opens it is refused. */
 CwLog *cw_log_open(const char *path, guint64 length, GError **error);
+/* The length of the whole records at the beginning of a log of text whose end may be torn or, after a loss of
+ * power, zeroes: what can be kept of it when nobody has remembered a length. 0: none, or no file. */
+guint64 cw_log_whole(const char *path);
 gboolean cw_log_add(CwLog *log, const char *data, gsize length, GError **error);
 /* Brings everything added to the disk. */
 gboolean cw_log_sync(CwLog *log, GError **error);
@@ -58,7 +64,8 @@ gboolean cw_tree_remove(const char *path, GError **error);
 gboolean cw_tree_sync(const char *path, GError **error);
 /* Gives `from` the name `to`, in place of what has it, and brings the name to the disk. */
 gboolean cw_tree_rename(const char *from, const char *to, GError **error);
-/* Removes what killed processes left aside in a directory. */
+/* Removes what killed processes left aside in a directory, hidden names that end in .partial or .progress; no
+ * directory: TRUE. */
 gboolean cw_tree_sweep(const char *directory, GError **error);
 
 #endif

@@ -1,11 +1,14 @@
 /* Append logs, and files that are written aside, which are logs until they get their name. A log owns its
  * descriptor and remembers how long it is; what a killed process wrote behind the length that was remembered
  * elsewhere is cut off when the log is opened again. */
+#include "config.h" /* first: it asks for memrchr */
+
 #include "core/base/durable.h"
 #include <cartwright/error.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -50,18 +53,52 @@ static gboolean cut(CwLog *log, GError **error)
          fail(log, "cut the file", error);
 }
 
-/* A new file takes the place of whatever has the name, a symbolic link too, and never writes through it. */
+/* Locks the file for as long as it is open. A file system without locks is no reason to stop. */
+static gboolean lock(const CwLog *log, GError **error)
+{
+  if (flock(log->fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+    return TRUE;
+  g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+              "%s: another process is writing this file; wait for it, or write another one", log->path);
+  return FALSE;
+}
+
+/* Makes room for a new file where a dead process may have left one, or somebody a symbolic link; a file that
+ * a living process writes stays. */
+static gboolean clear(CwLog *log, GError **error)
+{
+  log->fd = open(log->path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (log->fd >= 0 && !lock(log, error))
+    return FALSE;
+  unlink(log->path);
+  if (log->fd >= 0)
+    close(log->fd);
+  return TRUE;
+}
+
 static CwLog *open_log(const char *path, guint64 length, GError **error)
 {
   g_autoptr(CwLog) log = g_new0(CwLog, 1);
   log->path = g_strdup(path);
   log->length = length;
-  if (length == 0)
-    unlink(path);
+  if (length == 0 && !clear(log, error))
+    return NULL;
   log->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (length == 0 ? O_EXCL : 0), 0666);
   if (log->fd < 0)
     fail(log, "open for writing", error);
-  return log->fd >= 0 && (length == 0 || cut(log, error)) ? g_steal_pointer(&log) : NULL;
+  return log->fd >= 0 && lock(log, error) && (length == 0 || cut(log, error)) ? g_steal_pointer(&log) : NULL;
+}
+
+guint64 cw_log_whole(const char *path)
+{
+  g_autoptr(GMappedFile) file = g_mapped_file_new(path, FALSE, NULL);
+  const char *text = file ? g_mapped_file_get_contents(file) : NULL;
+  if (!text)
+    return 0;
+  gsize length = g_mapped_file_get_length(file);
+  const char *zero = memchr(text, '\0', length);
+  const char *last = memrchr(text, '\n', zero ? (gsize)(zero - text) : length);
+  return last ? (guint64)(last + 1 - text) : 0;
 }
 
 CwLog *cw_log_open(const char *path, guint64 length, GError **error)

@@ -1,5 +1,6 @@
 /* Small operations on paths. Symbolic links inside a tree are never followed. */
 #include "core/base/durable.h"
+#include <cartwright/checksum.h>
 #include <cartwright/error.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -83,4 +84,25 @@ gboolean cw_remove_tree(const char *path, GError **error)
       return FALSE;
   }
   return names && (rmdir(path) == 0 || fail("remove", path, error));
+}
+
+gboolean cw_measure_file(const char *path, guint64 *size, guint32 *crc, GError **error)
+{
+  g_autofree char *buffer = g_malloc(1 << 20);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  gssize length;
+  *size = 0;
+  *crc = 0;
+  if (fd < 0)
+    return fail("open", path, error);
+  while ((length = read(fd, buffer, 1 << 20)) > 0 || (length < 0 && errno == EINTR)) {
+    if (length < 0)
+      continue;
+    *crc = cw_crc32c(*crc, buffer, (gsize)length);
+    *size += (guint64)length;
+  }
+  if (length < 0)
+    cw_set_errno_error(error, "read", path);
+  close(fd);
+  return length == 0;
 }

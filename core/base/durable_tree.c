@@ -1,4 +1,6 @@
 /* Trees that are whole or not there. What is being filled, and what is being removed, is hidden. */
+#include "config.h" /* first: it asks for renameat2 */
+
 #include "core/base/durable.h"
 #include <cartwright/error.h>
 #include <errno.h>
@@ -87,7 +89,8 @@ gboolean cw_tree_sweep(const char *directory, GError **error)
   for (guint i = 0; names && i < names->len; i++) {
     const char *name = names->pdata[i];
     g_autofree char *path = g_build_filename(directory, name, NULL);
-    if (*name == '.' && g_str_has_suffix(name, SUFFIX) && !cw_remove_tree(path, error))
+    if (*name == '.' && (g_str_has_suffix(name, SUFFIX) || g_str_has_suffix(name, ".progress")) &&
+        !cw_remove_tree(path, error))
       return FALSE;
   }
   return names != NULL;

@@ -103,6 +103,54 @@ static gboolean begin_file(CwEvents *events, guint64 first_step, GError **error)
   return write_event(events, first_step, payload, error);
 }
 
+/* Bytes of the whole records at the beginning of a file. */
+static gsize whole_records(const char *data, gsize length)
+{
+  const gsize head = sizeof(guint64) + sizeof(guint32), tail = sizeof(guint32);
+  gsize whole = 0;
+  while (length - whole >= head + tail) {
+    const char *record = data + whole;
+    guint64 size;
+    guint32 checksums[2];
+    memcpy(&size, record, sizeof size);
+    size = GUINT64_FROM_LE(size);
+    memcpy(&checksums[0], record + sizeof size, tail);
+    if (checksums[0] != masked_checksum(record, sizeof size) || size > length - whole - head - tail)
+      break;
+    memcpy(&checksums[1], record + head + size, tail);
+    if (checksums[1] != masked_checksum(record + head, size))
+      break;
+    whole += head + size + tail;
+  }
+  return whole;
+}
+
+/* Cuts off the torn end that a killed process or a loss of power left: readers stop there. */
+static gboolean mend(const char *path, GError **error)
+{
+  g_autoptr(GMappedFile) file = g_mapped_file_new(path, FALSE, NULL);
+  gsize length = file ? g_mapped_file_get_length(file) : 0;
+  gsize whole = length ? whole_records(g_mapped_file_get_contents(file), length) : 0;
+  if (whole == length)
+    return TRUE;
+  g_message("%s: dropped %" G_GSIZE_FORMAT " bytes of a record that was not finished", path, length - whole);
+  if (truncate(path, (off_t)whole) == 0)
+    return TRUE;
+  cw_set_errno_error(error, "cut the file", path);
+  return FALSE;
+}
+
+static gboolean mend_all(const char *directory, GError **error)
+{
+  g_autoptr(GPtrArray) names = cw_list_directory(directory, NULL);
+  for (guint i = 0; names && i < names->len; i++) {
+    g_autofree char *path = g_build_filename(directory, names->pdata[i], NULL);
+    if (g_str_has_prefix(names->pdata[i], CW_EVENTS_PREFIX) && !mend(path, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
 /* A name that no earlier file has, of this process neither. */
 static char *choose_path(const char *directory)
 {
@@ -122,7 +170,7 @@ CwEvents *cw_events_open(const char *directory, guint64 first_step, GError **err
   g_autofree char *path = choose_path(directory);
   CwEvents *events = g_new0(CwEvents, 1);
   events->summary = g_string_new(NULL);
-  events->log = cw_log_open(path, 0, error);
+  events->log = mend_all(directory, error) ? cw_log_open(path, 0, error) : NULL;
   if (!events->log || !begin_file(events, first_step, error))
     g_clear_pointer(&events, cw_events_close);
   return events;

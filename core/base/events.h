@@ -11,7 +11,7 @@
 typedef struct CwEvents CwEvents;
 
 /* Begins a file DIRECTORY/events.out.tfevents.TIME.HOST.PID. What earlier files of the directory hold of
- * `first_step` and later steps is declared void. */
+ * `first_step` and later steps is declared void; their torn ends are cut off. */
 CwEvents *cw_events_open(const char *directory, guint64 first_step, GError **error);
 void cw_events_close(CwEvents *events); /* accepts NULL */
 /* Adds a scalar to the event under construction. */

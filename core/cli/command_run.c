@@ -42,6 +42,8 @@ int cli_run(const char *arguments, const char *summary, char **argv)
       {"out", 'o', 0, G_OPTION_ARG_FILENAME, &directory, "run directory; default: the experiment's `output`",
        "DIR"},
       {"resume", 0, 0, G_OPTION_ARG_NONE, &run_options.resume, "continue from the newest checkpoint", NULL},
+      {"accept", 0, 0, G_OPTION_ARG_STRING_ARRAY, &run_options.accept,
+       "with --resume: go on although this condition has changed; may be repeated", "NAME"},
       {"overwrite", 0, 0, G_OPTION_ARG_NONE, &run_options.overwrite,
        "replace the run that the directory holds", NULL},
       {NULL}};
@@ -49,10 +51,14 @@ int cli_run(const char *arguments, const char *summary, char **argv)
   if (cli_parse(&options, arguments, summary, argv, entries, CLI_WITH_SET | CLI_WITH_QUIET, 1, 1, &status)) {
     run_options.directory = directory;
     run_options.quiet = options.quiet;
-    status = run_options.resume && run_options.overwrite
-                 ? cli_usage_error(argv[0], "--resume and --overwrite exclude each other")
-                 : run(&options, &run_options);
+    if (run_options.resume && run_options.overwrite)
+      status = cli_usage_error(argv[0], "--resume and --overwrite exclude each other");
+    else if (run_options.accept && !run_options.resume)
+      status = cli_usage_error(argv[0], "--accept goes with --resume");
+    else
+      status = run(&options, &run_options);
   }
+  g_strfreev(run_options.accept);
   cli_options_clear(&options);
   return status;
 }

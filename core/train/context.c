@@ -1,5 +1,6 @@
 /* Opening and closing what a run shares. */
 #include "core/train/context.h"
+#include "core/train/conditions.h"
 
 gboolean cw_run_open(CwRun *run, CwExperiment *experiment, gboolean with_policy, gboolean quiet,
                      GError **error)
@@ -29,6 +30,7 @@ gboolean cw_run_open(CwRun *run, CwExperiment *experiment, gboolean with_policy,
 void cw_run_close(CwRun *run)
 {
   cw_eta_free(run->eta);
+  cw_conditions_free(run->conditions);
   cw_metrics_close(run->metrics);
   cw_metrics_close(run->timings);
   cw_events_close(run->events);

@@ -8,6 +8,9 @@
 #include "core/experiment/experiment.h"
 #include "core/rollout/rollout.h"
 
+/* What the bytes of a run depend on besides its configuration (core/train/conditions.h). */
+typedef struct CwConditions CwConditions;
+
 typedef struct {
   CwExperiment *experiment; /* not owned */
   char *directory;          /* NULL without one */
@@ -16,6 +19,7 @@ typedef struct {
   CwRollout *rollout;
   CwMetrics *metrics, *timings; /* NULL without a directory */
   CwEvents *events;             /* what goes into metrics, for TensorBoard; NULL without a directory */
+  CwConditions *conditions;     /* NULL without a directory */
   CwEta *eta;
   guint *phases; /* numbers of the stages in the eta */
   guint64 step;  /* updates of all stages so far */

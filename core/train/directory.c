@@ -10,10 +10,21 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-static const char *const files_of_a_run[] = {
-    "config.yaml", "metrics.jsonl", "timings.jsonl",  "trajectories", "checkpoints",   "scratch",
-    "curves.png",  "curves.svg",    "curves.gnuplot", "curves.dat",   "curves.panels", "evaluation.json",
-    NULL};
+/* Removed for a new run, in this order; config.yaml, which says whose directory it is, is replaced last. The
+ * checkpoints go before what they rely on. */
+static const char *const files_of_a_run[] = {"evaluation.json",
+                                             "checkpoints",
+                                             "metrics.jsonl",
+                                             "timings.jsonl",
+                                             "trajectories",
+                                             "scratch",
+                                             "curves.png",
+                                             "curves.svg",
+                                             "curves.gnuplot",
+                                             "curves.dat",
+                                             "curves.panels",
+                                             "conditions.ini",
+                                             NULL};
 
 gboolean cw_run_directory_is_used(const char *directory)
 {
@@ -53,7 +64,8 @@ static gboolean check_recorded(const char *directory, const CwExperiment *experi
   g_autofree char *recorded = NULL;
   g_autoptr(GError) problem = NULL;
   if (!g_file_get_contents(path, &recorded, NULL, &problem)) {
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT, "cannot resume: %s", problem->message);
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT,
+                "cannot resume: %s; start the run afresh with --overwrite", problem->message);
     return FALSE;
   }
   return cw_experiment_check_resume(experiment, recorded, path, error);
@@ -98,17 +110,37 @@ gboolean cw_run_directory_prepare(const char *directory, const CwExperiment *exp
 {
   for (guint i = 0; afresh && files_of_a_run[i]; i++) {
     g_autofree char *path = g_build_filename(directory, files_of_a_run[i], NULL);
-    if (!cw_remove_tree(path, error))
+    if (!cw_tree_remove(path, error))
       return FALSE;
   }
-  if (afresh && !remove_events(directory, error))
+  g_autofree char *config = g_build_filename(directory, "config.yaml", NULL);
+  if ((afresh && !remove_events(directory, error)) || !cw_tree_sweep(directory, error) ||
+      !cw_write_file(config, experiment->resolved, strlen(experiment->resolved), error))
     return FALSE;
-  static const char *const folders[] = {"trajectories", "checkpoints", NULL};
-  for (guint i = 0; folders[i]; i++) {
-    g_autofree char *path = g_build_filename(directory, folders[i], NULL);
-    if (!cw_make_directories(path, error))
-      return FALSE;
-  }
-  g_autofree char *path = g_build_filename(directory, "config.yaml", NULL);
-  return cw_write_file(path, experiment->resolved, strlen(experiment->resolved), error);
+  g_autofree char *trajectories = g_build_filename(directory, "trajectories", NULL);
+  g_autofree char *checkpoints = g_build_filename(directory, "checkpoints", NULL);
+  return cw_make_directories(trajectories, error) && cw_make_directories(checkpoints, error) &&
+         cw_tree_sweep(checkpoints, error);
+}
+
+char *cw_run_directory_scratch(const char *directory, guint stage)
+{
+  return g_strdup_printf("%s/scratch/stage-%u", directory, stage);
+}
+
+gboolean cw_run_directory_end_stage(const char *directory, guint stage, GError **error)
+{
+  g_autofree char *scratch = cw_run_directory_scratch(directory, stage);
+  g_autofree char *parent = g_path_get_dirname(scratch);
+  if (!cw_tree_remove(scratch, error))
+    return FALSE;
+  g_rmdir(parent); /* goes with the last */
+  return TRUE;
+}
+
+gboolean cw_run_directory_tidy(const char *directory, GError **error)
+{
+  g_autofree char *trajectories = g_build_filename(directory, "trajectories", NULL);
+  g_autofree char *scratch = g_build_filename(directory, "scratch", NULL);
+  return cw_tree_sweep(trajectories, error) && cw_tree_remove(scratch, error);
 }

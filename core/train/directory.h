@@ -1,8 +1,9 @@
 /* The run directory: who may use it, and making it ready.
  *   config.yaml      the resolved experiment
+ *   conditions.ini   what else its bytes depend on, as long as no checkpoint says so
  *   metrics.jsonl    reproducible numbers; timings.jsonl: wall-clock
  *   events.out.tfevents.*  the numbers of metrics.jsonl, for TensorBoard
- *   trajectories/    files that stages wrote
+ *   trajectories/    files that stages wrote; hidden: those that a stage is writing
  *   checkpoints/     step-N
  *   scratch/         files of the stage that is running
  *   evaluation.json  results
@@ -25,9 +26,17 @@ int cw_run_directory_lock(const char *directory, gboolean must_exist, GError **e
 gboolean cw_run_directory_check(const char *directory, const CwExperiment *experiment, gboolean resume,
                                 gboolean overwrite, GError **error);
 
-/* Removes the files of an earlier run (and nothing else) when `afresh`; makes the folders and writes
- * config.yaml. */
+/* Removes the files of an earlier run (and nothing else) when `afresh`, and what killed processes left
+ * unfinished; writes config.yaml and makes the folders. Killed on the way, it leaves a directory that can be
+ * resumed, or one without a run. */
 gboolean cw_run_directory_prepare(const char *directory, const CwExperiment *experiment, gboolean afresh,
                                   GError **error);
+
+/* The folder for the files of an algorithm stage. Free with g_free. */
+char *cw_run_directory_scratch(const char *directory, guint stage);
+/* Removes it, once a checkpoint says that the stage is over: until then a stopped run needs it again. */
+gboolean cw_run_directory_end_stage(const char *directory, guint stage, GError **error);
+/* Removes what killed processes may have left of stages, all of which are over. */
+gboolean cw_run_directory_tidy(const char *directory, GError **error);
 
 #endif

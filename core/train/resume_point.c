@@ -4,6 +4,7 @@
 #include "config.h"
 #include "core/base/checkpoint.h"
 #include "core/base/durable.h"
+#include "core/train/conditions.h"
 #include <string.h>
 
 static char *checkpoints_of(const char *directory)
@@ -63,6 +64,7 @@ gboolean cw_resume_point_save(CwRun *run, guint stage, gboolean inside, GKeyFile
   g_key_file_set_boolean(state, "run", "inside", inside);
   g_key_file_set_uint64(state, "run", "step", run->step);
   g_key_file_set_uint64(state, "run", "metrics_size", metrics_size);
+  cw_conditions_save(run->conditions, state);
   g_autofree char *parent = checkpoints_of(run->directory);
   g_autofree char *step = g_strdup_printf("%" G_GUINT64_FORMAT, run->step);
   g_autofree char *name = g_strconcat("step-", step, NULL);

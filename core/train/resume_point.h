@@ -2,7 +2,8 @@
  *   policy/     weights, optimiser and random streams of the policy
  *   reference/  the frozen copy that the stage started from, if it needs one
  *   algorithm/  files of an algorithm whose state is too big for rows
- *   state.ini   group "run": the place in the experiment; group "stage": inside
+ *   state.ini   groups "conditions", "builds" and "accepted": see
+ *               core/train/conditions.h; group "run": the place in the experiment; group "stage": inside
  *               an algorithm stage, its counters and random stream; group
  *               "algorithm": the algorithm's own
  * and the manifest, which carries the experiment's fingerprint. */

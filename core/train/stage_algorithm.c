@@ -6,10 +6,10 @@
 #include "core/base/interrupt.h"
 #include "core/rollout/evaluation.h"
 #include "core/rollout/goal_order.h"
+#include "core/train/directory.h"
 #include "core/train/refresh.h"
 #include "core/train/stages.h"
 #include "core/trajectory/trajectories.h"
-#include <glib/gstdio.h>
 
 typedef struct {
   CwRun *run;
@@ -21,7 +21,7 @@ typedef struct {
   CwRandom *random;
   CwUpdate *update;
   CwRefresh *refresh;
-  char *scratch;           /* directory for the algorithm's files; removed when the stage has finished */
+  char *scratch;           /* directory for the algorithm's files */
   GPtrArray *trajectories; /* CwTrajectory *: offline */
   GPtrArray *episodes;     /* CwTrajectory *: rolled out for the present update */
   CwGoalOrder *goal_order; /* of the train goals; NULL until something is collected */
@@ -130,8 +130,7 @@ static gboolean open_training(Training *training, const CwResumePoint *resume_po
   training->trajectories = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
   training->episodes = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
   training->results = g_string_new(NULL);
-  g_autofree char *folder = g_strdup_printf("scratch/stage-%u", training->index);
-  training->scratch = cw_run_path(run, folder);
+  training->scratch = cw_run_directory_scratch(run->directory, training->index);
   training->score = -1;
   training->evaluation_pending = training->stage->options->evaluate_every > 0 && run->step == 0;
   training->refresh = cw_refresh_new(run, training->index);
@@ -472,15 +471,6 @@ static void explain(const Training *training, GError **error)
            : g_strdup_printf("%s; training has stopped before the first checkpoint", message);
 }
 
-/* The stage's own files have had their use; the folder around them goes with the last. */
-static gboolean clear_scratch(const Training *training, GError **error)
-{
-  g_autofree char *parent = g_path_get_dirname(training->scratch);
-  gboolean good = cw_remove_tree(training->scratch, error);
-  g_rmdir(parent);
-  return good;
-}
-
 gboolean cw_stage_algorithm(CwRun *run, guint index, const CwResumePoint *resume_point, GError **error)
 {
   const CwStage *stage = g_ptr_array_index(run->experiment->stages, index);
@@ -492,7 +482,7 @@ gboolean cw_stage_algorithm(CwRun *run, guint index, const CwResumePoint *resume
         g_strdup_printf("%u/%u %s", index + 1, run->experiment->stages->len, training.name);
     cw_eta_begin(run->eta, run->phases[index], label, training.n_updates,
                  cw_algorithm_expected_updates(training.algorithm));
-    good = train(&training, &problem) && clear_scratch(&training, &problem);
+    good = train(&training, &problem);
     cw_eta_end(run->eta);
     if (!good)
       explain(&training, &problem);

@@ -2,11 +2,11 @@
  * go through the stages with a checkpoint after each. The old run in a directory is touched only when
  * everything the new one needs has been opened. CwTraining owns the run, the lock and the resume point. */
 #include "core/train/training.h"
+#include "core/base/checkpoint.h"
 #include "core/base/durable.h"
+#include "core/train/conditions.h"
 #include "core/train/directory.h"
 #include "core/train/stages.h"
-#include <glib/gstdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -101,10 +101,15 @@ static void plan(CwTraining *training)
   }
 }
 
-static guint64 file_size(const char *path)
+/* How much of the timings of earlier processes stays: nothing depends on them, so a torn end is dropped. */
+static guint64 whole_timings(const char *path)
 {
+  guint64 whole = cw_log_whole(path);
   struct stat status;
-  return stat(path, &status) == 0 ? (guint64)status.st_size : 0;
+  if (stat(path, &status) == 0 && (guint64)status.st_size > whole)
+    g_message("%s: dropped %" G_GUINT64_FORMAT " bytes of a record that was not finished", path,
+              (guint64)status.st_size - whole);
+  return whole;
 }
 
 static gboolean open_writers(CwTraining *training, GError **error)
@@ -120,30 +125,8 @@ static gboolean open_writers(CwTraining *training, GError **error)
   if (!run->events)
     return FALSE;
   cw_metrics_set_events(run->metrics, run->events);
-  run->timings = cw_metrics_open(timings, training->resume ? file_size(timings) : 0, error);
+  run->timings = cw_metrics_open(timings, training->resume ? whole_timings(timings) : 0, error);
   return run->timings != NULL;
-}
-
-/* Removes checkpoints newer than the one to go on from: they are broken, and would count as the newest when
- * old ones are pruned. */
-static gboolean remove_newer(const CwTraining *training, GError **error)
-{
-  g_autofree char *parent = cw_run_path(&training->run, "checkpoints");
-  GDir *dir = g_dir_open(parent, 0, NULL);
-  const char *name;
-  gboolean good = TRUE;
-  while (dir && good && (name = g_dir_read_name(dir))) {
-    guint64 step;
-    if (!g_str_has_prefix(name, "step-") ||
-        !g_ascii_string_to_unsigned(name + strlen("step-"), 10, 0, G_MAXUINT64, &step, NULL) ||
-        step <= training->resume_point->step)
-      continue;
-    g_autofree char *path = g_build_filename(parent, name, NULL);
-    good = cw_remove_tree(path, error);
-  }
-  if (dir)
-    g_dir_close(dir);
-  return good;
 }
 
 /* Brings policy and counters to the checkpoint. */
@@ -159,7 +142,8 @@ static gboolean go_to_resume_point(CwTraining *training, CwBeforeTraining before
    */
   if (policy_has_changed && !before(data, error))
     return FALSE;
-  if (!remove_newer(training, error))
+  g_autofree char *checkpoints = cw_run_path(run, "checkpoints");
+  if (!cw_checkpoint_remove_newer(checkpoints, resume_point->step, error))
     return FALSE;
   run->step = resume_point->step;
   if (run->policy) {
@@ -173,8 +157,9 @@ static gboolean go_to_resume_point(CwTraining *training, CwBeforeTraining before
 
 gboolean cw_training_prepare(CwTraining *training, GError **error)
 {
-  if (!cw_run_directory_prepare(training->run.directory, training->run.experiment, !training->resume,
-                                error) ||
+  const CwRun *run = &training->run;
+  if (!cw_run_directory_prepare(run->directory, run->experiment, !training->resume, error) ||
+      (!training->resume_point && !cw_conditions_write(run->conditions, run->directory, error)) ||
       !open_writers(training, error))
     return FALSE;
   plan(training);
@@ -202,10 +187,12 @@ gboolean cw_training_run(CwTraining *training, CwBeforeTraining before, gpointer
       good = (inside || before(data, error)) && cw_stage_algorithm(run, i, inside, error);
       break;
     }
-    if (!good || !cw_resume_point_save(run, i + 1, FALSE, NULL, NULL, NULL, error))
+    if (!good || !cw_conditions_add_stage(run->conditions, run, i, error) ||
+        !cw_resume_point_save(run, i + 1, FALSE, NULL, NULL, NULL, error) ||
+        !cw_run_directory_end_stage(run->directory, i, error))
       return FALSE;
   }
-  return TRUE;
+  return cw_run_directory_tidy(run->directory, error);
 }
 
 gboolean cw_training_explain(gboolean good, GError **error)
@@ -217,30 +204,57 @@ gboolean cw_training_explain(gboolean good, GError **error)
   return good;
 }
 
-static gboolean find_resume_point(CwTraining *training, GError **error)
+/* Opens the run. What the policy may choose by itself stays as it was when the run began, where that is
+ * possible. */
+static gboolean open_run(CwTraining *training, CwExperiment *experiment, GKeyFile *recorded, gboolean quiet,
+                         GError **error)
 {
-  GError *problem = NULL;
-  if (training->resume)
-    training->resume_point =
-        cw_resume_point_find(training->run.directory, training->run.experiment->fingerprint, &problem);
-  if (!problem)
+  g_autoptr(GError) problem = NULL;
+  gboolean kept = recorded && cw_conditions_keep_auto(experiment, recorded, TRUE);
+  if (cw_run_open(&training->run, experiment, TRUE, quiet, &problem))
     return TRUE;
-  g_propagate_error(error, problem);
-  return FALSE;
+  if (!kept) {
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return FALSE;
+  }
+  cw_run_close(&training->run);
+  cw_conditions_keep_auto(experiment, recorded, FALSE);
+  return cw_run_open(&training->run, experiment, TRUE, quiet, error);
+}
+
+static gboolean check_conditions(CwTraining *training, GKeyFile *recorded, char **accept, GError **error)
+{
+  CwRun *run = &training->run;
+  const CwResumePoint *resume_point = training->resume_point;
+  run->conditions = cw_conditions_new(run, resume_point ? resume_point->stage : 0);
+  return !recorded || cw_conditions_check(run->conditions, recorded,
+                                          resume_point ? resume_point->directory : run->directory,
+                                          (const char *const *)accept, error);
 }
 
 gboolean cw_training_open(CwTraining *training, CwExperiment *experiment, const CwRunOptions *options,
                           GError **error)
 {
   const char *directory = cw_run_options_directory(options, experiment);
+  GError *problem = NULL;
   *training = (CwTraining){.resume = options->resume};
   training->lock = cw_run_directory_lock(directory, options->resume, error);
   if (training->lock < 0 ||
-      !cw_run_directory_check(directory, experiment, options->resume, options->overwrite, error) ||
-      !cw_run_open(&training->run, experiment, TRUE, options->quiet, error))
+      !cw_run_directory_check(directory, experiment, options->resume, options->overwrite, error))
+    return FALSE;
+  if (options->resume)
+    training->resume_point = cw_resume_point_find(directory, experiment->fingerprint, &problem);
+  if (problem) {
+    g_propagate_error(error, problem);
+    return FALSE;
+  }
+  g_autoptr(GKeyFile) recorded = training->resume_point ? g_key_file_ref(training->resume_point->state)
+                                 : options->resume      ? cw_conditions_read(directory)
+                                                        : NULL;
+  if (!open_run(training, experiment, recorded, options->quiet, error))
     return FALSE;
   training->run.directory = g_strdup(directory);
-  return check_stages(&training->run, error) && find_resume_point(training, error);
+  return check_stages(&training->run, error) && check_conditions(training, recorded, options->accept, error);
 }
 
 void cw_training_close(CwTraining *training)

@@ -44,6 +44,7 @@ void cw_results_free(CwResults *results)
   g_free(results->policy_version);
   g_strfreev(results->environment_facts);
   g_strfreev(results->policy_facts);
+  g_strfreev(results->accepted);
   g_free(results->split);
   g_strfreev(results->selections);
   g_ptr_array_unref(results->evaluations);
@@ -159,6 +160,10 @@ char *cw_results_json(const CwResults *results)
   else
     g_string_append(json, "\"policy\": null");
   g_string_append(json, ",\n  ");
+  if (results->accepted && *results->accepted) {
+    cw_json_facts(json, "accepted", (const char *const *)results->accepted);
+    g_string_append(json, ",\n  ");
+  }
   if (results->seconds > 0) {
     cw_json_double(json, "seconds", results->seconds);
     g_string_append(json, ",\n  ");
@@ -309,6 +314,7 @@ CwResults *cw_results_load(const char *path, GError **error)
   CwResults *results = g_new0(CwResults, 1);
   results->evaluations = g_ptr_array_new_with_free_func((GDestroyNotify)cw_evaluation_free);
   json_t *root = read_json(path, results->evaluations, "", error), *environment, *policy;
+  char *no_plugin = NULL, *no_version = NULL; /* an object of accepted conditions has neither */
   const char *name;
   json_int_t seed;
   if (root && json_unpack(root, "{s:s, s:I, s:F, s?F, s:o, s:o}", "name", &name, "seed", &seed, "confidence",
@@ -318,6 +324,7 @@ CwResults *cw_results_load(const char *path, GError **error)
     results->seed = (guint32)seed;
     results->environment_facts =
         facts_from_json(environment, &results->environment, &results->environment_version);
+    results->accepted = facts_from_json(json_object_get(root, "accepted"), &no_plugin, &no_version);
     if (json_is_object(policy))
       results->policy_facts = facts_from_json(policy, &results->policy, &results->policy_version);
     json_decref(root);

@@ -20,7 +20,8 @@ typedef struct {
   char *environment, *environment_version;  /* feature, and version of its plugin */
   char *policy, *policy_version;            /* NULL without a policy */
   char **environment_facts, **policy_facts; /* key, value, ..., NULL */
-  GPtrArray *evaluations;                   /* CwEvaluation *, in the order in which they came */
+  char **accepted; /* conditions that changed while the run was stopped: name, "THEN -> NOW", ..., NULL */
+  GPtrArray *evaluations; /* CwEvaluation *, in the order in which they came */
 } CwResults;
 
 /* `policy` may be NULL. Facts are copied. */

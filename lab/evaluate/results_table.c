@@ -117,6 +117,8 @@ char *cw_results_table(const CwResults *results, const char *const *agents)
                     results->environment_facts);
   if (results->policy)
     append_fact_lines(text, "policy", results->policy, results->policy_version, results->policy_facts);
+  for (char **accepted = results->accepted; accepted && accepted[0] && accepted[1]; accepted += 2)
+    g_string_append_printf(text, "accepted on resuming: another %s: %s\n", accepted[0], accepted[1]);
   if (evaluations->len > 0) {
     const CwEvaluation *first = g_ptr_array_index(evaluations, 0);
     g_string_append_printf(

@@ -2,6 +2,7 @@
  * everybody else at the end; what evaluation.json holds already is not repeated. */
 #include "lab/evaluate/run_experiment.h"
 #include "core/base/progress.h"
+#include "core/train/conditions.h"
 #include "lab/evaluate/evaluator.h"
 #include <glib/gstdio.h>
 
@@ -28,6 +29,7 @@ static gboolean run(CwTraining *training, CwEvaluator *evaluator, char **summary
 {
   CwResults *results = cw_evaluator_results(evaluator);
   g_autofree char *path = cw_run_path(&training->run, "evaluation.json");
+  results->accepted = g_strdupv((char **)cw_conditions_accepted(training->run.conditions));
   if (!cw_training_prepare(training, error) || !cw_results_read(results, path, error))
     return FALSE;
   cw_evaluator_plan(evaluator);

@@ -102,6 +102,8 @@ static gboolean check_runs(CwRunsReport *report, GError **error)
     const char *path = sibling ? cw_report_run_other_difference(sibling, run) : NULL;
     if (path && g_hash_table_add(told, run->results->name))
       note(report, "the runs of %s differ in more than their seed: %s", run->results->name, path);
+    for (char **accepted = run->results->accepted; accepted && accepted[0] && accepted[1]; accepted += 2)
+      note(report, "%s went on with another %s: %s", run->directory, accepted[0], accepted[1]);
     if (run->unread_timings > 0)
       note(report, "%s/timings.jsonl has %" G_GUINT64_FORMAT " lines that were not written to their end",
            run->directory, run->unread_timings);

@@ -79,6 +79,36 @@ static void test_a_log_aside_gets_its_name_when_it_is_whole(void **state)
   assert_false(exists(state, ".log.partial"));
 }
 
+static void test_what_a_living_process_writes_is_left_alone(void **state)
+{
+  g_autofree char *path = in(state, "log");
+  GError *error = NULL;
+  CwLog *log = cw_log_open(path, 0, NULL);
+  assert_true(cw_log_add(log, "one\n", 4, NULL));
+  assert_null(cw_log_open(path, 0, &error));
+  assert_message(error, *state,
+                 "DIR/log: another process is writing this file; wait for it, or write another one");
+  assert_null(cw_log_open(path, 4, NULL));
+  cw_log_close(log);
+  assert_content(state, "log", "one\n");
+  cw_log_close(cw_log_open(path, 0, NULL));
+  assert_content(state, "log", "");
+}
+
+static void test_whole_records_end_before_what_is_torn(void **state)
+{
+  g_autofree char *path = in(state, "log"), *missing = in(state, "missing");
+  assert_int_equal(cw_log_whole(missing), 0);
+  write_text(state, "log", "");
+  assert_int_equal(cw_log_whole(path), 0);
+  write_text(state, "log", "torn");
+  assert_int_equal(cw_log_whole(path), 0);
+  write_text(state, "log", "one\ntwo\ntorn");
+  assert_int_equal(cw_log_whole(path), 8);
+  assert_true(g_file_set_contents(path, "one\n\0\0\0\0\n", 9, NULL)); /* lost power */
+  assert_int_equal(cw_log_whole(path), 4);
+}
+
 static void test_a_tree_replaces_an_older_one_in_one_step(void **state)
 {
   g_autofree char *path = in(state, "tree");
@@ -176,6 +206,8 @@ int main(void)
       in_scratch(test_a_file_is_written_whole_or_not_at_all),
       in_scratch(test_a_link_at_the_name_aside_is_not_followed),
       in_scratch(test_a_log_aside_gets_its_name_when_it_is_whole),
+      in_scratch(test_what_a_living_process_writes_is_left_alone),
+      in_scratch(test_whole_records_end_before_what_is_torn),
       in_scratch(test_a_tree_replaces_an_older_one_in_one_step),
       in_scratch(test_trees_are_removed_without_following_links),
       in_scratch(test_a_sweep_removes_what_is_aside_and_nothing_else),

@@ -185,11 +185,32 @@ static void test_a_directory_that_is_not_there_is_told(void **state)
   assert_message(error, *state, "DIR/nothing/");
 }
 
+static void test_a_torn_end_is_cut_off(void **state)
+{
+  CwEvents *events = cw_events_open(*state, 0, NULL);
+  cw_events_scalar(events, "a/b", 1);
+  assert_true(cw_events_end(events, 3, NULL));
+  cw_events_close(events);
+  g_autoptr(GPtrArray) names = cw_list_directory(*state, NULL);
+  g_autofree char *path = g_build_filename(*state, names->pdata[0], NULL), *contents = NULL;
+  gsize length;
+  assert_true(g_file_get_contents(path, &contents, &length, NULL));
+  g_autoptr(GString) torn = g_string_new_len(contents, (gssize)length);
+  g_string_append_len(torn, contents, 20); /* the head of a record */
+  g_string_append_len(torn, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16);
+  assert_true(g_file_set_contents(path, torn->str, (gssize)torn->len, NULL));
+  cw_events_close(cw_events_open(*state, 4, NULL));
+  g_clear_pointer(&contents, g_free);
+  assert_true(g_file_get_contents(path, &contents, &length, NULL));
+  assert_int_equal(length, torn->len - 36);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_scalars_are_read_back, make_scratch, remove_scratch),
       cmocka_unit_test_setup_teardown(test_metrics_go_into_the_events_too, make_scratch, remove_scratch),
+      cmocka_unit_test_setup_teardown(test_a_torn_end_is_cut_off, make_scratch, remove_scratch),
       cmocka_unit_test_setup_teardown(test_a_directory_that_is_not_there_is_told, make_scratch,
                                       remove_scratch),
   };
