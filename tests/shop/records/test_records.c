@@ -195,7 +195,9 @@ static void test_requests_are_answered(G_GNUC_UNUSED void **state)
 static void test_wrong_requests_are_refused(G_GNUC_UNUSED void **state)
 {
   ShopWorld *world = fixture_load(NULL);
-  expect_refusal(world, "dance", "{}", "a shop knows no verb 'dance'; there are search, score, goal, oracle");
+  expect_refusal(world, "dance", "{}",
+                 "a shop knows no verb 'dance'; there are search, score, goal, oracle, products, "
+                 "stock, reward");
   expect_refusal(world, "search", "{",
                  "search: the request is not valid JSON: string or '}' expected near end of file "
                  "(byte 1)");
