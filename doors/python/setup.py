@@ -1,7 +1,7 @@
 """Builds the extension against the Cartwright of this repository and takes its library and environment plugins along.
 
 `pip install .` builds the repository first (`./setup build`, which installs Debian packages that are missing) unless it
-is built. CARTWRIGHT_BUILD names another build tree."""
+is built. CARTWRIGHT_BUILD names another build tree, CARTWRIGHT_SOURCE the repository when this folder is a copy."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
+ROOT = Path(os.environ.get("CARTWRIGHT_SOURCE", HERE.parent.parent)).resolve()
 BUILD = Path(os.environ.get("CARTWRIGHT_BUILD", ROOT / "build")).resolve()
 PLUGINS = ("webshop", "synthetic")
 

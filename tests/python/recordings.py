@@ -282,12 +282,145 @@ def replay_environment(comparison, path, shop, nouns, cut):
             if waiting:
                 play_pair(comparison, waiting, (entry, envs[entry["env"]]))
             waiting = None if waiting else (entry, envs[entry["env"]])
-        elif kind == "episode" and (cut is None or n_played < cut):
+        elif kind == "episode" and (cut is None or n_played < cut or None not in envs):
             n_played += 1
             env, step, reset = envs[entry.get("env")]
             if "A" in envs:
                 env.server.assigned_instruction_text = "find a thing"
             play(comparison, entry, env, step, reset)
+
+
+def replay_vector(comparison, path, shop, nouns, cut):
+    """verl-agent-vector: draws, goals and steps of its vector environment."""
+    from cartwright.drop_in import verl_agent
+
+    vector = None
+    seeds = {}
+    for entry in lines(path):
+        kind = entry["type"]
+        comparison.place = f"{path.name} {kind} {entry.get('n', entry.get('seed', ''))}"
+        if kind in ("header", "constructor_error"):
+            given = dict(entry["constructor"])
+            given["env_kwargs"] = {"nouns_file": nouns, **constructor(given.get("env_kwargs") or {}, shop)}
+            built, exception = attempt(lambda: verl_agent.build_webshop_envs(resources_per_worker={}, **given))
+            if kind == "constructor_error":
+                comparison.check("constructor exception", entry["exception"], exception)
+                continue
+            vector = built
+            if "goal_idxs" in entry:
+                comparison.check("goal_idxs", entry["goal_idxs"], [vector.goal_idxs[0], vector.goal_idxs[-1] + 1])
+            seeds.update({given["seed"] + i // given["group_n"]: worker for i, worker in enumerate(vector._workers)})
+        elif kind == "reset":
+            observations, infos = vector.reset()
+            firsts = vector._workers[::vector.group_n]
+            comparison.check("draws", entry["draws"], [int(worker.env.session) for worker in firsts])
+            comparison.check("info", [entry["info_of_each"]] * vector.num_processes, infos)
+            for group, recorded in enumerate(entry["workers"]):
+                env = firsts[group].env
+                goal = env.server.user_sessions[env.session]["goal"]
+                comparison.check("goal", [recorded["goal_sha256_16"], recorded["asin"]], [digest(goal)[:16], goal["asin"]])
+                comparison.check("observation", [recorded["obs"]] * vector.group_n,
+                                 observations[group * vector.group_n:(group + 1) * vector.group_n])
+        elif kind == "worker_goals":
+            goals = seeds[entry["seed"]].get_goals()
+            each = [digest(goal)[:16] for goal in goals]
+            comparison.check("goals of a worker", [entry["count"], entry["all_sha256"], entry["first3"]],
+                             [len(goals), hashlib.sha256("\n".join(each).encode()).hexdigest(),
+                              [goal["asin"] for goal in goals[:3]]])
+        elif kind == "vector_reset":
+            observations, infos = vector.reset()
+            comparison.check("vector reset", [entry["obs"], entry["infos"]], [observations, infos])
+        elif kind == "vector_step":
+            result = vector.step(entry["actions"])
+            for name, value in zip(("obs", "rewards", "dones", "infos"), result):
+                comparison.check(f"vector step, {name}", entry[name], value)
+        elif kind == "vector_step_error":
+            _, exception = attempt(lambda: vector.step(["search[a]"] * entry["n_actions"]))
+            comparison.check("vector step exception", entry["exception"], exception)
+        elif kind == "render":
+            comparison.check("render", [entry["returned"], entry["one"]], [vector.render(), vector.render(env_idx=0)])
+
+
+def replay_projection(comparison, path, *ignored):
+    from cartwright.drop_in.verl_agent import webshop_projection
+
+    for entry in lines(path):
+        if entry["type"] == "call":
+            actions, valids = webshop_projection(entry["input"])
+            for said, *pairs in zip(entry["input"], zip(entry["actions"], entry["valids"]), zip(actions, valids)):
+                comparison.place = repr(said)
+                comparison.check("projection", list(pairs[0]), list(pairs[1]))
+
+
+def replay_agentgym(comparison, path, shop, nouns, cut):
+    """What is behind AgentGym's HTTP server: environments, steps, goals. Requests that HTTP alone answers (no such path,
+    wrong types, unknown environments) are not an environment's business."""
+    from urllib.parse import parse_qs, urlsplit
+
+    from cartwright.drop_in import site
+
+    envs = {}
+    for number, entry in enumerate(lines(path)):
+        comparison.place = f"{path.name} line {number + 1} {entry.get('method')} {entry.get('path')} {entry.get('body')}"
+        if entry["type"] == "behind":
+            env = envs[entry["env_idx"]]
+            check_goals(comparison, entry, env.server)
+            sessions = {name: {**held, "asins": sorted(held["asins"])}
+                        for name, held in env.server.user_sessions.items()}
+            comparison.check("goals of sessions", entry["session_goals"],
+                             {name: digest(held.pop("goal"))[:16] for name, held in sessions.items()})
+            comparison.check("user_sessions", entry["sessions"], sessions)
+            continue
+        if entry["type"] != "request":
+            continue
+        address, answer = urlsplit(entry["path"]), entry.get("response")
+        if entry["method"] == "POST" and address.path == "/create":
+            random.seed(1700000000.0 + len(envs))
+            name = random.randint(0, 48957600)
+            envs[name] = site.WebAgentTextEnv("text", str(shop / "items_shuffle_1000.json"), num_products=1000,
+                                              protocol="agentgym", nouns_file=nouns)
+            envs[name].reset()
+            comparison.check("create", json.loads(answer), name)
+            continue
+        try:
+            given = (json.loads(entry["body"]) if entry["method"] == "POST"
+                     else {key: values[-1] for key, values in parse_qs(address.query).items()})
+            env = envs[int(given["env_idx"])]
+        except (KeyError, ValueError, TypeError):
+            continue
+        if entry["status"] not in (200, 500) or (entry["method"], address.path) not in (
+                ("POST", "/step"), ("POST", "/reset"), ("GET", "/observation"), ("GET", "/available_actions"),
+                ("GET", "/instruction_text")):
+            continue
+        calls = {"/step": lambda: env.step(given["action"]), "/observation": lambda: env.observation,
+                 "/reset": lambda: env.reset(None if given.get("session_id") is None else int(given["session_id"])),
+                 "/available_actions": env.get_available_actions, "/instruction_text": env.get_instruction_text}
+        if not given.get("action", "").isprintable() and "\\ud" in entry["body"]:
+            continue  # half a character: JSON that the server's framework refuses
+        result, exception = attempt(calls[address.path])
+        if entry["status"] == 500 or exception:
+            comparison.check(f"{address.path}, exception", entry["status"] == 500, exception is not None)
+        elif address.path == "/step":
+            observation, reward, done, info = result
+            comparison.check("/step", json.loads(answer), {"state": observation, "reward": float(reward), "done": done,
+                                                            "info": info})
+        else:
+            comparison.check(address.path, json.loads(answer), list(result) if isinstance(result, tuple) else result)
+
+
+REPLAYS = (("princeton", replay_environment), ("minimal", replay_environment), ("verl-agent-text", replay_environment),
+           ("verl-agent-vector", replay_vector), ("verl-agent-projection", replay_projection),
+           ("agentgym", replay_agentgym))
+
+
+def replay(path, shop=SHOP, nouns=None, cut=None, show=3):
+    """The comparison of one file; None for a file that is not played through the drop-ins."""
+    for prefix, play_file in REPLAYS:
+        if path.name.startswith(prefix):
+            comparison = Comparison(show)
+            play_file(comparison, path, shop, nouns or nouns_file(path.parent), cut)
+            return comparison
+    return None
 
 
 def report(name, comparison, out=sys.stdout):
@@ -307,9 +440,8 @@ def main():
     options = parser.parse_args()
     bad = 0
     for path in sorted(options.folder.glob("*.jsonl.gz")):
-        if options.only in path.name and path.name.startswith(("princeton", "minimal", "verl-agent-text")):
-            comparison = Comparison(options.show)
-            replay_environment(comparison, path, options.shop, nouns_file(options.folder), options.cut)
+        comparison = replay(path, options.shop, None, options.cut, options.show) if options.only in path.name else None
+        if comparison:
             report(path.name, comparison)
             print("   ", dict(comparison.equal))
             bad += sum(comparison.different.values())

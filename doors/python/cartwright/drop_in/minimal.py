@@ -8,7 +8,6 @@ from html.parser import HTMLParser
 from typing import Any
 
 from . import site
-from .draws import random_index as random_idx  # noqa: F401  (under the name that users import)
 
 _files = {"file": "", "attr": ""}
 

@@ -1,0 +1,72 @@
+"""The drop-ins against what the original programs did."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+import recordings
+from cartwright.drop_in import pages, site
+
+FILES = ["princeton-text", "princeton-text_rich", "princeton-html", "princeton-url", "princeton-variants", "minimal",
+         "verl-agent-text", "verl-agent-projection", "agentgym-http"]
+SLOW = ["verl-agent-vector"]
+CUT = 6  # episodes of each section, unless CARTWRIGHT_REPLAY=full
+
+
+@pytest.mark.parametrize("name", FILES + SLOW)
+def test_a_recording_replays_identically(name, recorded, webshop, full):
+    if name in SLOW and not full:
+        pytest.skip("takes a minute: CARTWRIGHT_REPLAY=full")
+    path = recorded / f"{name}.jsonl.gz"
+    comparison = recordings.replay(path, webshop, None, None if full or name == "agentgym-http" else CUT)
+    assert not comparison.shown, "\n".join(comparison.shown)
+    assert sum(comparison.equal.values()) > 20
+
+
+@pytest.fixture
+def foreign(monkeypatch):
+    """The modules under their foreign names, as the distribution cartwright-drop-in has them."""
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[2] / "doors" / "python" / "drop_in"))
+    yield importlib.import_module
+    for name in [name for name in sys.modules if name.split(".")[0] in ("web_agent_site", "webshop_minimal")]:
+        del sys.modules[name]
+
+
+def test_modules_have_the_names_that_programs_import(foreign):
+    assert foreign("web_agent_site.envs").WebAgentTextEnv is site.WebAgentTextEnv
+    assert foreign("web_agent_site.utils").DEFAULT_FILE_PATH.endswith("items_shuffle_1000.json")
+    minimal = foreign("webshop_minimal")
+    minimal.init_basedir("small")
+    assert foreign("webshop_minimal.utils").DEFAULT_FILE_PATH.endswith("items_shuffle_1000.json")
+    assert foreign("webshop_minimal.engine").parse_action("click[x]") == ("click", "x")
+    with pytest.raises(ValueError, match="dataset must be either"):
+        minimal.init_basedir("medium")
+
+
+def test_verl_agent_module_can_be_put_in_place():
+    from cartwright.drop_in import verl_agent
+
+    name = "agent_system.environments.env_package.webshop"
+    verl_agent.install()
+    try:
+        assert sys.modules[name].build_webshop_envs is verl_agent.build_webshop_envs
+    finally:
+        del sys.modules[name]
+
+
+def test_actions_are_parsed_as_the_original_does():
+    assert site.parse_action("search[a][b]") == ("search[a]", "b")
+    assert site.parse_action("click[description]x") == ("click", "description")
+    assert site.parse_action(" click[x]") == (" click", "x")
+    assert site.parse_action("think") == ("think", None)
+
+
+def test_addresses_keep_what_the_original_keeps():
+    assert pages.address(keywords=["men's", '42"', "a&b"], options={"size": "s"}) == (
+        "/?keywords=men's&keywords=42%22&keywords=a%26b&options=%7B'size'%3A+'s'%7D")
+
+
+def test_unknown_protocols_are_named(webshop):
+    with pytest.raises(ValueError, match="protocol: expected one of princeton, verl_agent, agentgym, minimal"):
+        site.WebAgentTextEnv("text", str(webshop / "items_shuffle_1000.json"), protocol="unknown")
