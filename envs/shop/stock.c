@@ -90,14 +90,6 @@ json_t *shop_stock_products(const ShopWorld *world, const json_t *request, GErro
   return json_pack("{s:o}", "products", list);
 }
 
-static gint compare_goals(gconstpointer a, gconstpointer b)
-{
-  const ShopGoal *one = a, *other = b;
-  if (one->product != other->product)
-    return one->product < other->product ? -1 : 1;
-  return one->choice < other->choice ? -1 : one->choice > other->choice;
-}
-
 json_t *shop_stock_list(const ShopWorld *world, G_GNUC_UNUSED const json_t *request,
                         G_GNUC_UNUSED GError **error)
 {
@@ -105,7 +97,7 @@ json_t *shop_stock_list(const ShopWorld *world, G_GNUC_UNUSED const json_t *requ
   const ShopGoals *goals = world->goals;
   json_t *prices = json_array(), *pairs = json_array(), *attributes = json_object();
   g_autofree ShopGoal *in_load_order = g_memdup2(goals->items, goals->n_items * sizeof(ShopGoal));
-  qsort(in_load_order, goals->n_items, sizeof(ShopGoal), compare_goals);
+  qsort(in_load_order, goals->n_items, sizeof(ShopGoal), shop_goal_compare);
   for (guint32 i = 0; i < catalogue->n_products; i++)
     json_array_append_new(prices, prices_of(&catalogue->products[i]));
   for (guint32 i = 0; i < goals->n_items; i++) {

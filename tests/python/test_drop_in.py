@@ -70,3 +70,23 @@ def test_addresses_keep_what_the_original_keeps():
 def test_unknown_protocols_are_named(webshop):
     with pytest.raises(ValueError, match="protocol: expected one of princeton, verl_agent, agentgym, minimal"):
         site.WebAgentTextEnv("text", str(webshop / "items_shuffle_1000.json"), protocol="unknown")
+
+
+@pytest.mark.parametrize("protocol", ["princeton", "verl_agent", "agentgym", "minimal"])
+def test_the_shop_draws_as_the_drop_in_does(protocol, webshop):
+    """The option `protocol` of the plugin, against the draws made in Python."""
+    import random
+
+    import cartwright
+    from cartwright.drop_in.draws import draw
+    from cartwright.drop_in.goals import Goals
+
+    stock = site.stock_of(str(webshop / "items_shuffle_1000.json"), None, 1000, False, protocol, None)
+    stream = random.Random(1003)
+    goals = Goals(stock, draw(stock, stream, protocol, 1003))
+    shop = cartwright.open_environment("webshop", shop=str(webshop), protocol=protocol, price_seed=1003)
+    assert shop.facts["protocol"] == protocol
+    for i in (0, 1, 17, 4000, 6909):
+        goal = shop.ask("goal", i)
+        assert (goal["asin"], goal["instruction"], goal["options"], goal["price_upper"]) == (
+            goals[i]["asin"], goals[i]["instruction_text"], goals[i]["goal_options"], goals[i]["price_upper"])
