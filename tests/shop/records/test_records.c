@@ -202,7 +202,7 @@ static void test_wrong_requests_are_refused(G_GNUC_UNUSED void **state)
                  "search: the request is not valid JSON: string or '}' expected near end of file "
                  "(byte 1)");
   expect_refusal(world, "search", "[]", "search: the request should be a JSON object");
-  expect_refusal(world, "search", "{\"q\": 1}", "search: unknown key 'q'; there are 'query', 'page'");
+  expect_refusal(world, "search", "{\"q\": 1}", "search: unknown key 'q'; there are 'query', 'page', 'all'");
   expect_refusal(world, "search", "{\"query\": 1}", "search: 'query' should be a string");
   expect_refusal(world, "search", "{\"query\": \"a\", \"page\": 0}",
                  "search: 'page' should be a number from 1 on");
