@@ -474,6 +474,13 @@ static PyObject *vector_info(PyObject *object, PyObject *number)
   return info;
 }
 
+/* (goal, instruction) of one session. */
+static PyObject *vector_task(PyObject *object, PyObject *number)
+{
+  const CwEmbedView *view = view_of((Vector *)object, number);
+  return view ? Py_BuildValue("ss", view->goal_id, view->instruction ? view->instruction : "") : NULL;
+}
+
 /* (text, reward, terminated, truncated, candidates) of one session after a step: the fast way for one. */
 static PyObject *vector_step_one(PyObject *object, PyObject *arguments)
 {
@@ -524,6 +531,7 @@ static PyMethodDef vector_methods[] = {
     {"outcomes", vector_outcomes, METH_NOARGS, "(rewards, terminated, truncated) of all sessions, as bytes"},
     {"info", vector_info, METH_O,
      "info(session): goal, instruction, candidates; at the end success and parts"},
+    {"task", vector_task, METH_O, "task(session): (goal, instruction)"},
     {"script", vector_script, METH_VARARGS,
      "script(session, name): the candidate that a scripted agent takes"},
     {NULL, NULL, 0, NULL},
@@ -550,8 +558,15 @@ static PyType_Spec environment_spec = {"cartwright._core.Environment", sizeof(En
 static PyType_Spec vector_spec = {"cartwright._core.Vector", sizeof(Vector), 0, Py_TPFLAGS_DEFAULT,
                                   vector_slots};
 
-static struct PyModuleDef module_definition = {PyModuleDef_HEAD_INIT, "cartwright._core",
-                                               "Cartwright's environments; see the package cartwright.", -1};
+static struct PyModuleDef module_definition = {PyModuleDef_HEAD_INIT,
+                                               "cartwright._core",
+                                               "Cartwright's environments; see the package cartwright.",
+                                               -1,
+                                               NULL,
+                                               NULL,
+                                               NULL,
+                                               NULL,
+                                               NULL};
 
 PyMODINIT_FUNC PyInit__core(void)
 {

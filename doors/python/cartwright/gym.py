@@ -161,8 +161,8 @@ class ShopVectorEnv(VectorEnv):
             infos.update(self._infos(over))
         else:
             infos = self._infos(again)
-            for i in over:
-                infos = self._add_info(infos, {k: v for k, v in self._vector.info(i).items() if k in ENDS}, i)
+            if over:
+                infos.update(self._columns(over, [self._vector.info(i) for i in over], ENDS))
         return tuple(self._vector.texts(None)), rewards, terminated, truncated, infos
 
     def scripted_actions(self, script: str) -> list[int]:
@@ -182,23 +182,52 @@ class ShopVectorEnv(VectorEnv):
                 numpy.frombuffer(truncated, dtype=bool).copy())
 
     def _infos(self, started: Sequence[int]) -> dict[str, Any]:
-        candidates = numpy.empty(self.num_envs, dtype=object)
-        candidates[:] = self._vector.candidates(None)
-        infos: dict[str, Any] = {"candidates": candidates, "_candidates": numpy.ones(self.num_envs, dtype=bool)}
-        for i in started:
-            info = self._vector.info(i)
-            infos = self._add_info(infos, {"goal": info["goal"], "instruction": info["instruction"]}, i)
+        n = self.num_envs
+        infos: dict[str, Any] = {"candidates": numpy.fromiter(self._vector.candidates(None), dtype=object, count=n),
+                                 "_candidates": numpy.ones(n, dtype=bool)}
+        if started:
+            mask = numpy.zeros(n, dtype=bool)
+            mask[list(started)] = True
+            for k, name in enumerate(("goal", "instruction")):
+                texts = numpy.empty(n, dtype=object)
+                for i in started:
+                    texts[i] = self._vector.task(i)[k]
+                infos[name], infos["_" + name] = texts, mask.copy()
         return infos
+
+    def _columns(self, sessions: list[int], infos: list[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+        """Infos of some sessions as Gymnasium's vectors have them: an array and a mask for each name, dictionaries
+        inside likewise."""
+        columns: dict[str, Any] = {}
+        for name in names:
+            which = [(i, info[name]) for i, info in zip(sessions, infos) if name in info]
+            if not which:
+                continue
+            first = which[0][1]
+            mask = numpy.zeros(self.num_envs, dtype=bool)
+            mask[[i for i, _ in which]] = True
+            if isinstance(first, dict):
+                inner = [value for _, value in which]
+                keys = list(dict.fromkeys(key for value in inner for key in value))
+                columns[name] = self._columns([i for i, _ in which], inner, keys)
+            else:
+                kind = type(first) if isinstance(first, (bool, int, float)) else object
+                columns[name] = numpy.zeros(self.num_envs, dtype=kind) if kind is not object else numpy.empty(
+                    self.num_envs, dtype=object)
+                for i, value in which:
+                    columns[name][i] = value
+            columns["_" + name] = mask
+        return columns
 
     def _final(self, over: list[int]) -> dict[str, Any]:
         final = numpy.empty(self.num_envs, dtype=object)
         mask = numpy.zeros(self.num_envs, dtype=bool)
         mask[over] = True
-        inner: dict[str, Any] = {}
         for i, text in zip(over, self._vector.texts(over)):
             final[i] = text
-            inner = self._add_info(inner, self._vector.info(i), i)
-        return {"final_obs": final, "_final_obs": mask, "final_info": inner, "_final_info": mask.copy()}
+        infos = [self._vector.info(i) for i in over]
+        return {"final_obs": final, "_final_obs": mask, "final_info": self._columns(over, infos, list(infos[0])),
+                "_final_info": mask.copy()}
 
 
 def _one(**options: Any) -> ShopEnv:
