@@ -111,6 +111,15 @@ def test_wrong_numbers_of_actions_are_refused():
         vector.step([0, 0])
 
 
+def test_some_sessions_can_be_stepped_alone():
+    vector = cartwright.make_vec("synthetic", 4, autoreset_mode="Disabled", **SHOP)
+    before, _ = vector.reset(seed=1)
+    after = vector.step([0, 0, 0, 0], sessions=[1, 3])[0]
+    assert [a == b for a, b in zip(before, after)] == [True, False, True, False]
+    with pytest.raises(ValueError, match="autoreset_mode='Disabled'"):
+        cartwright.make_vec("synthetic", 2, **SHOP).step([0, 0], sessions=[0])
+
+
 def test_gymnasium_makes_it_by_name():
     assert "cartwright/WebShop-v0" in gymnasium.registry
 

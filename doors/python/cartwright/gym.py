@@ -137,10 +137,15 @@ class ShopVectorEnv(VectorEnv):
         self._begin(chosen, options.get("goals"))
         return tuple(self._vector.texts(None)), self._infos(chosen)
 
-    def step(self, actions: Sequence[str | int]) -> tuple[tuple[str, ...], numpy.ndarray, numpy.ndarray, numpy.ndarray,
-                                                          dict[str, Any]]:
+    def step(self, actions: Sequence[str | int], sessions: Sequence[int] | None = None) -> tuple[
+            tuple[str, ...], numpy.ndarray, numpy.ndarray, numpy.ndarray, dict[str, Any]]:
+        """``sessions`` (ours, with autoreset disabled): step only these; the others' actions are ignored."""
         again: list[int] = []
-        if not self._over.any():
+        if sessions is not None:
+            if self.autoreset_mode is not AutoresetMode.DISABLED:
+                raise ValueError("sessions: expected autoreset_mode='Disabled'")
+            self._vector.step([int(i) for i in sessions], [actions[i] for i in sessions])
+        elif not self._over.any():
             self._vector.step(None, actions)
         elif self.autoreset_mode is AutoresetMode.NEXT_STEP:
             again = numpy.flatnonzero(self._over).tolist()
