@@ -90,3 +90,19 @@ def test_the_shop_draws_as_the_drop_in_does(protocol, webshop):
         goal = shop.ask("goal", i)
         assert (goal["asin"], goal["instruction"], goal["options"], goal["price_upper"]) == (
             goals[i]["asin"], goals[i]["instruction_text"], goals[i]["goal_options"], goals[i]["price_upper"])
+
+
+def test_the_first_validation_of_verl_agent_is_the_recorded_one(recorded, webshop):
+    from cartwright import protocols
+
+    draws = protocols.verl_draws(1000, 128, 2)
+    wanted = None
+    for entry in recordings.lines(recorded / "verl-agent-vector.jsonl.gz"):
+        if entry["type"] == "header":
+            wanted = entry["constructor"]["seed"] == 1000 and not entry["constructor"]["is_train"]
+        elif entry["type"] == "reset" and wanted and entry["n"] < 2:
+            assert draws[entry["n"]] == entry["draws"]
+            if entry["n"] == 0:
+                shown = [worker["obs"].split(" [SEP] ")[2] for worker in entry["workers"][:3]]
+    played = protocols.episodes("verl-first-validation", str(webshop), 15)[:3]
+    assert protocols.instructions(played) == shown
