@@ -32,14 +32,28 @@ static void take_word(CwYamlNode *mapping, const char *word, guint number, CwDia
     cw_yaml_set_from(mapping, word, where, diagnostics);
 }
 
+/* A first word without '=' is the path that the conversion is about, where its first option is a required
+ * path: "KEY=PATH", to be freed; NULL for any other word. */
+static char *name_first_word(const CwRegisteredConversion *conversion, const char *word)
+{
+  const CwOption *first = conversion->options.n_rows ? &conversion->options.rows[0] : NULL;
+  if (!first || first->type != CW_OPTION_PATH || !(first->flags & CW_OPTION_REQUIRED) || strchr(word, '=') ||
+      !g_utf8_validate(word, -1, NULL))
+    return NULL;
+  g_autofree char *quoted = cw_options_quote(word);
+  return g_strdup_printf("%s=%s", first->name, quoted);
+}
+
 gpointer cw_convert_options(const CwRegisteredConversion *conversion, const char *const *words,
                             const char *what, GError **error)
 {
   CwDiagnostics *diagnostics = cw_diagnostics_new();
   CwYamlNode *mapping = cw_yaml_parse_text("{}", COMMAND_LINE, diagnostics);
   CwOptionsScope scope = {.what = what, .place = {g_intern_static_string(COMMAND_LINE), 0, 0}};
-  for (guint i = 0; words && words[i]; i++)
-    take_word(mapping, words[i], i + 1, diagnostics);
+  for (guint i = 0; words && words[i]; i++) {
+    g_autofree char *named = i == 0 ? name_first_word(conversion, words[i]) : NULL;
+    take_word(mapping, named ? named : words[i], i + 1, diagnostics);
+  }
   gpointer options = cw_options_fill_in(&conversion->options, mapping, &scope, diagnostics);
   if (!cw_diagnostics_propagate(diagnostics, error)) {
     cw_options_free(&conversion->options, options);

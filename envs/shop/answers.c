@@ -5,6 +5,7 @@
 #include "envs/shop/scripts/oracle.h"
 #include "envs/shop/session/queries.h"
 #include "envs/shop/session/session.h"
+#include "envs/shop/stock.h"
 #include "envs/shop/text/text.h"
 
 #include "envs/shop/text/fail.h"
@@ -59,7 +60,7 @@ static gint64 read_goal(const ShopWorld *world, const char *verb, const json_t *
 
 static char *answer_search(const ShopWorld *world, const json_t *request, GError **error)
 {
-  static const char *const keys[] = {"query", "page", NULL};
+  static const char *const keys[] = {"query", "page", "all", NULL};
   if (!check_keys(request, "search", keys, error))
     return NULL;
   const json_t *query = json_object_get(request, "query"), *page = json_object_get(request, "page");
@@ -82,7 +83,8 @@ static char *answer_search(const ShopWorld *world, const json_t *request, GError
     return NULL;
   }
   json_t *asins = json_array();
-  for (json_int_t i = first; i < MIN((json_int_t)n, first + SHOP_ITEMS_PER_PAGE); i++)
+  json_int_t shown = json_is_true(json_object_get(request, "all")) ? MAX_RESULTS : SHOP_ITEMS_PER_PAGE;
+  for (json_int_t i = first; i < MIN((json_int_t)n, first + shown); i++)
     json_array_append_new(
         asins, json_string(shop_string(world->catalogue, world->catalogue->products[documents[i]].asin)));
   return dump(json_pack("{s:O, s:i, s:o}", "query", query, "total", (int)n, "asins", asins));
@@ -253,14 +255,35 @@ static char *answer_oracle(const ShopWorld *world, const json_t *request, GError
                         goal->instruction->str, "queries", list));
 }
 
+static char *answer_products(const ShopWorld *world, const json_t *request, GError **error)
+{
+  static const char *const keys[] = {"first", "count", "asins", NULL};
+  json_t *answer =
+      check_keys(request, "products", keys, error) ? shop_stock_products(world, request, error) : NULL;
+  return answer ? dump(answer) : NULL;
+}
+
+static char *answer_stock(const ShopWorld *world, const json_t *request, GError **error)
+{
+  static const char *const keys[] = {NULL};
+  return check_keys(request, "stock", keys, error) ? dump(shop_stock_list(world, request, error)) : NULL;
+}
+
+static char *answer_reward(const ShopWorld *world, const json_t *request, GError **error)
+{
+  static const char *const keys[] = {"goal", "price_upper", "asin", "options", "price", NULL};
+  json_t *answer =
+      check_keys(request, "reward", keys, error) ? shop_stock_reward(world, request, error) : NULL;
+  return answer ? dump(answer) : NULL;
+}
+
 static const struct {
   const char *name;
   char *(*answer)(const ShopWorld *world, const json_t *request, GError **error);
 } verbs[] = {
-    {"search", answer_search},
-    {"score", answer_score},
-    {"goal", answer_goal},
-    {"oracle", answer_oracle},
+    {"search", answer_search}, {"score", answer_score},       {"goal", answer_goal},
+    {"oracle", answer_oracle}, {"products", answer_products}, {"stock", answer_stock},
+    {"reward", answer_reward},
 };
 
 char *shop_answer(const ShopWorld *world, const char *verb, const char *request, GError **error)

@@ -4,6 +4,7 @@
 #include "envs/shop/catalogue/loader.h"
 #include "envs/shop/environment.h"
 #include "envs/shop/world/world_file.h"
+#include "envs/webshop/own_shop.h"
 
 #include "envs/shop/text/fail.h"
 #include <string.h>
@@ -180,12 +181,23 @@ static const CwConversion import = {
 
 static const CwEnvironmentVtable vtable = {.open = open_webshop, SHOP_ENVIRONMENT_SLOTS, .importer = &import};
 
+/* The same environment under the name that somebody's own shop is imported by. */
+static const CwEnvironmentVtable own_vtable = {
+    .open = open_webshop, SHOP_ENVIRONMENT_SLOTS, .import = &own_shop_import};
+
 static const CwFeature features[] = {
     {.kind = CW_FEATURE_ENVIRONMENT,
      .name = "webshop",
      .summary = "WebShop, the simulated online shop of princeton-nlp/WebShop, from its own files",
      .vtable = &vtable,
      .vtable_size = sizeof vtable,
+     .capabilities = SHOP_ENVIRONMENT_CAPABILITIES,
+     CW_FEATURE_OPTIONS(options, Options)},
+    {.kind = CW_FEATURE_ENVIRONMENT,
+     .name = "shop",
+     .summary = "a shop of your own, imported from a table of products; the same environment as webshop",
+     .vtable = &own_vtable,
+     .vtable_size = sizeof own_vtable,
      .capabilities = SHOP_ENVIRONMENT_CAPABILITIES,
      CW_FEATURE_OPTIONS(options, Options)},
 };

@@ -192,6 +192,51 @@ ShopGoals *shop_goals_new(const ShopCatalogue *catalogue, ShopGoalKind kind, Sho
   return g_steal_pointer(&goals);
 }
 
+gint shop_goal_compare(gconstpointer a, gconstpointer b)
+{
+  const ShopGoal *one = a, *other = b;
+  if (one->product != other->product)
+    return one->product < other->product ? -1 : 1;
+  return one->choice < other->choice ? -1 : one->choice > other->choice;
+}
+
+void shop_goals_follow(ShopGoals *goals, const ShopCatalogue *catalogue, ShopProtocol protocol,
+                       ShopPriceRule price_rule, guint64 price_seed)
+{
+  g_autofree gpointer items = goals->owned[0], prices = goals->owned[1], uppers = goals->owned[2];
+  ShopGoal *order = g_memdup2(goals->items, goals->n_items * sizeof(ShopGoal));
+  goals->items = goals->owned[0] = order;
+  qsort(order, goals->n_items, sizeof(ShopGoal), shop_goal_compare);
+  g_autoptr(GRand) random = shop_python_random_new(price_seed);
+  goals->prices = goals->owned[1] = draw_prices(catalogue, price_rule, random);
+  g_autoptr(GRand) of_uppers =
+      shop_python_random_new(protocol == SHOP_PROTOCOL_CARTWRIGHT ? price_seed : (guint64)ORDER_SEED);
+  gboolean goes_on = protocol != SHOP_PROTOCOL_CARTWRIGHT && protocol != SHOP_PROTOCOL_AGENTGYM;
+  goals->uppers = goals->owned[2] =
+      draw_uppers(catalogue, goals->kind, goals->prices, goes_on ? random : of_uppers);
+  g_autoptr(GRand) of_order =
+      shop_python_random_new(protocol == SHOP_PROTOCOL_VERL_AGENT ? price_seed : (guint64)ORDER_SEED);
+  shop_python_random_shuffle(of_order, order, goals->n_items, sizeof(ShopGoal));
+}
+
+char *shop_goals_digest(const ShopGoals *goals, const ShopCatalogue *catalogue)
+{
+  enum { DIGITS = 16 };
+  g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
+  g_autoptr(GString) line = g_string_new(NULL);
+  for (guint32 i = 0; i < goals->n_items; i++) {
+    const ShopGoal *goal = &goals->items[i];
+    g_string_assign(line, shop_string(catalogue, catalogue->products[goal->product].asin));
+    g_string_append_c(line, ' ');
+    shop_text_append_integer(line, (gint)goal->choice);
+    g_string_append_c(line, ' ');
+    shop_text_append_integer(line, shop_goal_price_upper(goals, catalogue, i));
+    g_string_append_c(line, '\n');
+    g_checksum_update(checksum, (const guchar *)line->str, (gssize)line->len);
+  }
+  return g_strndup(g_checksum_get_string(checksum), DIGITS);
+}
+
 static const char *const array_names[][SHOP_GOALS_N_ARRAYS] = {
     [SHOP_GOALS_SYNTHETIC] = {"goals/synthetic/items", "goals/synthetic/uppers", "goals/prices"},
     [SHOP_GOALS_HUMAN] = {"goals/human/items", "goals/human/uppers", "goals/prices"},

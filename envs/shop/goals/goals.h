@@ -16,6 +16,16 @@ typedef enum {
   SHOP_PRICES_MIDDLE /* the middle of the range */
 } ShopPriceRule;
 
+/* Whose stream of random numbers decides about prices, bounds and order. All are CPython's. */
+typedef enum {
+  SHOP_PROTOCOL_CARTWRIGHT, /* the price seed before the prices and again before the bounds; 233 before the
+                               order */
+  SHOP_PROTOCOL_PRINCETON,  /* the bounds go on in the prices' stream; 233 before the order */
+  SHOP_PROTOCOL_VERL_AGENT, /* the same, but the price seed before the order: every worker has its own */
+  SHOP_PROTOCOL_AGENTGYM,   /* 233 before the bounds and before the order */
+  SHOP_PROTOCOL_MINIMAL     /* as princeton */
+} ShopProtocol;
+
 typedef struct ShopGoal {
   guint32 product; /* index in the catalogue */
   guint32 choice;  /* synthetic: which combination of option values; human: which of the product's records */
@@ -38,6 +48,16 @@ ShopGoals *shop_goals_new(const ShopCatalogue *catalogue, ShopGoalKind kind, Sho
                           guint64 price_seed, GError **error);
 void shop_goals_free(ShopGoals *goals); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ShopGoals, shop_goals_free)
+
+/* Of two ShopGoals, which comes first in load order; for qsort. */
+gint shop_goal_compare(gconstpointer a, gconstpointer b);
+/* Draws prices, bounds and order anew as another protocol has them; splits made before do not belong to them.
+ */
+void shop_goals_follow(ShopGoals *goals, const ShopCatalogue *catalogue, ShopProtocol protocol,
+                       ShopPriceRule price_rule, guint64 price_seed);
+/* What names a list of goals: the first 16 hexadecimal digits of the SHA-256 of its lines "ASIN CHOICE
+ * BOUND\n" in order. Free with g_free. */
+char *shop_goals_digest(const ShopGoals *goals, const ShopCatalogue *catalogue);
 
 /* The bound of goal `index`. */
 static inline gint32 shop_goal_price_upper(const ShopGoals *goals, const ShopCatalogue *catalogue,

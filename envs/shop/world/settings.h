@@ -27,6 +27,7 @@ typedef struct ShopSettings {
   gint64 goals_per_product;
   gint prices; /* ShopPriceRule */
   gint64 price_seed;
+  gint protocol;    /* ShopProtocol */
   gint similarity;  /* ShopSimilarity */
   char *nouns_file; /* or NULL */
   double expert_detours;
@@ -43,6 +44,7 @@ extern const char *const shop_recorded_search_names[];
 extern const char *const shop_split_rule_names[];
 extern const char *const shop_price_rule_names[];
 extern const char *const shop_similarity_names[];
+extern const char *const shop_protocol_names[];
 
 /* A row of an option table for `member` of struct `Options`, called `key`. */
 #define SHOP_ROW(Options, member, key, kind, ...)                                                            \
@@ -111,9 +113,14 @@ extern const char *const shop_similarity_names[];
       SHOP_SEED(                                                                                             \
           Options, s.price_seed, "price_seed", "233",                                                        \
           "seeds the price draws and the price bounds of the goals (the original draws them unseeded)"),     \
-      SHOP_ENUM(Options, s.similarity, "similarity", "by_mode", shop_similarity_names,                       \
-                "the matcher behind the reward's token_set_ratio: difflib (thefuzz alone), lcs (with "       \
-                "Levenshtein), or by_mode: difflib in faithful, lcs in fixed"),                              \
+      SHOP_ENUM(                                                                                             \
+          Options, s.protocol, "protocol", "cartwright", shop_protocol_names,                                \
+          "whose random numbers draw prices, bounds and goal order from price_seed, and whose matcher "      \
+          "by_mode means: cartwright, or princeton, verl_agent, agentgym, minimal as those programs do"),    \
+      SHOP_ENUM(                                                                                             \
+          Options, s.similarity, "similarity", "by_mode", shop_similarity_names,                             \
+          "the matcher behind the reward's token_set_ratio: difflib (thefuzz alone), lcs (with "             \
+          "Levenshtein), or by_mode: the protocol's, and of cartwright difflib in faithful, lcs in fixed"),  \
       SHOP_NOUNS_ROW(Options, s.nouns_file)
 
 #endif

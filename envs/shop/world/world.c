@@ -2,6 +2,7 @@
  * must carry. */
 #include "envs/shop/world/world_private.h"
 
+#include "envs/shop/text/fail.h"
 #include <cartwright/error.h>
 #include <string.h>
 
@@ -12,6 +13,8 @@ const char *const shop_candidate_mode_names[] = {"honest", "upstream", NULL};
 const char *const shop_recorded_search_names[] = {"added", "nearest", NULL};
 const char *const shop_split_rule_names[] = {"by_product", "upstream", NULL};
 const char *const shop_price_rule_names[] = {"drawn", "middle", NULL};
+const char *const shop_protocol_names[] = {"cartwright", "princeton", "verl_agent",
+                                           "agentgym",   "minimal",   NULL};
 const char *const shop_similarity_names[] = {"by_mode", "difflib", "lcs", NULL};
 
 ShopIndex *shop_world_build_index(const ShopCatalogue *catalogue)
@@ -59,6 +62,9 @@ static char **collect_facts(const ShopWorld *world)
   add_fact(facts, "n_goals", g_strdup_printf("%u", world->goals->n_items));
   if (world->goals->skipped)
     add_fact(facts, "skipped_goals", g_strdup(world->goals->skipped));
+  add_fact(facts, "goal_list", shop_goals_digest(world->goals, world->catalogue));
+  if (s->protocol != SHOP_PROTOCOL_CARTWRIGHT)
+    add_fact(facts, "protocol", g_strdup(shop_protocol_names[s->protocol]));
   add_fact(facts, "split_rule", g_strdup(shop_split_rule_names[s->split_rule]));
   if (s->split_rule == SHOP_SPLIT_BY_PRODUCT)
     add_fact(facts, "goals_per_product", g_strdup_printf("%" G_GINT64_FORMAT, s->goals_per_product));
@@ -85,8 +91,12 @@ ShopWorld *shop_world_begin(ShopCatalogue *catalogue, const char *prefix, const 
                             const ShopSettings *settings)
 {
   ShopWorld *world = g_new0(ShopWorld, 1);
+  ShopProtocol protocol = (ShopProtocol)settings->protocol;
+  gboolean lcs_by_mode = protocol == SHOP_PROTOCOL_CARTWRIGHT
+                             ? settings->mode == SHOP_MODE_FIXED
+                             : protocol == SHOP_PROTOCOL_AGENTGYM || protocol == SHOP_PROTOCOL_MINIMAL;
   gboolean lcs = settings->similarity == SHOP_SIMILARITY_BY_MODE
-                     ? settings->mode == SHOP_MODE_FIXED
+                     ? lcs_by_mode
                      : settings->similarity == SHOP_SIMILARITY_LCS;
   world->prefix = g_strdup(prefix);
   world->name = g_strdup(name);
@@ -107,13 +117,27 @@ ShopWorld *shop_world_end(ShopWorld *world, gboolean good)
   return NULL;
 }
 
+gboolean shop_world_follow_protocol(ShopWorld *world, GError **error)
+{
+  const ShopSettings *s = &world->settings;
+  if (s->protocol == SHOP_PROTOCOL_AGENTGYM && s->goals == SHOP_GOALS_HUMAN)
+    return shop_fail(
+        error, CW_ERROR_UNSUPPORTED,
+        "protocol agentgym makes four of every crowd-written goal, which Cartwright does not; set 'goals: "
+        "synthetic', as its server does, or another protocol");
+  if (s->protocol != SHOP_PROTOCOL_CARTWRIGHT)
+    shop_goals_follow(world->goals, world->catalogue, (ShopProtocol)s->protocol, (ShopPriceRule)s->prices,
+                      (guint64)s->price_seed);
+  return TRUE;
+}
+
 ShopWorld *shop_world_new(ShopCatalogue *catalogue, const char *prefix, const char *name,
                           const ShopSettings *settings, GError **error)
 {
   ShopWorld *world = shop_world_begin(catalogue, prefix, name, settings);
   world->goals = shop_goals_new(catalogue, (ShopGoalKind)settings->goals, (ShopPriceRule)settings->prices,
                                 (guint64)settings->price_seed, error);
-  if (world->goals)
+  if (world->goals && shop_world_follow_protocol(world, error))
     world->rewards = shop_reward_tables_new(catalogue, settings->nouns_file, error);
   if (!world->rewards)
     return shop_world_end(world, FALSE);

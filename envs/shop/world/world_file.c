@@ -105,11 +105,14 @@ static gboolean open_parts(ShopWorld *world, const ShopWorldFacts *facts, GError
   const ShopSettings *s = &world->settings;
   ShopArray owners;
   world->goals = open_goals(world, facts, error);
-  if (!world->goals)
+  if (!world->goals || !shop_world_follow_protocol(world, error))
     return FALSE;
-  world->splits =
-      shop_splits_open(world->catalogue, world->goals, (ShopSplitRule)s->split_rule,
-                       (guint64)s->goals_per_product, &facts->goals, shop_file_find, world->file, error);
+  ShopSplitRule rule = (ShopSplitRule)s->split_rule;
+  guint64 per_product = (guint64)s->goals_per_product;
+  world->splits = s->protocol == SHOP_PROTOCOL_CARTWRIGHT
+                      ? shop_splits_open(world->catalogue, world->goals, rule, per_product, &facts->goals,
+                                         shop_file_find, world->file, error)
+                      : shop_splits_new(world->catalogue, world->goals, rule, per_product);
   if (!world->splits)
     return FALSE;
   world->rewards =

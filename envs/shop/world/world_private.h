@@ -10,6 +10,9 @@ ShopWorld *shop_world_begin(ShopCatalogue *catalogue, const char *prefix, const 
 /* Adds the facts; frees the world and returns NULL unless `good`. */
 ShopWorld *shop_world_end(ShopWorld *world, gboolean good);
 
+/* Draws the goals anew where the settings ask for another program's protocol. */
+gboolean shop_world_follow_protocol(ShopWorld *world, GError **error);
+
 ShopIndex *shop_world_build_index(const ShopCatalogue *catalogue);
 /* The last product of each lower-cased title, as the original's map from titles; free with g_free. */
 guint32 *shop_world_find_title_owners(const ShopCatalogue *catalogue);

@@ -195,12 +195,14 @@ static void test_requests_are_answered(G_GNUC_UNUSED void **state)
 static void test_wrong_requests_are_refused(G_GNUC_UNUSED void **state)
 {
   ShopWorld *world = fixture_load(NULL);
-  expect_refusal(world, "dance", "{}", "a shop knows no verb 'dance'; there are search, score, goal, oracle");
+  expect_refusal(world, "dance", "{}",
+                 "a shop knows no verb 'dance'; there are search, score, goal, oracle, products, "
+                 "stock, reward");
   expect_refusal(world, "search", "{",
                  "search: the request is not valid JSON: string or '}' expected near end of file "
                  "(byte 1)");
   expect_refusal(world, "search", "[]", "search: the request should be a JSON object");
-  expect_refusal(world, "search", "{\"q\": 1}", "search: unknown key 'q'; there are 'query', 'page'");
+  expect_refusal(world, "search", "{\"q\": 1}", "search: unknown key 'q'; there are 'query', 'page', 'all'");
   expect_refusal(world, "search", "{\"query\": 1}", "search: 'query' should be a string");
   expect_refusal(world, "search", "{\"query\": \"a\", \"page\": 0}",
                  "search: 'page' should be a number from 1 on");

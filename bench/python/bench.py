@@ -1,0 +1,228 @@
+"""What Python pays for a shop: start-up, memory and steps per second, of Cartwright's environments and of the drop-ins, on
+recorded walks of the original (their actions, in their order).
+
+    python bench/python/bench.py [--shop FOLDER] [--recordings FOLDER] [--seconds S]
+
+Every line is measured in a process of its own. Run it on a machine that does nothing else; steps per second of processor
+time are given too, for one that does."""
+
+import argparse
+import gzip
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def walks(folder, name="princeton-text.jsonl.gz"):
+    """(goal, actions) of the recorded episodes on numbered goals."""
+    found = []
+    with gzip.open(folder / name, "rt") as file:
+        for line in file:
+            entry = json.loads(line)
+            if entry["type"] == "goals" and found:
+                break  # the second section's goals are others
+            if entry["type"] == "episode" and isinstance(entry["reset"].get("session"), int) and entry["kind"] in (
+                    "tour", "pages", "options", "expert", "partial", "random", "randomlong"):
+                found.append((entry["reset"]["session"], [step["action"] for step in entry["steps"]]))
+    return found
+
+
+def memory():
+    """(resident, private) MiB of this process."""
+    fields = dict(line.split(":", 1) for line in open("/proc/self/smaps_rollup").read().splitlines()[1:])
+    kib = {name: int(value.split()[0]) for name, value in fields.items()}
+    return kib["Rss"] / 1024, (kib["Private_Clean"] + kib["Private_Dirty"]) / 1024
+
+
+def rate(step, seconds):
+    """Steps per second, and per second of processor time; `step` returns how many it made."""
+    done, wall, cpu = 0, time.perf_counter(), time.process_time()
+    while time.perf_counter() - wall < seconds:
+        done += step()
+    return done / (time.perf_counter() - wall), done / (time.process_time() - cpu)
+
+
+def shop_path(options):
+    return options.file or str(options.shop)
+
+
+def start(options):
+    import cartwright
+
+    imported = time.perf_counter()
+    env = cartwright.make("webshop", shop=shop_path(options), observation="text", step_limit=0)
+    env.reset(seed=1)
+    return {"import_s": imported - T0, "open_s": time.perf_counter() - imported, "rss_mib": memory()[0],
+            "private_mib": memory()[1]}
+
+
+def sessions(options):
+    import cartwright
+
+    envs = cartwright.make_vec("webshop", options.n, options.threads, shop=shop_path(options), observation="text",
+                               step_limit=0)
+    _, infos = envs.reset(seed=1)
+    for _ in range(20):
+        _, _, _, _, infos = envs.step([7 * i % max(1, len(c)) for i, c in enumerate(infos["candidates"])])
+    return {"rss_mib": memory()[0], "private_mib": memory()[1]}
+
+
+def single(options):
+    import cartwright
+
+    env = cartwright.make("webshop", split="all", shop=shop_path(options), observation="text", step_limit=0)
+    turns = itertools.cycle(walks(options.recordings))
+
+    def step():
+        goal, actions = next(turns)
+        env.reset(options={"goal": goal})
+        n = 0
+        for action in actions:
+            n += 1
+            if env.step(action)[2]:
+                break
+        return n
+
+    step()
+    return dict(zip(("per_s", "per_cpu_s"), rate(step, options.seconds)))
+
+
+def vector(options):
+    """All sessions on the recorded walks, each from another one on; a session whose walk ends starts the next."""
+    import cartwright
+
+    envs = cartwright.make_vec("webshop", options.n, options.threads, split="all", autoreset_mode="Disabled",
+                               shop=shop_path(options), observation="text", step_limit=0)
+    recorded = walks(options.recordings)
+    place = [(i % len(recorded), 0) for i in range(options.n)]
+    envs.reset(options={"goals": [recorded[w][0] for w, _ in place]})
+    mask = __import__("numpy").zeros(options.n, dtype=bool)
+
+    def step():
+        actions = []
+        mask[:] = False
+        for i, (walk, k) in enumerate(place):
+            actions.append(recorded[walk][1][k])
+            k += 1
+            if k == len(recorded[walk][1]):
+                walk, k = (walk + 1) % len(recorded), 0
+                mask[i] = True
+            place[i] = walk, k
+        _, _, over, _, _ = envs.step(actions)
+        for i in over.nonzero()[0].tolist():
+            if not mask[i]:
+                place[i], mask[i] = ((place[i][0] + 1) % len(recorded), 0), True
+        if mask.any():
+            envs.reset(options={"reset_mask": mask, "goals": [recorded[place[i][0]][0] for i in mask.nonzero()[0]]})
+        return options.n
+
+    step()
+    return dict(zip(("per_s", "per_cpu_s"), rate(step, options.seconds)))
+
+
+def drop_in(options):
+    from cartwright.drop_in.site import WebAgentTextEnv
+
+    env = WebAgentTextEnv("text", str(options.shop / "items_shuffle_1000.json"), num_products=1000, human_goals=False)
+    turns = itertools.cycle(walks(options.recordings))
+
+    def step():
+        goal, actions = next(turns)
+        env.reset(goal)
+        for action in actions:
+            env.step(action)
+            env.get_available_actions()
+        return len(actions)
+
+    step()
+    rates = rate(step, options.seconds)
+    return {"ready_s": None, "per_s": rates[0], "per_cpu_s": rates[1], "rss_mib": memory()[0]}
+
+
+def drop_in_vector(options):
+    from cartwright.drop_in.verl_agent import build_webshop_envs
+
+    files = {"file_path": str(options.shop / "items_shuffle_1000.json"),
+             "attr_path": str(options.shop / "items_ins_v2_1000.json"), "num_products": None, "human_goals": False,
+             "observation_mode": "text"}
+    before = time.perf_counter()
+    train = build_webshop_envs(0, 16, 8, {}, True, files)
+    validation = build_webshop_envs(1000, 128, 1, {}, False, files)
+    ready = time.perf_counter() - before
+    train.reset()
+    validation.reset()
+
+    def step():
+        train.step(["search[red shoes]"] * 128)
+        return 128
+
+    rates = rate(step, options.seconds)
+    return {"ready_s": ready, "rss_mib": memory()[0], "per_s": rates[0], "per_cpu_s": rates[1]}
+
+
+CASES = {"start": start, "sessions": sessions, "single": single, "vector": vector, "drop_in": drop_in,
+         "drop_in_vector": drop_in_vector}
+
+
+def run(case, options, **more):
+    words = [sys.executable, __file__, "--case", case, "--shop", options.shop, "--recordings", options.recordings,
+             "--seconds", options.seconds]
+    for name, value in more.items():
+        words += [f"--{name}", value]
+    began = time.perf_counter()
+    output = subprocess.run(list(map(str, words)), check=True, capture_output=True, text=True).stdout
+    return {**json.loads(output), "process_s": time.perf_counter() - began}
+
+
+def table(options):
+    file = {"file": options.file} if options.file else {}
+    print(f"python {sys.version.split()[0]}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
+    for name, more in (("JSON files", {}), ("shop file", file)):
+        if name == "shop file" and not file:
+            continue
+        found = [run("start", options, **more) for _ in range(3)]
+        best = min(found, key=lambda f: f["import_s"] + f["open_s"])
+        print(f"start from {name}: import {best['import_s']:.2f} s, ready {best['open_s']:.3f} s, "
+              f"RSS {best['rss_mib']:.0f} MiB, private {best['private_mib']:.0f} MiB")
+    for n in (1, 128, 256, 1024):
+        found = run("sessions", options, n=n, **file)
+        print(f"{n} sessions: RSS {found['rss_mib']:.0f} MiB, private {found['private_mib']:.0f} MiB")
+    found = run("single", options, **file)
+    print(f"1 session, recorded walks: {found['per_s']:.0f} steps/s, {found['per_cpu_s']:.0f} per CPU s")
+    for n, threads in ((256, 1), (256, 2)):
+        found = run("vector", options, n=n, threads=threads, **file)
+        print(f"{n} sessions, {threads} threads: {found['per_s']:.0f} steps/s, {found['per_cpu_s']:.0f} per CPU s")
+    found = run("drop_in", options)
+    print(f"web_agent_site drop-in, get_available_actions after each step: {found['per_s']:.0f} steps/s, "
+          f"{found['per_cpu_s']:.0f} per CPU s, RSS {found['rss_mib']:.0f} MiB")
+    found = run("drop_in_vector", options)
+    print(f"verl-agent's 256 workers: ready in {found['ready_s']:.1f} s, RSS {found['rss_mib']:.0f} MiB, "
+          f"{found['per_s']:.0f} steps/s")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--shop", type=Path, default=os.environ.get("WEBSHOP_1K", ROOT.parent / "shared/webshop-1k"))
+    parser.add_argument("--file", help="a shop file made by `cartwright import webshop`")
+    parser.add_argument("--recordings", type=Path,
+                        default=os.environ.get("CARTWRIGHT_RECORDINGS", ROOT.parent / "shared/recordings"))
+    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--case", choices=CASES)
+    parser.add_argument("--n", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    if options.case:
+        print(json.dumps(CASES[options.case](options)))
+    else:
+        table(options)
+
+
+T0 = time.perf_counter()
+if __name__ == "__main__":
+    main()

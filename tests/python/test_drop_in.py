@@ -1,0 +1,108 @@
+"""The drop-ins against what the original programs did."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+import recordings
+from cartwright.drop_in import pages, site
+
+FILES = ["princeton-text", "princeton-text_rich", "princeton-html", "princeton-url", "princeton-variants", "minimal",
+         "verl-agent-text", "verl-agent-projection", "agentgym-http"]
+SLOW = ["verl-agent-vector"]
+CUT = 6  # episodes of each section, unless CARTWRIGHT_REPLAY=full
+
+
+@pytest.mark.parametrize("name", FILES + SLOW)
+def test_a_recording_replays_identically(name, recorded, webshop, full):
+    if name in SLOW and not full:
+        pytest.skip("takes a minute: CARTWRIGHT_REPLAY=full")
+    path = recorded / f"{name}.jsonl.gz"
+    comparison = recordings.replay(path, webshop, None, None if full or name == "agentgym-http" else CUT)
+    assert not comparison.shown, "\n".join(comparison.shown)
+    assert sum(comparison.equal.values()) > 20
+
+
+@pytest.fixture
+def foreign(monkeypatch):
+    """The modules under their foreign names, as the distribution cartwright-drop-in has them."""
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[2] / "doors" / "python" / "drop_in"))
+    yield importlib.import_module
+    for name in [name for name in sys.modules if name.split(".")[0] in ("web_agent_site", "webshop_minimal")]:
+        del sys.modules[name]
+
+
+def test_modules_have_the_names_that_programs_import(foreign):
+    assert foreign("web_agent_site.envs").WebAgentTextEnv is site.WebAgentTextEnv
+    assert foreign("web_agent_site.utils").DEFAULT_FILE_PATH.endswith("items_shuffle_1000.json")
+    minimal = foreign("webshop_minimal")
+    minimal.init_basedir("small")
+    assert foreign("webshop_minimal.utils").DEFAULT_FILE_PATH.endswith("items_shuffle_1000.json")
+    assert foreign("webshop_minimal.engine").parse_action("click[x]") == ("click", "x")
+    with pytest.raises(ValueError, match="dataset must be either"):
+        minimal.init_basedir("medium")
+
+
+def test_verl_agent_module_can_be_put_in_place():
+    from cartwright.drop_in import verl_agent
+
+    name = "agent_system.environments.env_package.webshop"
+    verl_agent.install()
+    try:
+        assert sys.modules[name].build_webshop_envs is verl_agent.build_webshop_envs
+    finally:
+        del sys.modules[name]
+
+
+def test_actions_are_parsed_as_the_original_does():
+    assert site.parse_action("search[a][b]") == ("search[a]", "b")
+    assert site.parse_action("click[description]x") == ("click", "description")
+    assert site.parse_action(" click[x]") == (" click", "x")
+    assert site.parse_action("think") == ("think", None)
+
+
+def test_addresses_keep_what_the_original_keeps():
+    assert pages.address(keywords=["men's", '42"', "a&b"], options={"size": "s"}) == (
+        "/?keywords=men's&keywords=42%22&keywords=a%26b&options=%7B'size'%3A+'s'%7D")
+
+
+def test_unknown_protocols_are_named(webshop):
+    with pytest.raises(ValueError, match="protocol: expected one of princeton, verl_agent, agentgym, minimal"):
+        site.WebAgentTextEnv("text", str(webshop / "items_shuffle_1000.json"), protocol="unknown")
+
+
+@pytest.mark.parametrize("protocol", ["princeton", "verl_agent", "agentgym", "minimal"])
+def test_the_shop_draws_as_the_drop_in_does(protocol, webshop):
+    """The option `protocol` of the plugin, against the draws made in Python."""
+    import random
+
+    import cartwright
+    from cartwright.drop_in.draws import draw
+    from cartwright.drop_in.goals import Goals
+
+    stock = site.stock_of(str(webshop / "items_shuffle_1000.json"), None, 1000, False, protocol, None)
+    stream = random.Random(1003)
+    goals = Goals(stock, draw(stock, stream, protocol, 1003))
+    shop = cartwright.open_environment("webshop", shop=str(webshop), protocol=protocol, price_seed=1003)
+    assert shop.facts["protocol"] == protocol
+    for i in (0, 1, 17, 4000, 6909):
+        goal = shop.ask("goal", i)
+        assert (goal["asin"], goal["instruction"], goal["options"], goal["price_upper"]) == (
+            goals[i]["asin"], goals[i]["instruction_text"], goals[i]["goal_options"], goals[i]["price_upper"])
+
+
+def test_the_first_validation_of_verl_agent_is_the_recorded_one(recorded, webshop):
+    from cartwright import protocols
+
+    draws = protocols.verl_draws(1000, 128, 2)
+    wanted = None
+    for entry in recordings.lines(recorded / "verl-agent-vector.jsonl.gz"):
+        if entry["type"] == "header":
+            wanted = entry["constructor"]["seed"] == 1000 and not entry["constructor"]["is_train"]
+        elif entry["type"] == "reset" and wanted and entry["n"] < 2:
+            assert draws[entry["n"]] == entry["draws"]
+            if entry["n"] == 0:
+                shown = [worker["obs"].split(" [SEP] ")[2] for worker in entry["workers"][:3]]
+    played = protocols.episodes("verl-first-validation", str(webshop), 15)[:3]
+    assert protocols.instructions(played) == shown
