@@ -183,7 +183,7 @@ static const CwEnvironmentVtable vtable = {.open = open_webshop, SHOP_ENVIRONMEN
 
 /* The same environment under the name that somebody's own shop is imported by. */
 static const CwEnvironmentVtable own_vtable = {
-    .open = open_webshop, SHOP_ENVIRONMENT_SLOTS, .import = &own_shop_import};
+    .open = open_webshop, SHOP_ENVIRONMENT_SLOTS, .importer = &own_shop_import};
 
 static const CwFeature features[] = {
     {.kind = CW_FEATURE_ENVIRONMENT,
