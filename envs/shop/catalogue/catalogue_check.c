@@ -9,7 +9,9 @@
 #include <math.h>
 #include <string.h>
 
-#define N_PARTS 64u
+#define MOST_PARTS 64u
+/* Fewer bytes of texts are not worth a thread. */
+#define SMALL (1 << 20)
 
 typedef enum { TEXTS, STRINGS, GROUPS, HUMANS, PRODUCTS, ASINS, N_ARRAYS } Array;
 
@@ -25,9 +27,9 @@ typedef struct {
   const ShopCatalogue *catalogue;
   guint64 *starts; /* a bit per four bytes of the arena: a text begins there */
   gsize *cuts;     /* n_cuts: where parts of the texts begin; behind the last one the end of the arena */
-  guint n_cuts;
-  gint wrong[N_ARRAYS];     /* atomic */
-  Covered covered[N_PARTS]; /* by each part of the arrays */
+  guint n_cuts, n_parts;
+  gint wrong[N_ARRAYS];        /* atomic */
+  Covered covered[MOST_PARTS]; /* by each part of the arrays */
 } Check;
 
 /* The texts. */
@@ -43,10 +45,10 @@ static int compare_sizes(const void *a, const void *b)
 static void cut_texts(Check *check)
 {
   const ShopCatalogue *c = check->catalogue;
-  check->cuts = g_new(gsize, 2 * (gsize)N_PARTS + 2);
+  check->cuts = g_new(gsize, 2 * (gsize)MOST_PARTS + 2);
   check->cuts[check->n_cuts++] = 0;
-  for (guint i = 0; i < N_PARTS; i++) {
-    const ShopProduct *product = &c->products[(guint64)i * c->n_products / N_PARTS];
+  for (guint i = 1; i < check->n_parts; i++) {
+    const ShopProduct *product = &c->products[(guint64)i * c->n_products / check->n_parts];
     const ShopString strings[] = {product->title, product->asin};
     for (guint s = 0; s < G_N_ELEMENTS(strings); s++)
       if ((gsize)strings[s] * 4 < c->arena_size)
@@ -183,8 +185,8 @@ static void check_part(gpointer data, guint part)
                 {HUMANS, c->n_humans, is_human},
                 {PRODUCTS, c->n_products, is_product}};
   for (guint a = 0; a < G_N_ELEMENTS(arrays); a++) {
-    guint32 i = (guint32)((guint64)part * arrays[a].n / N_PARTS);
-    guint32 end = (guint32)(((guint64)part + 1) * arrays[a].n / N_PARTS);
+    guint32 i = (guint32)((guint64)part * arrays[a].n / check->n_parts);
+    guint32 end = (guint32)(((guint64)part + 1) * arrays[a].n / check->n_parts);
     while (i < end && arrays[a].is_right(check, i, &check->covered[part]))
       i++;
     if (i < end)
@@ -196,7 +198,7 @@ static gboolean covers_no_more(const Check *check)
 {
   const ShopCatalogue *c = check->catalogue;
   Covered all = {0};
-  for (guint i = 0; i < N_PARTS; i++) {
+  for (guint i = 0; i < MOST_PARTS; i++) {
     all.strings += check->covered[i].strings;
     all.groups += check->covered[i].groups;
     all.targets += check->covered[i].targets;
@@ -220,13 +222,13 @@ static gboolean are_asins(const ShopCatalogue *c)
 
 gboolean shop_catalogue_check(const ShopCatalogue *catalogue, GError **error)
 {
-  Check check = {.catalogue = catalogue};
+  Check check = {.catalogue = catalogue, .n_parts = catalogue->arena_size < SMALL ? 1 : MOST_PARTS};
   check.starts = g_new0(guint64, catalogue->arena_size / 4 / 64 + 1);
   cut_texts(&check);
   shop_in_parallel(check_texts, check.n_cuts, &check);
   check.wrong[TEXTS] |= catalogue->arena_size % 4 != 0 || shop_string_length(catalogue, 0) != 0;
   if (!check.wrong[TEXTS])
-    shop_in_parallel(check_part, N_PARTS, &check);
+    shop_in_parallel(check_part, check.n_parts, &check);
   check.wrong[PRODUCTS] |= !covers_no_more(&check);
   check.wrong[ASINS] = !are_asins(catalogue);
   g_free(check.starts);
