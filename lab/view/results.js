@@ -59,6 +59,25 @@ function resultsTable() {
     ['agent', 'success', 'score', 'steps', ...parts, 'episodes'], rows, {class: 'results'});
 }
 
+/* What the names of agents mean, of those that there are. */
+const MEANINGS = [
+  [(row) => row.agent === 'random', 'random', 'takes any action, all with the same chance'],
+  [(row) => row.agent === 'initial', 'initial', 'the policy before training'],
+  [(row) => row.agent === 'final', 'final', 'the policy after training'],
+  [(row) => row.selection === 'sample', 'sample', 'draws its action from its probabilities'],
+  [(row) => row.selection === 'greedy', 'greedy', 'takes the likeliest action'],
+];
+
+function meanings() {
+  const {rows} = DATA.report;
+  const scripts = [...new Set(rows.filter((row) => !row.selection && row.agent !== 'random').map((row) => row.agent))];
+  const known = MEANINGS.filter(([is]) => rows.some(is)).map(([, name, does]) => [name, does]);
+  if (scripts.length) known.splice(1, 0, [scripts.join(', '), scripts.length > 1 ? 'scripts of the environment' : 'a script of the environment']);
+  return h('p', {class: 'faint'}, known.map(([name, does], i) => [i ? '; ' : '', h('strong', null, name), ': ', does]),
+    '. Success: the environment’s own notion, such as the full reward. Score: 100 × the mean reward. ',
+    'The thin line is the interval.');
+}
+
 function learning() {
   const runs = DATA.runs.filter((run) => run.points.length > 1);
   if (!runs.length) return null;
@@ -116,7 +135,7 @@ function failures(group) {
     failureSentence(group, failed, wrongs, departures),
     h('div', {class: 'tables'},
       failed.length ? countTable('What went wrong (an episode may have several)', 'what', wrongs, failed.length, group, 'wrong') : null,
-      departures.length ? countTable('First step off the expert’s way', 'the agent took', departures.slice(0, 8), failed.length, group, 'departure') : null,
+      departures.length ? countTable('First step off the expert’s way', 'the agent took', departures.slice(0, 6), failed.length, group, 'departure') : null,
       categoryTable(group)));
 }
 
@@ -141,6 +160,6 @@ function about() {
 
 function showResults(query) {
   const group = GROUPS.find((other) => other.slug === query.agent) || (GROUPS.length ? defaultGroup() : null);
-  return [h('h1', {tabindex: '-1'}, 'How good are the agents?'), verdict(), resultsTable(),
+  return [h('h1', {tabindex: '-1'}, 'How good are the agents?'), verdict(), resultsTable(), meanings(),
     group ? failures(group) : nothingKept(), learning(), about()];
 }

@@ -47,7 +47,7 @@ function partsTable(episode) {
   if (!episode.parts.length) return null;
   const rows = episode.parts.map(([name, value]) => [name,
     [bar(100 * value / (fullPart(name) || 1), undefined, undefined, value < fullPart(name) - 1e-6 ? 'fill low' : 'fill'), h('span', {class: 'value'}, number(value, 2))]]);
-  return table('Parts of the reward', ['part', 'value'], rows, {class: 'reward'});
+  return table('Parts of the reward at the end of the episode', ['part', 'value'], rows, {class: 'reward'});
 }
 
 /* A chip per step; `to` makes the address of a step. */
@@ -80,7 +80,7 @@ function stepWords(step, expert) {
 
 /* One agent's column: outcome, steps, page, candidates. `to` as for strip. */
 function column(episode, s, to) {
-  const step = stepOf(episode, s), expert = expertName(episode.group), last = s === episode.steps.length - 1;
+  const step = stepOf(episode, s), expert = expertName(episode.group);
   const off = step.advised >= 0 && step.advised !== step.chosen;
   return h('section', {class: 'column', 'aria-label': episode.group.name},
     h('p', {class: 'summary'}, h('strong', null, episode.group.name), ' ', outcomeMark(episode),
@@ -93,7 +93,7 @@ function column(episode, s, to) {
     h('div', {class: 'two'},
       h('div', null, h('h2', null, 'The page that the agent saw'), drawPage(step.observation),
         h('details', null, h('summary', null, 'As plain text'), h('pre', {tabindex: '0'}, step.observation))),
-      h('div', null, h('h2', null, 'What it could do'), candidateTable(step, expert), last ? partsTable(episode) : null)));
+      h('div', null, h('h2', null, 'What it could do'), candidateTable(step, expert), partsTable(episode))));
 }
 
 const clamp = (s, episode) => Math.max(0, Math.min(s, episode.steps.length - 1));
