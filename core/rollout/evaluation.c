@@ -2,6 +2,7 @@
  * outcome of each episode is kept, unless episodes are asked for. The result owns its arrays; the intervals
  * are computed when asked for. */
 #include "core/rollout/evaluation.h"
+#include "core/base/durable.h"
 #include "core/rollout/advice.h"
 #include "core/trajectory/trajectories.h"
 #include <string.h>
@@ -11,7 +12,7 @@
 /* The file of kept episodes, and what asks the advisor. */
 typedef struct {
   const CwKeptEpisodes *wanted;
-  CwTrajectoryWriter *writer;
+  CwLog *log;
   CwSession *session; /* NULL without an advisor */
   CwRandom *random;
   gint64 time; /* that keeping took: it is no part of the evaluation's */
@@ -54,7 +55,7 @@ static void add_part(CwEvaluation *evaluation, const CwNamedValue *part)
 
 static void keeper_clear(Keeper *keeper)
 {
-  cw_trajectory_writer_discard(keeper->writer);
+  cw_log_discard(keeper->log);
   cw_session_free(keeper->session);
   g_clear_pointer(&keeper->random, cw_random_free);
 }
@@ -62,9 +63,10 @@ static void keeper_clear(Keeper *keeper)
 static gboolean keeper_open(Keeper *keeper, CwEnvironment *environment, const CwAgent *agent, GError **error)
 {
   const char *advisor = keeper->wanted->advisor;
-  keeper->writer = cw_trajectory_writer_new(keeper->wanted->path, error);
-  if (!keeper->writer || !advisor || (agent->kind == CW_AGENT_SCRIPT && g_str_equal(agent->name, advisor)))
-    return keeper->writer != NULL;
+  g_autofree char *aside = cw_aside(keeper->wanted->path);
+  keeper->log = cw_log_open(aside, 0, error);
+  if (!keeper->log || !advisor || (agent->kind == CW_AGENT_SCRIPT && g_str_equal(agent->name, advisor)))
+    return keeper->log != NULL;
   keeper->random = cw_random_new(0, PURPOSE, 0, 0);
   keeper->session = cw_session_new(environment, error);
   return keeper->session != NULL;
@@ -82,7 +84,10 @@ static gboolean keep(Keeper *keeper, CwEpisode *episode, GError **error)
     if (!cw_advise(keeper->session, keeper->random, keeper->wanted->advisor, trajectory, error))
       return FALSE;
   }
-  gboolean good = cw_trajectory_writer_add(keeper->writer, trajectory, error);
+  g_autofree char *json = cw_trajectory_to_json(trajectory);
+  gsize length = strlen(json);
+  json[length] = '\n'; /* over the terminator: a log takes bytes */
+  gboolean good = cw_log_add(keeper->log, json, length + 1, error);
   keeper->time += g_get_monotonic_time() - start;
   return good;
 }
@@ -121,7 +126,7 @@ static gboolean roll(CwRollout *rollout, CwRolloutPlan *plan, const CwAgent *age
   plan->keep_probabilities = kept->probabilities;
   gboolean good = keeper_open(&keeper, cw_rollout_environment(rollout), agent, error) &&
                   cw_rollout_run(rollout, plan, &named, episode_finished, evaluating, n_decisions, error) &&
-                  cw_trajectory_writer_commit(g_steal_pointer(&keeper.writer), error);
+                  cw_log_commit(g_steal_pointer(&keeper.log), kept->path, error);
   evaluating->evaluation->seconds -= (double)keeper.time / G_USEC_PER_SEC;
   keeper_clear(&keeper);
   return good;

@@ -1,7 +1,7 @@
 /* Evaluates the agents of an experiment in the slots of a run. It owns the results, the agents and their
  * names; every pair of agent and selection is one phase of the run's eta and one evaluation. */
 #include "lab/evaluate/evaluator.h"
-#include "core/base/files.h"
+#include "core/base/durable.h"
 
 /* An agent under the name that the results give it. */
 typedef struct {

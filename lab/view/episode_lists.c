@@ -148,15 +148,14 @@ void cw_episode_lists_append(CwEpisodeLists *lists, GString *json, const CwTraje
 void cw_episode_lists_finish(const CwEpisodeLists *lists, GString *json)
 {
   const GPtrArray *strings = lists->strings.texts, *sequences = lists->lists.texts;
-  g_string_append(json, "\"strings\": [");
-  for (guint i = 0; i < strings->len; i++) {
-    g_string_append(json, i ? ",\n" : "\n");
-    cw_json_append_string(json, strings->pdata[i]);
-  }
-  g_string_append(json, "],\n\"lists\": [");
+  cw_json_begin(json, "strings", '[');
+  for (guint i = 0; i < strings->len; i++)
+    cw_json_string(json, NULL, strings->pdata[i]);
+  cw_json_end(json, ']');
+  cw_json_begin(json, "lists", '[');
   for (guint i = 0; i < sequences->len; i++) {
-    g_string_append(json, i ? ",\n" : "\n");
+    g_string_append(json, i ? ",\n" : "");
     g_string_append(json, sequences->pdata[i]);
   }
-  g_string_append_c(json, ']');
+  cw_json_end(json, ']');
 }

@@ -3,7 +3,7 @@
  * its Content-Security-Policy admits the one style and the one script that are in it, by their hashes. */
 #include "lab/view/view.h"
 #include "config.h"
-#include "core/base/checkpoint.h"
+#include "core/base/durable.h"
 #include "core/base/json_text.h"
 #include "core/trajectory/trajectories.h"
 #include "lab/view/episode_lists.h"
@@ -12,60 +12,56 @@
 #include <math.h>
 #include <string.h>
 
+/* Numbers that are the data of a figure: updates, decisions learnt from, seconds, score, success. */
 static void append_points(GString *json, const CwReportRun *run)
 {
-  g_string_append(json, ", \"points\": [");
+  cw_json_begin(json, "points", '[');
   for (guint i = 0; i < run->points->len; i++) {
     const CwReportPoint *point = &g_array_index(run->points, CwReportPoint, i);
-    const double values[] = {point->cost.updates, point->cost.learnt, point->cost.seconds, point->score,
-                             point->success};
-    for (guint v = 0; v < G_N_ELEMENTS(values); v++) {
-      g_string_append(json, v ? ", " : i ? ", [" : "[");
-      cw_json_append_double(json, values[v]);
-    }
-    g_string_append_c(json, ']');
+    cw_json_begin(json, NULL, '[');
+    cw_json_double(json, NULL, point->cost.updates);
+    cw_json_double(json, NULL, point->cost.learnt);
+    cw_json_double(json, NULL, point->cost.seconds);
+    cw_json_double(json, NULL, point->score);
+    cw_json_double(json, NULL, point->success);
+    cw_json_end(json, ']');
   }
-  g_string_append_c(json, ']');
+  cw_json_end(json, ']');
+}
+
+/* Key and value in turn, as pairs in their order. */
+static void append_pairs(GString *json, const char *key, const char *const *texts, guint n)
+{
+  cw_json_begin(json, key, '[');
+  for (guint i = 0; i + 1 < n; i += 2) {
+    cw_json_begin(json, NULL, '[');
+    cw_json_string(json, NULL, texts[i]);
+    cw_json_string(json, NULL, texts[i + 1]);
+    cw_json_end(json, ']');
+  }
+  cw_json_end(json, ']');
 }
 
 static void append_facts(GString *json, const char *key, char **facts)
 {
-  g_string_append_printf(json, ", \"%s\": [", key);
-  for (guint i = 0; facts && facts[i] && facts[i + 1]; i += 2) {
-    g_string_append(json, i ? ", [" : "[");
-    cw_json_append_string(json, facts[i]);
-    g_string_append(json, ", ");
-    cw_json_append_string(json, facts[i + 1]);
-    g_string_append_c(json, ']');
-  }
-  g_string_append_c(json, ']');
+  append_pairs(json, key, (const char *const *)facts, facts ? g_strv_length(facts) : 0);
 }
 
 static void append_run(GString *json, const CwReportRun *run)
 {
   const CwResults *results = run->results;
-  g_string_append(json, "{\"name\": ");
-  cw_json_append_string(json, results->name);
-  g_string_append_printf(json, ", \"seed\": %u, \"directory\": ", results->seed);
-  cw_json_append_string(json, run->directory);
-  g_string_append(json, ", \"environment\": ");
-  cw_json_append_string(json, results->environment);
-  g_string_append(json, ", \"policy\": ");
-  cw_json_append_string(json, results->policy ? results->policy : "");
+  cw_json_begin(json, NULL, '{');
+  cw_json_string(json, "name", results->name);
+  cw_json_integer(json, "seed", results->seed);
+  cw_json_string(json, "directory", run->directory);
+  cw_json_string(json, "environment", results->environment);
+  cw_json_string(json, "policy", results->policy ? results->policy : "");
   append_facts(json, "environment_facts", results->environment_facts);
   append_facts(json, "policy_facts", results->policy_facts);
-  g_string_append(json, ", \"terms\": ");
-  cw_json_append_string(json, run->points_terms ? run->points_terms : "");
+  cw_json_string(json, "terms", run->points_terms ? run->points_terms : "");
   append_points(json, run);
-  g_string_append(json, ", \"values\": [");
-  for (guint i = 0; i + 1 < run->values->len; i += 2) {
-    g_string_append(json, i ? ", [" : "[");
-    cw_json_append_string(json, run->values->pdata[i]);
-    g_string_append(json, ", ");
-    cw_json_append_string(json, run->values->pdata[i + 1]);
-    g_string_append_c(json, ']');
-  }
-  g_string_append(json, "]}");
+  append_pairs(json, "values", (const char *const *)run->values->pdata, run->values->len);
+  cw_json_end(json, '}');
 }
 
 /* Whether the file's episodes are those that the evaluation counted. */
@@ -104,17 +100,19 @@ static gboolean append_group(GString *json, CwEpisodeLists *lists, const CwRunsR
   guint n = (guint)MIN(most, episodes->len);
   counts->n_episodes += n;
   counts->n_left_out += episodes->len - n;
-  g_string_append_printf(json, "%s{\"run\": %u, \"agent\": ", json->str[json->len - 1] == '[' ? "\n" : ",\n",
-                         run);
-  cw_json_append_string(json, evaluation->agent);
-  g_string_append(json, ", \"selection\": ");
-  cw_json_append_string(json, evaluation->selection);
-  g_string_append_printf(json, ", \"evaluated\": %u, \"episodes\": [", evaluation->n);
+  g_string_append_c(json, json->str[json->len - 1] == '[' ? '\n' : ',');
+  cw_json_begin(json, NULL, '{');
+  cw_json_integer(json, "run", run);
+  cw_json_string(json, "agent", evaluation->agent);
+  cw_json_string(json, "selection", evaluation->selection);
+  cw_json_integer(json, "evaluated", evaluation->n);
+  cw_json_begin(json, "episodes", '[');
   for (guint i = 0; i < n; i++) {
     g_string_append(json, i ? ",\n" : "\n");
     cw_episode_lists_append(lists, json, episodes->pdata[i]);
   }
-  g_string_append(json, "]}");
+  cw_json_end(json, ']');
+  cw_json_end(json, '}');
   return TRUE;
 }
 
@@ -133,22 +131,23 @@ static gboolean append_groups(GString *json, CwEpisodeLists *lists, const CwRuns
 /* The data, or NULL with error. */
 static char *data_json(const CwRunsReport *report, guint64 most, CwViewCounts *counts, GError **error)
 {
-  g_autoptr(GString) json = g_string_new("{\"cartwright\": ");
+  g_autoptr(GString) json = g_string_new(NULL);
   CwEpisodeLists *lists = cw_episode_lists_new();
   g_autofree char *rows = cw_report_json(report);
-  cw_json_append_string(json, PACKAGE_VERSION);
-  g_string_append(json, ",\n\"z\": ");
-  cw_json_append_double(json, cw_normal_quantile((1 + report->confidence) / 2));
-  g_string_append_printf(json, ",\n\"report\": %s,\n\"runs\": [", rows);
-  for (guint i = 0; i < report->runs->len; i++) {
-    g_string_append(json, i ? ",\n" : "\n");
+  cw_json_begin(json, NULL, '{');
+  cw_json_string(json, "cartwright", PACKAGE_VERSION);
+  cw_json_double(json, "z", cw_normal_quantile((1 + report->confidence) / 2));
+  g_string_append_printf(json, ",\n\"report\": %s,\n", rows);
+  cw_json_begin(json, "runs", '[');
+  for (guint i = 0; i < report->runs->len; i++)
     append_run(json, report->runs->pdata[i]);
-  }
-  g_string_append(json, "],\n\"groups\": [");
+  cw_json_end(json, ']');
+  cw_json_begin(json, "groups", '[');
   gboolean good = append_groups(json, lists, report, most, counts, error);
-  g_string_append(json, "],\n");
+  cw_json_end(json, ']');
+  g_string_append(json, ",\n");
   cw_episode_lists_finish(lists, json);
-  g_string_append(json, "}\n");
+  cw_json_end(json, '}');
   cw_episode_lists_free(lists);
   return good ? g_string_free(g_steal_pointer(&json), FALSE) : NULL;
 }
