@@ -94,8 +94,9 @@ class Browser:
 
     def press(self, key):
         text = key if len(key) == 1 else ""
-        self.call("Input.dispatchKeyEvent", type="keyDown", key=key, text=text)
-        self.call("Input.dispatchKeyEvent", type="keyUp", key=key)
+        code = {"Escape": 27}.get(key, 0)
+        self.call("Input.dispatchKeyEvent", type="keyDown", key=key, text=text, windowsVirtualKeyCode=code)
+        self.call("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
         self.run("new Promise(done => setTimeout(done, 20))")
 
     def resize(self, width, height, scale=1):
