@@ -6,10 +6,9 @@
 #include "core/base/durable.h"
 #include "core/base/json_text.h"
 #include "core/trajectory/trajectories.h"
+#include "lab/evaluate/kept_episodes.h"
 #include "lab/view/episode_lists.h"
 #include "lab/view/page_files.h"
-#include <cartwright/error.h>
-#include <math.h>
 #include <string.h>
 
 /* Numbers that are the data of a figure: updates, decisions learnt from, seconds, score, success. */
@@ -64,39 +63,17 @@ static void append_run(GString *json, const CwReportRun *run)
   cw_json_end(json, '}');
 }
 
-/* Whether the file's episodes are those that the evaluation counted. */
-static gboolean belong(const GPtrArray *episodes, const CwEvaluation *evaluation)
-{
-  for (guint i = 0; i < episodes->len; i++) {
-    const CwTrajectory *episode = episodes->pdata[i];
-    if (i >= evaluation->n || episode->goal != (gint64)i || !g_str_equal(episode->split, evaluation->split) ||
-        fabs(episode->total_reward - evaluation->rewards[i]) > 1e-6 ||
-        episode->n_steps != evaluation->lengths[i])
-      return FALSE;
-  }
-  return TRUE;
-}
-
 /* The episodes of one evaluation as an object, if it has kept any. */
 static gboolean append_group(GString *json, CwEpisodeLists *lists, const CwRunsReport *report, guint run,
                              const CwEvaluation *evaluation, guint64 most, CwViewCounts *counts,
                              GError **error)
 {
   const char *directory = ((const CwReportRun *)report->runs->pdata[run])->directory;
-  g_autofree char *name = cw_results_episodes_name(evaluation->agent, evaluation->selection);
-  g_autofree char *path = g_build_filename(directory, "episodes", name, NULL);
   g_autoptr(GPtrArray) episodes = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
-  if (!g_file_test(path, G_FILE_TEST_EXISTS))
-    return TRUE;
-  if (!cw_trajectories_read(path, episodes, error))
+  if (!cw_kept_episodes_read(directory, evaluation, episodes, error))
     return FALSE;
-  if (!belong(episodes, evaluation)) {
-    g_warning(
-        "%s: left out: these are not the episodes of %s/evaluation.json; write them anew with 'cartwright "
-        "evaluate %s --keep-episodes %u'",
-        path, directory, directory, episodes->len);
+  if (episodes->len == 0)
     return TRUE;
-  }
   guint n = (guint)MIN(most, episodes->len);
   counts->n_episodes += n;
   counts->n_left_out += episodes->len - n;
