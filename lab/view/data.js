@@ -97,22 +97,25 @@ function wrongsOf(episode) {
   return wrongs;
 }
 
-/* In how many episodes' candidates a text stands: what is offered nearly everywhere is a button of its own,
-   what is offered here and there is one of its kind. */
+/* On how many goals a text is among the candidates: what is offered on many is a button of its own, what is
+   offered here and there is one of its kind. */
 let offered = null;
 function isCommon(candidate) {
   if (!offered) {
-    offered = new Map();
-    let n = 0;
+    const goals = new Set(), goalsOf = new Map();
     for (const group of GROUPS)
       for (const raw of group.raw) {
-        n++;
-        for (const number of new Set(raw[6].flatMap((step) => DATA.lists[step[1]])))
-          offered.set(number, (offered.get(number) || 0) + 1);
+        goals.add(raw[0]);
+        for (const list of new Set(raw[6].map((step) => step[1])))
+          for (const number of DATA.lists[list]) {
+            if (!goalsOf.has(number)) goalsOf.set(number, new Set());
+            goalsOf.get(number).add(raw[0]);
+          }
       }
-    offered = {counts: new Map([...offered].map(([number, count]) => [text(number), count])), least: Math.max(2, n / 10)};
+    const least = Math.max(3, goals.size / 4);
+    offered = new Set([...goalsOf].filter(([, among]) => among.size >= least).map(([number]) => text(number)));
   }
-  return (offered.counts.get(candidate) || 0) >= offered.least;
+  return offered.has(candidate);
 }
 
 /* A candidate as one of its kind: "click[buy now]", "click[item - …]", "search[…]". */
