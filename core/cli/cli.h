@@ -19,6 +19,7 @@ int cli_run(const char *arguments, const char *summary, char **argv);
 int cli_evaluate(const char *arguments, const char *summary, char **argv);
 int cli_compare(const char *arguments, const char *summary, char **argv);
 int cli_report(const char *arguments, const char *summary, char **argv);
+int cli_view(const char *arguments, const char *summary, char **argv);
 int cli_recommend(const char *arguments, const char *summary, char **argv);
 int cli_generate(const char *arguments, const char *summary, char **argv);
 int cli_replay(const char *arguments, const char *summary, char **argv);
@@ -80,6 +81,9 @@ gboolean cli_printf(const char *format, ...) G_GNUC_PRINTF(1, 2);
 /* Flushes stdout; `status` unless writing failed, which is told on stderr (but for a reader that went away)
  * and makes it CLI_FAILED. */
 int cli_finish(int status);
+
+/* "page: ADDRESS" of a page that was written. */
+void cli_print_page(const char *path);
 
 /* One line of stdin without its end, or NULL at the end or on error. Free with g_free. */
 char *cli_read_line(void);

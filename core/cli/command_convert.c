@@ -2,6 +2,8 @@
  * reads and writes is the feature's business. */
 #include "core/cli/cli.h"
 #include "core/plugin/convert.h"
+#include "lab/inspect/inspect_log.h"
+#include <cartwright/error.h>
 
 static const CwRegisteredConversion *conversion_of(const CwRegisteredFeature *feature, const char *verb)
 {
@@ -101,15 +103,34 @@ static gboolean convert(CwRegistry *registry, const char *verb, const CliOptions
   return good;
 }
 
+/* export --format inspect: a run's kept episodes, for which no plugin is opened. */
+static gboolean export_run(const char *directory, const char *into, GError **error)
+{
+  CwReportRun *run = NULL;
+  guint n_logs = 0;
+  gboolean good = cw_report_run_read(directory, &run, error);
+  if (good && !run) {
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION, "%s: has not finished", directory);
+    good = FALSE;
+  }
+  good = good && cw_inspect_write(run, into, &n_logs, error);
+  cw_report_run_free(run);
+  if (good)
+    cli_printf("%u logs of Inspect: %s\n", n_logs, into);
+  return good;
+}
+
 /* import and export; argv[0] says which. */
 int cli_convert(const char *arguments, const char *summary, char **argv)
 {
   CliOptions options;
   CwConvertTarget target = {0};
-  g_autofree char *into = NULL, *kind = NULL;
+  g_autofree char *into = NULL, *kind = NULL, *format = NULL;
   const GOptionEntry entries[] = {
       {"into", 0, 0, G_OPTION_ARG_FILENAME, &into, "the file or folder to write", "PATH"},
       {"kind", 0, 0, G_OPTION_ARG_STRING, &kind, "environment or policy, where both have the name", "KIND"},
+      {"format", 0, 0, G_OPTION_ARG_STRING, &format,
+       "export of a run in the place of a feature: inspect, a log of Inspect for each agent", "FORMAT"},
       {"overwrite", 0, 0, G_OPTION_ARG_NONE, &target.overwrite, "replace the file that is there", NULL},
       {NULL}};
   int status;
@@ -121,6 +142,13 @@ int cli_convert(const char *arguments, const char *summary, char **argv)
       status = cli_usage_error(argv[0], "--into is missing");
     } else if (kind && !g_str_equal(kind, "environment") && !g_str_equal(kind, "policy")) {
       status = cli_usage_error(argv[0], "--kind must be environment or policy");
+    } else if (format && (!g_str_equal(argv[0], "export") || !g_str_equal(format, "inspect"))) {
+      status = cli_usage_error(argv[0], "--format is of export, and must be inspect");
+    } else if (format && options.operands[1]) {
+      status = cli_usage_error(argv[0], "--format takes one run");
+    } else if (format) {
+      if (!export_run(options.operands[0], into, &error))
+        status = cli_fail(error);
     } else {
       cli_catch_interrupts();
       CwRegistry *registry = cw_registry_new((const char *const *)options.plugin_path);

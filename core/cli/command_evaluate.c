@@ -7,7 +7,7 @@
 
 typedef struct {
   char *split, *agents, *selection, *json;
-  gint64 episodes;
+  gint64 episodes, keep;
 } Arguments;
 
 /* The command's options as assignments, so that they pass the same checks as YAML. */
@@ -22,6 +22,8 @@ static GPtrArray *assignments(const Arguments *arguments)
     g_ptr_array_add(sets, g_strdup_printf("evaluate.agents=[%s]", arguments->agents));
   if (arguments->selection)
     g_ptr_array_add(sets, g_strdup_printf("evaluate.selection=[%s]", arguments->selection));
+  if (arguments->keep)
+    g_ptr_array_add(sets, g_strdup_printf("evaluate.keep_episodes=%" G_GINT64_FORMAT, arguments->keep));
   g_ptr_array_add(sets, NULL);
   return sets;
 }
@@ -64,6 +66,9 @@ static gboolean evaluate(CliExperiment *opened, const Arguments *arguments, gboo
     good = FALSE;
   } else if (good && !opened->directory)
     cw_evaluator_leave_out(evaluator, CW_WEIGHTS_FINAL);
+  /* The run's own evaluation is kept with the run; without --keep-episodes what is there stays. */
+  if (good && arguments->keep && opened->directory)
+    good = cw_evaluator_keep_episodes(evaluator, opened->directory, error);
   good = good && evaluate_all(&run, evaluator, opened->directory, error) &&
          show(evaluator, arguments->json, error);
   cw_evaluator_free(evaluator);
@@ -82,6 +87,8 @@ int cli_evaluate(const char *arguments, const char *summary, char **argv)
        "which, comma separated: random, scripts of the environment, initial, final", "LIST"},
       {"selection", 0, 0, G_OPTION_ARG_FILENAME, &parsed.selection,
        "how policies choose, comma separated: sample, greedy", "LIST"},
+      {"keep-episodes", 0, 0, G_OPTION_ARG_INT64, &parsed.keep,
+       "keep the first N episodes of each agent in RUN/episodes, for 'cartwright view'", "N"},
       {"json", 0, 0, G_OPTION_ARG_FILENAME, &parsed.json, "also write the results to FILE", "FILE"},
       {NULL}};
   int status;

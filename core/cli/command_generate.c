@@ -11,7 +11,7 @@ typedef struct {
   char *out, *agent, *split, *teacher;
   char *rejected;
   gint64 episodes, perfect, per_goal;
-  gboolean successful_only, prune_loops;
+  gboolean successful_only, prune_loops, probabilities;
 } Arguments;
 
 /* Loads the trained policy when a run directory was named. */
@@ -36,6 +36,7 @@ static gboolean generate(CliExperiment *opened, const Arguments *arguments, gboo
                                .successful_only = arguments->successful_only,
                                .prune_loops = arguments->prune_loops,
                                .teacher = arguments->teacher,
+                               .probabilities = arguments->probabilities,
                                .rejected_path = arguments->rejected,
                                .purpose = "generate",
                                .seed = (guint32)opened->experiment->seed};
@@ -78,6 +79,8 @@ int cli_generate(const char *arguments, const char *summary, char **argv)
       {"successful-only", 0, 0, G_OPTION_ARG_NONE, &parsed.successful_only, "keep only successful episodes",
        NULL},
       {"prune-loops", 0, 0, G_OPTION_ARG_NONE, &parsed.prune_loops, "cut loops out of what is kept", NULL},
+      {"probabilities", 0, 0, G_OPTION_ARG_NONE, &parsed.probabilities,
+       "record the probability of every candidate under the policy", NULL},
       {"rejected", 0, 0, G_OPTION_ARG_FILENAME, &parsed.rejected,
        "file for unsuccessful episodes on goals with a successful one", "FILE"},
       {NULL}};

@@ -2,9 +2,10 @@
  * curves. Opens no plugin: all is in the run directories. */
 #include "core/cli/cli.h"
 #include "lab/report/report.h"
+#include "lab/view/view.h"
 
 typedef struct {
-  char *out, *against, *x;
+  char *out, *against, *x, *html;
 } Arguments;
 
 static gboolean report_runs(const CliOptions *options, const Arguments *arguments, CwReportAxis axis,
@@ -22,6 +23,12 @@ static gboolean report_runs(const CliOptions *options, const Arguments *argument
       cli_printf("\nreport: %s/report.md\nresults: %s/report.json\n%s%s%s", arguments->out, arguments->out,
                  drawn ? "curves: " : "", drawn ? arguments->out : "", drawn ? "/curves.png\n" : "");
   }
+  if (good && arguments->html) {
+    CwViewCounts counts;
+    good = cw_view_write(report, 0, arguments->html, &counts, error);
+    if (good)
+      cli_print_page(arguments->html);
+  }
   cw_report_free(report);
   return good;
 }
@@ -37,6 +44,8 @@ int cli_report(const char *arguments, const char *summary, char **argv)
        "what the curves are drawn over: updates, decisions or minutes; default: updates", "AXIS"},
       {"out", 'o', 0, G_OPTION_ARG_FILENAME, &parsed.out,
        "directory for report.json, report.md and the curves", "DIR"},
+      {"html", 0, 0, G_OPTION_ARG_FILENAME, &parsed.html,
+       "also a page of the results; 'cartwright view' has the episodes too", "FILE"},
       {NULL}};
   int status;
   if (cli_parse(&options, arguments, summary, argv, entries, CLI_WITH_QUIET, 1, 1000, &status)) {
@@ -50,6 +59,7 @@ int cli_report(const char *arguments, const char *summary, char **argv)
   g_free(parsed.out);
   g_free(parsed.against);
   g_free(parsed.x);
+  g_free(parsed.html);
   cli_options_clear(&options);
   return status;
 }

@@ -15,6 +15,7 @@ static const CliCommand commands[] = {
      "agents against each other: Thompson sampling, with fixed estimates", cli_compare},
     {"report", "RUN ...", "finished runs as one table: seeds pooled, intervals, costs, mean curves",
      cli_report},
+    {"view", "RUN ...", "a page of finished runs: results, and kept episodes step by step", cli_view},
     {"recommend", "EXPERIMENT.yaml | RUN", "agents as recommenders: hit rate and NDCG of what they end with",
      cli_recommend},
     {"generate", "EXPERIMENT.yaml | RUN --out FILE", "write trajectories of an agent", cli_generate},

@@ -25,12 +25,15 @@ typedef struct {
 
 /* `evaluate:` */
 typedef struct {
-  char *split;       /* default "test" */
-  gint64 episodes;   /* default 500; the first goals of the split, all of them when fewer */
-  char **agents;     /* "random", a script of the environment, "initial", "final"; default random, scripts,
-                        initial, final */
-  char **selection;  /* "sample", "greedy"; default both; how policies choose */
-  double confidence; /* default 0.95 */
+  char *split;          /* default "test" */
+  gint64 episodes;      /* default 500; the first goals of the split, all of them when fewer */
+  char **agents;        /* "random", a script of the environment, "initial", "final"; default random, scripts,
+                           initial, final */
+  char **selection;     /* "sample", "greedy"; default both; how policies choose */
+  double confidence;    /* default 0.95 */
+  gint64 keep_episodes; /* of each agent, so many are kept in RUN/episodes; default 0 */
+  char **record;        /* "probabilities": what kept episodes hold beyond what was done */
+  char *advisor;        /* a script whose choices kept episodes hold too; NULL: "expert" where there is one */
 } CwEvaluateOptions;
 
 typedef enum { CW_STAGE_GENERATE, CW_STAGE_IMPORT, CW_STAGE_ALGORITHM } CwStageKind;
@@ -48,6 +51,7 @@ typedef struct {
   gboolean successful_only; /* keep only successful episodes; default false */
   gboolean shuffle;         /* goals in an order of the stage's own; default false */
   gboolean prune_loops;     /* cut loops out of what is kept; default false */
+  char **record;            /* "probabilities": what trajectories hold beyond what was done; NULL: nothing */
   char *rejected_into; /* file name for unsuccessful episodes beside successful ones on their goal; NULL: none
                         */
 } CwGenerateOptions;

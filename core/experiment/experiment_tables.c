@@ -46,6 +46,7 @@ static const CwOption checkpoint_rows[] = {
 };
 const CwOptionTable cw_checkpoint_table = TABLE(checkpoint_rows, CwCheckpointOptions);
 
+static const char *const recordings[] = {"probabilities", NULL};
 static const char *const selections[] = {"sample", "greedy", NULL};
 static const CwOption evaluate_rows[] = {
     {"split", CW_OPTION_STRING, AT(CwEvaluateOptions, split), SAFE, .default_value = "test",
@@ -59,6 +60,16 @@ static const CwOption evaluate_rows[] = {
      .default_value = "sample,greedy", .values = selections, .help = "how a policy chooses an action"},
     {"confidence", CW_OPTION_NUMBER, AT(CwEvaluateOptions, confidence), SAFE, .default_value = "0.95",
      .minimum = 0.5, .maximum = 0.9999, .help = "of the interval around the score"},
+    {"keep_episodes", CW_OPTION_INTEGER, AT(CwEvaluateOptions, keep_episodes), SAFE, .default_value = "0",
+     .minimum = 0, .maximum = 100000, .unit = "episodes",
+     .help =
+         "of each agent, the first so many are kept step by step in RUN/episodes, for `cartwright view`; 0: "
+         "none"},
+    {"record", CW_OPTION_STRING_LIST, AT(CwEvaluateOptions, record), SAFE, .default_value = "probabilities",
+     .values = recordings, .help = "what kept episodes hold of a policy: the probability of every candidate"},
+    {"advisor", CW_OPTION_STRING, AT(CwEvaluateOptions, advisor), SAFE,
+     .help = "script of the environment: what it would have done in each step is kept with the episodes; by "
+             "default 'expert' where there is one"},
 };
 const CwOptionTable cw_evaluate_table = TABLE(evaluate_rows, CwEvaluateOptions);
 
@@ -92,6 +103,8 @@ static const CwOption generate_rows[] = {
     {"prune_loops", CW_OPTION_BOOLEAN, AT(CwGenerateOptions, prune_loops), .default_value = "false",
      .help = "cut the steps between two equal observations out of kept episodes, if the rest still earns the "
              "same"},
+    {"record", CW_OPTION_STRING_LIST, AT(CwGenerateOptions, record), SAFE, .values = recordings,
+     .help = "probabilities: of every candidate under the policy, in every step"},
     {"rejected_into", CW_OPTION_STRING, AT(CwGenerateOptions, rejected_into),
      .help = "name of a second file: unsuccessful episodes of groups in which there was a successful one"},
 };

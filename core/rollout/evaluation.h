@@ -22,13 +22,22 @@ typedef struct {
   guint64 n_decisions;
 } CwEvaluation;
 
+/* Which episodes of an evaluation are kept, and where. */
+typedef struct {
+  const char *path;       /* of the trajectory file; their agent is the evaluation's label */
+  guint64 n;              /* the first so many */
+  gboolean probabilities; /* with those of all candidates */
+  const char *advisor;    /* a script whose advice each step gets, unless it is the agent; may be NULL */
+} CwKeptEpisodes;
+
 /* Rolls out episodes on the first `n_episodes` goals of `split` (all of them when there are fewer; no goals
  * at all is an error). `label` is what the result calls the agent. With equal seed the streams of an episode
- * are the same for every agent. Stops with CW_ERROR_CANCELLED on an interrupt. Free with cw_evaluation_free.
+ * are the same for every agent. `kept` (NULL: none) changes no result; its file appears when the evaluation
+ * is complete. Stops with CW_ERROR_CANCELLED on an interrupt. Free with cw_evaluation_free.
  */
 CwEvaluation *cw_evaluate(CwRollout *rollout, const CwAgent *agent, const char *label, const char *split,
-                          guint64 n_episodes, guint32 seed, CwWorkProgress progress, gpointer user_data,
-                          GError **error);
+                          guint64 n_episodes, guint32 seed, const CwKeptEpisodes *kept,
+                          CwWorkProgress progress, gpointer user_data, GError **error);
 void cw_evaluation_free(CwEvaluation *evaluation); /* accepts NULL */
 
 /* 100 × mean reward, with its bootstrap interval. */

@@ -205,6 +205,7 @@ static gboolean roll_out(Generating *generating, CwRollout *rollout, const CwAge
                         .n_episodes = n_left,
                         .group_size = generating->group_size,
                         .keep_steps = TRUE,
+                        .keep_probabilities = request->probabilities,
                         .teacher = request->teacher,
                         .stoppable = TRUE};
   return cw_rollout_run(rollout, &plan, agent, episode_finished, generating, NULL, error);

@@ -18,7 +18,8 @@ typedef struct {
                                 may be NULL */
   const char *teacher; /* a script of the environment whose choices are recorded in place of the agent's; may
                           be NULL */
-  const char *purpose; /* of the random streams */
+  gboolean probabilities; /* record, of a policy, the probability of every candidate */
+  const char *purpose;    /* of the random streams */
   guint32 seed;
   gboolean
       shuffled;  /* goals in shuffled passes; otherwise 0, 1, 2, ... wrapping round; n_perfect implies it */

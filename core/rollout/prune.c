@@ -54,6 +54,8 @@ static gboolean step_again(CwSession *session, const CwStep *step, CwTrajectoryB
     return TRUE;
   cw_trajectory_builder_decide(builder, &observation, chosen, same ? step->log_probability : NAN,
                                same ? step->value : NAN);
+  if (same && step->probabilities)
+    cw_trajectory_builder_set_probabilities(builder, step->probabilities);
   if (!cw_session_step(session, chosen, &outcome, error))
     return FALSE;
   cw_trajectory_builder_outcome(builder, &outcome);

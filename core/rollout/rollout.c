@@ -218,14 +218,25 @@ static guint recorded_choice(const Rolling *rolling, const Slot *slot, guint cho
   return rolling->plan->teacher ? slot->taught : chosen;
 }
 
-/* Takes `chosen` in a slot whose observation is current. The log-probability is that of the recorded choice.
+/* Adds exp(log_probabilities[i]) for every candidate i to the decision recorded last. They are overwritten.
  */
+static void record_probabilities(Slot *slot, float *log_probabilities, guint n)
+{
+  for (guint i = 0; i < n; i++)
+    log_probabilities[i] = expf(log_probabilities[i]);
+  cw_trajectory_builder_set_probabilities(slot->builder, log_probabilities);
+}
+
+/* Takes `chosen` in a slot whose observation is current. The log-probability is that of the recorded choice;
+ * `log_probabilities`, of all candidates, may be NULL and may be overwritten. */
 static gboolean act(Rolling *rolling, Slot *slot, guint chosen, float log_probability, float value,
-                    GError **error)
+                    float *log_probabilities, GError **error)
 {
   if (slot->builder)
     cw_trajectory_builder_decide(slot->builder, &slot->observation, recorded_choice(rolling, slot, chosen),
                                  log_probability, value);
+  if (slot->builder && rolling->plan->keep_probabilities && log_probabilities)
+    record_probabilities(slot, log_probabilities, slot->observation.n_candidates);
   CwOutcome outcome = {.struct_size = sizeof outcome};
   if (!cw_session_step(slot->session, chosen, &outcome, error))
     return FALSE;
@@ -246,7 +257,7 @@ static gboolean round_of_random(Rolling *rolling, GError **error)
     if (!observe_and_ask_teacher(rolling, slot, error))
       return FALSE;
     guint n = slot->observation.n_candidates;
-    if (!act(rolling, slot, cw_random_below(slot->action_random, n), -logf((float)n), NAN, error))
+    if (!act(rolling, slot, cw_random_below(slot->action_random, n), -logf((float)n), NAN, NULL, error))
       return FALSE;
   }
   return TRUE;
@@ -258,7 +269,7 @@ static gboolean round_of_script(Rolling *rolling, GError **error)
     Slot *slot = g_ptr_array_index(rolling->running, i);
     gint chosen = 0;
     if (!observe(slot, rolling->agent->name, &chosen, error) ||
-        !act(rolling, slot, (guint)chosen, NAN, NAN, error))
+        !act(rolling, slot, (guint)chosen, NAN, NAN, NULL, error))
       return FALSE;
   }
   return TRUE;
@@ -303,7 +314,7 @@ static gboolean round_of_policy(Rolling *rolling, GError **error)
     float *following = logits + n_candidates;
     cw_log_softmax(logits, n_candidates, logits);
     float log_probability = logits[recorded_choice(rolling, slot, chosen)];
-    if (!act(rolling, slot, chosen, log_probability, has_values ? rolling->values[i] : NAN, error))
+    if (!act(rolling, slot, chosen, log_probability, has_values ? rolling->values[i] : NAN, logits, error))
       return FALSE;
     logits = following;
   }

@@ -16,8 +16,9 @@ typedef struct {
   guint64 first_episode;
   guint64 first_group; /* number of the first group, as trajectories carry it */
   guint64 n_episodes;
-  guint group_size;    /* 0 and 1: every episode has a goal of its own */
-  gboolean keep_steps; /* record trajectories; otherwise only the outcome of each episode */
+  guint group_size;            /* 0 and 1: every episode has a goal of its own */
+  gboolean keep_steps;         /* record trajectories; otherwise only the outcome of each episode */
+  gboolean keep_probabilities; /* and in them, of a policy, the probability of every candidate */
   /* A script of the environment, or NULL. With it the trajectories record what that script would have done in
    * each state where the agent has come (DAgger: Ross, Gordon and Bagnell 2011), not what the agent did;
    * their `agent` is "TEACHER/AGENT". Not with a SCRIPT: scripts share the session's memory. */

@@ -13,6 +13,8 @@
 /* Removed for a new run, in this order; config.yaml, which says whose directory it is, is replaced last. The
  * checkpoints go before what they rely on. */
 static const char *const files_of_a_run[] = {"evaluation.json",
+                                             "episodes",
+                                             "run.html",
                                              "checkpoints",
                                              "metrics.jsonl",
                                              "timings.jsonl",

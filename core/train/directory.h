@@ -6,7 +6,7 @@
  *   trajectories/    files that stages wrote; hidden: those that a stage is writing
  *   checkpoints/     step-N
  *   scratch/         files of the stage that is running
- *   evaluation.json  results
+ *   evaluation.json  results; episodes/: the evaluations' episodes, where they are kept
  *   curves.*         the learning curves */
 #ifndef CW_RUN_DIRECTORY_H
 #define CW_RUN_DIRECTORY_H

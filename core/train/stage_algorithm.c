@@ -365,7 +365,7 @@ static gboolean evaluate(Training *training, GError **error)
     cw_selection_from_name(selections[0], &agent.selection);
   CwEvaluation *evaluation = cw_evaluate(run->rollout, &agent, "policy", options->evaluate_split,
                                          (guint64)options->evaluate_episodes, (guint32)run->experiment->seed,
-                                         report_evaluation, training, error);
+                                         NULL, report_evaluation, training, error);
   if (!evaluation)
     return FALSE;
   double confidence = run->experiment->evaluate->confidence;

@@ -44,6 +44,7 @@ CwGenerateRequest cw_stage_generate_request(const CwRun *run, const CwGenerateOp
                              .successful_only = options->successful_only,
                              .prune_loops = options->prune_loops,
                              .teacher = options->teacher,
+                             .probabilities = options->record && options->record[0],
                              .shuffled = options->shuffle,
                              .seed = (guint32)run->experiment->seed,
                              .resumable = TRUE};

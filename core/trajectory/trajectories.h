@@ -12,14 +12,20 @@ CwTrajectoryBuilder *cw_trajectory_builder_new(const char *split, gint64 goal, c
 /* Adds the decision and the choice; reward, terminated and truncated come with finish_step. */
 void cw_trajectory_builder_decide(CwTrajectoryBuilder *builder, const CwObservation *observation,
                                   guint chosen, float log_probability, float value);
+/* Of the decision added last: a probability for each of its candidates. */
+void cw_trajectory_builder_set_probabilities(CwTrajectoryBuilder *builder, const float *probabilities);
 void cw_trajectory_builder_outcome(CwTrajectoryBuilder *builder, const CwOutcome *outcome);
 void cw_trajectory_builder_set_group(CwTrajectoryBuilder *builder, guint64 group);
 /* Ends the building and frees the builder. The result is freed with cw_trajectory_free. */
 CwTrajectory *cw_trajectory_builder_finish(CwTrajectoryBuilder *builder);
 void cw_trajectory_builder_free(CwTrajectoryBuilder *builder); /* accepts NULL */
 void cw_trajectory_free(CwTrajectory *trajectory);             /* accepts NULL */
+/* Sets the advice of a finished trajectory's step: one of its candidates. */
+void cw_trajectory_set_advice(CwTrajectory *trajectory, guint step, guint candidate);
+/* The number of the candidate that is the step's advice; -1 without advice. */
+gint cw_step_advised(const CwStep *step);
 
-/* One line of JSON without the newline. NaN log-probabilities and values are left out. Free with g_free. */
+/* One line of JSON without the newline. NaN log-probabilities and values, and what a step does not have, are left out. Free with g_free. */
 char *cw_trajectory_to_json(const CwTrajectory *trajectory);
 /* `where` is "file:line" for messages. Checks types, ranges (chosen < candidates), UTF-8. */
 CwTrajectory *cw_trajectory_from_json(const char *json, gsize length, const char *where, GError **error);

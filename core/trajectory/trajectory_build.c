@@ -1,6 +1,6 @@
 /* Building trajectories. A trajectory holds its strings in a pool, in which equal strings are stored once;
  * the trajectories of one file share one pool, which goes when the last of them is freed. A step, its
- * decision and its candidate pointers are one block. */
+ * decision and its candidate pointers are one block; probabilities, where they are kept, another. */
 #include "core/trajectory/trajectory_build.h"
 
 typedef struct {
@@ -112,6 +112,31 @@ void cw_trajectory_builder_decide(CwTrajectoryBuilder *builder, const CwObservat
   g_ptr_array_add(builder->blocks, block);
 }
 
+void cw_trajectory_builder_set_probabilities(CwTrajectoryBuilder *builder, const float *probabilities)
+{
+  g_return_if_fail(builder->blocks->len > 0);
+  StepBlock *block = builder->blocks->pdata[builder->blocks->len - 1];
+  g_free((gpointer)block->step.probabilities);
+  block->step.probabilities = g_memdup2(probabilities, block->decision.n_candidates * sizeof *probabilities);
+}
+
+void cw_trajectory_set_advice(CwTrajectory *trajectory, guint step, guint candidate)
+{
+  g_return_if_fail(step < trajectory->n_steps);
+  StepBlock *block = (StepBlock *)trajectory->steps[step];
+  g_return_if_fail(candidate < block->decision.n_candidates);
+  block->step.advice = block->candidates[candidate];
+}
+
+/* The advice is a candidate's own string; equal candidates share theirs, and the first of them counts. */
+gint cw_step_advised(const CwStep *step)
+{
+  for (guint i = 0; step->advice && i < step->decision->n_candidates; i++)
+    if (step->advice == step->decision->candidates[i])
+      return (gint)i;
+  return -1;
+}
+
 void cw_trajectory_builder_add_part(CwTrajectoryBuilder *builder, const char *name, double value)
 {
   CwNamedValue part = {keep(builder->owned->pool, name), value};
@@ -180,8 +205,10 @@ void cw_trajectory_free(CwTrajectory *trajectory)
   OwnedTrajectory *owned = (OwnedTrajectory *)trajectory;
   if (!trajectory)
     return;
-  for (guint i = 0; i < trajectory->n_steps; i++)
+  for (guint i = 0; i < trajectory->n_steps; i++) {
+    g_free((gpointer)trajectory->steps[i]->probabilities);
     g_free((gpointer)trajectory->steps[i]);
+  }
   g_free((gpointer)trajectory->steps);
   g_free((gpointer)trajectory->parts);
   g_free((gpointer)trajectory->facts);

@@ -7,6 +7,20 @@
 #include <math.h>
 #include <string.h>
 
+/* What is there only when it was asked for. */
+static void append_recorded(GString *json, const CwStep *step)
+{
+  gint advised = cw_step_advised(step);
+  if (step->probabilities) {
+    cw_json_begin(json, "probabilities", '[');
+    for (guint i = 0; i < step->decision->n_candidates; i++)
+      cw_json_float(json, NULL, step->probabilities[i]);
+    cw_json_end(json, ']');
+  }
+  if (advised >= 0)
+    cw_json_integer(json, "advised", advised);
+}
+
 static void append_step(GString *json, const CwStep *step)
 {
   const CwDecision *decision = step->decision;
@@ -24,6 +38,7 @@ static void append_step(GString *json, const CwStep *step)
   cw_json_float(json, "reward", step->reward);
   cw_json_boolean(json, "terminated", step->terminated);
   cw_json_boolean(json, "truncated", step->truncated);
+  append_recorded(json, step);
   cw_json_end(json, '}');
 }
 
@@ -171,14 +186,47 @@ static gboolean read_candidates(Reader *reader, const json_t *object, GPtrArray 
   return TRUE;
 }
 
+static gboolean read_probabilities(Reader *reader, const json_t *object, guint n,
+                                   CwTrajectoryBuilder *builder)
+{
+  const json_t *array = json_object_get(object, "probabilities"), *item;
+  gsize i;
+  if (!array)
+    return TRUE;
+  if (!json_is_array(array) || json_array_size(array) != n) {
+    g_autofree char *expected = g_strdup_printf("an array of %u numbers, one for each candidate", n);
+    return complain(reader, "probabilities", expected, array);
+  }
+  g_autofree float *probabilities = g_new(float, n);
+  json_array_foreach(array, i, item)
+  {
+    if (!json_is_number(item) || !(json_number_value(item) >= 0 && json_number_value(item) <= 1.001)) {
+      g_autofree char *name = g_strdup_printf("probabilities[%" G_GSIZE_FORMAT "]", i);
+      return complain(reader, name, "a number from 0 to 1", item);
+    }
+    probabilities[i] = (float)json_number_value(item);
+  }
+  cw_trajectory_builder_set_probabilities(builder, probabilities);
+  return TRUE;
+}
+
+/* -1 when the member is absent. */
+static gboolean read_advised(Reader *reader, const json_t *object, guint n, gint64 *advised)
+{
+  *advised = -1;
+  return !json_object_get(object, "advised") ||
+         read_integer(reader, object, "advised", 0, (gint64)n - 1, advised);
+}
+
+/* Adds a step; its advice goes to `advice`, -1 without one: a trajectory takes it when it is finished. */
 static gboolean read_step(Reader *reader, const json_t *object, GPtrArray *candidates,
-                          CwTrajectoryBuilder *builder)
+                          CwTrajectoryBuilder *builder, GArray *advice)
 {
   CwObservation observation = {.struct_size = sizeof observation};
   CwOutcome outcome = {.struct_size = sizeof outcome};
   float log_probability = NAN, value = NAN;
   double reward = 0;
-  gint64 chosen = 0;
+  gint64 chosen = 0, advised = -1;
   if (!json_is_object(object)) {
     reader->prefix[strlen(reader->prefix) - 1] = '\0';
     return complain(reader, "", "an object", object);
@@ -193,12 +241,14 @@ static gboolean read_step(Reader *reader, const json_t *object, GPtrArray *candi
       !read_optional_float(reader, object, "value", &value) ||
       !read_number(reader, object, "reward", G_MAXFLOAT, &reward) ||
       !read_boolean(reader, object, "terminated", &outcome.terminated) ||
-      !read_boolean(reader, object, "truncated", &outcome.truncated))
+      !read_boolean(reader, object, "truncated", &outcome.truncated) ||
+      !read_advised(reader, object, candidates->len, &advised))
     return FALSE;
   outcome.reward = (float)reward;
   cw_trajectory_builder_decide(builder, &observation, (guint)chosen, log_probability, value);
   cw_trajectory_builder_outcome(builder, &outcome);
-  return TRUE;
+  g_array_append_val(advice, advised);
+  return read_probabilities(reader, object, candidates->len, builder);
 }
 
 static gboolean read_parts(Reader *reader, const json_t *root, CwTrajectoryBuilder *builder)
@@ -239,7 +289,7 @@ static gboolean read_facts(Reader *reader, const json_t *root, CwTrajectoryBuild
   return TRUE;
 }
 
-static gboolean read_steps(Reader *reader, const json_t *root, CwTrajectoryBuilder *builder)
+static gboolean read_steps(Reader *reader, const json_t *root, CwTrajectoryBuilder *builder, GArray *advice)
 {
   const json_t *steps = json_object_get(root, "steps"), *step;
   g_autoptr(GPtrArray) candidates = g_ptr_array_new();
@@ -250,7 +300,7 @@ static gboolean read_steps(Reader *reader, const json_t *root, CwTrajectoryBuild
   json_array_foreach(steps, i, step)
   {
     g_snprintf(reader->prefix, sizeof reader->prefix, "steps[%" G_GSIZE_FORMAT "].", i);
-    if (!read_step(reader, step, candidates, builder))
+    if (!read_step(reader, step, candidates, builder, advice))
       return FALSE;
   }
   reader->prefix[0] = '\0';
@@ -281,14 +331,19 @@ static CwTrajectory *read_root(CwStringPool *pool, const json_t *root, const cha
       !read_boolean(&reader, root, "success", &success))
     return NULL;
   builder = cw_trajectory_builder_new_in(pool, split, goal, goal_id, agent, (guint64)episode, (guint32)seed);
-  if (!read_steps(&reader, root, builder) || !read_parts(&reader, root, builder) ||
+  g_autoptr(GArray) advice = g_array_new(FALSE, FALSE, sizeof(gint64));
+  if (!read_steps(&reader, root, builder, advice) || !read_parts(&reader, root, builder) ||
       !read_facts(&reader, root, builder)) {
     cw_trajectory_builder_free(builder);
     return NULL;
   }
   cw_trajectory_builder_set_group(builder, (guint64)group);
   cw_trajectory_builder_set_result(builder, total_reward, success);
-  return cw_trajectory_builder_finish(builder);
+  CwTrajectory *trajectory = cw_trajectory_builder_finish(builder);
+  for (guint i = 0; i < advice->len; i++)
+    if (g_array_index(advice, gint64, i) >= 0)
+      cw_trajectory_set_advice(trajectory, i, (guint)g_array_index(advice, gint64, i));
+  return trajectory;
 }
 
 CwTrajectory *cw_trajectory_from_json_in(CwStringPool *pool, const char *json, gsize length,

@@ -120,7 +120,7 @@ static gboolean evaluate_fixed(Comparing *comparing, GError **error)
     g_autofree char *text = g_strdup_printf("evaluating %s", contender->name);
     report(comparing, text);
     comparison->fixed[i] = cw_evaluate(comparing->rollout, &contender->agent, contender->name, request->split,
-                                       request->n_fixed, request->seed, NULL, NULL, error);
+                                       request->n_fixed, request->seed, NULL, NULL, NULL, error);
     if (!comparison->fixed[i])
       return FALSE;
     comparing->n_done += comparison->fixed[i]->n;

@@ -1,6 +1,7 @@
 /* Evaluates the agents of an experiment in the slots of a run. It owns the results, the agents and their
  * names; every pair of agent and selection is one phase of the run's eta and one evaluation. */
 #include "lab/evaluate/evaluator.h"
+#include "core/base/durable.h"
 
 /* An agent under the name that the results give it. */
 typedef struct {
@@ -16,6 +17,7 @@ struct CwEvaluator {
   GPtrArray *names;        /* char *, of the entries; the last is NULL */
   CwSelection *selections; /* of a policy */
   guint n_selections;
+  char *episodes; /* directory for kept episodes; NULL: none are kept */
 };
 
 static Entry *entry_at(const CwEvaluator *evaluator, guint i)
@@ -99,7 +101,9 @@ CwEvaluator *cw_evaluator_new(CwRun *run, GError **error)
   g_array_set_clear_func(evaluator->entries, entry_clear);
   evaluator->names = g_ptr_array_new();
   evaluator->results = cw_results_new(run->experiment, run->environment, run->policy);
-  if (!find_selections(evaluator, error) || !add_all(evaluator, error)) {
+  if (!find_selections(evaluator, error) || !add_all(evaluator, error) ||
+      !cw_agent_check_teacher(run->experiment->evaluate->advisor, run->environment, "evaluate.advisor",
+                              error)) {
     cw_evaluator_free(evaluator);
     return NULL;
   }
@@ -114,6 +118,7 @@ void cw_evaluator_free(CwEvaluator *evaluator)
   g_array_unref(evaluator->entries);
   g_ptr_array_unref(evaluator->names);
   g_free(evaluator->selections);
+  g_free(evaluator->episodes);
   cw_results_free(evaluator->results);
   g_free(evaluator);
 }
@@ -144,6 +149,14 @@ static guint n_selections(const CwEvaluator *evaluator, const Entry *entry)
   return entry->agent.kind == CW_AGENT_POLICY ? evaluator->n_selections : 1;
 }
 
+gboolean cw_evaluator_keep_episodes(CwEvaluator *evaluator, const char *directory, GError **error)
+{
+  if (evaluator->run->experiment->evaluate->keep_episodes == 0)
+    return TRUE;
+  evaluator->episodes = g_build_filename(directory, "episodes", NULL);
+  return cw_make_directories(evaluator->episodes, error);
+}
+
 void cw_evaluator_plan(CwEvaluator *evaluator)
 {
   for (guint i = 0; i < evaluator->entries->len; i++) {
@@ -155,6 +168,22 @@ void cw_evaluator_plan(CwEvaluator *evaluator)
         entry->phase = phase;
     }
   }
+}
+
+/* Where the episodes of that evaluation are kept. Free with g_free. */
+static char *episodes_path(const CwEvaluator *evaluator, const char *name, const char *selection)
+{
+  g_autofree char *file = cw_results_episodes_name(name, selection);
+  return g_build_filename(evaluator->episodes, file, NULL);
+}
+
+/* The script that `evaluate.advisor` means. */
+static const char *advisor_of(const CwRun *run)
+{
+  const char *named = run->experiment->evaluate->advisor;
+  if (named)
+    return named;
+  return g_strv_contains(cw_environment_scripts(run->environment), "expert") ? "expert" : NULL;
 }
 
 static gboolean evaluate(CwEvaluator *evaluator, const Entry *entry, const CwAgent *agent, guint phase,
@@ -170,9 +199,12 @@ static gboolean evaluate(CwEvaluator *evaluator, const Entry *entry, const CwAge
   }
   g_autofree char *label = g_strjoin(" ", "evaluate", entry->name, *selection ? selection : NULL, NULL);
   cw_eta_begin(run->eta, phase, label, 0, 0);
+  g_autofree char *kept_path = evaluator->episodes ? episodes_path(evaluator, entry->name, selection) : NULL;
+  CwKeptEpisodes kept = {kept_path, (guint64)options->keep_episodes, options->record && options->record[0],
+                         advisor_of(run)};
   CwEvaluation *evaluation =
       cw_evaluate(run->rollout, agent, entry->name, options->split, (guint64)options->episodes,
-                  (guint32)run->experiment->seed, cw_run_progress, run, error);
+                  (guint32)run->experiment->seed, kept_path ? &kept : NULL, cw_run_progress, run, error);
   cw_eta_end(run->eta);
   if (!evaluation)
     return FALSE;

@@ -19,6 +19,9 @@ gboolean cw_evaluator_has(const CwEvaluator *evaluator, CwWeights weights);
 /* Forgets the agent "initial" or "final". */
 void cw_evaluator_leave_out(CwEvaluator *evaluator, CwWeights weights);
 
+/* Keeps episodes in DIRECTORY/episodes if `evaluate.keep_episodes` asks for any. Before the first
+ * cw_evaluator_run. An evaluation whose result is there already is not repeated for its episodes. */
+gboolean cw_evaluator_keep_episodes(CwEvaluator *evaluator, const char *directory, GError **error);
 /* Adds the phases of all evaluations to the run's eta. Once, before the first cw_evaluator_run. */
 void cw_evaluator_plan(CwEvaluator *evaluator);
 /* Evaluates the agents with `weights` (CwWeights, combined) as the experiment's `evaluate` says, a policy for

@@ -83,6 +83,11 @@ const CwEvaluation *cw_results_find(const CwResults *results, const char *agent,
   return NULL;
 }
 
+char *cw_results_episodes_name(const char *agent, const char *selection)
+{
+  return g_strconcat(agent, *selection ? "-" : "", selection, ".jsonl", NULL);
+}
+
 /* Plugin, version and facts as one object of strings. */
 static void append_facts(GString *json, const char *key, const char *plugin, const char *version,
                          char **facts)

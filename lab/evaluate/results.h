@@ -36,6 +36,10 @@ void cw_results_add(CwResults *results, CwEvaluation *evaluation);
 const CwEvaluation *cw_results_find(const CwResults *results, const char *agent, const char *selection,
                                     guint64 step);
 
+/* The name of the trajectory file, in RUN/episodes, with an agent's kept episodes: "random.jsonl",
+ * "final-greedy.jsonl". Free with g_free. */
+char *cw_results_episodes_name(const char *agent, const char *selection);
+
 /* One JSON object, ending in a newline. Free with g_free. */
 char *cw_results_json(const CwResults *results);
 gboolean cw_results_write(const CwResults *results, const char *path, GError **error);

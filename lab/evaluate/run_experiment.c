@@ -30,7 +30,8 @@ static gboolean run(CwTraining *training, CwEvaluator *evaluator, char **summary
   CwResults *results = cw_evaluator_results(evaluator);
   g_autofree char *path = cw_run_path(&training->run, "evaluation.json");
   results->accepted = g_strdupv((char **)cw_conditions_accepted(training->run.conditions));
-  if (!cw_training_prepare(training, error) || !cw_results_read(results, path, error))
+  if (!cw_training_prepare(training, error) || !cw_results_read(results, path, error) ||
+      !cw_evaluator_keep_episodes(evaluator, training->run.directory, error))
     return FALSE;
   cw_evaluator_plan(evaluator);
   if (!cw_training_run(training, evaluate_untrained, evaluator, error) || !evaluate_all(evaluator, error))

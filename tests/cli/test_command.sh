@@ -355,4 +355,26 @@ same "1 " "$(cat code) $(cat err)" "a reader that goes away ends the command wit
 CARTWRIGHT_PLUGIN_PATH= run 0 config toy.yaml --plugin-path "$builddir/tests/toy/.libs"
 same "" "$status" "--plugin-path finds plugins"
 
+# view, report --html.
+run 0 run toy.yaml --quiet --out viewed --set evaluate.keep_episodes=4 --set evaluate.advisor=best
+same "best.jsonl final-greedy.jsonl initial-greedy.jsonl random.jsonl" "$status$(ls viewed/episodes | tr '\n' ' ' | sed 's/ $//')" \
+  "an evaluation keeps its episodes"
+same "4" "$(wc -l <viewed/episodes/final-greedy.jsonl | tr -d ' ')" "as many as were asked for"
+run 0 view viewed
+same "page: file://$(pwd -P)/viewed/run.html" "$status$(cat out)" "view says where the page is"
+same "1" "$(grep -c '<title>toy · Cartwright</title>' viewed/run.html)" "the page has the run's name"
+fails 2 "cartwright view: several runs need --into FILE
+try 'cartwright view --help'" "several runs have no folder in common" view viewed viewed
+fails 2 "cartwright view: --episodes must be between 0 and 100000
+try 'cartwright view --help'" "too many episodes" view viewed --episodes -1
+rm -r viewed/episodes
+run 0 evaluate viewed --quiet --agents final --keep-episodes 3
+same "final-greedy.jsonl" "$status$(ls viewed/episodes)" "evaluate keeps the episodes of a finished run"
+run 0 report viewed --html report.html
+same "page: file://$(pwd -P)/report.html" "$status$(tail -n 1 out)" "report --html says where the page is"
+fails 2 "cartwright: error: evaluate.advisor: no script 'beest' in the environment; there are best, worst, broken" \
+  "an advisor that does not exist" evaluate toy.yaml --quiet --set evaluate.advisor=beest
+run 0 generate toy.yaml --quiet --agent policy --episodes 2 --out with.jsonl --probabilities
+same "2" "$status$(grep -c '"probabilities": \[' with.jsonl)" "generate --probabilities"
+
 finish

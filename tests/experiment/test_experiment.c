@@ -150,6 +150,7 @@ static void test_the_resolved_text_names_the_origin_of_every_value(void **state)
                       "      shuffle: false # default\n"
                       "      successful_only: true # x.yaml:8:62\n"
                       "      prune_loops: false # default\n"
+                      "      record: null # default\n"
                       "      rejected_into: null # default\n"
                       "    into: expert.jsonl # x.yaml:9:11\n"
                       "  - import: # x.yaml:10:13\n"
@@ -174,7 +175,10 @@ static void test_the_resolved_text_names_the_origin_of_every_value(void **state)
                       "  episodes: 500 # default\n"
                       "  agents: [random, final] # --set #2\n"
                       "  selection: [greedy] # x.yaml:16:56\n"
-                      "  confidence: 0.95 # default\n");
+                      "  confidence: 0.95 # default\n"
+                      "  keep_episodes: 0 # default\n"
+                      "  record: [probabilities] # default\n"
+                      "  advisor: null # default\n");
   cw_experiment_free(experiment);
 }
 
@@ -251,7 +255,7 @@ static void test_a_resume_with_other_values_is_refused_by_name(void **state)
       "stages=[]",
       "stages.0.generate.agent was expert, is absent; stages.0.generate.policy_from was null, is absent; "
       "stages.0.generate.teacher was null, is absent; stages.0.generate.split was train, is absent; "
-      "stages.0.generate.episodes was 50, is absent; and 23 more");
+      "stages.0.generate.episodes was 50, is absent; and 24 more");
 }
 
 static void test_a_saved_text_without_stages_is_compared_too(void **state)

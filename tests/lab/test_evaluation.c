@@ -1,9 +1,11 @@
 /* Evaluations with known answers, the file of results and the table. */
 #include "core/base/eta.h"
 #include "core/train/context.h"
+#include "core/trajectory/trajectories.h"
 #include "lab/evaluate/evaluator.h"
 #include "lab/evaluate/results.h"
 #include "tests/toy/fixture.h"
+#include <glib/gstdio.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -32,7 +34,7 @@ static CwEvaluation *evaluate_script(const Fixture *fixture, const char *script,
 {
   CwAgent agent = {.kind = CW_AGENT_SCRIPT, .name = script};
   CwRollout *rollout = cw_rollout_new(fixture->environment, 3, NULL);
-  CwEvaluation *evaluation = cw_evaluate(rollout, &agent, script, split, n, 233, NULL, NULL, error);
+  CwEvaluation *evaluation = cw_evaluate(rollout, &agent, script, split, n, 233, NULL, NULL, NULL, error);
   cw_rollout_free(rollout);
   return evaluation;
 }
@@ -77,9 +79,9 @@ static void test_agents_meet_the_same_episodes(void **state)
   const Fixture *fixture = *state;
   CwRollout *rollout = cw_rollout_new(fixture->environment, 3, NULL);
   CwAgent random = {.kind = CW_AGENT_RANDOM, .name = "random"};
-  CwEvaluation *first = cw_evaluate(rollout, &random, "random", "test", 12, 233, NULL, NULL, NULL);
-  CwEvaluation *second = cw_evaluate(rollout, &random, "random", "test", 12, 233, NULL, NULL, NULL);
-  CwEvaluation *other = cw_evaluate(rollout, &random, "random", "test", 12, 234, NULL, NULL, NULL);
+  CwEvaluation *first = cw_evaluate(rollout, &random, "random", "test", 12, 233, NULL, NULL, NULL, NULL);
+  CwEvaluation *second = cw_evaluate(rollout, &random, "random", "test", 12, 233, NULL, NULL, NULL, NULL);
+  CwEvaluation *other = cw_evaluate(rollout, &random, "random", "test", 12, 234, NULL, NULL, NULL, NULL);
   assert_memory_equal(first->rewards, second->rewards, 12 * sizeof(double));
   assert_memory_equal(first->lengths, second->lengths, 12 * sizeof(guint));
   assert_memory_not_equal(first->rewards, other->rewards, 12 * sizeof(double));
@@ -87,6 +89,51 @@ static void test_agents_meet_the_same_episodes(void **state)
   cw_evaluation_free(second);
   cw_evaluation_free(other);
   cw_rollout_free(rollout);
+}
+
+/* Whether two evaluations have the same results. */
+static void assert_same_results(const CwEvaluation *first, const CwEvaluation *second)
+{
+  assert_int_equal(first->n, second->n);
+  assert_memory_equal(first->rewards, second->rewards, first->n * sizeof *first->rewards);
+  assert_memory_equal(first->lengths, second->lengths, first->n * sizeof *first->lengths);
+  assert_int_equal(first->n_decisions, second->n_decisions);
+}
+
+static void test_kept_episodes_hold_probabilities_and_advice_and_change_nothing(void **state)
+{
+  const Fixture *fixture = *state;
+  g_autofree char *directory = g_dir_make_tmp("cartwright-kept-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename(directory, "initial-sample.jsonl", NULL);
+  g_autoptr(GPtrArray) episodes = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
+  CwAgent agent = {.kind = CW_AGENT_POLICY, .name = "policy", .policy = fixture->policy};
+  CwKeptEpisodes kept = {path, 5, TRUE, "best"};
+  CwRollout *rollout = cw_rollout_new(fixture->environment, 3, NULL);
+  CwEvaluation *plain = cw_evaluate(rollout, &agent, "initial", "test", 9, 233, NULL, NULL, NULL, NULL);
+  CwEvaluation *keeping = cw_evaluate(rollout, &agent, "initial", "test", 9, 233, &kept, NULL, NULL, NULL);
+  assert_same_results(plain, keeping);
+  assert_true(cw_trajectories_read(path, episodes, NULL));
+  assert_int_equal(episodes->len, 5);
+  for (guint e = 0; e < episodes->len; e++) {
+    const CwTrajectory *episode = episodes->pdata[e];
+    assert_string_equal(episode->agent, "initial");
+    assert_int_equal(episode->goal, e);
+    assert_true(episode->total_reward == plain->rewards[e]);
+    for (guint s = 0; s < episode->n_steps; s++) {
+      const CwStep *step = episode->steps[s];
+      assert_non_null(step->advice);
+      assert_true(fabs(log(step->probabilities[step->chosen]) - step->log_probability) < 1e-5);
+      double sum = 0;
+      for (guint i = 0; i < step->decision->n_candidates; i++)
+        sum += step->probabilities[i];
+      assert_true(fabs(sum - 1) < 1e-5);
+    }
+  }
+  cw_evaluation_free(plain);
+  cw_evaluation_free(keeping);
+  cw_rollout_free(rollout);
+  g_remove(path);
+  g_rmdir(directory);
 }
 
 static void test_split_without_goals_is_refused(void **state)
@@ -276,6 +323,7 @@ int main(void)
       cmocka_unit_test(test_best_script_has_full_score),
       cmocka_unit_test(test_worst_script_has_no_score),
       cmocka_unit_test(test_agents_meet_the_same_episodes),
+      cmocka_unit_test(test_kept_episodes_hold_probabilities_and_advice_and_change_nothing),
       cmocka_unit_test(test_split_without_goals_is_refused),
       cmocka_unit_test(test_unknown_split_is_refused),
       cmocka_unit_test(test_table_names_everything_a_score_depends_on),

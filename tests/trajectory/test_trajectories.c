@@ -97,6 +97,50 @@ static void test_json_reads_back_as_the_same_trajectory(void **state)
   cw_trajectory_free(trajectory);
 }
 
+/* EXAMPLE with what its last step says more. */
+static char *with_more(const char *more)
+{
+  g_autoptr(GString) line = g_string_new(EXAMPLE);
+  g_assert_true(g_str_has_suffix(line->str, "}]}"));
+  g_string_insert(line, (gssize)line->len - 3, more);
+  return g_strdup(line->str);
+}
+
+static void test_probabilities_and_advice_survive_json(void **state)
+{
+  g_autofree char *line = with_more(", \"probabilities\": [0.25, 0.5, 0.0, 0.25], \"advised\": 1");
+  CwTrajectory *trajectory = cw_trajectory_from_json(line, strlen(line), "x:1", NULL);
+  (void)state;
+  assert_non_null(trajectory);
+  assert_null(trajectory->steps[0]->probabilities);
+  assert_int_equal(cw_step_advised(trajectory->steps[0]), -1);
+  assert_true(trajectory->steps[1]->probabilities[1] == 0.5f);
+  assert_string_equal(trajectory->steps[1]->advice, results[1]);
+  g_autofree char *json = cw_trajectory_to_json(trajectory);
+  assert_string_equal(json, line);
+  cw_trajectory_free(trajectory);
+}
+
+static void test_wrong_probabilities_and_advice_are_reported(void **state)
+{
+  static const struct {
+    const char *more, *message;
+  } cases[] = {
+      {", \"probabilities\": [0.5, 0.5]",
+       "x:1: steps[1].probabilities: expected an array of 4 numbers, one for each candidate, found an array"},
+      {", \"probabilities\": [0.5, 0.5, 0, 2]",
+       "x:1: steps[1].probabilities[3]: expected a number from 0 to 1, found 2"},
+      {", \"advised\": 4", "x:1: steps[1].advised: expected an integer from 0 to 3, found 4"},
+  };
+  (void)state;
+  for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+    g_autofree char *line = with_more(cases[i].more);
+    g_autoptr(GError) error = NULL;
+    assert_null(cw_trajectory_from_json(line, strlen(line), "x:1", &error));
+    assert_string_equal(error->message, cases[i].message);
+  }
+}
+
 static char *write_lines(void **state, const char *text, gssize length)
 {
   char *path = g_build_filename(*state, "t.jsonl", NULL);
@@ -336,6 +380,8 @@ int main(void)
       cmocka_unit_test(test_builder_can_be_dropped_half_way),
       cmocka_unit_test(test_a_trajectory_is_one_line_of_json),
       cmocka_unit_test(test_json_reads_back_as_the_same_trajectory),
+      cmocka_unit_test(test_probabilities_and_advice_survive_json),
+      cmocka_unit_test(test_wrong_probabilities_and_advice_are_reported),
       in_scratch(test_a_written_file_reads_back_and_shares_its_strings),
       in_scratch(test_a_discarded_writer_leaves_the_old_file),
       in_scratch(test_blank_lines_and_a_missing_last_newline_are_accepted),

@@ -38,6 +38,9 @@ typedef struct CwStep {
   float reward;          /* received on taking the action */
   gboolean terminated;   /* the episode ended by its own rules */
   gboolean truncated;    /* the episode was cut (step limit) */
+  /* NULL unless they were asked for. */
+  const float *probabilities; /* n_candidates: of each candidate under the policy that acted */
+  const char *advice;         /* the candidate that a script of the environment would have taken here */
 } CwStep;
 
 /* One episode, from reset to its end. */
