@@ -36,7 +36,7 @@ class Policy(torch.nn.Module):
 
 torch.manual_seed(1)
 plugin, options = SHOP
-envs = cartwright.make_vec(plugin, SESSIONS, 2, observation="text", step_limit=10, autoreset_mode="Disabled", **options)
+envs = cartwright.make_vec(plugin, SESSIONS, 2, observation="text", step_limit=20, autoreset_mode="Disabled", **options)
 policy = Policy()
 optimizer = torch.optim.Adam(policy.parameters(), lr=0.01)
 baseline = 0.0

@@ -2,6 +2,8 @@
  * and keeps both for as long as anybody holds a reference. */
 #include "core/embed/environment.h"
 
+#include "core/plugin/convert.h"
+
 #include <string.h>
 
 #define PLACE "<options>"
@@ -56,15 +58,21 @@ static void environment_free(CwEmbedEnvironment *environment)
   g_free(environment);
 }
 
+static gboolean check_settings(const CwEmbedSettings *settings, GError **error)
+{
+  if (settings->struct_size >= sizeof *settings && settings->plugin)
+    return TRUE;
+  g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
+              "CwEmbedSettings: expected struct_size %" G_GSIZE_FORMAT
+              " or more and a plugin's name, found %" G_GSIZE_FORMAT " and %s",
+              sizeof *settings, settings->struct_size, settings->plugin ? "a name" : "none");
+  return FALSE;
+}
+
 CwEmbedEnvironment *cw_embed_open(const CwEmbedSettings *settings, GError **error)
 {
-  if (settings->struct_size < sizeof *settings || !settings->plugin) {
-    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_CONFIGURATION,
-                "CwEmbedSettings: expected struct_size %" G_GSIZE_FORMAT
-                " or more and a plugin's name, found %" G_GSIZE_FORMAT " and %s",
-                sizeof *settings, settings->struct_size, settings->plugin ? "a name" : "none");
+  if (!check_settings(settings, error))
     return NULL;
-  }
   CwEmbedEnvironment *environment = g_new0(CwEmbedEnvironment, 1);
   environment->n_references = 1;
   environment->seed = settings->seed;
@@ -112,4 +120,33 @@ const char *const *cw_embed_scripts(CwEmbedEnvironment *environment)
 char *cw_embed_answer(CwEmbedEnvironment *environment, const char *verb, const char *request, GError **error)
 {
   return cw_environment_answer(environment->environment, verb, request, error);
+}
+
+static gboolean import(const CwRegisteredFeature *feature, const CwEmbedSettings *settings, const char *into,
+                       gboolean overwrite, GError **error)
+{
+  if (!feature->import.run) {
+    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_UNSUPPORTED, "environment '%s' has no import",
+                feature->name);
+    return FALSE;
+  }
+  g_autofree char *what = g_strdup_printf("the import of environment '%s'", feature->name);
+  CwConvertTarget target = {.into = into, .overwrite = overwrite, .quiet = TRUE};
+  gpointer options = cw_convert_options(&feature->import, settings->options, what, error);
+  gboolean good = options && cw_convert(feature, &feature->import, options, &target, error);
+  cw_options_free(&feature->import.options, options);
+  return good;
+}
+
+gboolean cw_embed_import(const CwEmbedSettings *settings, const char *into, gboolean overwrite,
+                         GError **error)
+{
+  if (!check_settings(settings, error))
+    return FALSE;
+  CwRegistry *registry = cw_registry_new(settings->plugin_path);
+  const CwRegisteredFeature *feature =
+      cw_registry_find(registry, CW_FEATURE_ENVIRONMENT, settings->plugin, error);
+  gboolean good = feature && import(feature, settings, into, overwrite, error);
+  cw_registry_free(registry);
+  return good;
 }

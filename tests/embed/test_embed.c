@@ -1,5 +1,6 @@
 /* Environments in somebody else's program, over the synthetic shop. */
 #include <cartwright/embed.h>
+#include <glib/gstdio.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -149,6 +150,31 @@ static void test_bad_options_are_all_named(void **state)
   g_error_free(error);
 }
 
+static void test_an_import_writes_a_shop_or_says_why_not(void **state)
+{
+  (void)state;
+  CwEmbedSettings settings = {
+      .struct_size = sizeof settings, .plugin = "synthetic", .plugin_path = plugin_path, .options = NULL};
+  expect_message(cw_embed_import(&settings, "nowhere", FALSE, &error),
+                 "environment 'synthetic' has no import");
+  const char *const words[] = {"products_file=" TEST_SOURCE_DIRECTORY "/examples/products.csv", NULL};
+  g_autofree char *folder = g_dir_make_tmp("cartwright-embed-XXXXXX", NULL);
+  g_autofree char *into = g_build_filename(folder, "shop", NULL);
+  g_autofree char *items = g_build_filename(into, "items_shuffle_1000.json", NULL);
+  settings.plugin = "shop";
+  settings.options = words;
+  assert_true(cw_embed_import(&settings, into, FALSE, NULL));
+  assert_true(g_file_test(items, G_FILE_TEST_IS_REGULAR));
+  static const char *const names[] = {"items_shuffle_1000.json", "items_ins_v2_1000.json",
+                                      "items_human_ins.json"};
+  for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+    g_autofree char *file = g_build_filename(into, names[i], NULL);
+    assert_int_equal(g_remove(file), 0);
+  }
+  assert_int_equal(g_rmdir(into), 0);
+  assert_int_equal(g_rmdir(folder), 0);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -156,6 +182,7 @@ int main(void)
       cmocka_unit_test(test_a_view_shows_the_end_of_an_episode),
       cmocka_unit_test(test_mistakes_are_named_and_lose_nothing),
       cmocka_unit_test(test_bad_options_are_all_named),
+      cmocka_unit_test(test_an_import_writes_a_shop_or_says_why_not),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -64,6 +64,12 @@ const char *const *cw_embed_scripts(CwEmbedEnvironment *environment);
  * there are. */
 char *cw_embed_answer(CwEmbedEnvironment *environment, const char *verb, const char *request, GError **error);
 
+/* Runs the import of an environment, as `cartwright import` does: `settings` names the plugin and gives the
+ * import's own options ("shop=FOLDER"); `into` is the file or folder to write, which replaces a file that is
+ * there with `overwrite`. What is written is whole, or nothing is. */
+gboolean cw_embed_import(const CwEmbedSettings *settings, const char *into, gboolean overwrite,
+                         GError **error);
+
 /* `n_sessions` (1 or more) sessions. Session i belongs to environments[i % n_environments], so that workers
  * with goals of their own can share one vector. `n_threads`: how many step at the same time, the calling one
  * included; 1 starts no thread. Sessions need a reset before their first step. */

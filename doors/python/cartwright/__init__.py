@@ -12,11 +12,11 @@ An action is one of ``info["candidates"]`` (its text, or its number), or any tex
 ``search[red shoes]``, ``click[buy now]``. Options are the plugin's own (``cartwright plugins webshop`` lists them).
 """
 
-from ._environment import Environment, open_environment
+from ._environment import Environment, import_shop, open_environment
 from .gym import ShopEnv, ShopVectorEnv, register as _register
 
 __version__ = "0.1.0"
-__all__ = ["Environment", "make", "make_vec", "open_environment", "__version__"]
+__all__ = ["Environment", "import_shop", "make", "make_vec", "open_environment", "__version__"]
 
 
 def make(plugin: str = "webshop", *, split: str = "train", goals: str = "random", seed: int = 233, **options):

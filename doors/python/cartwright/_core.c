@@ -83,29 +83,47 @@ static char **strings_of(PyObject *sequence)
   return strings;
 }
 
+/* What opening and importing take alike. FALSE with an exception; otherwise free with settings_clear. */
+typedef struct {
+  CwEmbedSettings settings;
+  char **options, **folders;
+} Settings;
+
+static void settings_clear(Settings *settings)
+{
+  g_strfreev(settings->options);
+  g_strfreev(settings->folders);
+}
+
+static gboolean settings_fill(Settings *settings, const char *plugin, PyObject *options, PyObject *path,
+                              guint32 seed)
+{
+  settings->options = strings_of(options);
+  settings->folders = settings->options ? strings_of(path) : NULL;
+  settings->settings = (CwEmbedSettings){.struct_size = sizeof settings->settings,
+                                         .plugin = plugin,
+                                         .options = (const char *const *)settings->options,
+                                         .plugin_path = (const char *const *)settings->folders,
+                                         .seed = seed};
+  if (!settings->folders)
+    settings_clear(settings);
+  return settings->folders != NULL;
+}
+
 static PyObject *environment_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
 {
   static char *names[] = {"plugin", "options", "plugin_path", "seed", NULL};
   const char *plugin;
   PyObject *options, *path;
   unsigned int seed;
-  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "sOOI", names, &plugin, &options, &path, &seed))
+  Settings settings;
+  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "sOOI", names, &plugin, &options, &path, &seed) ||
+      !settings_fill(&settings, plugin, options, path, seed))
     return NULL;
-  char **option_words = strings_of(options), **folders = option_words ? strings_of(path) : NULL;
-  if (!folders) {
-    g_strfreev(option_words);
-    return NULL;
-  }
-  CwEmbedSettings settings = {.struct_size = sizeof settings,
-                              .plugin = plugin,
-                              .options = (const char *const *)option_words,
-                              .plugin_path = (const char *const *)folders,
-                              .seed = seed};
   GError *error = NULL;
   CwEmbedEnvironment *opened;
-  Py_BEGIN_ALLOW_THREADS opened = cw_embed_open(&settings, &error);
-  Py_END_ALLOW_THREADS g_strfreev(option_words);
-  g_strfreev(folders);
+  Py_BEGIN_ALLOW_THREADS opened = cw_embed_open(&settings.settings, &error);
+  Py_END_ALLOW_THREADS settings_clear(&settings);
   if (!opened)
     return failed_with(error);
   allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
@@ -116,6 +134,28 @@ static PyObject *environment_new(PyTypeObject *type, PyObject *arguments, PyObje
     cw_embed_unref(opened);
   return (PyObject *)self;
 }
+
+static PyObject *import_files(PyObject *Py_UNUSED(module), PyObject *arguments)
+{
+  const char *plugin, *into;
+  PyObject *options, *path;
+  int overwrite;
+  Settings settings;
+  if (!PyArg_ParseTuple(arguments, "sOOsp", &plugin, &options, &path, &into, &overwrite) ||
+      !settings_fill(&settings, plugin, options, path, 0))
+    return NULL;
+  GError *error = NULL;
+  gboolean good;
+  Py_BEGIN_ALLOW_THREADS good = cw_embed_import(&settings.settings, into, overwrite, &error);
+  Py_END_ALLOW_THREADS settings_clear(&settings);
+  return good ? none() : failed_with(error);
+}
+
+static PyMethodDef module_methods[] = {
+    {"import_files", import_files, METH_VARARGS,
+     "import_files(plugin, options, plugin_path, into, overwrite)"},
+    {NULL, NULL, 0, NULL},
+};
 
 static void environment_dealloc(PyObject *self)
 {
@@ -562,7 +602,7 @@ static struct PyModuleDef module_definition = {PyModuleDef_HEAD_INIT,
                                                "cartwright._core",
                                                "Cartwright's environments; see the package cartwright.",
                                                -1,
-                                               NULL,
+                                               module_methods,
                                                NULL,
                                                NULL,
                                                NULL,

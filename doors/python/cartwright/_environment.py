@@ -64,3 +64,9 @@ def open_environment(plugin: str, *, seed: int = 233, **options: Any) -> Environ
     """Opens an environment by the name of its plugin. ``ValueError`` names every option that is wrong."""
     core = _core.Environment(plugin, option_words(options), [str(PLUGINS)], seed)
     return Environment(core, plugin, options)
+
+
+def import_shop(into: str | os.PathLike, plugin: str = "webshop", *, overwrite: bool = False, **options: Any) -> None:
+    """What ``cartwright import`` does: ``import_shop("1k.shop", shop="webshop-1k")`` makes a shop file, which opens at
+    once; ``import_shop("my-shop", "shop", products_file="products.csv")`` a shop of a table of products."""
+    _core.import_files(plugin, option_words(options), [str(PLUGINS)], os.fspath(into), overwrite)

@@ -10,10 +10,12 @@ from __future__ import annotations
 import argparse
 import hashlib
 import math
+import os
+import tempfile
 from typing import Any, NamedTuple
 
 from . import _core
-from ._environment import Environment, open_environment
+from ._environment import Environment, import_shop, open_environment
 
 COMMON: dict[str, Any] = {"observation": "text", "candidates": "honest"}
 NAMES = {
@@ -40,10 +42,14 @@ def verl_draws(seed: int, n: int, resets: int) -> list[list[int]]:
 
 
 def episodes(name: str, shop: str, steps: int) -> list[Episode]:
-    """The episodes of a protocol, in order."""
+    """The episodes of a protocol, in order. A folder becomes a shop file first, as every worker opens the shop."""
     if name not in NAMES:
         raise ValueError(f"there is no protocol {name!r}; there are {', '.join(NAMES)}")
     common = {**COMMON, "shop": shop, "step_limit": steps}
+    if name == "verl-first-validation" and os.path.isdir(shop):
+        with tempfile.TemporaryDirectory() as folder:
+            import_shop(os.path.join(folder, "shop"), shop=shop)
+            return episodes(name, os.path.join(folder, "shop"), steps)
     if name == "verl-first-validation":
         workers = [open_environment("webshop", protocol="verl_agent", price_seed=1000 + i, **common) for i in range(128)]
         return [Episode(worker, "all", goal) for drawn in verl_draws(1000, 128, 2) for worker, goal in zip(workers, drawn)]
