@@ -60,7 +60,7 @@ static void test_facts_name_everything_a_result_depends_on(G_GNUC_UNUSED void **
   g_autofree char *text = g_strjoinv("|", (char **)shop_environment_describe(world));
   g_autofree char *expected =
       g_strdup_printf("catalogue|items.json|products|12|catalogue_checksum|%016" G_GINT64_MODIFIER
-                      "x|goals|synthetic|n_goals|%u|split_rule|by_product|goals_per_product|5|train_goals|%u|"
+                      "x|goals|synthetic|n_goals|%u|goal_list|1c7af9b5af4e9513|split_rule|by_product|goals_per_product|5|train_goals|%u|"
                       "dev_goals|%u|test_goals|%"
                       "u|"
                       "observation|text|candidates|honest|max_candidates|0|mode|faithful|step_limit|100|"
