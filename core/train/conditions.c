@@ -4,6 +4,7 @@
 #include "config.h"
 #include "core/base/durable.h"
 #include "core/plugin/build_id.h"
+#include "core/train/resume_point.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,6 +65,17 @@ static gboolean add_file(CwConditions *conditions, const char *key, const char *
   return TRUE;
 }
 
+/* A policy of another run, by the manifest of its checkpoint, which has the checksums of all of it. */
+static void add_other_policy(CwConditions *conditions, guint i, const char *policy_from)
+{
+  g_autofree char *policy = cw_resume_point_policy_of(policy_from, NULL);
+  g_autofree char *checkpoint = policy ? g_path_get_dirname(policy) : NULL;
+  g_autofree char *manifest = policy ? g_build_filename(checkpoint, "manifest.json", NULL) : NULL;
+  g_autofree char *key = g_strdup_printf("stages.%u.policy_from", i);
+  if (manifest)
+    add_file(conditions, key, manifest, NULL);
+}
+
 /* What a stage reads from outside the run. A file that cannot be read is the stage's to complain about. */
 static void add_inputs(CwConditions *conditions, const CwRun *run, guint i)
 {
@@ -72,6 +84,8 @@ static void add_inputs(CwConditions *conditions, const CwRun *run, guint i)
   g_autofree char *sessions = g_strdup_printf("stages.%u.sessions", i);
   if (stage->kind == CW_STAGE_IMPORT)
     add_file(conditions, sessions, stage->import->sessions, NULL);
+  if (stage->generate && stage->generate->policy_from)
+    add_other_policy(conditions, i, stage->generate->policy_from);
   for (guint k = 0; trajectories && trajectories[k]; k++) {
     g_autofree char *key = g_strdup_printf("stages.%u.trajectories.%u", i, k);
     if (cw_run_writer_of(run, i, trajectories[k]) < 0)

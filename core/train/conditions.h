@@ -13,6 +13,7 @@
  *   policy.FACT                 what the policy says of itself: precision, instruction set, ...; not threads
  *   policy.weights              fingerprint of the weights that the run begins with
  *   stages.N.algorithm          algorithm and version
+ *   stages.N.policy_from        the checkpoint of another run
  *   stages.N.sessions, stages.N.trajectories.M   size and CRC32C of files from outside that stages from
  *                               `first_stage` on read
  * and the builds of all of these. */

@@ -23,9 +23,8 @@ typedef struct {
   guint64 metrics_size; /* bytes of metrics.jsonl that belong to it */
 } CwResumePoint;
 
-/* Writes a checkpoint and prunes old ones. `state` (may be NULL) is extended by group "run"; `algorithm` (may be
- * NULL) writes its files; `inside` as
- * above. Refused with CW_ERROR_NUMERIC when a weight is not finite. */
+/* Writes a checkpoint and prunes old ones. `state` (may be NULL) is extended by group "run"; `algorithm` (may
+ * be NULL) writes its files; `inside` as above. Refused with CW_ERROR_NUMERIC when a weight is not finite. */
 gboolean cw_resume_point_save(CwRun *run, guint stage, gboolean inside, GKeyFile *state, CwPolicy *reference,
                               CwAlgorithm *algorithm, GError **error);
 

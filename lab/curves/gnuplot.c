@@ -4,6 +4,7 @@
 #include "core/base/durable.h"
 #include "core/base/json_text.h"
 #include <cartwright/error.h>
+#include <glib/gstdio.h>
 #include <math.h>
 #include <string.h>
 
@@ -91,7 +92,13 @@ static gboolean write_text(const char *directory, const char *name, const char *
 gboolean cw_figure_draw(const CwFigure *figure, const char *directory, const char *name, const char *script,
                         GError **error)
 {
+  static const char *const endings[] = {".png", ".svg"};
   g_autofree char *file = g_strconcat(name, ".gnuplot", NULL);
+  /* gnuplot writes into what is there: not through somebody's link. */
+  for (guint i = 0; i < G_N_ELEMENTS(endings); i++) {
+    g_autofree char *picture = g_strconcat(directory, "/", name, endings[i], NULL);
+    g_unlink(picture);
+  }
   return write_text(directory, name, ".dat", figure->data->str, error) &&
          write_text(directory, name, ".panels", figure->panels->str, error) &&
          write_text(directory, name, ".gnuplot", script, error) && run(directory, file, error);

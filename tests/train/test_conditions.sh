@@ -70,6 +70,21 @@ run 0 run toy.yaml --out early --resume --quiet
 same "1" "$status$(grep -c "^cartwright: warning: early: the run began with another build of 'toy_policy' (0123456789ab, now " err)" \
   "another build is warned about"
 
+# The policy of another run.
+cat >from.yaml <<'YAML'
+name: from
+environment: {plugin: toy_environment}
+policy: {plugin: toy_policy}
+stages:
+  - {generate: {agent: policy, policy_from: other, episodes: 10}, into: own.jsonl}
+evaluate: {episodes: 4, agents: [final]}
+YAML
+cp -R same other
+run 130 run from.yaml --out from --quiet --set environment.interrupt_at=4
+rm -r other/checkpoints/step-4
+run 2 run from.yaml --out from --resume --quiet
+same "1" "$status$(grep -c "^  stages.0.policy_from: it began with '" err)" "another checkpoint of another run is refused"
+
 # The instruction set that `auto` took stays.
 cat >bert.yaml <<YAML
 name: bert
@@ -88,13 +103,13 @@ for checkpoint in $(ls again/checkpoints); do
   [ "${checkpoint#step-}" -le 1 ] || rm -r "again/checkpoints/$checkpoint"
 done
 rm again/evaluation.json
-cp -R again other
+cp -R again asked
 run 0 run bert.yaml --out again --resume --quiet
 same "" "$status$(cmp bert/metrics.jsonl again/metrics.jsonl 2>&1)$(diff -r "bert/checkpoints/step-$last" "again/checkpoints/step-$last")" \
   "auto stays with what the run began with"
 same "1" "$(grep -c '"instruction_set": "generic"' again/evaluation.json)" "and the results say what it is"
 if run 0 bench policy bert.yaml --set policy.instruction_set=avx2 --episodes 1 --rounds 1 && [ -z "$status" ]; then
-  run 2 run bert.yaml --out other --resume --quiet --set policy.instruction_set=avx2
+  run 2 run bert.yaml --out asked --resume --quiet --set policy.instruction_set=avx2
   same "1" "$status$(grep -c "^  policy.instruction_set: it began with 'generic', now it is 'avx2'" err)" \
     "another one, asked for, is refused"
 fi
