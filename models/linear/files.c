@@ -166,12 +166,9 @@ gboolean linear_model_load(LinearModel *model, const char *directory, GError **e
 LinearModel *linear_model_read(const char *directory, GError **error)
 {
   Header header;
-  float *weights = read_file(directory, WEIGHTS_FILE, 1, &header, error);
-  LinearModel *model;
-  if (!weights)
-    return NULL;
-  model = linear_model_new(header.buckets, FALSE);
-  memcpy(model->weights, weights, model->n_parameters * sizeof(float));
-  g_free(weights);
+  g_autofree float *weights = read_file(directory, WEIGHTS_FILE, 1, &header, error);
+  LinearModel *model = weights ? linear_model_new(header.buckets, FALSE, error) : NULL;
+  if (model)
+    memcpy(model->weights, weights, model->n_parameters * sizeof(float));
   return model;
 }

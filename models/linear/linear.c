@@ -96,7 +96,9 @@ static gpointer linear_open(gconstpointer data, guint32 seed, GError **error)
     model = linear_model_read(options->model, error);
     return model ? policy_new(model, &adam, options->model) : NULL;
   }
-  model = linear_model_new((guint32)options->buckets, FALSE);
+  model = linear_model_new((guint32)options->buckets, FALSE, error);
+  if (!model)
+    return NULL;
   if (options->initial_scale > 0)
     linear_model_randomize(model, seed, options->initial_scale);
   return policy_new(model, &adam, "hashed words");
@@ -161,8 +163,9 @@ static gboolean linear_step(gpointer object, double learning_rate, double max_no
 static gpointer linear_clone_frozen(gpointer object, GError **error)
 {
   LinearPolicy *policy = object;
-  LinearModel *model = linear_model_new(policy->model->buckets, TRUE);
-  (void)error;
+  LinearModel *model = linear_model_new(policy->model->buckets, TRUE, error);
+  if (!model)
+    return NULL;
   memcpy(model->weights, policy->model->weights, model->n_parameters * sizeof(float));
   model->steps = policy->model->steps;
   return policy_new(model, &policy->adam, policy->facts[0]);

@@ -5,16 +5,22 @@
 #include <math.h>
 #include <string.h>
 
-LinearModel *linear_model_new(guint32 buckets, gboolean frozen)
+LinearModel *linear_model_new(guint32 buckets, gboolean frozen, GError **error)
 {
   LinearModel *model = g_new0(LinearModel, 1);
   model->buckets = buckets;
   model->n_parameters = linear_tensor_start(model, LINEAR_N_TENSORS);
-  model->weights = g_new0(float, model->n_parameters);
-  if (!frozen) {
-    model->gradient = g_new0(float, model->n_parameters);
-    model->first_moment = g_new0(float, model->n_parameters);
-    model->second_moment = g_new0(float, model->n_parameters);
+  float **vectors[] = {&model->weights, &model->gradient, &model->first_moment, &model->second_moment};
+  guint n_vectors = frozen ? 1 : G_N_ELEMENTS(vectors);
+  for (guint i = 0; i < n_vectors; i++) {
+    *vectors[i] = g_try_new0(float, model->n_parameters);
+    if (*vectors[i])
+      continue;
+    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FAILED,
+                "there are not the %" G_GSIZE_FORMAT " MiB of memory that %u buckets take; lower buckets",
+                n_vectors * (model->n_parameters * sizeof(float) >> 20), buckets);
+    linear_model_free(model);
+    return NULL;
   }
   return model;
 }

@@ -34,7 +34,8 @@ typedef struct {
   guint64 steps;                                  /* optimiser steps taken */
 } LinearModel;
 
-LinearModel *linear_model_new(guint32 buckets, gboolean frozen);
+/* All zeros. NULL with CW_ERROR_FAILED when there is not so much memory. */
+LinearModel *linear_model_new(guint32 buckets, gboolean frozen, GError **error);
 void linear_model_free(LinearModel *model); /* accepts NULL */
 
 const char *linear_tensor_name(LinearTensor tensor);

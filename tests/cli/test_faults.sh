@@ -46,6 +46,11 @@ else
   says 139 "cartwright: error: environment 'liar': step crashed with SIGSEGV: it read or wrote where nothing is, or its stack was full" \
     thread "a thread of the plugin's own"
 
+  (ulimit -v 1000000 && "$cartwright" run liar.yaml --set policy.plugin=linear --set policy.buckets=67108864 --out large \
+    --quiet >out 2>err)
+  same "1 cartwright: error: policy 'linear': there are not the 3072 MiB of memory that 67108864 buckets take; lower buckets" \
+    "$? $(cat err)" "a model that does not fit into memory is an error"
+
   echo 'fault: segv' >segv.yaml
   "$cartwright" check plugins/liar.so --options segv.yaml >out 2>err
   same "139 passed  environment liar: opens

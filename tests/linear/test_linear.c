@@ -19,7 +19,7 @@ static const CwDecision decision = {sizeof decision, "I want a red cotton shirt,
 
 static LinearModel *random_model(void)
 {
-  LinearModel *model = linear_model_new(BUCKETS, FALSE);
+  LinearModel *model = linear_model_new(BUCKETS, FALSE, NULL);
   linear_model_randomize(model, 7, 0.5);
   return model;
 }
@@ -66,7 +66,7 @@ static void test_shared_words_are_counted_in_any_order(void **state)
 
 static void test_zero_weights_score_zero(void **state)
 {
-  LinearModel *model = linear_model_new(BUCKETS, FALSE);
+  LinearModel *model = linear_model_new(BUCKETS, FALSE, NULL);
   LinearInput input;
   float logits[3] = {1, 1, 1}, value = 1;
   (void)state;
@@ -79,7 +79,7 @@ static void test_zero_weights_score_zero(void **state)
 
 static void test_overlap_weights_count_shared_words(void **state)
 {
-  LinearModel *model = linear_model_new(BUCKETS, FALSE);
+  LinearModel *model = linear_model_new(BUCKETS, FALSE, NULL);
   float *overlap = model->weights + linear_tensor_start(model, LINEAR_OVERLAP);
   const char *const candidates[] = {"red shirt", "red jeans", "", "blue"};
   const CwDecision choice = {sizeof choice, "a red shirt", candidates, 4};
@@ -138,7 +138,7 @@ static void test_every_gradient_matches_its_difference(void **state)
 static void test_first_step_moves_each_weight_by_the_learning_rate(void **state)
 {
   const LinearAdam adam = {0.9, 0.999, 1e-8, 0};
-  LinearModel *model = linear_model_new(BUCKETS, FALSE);
+  LinearModel *model = linear_model_new(BUCKETS, FALSE, NULL);
   double norm;
   (void)state;
   model->gradient[3] = 30;
@@ -156,7 +156,7 @@ static void test_first_step_moves_each_weight_by_the_learning_rate(void **state)
 static void test_weight_decay_shrinks_weights_without_gradient(void **state)
 {
   const LinearAdam adam = {0.9, 0.999, 1e-8, 0.5};
-  LinearModel *model = linear_model_new(BUCKETS, FALSE);
+  LinearModel *model = linear_model_new(BUCKETS, FALSE, NULL);
   (void)state;
   model->weights[2] = 4;
   assert_true(linear_model_step(model, &adam, 0.1, 0, NULL, NULL));
@@ -225,7 +225,7 @@ static LinearModel *trained_model(void)
 static void test_saved_model_comes_back_bit_for_bit(void **state)
 {
   char *directory = g_dir_make_tmp("linear-XXXXXX", NULL);
-  LinearModel *model = trained_model(), *other = linear_model_new(BUCKETS, FALSE);
+  LinearModel *model = trained_model(), *other = linear_model_new(BUCKETS, FALSE, NULL);
   gsize size = model->n_parameters * sizeof(float);
   (void)state;
   other->gradient[1] = 5;
@@ -244,7 +244,7 @@ static void test_saved_model_comes_back_bit_for_bit(void **state)
 static void test_model_of_another_size_is_refused(void **state)
 {
   char *directory = g_dir_make_tmp("linear-XXXXXX", NULL);
-  LinearModel *model = random_model(), *other = linear_model_new(2 * BUCKETS, FALSE);
+  LinearModel *model = random_model(), *other = linear_model_new(2 * BUCKETS, FALSE, NULL);
   GError *error = NULL;
   char *message;
   (void)state;
@@ -267,7 +267,7 @@ static void assert_load_fails(const char *content, gsize length, const char *com
   char *directory = g_dir_make_tmp("linear-XXXXXX", NULL);
   char *path = g_build_filename(directory, "weights.bin", NULL);
   char *message = g_strdup_printf("%s: %s", path, complaint);
-  LinearModel *model = linear_model_new(2, FALSE);
+  LinearModel *model = linear_model_new(2, FALSE, NULL);
   GError *error = NULL;
   assert_true(linear_model_save(model, directory, NULL));
   assert_true(g_file_set_contents(path, content, (gssize)length, NULL));
@@ -303,7 +303,7 @@ static void test_damaged_files_are_refused(void **state)
 
 static void test_missing_file_is_named(void **state)
 {
-  LinearModel *model = linear_model_new(2, FALSE);
+  LinearModel *model = linear_model_new(2, FALSE, NULL);
   GError *error = NULL;
   (void)state;
   assert_false(linear_model_load(model, "/nonexistent", &error));
