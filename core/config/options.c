@@ -302,9 +302,9 @@ static char *check_row(const CwOptionTable *table, const CwOption *row)
     return g_strdup_printf("reaches byte %" G_GSIZE_FORMAT " of an options struct of %" G_GSIZE_FORMAT
                            " bytes",
                            row->offset + member_size, table->size);
-  if (row->flags & ~(CW_OPTION_REQUIRED | CW_OPTION_RESUME_SAFE))
-    return g_strdup_printf("has the unknown flags 0x%x",
-                           row->flags & ~(CW_OPTION_REQUIRED | CW_OPTION_RESUME_SAFE));
+  guint32 unknown = row->flags & ~(CW_OPTION_REQUIRED | CW_OPTION_RESUME_SAFE | CW_OPTION_LATER);
+  if (unknown)
+    return g_strdup_printf("has the unknown flags 0x%x", unknown);
   if (!(row->minimum <= row->maximum))
     return g_strdup_printf("has the minimum %g above its maximum %g", row->minimum, row->maximum);
   if ((row->minimum != 0 || row->maximum != 0) && row->type != CW_OPTION_INTEGER &&

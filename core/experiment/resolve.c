@@ -9,6 +9,7 @@
 typedef struct {
   char *path, *text, *origin;
   gboolean resume_safe;
+  gboolean as_ever; /* at the default of an option that older runs did not have */
 } Value;
 
 typedef struct {
@@ -69,8 +70,8 @@ static void write_header(Writer *writer, const char *lead, const char *key, cons
 }
 
 /* Takes over `text`. */
-static void write_value(Writer *writer, const char *lead, const char *path, const char *key, char *text,
-                        const CwYamlNode *node, gboolean resume_safe)
+static Value *write_value(Writer *writer, const char *lead, const char *path, const char *key, char *text,
+                          const CwYamlNode *node, gboolean resume_safe)
 {
   Value *value = g_new0(Value, 1);
   value->path = *path ? g_strdup_printf("%s.%s", path, key) : g_strdup(key);
@@ -79,6 +80,7 @@ static void write_value(Writer *writer, const char *lead, const char *path, cons
   value->resume_safe = resume_safe;
   write_line(writer, lead, key, text, value->origin);
   g_ptr_array_add(writer->values, value);
+  return value;
 }
 
 static void write_table(Writer *writer, const char *lead, const char *path, const CwOptionTable *table,
@@ -86,8 +88,9 @@ static void write_table(Writer *writer, const char *lead, const char *path, cons
 {
   for (guint i = 0; i < table->n_rows; i++) {
     const CwOption *row = &table->rows[i];
-    write_value(writer, lead, path, row->name, cw_options_value_text(row, options),
-                cw_yaml_get(mapping, row->name), (row->flags & CW_OPTION_RESUME_SAFE) != 0);
+    Value *value = write_value(writer, lead, path, row->name, cw_options_value_text(row, options),
+                               cw_yaml_get(mapping, row->name), (row->flags & CW_OPTION_RESUME_SAFE) != 0);
+    value->as_ever = (row->flags & CW_OPTION_LATER) && g_strcmp0(value->text, row->default_value) == 0;
   }
 }
 
@@ -146,7 +149,7 @@ static char *fingerprint_of(const GPtrArray *values)
   g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
   for (guint i = 0; i < values->len; i++) {
     const Value *value = g_ptr_array_index(values, i);
-    if (value->resume_safe)
+    if (value->resume_safe || value->as_ever)
       continue;
     g_autofree char *line = g_strdup_printf("%s=%s\n", value->path, value->text);
     g_checksum_update(checksum, (const guchar *)line, -1);
@@ -224,7 +227,7 @@ static GPtrArray *differences(const GPtrArray *present, const GPtrArray *saved)
   GPtrArray *found = g_ptr_array_new_with_free_func(g_free);
   for (guint i = 0; i < present->len; i++) {
     const Value *value = g_ptr_array_index(present, i), *before = find_value(saved, value->path);
-    if (value->resume_safe || (before && strcmp(before->text, value->text) == 0))
+    if (value->resume_safe || (before ? strcmp(before->text, value->text) == 0 : value->as_ever))
       continue;
     if (before)
       g_ptr_array_add(found, g_strdup_printf("%s was %s, is %s (%s)", value->path, before->text, value->text,

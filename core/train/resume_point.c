@@ -127,7 +127,7 @@ static gboolean read_state(CwResumePoint *resume_point, GError **error)
   return !problem;
 }
 
-CwResumePoint *cw_resume_point_find(const char *directory, const char *fingerprint, GError **error)
+CwResumePoint *cw_resume_point_find(const char *directory, GError **error)
 {
   g_autofree char *parent = checkpoints_of(directory), *name = newest(parent, error);
   if (!name)
@@ -136,15 +136,7 @@ CwResumePoint *cw_resume_point_find(const char *directory, const char *fingerpri
   resume_point->directory = g_build_filename(parent, name, NULL);
   resume_point->name = g_steal_pointer(&name);
   resume_point->state = g_key_file_new();
-  g_autofree char *found = cw_checkpoint_fact(resume_point->directory, "fingerprint", NULL);
-  if (!read_state(resume_point, error))
-    return NULL;
-  if (g_strcmp0(found, fingerprint) == 0)
-    return g_steal_pointer(&resume_point);
-  g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-              "%s: belongs to another configuration (fingerprint %s, expected %s)", resume_point->directory,
-              found ? found : "missing", fingerprint);
-  return NULL;
+  return read_state(resume_point, error) ? g_steal_pointer(&resume_point) : NULL;
 }
 
 void cw_resume_point_free(CwResumePoint *resume_point)

@@ -31,9 +31,10 @@ gboolean cw_resume_point_save(CwRun *run, guint stage, gboolean inside, GKeyFile
 /* CW_ERROR_NUMERIC with the name of the first tensor that holds a NaN or an infinity. */
 gboolean cw_resume_point_check_weights(CwPolicy *policy, GError **error);
 
-/* The newest valid checkpoint of a run directory. NULL without error when none has been written; only broken
- * ones are an error. */
-CwResumePoint *cw_resume_point_find(const char *directory, const char *fingerprint, GError **error);
+/* The newest valid checkpoint of a run directory, whose config.yaml has been compared with the experiment
+ * already (cw_run_directory_check). NULL without error when none has been written; only broken ones are an
+ * error. */
+CwResumePoint *cw_resume_point_find(const char *directory, GError **error);
 void cw_resume_point_free(CwResumePoint *resume_point); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CwResumePoint, cw_resume_point_free)
 

@@ -243,7 +243,7 @@ gboolean cw_training_open(CwTraining *training, CwExperiment *experiment, const 
       !cw_run_directory_check(directory, experiment, options->resume, options->overwrite, error))
     return FALSE;
   if (options->resume)
-    training->resume_point = cw_resume_point_find(directory, experiment->fingerprint, &problem);
+    training->resume_point = cw_resume_point_find(directory, &problem);
   if (problem) {
     g_propagate_error(error, problem);
     return FALSE;

@@ -24,6 +24,7 @@ typedef enum {
 
 #define CW_OPTION_REQUIRED    (1u << 0) /* absence is an error; default_value must be NULL */
 #define CW_OPTION_RESUME_SAFE (1u << 1) /* may differ between a run and its --resume */
+#define CW_OPTION_LATER       (1u << 2) /* runs were made before it: its default is what they had */
 
 typedef struct CwTable CwTable;
 

@@ -113,10 +113,13 @@ extern const char *const shop_protocol_names[];
       SHOP_SEED(                                                                                             \
           Options, s.price_seed, "price_seed", "233",                                                        \
           "seeds the price draws and the price bounds of the goals (the original draws them unseeded)"),     \
-      SHOP_ENUM(                                                                                             \
-          Options, s.protocol, "protocol", "cartwright", shop_protocol_names,                                \
-          "whose random numbers draw prices, bounds and goal order from price_seed, and whose matcher "      \
-          "by_mode means: cartwright, or princeton, verl_agent, agentgym, minimal as those programs do"),    \
+      SHOP_ROW(                                                                                              \
+          Options, s.protocol, "protocol", CW_OPTION_ENUM, .flags = CW_OPTION_LATER,                         \
+          .default_value = "cartwright", .values = shop_protocol_names,                                      \
+          .help =                                                                                            \
+              "whose random numbers draw prices, bounds and goal order from price_seed, and whose matcher "  \
+              "by_mode means: cartwright, or princeton, verl_agent, agentgym, minimal as those programs "    \
+              "do"),                                                                                         \
       SHOP_ENUM(                                                                                             \
           Options, s.similarity, "similarity", "by_mode", shop_similarity_names,                             \
           "the matcher behind the reward's token_set_ratio: difflib (thefuzz alone), lcs (with "             \
