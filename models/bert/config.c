@@ -51,9 +51,8 @@ static const json_t *required(const ConfigReader *reader, const char *key)
 static gboolean read_size(const ConfigReader *reader, const char *key, guint *out)
 {
   const json_t *value = required(reader, key);
-  if (!value) {
+  if (!value)
     return FALSE;
-  }
   if (!json_is_integer(value)) {
     g_set_error(reader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
                 "%s: key '%s': expected an integer, found %s", reader->file, key, json_type_name(value));
@@ -75,9 +74,8 @@ static gboolean read_size(const ConfigReader *reader, const char *key, guint *ou
 static gboolean read_fraction(const ConfigReader *reader, const char *key, gboolean positive, double *out)
 {
   const json_t *value = json_object_get(reader->root, key);
-  if (!value) {
+  if (!value)
     return TRUE;
-  }
   if (!json_is_number(value)) {
     g_set_error(reader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT, "%s: key '%s': expected a number, found %s",
                 reader->file, key, json_type_name(value));
@@ -98,9 +96,8 @@ static gboolean read_fraction(const ConfigReader *reader, const char *key, gbool
 static const char *read_word(const ConfigReader *reader, const char *key, const char *value_if_missing)
 {
   const json_t *value = json_object_get(reader->root, key);
-  if (!value) {
+  if (!value)
     return value_if_missing;
-  }
   if (!json_is_string(value)) {
     g_set_error(reader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT, "%s: key '%s': expected a string, found %s",
                 reader->file, key, json_type_name(value));
@@ -111,13 +108,11 @@ static const char *read_word(const ConfigReader *reader, const char *key, const 
 
 static gboolean read_activation(const ConfigReader *reader, BertActivation *activation)
 {
-  if (!required(reader, "hidden_act")) {
+  if (!required(reader, "hidden_act"))
     return FALSE;
-  }
   const char *name = read_word(reader, "hidden_act", NULL);
-  if (!name) {
+  if (!name)
     return FALSE;
-  }
   if (strcmp(name, "gelu") == 0) {
     *activation = BERT_ACTIVATION_GELU;
   } else if (strcmp(name, "gelu_new") == 0 || strcmp(name, "gelu_pytorch_tanh") == 0) {
@@ -136,9 +131,8 @@ static gboolean read_activation(const ConfigReader *reader, BertActivation *acti
 static gboolean require_word(const ConfigReader *reader, const char *key, const char *supported)
 {
   const char *word = read_word(reader, key, supported);
-  if (!word) {
+  if (!word)
     return FALSE;
-  }
   if (strcmp(word, supported) != 0) {
     g_set_error(reader->error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
                 "%s: key '%s': '%s' is not supported; use a model with '%s'", reader->file, key, word,
@@ -148,9 +142,35 @@ static gboolean require_word(const ConfigReader *reader, const char *key, const 
   return TRUE;
 }
 
+/* A config.json of 2019 has no model_type; its architectures then say what it is. */
+static gboolean check_architecture(const ConfigReader *reader)
+{
+  const json_t *architecture = json_array_get(json_object_get(reader->root, "architectures"), 0);
+  const char *name = json_string_value(architecture);
+  if (json_object_get(reader->root, "model_type"))
+    return require_word(reader, "model_type", "bert");
+  if (!name || g_str_has_prefix(name, "Bert"))
+    return TRUE;
+  g_set_error(reader->error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
+              "%s: key 'architectures': '%s' is not supported; use a model of BERT's architecture",
+              reader->file, name);
+  return FALSE;
+}
+
+/* An encoder that sees to both sides, and nothing else. */
+static gboolean require_false(const ConfigReader *reader, const char *key)
+{
+  if (!json_is_true(json_object_get(reader->root, key)))
+    return TRUE;
+  g_set_error(reader->error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
+              "%s: key '%s': true is not supported; use a model that is an encoder", reader->file, key);
+  return FALSE;
+}
+
 static gboolean read_keys(const ConfigReader *reader, BertConfig *config)
 {
-  if (!require_word(reader, "model_type", "bert") ||
+  if (!check_architecture(reader) || !require_false(reader, "is_decoder") ||
+      !require_false(reader, "add_cross_attention") ||
       !require_word(reader, "position_embedding_type", "absolute") ||
       !read_size(reader, "vocab_size", &config->vocabulary_size) ||
       !read_size(reader, "hidden_size", &config->hidden_size) ||
@@ -163,9 +183,8 @@ static gboolean read_keys(const ConfigReader *reader, BertConfig *config)
       !read_fraction(reader, "layer_norm_eps", TRUE, &config->layer_norm_epsilon) ||
       !read_activation(reader, &config->activation) ||
       !read_fraction(reader, "hidden_dropout_prob", FALSE, &config->hidden_dropout) ||
-      !read_fraction(reader, "attention_probs_dropout_prob", FALSE, &config->attention_dropout)) {
+      !read_fraction(reader, "attention_probs_dropout_prob", FALSE, &config->attention_dropout))
     return FALSE;
-  }
   if (config->hidden_size % config->n_heads != 0) {
     g_set_error(reader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
                 "%s: key 'hidden_size': %u is not a multiple of num_attention_heads, which is %u",
@@ -184,16 +203,14 @@ static gboolean read_keys(const ConfigReader *reader, BertConfig *config)
 gboolean bert_config_read(const char *file, BertConfig *config, GError **error)
 {
   ConfigReader reader = {.file = file, .error = error};
-  reader.root = bert_file_read_json(file, error);
-  if (!reader.root) {
+  reader.root = bert_file_read_json(file, FALSE, error);
+  if (!reader.root)
     return FALSE;
-  }
   BertConfig read = {
       .n_token_types = 2, .layer_norm_epsilon = 1e-12, .hidden_dropout = 0.1, .attention_dropout = 0.1};
   gboolean ok = read_keys(&reader, &read);
-  if (ok) {
+  if (ok)
     *config = read;
-  }
   json_decref(reader.root);
   return ok;
 }

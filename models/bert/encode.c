@@ -20,7 +20,8 @@ typedef struct {
   GArray *ids;
   char word[4 * MAX_WORD_CHARACTERS + 4];
   gsize n_bytes;
-  guint n_characters; /* may pass the limit; the bytes stop there */
+  guint n_characters;  /* may pass the limit; the bytes stop there */
+  GString *normalised; /* takes characters in the place of the word, or NULL */
 } Encoder;
 
 static void append_id(Encoder *encoder, guint32 id)
@@ -32,9 +33,8 @@ static void append_id(Encoder *encoder, guint32 id)
 static void end_word(Encoder *encoder)
 {
   const BertTokenizer *tokenizer = encoder->tokenizer;
-  if (encoder->n_characters == 0) {
+  if (encoder->n_characters == 0)
     return;
-  }
   guint n_before = encoder->ids->len;
   gsize position = 0;
   gint32 state = BERT_TRIE_ROOT;
@@ -61,9 +61,8 @@ static void end_word(Encoder *encoder)
 
 static inline void add_ascii(Encoder *encoder, char c)
 {
-  if (encoder->n_characters++ < MAX_WORD_CHARACTERS) {
+  if (encoder->n_characters++ < MAX_WORD_CHARACTERS)
     encoder->word[encoder->n_bytes++] = c;
-  }
 }
 
 static void add_character(Encoder *encoder, UChar32 c)
@@ -78,6 +77,10 @@ static void add_character(Encoder *encoder, UChar32 c)
 /* Takes one character after cleaning, decomposition and lower-casing. */
 static void take_character(Encoder *encoder, UChar32 c)
 {
+  if (encoder->normalised) {
+    g_string_append_unichar(encoder->normalised, (gunichar)c);
+    return;
+  }
   if (bert_character_is_space(c)) {
     end_word(encoder);
   } else if (bert_character_is_punctuation(c)) {
@@ -93,9 +96,8 @@ static void take_character(Encoder *encoder, UChar32 c)
 static void take_decomposed(Encoder *encoder, UChar32 c)
 {
   const BertTokenizer *tokenizer = encoder->tokenizer;
-  if (tokenizer->strip_accents && c >= 0x80 && bert_character_is_accent(c)) {
+  if (tokenizer->strip_accents && c >= 0x80 && bert_character_is_accent(c))
     return;
-  }
   if (!tokenizer->lower_case) {
     take_character(encoder, c);
   } else if (c == 0x130) {
@@ -115,9 +117,8 @@ static gint32 clean_run(const BertTokenizer *tokenizer, const char *run, gsize l
   for (gsize i = 0; i < length;) {
     UChar32 c;
     U8_NEXT(run, i, length, c);
-    if (c < 0 || bert_character_is_dropped(c)) {
+    if (c < 0 || bert_character_is_dropped(c))
       continue;
-    }
     if (bert_character_is_space(c)) {
       out[n++] = ' ';
     } else if (tokenizer->set_ideographs_apart && bert_character_is_ideograph(c)) {
@@ -149,9 +150,8 @@ static void take_run(Encoder *encoder, const char *run, gsize length)
   /* Decomposition gives at most 4 units for one in UTF-16 (U+0390 and its like give 3). */
   gsize cleaned_capacity = 3 * length, needed = cleaned_capacity;
   gboolean decompose = encoder->tokenizer->strip_accents;
-  if (decompose) {
+  if (decompose)
     needed += 4 * cleaned_capacity;
-  }
   UChar *units = needed <= SMALL ? small : g_new(UChar, needed);
   gint32 n = clean_run(encoder->tokenizer, run, length, units);
   const UChar *result = units;
@@ -166,19 +166,18 @@ static void take_run(Encoder *encoder, const char *run, gsize length)
     }
   }
   take_units(encoder, result, n);
-  if (units != small) {
+  if (units != small)
     g_free(units);
-  }
 }
 
-/* The special token that `text`, at a '[', starts with; NULL if there is none. */
-static const SpecialToken *find_special(const BertTokenizer *tokenizer, const char *text)
+/* The longest added token that `text` starts with and that is looked for there; NULL if there is none. */
+static const AddedToken *find_added(const BertTokenizer *tokenizer, const char *text, gboolean normalised)
 {
-  for (guint i = 0; i < tokenizer->n_specials; i++) {
-    const SpecialToken *special = &tokenizer->specials[i];
-    if (text[1] == special->text[1] && strncmp(text, special->text, special->length) == 0) {
-      return special;
-    }
+  for (guint i = 0; i < tokenizer->added->len; i++) {
+    const AddedToken *token = &g_array_index(tokenizer->added, AddedToken, i);
+    if (token->normalised == normalised && token->length > 0 && *text == *token->pattern &&
+        strncmp(text, token->pattern, token->length) == 0)
+      return token;
   }
   return NULL;
 }
@@ -192,9 +191,8 @@ static const char *run_end(const BertTokenizer *tokenizer, const char *p)
     guint8 byte = (guint8)*p;
     gboolean inside = byte >= 0x80 || tokenizer->class[byte] == CLASS_DROPPED;
     gboolean whole_character = (byte & 0xC0) != 0x80;
-    if (!inside || (p - start >= MAX_RUN_BYTES && whole_character)) {
+    if (!inside || (p - start >= MAX_RUN_BYTES && whole_character))
       break;
-    }
   }
   return p;
 }
@@ -221,7 +219,7 @@ static void encode_text(Encoder *encoder, const char *text, guint enough)
       break;
     case CLASS_PUNCTUATION: {
       end_word(encoder);
-      const SpecialToken *special = byte == '[' ? find_special(tokenizer, p) : NULL;
+      const AddedToken *special = byte == '[' ? find_added(tokenizer, p, FALSE) : NULL;
       if (special) {
         append_id(encoder, special->id);
         p += special->length;
@@ -239,6 +237,79 @@ static void encode_text(Encoder *encoder, const char *text, guint enough)
   end_word(encoder);
 }
 
+/* ---- added tokens of any kind: the text is cut at those looked for literally, the parts are normalised and
+ * cut at the others, and what is left is cut into words, as HuggingFace's AddedVocabulary does ---- */
+
+void bert_tokenizer_normalise(const BertTokenizer *tokenizer, const char *text, gsize length, GString *out)
+{
+  Encoder encoder = {.tokenizer = tokenizer, .normalised = out};
+  g_autofree char *part = g_strndup(text, length);
+  for (const char *p = part; *p;) {
+    guint8 byte = (guint8)*p;
+    const char *end = byte >= 0x80 ? run_end(tokenizer, p) : p + 1;
+    if (byte >= 0x80)
+      take_run(&encoder, p, (gsize)(end - p));
+    else if (tokenizer->class[byte] == CLASS_SPACE)
+      g_string_append_c(out, ' ');
+    else if (tokenizer->class[byte] != CLASS_DROPPED)
+      g_string_append_c(out, tokenizer->lower[byte]);
+    p = end;
+  }
+}
+
+/* What \w matches in Rust's regular expressions. */
+static gboolean is_of_word(UChar32 c)
+{
+  guint32 mask = U_GET_GC_MASK(c);
+  return u_isUAlphabetic(c) || (mask & (U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK)) != 0 ||
+         u_hasBinaryProperty(c, UCHAR_JOIN_CONTROL);
+}
+
+/* Whether the token at `at` of `text` stands alone, if it has to. */
+static gboolean stands_alone(const AddedToken *token, const char *text, const char *at)
+{
+  const char *before = at > text ? g_utf8_find_prev_char(text, at) : NULL, *after = at + token->length;
+  return !token->single_word || ((!before || !is_of_word((UChar32)g_utf8_get_char(before))) &&
+                                 (!*after || !is_of_word((UChar32)g_utf8_get_char(after))));
+}
+
+/* Calls take_rest on what is between the added tokens of one kind, and appends their ids. */
+static void cut_at_added(Encoder *encoder, const char *text, gboolean normalised,
+                         void (*take_rest)(Encoder *encoder, const char *text, gsize length))
+{
+  const char *start = text;
+  for (const char *p = text; *p;) {
+    const AddedToken *token = find_added(encoder->tokenizer, p, normalised);
+    if (token && stands_alone(token, text, p)) {
+      take_rest(encoder, start, (gsize)(p - start));
+      append_id(encoder, token->id);
+      start = p + token->length;
+    }
+    p = token ? p + token->length : g_utf8_next_char(p);
+  }
+  take_rest(encoder, start, strlen(start));
+}
+
+static void take_normalised(Encoder *encoder, const char *text, gsize length)
+{
+  for (const char *p = text; p < text + length; p = g_utf8_next_char(p))
+    take_character(encoder, (UChar32)g_utf8_get_char(p));
+  end_word(encoder);
+}
+
+static void take_literal(Encoder *encoder, const char *text, gsize length)
+{
+  g_autoptr(GString) normalised = g_string_new(NULL);
+  bert_tokenizer_normalise(encoder->tokenizer, text, length, normalised);
+  cut_at_added(encoder, normalised->str, TRUE, take_normalised);
+}
+
+static void encode_any(Encoder *encoder, const char *text)
+{
+  g_autofree char *valid = g_utf8_make_valid(text, -1);
+  cut_at_added(encoder, valid, FALSE, take_literal);
+}
+
 guint bert_tokenizer_encode(const BertTokenizer *tokenizer, const char *text, guint max_tokens,
                             BertTruncation side, GArray *ids)
 {
@@ -248,13 +319,15 @@ guint bert_tokenizer_encode(const BertTokenizer *tokenizer, const char *text, gu
   append_id(&encoder, tokenizer->start);
   guint first = ids->len, limit = max_tokens - 2;
   guint enough = side == BERT_TRUNCATE_RIGHT && limit < G_MAXUINT - first ? first + limit : G_MAXUINT;
-  encode_text(&encoder, text, enough);
+  if (tokenizer->plain)
+    encode_text(&encoder, text, enough);
+  else
+    encode_any(&encoder, text);
   guint n = ids->len - first;
-  if (n > limit && side == BERT_TRUNCATE_LEFT) {
+  if (n > limit && side == BERT_TRUNCATE_LEFT)
     g_array_remove_range(ids, first, n - limit);
-  } else if (n > limit) {
+  else if (n > limit)
     g_array_set_size(ids, first + limit);
-  }
   append_id(&encoder, tokenizer->end);
   return ids->len - before;
 }

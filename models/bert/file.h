@@ -11,8 +11,14 @@ G_BEGIN_DECLS
 char *bert_file_read(const char *file, gsize *length, GError **error);
 
 /* Parses `file` as one JSON object; release with json_decref. NULL with an error that names file, line and
- * column. */
-json_t *bert_file_read_json(const char *file, GError **error);
+ * column. Python's reader takes numbers of any size, NaN and Infinity, and halves of surrogate pairs; so does
+ * this one: numbers that no 64 bits hold become 9e307 (NaN 9e9), which nobody who needs the value accepts,
+ * the halves U+FFFD. Of a key that is there twice the last value counts, unless `unique`: then it is an
+ * error. */
+json_t *bert_file_read_json(const char *file, gboolean unique, GError **error);
+/* The same rules for `length` bytes that are JSON already in memory; changed in place, as long as they were.
+ */
+void bert_json_tame(char *json, gsize length);
 
 /* Writes `file` aside, fsyncs and renames it. */
 gboolean bert_file_write(const char *file, const char *content, gsize length, GError **error);

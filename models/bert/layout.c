@@ -23,9 +23,8 @@ static void add(OwnedLayout *owned, gint layer, gboolean joined, gboolean decays
   tensor.shape[0] = rows;
   tensor.shape[1] = columns == 0 ? 1 : columns;
   tensor.n_elements = (gsize)rows * (columns == 0 ? 1 : columns);
-  if (!joined) {
+  if (!joined)
     layout->n_floats = (layout->n_floats + ALIGNMENT_FLOATS - 1) / ALIGNMENT_FLOATS * ALIGNMENT_FLOATS;
-  }
   tensor.offset = layout->n_floats;
   char *full_name = layer < 0 || layer == (gint)layout->config.n_layers
                         ? g_strdup(name)
@@ -96,9 +95,8 @@ BertLayout *bert_layout_new(const BertConfig *config)
   owned->by_name = g_hash_table_new(g_str_hash, g_str_equal);
   owned->layout.config = *config;
   add_embeddings(owned);
-  for (guint layer = 0; layer < config->n_layers; layer++) {
+  for (guint layer = 0; layer < config->n_layers; layer++)
     add_layer(owned, (gint)layer);
-  }
   add_head(owned);
   BertLayout *layout = &owned->layout;
   layout->n_floats = (layout->n_floats + ALIGNMENT_FLOATS - 1) / ALIGNMENT_FLOATS * ALIGNMENT_FLOATS;
@@ -109,9 +107,8 @@ BertLayout *bert_layout_new(const BertConfig *config)
 
 void bert_layout_free(BertLayout *layout)
 {
-  if (!layout) {
+  if (!layout)
     return;
-  }
   OwnedLayout *owned = (OwnedLayout *)layout;
   g_hash_table_destroy(owned->by_name);
   g_string_chunk_free(owned->names);
@@ -194,9 +191,8 @@ BertParameters *bert_parameters_new(const BertLayout *layout)
 
 void bert_parameters_free(BertParameters *parameters)
 {
-  if (!parameters) {
+  if (!parameters)
     return;
-  }
   g_free(parameters->allocated);
   g_free(parameters->layers);
   g_free(parameters);

@@ -42,6 +42,23 @@ void bert_shared_release(BertShared *shared)
     g_atomic_rc_box_release_full(shared, shared_clear);
 }
 
+static gboolean fail_no_weights(const char *folder, GError **error)
+{
+  g_autofree char *pickled = g_build_filename(folder, "pytorch_model.bin", NULL);
+  if (g_file_test(pickled, G_FILE_TEST_EXISTS))
+    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_CONFIGURATION,
+                "%s: has its weights as pytorch_model.bin; `cartwright import bert_cpu file=%s base=%s "
+                "--into NEW` makes "
+                "a model folder NEW of it",
+                folder, pickled, folder);
+  else
+    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_CONFIGURATION,
+                "%s: has no model.safetensors; put pre-trained weights there, or train from scratch with "
+                "'initialize: random'",
+                folder);
+  return FALSE;
+}
+
 gboolean bert_shared_load_weights(const BertShared *shared, const BertOptions *options, guint32 seed,
                                   BertParameters *weights, GError **error)
 {
@@ -49,14 +66,8 @@ gboolean bert_shared_load_weights(const BertShared *shared, const BertOptions *o
     bert_weights_initialise(weights, seed);
     return TRUE;
   }
-  if (!shared->folder.weights_file) {
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_CONFIGURATION,
-                "%s: has no model.safetensors; put pre-trained weights there, or train from scratch with "
-                "'initialize: "
-                "random'",
-                options->model);
-    return FALSE;
-  }
+  if (!shared->folder.weights_file)
+    return fail_no_weights(options->model, error);
   return bert_weights_load(weights, shared->folder.weights_file, seed, NULL, error);
 }
 

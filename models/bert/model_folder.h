@@ -1,5 +1,5 @@
-/* A model folder in HuggingFace's form: config.json, vocab.txt, optionally tokenizer_config.json, and
- * model.safetensors unless the model is to be trained from scratch. */
+/* A model folder in HuggingFace's form: config.json, the tokenizer's files, and model.safetensors, whole or
+ * in shards, unless the model is to be trained from scratch. */
 #ifndef BERT_MODEL_FOLDER_H
 #define BERT_MODEL_FOLDER_H
 
@@ -11,12 +11,12 @@ G_BEGIN_DECLS
 typedef struct BertModelFolder {
   BertConfig config;        /* vocabulary_size is enough for the extra tokens */
   BertTokenizer *tokenizer; /* owned */
-  char *weights_file;       /* FOLDER/model.safetensors, or NULL if there is none; owned */
+  char *weights_file;       /* FOLDER/model.safetensors or its index, or NULL if there is neither; owned */
 } BertModelFolder;
 
 /* Reads config and tokenizer and checks that they fit together; weights are not opened (bert_weights_load
  * does that). config.vocabulary_size is raised to the tokenizer's number of tokens where the extra tokens
- * need it. A vocab.txt longer than vocab_size is an error. On failure *folder is left cleared. */
+ * need it. A token without a row is an error. On failure *folder is left cleared. */
 gboolean bert_model_folder_open(const char *path, BertModelFolder *folder, GError **error);
 void bert_model_folder_clear(BertModelFolder *folder);
 

@@ -16,9 +16,8 @@ static void append_lower(GString *out, const char *text)
     g_string_append_c(out, g_ascii_tolower(*p));
     p++;
   }
-  if (*p == '\0') {
+  if (*p == '\0')
     return;
-  }
   /* A final sigma looks at its neighbours, so the whole text goes through ICU. */
   gsize start = out->len - (gsize)(p - text);
   char *repaired = g_utf8_validate(text, -1, NULL) ? NULL : g_utf8_make_valid(text, -1);
@@ -27,9 +26,8 @@ static void append_lower(GString *out, const char *text)
   g_string_set_size(out, start + capacity);
   UErrorCode code = U_ZERO_ERROR;
   UCaseMap *map = ucasemap_open("", 0, &code);
-  if (capacity > G_MAXINT32) {
+  if (capacity > G_MAXINT32)
     code = U_INDEX_OUTOFBOUNDS_ERROR;
-  }
   gint32 written =
       ucasemap_utf8ToLower(map, out->str + start, (gint32)capacity, valid, (gint32)length, &code);
   ucasemap_close(map);
@@ -58,18 +56,16 @@ static void strip(GString *text)
     gint32 next = start;
     UChar32 c;
     U8_NEXT(s, next, end, c);
-    if (!is_python_space(c)) {
+    if (!is_python_space(c))
       break;
-    }
     start = next;
   }
   while (end > start) {
     gint32 previous = end;
     UChar32 c;
     U8_PREV(s, start, previous, c);
-    if (!is_python_space(c)) {
+    if (!is_python_space(c))
       break;
-    }
     end = previous;
   }
   g_string_truncate(text, (gsize)end);
@@ -81,14 +77,11 @@ void bert_normalise_text(const char *text, GString *out)
   g_string_truncate(out, 0);
   append_lower(out, text);
   char *to = out->str;
-  for (const char *from = out->str; *from != '\0'; from++) {
-    if (*from != '"' && *from != '\'') {
+  for (const char *from = out->str; *from != '\0'; from++)
+    if (*from != '"' && *from != '\'')
       *to++ = *from;
-    }
-  }
   g_string_truncate(out, (gsize)(to - out->str));
   strip(out);
-  for (char *p = strstr(out->str, "[sep]"); p; p = strstr(p, "[sep]")) {
+  for (char *p = strstr(out->str, "[sep]"); p; p = strstr(p, "[sep]"))
     memcpy(p, "[SEP]", 5);
-  }
 }

@@ -2,6 +2,7 @@
  * handed out later cannot lie outside the file. The BertSafetensors owns the mapping and all views.
  * safetensors_write.c writes. */
 #include "models/bert/safetensors.h"
+#include "models/bert/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +21,7 @@
 struct BertSafetensors {
   char *file;
   GMappedFile *mapping; /* NULL of one that wraps */
+  GPtrArray *shards;    /* BertSafetensors, of an index; else NULL */
   json_t *header;       /* owns the tensors' names; NULL of one that wraps */
   GArray *tensors;      /* BertTensor, by position in the file */
   GHashTable *by_name;  /* name → index + 1 */
@@ -30,10 +32,19 @@ struct BertSafetensors {
 static const struct {
   const char *name;
   gsize size;
-} types[] = {[BERT_TYPE_F32] = {"F32", 4},
-             [BERT_TYPE_F16] = {"F16", 2},
-             [BERT_TYPE_BF16] = {"BF16", 2},
-             [BERT_TYPE_I64] = {"I64", 8}};
+} types[] = {[BERT_TYPE_F32] = {"F32", 4},        [BERT_TYPE_F16] = {"F16", 2},
+             [BERT_TYPE_BF16] = {"BF16", 2},      [BERT_TYPE_F64] = {"F64", 8},
+             [BERT_TYPE_I64] = {"I64", 8},        [BERT_TYPE_U64] = {"U64", 8},
+             [BERT_TYPE_I32] = {"I32", 4},        [BERT_TYPE_U32] = {"U32", 4},
+             [BERT_TYPE_I16] = {"I16", 2},        [BERT_TYPE_U16] = {"U16", 2},
+             [BERT_TYPE_I8] = {"I8", 1},          [BERT_TYPE_U8] = {"U8", 1},
+             [BERT_TYPE_BOOL] = {"BOOL", 1},      [BERT_TYPE_F8_E4M3] = {"F8_E4M3", 1},
+             [BERT_TYPE_F8_E5M2] = {"F8_E5M2", 1}};
+
+gboolean bert_type_is_float(BertType type)
+{
+  return type <= BERT_TYPE_F64;
+}
 
 const char *bert_type_name(BertType type)
 {
@@ -63,16 +74,15 @@ static gboolean read_type(const BertSafetensors *file, const json_t *entry, Bert
                           GError **error)
 {
   const json_t *value = json_object_get(entry, "dtype");
-  if (!json_is_string(value)) {
+  if (!json_is_string(value))
     return fail(file, error, "tensor '%s': 'dtype' is missing or not a string", tensor->name);
-  }
   for (guint i = 0; i < G_N_ELEMENTS(types); i++) {
     if (strcmp(json_string_value(value), types[i].name) == 0) {
       tensor->type = (BertType)i;
       return TRUE;
     }
   }
-  return fail(file, error, "tensor '%s': type '%s' is not supported; convert it to F32, F16, BF16 or I64",
+  return fail(file, error, "tensor '%s': type '%s' is not supported; convert it to F32, F16, BF16 or F64",
               tensor->name, json_string_value(value));
 }
 
@@ -80,9 +90,8 @@ static gboolean read_shape(const BertSafetensors *file, const json_t *entry, Ber
                            GError **error)
 {
   const json_t *shape = json_object_get(entry, "shape");
-  if (!json_is_array(shape)) {
+  if (!json_is_array(shape))
     return fail(file, error, "tensor '%s': 'shape' is missing or not a list", tensor->name);
-  }
   if (json_array_size(shape) > BERT_MAX_DIMENSIONS) {
     return fail(file, error, "tensor '%s': %zu dimensions; at most %d are supported", tensor->name,
                 json_array_size(shape), BERT_MAX_DIMENSIONS);
@@ -135,13 +144,11 @@ static gboolean read_range(const BertSafetensors *file, const json_t *entry, Ber
 static gint compare_positions(gconstpointer a, gconstpointer b)
 {
   const BertTensor *left = a, *right = b;
-  if (left->data != right->data) {
+  if (left->data != right->data)
     return (const char *)left->data < (const char *)right->data ? -1 : 1;
-  }
   /* Empty tensors may share a position. */
-  if (left->n_elements != right->n_elements) {
+  if (left->n_elements != right->n_elements)
     return left->n_elements < right->n_elements ? -1 : 1;
-  }
   return strcmp(left->name, right->name);
 }
 
@@ -161,16 +168,14 @@ static gboolean check_overlaps(const BertSafetensors *file, GError **error)
 
 static gboolean check_metadata(const BertSafetensors *file, const json_t *metadata, GError **error)
 {
-  if (!json_is_object(metadata)) {
+  if (!json_is_object(metadata))
     return fail(file, error, "'__metadata__' is not an object");
-  }
   const char *key;
   json_t *value;
   json_object_foreach((json_t *)metadata, key, value)
   {
-    if (!json_is_string(value)) {
+    if (!json_is_string(value))
       return fail(file, error, "'__metadata__': the value of '%s' is not a string", key);
-    }
   }
   return TRUE;
 }
@@ -182,19 +187,16 @@ static gboolean read_tensors(BertSafetensors *file, GError **error)
   json_object_foreach(file->header, name, entry)
   {
     if (strcmp(name, "__metadata__") == 0) {
-      if (!check_metadata(file, entry, error)) {
+      if (!check_metadata(file, entry, error))
         return FALSE;
-      }
       continue;
     }
     BertTensor tensor = {.name = name};
-    if (!json_is_object(entry)) {
+    if (!json_is_object(entry))
       return fail(file, error, "tensor '%s': its header entry is not an object", name);
-    }
     if (!read_type(file, entry, &tensor, error) || !read_shape(file, entry, &tensor, error) ||
-        !read_range(file, entry, &tensor, error)) {
+        !read_range(file, entry, &tensor, error))
       return FALSE;
-    }
     g_array_append_val(file->tensors, tensor);
   }
   g_array_sort(file->tensors, compare_positions);
@@ -224,16 +226,25 @@ static gboolean read_header(BertSafetensors *file, GError **error)
                 length, size - 8);
   }
   json_error_t where;
-  file->header = json_loadb(content + 8, (gsize)length, JSON_REJECT_DUPLICATES, &where);
-  if (!file->header) {
+  g_autofree char *header = g_memdup2(content + 8, (gsize)length);
+  bert_json_tame(header, (gsize)length);
+  file->header = json_loadb(header, (gsize)length, JSON_REJECT_DUPLICATES, &where);
+  if (!file->header)
     return fail(file, error, "the header is not valid JSON: %s (byte %d)", where.text, where.position);
-  }
-  if (!json_is_object(file->header)) {
+  if (!json_is_object(file->header))
     return fail(file, error, "the header is not a JSON object");
-  }
   file->bytes = content + 8 + length;
   file->n_bytes = size - 8 - (gsize)length;
   return read_tensors(file, error);
+}
+
+static BertSafetensors *wrap(const char *name)
+{
+  BertSafetensors *file = g_new0(BertSafetensors, 1);
+  file->file = g_strdup(name);
+  file->tensors = g_array_new(FALSE, FALSE, sizeof(BertTensor));
+  file->by_name = g_hash_table_new(g_str_hash, g_str_equal);
+  return file;
 }
 
 BertSafetensors *bert_safetensors_open(const char *path, GError **error)
@@ -241,19 +252,15 @@ BertSafetensors *bert_safetensors_open(const char *path, GError **error)
   int descriptor = g_open(path, O_RDONLY | O_CLOEXEC, 0);
   GMappedFile *mapping = descriptor >= 0 ? g_mapped_file_new_from_fd(descriptor, FALSE, NULL) : NULL;
   int cause = errno;
-  if (descriptor >= 0) {
+  if (descriptor >= 0)
     close(descriptor);
-  }
   if (!mapping) {
     g_set_error(error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: cannot be opened: %s", path,
                 g_strerror(cause));
     return NULL;
   }
-  BertSafetensors *file = g_new0(BertSafetensors, 1);
-  file->file = g_strdup(path);
+  BertSafetensors *file = wrap(path);
   file->mapping = mapping;
-  file->tensors = g_array_new(FALSE, FALSE, sizeof(BertTensor));
-  file->by_name = g_hash_table_new(g_str_hash, g_str_equal);
   if (!read_header(file, error)) {
     bert_safetensors_close(file);
     return NULL;
@@ -261,28 +268,81 @@ BertSafetensors *bert_safetensors_open(const char *path, GError **error)
   return file;
 }
 
+static void add_tensor(BertSafetensors *file, const BertTensor *tensor)
+{
+  g_array_append_vals(file->tensors, tensor, 1);
+  g_hash_table_insert(file->by_name, (gpointer)tensor->name, GUINT_TO_POINTER(file->tensors->len));
+}
+
 BertSafetensors *bert_safetensors_wrap(const char *name, const BertTensor *tensors, guint n_tensors)
 {
-  BertSafetensors *file = g_new0(BertSafetensors, 1);
-  file->file = g_strdup(name);
-  file->tensors = g_array_new(FALSE, FALSE, sizeof(BertTensor));
-  file->by_name = g_hash_table_new(g_str_hash, g_str_equal);
-  g_array_append_vals(file->tensors, tensors, n_tensors);
-  for (guint i = 0; i < n_tensors; i++) {
-    g_hash_table_insert(file->by_name, (gpointer)tensors[i].name, GUINT_TO_POINTER(i + 1));
-  }
+  BertSafetensors *file = wrap(name);
+  for (guint i = 0; i < n_tensors; i++)
+    add_tensor(file, &tensors[i]);
   return file;
+}
+
+/* The shard of that name, opened once. A name is a file's of the same folder. */
+static const BertSafetensors *find_shard(BertSafetensors *index, const char *name, GError **error)
+{
+  g_autofree char *folder = g_path_get_dirname(index->file), *path = g_build_filename(folder, name, NULL);
+  for (guint i = 0; i < index->shards->len; i++)
+    if (strcmp(((BertSafetensors *)index->shards->pdata[i])->file, path) == 0)
+      return index->shards->pdata[i];
+  if (strchr(name, '/')) {
+    (void)fail(index, error, "shard '%s' is not a file of the same folder", name);
+    return NULL;
+  }
+  BertSafetensors *shard = bert_safetensors_open(path, error);
+  if (shard)
+    g_ptr_array_add(index->shards, shard);
+  return shard;
+}
+
+static gboolean add_shards(BertSafetensors *index, const json_t *map, GError **error)
+{
+  const char *name;
+  json_t *value;
+  if (!json_is_object(map))
+    return fail(index, error, "key 'weight_map' is missing or not an object");
+  json_object_foreach((json_t *)map, name, value)
+  {
+    if (!json_is_string(value))
+      return fail(index, error, "key 'weight_map': tensor '%s': expected a file's name", name);
+    const BertSafetensors *shard = find_shard(index, json_string_value(value), error);
+    const BertTensor *tensor = shard ? bert_safetensors_find(shard, name) : NULL;
+    if (!shard)
+      return FALSE;
+    if (!tensor)
+      return fail(index, error, "tensor '%s' is not in %s, where the index says it is", name, shard->file);
+    add_tensor(index, tensor);
+  }
+  return TRUE;
+}
+
+BertSafetensors *bert_safetensors_open_index(const char *path, GError **error)
+{
+  json_t *root = bert_file_read_json(path, TRUE, error);
+  if (!root)
+    return NULL;
+  BertSafetensors *index = wrap(path);
+  index->shards = g_ptr_array_new_with_free_func((GDestroyNotify)bert_safetensors_close);
+  gboolean good = add_shards(index, json_object_get(root, "weight_map"), error);
+  json_decref(root);
+  if (!good)
+    g_clear_pointer(&index, bert_safetensors_close);
+  return index;
 }
 
 void bert_safetensors_close(BertSafetensors *file)
 {
-  if (!file) {
+  if (!file)
     return;
-  }
   g_hash_table_destroy(file->by_name);
   g_array_free(file->tensors, TRUE);
   json_decref(file->header);
   g_clear_pointer(&file->mapping, g_mapped_file_unref);
+  g_clear_pointer(&file->shards, g_ptr_array_unref);
   g_free(file->file);
   g_free(file);
 }
@@ -327,9 +387,8 @@ static float float_from_half(guint16 half)
 {
   guint32 sign = (guint32)(half & 0x8000) << 16;
   guint32 exponent = (half >> 10) & 0x1F, fraction = half & 0x3FF;
-  if (exponent == 0x1F) {
+  if (exponent == 0x1F)
     return float_from_bits(sign | 0x7F800000 | fraction << 13);
-  }
   if (exponent == 0) {
     float subnormal = (float)fraction * 0x1p-24f;
     return sign != 0 ? -subnormal : subnormal;
@@ -339,7 +398,7 @@ static float float_from_half(guint16 half)
 
 void bert_tensor_read_floats(const BertTensor *tensor, gsize first, gsize n_elements, float *out)
 {
-  g_return_if_fail(tensor->type != BERT_TYPE_I64);
+  g_return_if_fail(bert_type_is_float(tensor->type));
   g_return_if_fail(first <= tensor->n_elements && n_elements <= tensor->n_elements - first);
   const guint8 *data = (const guint8 *)tensor->data + first * types[tensor->type].size;
   if (tensor->type == BERT_TYPE_F32) {
@@ -350,7 +409,15 @@ void bert_tensor_read_floats(const BertTensor *tensor, gsize first, gsize n_elem
     }
     return;
   }
-  for (gsize i = 0; i < n_elements; i++) {
+  for (gsize i = 0; i < n_elements && tensor->type == BERT_TYPE_F64; i++) {
+    guint64 bits;
+    double value;
+    memcpy(&bits, data + 8 * i, sizeof bits);
+    bits = GUINT64_FROM_LE(bits);
+    memcpy(&value, &bits, sizeof value);
+    out[i] = (float)value;
+  }
+  for (gsize i = 0; i < n_elements && tensor->type != BERT_TYPE_F64; i++) {
     guint16 bits;
     memcpy(&bits, data + 2 * i, sizeof bits);
     bits = GUINT16_FROM_LE(bits);

@@ -16,9 +16,8 @@
 static gsize n_elements(const BertTensor *tensor)
 {
   gsize n = 1;
-  for (guint i = 0; i < tensor->n_dimensions; i++) {
+  for (guint i = 0; i < tensor->n_dimensions; i++)
     n *= (gsize)tensor->shape[i];
-  }
   return n;
 }
 
@@ -27,18 +26,16 @@ static GString *make_header(const BertTensor *tensors, guint n_tensors, const ch
 {
   json_t *root = json_object();
   json_t *facts = json_pack("{s:s}", "format", "pt");
-  for (const char *const *pair = metadata; pair && pair[0]; pair += 2) {
+  for (const char *const *pair = metadata; pair && pair[0]; pair += 2)
     json_object_set_new(facts, pair[0], json_string(pair[1]));
-  }
   json_object_set_new(root, "__metadata__", facts);
   gsize offset = 0;
   for (guint i = 0; i < n_tensors; i++) {
     const BertTensor *tensor = &tensors[i];
     gsize end = offset + n_elements(tensor) * bert_type_size(tensor->type);
     json_t *shape = json_array();
-    for (guint d = 0; d < tensor->n_dimensions; d++) {
+    for (guint d = 0; d < tensor->n_dimensions; d++)
       json_array_append_new(shape, json_integer(tensor->shape[d]));
-    }
     json_object_set_new(root, tensor->name,
                         json_pack("{s:s, s:o, s:[I, I]}", "dtype", bert_type_name(tensor->type), "shape",
                                   shape, "data_offsets", (json_int_t)offset, (json_int_t)end));
@@ -48,9 +45,8 @@ static GString *make_header(const BertTensor *tensors, guint n_tensors, const ch
   json_decref(root);
   GString *header = g_string_new(text);
   free(text);
-  while (header->len % 8 != 0) {
+  while (header->len % 8 != 0)
     g_string_append_c(header, ' ');
-  }
   return header;
 }
 
@@ -60,9 +56,8 @@ static gboolean write_bytes(int descriptor, gconstpointer bytes, gsize n_bytes)
   while (n_bytes > 0) {
     gssize written = write(descriptor, p, n_bytes);
     if (written < 0) {
-      if (errno == EINTR) {
+      if (errno == EINTR)
         continue;
-      }
       return FALSE;
     }
     p += written;
@@ -76,12 +71,9 @@ static gboolean write_tensors(int descriptor, const BertTensor *tensors, guint n
 #if G_BYTE_ORDER != G_LITTLE_ENDIAN
 #error "tensor files are little-endian; writing on this machine would need byte swapping"
 #endif
-  for (guint i = 0; i < n_tensors; i++) {
-    if (!write_bytes(descriptor, tensors[i].data,
-                     n_elements(&tensors[i]) * bert_type_size(tensors[i].type))) {
+  for (guint i = 0; i < n_tensors; i++)
+    if (!write_bytes(descriptor, tensors[i].data, n_elements(&tensors[i]) * bert_type_size(tensors[i].type)))
       return FALSE;
-    }
-  }
   return TRUE;
 }
 
@@ -130,9 +122,8 @@ gboolean bert_safetensors_write(const char *file, const BertTensor *tensors, gui
       ok = FALSE;
       cause = errno;
     }
-    if (!ok) {
+    if (!ok)
       g_unlink(aside);
-    }
   }
   if (ok) {
     sync_folder(file);

@@ -25,23 +25,30 @@ typedef enum {
 /* Number of extra special tokens: [button], [button_], [clicked button], [clicked button_] (spec §7.3). */
 #define BERT_N_EXTRA_TOKENS 4
 
-/* Reads FOLDER/vocab.txt and, if present, FOLDER/tokenizer_config.json (do_lower_case, strip_accents,
- * tokenize_chinese_chars; default: lower-case, strip accents when lower-casing, set ideographs apart). An
- * extra token that vocab.txt lacks gets the next id after the vocabulary, in the order above. A vocabulary
- * that is missing, empty, not UTF-8, has an empty or repeated line, or lacks [PAD], [UNK], [CLS] or [SEP] is
- * an error in CW_POLICY_ERROR that names file and line. */
+/* Reads the files of a folder that transformers saved, of 2020 or today: vocab.txt or tokenizer.json
+ * (WordPiece) for the vocabulary; tokenizer_config.json for the settings (do_lower_case, strip_accents,
+ * tokenize_chinese_chars; default: lower-case, strip accents when lower-casing, set ideographs apart) and the
+ * names of special tokens; tokenizer.json's normaliser where the tokenizer's class is the one without
+ * settings of its own; added tokens with their ids from tokenizer.json, tokenizer_config.json and
+ * added_tokens.json. Files that say different things of an id or a token are an error that names both. An
+ * extra token that they all lack gets the next id, in the order above. A vocabulary that is missing, empty,
+ * not UTF-8, has an empty or repeated line, or lacks [PAD], [UNK], [CLS] or [SEP] is an error in
+ * CW_POLICY_ERROR that names file and line. */
 BertTokenizer *bert_tokenizer_open(const char *folder, GError **error);
 void bert_tokenizer_free(BertTokenizer *tokenizer); /* accepts NULL */
 
 /* Writes vocab.txt and tokenizer_config.json into an existing folder, so that bert_tokenizer_open gives the
- * same tokenizer again. vocab.txt comes out byte by byte as it was read; the extra tokens are not written
- * into it. */
+ * same tokenizer again. vocab.txt comes out byte by byte as it was read; extra tokens that no file listed are
+ * not written. */
 gboolean bert_tokenizer_write(const BertTokenizer *tokenizer, const char *folder, GError **error);
 
 /* Number of ids in use, extra tokens included: every id of encode is below it. */
 guint bert_tokenizer_n_tokens(const BertTokenizer *tokenizer);
-/* Number of lines of vocab.txt. */
+/* Number of tokens of the vocabulary, without added ones, and the file it is from ("vocab.txt"). */
 guint bert_tokenizer_vocabulary_size(const BertTokenizer *tokenizer);
+const char *bert_tokenizer_source(const BertTokenizer *tokenizer);
+/* Whether it is one of the four extra tokens. */
+gboolean bert_tokenizer_is_extra(const char *token);
 /* The token of an id (UTF-8, owned by the tokenizer); NULL for an id out of range. */
 const char *bert_tokenizer_token(const BertTokenizer *tokenizer, guint32 id);
 /* The id of a token; FALSE if there is none. */

@@ -1,4 +1,5 @@
-/* What a BertTokenizer holds; internal to tokenizer.c, which fills it, and encode.c, which reads it. */
+/* What a BertTokenizer holds; internal to tokenizer.c and tokenizer_files.c, which fill it, and encode.c,
+ * which reads it. */
 #ifndef BERT_TOKENIZER_INTERNAL_H
 #define BERT_TOKENIZER_INTERNAL_H
 
@@ -8,34 +9,44 @@
 
 G_BEGIN_DECLS
 
-/* [PAD], [UNK], [CLS], [SEP], [MASK] and the extra tokens. */
-#define MAX_SPECIAL_TOKENS (5 + BERT_N_EXTRA_TOKENS)
-
 typedef enum { CLASS_DROPPED, CLASS_SPACE, CLASS_PUNCTUATION, CLASS_WORD } CharacterClass;
 
+/* A token that is cut out of a text before words are: literally, or out of the normalised text. */
 typedef struct {
-  const char *text;
-  gsize length;
+  const char *text;    /* as it is listed */
+  const char *pattern; /* what is looked for: text, or what normalising makes of it */
+  gsize length;        /* of pattern */
   guint32 id;
-} SpecialToken;
+  gboolean normalised;  /* looked for in the normalised text */
+  gboolean single_word; /* not within a longer word */
+} AddedToken;
 
 struct BertTokenizer {
-  char *content; /* vocab.txt as read */
+  char *source;  /* the file that the vocabulary is from, without its folder */
+  char *content; /* vocab.txt as read, or as it is to be written */
   gsize content_length;
-  char *lines; /* a copy with NUL for each line end, which `tokens` points into */
+  char *lines;         /* a copy with NUL for each line end, which `tokens` points into */
+  GStringChunk *texts; /* of other tokens */
   guint vocabulary_size;
-  GPtrArray *tokens; /* const char *, by id; the extra tokens behind the vocabulary */
+  GPtrArray *tokens; /* const char *, by id; added tokens and the extra ones behind the vocabulary */
   GHashTable *ids;   /* const char * → id + 1 */
   BertTrie trie;
   gint32 continuation; /* the trie's state after "##", or -1 */
   guint32 unknown, start, end;
-  SpecialToken specials[MAX_SPECIAL_TOKENS];
-  guint n_specials;
+  const char *unknown_name, *start_name, *end_name, *pad_name, *mask_name;
+  GArray *added;  /* AddedToken, longest pattern first */
+  guint n_listed; /* tokens that the folder's files list: the extra ones it lacks come behind */
+  gboolean plain; /* no added token needs more than being found at a '[' */
   gboolean lower_case, strip_accents, set_ideographs_apart;
   BertDecomposition decomposition;
   guint8 class[128]; /* CharacterClass of ASCII */
   char lower[128];   /* ASCII, lower-cased if the model is uncased */
 };
+
+/* tokenizer_files.c: fills vocabulary, added tokens, names and settings from the files of a folder. */
+gboolean bert_tokenizer_read_files(BertTokenizer *tokenizer, const char *folder, GError **error);
+/* encode.c: what normalising makes of a text, appended to `out`. */
+void bert_tokenizer_normalise(const BertTokenizer *tokenizer, const char *text, gsize length, GString *out);
 
 G_END_DECLS
 

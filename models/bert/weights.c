@@ -20,31 +20,27 @@
 static CwRandom *stream_of(guint32 seed, const char *purpose, const BertTensorInfo *tensor)
 {
   guint64 hash = G_GUINT64_CONSTANT(0xcbf29ce484222325); /* FNV-1a */
-  for (const char *p = tensor->name; *p != '\0'; p++) {
+  for (const char *p = tensor->name; *p != '\0'; p++)
     hash = (hash ^ (guint8)*p) * G_GUINT64_CONSTANT(0x100000001b3);
-  }
   return cw_random_new(seed, purpose, hash, 0);
 }
 
 static void fill_normal(float *out, gsize n, CwRandom *random)
 {
-  for (gsize i = 0; i < n; i++) {
+  for (gsize i = 0; i < n; i++)
     out[i] = (float)(STANDARD_DEVIATION * cw_random_normal(random));
-  }
 }
 
 static void fill_uniform(float *out, gsize n, double low, double high, CwRandom *random)
 {
-  for (gsize i = 0; i < n; i++) {
+  for (gsize i = 0; i < n; i++)
     out[i] = (float)(low + (high - low) * cw_random_uniform(random));
-  }
 }
 
 static void fill_constant(float *out, gsize n, float value)
 {
-  for (gsize i = 0; i < n; i++) {
+  for (gsize i = 0; i < n; i++)
     out[i] = value;
-  }
 }
 
 /* Head tensors: PyTorch's defaults for linear layers, spec §7.2 for dot_scale. */
@@ -57,11 +53,10 @@ static void initialise_head_tensor(BertParameters *weights, const BertTensorInfo
     fill_uniform(out, tensor->n_elements, 1.0 / sqrt(h), 1.0, random);
   } else {
     guint n_inputs = h;
-    if (g_str_has_prefix(tensor->name, "linear_1.")) {
+    if (g_str_has_prefix(tensor->name, "linear_1."))
       n_inputs = 4 * h;
-    } else if (g_str_has_prefix(tensor->name, "linear_3.2.")) {
+    else if (g_str_has_prefix(tensor->name, "linear_3.2."))
       n_inputs = BERT_VALUE_HIDDEN;
-    }
     double bound = 1.0 / sqrt(n_inputs);
     fill_uniform(out, tensor->n_elements, -bound, bound, random);
   }
@@ -88,13 +83,11 @@ static gboolean is_head(const BertLayout *layout, const BertTensorInfo *tensor)
 void bert_weights_initialise(BertParameters *weights, guint32 seed)
 {
   const BertLayout *layout = weights->layout;
-  for (guint i = 0; i < layout->n_tensors; i++) {
-    if (is_head(layout, &layout->tensors[i])) {
+  for (guint i = 0; i < layout->n_tensors; i++)
+    if (is_head(layout, &layout->tensors[i]))
       initialise_head_tensor(weights, &layout->tensors[i], seed);
-    } else {
+    else
       initialise_encoder_tensor(weights, &layout->tensors[i], seed);
-    }
-  }
 }
 
 /* ---- loading ---- */
@@ -104,6 +97,7 @@ typedef struct {
   BertParameters *weights;
   const BertSafetensors *file;
   guint32 seed;
+  char *prefix;     /* of the encoder's tensors in the file: "bert.", "", ... */
   GHashTable *used; /* const BertTensor * → itself: tensors of the file that have a place */
   BertLoadSummary summary;
   GError **error;
@@ -125,19 +119,17 @@ static const BertTensor *find_spelling(const BertSafetensors *file, const char *
 
 static const BertTensor *find_in_file(const Loader *loader, const BertTensorInfo *tensor)
 {
-  const BertTensor *found = find_spelling(loader->file, tensor->name);
-  if (!found && g_str_has_prefix(tensor->name, "bert.")) {
-    found = find_spelling(loader->file, tensor->name + strlen("bert."));
-  }
-  return found;
+  if (is_head(loader->weights->layout, tensor))
+    return find_spelling(loader->file, tensor->name);
+  g_autofree char *name = g_strconcat(loader->prefix, tensor->name + strlen("bert."), NULL);
+  return find_spelling(loader->file, name);
 }
 
 static char *shape_text(const gint64 *shape, guint n_dimensions)
 {
   GString *text = g_string_new("[");
-  for (guint i = 0; i < n_dimensions; i++) {
+  for (guint i = 0; i < n_dimensions; i++)
     g_string_append_printf(text, "%s%" G_GINT64_FORMAT, i > 0 ? ", " : "", shape[i]);
-  }
   return g_string_free(g_string_append_c(text, ']'), FALSE);
 }
 
@@ -167,27 +159,32 @@ static void add_rows(Loader *loader, const BertTensorInfo *tensor, const BertTen
 static gboolean load_tensor(Loader *loader, const BertTensorInfo *tensor, const BertTensor *found)
 {
   gboolean same = found->n_dimensions == tensor->n_dimensions;
-  for (guint i = 0; same && i < tensor->n_dimensions; i++) {
+  for (guint i = 0; same && i < tensor->n_dimensions; i++)
     same = found->shape[i] == tensor->shape[i];
-  }
   float *out = loader->weights->block + tensor->offset;
   gboolean is_words = out == loader->weights->word_embeddings;
   gboolean lacks_rows = is_words && found->n_dimensions == 2 && found->shape[1] == tensor->shape[1] &&
                         found->shape[0] < tensor->shape[0] &&
                         found->shape[0] + BERT_N_EXTRA_TOKENS >= tensor->shape[0];
-  if (!same && !lacks_rows) {
+  if (!same && !lacks_rows)
     return fail_shape(loader, tensor, found);
-  }
-  if (found->type == BERT_TYPE_I64) {
+  if (!bert_type_is_float(found->type)) {
     g_set_error(loader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                "%s: tensor '%s': expected type F32, F16 or BF16, found I64",
-                bert_safetensors_file(loader->file), found->name);
+                "%s: tensor '%s': expected type F32, F16, BF16 or F64, found %s",
+                bert_safetensors_file(loader->file), found->name, bert_type_name(found->type));
     return FALSE;
   }
   bert_tensor_read_floats(found, 0, found->n_elements, out);
-  if (lacks_rows) {
+  for (gsize i = 0; i < found->n_elements; i++)
+    if (!isfinite(out[i])) {
+      g_set_error(loader->error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
+                  "%s: tensor '%s' is not finite (element %" G_GSIZE_FORMAT
+                  " is %g); the model is broken, or too large for f32",
+                  bert_safetensors_file(loader->file), found->name, i, (double)out[i]);
+      return FALSE;
+    }
+  if (lacks_rows)
     add_rows(loader, tensor, found);
-  }
   g_hash_table_add(loader->used, (gpointer)found);
   return TRUE;
 }
@@ -197,21 +194,18 @@ static gboolean load_encoder(Loader *loader)
   const BertLayout *layout = loader->weights->layout;
   for (guint i = 0; i < layout->n_tensors; i++) {
     const BertTensorInfo *tensor = &layout->tensors[i];
-    if (is_head(layout, tensor)) {
+    if (is_head(layout, tensor))
       continue;
-    }
     const BertTensor *found = find_in_file(loader, tensor);
     if (!found) {
       g_set_error(loader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                  "%s: tensor '%s' is missing (with and without 'bert.'); the file has to hold the whole "
-                  "encoder that "
-                  "config.json describes",
-                  bert_safetensors_file(loader->file), tensor->name);
+                  "%s: tensor '%s%s' is missing; the file has to hold the whole encoder that config.json "
+                  "describes",
+                  bert_safetensors_file(loader->file), loader->prefix, tensor->name + strlen("bert."));
       return FALSE;
     }
-    if (!load_tensor(loader, tensor, found)) {
+    if (!load_tensor(loader, tensor, found))
       return FALSE;
-    }
   }
   return TRUE;
 }
@@ -224,9 +218,8 @@ static gboolean load_head(Loader *loader, gboolean value_head, gboolean *loaded)
   const char *present = NULL, *missing = NULL;
   for (guint i = 0; i < layout->n_tensors; i++) {
     const BertTensorInfo *tensor = &layout->tensors[i];
-    if (!is_head(layout, tensor) || g_str_has_prefix(tensor->name, "linear_3.") != value_head) {
+    if (!is_head(layout, tensor) || g_str_has_prefix(tensor->name, "linear_3.") != value_head)
       continue;
-    }
     const BertTensor *found = find_in_file(loader, tensor);
     if (!found) {
       missing = tensor->name;
@@ -248,22 +241,58 @@ static gboolean load_head(Loader *loader, gboolean value_head, gboolean *loaded)
   return TRUE;
 }
 
-/* Tensors that BERT checkpoints carry and nothing here uses. */
-gboolean bert_weights_may_ignore(const char *name)
+/* What stands before "embeddings.word_embeddings.weight" in the file's names; NULL with error if that is
+ * nowhere, or in two places: a file of two encoders. */
+static char *find_prefix(const BertSafetensors *file, GError **error)
 {
-  const char *bare = g_str_has_prefix(name, "bert.") ? name + strlen("bert.") : name;
-  return g_str_has_prefix(bare, "pooler.") || strcmp(bare, "embeddings.position_ids") == 0 ||
-         g_str_has_prefix(name, "cls.") || g_str_has_prefix(name, "image_linear.");
+  static const char words[] = "embeddings.word_embeddings.weight";
+  const char *found = NULL;
+  for (guint i = 0; i < bert_safetensors_n_tensors(file); i++) {
+    const char *name = bert_safetensors_tensor(file, i)->name;
+    gsize length = strlen(name) - MIN(strlen(words), strlen(name));
+    if (strcmp(name + length, words) != 0 || (length > 0 && name[length - 1] != '.'))
+      continue;
+    if (found && strcmp(found, name) != 0) {
+      g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
+                  "%s: tensors '%s' and '%s' are the words of two encoders; leave one encoder in the file",
+                  bert_safetensors_file(file), found, name);
+      return NULL;
+    }
+    found = name;
+  }
+  return found ? g_strndup(found, strlen(found) - strlen(words)) : g_strdup("bert.");
 }
 
+/* Whether the name is one of the encoder's, but for tables that newer versions no longer save. */
+static gboolean is_of_encoder(const char *name, const char *prefix)
+{
+  if (!g_str_has_prefix(name, prefix))
+    return FALSE;
+  const char *bare = name + strlen(prefix);
+  return g_str_has_prefix(bare, "encoder.") ||
+         (g_str_has_prefix(bare, "embeddings.") && strcmp(bare, "embeddings.position_ids") != 0 &&
+          strcmp(bare, "embeddings.token_type_ids") != 0);
+}
+
+gboolean bert_weights_uses(const BertSafetensors *file, const char *name)
+{
+  static const char *const heads[] = {"attn.", "linear_1.", "linear_2.", "linear_3."};
+  g_autofree char *prefix = find_prefix(file, NULL);
+  gboolean used = prefix && is_of_encoder(name, prefix);
+  for (guint i = 0; i < G_N_ELEMENTS(heads); i++)
+    used |= g_str_has_prefix(name, heads[i]);
+  return used;
+}
+
+/* Tensors of other parts are nobody's business here; an unknown one within the encoder would change what it
+ * computes. */
 static gboolean check_rest(Loader *loader)
 {
   for (guint i = 0; i < bert_safetensors_n_tensors(loader->file); i++) {
     const BertTensor *tensor = bert_safetensors_tensor(loader->file, i);
-    if (g_hash_table_contains(loader->used, tensor)) {
+    if (g_hash_table_contains(loader->used, tensor))
       continue;
-    }
-    if (!bert_weights_may_ignore(tensor->name)) {
+    if (is_of_encoder(tensor->name, loader->prefix)) {
       g_set_error(loader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
                   "%s: tensor '%s' has no place in a BERT encoder of %u layers with a choice head",
                   bert_safetensors_file(loader->file), tensor->name,
@@ -279,23 +308,26 @@ gboolean bert_weights_load_tensors(BertParameters *weights, const BertSafetensor
                                    BertLoadSummary *summary, GError **error)
 {
   Loader loader = {.weights = weights, .file = tensors, .seed = seed, .error = error};
+  loader.prefix = find_prefix(tensors, error);
+  if (!loader.prefix)
+    return FALSE;
   loader.used = g_hash_table_new(g_direct_hash, g_direct_equal);
   gboolean ok = load_encoder(&loader) && load_head(&loader, FALSE, &loader.summary.head_loaded) &&
                 load_head(&loader, TRUE, &loader.summary.value_head_loaded) && check_rest(&loader);
-  if (ok && summary) {
+  if (ok && summary)
     *summary = loader.summary;
-  }
   g_hash_table_destroy(loader.used);
+  g_free(loader.prefix);
   return ok;
 }
 
 gboolean bert_weights_load(BertParameters *weights, const char *file, guint32 seed, BertLoadSummary *summary,
                            GError **error)
 {
-  BertSafetensors *tensors = bert_safetensors_open(file, error);
-  if (!tensors) {
+  BertSafetensors *tensors = g_str_has_suffix(file, ".index.json") ? bert_safetensors_open_index(file, error)
+                                                                   : bert_safetensors_open(file, error);
+  if (!tensors)
     return FALSE;
-  }
   gboolean ok = bert_weights_load_tensors(weights, tensors, seed, summary, error);
   bert_safetensors_close(tensors);
   return ok;

@@ -110,22 +110,23 @@ typedef struct BertLoadSummary {
   guint n_ignored;            /* tensors of the file that have no place here (pooler, image_linear, cls) */
 } BertLoadSummary;
 
-/* Loads `file` (safetensors; F32, F16 or BF16). Encoder names may start with "bert." or not, LayerNorm may
- * say gamma and beta. Encoder tensors must all be there. Head tensors may be missing as a group (attn.*,
- * linear_1, linear_2; or linear_3) and are then initialised: linear layers uniform(-1/sqrt(inputs),
- * 1/sqrt(inputs)), dot_scale uniform(1/sqrt(h), 1). A word embedding with fewer rows than the layout, by at
- * most BERT_N_EXTRA_TOKENS, gets new rows normal(0, 0.02). Pooler, position_ids, pre-training heads and
- * image_linear are ignored; any other name, a missing tensor or a wrong shape is an error in CW_POLICY_ERROR
- * naming tensor, file, what was expected and what was found; the weights are then undefined. `summary` may be
- * NULL. */
+/* Loads `file`, a safetensors file or the index of one in shards (".index.json"); F32, F16, BF16 or F64.
+ * Anything may stand before the encoder's names ("bert.", "0.auto_model."), LayerNorm may say gamma and beta.
+ * Encoder tensors must all be there, and be finite. Head tensors may be missing as a group (attn.*, linear_1,
+ * linear_2; or linear_3) and are then initialised: linear layers uniform(-1/sqrt(inputs), 1/sqrt(inputs)),
+ * dot_scale uniform(1/sqrt(h), 1). A word embedding with fewer rows than the layout, by at most
+ * BERT_N_EXTRA_TOKENS, gets new rows normal(0, 0.02). Tensors of other parts (poolers, classifiers,
+ * pre-training heads) are ignored. An unknown tensor within the encoder, a missing one or a wrong shape is an
+ * error in CW_POLICY_ERROR naming tensor, file, what was expected and what was found; the weights are then
+ * undefined. `summary` may be NULL. */
 gboolean bert_weights_load(BertParameters *weights, const char *file, guint32 seed, BertLoadSummary *summary,
                            GError **error);
 
 /* The same from tensors that are open already. */
 gboolean bert_weights_load_tensors(BertParameters *weights, const BertSafetensors *tensors, guint32 seed,
                                    BertLoadSummary *summary, GError **error);
-/* Whether a tensor of this name may be in a file although nothing here uses it. */
-gboolean bert_weights_may_ignore(const char *name);
+/* Whether loading the file uses a tensor of this name. */
+gboolean bert_weights_uses(const BertSafetensors *file, const char *name);
 
 /* Writes every tensor as F32 under its layout name; see bert_safetensors_write. */
 gboolean bert_weights_save(const BertParameters *weights, const char *file, GError **error);

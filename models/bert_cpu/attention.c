@@ -172,7 +172,7 @@ static void store_rows(const AttentionRun *run, const Item *item, guint n_rows, 
   const BertNetwork *network = run->pass->network;
   for (guint row = 0; network->rules.bf16 && row < n_rows; row++)
     network->kernels->to_bf16(item->width, (const float *)rows.data + row * rows.stride,
-                                (BertBf16 *)matrix.data + row * matrix.stride);
+                              (BertBf16 *)matrix.data + row * matrix.stride);
 }
 
 /* Products write whole panels of scores where rows are wide enough, because the edge of a panel costs more.

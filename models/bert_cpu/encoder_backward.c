@@ -179,15 +179,14 @@ static void layer_gradients(BackwardRun *run)
   gboolean bf16 = pass->network->rules.bf16;
   guint rows = pass->batch->n_rows, h = pass->network->config->hidden_size,
         f = pass->network->config->intermediate_size;
-  BertWeightProduct products[] = {{rows, h, f, run->d_output, h, run->activated, f, gradient->output_weight,
-                                   gradient->output_bias, bf16},
-                                  {rows, f, h, run->d_intermediate, f, run->attention_out, h,
-                                   gradient->intermediate_weight, gradient->intermediate_bias, bf16},
-                                  {rows, 3 * h, h, run->d_projections, 3 * h, run->input, h,
-                                   gradient->query_weight, gradient->query_bias, bf16},
-                                  {rows, h, h, run->d_attention, h, memory->context, h,
-                                   gradient->attention_output_weight, gradient->attention_output_bias,
-                                   bf16}};
+  BertWeightProduct products[] = {
+      {rows, h, f, run->d_output, h, run->activated, f, gradient->output_weight, gradient->output_bias, bf16},
+      {rows, f, h, run->d_intermediate, f, run->attention_out, h, gradient->intermediate_weight,
+       gradient->intermediate_bias, bf16},
+      {rows, 3 * h, h, run->d_projections, 3 * h, run->input, h, gradient->query_weight, gradient->query_bias,
+       bf16},
+      {rows, h, h, run->d_attention, h, memory->context, h, gradient->attention_output_weight,
+       gradient->attention_output_bias, bf16}};
   bert_weight_products(pass, products, G_N_ELEMENTS(products));
   guint n_units = bert_row_units(rows);
   float *const sums[] = {gradient->output_norm_weight, gradient->output_norm_bias,

@@ -15,7 +15,7 @@ typedef struct {
 typedef struct {
   float *gemm, *x, *between; /* x, between: rows x h */
   float *wide;               /* rows x max(f, 3h) */
-  BertBf16 *bf16;          /* rows x max(f, 3h), with bf16 only */
+  BertBf16 *bf16;            /* rows x max(f, 3h), with bf16 only */
   guint16 *bits;
 } Scratch;
 
@@ -28,8 +28,7 @@ static gsize row_scratch(const BertNetwork *network)
 {
   gsize h = network->config->hidden_size, wide = widest(network->config);
   gsize rows = BERT_ROW_UNIT * BERT_ROW_BLOCK_UNITS;
-  return network->kernels->gemm_scratch +
-         rows * (2 * h + wide + (network->rules.bf16 ? (wide + 1) / 2 : 0)) +
+  return network->kernels->gemm_scratch + rows * (2 * h + wide + (network->rules.bf16 ? (wide + 1) / 2 : 0)) +
          (h + 2 * BERT_DROPOUT_GROUP) / 2 + 16;
 }
 

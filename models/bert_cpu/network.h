@@ -4,11 +4,11 @@
 #ifndef BERT_CPU_NETWORK_H
 #define BERT_CPU_NETWORK_H
 
-#include "models/kernels/kernels.h"
 #include "models/bert/batch.h"
 #include "models/bert/weights.h"
 #include "models/bert_cpu/pool.h"
 #include "models/bert_cpu/workspace.h"
+#include "models/kernels/kernels.h"
 
 G_BEGIN_DECLS
 

@@ -436,8 +436,8 @@ static inline void bf16_product(gsize m, gsize n, gsize k, BertBf16View a, BertB
       for (gsize j = 0; j < n_panels; j++) {
         gsize width = MIN((gsize)PANEL, n - j * PANEL);
         const BertBf16 *bf16 = packed ? packed + k0 * n_panels * PANEL + j * whole * PANEL
-                                        : view.data + (ptrdiff_t)k0 * view.row_stride +
-                                              (ptrdiff_t)(j * PANEL) * view.column_stride;
+                                      : view.data + (ptrdiff_t)k0 * view.row_stride +
+                                            (ptrdiff_t)(j * PANEL) * view.column_stride;
         const float *panel = panel_scratch;
         NextPanel next = {0};
 #ifdef BERT_PAIRS

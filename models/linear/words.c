@@ -24,10 +24,9 @@ static void sort_and_unite(GArray *hashes)
   guint32 *items = (guint32 *)(gpointer)hashes->data;
   guint i, n = 0;
   g_array_sort(hashes, compare_hashes);
-  for (i = 0; i < hashes->len; i++) {
+  for (i = 0; i < hashes->len; i++)
     if (n == 0 || items[n - 1] != items[i])
       items[n++] = items[i];
-  }
   g_array_set_size(hashes, n);
 }
 

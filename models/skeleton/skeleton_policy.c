@@ -77,12 +77,11 @@ static void find_entries(const CwDecision *const *decisions, guint n_decisions, 
 
 static void look_up(const Table *table, const GArray *entries, guint n_logits, float *logits, float *values)
 {
-  for (guint i = 0; i < entries->len; i++) {
+  for (guint i = 0; i < entries->len; i++)
     if (i < n_logits)
       logits[i] = table->weights[g_array_index(entries, guint, i)];
     else if (values)
       values[i - n_logits] = table->weights[g_array_index(entries, guint, i)];
-  }
 }
 
 static gboolean score(gpointer policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
@@ -111,12 +110,11 @@ static gboolean backward(gpointer policy, const float *dlogits, const float *dva
 {
   Table *table = policy;
   (void)error;
-  for (guint i = 0; i < table->touched->len; i++) {
+  for (guint i = 0; i < table->touched->len; i++)
     if (i < table->n_logits)
       table->gradient[g_array_index(table->touched, guint, i)] += dlogits[i];
     else if (dvalues)
       table->gradient[g_array_index(table->touched, guint, i)] += dvalues[i - table->n_logits];
-  }
   g_array_set_size(table->touched, 0);
   return TRUE;
 }

@@ -2,8 +2,8 @@
  * them, and then written as they are, without those that no policy reads. */
 #include "models/torch_import/import.h"
 #include "models/bert/model_folder.h"
-#include "models/torch_import/pytorch.h"
 #include "models/bert/weights.h"
+#include "models/torch_import/pytorch.h"
 #include <cartwright/cartwright.h>
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -47,11 +47,11 @@ static gboolean write_folder(const BertTensor *tensors, guint n, const BertModel
     return FALSE;
   }
   GArray *kept = g_array_new(FALSE, FALSE, sizeof *tensors);
-  for (guint i = 0; i < n; i++) {
-    if (!bert_weights_may_ignore(tensors[i].name)) {
+  BertSafetensors *wrapped = bert_safetensors_wrap(into, tensors, n);
+  for (guint i = 0; i < n; i++)
+    if (bert_weights_uses(wrapped, tensors[i].name))
       g_array_append_val(kept, tensors[i]);
-    }
-  }
+  bert_safetensors_close(wrapped);
   char *weights = g_build_filename(into, "model.safetensors", NULL);
   gboolean good =
       bert_model_folder_write(&base->config, base->tokenizer, into, error) &&
@@ -66,9 +66,8 @@ static gboolean import(gconstpointer data, const char *into, CwReport report, gp
 {
   const ImportOptions *options = data;
   BertModelFolder base;
-  if (!bert_model_folder_open(options->base, &base, error)) {
+  if (!bert_model_folder_open(options->base, &base, error))
     return FALSE;
-  }
   BertPytorch *checkpoint = bert_pytorch_open(options->file, error);
   guint n = 0;
   const BertTensor *tensors = checkpoint ? bert_pytorch_tensors(checkpoint, &n) : NULL;

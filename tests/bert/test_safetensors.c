@@ -173,8 +173,8 @@ static void test_damaged_headers_are_refused(void **state)
   expect(*state, "{\"w\":3}", 0, "%s: tensor 'w': its header entry is not an object");
   expect(*state, "{\"w\":{\"shape\":[],\"data_offsets\":[0,4]}}", 4,
          "%s: tensor 'w': 'dtype' is missing or not a string");
-  expect(*state, "{\"w\":{\"dtype\":\"F64\",\"shape\":[],\"data_offsets\":[0,8]}}", 8,
-         "%s: tensor 'w': type 'F64' is not supported; convert it to F32, F16, BF16 or I64");
+  expect(*state, "{\"w\":{\"dtype\":\"F4\",\"shape\":[],\"data_offsets\":[0,8]}}", 8,
+         "%s: tensor 'w': type 'F4' is not supported; convert it to F32, F16, BF16 or F64");
   expect(*state, "{\"w\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 4,
          "%s: tensor 'w': 'shape' is missing or not a list");
   expect(*state, "{\"w\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}", 4,

@@ -269,4 +269,5 @@ def main():
     print(json.dumps({k: result[k]["pytorch_float32"] for k in ("gelu", "gelu_new", "training")}, indent=1))
 
 
-main()
+if __name__ == "__main__":
+    main()

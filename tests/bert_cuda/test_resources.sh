@@ -51,7 +51,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trouble=
 for source in encoder attention attention_bf16 optimizer head; do
-  "$nvcc" -std=c++17 -O3 -arch=compute_80 -ptx "$srcdir/models/bert_cuda/$source.cu" -o "$work/$source.ptx" ||
+  "$nvcc" -std=c++17 -O3 -arch=compute_80 -I"$srcdir" -ptx "$srcdir/models/bert_cuda/$source.cu" -o "$work/$source.ptx" ||
     trouble="$trouble $source.cu does not compile to PTX;"
 done
 # Every instance of a template has to have them: count per entry, report the poorest.

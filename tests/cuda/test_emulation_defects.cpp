@@ -134,7 +134,7 @@ __global__ static void lanes_apart(float *x)
     x[threadIdx.x] = __shfl_xor_sync(0xffffffffu, 2.0f, 1);
 }
 
-__global__ static void bf16_a_product_of_tiles(float *x)
+__global__ static void half_a_product_of_tiles(float *x)
 {
   const unsigned left[4] = {0, 0, 0, 0};
   float sums[4] = {0, 0, 0, 0};
@@ -159,7 +159,7 @@ static void test_lane_masks(void **)
       [] { LAUNCH(lanes_that_are_not_there, 1, 24, device_new<float>(32)); },
       "kernel lanes_that_are_not_there, block (0,0,0), thread (0,0,0): waits for lanes of its warp "
       "(test_emulation_defects.cpp:*), but its mask names lane 24, which the block does not have");
-  assert_reports([] { LAUNCH(bf16_a_product_of_tiles, 1, 32, device_new<float>(32)); },
+  assert_reports([] { LAUNCH(half_a_product_of_tiles, 1, 32, device_new<float>(32)); },
                  "kernel half_a_product_of_tiles, block (0,0,0), thread (0,0,0): waits for lanes of its warp "
                  "(test_emulation_defects.cpp:*), but thread (16,0,0) has left the kernel");
   assert_reports(
