@@ -188,11 +188,12 @@ static gboolean holds(GMappedFile *file, const char *text)
          NULL;
 }
 
-/* Loads the plugins that may offer the feature: their files hold its name and the symbol of a plugin. */
-static void load_by_contents(CwRegistry *registry, const char *name, GPtrArray *failures)
+/* Loads plugins that may offer the feature, until one does: their files hold its name and the symbol of a
+ * plugin. */
+static void load_by_contents(CwRegistry *registry, CwFeatureKind kind, const char *name, GPtrArray *failures)
 {
   g_autoptr(GPtrArray) files = files_of(registry);
-  for (guint i = 0; i < files->len; i++) {
+  for (guint i = 0; i < files->len && !find_registered(registry, kind, name); i++) {
     g_autoptr(GMappedFile) file = g_mapped_file_new(files->pdata[i], FALSE, NULL);
     if (file && holds(file, CW_PLUGIN_QUERY_SYMBOL) && holds(file, name))
       try_to_load(registry, files->pdata[i], failures);
@@ -275,7 +276,7 @@ const CwRegisteredFeature *cw_registry_find(CwRegistry *registry, CwFeatureKind 
   if (feature)
     return feature;
   g_autoptr(GPtrArray) failures = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
-  load_by_contents(registry, name, failures);
+  load_by_contents(registry, kind, name, failures);
   feature = find_registered(registry, kind, name);
   if (!feature)
     set_not_found(registry, kind, name, failures, error);
