@@ -48,23 +48,26 @@ gboolean cw_tree_sync(const char *path, GError **error)
   return names && cw_sync_path(path, error);
 }
 
+/* Gives `from` the name of the tree `to`. *left: the older tree is now at `from`. Sets errno. */
+static gboolean replace_tree(const char *from, const char *to, gboolean *left)
+{
+#ifdef RENAME_EXCHANGE
+  *left = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_EXCHANGE) == 0;
+  if (*left)
+    return TRUE;
+#endif
+  /* A file system that cannot exchange names: for a moment there is neither tree. */
+  return cw_remove_tree(to, NULL) && rename(from, to) == 0;
+}
+
 gboolean cw_tree_rename(const char *from, const char *to, GError **error)
 {
   g_autofree char *parent = g_path_get_dirname(to), *doing = g_strdup_printf("rename to %s", to);
-  gboolean exchanged = FALSE, good = rename(from, to) == 0;
-#ifdef RENAME_EXCHANGE
-  if (!good && (errno == ENOTEMPTY || errno == EEXIST))
-    good = exchanged = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_EXCHANGE) == 0;
-#endif
-  /* A file system that cannot exchange names: for a moment there is neither tree. */
-  if (!good && g_file_test(to, G_FILE_TEST_IS_DIR) && g_file_test(from, G_FILE_TEST_IS_DIR))
-    good = cw_remove_tree(to, error) && rename(from, to) == 0;
-  if (!good) {
-    if (!error || !*error)
-      cw_set_errno_error(error, doing, from);
-    return FALSE;
-  }
-  return cw_sync_path(parent, error) && (!exchanged || cw_remove_tree(from, error));
+  gboolean left = FALSE;
+  if (rename(from, to) == 0 || ((errno == ENOTEMPTY || errno == EEXIST) && replace_tree(from, to, &left)))
+    return cw_sync_path(parent, error) && (!left || cw_remove_tree(from, error));
+  cw_set_errno_error(error, doing, from);
+  return FALSE;
 }
 
 gboolean cw_tree_commit(const char *path, GError **error)

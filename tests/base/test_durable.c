@@ -43,6 +43,11 @@ static void test_a_file_is_written_whole_or_not_at_all(void **state)
   assert_true(g_error_matches(error, CW_RUN_ERROR, CW_ERROR_INPUT_OUTPUT));
   assert_message(error, *state,
                  "DIR/missing/.file.partial: cannot open for writing: No such file or directory");
+  g_autofree char *folder = in(state, "folder");
+  assert_int_equal(g_mkdir(folder, 0777), 0);
+  assert_false(cw_write_file(folder, "x", 1, &error));
+  assert_message(error, *state, "DIR/.folder.partial: cannot rename to DIR/folder: Is a directory");
+  assert_false(exists(state, ".folder.partial"));
 }
 
 static void test_a_link_at_the_name_aside_is_not_followed(void **state)
