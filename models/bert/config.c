@@ -53,19 +53,15 @@ static gboolean read_size(const ConfigReader *reader, const char *key, guint *ou
   const json_t *value = required(reader, key);
   if (!value)
     return FALSE;
-  if (!json_is_integer(value)) {
-    g_set_error(reader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                "%s: key '%s': expected an integer, found %s", reader->file, key, json_type_name(value));
-    return FALSE;
-  }
+  if (!json_is_integer(value))
+    return bert_fail(reader->error, CW_ERROR_FORMAT, "%s: key '%s': expected an integer, found %s",
+                     reader->file, key, json_type_name(value));
   /* The limit keeps every product of two sizes far from overflowing. */
   json_int_t size = json_integer_value(value);
-  if (size < 1 || size > (1 << 24)) {
-    g_set_error(reader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                "%s: key '%s': expected an integer from 1 to %d, found %" JSON_INTEGER_FORMAT, reader->file,
-                key, 1 << 24, size);
-    return FALSE;
-  }
+  if (size < 1 || size > (1 << 24))
+    return bert_fail(reader->error, CW_ERROR_FORMAT,
+                     "%s: key '%s': expected an integer from 1 to %d, found %" JSON_INTEGER_FORMAT,
+                     reader->file, key, 1 << 24, size);
   *out = (guint)size;
   return TRUE;
 }
@@ -76,18 +72,14 @@ static gboolean read_fraction(const ConfigReader *reader, const char *key, gbool
   const json_t *value = json_object_get(reader->root, key);
   if (!value)
     return TRUE;
-  if (!json_is_number(value)) {
-    g_set_error(reader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT, "%s: key '%s': expected a number, found %s",
-                reader->file, key, json_type_name(value));
-    return FALSE;
-  }
+  if (!json_is_number(value))
+    return bert_fail(reader->error, CW_ERROR_FORMAT, "%s: key '%s': expected a number, found %s",
+                     reader->file, key, json_type_name(value));
   double number = json_number_value(value);
-  if (!(number >= 0.0 && number < 1.0) || (positive && number <= 0.0)) {
-    g_set_error(reader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                "%s: key '%s': expected a number %s and below 1, found %g", reader->file, key,
-                positive ? "above 0" : "from 0", number);
-    return FALSE;
-  }
+  if (!(number >= 0.0 && number < 1.0) || (positive && number <= 0.0))
+    return bert_fail(reader->error, CW_ERROR_FORMAT,
+                     "%s: key '%s': expected a number %s and below 1, found %g", reader->file, key,
+                     positive ? "above 0" : "from 0", number);
   *out = number;
   return TRUE;
 }
@@ -118,11 +110,11 @@ static gboolean read_activation(const ConfigReader *reader, BertActivation *acti
   } else if (strcmp(name, "gelu_new") == 0 || strcmp(name, "gelu_pytorch_tanh") == 0) {
     *activation = BERT_ACTIVATION_GELU_NEW;
   } else {
-    g_set_error(reader->error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
-                "%s: key 'hidden_act': activation '%s' is not supported; use a model with gelu, gelu_new or "
-                "gelu_pytorch_tanh",
-                reader->file, name);
-    return FALSE;
+    return bert_fail(
+        reader->error, CW_ERROR_UNSUPPORTED,
+        "%s: key 'hidden_act': activation '%s' is not supported; use a model with gelu, gelu_new or "
+        "gelu_pytorch_tanh",
+        reader->file, name);
   }
   return TRUE;
 }
@@ -133,12 +125,10 @@ static gboolean require_word(const ConfigReader *reader, const char *key, const 
   const char *word = read_word(reader, key, supported);
   if (!word)
     return FALSE;
-  if (strcmp(word, supported) != 0) {
-    g_set_error(reader->error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
-                "%s: key '%s': '%s' is not supported; use a model with '%s'", reader->file, key, word,
-                supported);
-    return FALSE;
-  }
+  if (strcmp(word, supported) != 0)
+    return bert_fail(reader->error, CW_ERROR_UNSUPPORTED,
+                     "%s: key '%s': '%s' is not supported; use a model with '%s'", reader->file, key, word,
+                     supported);
   return TRUE;
 }
 
@@ -151,10 +141,9 @@ static gboolean check_architecture(const ConfigReader *reader)
     return require_word(reader, "model_type", "bert");
   if (!name || g_str_has_prefix(name, "Bert"))
     return TRUE;
-  g_set_error(reader->error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
-              "%s: key 'architectures': '%s' is not supported; use a model of BERT's architecture",
-              reader->file, name);
-  return FALSE;
+  return bert_fail(reader->error, CW_ERROR_UNSUPPORTED,
+                   "%s: key 'architectures': '%s' is not supported; use a model of BERT's architecture",
+                   reader->file, name);
 }
 
 /* An encoder that sees to both sides, and nothing else. */
@@ -162,9 +151,8 @@ static gboolean require_false(const ConfigReader *reader, const char *key)
 {
   if (!json_is_true(json_object_get(reader->root, key)))
     return TRUE;
-  g_set_error(reader->error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
-              "%s: key '%s': true is not supported; use a model that is an encoder", reader->file, key);
-  return FALSE;
+  return bert_fail(reader->error, CW_ERROR_UNSUPPORTED,
+                   "%s: key '%s': true is not supported; use a model that is an encoder", reader->file, key);
 }
 
 static gboolean read_keys(const ConfigReader *reader, BertConfig *config)
@@ -185,18 +173,15 @@ static gboolean read_keys(const ConfigReader *reader, BertConfig *config)
       !read_fraction(reader, "hidden_dropout_prob", FALSE, &config->hidden_dropout) ||
       !read_fraction(reader, "attention_probs_dropout_prob", FALSE, &config->attention_dropout))
     return FALSE;
-  if (config->hidden_size % config->n_heads != 0) {
-    g_set_error(reader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                "%s: key 'hidden_size': %u is not a multiple of num_attention_heads, which is %u",
-                reader->file, config->hidden_size, config->n_heads);
-    return FALSE;
-  }
-  if (config->max_positions < 3) {
-    g_set_error(reader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                "%s: key 'max_position_embeddings': expected at least 3 ([CLS], one token, [SEP]), found %u",
-                reader->file, config->max_positions);
-    return FALSE;
-  }
+  if (config->hidden_size % config->n_heads != 0)
+    return bert_fail(reader->error, CW_ERROR_FORMAT,
+                     "%s: key 'hidden_size': %u is not a multiple of num_attention_heads, which is %u",
+                     reader->file, config->hidden_size, config->n_heads);
+  if (config->max_positions < 3)
+    return bert_fail(
+        reader->error, CW_ERROR_FORMAT,
+        "%s: key 'max_position_embeddings': expected at least 3 ([CLS], one token, [SEP]), found %u",
+        reader->file, config->max_positions);
   return TRUE;
 }
 

@@ -8,6 +8,16 @@
 
 #include <cartwright/error.h>
 
+gboolean bert_fail(GError **error, CwErrorCode code, const char *format, ...)
+{
+  va_list arguments;
+  va_start(arguments, format);
+  g_autofree char *text = g_strdup_vprintf(format, arguments);
+  va_end(arguments);
+  g_set_error_literal(error, CW_POLICY_ERROR, (gint)code, text);
+  return FALSE;
+}
+
 char *bert_file_read(const char *file, gsize *length, GError **error)
 {
   char *content = NULL;

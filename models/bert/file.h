@@ -1,11 +1,15 @@
-/* Whole files, read and written with one kind of error message. Internal to models/bert. */
+/* Whole files, read and written with one kind of error message. For the rooms of BERT. */
 #ifndef BERT_FILE_H
 #define BERT_FILE_H
 
+#include <cartwright/error.h>
 #include <glib.h>
 #include <jansson.h>
 
 G_BEGIN_DECLS
+
+/* Sets an error of CW_POLICY_ERROR and returns FALSE, so that a check may end with it. */
+gboolean bert_fail(GError **error, CwErrorCode code, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
 /* The content of `file`, NUL-terminated; free with g_free. NULL with error. */
 char *bert_file_read(const char *file, gsize *length, GError **error);

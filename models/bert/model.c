@@ -1,5 +1,6 @@
 /* Opens models for the backends. A BertShared owns folder and layout; weights belong to the caller. */
 #include "models/bert/model.h"
+#include "models/bert/file.h"
 #include <cartwright/cartwright.h>
 #include <math.h>
 
@@ -46,17 +47,15 @@ static gboolean fail_no_weights(const char *folder, GError **error)
 {
   g_autofree char *pickled = g_build_filename(folder, "pytorch_model.bin", NULL);
   if (g_file_test(pickled, G_FILE_TEST_EXISTS))
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_CONFIGURATION,
-                "%s: has its weights as pytorch_model.bin; `cartwright import bert_cpu file=%s base=%s "
-                "--into NEW` makes "
-                "a model folder NEW of it",
-                folder, pickled, folder);
-  else
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_CONFIGURATION,
-                "%s: has no model.safetensors; put pre-trained weights there, or train from scratch with "
-                "'initialize: random'",
-                folder);
-  return FALSE;
+    return bert_fail(
+        error, CW_ERROR_CONFIGURATION,
+        "%s: has its weights as pytorch_model.bin; `cartwright import bert_cpu file=%s base=%s --into "
+        "NEW` makes a model folder NEW of it",
+        folder, pickled, folder);
+  return bert_fail(error, CW_ERROR_CONFIGURATION,
+                   "%s: has no model.safetensors; put pre-trained weights there, or train from scratch with "
+                   "'initialize: random'",
+                   folder);
 }
 
 gboolean bert_shared_load_weights(const BertShared *shared, const BertOptions *options, guint32 seed,
@@ -101,13 +100,11 @@ gboolean bert_fail_bad_gradient(const BertParameters *gradient, GError **error)
     const BertTensorInfo *tensor = &layout->tensors[i];
     const float *x = gradient->block + tensor->offset;
     for (gsize k = 0; k < tensor->n_elements; k++)
-      if (!isfinite(x[k])) {
-        g_set_error(error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
-                    "the gradient of tensor '%s' is not finite (element %" G_GSIZE_FORMAT
-                    " is %g): no weight was changed; try a smaller learning rate",
-                    tensor->name, k, (double)x[k]);
-        return FALSE;
-      }
+      if (!isfinite(x[k]))
+        return bert_fail(error, CW_ERROR_NUMERIC,
+                         "the gradient of tensor '%s' is not finite (element %" G_GSIZE_FORMAT
+                         " is %g): no weight was changed; try a smaller learning rate",
+                         tensor->name, k, (double)x[k]);
   }
   g_set_error_literal(
       error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,

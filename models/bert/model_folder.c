@@ -1,6 +1,7 @@
 /* Opens a model folder: reads its config and tokenizer and checks one against the other. The BertModelFolder
  * owns what it holds; weights stay in their file. */
 #include "models/bert/model_folder.h"
+#include "models/bert/file.h"
 
 #include <string.h>
 
@@ -11,20 +12,18 @@ static gboolean check_ids(const BertModelFolder *folder, const char *config_file
 {
   guint n_rows = folder->config.vocabulary_size;
   guint n_tokens = bert_tokenizer_vocabulary_size(folder->tokenizer);
-  if (n_tokens > n_rows) {
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                "%s: key 'vocab_size' is %u, but %s has %u tokens; the two belong to different models",
-                config_file, n_rows, bert_tokenizer_source(folder->tokenizer), n_tokens);
-    return FALSE;
-  }
+  if (n_tokens > n_rows)
+    return bert_fail(error, CW_ERROR_FORMAT,
+                     "%s: key 'vocab_size' is %u, but %s has %u tokens; the two belong to different models",
+                     config_file, n_rows, bert_tokenizer_source(folder->tokenizer), n_tokens);
   for (guint32 id = n_rows; id < bert_tokenizer_n_tokens(folder->tokenizer); id++) {
     const char *token = bert_tokenizer_token(folder->tokenizer, id);
     if (bert_tokenizer_is_extra(token))
       continue;
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                "%s: key 'vocab_size' is %u, but the added token '%s' has id %u; the model has no row for it",
-                config_file, n_rows, token, id);
-    return FALSE;
+    return bert_fail(
+        error, CW_ERROR_FORMAT,
+        "%s: key 'vocab_size' is %u, but the added token '%s' has id %u; the model has no row for it",
+        config_file, n_rows, token, id);
   }
   return TRUE;
 }

@@ -92,23 +92,20 @@ static gboolean read_shape(const BertSafetensors *file, const json_t *entry, Ber
   const json_t *shape = json_object_get(entry, "shape");
   if (!json_is_array(shape))
     return fail(file, error, "tensor '%s': 'shape' is missing or not a list", tensor->name);
-  if (json_array_size(shape) > BERT_MAX_DIMENSIONS) {
+  if (json_array_size(shape) > BERT_MAX_DIMENSIONS)
     return fail(file, error, "tensor '%s': %zu dimensions; at most %d are supported", tensor->name,
                 json_array_size(shape), BERT_MAX_DIMENSIONS);
-  }
   tensor->n_dimensions = (guint)json_array_size(shape);
   tensor->n_elements = 1;
   for (guint i = 0; i < tensor->n_dimensions; i++) {
     const json_t *size = json_array_get(shape, i);
-    if (!json_is_integer(size) || json_integer_value(size) < 0) {
+    if (!json_is_integer(size) || json_integer_value(size) < 0)
       return fail(file, error, "tensor '%s': dimension %u of 'shape' is not a number of elements",
                   tensor->name, i);
-    }
     tensor->shape[i] = json_integer_value(size);
-    if (!g_size_checked_mul(&tensor->n_elements, tensor->n_elements, (gsize)tensor->shape[i])) {
+    if (!g_size_checked_mul(&tensor->n_elements, tensor->n_elements, (gsize)tensor->shape[i]))
       return fail(file, error, "tensor '%s': its shape has more elements than memory has bytes",
                   tensor->name);
-    }
   }
   return TRUE;
 }
@@ -118,25 +115,22 @@ static gboolean read_range(const BertSafetensors *file, const json_t *entry, Ber
 {
   const json_t *range = json_object_get(entry, "data_offsets");
   const json_t *begin = json_array_get(range, 0), *end = json_array_get(range, 1);
-  if (json_array_size(range) != 2 || !json_is_integer(begin) || !json_is_integer(end)) {
+  if (json_array_size(range) != 2 || !json_is_integer(begin) || !json_is_integer(end))
     return fail(file, error, "tensor '%s': 'data_offsets' is missing or not a list of two integers",
                 tensor->name);
-  }
   json_int_t first = json_integer_value(begin), past = json_integer_value(end);
-  if (first < 0 || past < first || (guint64)past > file->n_bytes) {
+  if (first < 0 || past < first || (guint64)past > file->n_bytes)
     return fail(file, error,
                 "tensor '%s': bytes %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT
                 " lie outside the %zu bytes of data; the file is truncated or damaged",
                 tensor->name, first, past, file->n_bytes);
-  }
   gsize expected;
   if (!g_size_checked_mul(&expected, tensor->n_elements, types[tensor->type].size) ||
-      expected != (gsize)(past - first)) {
+      expected != (gsize)(past - first))
     return fail(file, error,
                 "tensor '%s': %" JSON_INTEGER_FORMAT
                 " bytes of data, but %zu elements of type %s were expected",
                 tensor->name, past - first, tensor->n_elements, types[tensor->type].name);
-  }
   tensor->data = file->bytes + first;
   return TRUE;
 }
@@ -158,10 +152,9 @@ static gboolean check_overlaps(const BertSafetensors *file, GError **error)
     const BertTensor *before = &g_array_index(file->tensors, BertTensor, i - 1);
     const BertTensor *tensor = &g_array_index(file->tensors, BertTensor, i);
     if ((const char *)before->data + before->n_elements * types[before->type].size >
-        (const char *)tensor->data) {
+        (const char *)tensor->data)
       return fail(file, error, "tensors '%s' and '%s' share bytes; the file is damaged", before->name,
                   tensor->name);
-    }
   }
   return TRUE;
 }
@@ -211,20 +204,18 @@ static gboolean read_header(BertSafetensors *file, GError **error)
 {
   gsize size = g_mapped_file_get_length(file->mapping);
   const char *content = g_mapped_file_get_contents(file->mapping);
-  if (size < 8) {
+  if (size < 8)
     return fail(file, error,
                 "%zu bytes are too few for a safetensors file, which starts with 8 bytes of header length",
                 size);
-  }
   guint64 length;
   memcpy(&length, content, sizeof length);
   length = GUINT64_FROM_LE(length);
-  if (length > size - 8 || length > MAX_HEADER_BYTES) {
+  if (length > size - 8 || length > MAX_HEADER_BYTES)
     return fail(file, error,
                 "the header length says %" PRIu64
                 " bytes, but %zu follow; not a safetensors file, or truncated",
                 length, size - 8);
-  }
   json_error_t where;
   g_autofree char *header = g_memdup2(content + 8, (gsize)length);
   bert_json_tame(header, (gsize)length);

@@ -44,11 +44,11 @@ static gboolean find_special_tokens(BertTokenizer *tokenizer, const char *file, 
         *standard[i].id = id;
       add_literal(tokenizer, standard[i].token, id);
     } else if (standard[i].required) {
-      g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                  "%s: token '%s' is missing among %u tokens; a BERT vocabulary lists [PAD], [UNK], [CLS] "
-                  "and [SEP]",
-                  file, standard[i].token, tokenizer->tokens->len);
-      return FALSE;
+      return bert_fail(
+          error, CW_ERROR_FORMAT,
+          "%s: token '%s' is missing among %u tokens; a BERT vocabulary lists [PAD], [UNK], [CLS] "
+          "and [SEP]",
+          file, standard[i].token, tokenizer->tokens->len);
     }
   }
   return TRUE;

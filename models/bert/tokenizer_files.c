@@ -20,41 +20,32 @@ static gboolean split_vocabulary(BertTokenizer *tokenizer, const char *file, GEr
 {
   const char *bad = NULL;
   gsize length = tokenizer->content_length;
-  if (length == 0) {
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                "%s: the vocabulary is empty; expected one token per line", file);
-    return FALSE;
-  }
+  if (length == 0)
+    return bert_fail(error, CW_ERROR_FORMAT, "%s: the vocabulary is empty; expected one token per line",
+                     file);
   tokenizer->lines = g_memdup2(tokenizer->content, length + 1);
   gboolean valid = g_utf8_validate_len(tokenizer->content, length, &bad);
   guint line = 1;
   for (char *start = tokenizer->lines, *content_end = start + length; start < content_end; line++) {
     char *end = memchr(start, '\n', (gsize)(content_end - start));
     char *next = end ? end + 1 : content_end;
-    if (!valid && bad < tokenizer->content + (next - tokenizer->lines)) {
-      g_set_error(
-          error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
+    if (!valid && bad < tokenizer->content + (next - tokenizer->lines))
+      return bert_fail(
+          error, CW_ERROR_FORMAT,
           "%s:%u: byte 0x%02x is not UTF-8 or is NUL; a vocabulary is UTF-8 text with one token per line",
           file, line, (guint8)*bad);
-      return FALSE;
-    }
     if (!end)
       end = content_end;
     *end = '\0';
     if (end > start && end[-1] == '\r')
       end[-1] = '\0';
-    if (*start == '\0') {
-      g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT, "%s:%u: empty line; expected one token per line",
-                  file, line);
-      return FALSE;
-    }
+    if (*start == '\0')
+      return bert_fail(error, CW_ERROR_FORMAT, "%s:%u: empty line; expected one token per line", file, line);
     guint first_line = GPOINTER_TO_UINT(g_hash_table_lookup(tokenizer->ids, start));
-    if (first_line != 0) {
-      g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                  "%s:%u: token '%s' is already on line %u; every token must be listed once", file, line,
-                  start, first_line);
-      return FALSE;
-    }
+    if (first_line != 0)
+      return bert_fail(error, CW_ERROR_FORMAT,
+                       "%s:%u: token '%s' is already on line %u; every token must be listed once", file, line,
+                       start, first_line);
     /* id + 1 is the line number. */
     g_hash_table_insert(tokenizer->ids, start, GUINT_TO_POINTER(line));
     g_ptr_array_add(tokenizer->tokens, start);
@@ -70,10 +61,8 @@ static gboolean read_boolean(const json_t *root, const char *file, const char *k
   const json_t *value = json_object_get(root, key);
   if (!value || json_is_null(value))
     return TRUE;
-  if (!json_is_boolean(value)) {
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT, "%s: key '%s': expected true or false", file, key);
-    return FALSE;
-  }
+  if (!json_is_boolean(value))
+    return bert_fail(error, CW_ERROR_FORMAT, "%s: key '%s': expected true or false", file, key);
   *out = json_is_true(value);
   return TRUE;
 }
@@ -90,14 +79,12 @@ static gboolean fail_disagreement(const Reader *reader, const char *file, const 
   const BertTokenizer *tokenizer = reader->tokenizer;
   guint32 other;
   if (bert_tokenizer_id(tokenizer, token, &other))
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                "%s: token '%s' has id %u, but %s says %u; the files belong to different tokenizers", file,
-                token, id, found_in(reader, other), other);
-  else
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                "%s: id %u is token '%s', but %s says '%s'; the files belong to different tokenizers", file,
-                id, token, found_in(reader, id), bert_tokenizer_token(tokenizer, id));
-  return FALSE;
+    return bert_fail(error, CW_ERROR_FORMAT,
+                     "%s: token '%s' has id %u, but %s says %u; the files belong to different tokenizers",
+                     file, token, id, found_in(reader, other), other);
+  return bert_fail(error, CW_ERROR_FORMAT,
+                   "%s: id %u is token '%s', but %s says '%s'; the files belong to different tokenizers",
+                   file, id, token, found_in(reader, id), bert_tokenizer_token(tokenizer, id));
 }
 
 /* ---- tokenizer.json ---- */
@@ -109,18 +96,16 @@ static gboolean require_type(const Reader *reader, const json_t *part, const cha
   const char *found = json_string_value(json_object_get(part, "type"));
   if (found && strcmp(found, type) == 0)
     return TRUE;
-  g_set_error(error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
-              "%s: key '%s': '%s' is not supported; use a tokenizer whose %s is '%s'", reader->whole_file,
-              name, found ? found : "none", name, type);
-  return FALSE;
+  return bert_fail(error, CW_ERROR_UNSUPPORTED,
+                   "%s: key '%s': '%s' is not supported; use a tokenizer whose %s is '%s'",
+                   reader->whole_file, name, found ? found : "none", name, type);
 }
 
 static gboolean fail_part(const Reader *reader, const char *key, const char *expected, GError **error)
 {
-  g_set_error(error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
-              "%s: key '%s' is not supported as it is; BERT's tokenizers have %s", reader->whole_file, key,
-              expected);
-  return FALSE;
+  return bert_fail(error, CW_ERROR_UNSUPPORTED,
+                   "%s: key '%s' is not supported as it is; BERT's tokenizers have %s", reader->whole_file,
+                   key, expected);
 }
 
 static gboolean check_model(const Reader *reader, const json_t *model, GError **error)
@@ -190,12 +175,10 @@ static gboolean compare_vocabularies(const Reader *reader, const GPtrArray *list
     return TRUE;
   /* The shorter one is the model's vocabulary if the rest are added tokens; that is seen when they are read.
    */
-  for (guint32 id = tokenizer->tokens->len; id < list->len; id++) {
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                "%s: token '%s' (id %u) is not in %s; the files belong to different tokenizers",
-                reader->whole_file, (const char *)list->pdata[id], id, reader->vocabulary_file);
-    return FALSE;
-  }
+  for (guint32 id = tokenizer->tokens->len; id < list->len; id++)
+    return bert_fail(error, CW_ERROR_FORMAT,
+                     "%s: token '%s' (id %u) is not in %s; the files belong to different tokenizers",
+                     reader->whole_file, (const char *)list->pdata[id], id, reader->vocabulary_file);
   for (guint32 id = list->len; id < tokenizer->tokens->len; id++) {
     const char *token = bert_tokenizer_token(tokenizer, id);
     gsize i;
@@ -205,10 +188,9 @@ static gboolean compare_vocabularies(const Reader *reader, const GPtrArray *list
         g_strcmp0(json_string_value(json_object_get(entry, "content")), token) == 0;
     if (added)
       continue;
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                "%s: token '%s' (id %u) is not in %s; the files belong to different tokenizers",
-                reader->vocabulary_file, token, id, reader->whole_file);
-    return FALSE;
+    return bert_fail(error, CW_ERROR_FORMAT,
+                     "%s: token '%s' (id %u) is not in %s; the files belong to different tokenizers",
+                     reader->vocabulary_file, token, id, reader->whole_file);
   }
   tokenizer->vocabulary_size = list->len;
   return TRUE;
@@ -257,10 +239,9 @@ static gboolean read_class(const Reader *reader, gboolean *generic, GError **err
     if (strcmp(rest, "Tokenizer") == 0 || strcmp(rest, "TokenizerFast") == 0)
       return TRUE;
   }
-  g_set_error(error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
-              "%s: key 'tokenizer_class': '%s' is not supported; use a model with BERT's tokenizer",
-              reader->settings_file, name);
-  return FALSE;
+  return bert_fail(error, CW_ERROR_UNSUPPORTED,
+                   "%s: key 'tokenizer_class': '%s' is not supported; use a model with BERT's tokenizer",
+                   reader->settings_file, name);
 }
 
 /* BertTokenizer and its like take their settings from tokenizer_config.json, whatever tokenizer.json says. */
@@ -327,21 +308,17 @@ static gboolean take_added(Reader *reader, const char *file, const char *text, j
   BertTokenizer *tokenizer = reader->tokenizer;
   guint32 known;
   gboolean is_known = text && bert_tokenizer_id(tokenizer, text, &known);
-  if (!text || !*text || id < 0) {
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                "%s: added token '%s': expected a text and an id, found id %" JSON_INTEGER_FORMAT, file,
-                text ? text : "", id);
-    return FALSE;
-  }
+  if (!text || !*text || id < 0)
+    return bert_fail(error, CW_ERROR_FORMAT,
+                     "%s: added token '%s': expected a text and an id, found id %" JSON_INTEGER_FORMAT, file,
+                     text ? text : "", id);
   if (is_known ? known != id : id < tokenizer->tokens->len)
     return fail_disagreement(reader, file, text, (guint32)MIN(id, G_MAXUINT32), error);
-  if (!is_known && id > tokenizer->tokens->len) {
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                "%s: added token '%s' has id %" JSON_INTEGER_FORMAT
-                ", but no token has id %u; ids may not be left out",
-                file, text, id, tokenizer->tokens->len);
-    return FALSE;
-  }
+  if (!is_known && id > tokenizer->tokens->len)
+    return bert_fail(error, CW_ERROR_FORMAT,
+                     "%s: added token '%s' has id %" JSON_INTEGER_FORMAT
+                     ", but no token has id %u; ids may not be left out",
+                     file, text, id, tokenizer->tokens->len);
   if (!is_known) {
     char *copy = g_string_chunk_insert(tokenizer->texts, text);
     g_ptr_array_add(tokenizer->tokens, copy);

@@ -2,6 +2,7 @@
  * by name; what a pretrained encoder lacks (head, rows of the extra tokens) is drawn from random streams, one
  * per tensor, so that it depends on the seed and the tensor's name alone. */
 #include "models/bert/weights.h"
+#include "models/bert/file.h"
 
 #include <math.h>
 #include <string.h>
@@ -168,21 +169,17 @@ static gboolean load_tensor(Loader *loader, const BertTensorInfo *tensor, const 
                         found->shape[0] + BERT_N_EXTRA_TOKENS >= tensor->shape[0];
   if (!same && !lacks_rows)
     return fail_shape(loader, tensor, found);
-  if (!bert_type_is_float(found->type)) {
-    g_set_error(loader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                "%s: tensor '%s': expected type F32, F16, BF16 or F64, found %s",
-                bert_safetensors_file(loader->file), found->name, bert_type_name(found->type));
-    return FALSE;
-  }
+  if (!bert_type_is_float(found->type))
+    return bert_fail(loader->error, CW_ERROR_FORMAT,
+                     "%s: tensor '%s': expected type F32, F16, BF16 or F64, found %s",
+                     bert_safetensors_file(loader->file), found->name, bert_type_name(found->type));
   bert_tensor_read_floats(found, 0, found->n_elements, out);
   for (gsize i = 0; i < found->n_elements; i++)
-    if (!isfinite(out[i])) {
-      g_set_error(loader->error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
-                  "%s: tensor '%s' is not finite (element %" G_GSIZE_FORMAT
-                  " is %g); the model is broken, or too large for f32",
-                  bert_safetensors_file(loader->file), found->name, i, (double)out[i]);
-      return FALSE;
-    }
+    if (!isfinite(out[i]))
+      return bert_fail(loader->error, CW_ERROR_NUMERIC,
+                       "%s: tensor '%s' is not finite (element %" G_GSIZE_FORMAT
+                       " is %g); the model is broken, or too large for f32",
+                       bert_safetensors_file(loader->file), found->name, i, (double)out[i]);
   if (lacks_rows)
     add_rows(loader, tensor, found);
   g_hash_table_add(loader->used, (gpointer)found);
@@ -197,13 +194,12 @@ static gboolean load_encoder(Loader *loader)
     if (is_head(layout, tensor))
       continue;
     const BertTensor *found = find_in_file(loader, tensor);
-    if (!found) {
-      g_set_error(loader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                  "%s: tensor '%s%s' is missing; the file has to hold the whole encoder that config.json "
-                  "describes",
-                  bert_safetensors_file(loader->file), loader->prefix, tensor->name + strlen("bert."));
-      return FALSE;
-    }
+    if (!found)
+      return bert_fail(
+          loader->error, CW_ERROR_FORMAT,
+          "%s: tensor '%s%s' is missing; the file has to hold the whole encoder that config.json "
+          "describes",
+          bert_safetensors_file(loader->file), loader->prefix, tensor->name + strlen("bert."));
     if (!load_tensor(loader, tensor, found))
       return FALSE;
   }
@@ -230,13 +226,11 @@ static gboolean load_head(Loader *loader, gboolean value_head, gboolean *loaded)
       return FALSE;
     }
   }
-  if (present && missing) {
-    g_set_error(loader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                "%s: tensor '%s' is missing although '%s' is there; a %s is loaded whole or not at all",
-                bert_safetensors_file(loader->file), missing, present,
-                value_head ? "value head" : "choice head");
-    return FALSE;
-  }
+  if (present && missing)
+    return bert_fail(loader->error, CW_ERROR_FORMAT,
+                     "%s: tensor '%s' is missing although '%s' is there; a %s is loaded whole or not at all",
+                     bert_safetensors_file(loader->file), missing, present,
+                     value_head ? "value head" : "choice head");
   *loaded = present != NULL;
   return TRUE;
 }
@@ -292,13 +286,11 @@ static gboolean check_rest(Loader *loader)
     const BertTensor *tensor = bert_safetensors_tensor(loader->file, i);
     if (g_hash_table_contains(loader->used, tensor))
       continue;
-    if (is_of_encoder(tensor->name, loader->prefix)) {
-      g_set_error(loader->error, CW_POLICY_ERROR, CW_ERROR_FORMAT,
-                  "%s: tensor '%s' has no place in a BERT encoder of %u layers with a choice head",
-                  bert_safetensors_file(loader->file), tensor->name,
-                  loader->weights->layout->config.n_layers);
-      return FALSE;
-    }
+    if (is_of_encoder(tensor->name, loader->prefix))
+      return bert_fail(loader->error, CW_ERROR_FORMAT,
+                       "%s: tensor '%s' has no place in a BERT encoder of %u layers with a choice head",
+                       bert_safetensors_file(loader->file), tensor->name,
+                       loader->weights->layout->config.n_layers);
     loader->summary.n_ignored++;
   }
   return TRUE;

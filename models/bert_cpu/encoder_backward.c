@@ -219,13 +219,12 @@ static void embeddings_task(gpointer data, guint task, guint thread)
  * added in order. */
 #define SCATTER_TASKS 16
 
-static void scatter_task(gpointer data, guint task, guint thread)
+static void scatter_task(gpointer data, guint task, guint thread G_GNUC_UNUSED)
 {
   const BackwardRun *run = data;
   const BertBatch *batch = run->pass->batch;
   const BertKernels *kernels = run->pass->network->kernels;
   gsize h = run->pass->network->config->hidden_size;
-  (void)thread;
   for (guint row = 0; row < batch->n_rows; row++) {
     const float *d = run->d_hidden + row * h;
     guint position = row - batch->text_start[batch->row_text[row]];

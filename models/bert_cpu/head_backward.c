@@ -148,14 +148,13 @@ static void state_task(gpointer data, guint task, guint thread)
   }
 }
 
-static void collect_task(gpointer data, guint task, guint thread)
+static void collect_task(gpointer data, guint task, guint thread G_GNUC_UNUSED)
 {
   const HeadRun *run = data;
   const BertPass *pass = run->pass;
   const BertKernels *kernels = pass->network->kernels;
   const BertBatch *batch = pass->batch;
   gsize h = pass->network->config->hidden_size;
-  (void)thread;
   guint last = MIN(batch->n_texts, (task + 1) * COLLECT_TEXTS);
   for (guint text = task * COLLECT_TEXTS; text < last; text++) {
     float *to = run->d_hidden_states + batch->text_start[text] * h;

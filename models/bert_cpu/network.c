@@ -72,11 +72,10 @@ void bert_network_clear(BertNetwork *network)
   *network = (BertNetwork){0};
 }
 
-static void pack_task(gpointer data, guint task, guint thread)
+static void pack_task(gpointer data, guint task, guint thread G_GNUC_UNUSED)
 {
   const BertNetwork *network = data;
   const BertKernels *kernels = network->kernels;
-  (void)thread;
   guint i = 0;
   while (i + 1 < network->n_pack_jobs && network->pack_jobs[i + 1].first_task <= task)
     i++;
@@ -190,10 +189,9 @@ typedef struct {
   float *y;
 } PartialRun;
 
-static void partial_task(gpointer data, guint task, guint thread)
+static void partial_task(gpointer data, guint task, guint thread G_GNUC_UNUSED)
 {
   const PartialRun *run = data;
-  (void)thread;
   gsize first = (gsize)task * SUM_COLUMNS, count = MIN((gsize)SUM_COLUMNS, run->n - first);
   for (guint i = 0; i < run->n_partials; i++)
     run->kernels->add(count, run->partials + i * run->stride + first, run->y + first);

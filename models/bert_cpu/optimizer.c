@@ -145,11 +145,10 @@ static gsize offset_of(const BertOptimizer *optimizer, const Piece *piece)
   return optimizer->layout->tensors[piece->tensor].offset + piece->first;
 }
 
-static void sum_task(gpointer data, guint task, guint thread)
+static void sum_task(gpointer data, guint task, guint thread G_GNUC_UNUSED)
 {
   BertOptimizer *optimizer = data;
   const Piece *piece = &g_array_index(optimizer->pieces, Piece, task);
-  (void)thread;
   g_array_index(optimizer->sums, double, task) =
       optimizer->kernels->sum_of_squares(piece->n, optimizer->gradient->block + offset_of(optimizer, piece));
 }
@@ -165,7 +164,7 @@ static double gradient_norm_of(BertOptimizer *optimizer)
   return sqrt(total);
 }
 
-static void step_task(gpointer data, guint task, guint thread)
+static void step_task(gpointer data, guint task, guint thread G_GNUC_UNUSED)
 {
   const StepRun *run = data;
   BertOptimizer *optimizer = run->optimizer;
@@ -175,7 +174,6 @@ static void step_task(gpointer data, guint task, guint thread)
   gsize offset = offset_of(optimizer, piece);
   gboolean head = tensor->layer == (gint)optimizer->layout->config.n_layers;
   double n_steps = (double)(optimizer->n_steps + 1);
-  (void)thread;
   BertAdamW step = {.learning_rate =
                         (float)(run->learning_rate * (head ? rules->head_learning_rate_scale : 1)),
                     .beta1 = (float)rules->beta1,
@@ -192,7 +190,7 @@ static void step_task(gpointer data, guint task, guint thread)
                             optimizer->moment2->block + offset);
 }
 
-static void average_task(gpointer data, guint task, guint thread)
+static void average_task(gpointer data, guint task, guint thread G_GNUC_UNUSED)
 {
   const StepRun *run = data;
   BertOptimizer *optimizer = run->optimizer;
@@ -201,7 +199,6 @@ static void average_task(gpointer data, guint task, guint thread)
   float *average = optimizer->average->block + offset_of(optimizer, piece);
   double t = (double)optimizer->n_steps;
   float rest = (float)(1 - MIN(optimizer->rules.ema_decay, (1 + t) / (10 + t)));
-  (void)thread;
   for (gsize i = 0; i < piece->n; i++)
     average[i] += rest * (weights[i] - average[i]);
 }

@@ -2,6 +2,7 @@
  * or cuBLAS the plugin still loads. A context owns its stream, its cuBLAS handle and its copy of the device's
  * name. */
 #include "models/bert_cuda/context.h"
+#include "models/bert/file.h"
 #include <cartwright/error.h>
 #include <gmodule.h>
 
@@ -9,9 +10,8 @@
 
 #ifdef BERT_HOST_EMULATION
 
-static gboolean load_cublas(BertCublas *cublas, char **problem)
+static gboolean load_cublas(BertCublas *cublas, char **problem G_GNUC_UNUSED)
 {
-  (void)problem;
   *cublas = (BertCublas){cublasCreate,       cublasDestroy, cublasSetStream,
                          cublasSetWorkspace, cublasGemmEx,  cublasGetStatusString};
   return TRUE;
@@ -105,9 +105,7 @@ gboolean bert_cuda_check(cudaError_t status, const char *what, GError **error)
   if (status == cudaSuccess)
     return TRUE;
   (void)cudaGetLastError(); /* remembers it until it is asked, and would blame the next pass */
-  g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FAILED, "CUDA failed in %s: %s", what,
-              cudaGetErrorString(status));
-  return FALSE;
+  return bert_fail(error, CW_ERROR_FAILED, "CUDA failed in %s: %s", what, cudaGetErrorString(status));
 }
 
 /* What the device can do; `context` has its number. */
@@ -125,14 +123,12 @@ static gboolean look_at_device(BertContext *context, BertPrecision precision, GE
   gboolean ampere = properties.major >= 8;
   if (precision == BERT_PRECISION_AUTO)
     precision = ampere ? BERT_PRECISION_TF32 : BERT_PRECISION_F32;
-  if (precision != BERT_PRECISION_F32 && !ampere) {
-    g_set_error(
-        error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
+  if (precision != BERT_PRECISION_F32 && !ampere)
+    return bert_fail(
+        error, CW_ERROR_UNSUPPORTED,
         "'precision: %s' needs a device of compute capability 8.0 or more, and %s has %d.%d; use 'precision: "
         "f32'",
         precision == BERT_PRECISION_TF32 ? "tf32" : "bf16", context->name, context->major, context->minor);
-    return FALSE;
-  }
   context->precision = precision;
   context->bf16 = precision == BERT_PRECISION_BF16;
   return TRUE;
@@ -189,11 +185,9 @@ gboolean bert_context_check(BertContext *context, const char *what, GError **err
 {
   cublasStatus_t status = context->status;
   context->status = CUBLAS_STATUS_SUCCESS;
-  if (status != CUBLAS_STATUS_SUCCESS) {
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_FAILED, "cuBLAS failed in %s: %s", what,
-                context->cublas.status_text(status));
-    return FALSE;
-  }
+  if (status != CUBLAS_STATUS_SUCCESS)
+    return bert_fail(error, CW_ERROR_FAILED, "cuBLAS failed in %s: %s", what,
+                     context->cublas.status_text(status));
   return bert_cuda_check(cudaGetLastError(), what, error);
 }
 

@@ -1,5 +1,6 @@
 /* Blocks of device memory: one of fixed size for weights and optimiser, and one each for training and scoring
  * that grow to the largest batch seen. What does not fit is said with the number of tokens that would. */
+#include "models/bert/file.h"
 #include "models/bert_cuda/object.h"
 #include <math.h>
 
@@ -58,13 +59,12 @@ gboolean bert_cuda_take_fixed(BertCuda *cuda, GError **error)
   void *memory = NULL;
   if (measure.used > available || cudaMalloc(&memory, measure.used) != cudaSuccess) {
     (void)cudaGetLastError();
-    g_set_error(
-        error, CW_POLICY_ERROR, CW_ERROR_FAILED,
+    return bert_fail(
+        error, CW_ERROR_FAILED,
         "weights%s of %s need %.0f MiB of device memory, and %.0f MiB are there%s; use a device with more, a "
         "smaller model or bert_cpu",
         cuda->trains ? ", gradients and optimiser" : "", cuda->shared->model, (double)measure.used / MEBIBYTE,
         (double)available / MEBIBYTE, cuda->memory_limit > 0 ? " ('memory' limits it)" : "");
-    return FALSE;
   }
   cuda->fixed = (BertArena){.base = memory, .size = measure.used};
   take_fixed(cuda, &cuda->fixed);
@@ -115,8 +115,8 @@ gboolean bert_cuda_take_work(BertCuda *cuda, BertArena *work, gsize size, guint 
   }
   if (!taken) {
     (void)cudaGetLastError();
-    g_set_error(
-        error, CW_POLICY_ERROR, CW_ERROR_FAILED,
+    return bert_fail(
+        error, CW_ERROR_FAILED,
         "a batch of %u tokens needs %.0f MiB of device memory besides %.0f MiB for weights%s, and %.0f MiB "
         "are "
         "there%s, enough for about %.0f tokens like these; use %s%s or shorter texts (max_state_tokens)",
@@ -126,7 +126,6 @@ gboolean bert_cuda_take_work(BertCuda *cuda, BertArena *work, gsize size, guint 
         floor((double)n_rows * ((double)available / (double)size)),
         work == &cuda->training ? "smaller batches" : "a smaller score_batch_tokens",
         cuda->context.bf16 ? "" : ", 'precision: bf16'");
-    return FALSE;
   }
   *work = (BertArena){.base = memory, .size = wanted};
   return TRUE;

@@ -1,5 +1,6 @@
 /* The slots of a GPU: passes are enqueued in the object's stream, and the host waits for their results. The
  * object owns its stream and its memory. */
+#include "models/bert/file.h"
 #include "models/bert_cuda/object.h"
 #include <string.h>
 
@@ -11,12 +12,11 @@ static gboolean check_shape(const BertShared *shared, GError **error)
   if (config->hidden_size % 8 == 0 && config->hidden_size <= 8192 && config->intermediate_size % 8 == 0 &&
       width % 8 == 0 && width <= BERT_ATTENTION_MOST_WIDE)
     return TRUE;
-  g_set_error(
-      error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
+  return bert_fail(
+      error, CW_ERROR_UNSUPPORTED,
       "%s: bert_cuda needs hidden_size, intermediate_size and the width of a head to be multiples of 8, "
       "hidden_size at most 8192 and heads at most %d wide; here they are %u, %u and %u; use bert_cpu",
       shared->model, BERT_ATTENTION_MOST_WIDE, config->hidden_size, config->intermediate_size, width);
-  return FALSE;
 }
 
 static gpointer open_device(const BertOptions *options, GError **error)
@@ -160,14 +160,12 @@ static gboolean take_pass(BertCuda *cuda, BertPass *pass, BertPlan *plan, const 
 {
   const BertHead *counts = &bert_plan_counts(plan)->head;
   if (counts->n_decisions > BERT_MOST_DECISIONS ||
-      MAX(counts->n_action_rows, counts->n_state_rows) > BERT_MOST_ROWS || batch->n_rows > BERT_MOST_ROWS) {
-    g_set_error(
-        error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
+      MAX(counts->n_action_rows, counts->n_state_rows) > BERT_MOST_ROWS || batch->n_rows > BERT_MOST_ROWS)
+    return bert_fail(
+        error, CW_ERROR_UNSUPPORTED,
         "a batch of %u decisions and %u tokens is more than bert_cuda takes at once (%d and %d); use smaller "
         "batches",
         counts->n_decisions, MAX(batch->n_rows, counts->n_action_rows), BERT_MOST_DECISIONS, BERT_MOST_ROWS);
-    return FALSE;
-  }
   gsize size = 0;
   BertArena *work = pass->trains ? &cuda->training : &cuda->scoring;
   if (!measure_pass(pass, plan, &size, error) ||

@@ -111,10 +111,9 @@ static const char *const *linear_describe(gpointer object)
 }
 
 static gboolean linear_score(gpointer object, const CwDecision *const *decisions, guint n_decisions,
-                             float *logits, float *values, GError **error)
+                             float *logits, float *values, GError **error G_GNUC_UNUSED)
 {
   LinearPolicy *policy = object;
-  (void)error;
   for (guint i = 0; i < n_decisions; i++) {
     LinearInput input;
     linear_input_init(&input, decisions[i]);
@@ -126,10 +125,9 @@ static gboolean linear_score(gpointer object, const CwDecision *const *decisions
 }
 
 static gboolean linear_forward(gpointer object, const CwDecision *const *decisions, guint n_decisions,
-                               float *logits, float *values, GError **error)
+                               float *logits, float *values, GError **error G_GNUC_UNUSED)
 {
   LinearPolicy *policy = object;
-  (void)error;
   forget_inputs(policy);
   policy->inputs = g_new(LinearInput, n_decisions);
   policy->n_inputs = n_decisions;
@@ -141,10 +139,10 @@ static gboolean linear_forward(gpointer object, const CwDecision *const *decisio
   return TRUE;
 }
 
-static gboolean linear_backward(gpointer object, const float *dlogits, const float *dvalues, GError **error)
+static gboolean linear_backward(gpointer object, const float *dlogits, const float *dvalues,
+                                GError **error G_GNUC_UNUSED)
 {
   LinearPolicy *policy = object;
-  (void)error;
   for (guint i = 0; i < policy->n_inputs; i++) {
     linear_model_backward(policy->model, &policy->inputs[i], dlogits, dvalues ? dvalues[i] : 0);
     dlogits += policy->inputs[i].n_candidates;

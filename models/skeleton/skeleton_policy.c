@@ -38,11 +38,10 @@ static void close_table(gpointer policy)
   g_free(policy);
 }
 
-static gpointer open_table(gconstpointer options, guint32 seed, GError **error)
+static gpointer open_table(gconstpointer options, guint32 seed G_GNUC_UNUSED, GError **error)
 {
   const char *model = ((const Options *)options)->model;
   Table *table = g_new0(Table, 1);
-  (void)seed; /* all entries start at zero, so chance has no part in it */
   table->touched = g_array_new(FALSE, FALSE, sizeof(guint));
   if (!model || load(table, model, error))
     return table;
@@ -50,10 +49,9 @@ static gpointer open_table(gconstpointer options, guint32 seed, GError **error)
   return NULL;
 }
 
-static const char *const *describe(gpointer policy)
+static const char *const *describe(gpointer policy G_GNUC_UNUSED)
 {
   static const char *const facts[] = {"model", "a table", "parameters", "8192", NULL};
-  (void)policy;
   return facts;
 }
 
@@ -85,10 +83,9 @@ static void look_up(const Table *table, const GArray *entries, guint n_logits, f
 }
 
 static gboolean score(gpointer policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
-                      float *values, GError **error)
+                      float *values, GError **error G_GNUC_UNUSED)
 {
   GArray *entries = g_array_new(FALSE, FALSE, sizeof(guint));
-  (void)error;
   find_entries(decisions, n_decisions, entries);
   look_up(policy, entries, cw_count_logits(decisions, n_decisions), logits, values);
   g_array_free(entries, TRUE);
@@ -96,20 +93,19 @@ static gboolean score(gpointer policy, const CwDecision *const *decisions, guint
 }
 
 static gboolean forward(gpointer policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
-                        float *values, GError **error)
+                        float *values, GError **error G_GNUC_UNUSED)
 {
   Table *table = policy;
-  (void)error;
   table->n_logits = cw_count_logits(decisions, n_decisions);
   find_entries(decisions, n_decisions, table->touched);
   look_up(table, table->touched, table->n_logits, logits, values);
   return TRUE;
 }
 
-static gboolean backward(gpointer policy, const float *dlogits, const float *dvalues, GError **error)
+static gboolean backward(gpointer policy, const float *dlogits, const float *dvalues,
+                         GError **error G_GNUC_UNUSED)
 {
   Table *table = policy;
-  (void)error;
   for (guint i = 0; i < table->touched->len; i++)
     if (i < table->n_logits)
       table->gradient[g_array_index(table->touched, guint, i)] += dlogits[i];
@@ -142,10 +138,9 @@ static gboolean step(gpointer policy, double learning_rate, double max_norm, dou
   return TRUE;
 }
 
-static gpointer clone_frozen(gpointer policy, GError **error)
+static gpointer clone_frozen(gpointer policy, GError **error G_GNUC_UNUSED)
 {
   Table *clone = g_memdup2(policy, sizeof(Table));
-  (void)error;
   clone->touched = g_array_new(FALSE, FALSE, sizeof(guint));
   return clone;
 }

@@ -1,6 +1,7 @@
 /* The checkpoint's tensors are loaded as a policy would load them, which finds everything that is wrong with
  * them, and then written as they are, without those that no policy reads. */
 #include "models/torch_import/import.h"
+#include "models/bert/file.h"
 #include "models/bert/model_folder.h"
 #include "models/bert/weights.h"
 #include "models/torch_import/pytorch.h"
@@ -42,10 +43,8 @@ static gboolean check(const BertTensor *tensors, guint n, const char *file, cons
 static gboolean write_folder(const BertTensor *tensors, guint n, const BertModelFolder *base,
                              const char *into, GError **error)
 {
-  if (g_mkdir(into, 0777) != 0) {
-    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: %s", into, g_strerror(errno));
-    return FALSE;
-  }
+  if (g_mkdir(into, 0777) != 0)
+    return bert_fail(error, CW_ERROR_INPUT_OUTPUT, "%s: %s", into, g_strerror(errno));
   GArray *kept = g_array_new(FALSE, FALSE, sizeof *tensors);
   BertSafetensors *wrapped = bert_safetensors_wrap(into, tensors, n);
   for (guint i = 0; i < n; i++)

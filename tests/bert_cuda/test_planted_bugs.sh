@@ -165,6 +165,6 @@ plant "the step's pieces of tensors overlap" step.c f32 race \
 plant "sparse embeddings: the pieces of all words stay" step.c f32 race \
   's/(first = )optimizer->sparse_embeddings \? optimizer->n_word_pieces : 0/\10/'
 plant "sparse embeddings: the rows are sent in another stream" step.c f32 'stream order|without a value' \
-  's/(\*n_rows \* sizeof\(BertPiece\), cudaMemcpyHostToDevice, )cuda->context.stream/\10/'
+  '/optimizer->rows, \*n_rows \* sizeof\(BertPiece\)/{n;s/cuda->context.stream/0/}'
 times > "$work/times"
 sed -n '2s/^/# processor time, user and system: /p' "$work/times"
