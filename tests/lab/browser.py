@@ -21,7 +21,7 @@ class Browser:
                                         pass_fds=(to_read, from_write), stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(to_read), os.close(from_write)
-        self.buffer, self.last, self.session, self.problems, self.events = b"", 0, None, [], []
+        self.buffer, self.last, self.session, self.problems = b"", 0, None, []
         target = next(t for t in self.call("Target.getTargets")["targetInfos"] if t["type"] == "page")
         self.session = self.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network", "Accessibility"):
@@ -51,8 +51,6 @@ class Browser:
             self.problems.append(parameters["entry"]["text"])
         elif method == "Network.requestWillBeSent" and not parameters["request"]["url"].startswith(("file:", "data:", "about:")):
             self.problems.append("request: " + parameters["request"]["url"])
-        if method:
-            self.events.append(method)
         return message
 
     def call(self, method, **parameters):
@@ -71,13 +69,18 @@ class Browser:
     def open(self, path, fragment=""):
         """Opens a file; returns the seconds until its scripts had run."""
         self.call("Page.navigate", url="about:blank")
-        self.events.clear()
         start = time.time()
         self.call("Page.navigate", url="file://" + os.path.abspath(path) + fragment)
-        while "Page.loadEventFired" not in self.events:
-            self.receive()
-        self.run("document.title")
+        while not self.loaded():
+            time.sleep(0.005)
         return time.time() - start
+
+    def loaded(self):
+        """Whether the file is there with its scripts run; events of the blank page before it do not count."""
+        try:
+            return self.run("location.protocol === 'file:' && document.readyState === 'complete'")
+        except RuntimeError:
+            return False  # between two pages
 
     def run(self, expression):
         """The value of an expression of the page's script."""
