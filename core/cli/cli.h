@@ -78,8 +78,8 @@ int cli_usage_error(const char *command, const char *format, ...) G_GNUC_PRINTF(
 /* Writes to stdout; FALSE once that has failed, and then cli_finish knows. */
 gboolean cli_print(const char *text);
 gboolean cli_printf(const char *format, ...) G_GNUC_PRINTF(1, 2);
-/* Flushes stdout; `status` unless writing failed, which is told on stderr (but for a reader that went away)
- * and makes it CLI_FAILED. */
+/* Flushes stdout; `status` unless writing failed, which is printed on stderr (but for a reader that went
+ * away) and makes it CLI_FAILED. */
 int cli_finish(int status);
 
 /* "page: ADDRESS" of a page that was written. */

@@ -14,7 +14,7 @@ typedef struct {
   guint per_goal;     /* consecutive episodes on each goal, 0 and 1: one */
   gboolean successful_only;  /* keep only successful episodes; n_perfect implies it */
   gboolean prune_loops;      /* cut loops out of what is kept */
-  const char *rejected_path; /* where unsuccessful episodes go whose goal had a successful one beside them;
+  const char *rejected_path; /* where unsuccessful episodes go whose goal had a successful one too;
                                 may be NULL */
   const char *teacher; /* a script of the environment whose choices are recorded in place of the agent's; may
                           be NULL */

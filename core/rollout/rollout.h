@@ -1,6 +1,6 @@
 /* Rolling out episodes: many environment slots stepped together, one batched policy score per round. Every
  * episode has random streams of its own, derived from (seed, purpose, goal, episode), so that what happens in
- * it depends neither on the number of slots nor on what runs beside it. */
+ * it depends neither on the number of slots nor on what else runs. */
 #ifndef CW_ROLLOUT_H
 #define CW_ROLLOUT_H
 

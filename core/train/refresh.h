@@ -13,7 +13,7 @@ void cw_refresh_free(CwRefresh *refresh); /* accepts NULL */
 
 /* Whether the trajectories are to be made anew before the update that follows `n_updates` finished ones. */
 gboolean cw_refresh_is_due(const CwRefresh *refresh, guint64 n_updates);
-/* Makes them anew and records what came of it. A stage that finds nothing is told of in a warning, and its
+/* Makes them anew and records what came of it. A stage that finds nothing is named in a warning, and its
  * last trajectories go on being used. CW_ERROR_CANCELLED on an interrupt; the next call, maybe in another
  * process, goes on. */
 gboolean cw_refresh_run(CwRefresh *refresh, CwWorkProgress progress, gpointer user_data, GError **error);

@@ -273,6 +273,26 @@ static void test_a_saved_text_without_stages_is_compared_too(void **state)
   cw_experiment_free(more);
 }
 
+/* A run from before the option existed had its default. */
+static void test_an_option_that_came_later_forbids_no_resume_at_its_default(void **state)
+{
+  (void)state;
+  const char *text = "environment: {plugin: test_maze}\npolicy: {plugin: test_actor_critic, width: 1}\n"
+                     "stages:\n  - {algorithm: test_online}\n";
+  static const char *const sets[] = {"stages.0.since=true", NULL};
+  CwExperiment *now = load_text(text, NULL), *other = load_text(text, sets);
+  g_autoptr(GString) saved = g_string_new(now->resolved);
+  char *line = strstr(saved->str, "since: false");
+  assert_non_null(line);
+  while (line > saved->str && line[-1] == ' ')
+    line--;
+  g_string_erase(saved, line - saved->str, (gssize)strcspn(line, "\n") + 1);
+  assert_true(cw_experiment_check_resume(now, saved->str, "run/config.yaml", NULL));
+  assert_false(cw_experiment_check_resume(other, saved->str, "run/config.yaml", NULL));
+  cw_experiment_free(now);
+  cw_experiment_free(other);
+}
+
 static void test_a_saved_text_that_is_no_yaml_is_an_error(void **state)
 {
   (void)state;
@@ -344,6 +364,7 @@ int main(void)
       cmocka_unit_test(test_what_may_change_on_resume_leaves_the_fingerprint_alone),
       cmocka_unit_test(test_a_resume_with_other_values_is_refused_by_name),
       cmocka_unit_test(test_a_saved_text_without_stages_is_compared_too),
+      cmocka_unit_test(test_an_option_that_came_later_forbids_no_resume_at_its_default),
       cmocka_unit_test(test_a_saved_text_that_is_no_yaml_is_an_error),
       cmocka_unit_test(test_overrides_go_through_the_same_check),
       cmocka_unit_test(test_trajectories_may_be_files),

@@ -190,6 +190,7 @@ typedef struct {
   gint64 epochs, log_every;
   double learning_rate, gamma;
   gint schedule;
+  gboolean since;
   char **phases;
 } AlgorithmOptions;
 
@@ -207,6 +208,8 @@ static const CwOption imitation_options[] = {
 static const CwOption online_options[] = {
     {"gamma", CW_OPTION_NUMBER, offsetof(AlgorithmOptions, gamma), .default_value = "0.9", .minimum = 0,
      .maximum = 1, .help = "discount"},
+    {"since", CW_OPTION_BOOLEAN, offsetof(AlgorithmOptions, since), .default_value = "false",
+     .flags = CW_OPTION_LATER, .help = "came after runs had been made"},
 };
 static const CwOption greedy_options[] = {
     {"trajectories", CW_OPTION_STRING_LIST, offsetof(AlgorithmOptions, phases),
