@@ -13,6 +13,9 @@
 #include <string.h>
 #include <time.h>
 
+/* Training mode, the masks of the first step. */
+#define TRAINING (&(const CwForward){.struct_size = sizeof(CwForward), .dropout = TRUE})
+
 #define VOCABULARY   30522
 #define N_CANDIDATES 12
 #define ACTION_WORDS 13
@@ -144,7 +147,7 @@ static Figure measure(BertPolicy *policy, const CwDecision **decisions, gboolean
   for (guint round = 0; round < 5 || now() < end; round++, n_rounds++) {
     double start = now(), processor_start = processor_time();
     if (trains) {
-      bert_policy_forward(policy, decisions, n, logits, values, NULL);
+      bert_policy_forward(policy, decisions, n, TRAINING, logits, values, NULL);
       bert_policy_backward(policy, d_logits, values, NULL);
       bert_policy_step(policy, 1e-6, 1, NULL, NULL);
     } else {

@@ -7,6 +7,9 @@
 #include <glib/gstdio.h>
 #include <stdio.h>
 
+/* Training mode, the masks of the first step. */
+#define TRAINING (&(const CwForward){.struct_size = sizeof(CwForward), .dropout = TRUE})
+
 #define VOCABULARY   30522
 #define N_CANDIDATES 2
 #define ACTION_WORDS 6
@@ -144,7 +147,7 @@ static double measure(BertPolicy *policy, const CwDecision **decisions, guint n,
     d_logits[i] = 0.01f * (float)(i % 5) - 0.02f;
   for (guint round = 0; round < 5 || now() < end; round++) {
     double start = now();
-    gboolean good = trains ? bert_policy_forward(policy, decisions, n, logits, values, &error) &&
+    gboolean good = trains ? bert_policy_forward(policy, decisions, n, TRAINING, logits, values, &error) &&
                                  bert_policy_backward(policy, d_logits, values, &error) &&
                                  bert_policy_step(policy, 1e-6, 1, NULL, &error)
                            : bert_policy_score(policy, decisions, n, logits, values, &error);

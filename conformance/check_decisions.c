@@ -96,7 +96,7 @@ gboolean cw_check_accumulate(CwPolicy *policy, double scale, GError **error)
   guint n_logits = cw_count_logits(decisions, CW_CHECK_N_PLAIN);
   g_autofree float *logits = g_new0(float, n_logits), *dlogits = g_new0(float, n_logits);
   float values[CW_CHECK_N_PLAIN] = {0}, dvalues[CW_CHECK_N_PLAIN];
-  if (!cw_policy_forward(policy, decisions, CW_CHECK_N_PLAIN, logits, values, error))
+  if (!cw_policy_forward(policy, decisions, CW_CHECK_N_PLAIN, TRUE, logits, values, error))
     return FALSE;
   loss_of(has_values(policy), logits, values, dlogits, dvalues);
   for (guint i = 0; i < n_logits; i++)

@@ -3,6 +3,7 @@
  * nothing else. */
 #include "conformance/check_suite.h"
 #include "core/plugin/errors.h"
+#include "core/trajectory/trajectories.h"
 
 #include <string.h>
 
@@ -84,8 +85,11 @@ static void write_outcome(GString *transcript, const CwOutcome *outcome)
                          outcome->success ? " success" : "");
   for (guint i = 0; i < outcome->n_parts; i++)
     g_string_append_printf(transcript, "%s %.17g\n", outcome->parts[i].name, outcome->parts[i].value);
-  for (guint i = 0; i < outcome->n_facts; i++)
-    g_string_append_printf(transcript, "%s %s\n", outcome->facts[i].name, outcome->facts[i].text);
+  g_autoptr(GArray) facts = cw_outcome_facts(outcome);
+  for (guint i = 0; i < facts->len; i++) {
+    const CwNamedText *fact = &g_array_index(facts, CwNamedText, i);
+    g_string_append_printf(transcript, "%s %s\n", fact->name, fact->text);
+  }
 }
 
 static gboolean check_text(const char *what, const char *text, CwVerdict *verdict)

@@ -49,7 +49,7 @@ static void add_turn(CwTrajectoryBuilder *builder, const Turn *turn, guint numbe
 
 GPtrArray *cw_check_demonstrations(guint n_goals)
 {
-  GPtrArray *trajectories = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
+  GPtrArray *trajectories = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_unref);
   for (guint i = 0; i < 2 * n_goals; i++) {
     g_autofree char *goal_id = g_strdup_printf("goal-%u", i / 2);
     CwTrajectoryBuilder *builder = cw_trajectory_builder_new(
@@ -69,7 +69,7 @@ GPtrArray *cw_check_demonstrations(guint n_goals)
 
 GPtrArray *cw_check_hollow_trajectories(guint n)
 {
-  GPtrArray *trajectories = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
+  GPtrArray *trajectories = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_unref);
   for (guint i = 0; i < n; i++)
     g_ptr_array_add(trajectories, cw_trajectory_builder_finish(cw_trajectory_builder_new(
                                       "train", i, "hollow", "nobody", i, CW_CHECK_SEED)));
@@ -103,7 +103,7 @@ static CwTrajectory *roll_out_one(CwPolicy *policy, guint goal, guint64 group, g
 
 GPtrArray *cw_check_roll_out(CwPolicy *policy, const CwCollectRequest *request, guint64 index, GError **error)
 {
-  g_autoptr(GPtrArray) episodes = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
+  g_autoptr(GPtrArray) episodes = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_unref);
   for (guint i = 0; i < request->n_episodes; i++) {
     guint64 episode = index * request->n_episodes + i;
     guint64 group = episode / MAX(request->group_size, 1);

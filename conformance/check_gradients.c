@@ -36,14 +36,14 @@ static void clear_entry(gpointer entry)
 }
 
 static void count_tensor(const char *name G_GNUC_UNUSED, const gint64 *shape G_GNUC_UNUSED,
-                         guint n_dimensions G_GNUC_UNUSED, float *weights G_GNUC_UNUSED,
-                         float *gradient G_GNUC_UNUSED, gpointer probe)
+                         guint n_dimensions G_GNUC_UNUSED, const float *weights G_GNUC_UNUSED,
+                         const float *gradient G_GNUC_UNUSED, gpointer probe)
 {
   ((Probe *)probe)->n_tensors++;
 }
 
-static void pick_entries(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
-                         float *gradient, gpointer user_data)
+static void pick_entries(const char *name, const gint64 *shape, guint n_dimensions, const float *weights,
+                         const float *gradient, gpointer user_data)
 {
   Probe *probe = user_data;
   gsize size = cw_tensor_size(shape, n_dimensions), largest = 0;
@@ -79,8 +79,8 @@ static gboolean loss_at(Probe *probe, const Entry *entry, double weight, double 
   probe->wiggled = entry;
   probe->new_weight = (float)weight;
   probe->tensor = 0;
-  cw_policy_visit_tensors(probe->policy, set_weight, probe);
   gboolean scored =
+      cw_policy_edit_tensors(probe->policy, CW_EDIT_WEIGHTS, set_weight, probe, error) &&
       cw_policy_score(probe->policy, cw_check_decisions(), CW_CHECK_N_PLAIN, logits, values, error);
   *loss = probe->magnitude = 0;
   for (guint i = 0; i < probe->n_logits + CW_CHECK_N_PLAIN; i++) {
@@ -127,7 +127,7 @@ static gboolean backward(Probe *probe, CwVerdict *verdict)
   if (!cw_verdict_check(
           verdict,
           cw_policy_score(probe->policy, decisions, CW_CHECK_N_PLAIN, scored, values, error) &&
-              cw_policy_forward(probe->policy, decisions, CW_CHECK_N_PLAIN, logits, values, error) &&
+              cw_policy_forward(probe->policy, decisions, CW_CHECK_N_PLAIN, FALSE, logits, values, error) &&
               cw_policy_backward(probe->policy, probe->w, probe->has_values ? probe->u : NULL, error)))
     return FALSE;
   for (guint i = 0; i < probe->n_logits; i++) {
@@ -144,11 +144,15 @@ static void compare_gradients(Probe *probe, CwVerdict *verdict)
     probe->w[i] = (float)cw_random_normal(probe->random);
   for (guint i = 0; i < CW_CHECK_N_PLAIN; i++)
     probe->u[i] = probe->has_values ? (float)cw_random_normal(probe->random) : 0;
-  cw_policy_visit_tensors(probe->policy, count_tensor, probe);
+  if (!cw_verdict_check(verdict,
+                        cw_policy_visit_tensors(probe->policy, count_tensor, probe, &verdict->error)))
+    return;
   probe->spacing = probe->n_tensors / MOST_TENSORS + 1;
   if (!backward(probe, verdict))
     return;
-  cw_policy_visit_tensors(probe->policy, pick_entries, probe);
+  if (!cw_verdict_check(verdict,
+                        cw_policy_visit_tensors(probe->policy, pick_entries, probe, &verdict->error)))
+    return;
   if (probe->entries->len == 0)
     cw_verdict_skip(verdict, "every tensor is frozen");
   for (guint i = 0; i < probe->entries->len; i++)

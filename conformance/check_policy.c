@@ -174,9 +174,10 @@ static gboolean trains(CwSuite *suite, CwVerdict *verdict)
 
 static gboolean trains_openly(CwSuite *suite, CwVerdict *verdict)
 {
-  return suite->feature->vtable.policy->visit_tensors
+  const CwPolicyVtable *vtable = suite->feature->vtable.policy;
+  return vtable->visit_tensors && vtable->edit_tensors
              ? trains(suite, verdict)
-             : cw_verdict_skip(verdict, "it does not show its tensors");
+             : cw_verdict_skip(verdict, "it does not show its tensors and let them be changed");
 }
 
 static gboolean clones(CwSuite *suite, CwVerdict *verdict)

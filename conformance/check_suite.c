@@ -171,7 +171,7 @@ void cw_check_forget_directory(char *directory)
 }
 
 static void append_weights(const char *name G_GNUC_UNUSED, const gint64 *shape, guint n_dimensions,
-                           float *weights, float *gradient G_GNUC_UNUSED, gpointer copy)
+                           const float *weights, const float *gradient G_GNUC_UNUSED, gpointer copy)
 {
   g_byte_array_append(copy, (const guint8 *)weights,
                       (guint)(cw_tensor_size(shape, n_dimensions) * sizeof *weights));
@@ -180,7 +180,7 @@ static void append_weights(const char *name G_GNUC_UNUSED, const gint64 *shape, 
 GByteArray *cw_check_copy_weights(CwPolicy *policy)
 {
   GByteArray *copy = g_byte_array_new();
-  cw_policy_visit_tensors(policy, append_weights, copy);
+  cw_policy_visit_tensors(policy, append_weights, copy, NULL);
   return copy;
 }
 

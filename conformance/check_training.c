@@ -44,7 +44,7 @@ static gboolean train(CwPolicy *policy, guint n_updates, CwVerdict *verdict)
 
 /* Gradients of all tensors behind one another. */
 static void append_gradient(const char *name G_GNUC_UNUSED, const gint64 *shape, guint n_dimensions,
-                            float *weights G_GNUC_UNUSED, float *gradient, gpointer copy)
+                            const float *weights G_GNUC_UNUSED, const float *gradient, gpointer copy)
 {
   if (gradient)
     g_array_append_vals(copy, gradient, (guint)cw_tensor_size(shape, n_dimensions));
@@ -53,7 +53,7 @@ static void append_gradient(const char *name G_GNUC_UNUSED, const gint64 *shape,
 static GArray *copy_gradients(CwPolicy *policy)
 {
   GArray *copy = g_array_new(FALSE, FALSE, sizeof(float));
-  cw_policy_visit_tensors(policy, append_gradient, copy);
+  cw_policy_visit_tensors(policy, append_gradient, copy, NULL);
   return copy;
 }
 
@@ -129,10 +129,11 @@ static GByteArray *take_clipped_step(CwSuite *suite, gboolean by_policy, CwVerdi
   if (!policy || !accumulate(policy, 20, verdict))
     return NULL;
   double norm = gradient_norm(policy);
-  if (!by_policy)
-    cw_policy_visit_tensors(policy, scale_gradient, &half);
-  if (!cw_verdict_check(verdict, cw_policy_step(policy, LEARNING_RATE, by_policy ? norm / 2 : 0, &reported,
-                                                &verdict->error)))
+  if (!cw_verdict_check(
+          verdict,
+          (by_policy ||
+           cw_policy_edit_tensors(policy, CW_EDIT_GRADIENTS, scale_gradient, &half, &verdict->error)) &&
+              cw_policy_step(policy, LEARNING_RATE, by_policy ? norm / 2 : 0, &reported, &verdict->error)))
     return NULL;
   if (!by_policy || fabs(reported - norm) <= 1e-3 * norm)
     return cw_check_copy_weights(policy);
@@ -174,7 +175,11 @@ void cw_check_bad_gradient(CwSuite *suite, CwVerdict *verdict)
     return;
   GByteArray *before = cw_check_copy_weights(policy);
   accumulate(policy, 1, verdict);
-  cw_policy_visit_tensors(policy, spoil_gradient, &spoilt);
+  if (!cw_verdict_check(verdict, cw_policy_edit_tensors(policy, CW_EDIT_GRADIENTS, spoil_gradient, &spoilt,
+                                                        &verdict->error))) {
+    g_byte_array_unref(before);
+    return;
+  }
   if (cw_policy_step(policy, LEARNING_RATE, 1, NULL, &error))
     cw_verdict_fail(verdict, "step took a gradient that is nan");
   else if (!g_error_matches(error, CW_POLICY_ERROR, CW_ERROR_NUMERIC))

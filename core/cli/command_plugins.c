@@ -2,7 +2,16 @@
  * for the terminal or as a documentation page; the core's own sections likewise. */
 #include "core/base/statistics.h"
 #include "core/cli/cli.h"
+#include "core/plugin/errors.h"
 #include "core/plugin/handles.h"
+
+/* The summary, and what keeps the feature from running here. Free with g_free. */
+static char *summary_here(const CwRegisteredFeature *feature)
+{
+  g_autofree char *why = cw_feature_unavailable(feature);
+  return why ? g_strdup_printf("%s; not on this machine: %s", feature->summary, why)
+             : g_strdup(feature->summary);
+}
 
 static void list_all(CwRegistry *registry)
 {
@@ -12,12 +21,9 @@ static void list_all(CwRegistry *registry)
   for (guint i = 0; i < features->len; i++) {
     const CwRegisteredFeature *feature = g_ptr_array_index(features, i);
     const CwPluginDescriptor *plugin = feature->plugin->descriptor;
-    const char *cells[] = {cw_feature_kind_name(feature->kind),
-                           feature->name,
-                           plugin->name,
-                           plugin->version,
-                           feature->summary,
-                           NULL};
+    g_autofree char *described = summary_here(feature);
+    const char *cells[] = {
+        cw_feature_kind_name(feature->kind), feature->name, plugin->name, plugin->version, described, NULL};
     g_ptr_array_add(rows, g_strdupv((char **)cells));
   }
   if (rows->len > 0) {
@@ -56,11 +62,16 @@ static char *capabilities_text(const CwRegisteredFeature *feature)
                                      {CW_NEEDS_TRAJECTORIES, "trajectories"}};
   static const Capability environment[] = {{CW_ENVIRONMENT_SCRIPTS, "scripted agents"},
                                            {CW_ENVIRONMENT_RECORDS, "reading recorded sessions"},
-                                           {CW_ENVIRONMENT_FREE_TEXT, "actions as free text"}};
+                                           {CW_ENVIRONMENT_FREE_TEXT, "actions as free text"},
+                                           {CW_ENVIRONMENT_RESTORES, "sessions that can be saved"},
+                                           {CW_ENVIRONMENT_WRAPS, "a change of another environment"}};
   static const Capability policy[] = {{CW_POLICY_TRAINS, "training"},
                                       {CW_POLICY_VALUES, "a value head"},
                                       {CW_POLICY_CLONES, "frozen copies of itself"},
-                                      {CW_POLICY_ON_DEVICE, "computing on an accelerator"}};
+                                      {CW_POLICY_ON_DEVICE, "computing on an accelerator"},
+                                      {CW_POLICY_ACTS, "choosing by itself"},
+                                      {CW_POLICY_WORDS, "learning from actions in words"},
+                                      {CW_POLICY_HISTORY, "reading the steps before"}};
   if (feature->kind == CW_FEATURE_ENVIRONMENT)
     return name_bits(feature->capabilities, environment, G_N_ELEMENTS(environment));
   if (feature->kind == CW_FEATURE_POLICY)
@@ -121,8 +132,8 @@ static void show_feature(const CwRegisteredFeature *feature, gboolean markdown)
       cli_printf("It reports: %s.\n", metrics);
     cli_printf("\n%s", options);
   } else {
-    g_autofree char *options = cw_options_help(&feature->options);
-    cli_printf("%s %s: %s\nplugin %s %s (%s), %s\n", kind, feature->name, feature->summary, plugin->name,
+    g_autofree char *options = cw_options_help(&feature->options), *described = summary_here(feature);
+    cli_printf("%s %s: %s\nplugin %s %s (%s), %s\n", kind, feature->name, described, plugin->name,
                plugin->version, plugin->license, feature->plugin->path);
     if (capabilities)
       cli_printf("%s: %s\n", verb, capabilities);

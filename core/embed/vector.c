@@ -3,6 +3,7 @@
  * and is reported when all are done. */
 #include "core/embed/environment.h"
 #include "core/embed/workers.h"
+#include "core/trajectory/trajectories.h"
 
 #include <string.h>
 
@@ -136,12 +137,14 @@ static void take_outcome(Slot *slot, const CwOutcome *outcome)
   view->success = outcome->success;
   g_array_set_size(slot->parts, 0);
   g_array_set_size(slot->facts, 0);
+  g_autoptr(GArray) facts = cw_outcome_facts(outcome);
   for (guint i = 0; outcome->parts && i < outcome->n_parts; i++) {
     CwEmbedNumber part = {outcome->parts[i].name, outcome->parts[i].value};
     g_array_append_val(slot->parts, part);
   }
-  for (guint i = 0; outcome->facts && i < outcome->n_facts; i++) {
-    CwEmbedText fact = {outcome->facts[i].name, outcome->facts[i].text};
+  for (guint i = 0; i < facts->len; i++) {
+    const CwNamedText *named = &g_array_index(facts, CwNamedText, i);
+    CwEmbedText fact = {named->name, named->text};
     g_array_append_val(slot->facts, fact);
   }
   view->parts = (const CwEmbedNumber *)(gpointer)slot->parts->data;

@@ -75,3 +75,19 @@ gboolean cw_feature_error(const CwRegisteredFeature *feature, GError **error, Cw
               feature->name, text);
   return FALSE;
 }
+
+char *cw_feature_unavailable(const CwRegisteredFeature *feature)
+{
+  if (!feature->unavailable)
+    return NULL;
+  CwSlotCall call = cw_slot_begin(feature, "unavailable");
+  char *why = feature->unavailable();
+  cw_slot_leave(&call);
+  return why;
+}
+
+gboolean cw_feature_check_available(const CwRegisteredFeature *feature, GError **error)
+{
+  g_autofree char *why = cw_feature_unavailable(feature);
+  return !why || cw_feature_error(feature, error, CW_ERROR_UNSUPPORTED, "not on this machine: %s", why);
+}

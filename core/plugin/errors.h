@@ -32,6 +32,11 @@ CwSlotMark cw_slot_mark(void);
 /* Marks what is no slot: the loading of a file. Returns the mark from before, to be set again. */
 CwSlotMark cw_slot_set_mark(CwSlotMark mark);
 
+/* Why the feature cannot be used on this machine, to be freed with g_free; NULL: it can. */
+char *cw_feature_unavailable(const CwRegisteredFeature *feature);
+/* The same as an error, CW_ERROR_UNSUPPORTED. */
+gboolean cw_feature_check_available(const CwRegisteredFeature *feature, GError **error);
+
 /* An error of the host about a feature: "KIND 'NAME': " and the text, in the domain of the kind. Returns
  * FALSE. */
 gboolean cw_feature_error(const CwRegisteredFeature *feature, GError **error, CwErrorCode code,

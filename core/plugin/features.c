@@ -60,6 +60,7 @@ static gboolean take_identity(CwRegisteredFeature *copy, guint index, const CwFe
   copy->name = feature->name;
   copy->summary = feature->summary;
   copy->capabilities = feature->capabilities;
+  copy->unavailable = feature->unavailable;
   if (cw_loader_vtable_size(feature->kind) == 0)
     g_set_error(error, CW_PLUGIN_ERROR, CW_ERROR_FORMAT,
                 "%s: feature %u: expected kind 1 (algorithm), 2 (environment) or 3 (policy), found %d; use a "

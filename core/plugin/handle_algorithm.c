@@ -51,6 +51,8 @@ static void clear_state(CwAlgorithm *algorithm)
 
 CwAlgorithm *cw_algorithm_open(const CwRegisteredFeature *feature, gconstpointer options, GError **error)
 {
+  if (!cw_feature_check_available(feature, error))
+    return NULL;
   CwAlgorithm *algorithm = g_new0(CwAlgorithm, 1);
   algorithm->feature = feature;
   algorithm->vtable = feature->vtable.algorithm;

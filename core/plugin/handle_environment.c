@@ -31,6 +31,8 @@ CwEnvironment *cw_environment_open(const CwRegisteredFeature *feature, gconstpoi
                                    GError **error)
 {
   const CwEnvironmentVtable *vtable = feature->vtable.environment;
+  if (!cw_feature_check_available(feature, error))
+    return NULL;
   CwSlotCall call = cw_slot_begin(feature, "open");
   gpointer shared = vtable->open(options, seed, &call.failure);
   if (!cw_slot_end(&call, shared != NULL, error)) {
@@ -271,13 +273,24 @@ static gboolean check_count(const CwRegisteredFeature *feature, const char *slot
          cw_feature_error(feature, error, CW_ERROR_FAILED, "%s: expected %u %s, found NULL", slot, n, what);
 }
 
+/* `text` may be NULL. */
+static gboolean check_fact(const CwRegisteredFeature *feature, const char *slot, const char *name,
+                           const char *text, GError **error)
+{
+  return !text || g_utf8_validate(text, -1, NULL) ||
+         cw_feature_error(feature, error, CW_ERROR_FAILED, "%s: fact '%s' is not UTF-8", slot, name);
+}
+
 static gboolean check_outcome(const CwRegisteredFeature *feature, const char *slot, const CwOutcome *outcome,
                               GError **error)
 {
   if (!isfinite(outcome->reward))
     return cw_feature_error(feature, error, CW_ERROR_NUMERIC, "%s: the reward is %g", slot, outcome->reward);
   if (!check_count(feature, slot, "parts", outcome->n_parts, outcome->parts, error) ||
-      !check_count(feature, slot, "facts", outcome->n_facts, outcome->facts, error))
+      !check_count(feature, slot, "facts", outcome->n_facts, outcome->facts, error) ||
+      !check_fact(feature, slot, "category", outcome->category, error) ||
+      !check_fact(feature, slot, "target", outcome->target, error) ||
+      !check_fact(feature, slot, "item", outcome->item, error))
     return FALSE;
   for (guint i = 0; i < outcome->n_parts; i++) {
     const CwNamedValue *part = &outcome->parts[i];
@@ -291,9 +304,10 @@ static gboolean check_outcome(const CwRegisteredFeature *feature, const char *sl
     const CwNamedText *fact = &outcome->facts[i];
     if (!check_name(feature, slot, "fact", i, outcome->n_facts, fact->name, error))
       return FALSE;
-    if (!fact->text || !g_utf8_validate(fact->text, -1, NULL))
-      return cw_feature_error(feature, error, CW_ERROR_FAILED, "%s: fact '%s' is %s", slot, fact->name,
-                              fact->text ? "not UTF-8" : "NULL");
+    if (!fact->text)
+      return cw_feature_error(feature, error, CW_ERROR_FAILED, "%s: fact '%s' is NULL", slot, fact->name);
+    if (!check_fact(feature, slot, fact->name, fact->text, error))
+      return FALSE;
   }
   return TRUE;
 }

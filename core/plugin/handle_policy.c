@@ -1,6 +1,7 @@
-/* The host's handle around a policy backend. It owns the backend's object, refuses what the feature does not
- * claim to do, and lets no number that is not finite pass in either direction: the message names the logit
- * and, where the backend shows its tensors, the first bad tensor. */
+/* The host's handle around a policy backend; policy_tensors.c has what is done with its tensors. It owns the
+ * backend's object, refuses what the feature does not claim to do, and lets no number that is not finite pass
+ * in either direction: the message names the logit and, where the backend shows its tensors, the first bad
+ * tensor. */
 #include "core/plugin/errors.h"
 #include "core/plugin/handles.h"
 
@@ -14,6 +15,7 @@ struct CwPolicy {
   const CwPolicyVtable *vtable;
   gpointer object;
   gboolean frozen;
+  guint64 steps;             /* of the optimiser */
   gboolean awaits_backward;  /* a forward is waiting for its backward */
   gboolean announces_memory; /* the next forward does */
   GArray *counts;            /* guint: candidates of each decision of the last forward */
@@ -36,6 +38,8 @@ static CwPolicy *handle_new(CwSlotCall *call, gpointer object, gboolean frozen, 
 CwPolicy *cw_policy_open(const CwRegisteredFeature *feature, gconstpointer options, guint32 seed,
                          GError **error)
 {
+  if (!cw_feature_check_available(feature, error))
+    return NULL;
   CwSlotCall call = cw_slot_begin(feature, "open");
   gpointer object = feature->vtable.policy->open(options, seed, &call.failure);
   return handle_new(&call, object, FALSE, error);
@@ -93,38 +97,40 @@ gboolean cw_policy_load(CwPolicy *policy, const char *directory, GError **error)
   return cw_slot_end(&call, loaded, error);
 }
 
-void cw_policy_visit_tensors(CwPolicy *policy, CwTensorVisitor visitor, gpointer user_data)
+static gboolean refuse_tensors(CwPolicy *policy, const char *what, GError **error)
+{
+  return cw_feature_error(policy->feature, error, CW_ERROR_UNSUPPORTED,
+                          "%s its tensors; what was asked for cannot be done with this backend", what);
+}
+
+gboolean cw_policy_visit_tensors(CwPolicy *policy, CwTensorVisitor visitor, gpointer user_data,
+                                 GError **error)
 {
   if (!policy->vtable->visit_tensors)
-    return;
+    return refuse_tensors(policy, "does not show", error);
   CwSlotCall call = cw_slot_begin(policy->feature, "visit_tensors");
-  policy->vtable->visit_tensors(policy->object, visitor, user_data);
-  cw_slot_leave(&call);
+  gboolean visited = policy->vtable->visit_tensors(policy->object, visitor, user_data, &call.failure);
+  return cw_slot_end(&call, visited, error);
 }
 
-gsize cw_tensor_size(const gint64 *shape, guint n_dimensions)
+gboolean cw_policy_edit_tensors(CwPolicy *policy, CwEdit edit, CwTensorEditor editor, gpointer user_data,
+                                GError **error)
 {
-  gsize size = 1;
-  for (guint i = 0; i < n_dimensions; i++)
-    size *= (gsize)shape[i];
-  return size;
+  if (!policy->vtable->edit_tensors)
+    return refuse_tensors(policy, "does not let anybody change", error);
+  CwSlotCall call = cw_slot_begin(policy->feature, "edit_tensors");
+  gboolean edited = policy->vtable->edit_tensors(policy->object, edit, editor, user_data, &call.failure);
+  return cw_slot_end(&call, edited, error);
 }
 
-static void add_to_checksum(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
-                            float *gradient G_GNUC_UNUSED, gpointer checksum)
+guint64 cw_policy_steps(CwPolicy *policy)
 {
-  gsize size = cw_tensor_size(shape, n_dimensions) * sizeof *weights;
-  g_checksum_update(checksum, (const guchar *)name, (gssize)strlen(name) + 1);
-  g_checksum_update(checksum, (const guchar *)weights, (gssize)size);
+  return policy->steps;
 }
 
-char *cw_policy_fingerprint(CwPolicy *policy)
+void cw_policy_set_steps(CwPolicy *policy, guint64 steps)
 {
-  g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
-  if (!policy->vtable->visit_tensors)
-    return NULL;
-  cw_policy_visit_tensors(policy, add_to_checksum, checksum);
-  return g_strdup(g_checksum_get_string(checksum));
+  policy->steps = steps;
 }
 
 const CwNamedValue *cw_policy_counters(CwPolicy *policy, guint *n)
@@ -168,23 +174,6 @@ static void announce_memory(CwPolicy *policy, const CwDecision *const *decisions
       policy->feature->name, (double)(estimate.fixed_bytes + estimate.batch_bytes) / mebibyte,
       (double)estimate.fixed_bytes / mebibyte, (double)estimate.batch_bytes / mebibyte, n_decisions,
       estimate.n_tokens, alternative ? alternative : "");
-}
-
-static void note_bad_tensor(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
-                            float *gradient G_GNUC_UNUSED, gpointer user_data)
-{
-  char **first = user_data;
-  gsize size = cw_tensor_size(shape, n_dimensions);
-  for (gsize i = 0; i < size && !*first; i++)
-    if (!isfinite(weights[i]))
-      *first = g_strdup(name);
-}
-
-char *cw_policy_bad_tensor(CwPolicy *policy)
-{
-  char *name = NULL;
-  cw_policy_visit_tensors(policy, note_bad_tensor, &name);
-  return name;
 }
 
 /* What is not finite, with where it may come from. */
@@ -240,26 +229,118 @@ static gboolean check_trains(CwPolicy *policy, const char *slot, GError **error)
                                          : "this policy does not train, it only scores");
 }
 
-gboolean cw_policy_forward(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions,
-                           float *logits, float *values, GError **error)
+/* Before a forward: remembers how many numbers its backward will bring, and says what memory it takes. */
+static CwForward begin_forward(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions,
+                               gboolean words, gboolean dropout)
 {
-  if (!check_trains(policy, "forward", error))
-    return FALSE;
+  const guint one = 1;
   policy->awaits_backward = FALSE;
   g_array_set_size(policy->counts, 0);
   for (guint i = 0; i < n_decisions; i++)
-    g_array_append_val(policy->counts, decisions[i]->n_candidates);
+    g_array_append_val(policy->counts, *(words ? &one : &decisions[i]->n_candidates));
+  if (policy->announces_memory && n_decisions > 0 && !words)
+    announce_memory(policy, decisions, n_decisions);
+  return (CwForward){.struct_size = sizeof(CwForward), .step = policy->steps, .dropout = dropout};
+}
+
+gboolean cw_policy_forward(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions,
+                           gboolean dropout, float *logits, float *values, GError **error)
+{
+  if (!check_trains(policy, "forward", error))
+    return FALSE;
+  CwForward how = begin_forward(policy, decisions, n_decisions, FALSE, dropout);
   if (n_decisions > 0) {
-    if (policy->announces_memory)
-      announce_memory(policy, decisions, n_decisions);
     CwSlotCall call = cw_slot_begin(policy->feature, "forward");
     gboolean done =
-        policy->vtable->forward(policy->object, decisions, n_decisions, logits, values, &call.failure);
+        policy->vtable->forward(policy->object, decisions, n_decisions, &how, logits, values, &call.failure);
     if (!cw_slot_end(&call, done, error) ||
         !check_outputs(policy, decisions, n_decisions, logits, values, error))
       return FALSE;
   }
   policy->awaits_backward = TRUE;
+  return TRUE;
+}
+
+/* `how` NULL: scoring. */
+static gboolean run_words(CwPolicy *policy, const CwDecision *const *decisions, const char *const *words,
+                          guint n_decisions, const CwForward *how, float *log_probabilities, float *values,
+                          GError **error)
+{
+  CwSlotCall call = cw_slot_begin(policy->feature, "forward_words");
+  gboolean done = policy->vtable->forward_words(policy->object, decisions, words, n_decisions, how,
+                                                log_probabilities, values, &call.failure);
+  if (!cw_slot_end(&call, done, error))
+    return FALSE;
+  for (guint i = 0; i < n_decisions; i++) {
+    if (isfinite(log_probabilities[i]) && (!values || isfinite(values[i])))
+      continue;
+    gboolean bad_words = !isfinite(log_probabilities[i]);
+    g_autofree char *what =
+        g_strdup_printf("%s of decision %u", bad_words ? "the log-probability" : "value", i);
+    return set_numeric_error(policy, what, bad_words ? log_probabilities[i] : values[i], error);
+  }
+  return TRUE;
+}
+
+static gboolean check_has_words(CwPolicy *policy, GError **error)
+{
+  return (policy->feature->capabilities & CW_POLICY_WORDS) != 0 ||
+         cw_feature_error(
+             policy->feature, error, CW_ERROR_UNSUPPORTED,
+             "does not say how likely an action in words is, so nothing can be learned from one");
+}
+
+gboolean cw_policy_score_words(CwPolicy *policy, const CwDecision *const *decisions, const char *const *words,
+                               guint n_decisions, float *log_probabilities, float *values, GError **error)
+{
+  return check_has_words(policy, error) &&
+         (n_decisions == 0 ||
+          run_words(policy, decisions, words, n_decisions, NULL, log_probabilities, values, error));
+}
+
+gboolean cw_policy_forward_words(CwPolicy *policy, const CwDecision *const *decisions,
+                                 const char *const *words, guint n_decisions, gboolean dropout,
+                                 float *log_probabilities, float *values, GError **error)
+{
+  if (!check_trains(policy, "forward_words", error) || !check_has_words(policy, error))
+    return FALSE;
+  CwForward how = begin_forward(policy, decisions, n_decisions, TRUE, dropout);
+  if (n_decisions > 0 &&
+      !run_words(policy, decisions, words, n_decisions, &how, log_probabilities, values, error))
+    return FALSE;
+  policy->awaits_backward = TRUE;
+  return TRUE;
+}
+
+static gboolean check_act(CwPolicy *policy, const CwDecision *decision, const CwAct *act, guint i,
+                          GError **error)
+{
+  if (act->candidate != CW_WORDS)
+    return act->candidate < decision->n_candidates ||
+           cw_feature_error(policy->feature, error, CW_ERROR_FAILED,
+                            "act: chose candidate %u of %u in decision %u", act->candidate,
+                            decision->n_candidates, i);
+  if (!act->words || !g_utf8_validate(act->words, -1, NULL))
+    return cw_feature_error(policy->feature, error, CW_ERROR_FAILED,
+                            "act: expected an action in words in decision %u, found %s", i,
+                            act->words ? "bytes that are not UTF-8" : "NULL");
+  return TRUE;
+}
+
+gboolean cw_policy_act(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions,
+                       CwRandom *const *random, const CwActing *how, CwAct *acts, GError **error)
+{
+  for (guint i = 0; i < n_decisions; i++)
+    acts[i] =
+        (CwAct){.struct_size = sizeof(CwAct), .candidate = CW_WORDS, .log_probability = NAN, .value = NAN};
+  CwSlotCall call = cw_slot_begin(policy->feature, "act");
+  gboolean acted =
+      policy->vtable->act(policy->object, decisions, n_decisions, random, how, acts, &call.failure);
+  if (!cw_slot_end(&call, acted, error))
+    return FALSE;
+  for (guint i = 0; i < n_decisions; i++)
+    if (!check_act(policy, decisions[i], &acts[i], i, error))
+      return FALSE;
   return TRUE;
 }
 
@@ -310,6 +391,7 @@ gboolean cw_policy_step(CwPolicy *policy, double learning_rate, double max_norm,
   policy->awaits_backward = FALSE;
   CwSlotCall call = cw_slot_begin(policy->feature, "step");
   gboolean done = policy->vtable->step(policy->object, learning_rate, max_norm, gradient_norm, &call.failure);
+  policy->steps += done ? 1 : 0;
   return cw_slot_end(&call, done, error);
 }
 

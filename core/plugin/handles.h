@@ -16,7 +16,18 @@ gboolean cw_policy_save(CwPolicy *policy, const char *directory, GError **error)
 gboolean cw_policy_load(CwPolicy *policy, const char *directory, GError **error);
 const char *const *cw_policy_describe(CwPolicy *policy);
 const CwRegisteredFeature *cw_policy_feature(CwPolicy *policy);
-void cw_policy_visit_tensors(CwPolicy *policy, CwTensorVisitor visitor, gpointer user_data);
+/* FALSE with error: the backend failed, or does not show its tensors or let them be changed. */
+gboolean cw_policy_visit_tensors(CwPolicy *policy, CwTensorVisitor visitor, gpointer user_data,
+                                 GError **error);
+gboolean cw_policy_edit_tensors(CwPolicy *policy, CwEdit edit, CwTensorEditor editor, gpointer user_data,
+                                GError **error);
+/* As the slot; acts are zeroed here. What an act says is checked. */
+gboolean cw_policy_act(CwPolicy *policy, const CwDecision *const *decisions, guint n_decisions,
+                       CwRandom *const *random, const CwActing *how, CwAct *acts, GError **error);
+/* Optimiser steps taken so far, which number the dropout streams of forward passes; a checkpoint keeps them.
+ */
+guint64 cw_policy_steps(CwPolicy *policy);
+void cw_policy_set_steps(CwPolicy *policy, guint64 steps);
 /* The number of elements of a tensor, as a visitor is given its shape. */
 gsize cw_tensor_size(const gint64 *shape, guint n_dimensions);
 /* The name of the first tensor with a weight that is not finite, or NULL. Free with g_free. */
@@ -27,31 +38,11 @@ const CwNamedValue *cw_policy_counters(CwPolicy *policy, guint *n);
  * backend can tell. */
 void cw_policy_announce_memory(CwPolicy *policy);
 
-/* Environment: the shared part and its sessions. */
-typedef struct CwEnvironment CwEnvironment;
-typedef struct CwSession CwSession;
-
+/* Environment: the shared part and its sessions, as far as wrappers do not know them. */
 CwEnvironment *cw_environment_open(const CwRegisteredFeature *feature, gconstpointer options, guint32 seed,
                                    GError **error);
 void cw_environment_close(CwEnvironment *environment); /* accepts NULL */
-const char *const *cw_environment_describe(CwEnvironment *environment);
 const CwRegisteredFeature *cw_environment_feature(CwEnvironment *environment);
-/* -1 with error for an unknown split. */
-gint64 cw_environment_n_goals(CwEnvironment *environment, const char *split, GError **error);
-/* NULL-terminated, possibly empty. */
-const char *const *cw_environment_scripts(CwEnvironment *environment);
-char *cw_environment_answer(CwEnvironment *environment, const char *verb, const char *request,
-                            GError **error);
-
-CwSession *cw_session_new(CwEnvironment *environment, GError **error);
-void cw_session_free(CwSession *session); /* accepts NULL */
-gboolean cw_session_reset(CwSession *session, const char *split, gint64 goal, CwRandom *random,
-                          GError **error);
-gboolean cw_session_observe(CwSession *session, CwObservation *observation, GError **error);
-gboolean cw_session_step(CwSession *session, guint candidate, CwOutcome *outcome, GError **error);
-gboolean cw_session_step_text(CwSession *session, const char *action, CwOutcome *outcome, GError **error);
-const char *cw_session_goal_id(CwSession *session); /* "" when the environment has none */
-gint cw_session_scripted_action(CwSession *session, const char *script, GError **error);
 CwRecord *cw_environment_read_record(CwEnvironment *environment, const char *line, const char *where,
                                      GError **error);
 /* Whether `line` belongs to the record that `record` begins; FALSE for environments with records of one line.

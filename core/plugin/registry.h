@@ -25,6 +25,7 @@ typedef struct {
   CwFeatureKind kind;
   const char *name, *summary;
   guint64 capabilities;
+  char *(*unavailable)(void); /* may be NULL; see cw_feature_unavailable */
   union {
     const void *any;
     const CwAlgorithmVtable *algorithm;

@@ -45,6 +45,9 @@ static const Slot environment_slots[] = {
     WITH(CW_ENVIRONMENT_RECORDS, CwEnvironmentVtable, free_record),
     WITH(CW_ENVIRONMENT_RECORDS, CwEnvironmentVtable, reset_record),
     WITH(CW_ENVIRONMENT_RECORDS, CwEnvironmentVtable, candidate_of),
+    WITH(CW_ENVIRONMENT_RESTORES, CwEnvironmentVtable, save_session),
+    WITH(CW_ENVIRONMENT_RESTORES, CwEnvironmentVtable, restore_session),
+    WITH(CW_ENVIRONMENT_WRAPS, CwEnvironmentVtable, wrap),
     {NULL, 0, 0, NULL},
 };
 
@@ -59,6 +62,8 @@ static const Slot policy_slots[] = {
     WITH(CW_POLICY_TRAINS, CwPolicyVtable, backward),
     WITH(CW_POLICY_TRAINS, CwPolicyVtable, step),
     WITH(CW_POLICY_CLONES, CwPolicyVtable, clone_frozen),
+    WITH(CW_POLICY_ACTS, CwPolicyVtable, act),
+    WITH(CW_POLICY_WORDS, CwPolicyVtable, forward_words),
     {NULL, 0, 0, NULL},
 };
 

@@ -59,7 +59,7 @@ static gboolean prune(Generating *generating, CwTrajectory **trajectory, GError 
     return TRUE;
   generating->counts->n_pruned++;
   generating->counts->n_pruned_steps += (*trajectory)->n_steps - pruned->n_steps;
-  cw_trajectory_free(*trajectory);
+  cw_trajectory_unref(*trajectory);
   *trajectory = pruned;
   return TRUE;
 }
@@ -158,7 +158,7 @@ static gboolean episode_finished(CwEpisode *episode, gpointer user_data, GError 
 static gboolean take_up(Generating *generating, GError **error)
 {
   GKeyFile *state = cw_journal_state(generating->journal);
-  g_autoptr(GPtrArray) written = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
+  g_autoptr(GPtrArray) written = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_unref);
   if (!state)
     return TRUE;
   if (!cw_generate_counts_load(generating->counts, state, error))
@@ -258,7 +258,7 @@ gboolean cw_generate(CwRollout *rollout, const CwAgent *agent, const CwGenerateR
   if (n_goals == 0)
     return FALSE;
   g_autoptr(GKeyFile) state = g_key_file_new();
-  g_autoptr(GPtrArray) rejected = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
+  g_autoptr(GPtrArray) rejected = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_unref);
   g_autoptr(GHashTable) seen =
       request->n_perfect > 0 ? g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL) : NULL;
   Generating generating = {.request = request,

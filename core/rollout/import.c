@@ -88,7 +88,7 @@ static gboolean keep(Importing *importing, CwTrajectoryBuilder *builder, gboolea
     counts->n_unfinished += over ? 0 : 1;
     good = cw_journal_add(importing->journal, 0, trajectory, error);
   }
-  cw_trajectory_free(trajectory);
+  cw_trajectory_unref(trajectory);
   return good;
 }
 

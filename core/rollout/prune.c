@@ -37,14 +37,14 @@ static gboolean step_again(CwSession *session, const CwStep *step, CwTrajectoryB
 {
   CwObservation observation = {.struct_size = sizeof observation};
   CwOutcome outcome = {.struct_size = sizeof outcome};
-  const char *action = step->decision->candidates[step->chosen];
+  const char *action = step->action;
   guint chosen = 0;
   *agrees = FALSE;
   if (!cw_session_observe(session, &observation, error))
     return FALSE;
   if (strcmp(observation.text, step->decision->observation) != 0)
     return TRUE;
-  gboolean same = has_same_candidates(&observation, step->decision);
+  gboolean same = step->chosen != CW_WORDS && has_same_candidates(&observation, step->decision);
   if (same)
     chosen = step->chosen;
   else
@@ -83,7 +83,7 @@ static CwTrajectory *walk(CwSession *session, CwRandom *random, const CwTrajecto
   if (good && agrees && walked->total_reward == trajectory->total_reward &&
       walked->success == trajectory->success)
     return walked;
-  cw_trajectory_free(walked);
+  cw_trajectory_unref(walked);
   return NULL;
 }
 

@@ -9,7 +9,7 @@
  * an equal state, so what is left is stepped again in
  * `session`, from the start of the stream `random`, which the caller has put there;
  * it must meet the same observations, find the same actions among the candidates and earn the same reward and
- * success. Then *pruned is the new trajectory (free with cw_trajectory_free); log-probabilities and values
+ * success. Then *pruned is the new trajectory (free with cw_trajectory_unref); log-probabilities and values
  * are kept where the decision is the same to the last candidate, NaN elsewhere. *pruned is NULL when there
  * was no loop or, with *refused, when the environment did not agree. */
 gboolean cw_prune_loops(CwSession *session, CwRandom *random, const CwTrajectory *trajectory,

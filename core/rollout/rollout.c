@@ -29,7 +29,8 @@ typedef struct {
   const CwRolloutPlan *plan;
   const CwAgent *agent;
   char *action_purpose;
-  char *recorded_agent; /* who chose what trajectories record */
+  char *recorded_agent;   /* who chose what trajectories record */
+  gboolean reads_history; /* the policy does */
   guint64 n_started, n_delivered, n_decisions;
   gboolean enough;      /* the receiver wants no more episodes */
   GHashTable *finished; /* &episode->episode → CwEpisode, not yet delivered */
@@ -54,7 +55,7 @@ static void episode_free(gpointer data)
     g_free((char *)episode->facts[i].text);
   }
   g_free((CwNamedText *)episode->facts);
-  cw_trajectory_free(episode->trajectory);
+  cw_trajectory_unref(episode->trajectory);
   g_free(episode);
 }
 
@@ -134,7 +135,7 @@ static gboolean start_episode(Rolling *rolling, Slot *slot, GError **error)
   slot->episode = g_new0(CwEpisode, 1);
   slot->episode->episode = episode;
   slot->episode->goal = goal;
-  if (plan->keep_steps) {
+  if (plan->keep_steps || rolling->reads_history) {
     slot->builder = cw_trajectory_builder_new(plan->split, goal, cw_session_goal_id(slot->session),
                                               rolling->recorded_agent, episode, plan->seed);
     cw_trajectory_builder_set_group(slot->builder, plan->first_group + number / group_size);
@@ -201,13 +202,16 @@ static void finish_episode(Rolling *rolling, Slot *slot, const CwOutcome *outcom
   for (guint i = 0; i < episode->n_parts; i++)
     parts[i] = (CwNamedValue){g_strdup(outcome->parts[i].name), outcome->parts[i].value};
   episode->parts = parts;
-  episode->n_facts = outcome->facts ? outcome->n_facts : 0;
-  CwNamedText *facts = g_new(CwNamedText, episode->n_facts);
-  for (guint i = 0; i < episode->n_facts; i++)
-    facts[i] = (CwNamedText){g_strdup(outcome->facts[i].name), g_strdup(outcome->facts[i].text)};
-  episode->facts = facts;
-  if (slot->builder)
+  GArray *facts = cw_outcome_facts(outcome);
+  episode->n_facts = facts->len;
+  for (guint i = 0; i < facts->len; i++) {
+    CwNamedText *fact = &g_array_index(facts, CwNamedText, i);
+    *fact = (CwNamedText){g_strdup(fact->name), g_strdup(fact->text)};
+  }
+  episode->facts = (const CwNamedText *)(gpointer)g_array_free(facts, FALSE);
+  if (slot->builder && rolling->plan->keep_steps)
     episode->trajectory = cw_trajectory_builder_finish(g_steal_pointer(&slot->builder));
+  g_clear_pointer(&slot->builder, cw_trajectory_builder_free);
   slot->running = FALSE;
   g_hash_table_insert(rolling->finished, &episode->episode, episode);
 }
@@ -227,18 +231,22 @@ static void record_probabilities(Slot *slot, float *log_probabilities, guint n)
   cw_trajectory_builder_set_probabilities(slot->builder, log_probabilities);
 }
 
-/* Takes `chosen` in a slot whose observation is current. The log-probability is that of the recorded choice;
+/* Takes an action in a slot whose observation is current. The log-probability is that of the recorded choice;
  * `log_probabilities`, of all candidates, may be NULL and may be overwritten. */
-static gboolean act(Rolling *rolling, Slot *slot, guint chosen, float log_probability, float value,
-                    float *log_probabilities, GError **error)
+static gboolean take(Rolling *rolling, Slot *slot, const CwAct *act, float *log_probabilities, GError **error)
 {
-  if (slot->builder)
-    cw_trajectory_builder_decide(slot->builder, &slot->observation, recorded_choice(rolling, slot, chosen),
-                                 log_probability, value);
+  if (slot->builder) {
+    cw_trajectory_builder_decide(slot->builder, &slot->observation,
+                                 recorded_choice(rolling, slot, act->candidate), act->log_probability,
+                                 act->value);
+    cw_trajectory_builder_set_words(slot->builder, act->words, act->prompt, act->answer);
+  }
   if (slot->builder && rolling->plan->keep_probabilities && log_probabilities)
     record_probabilities(slot, log_probabilities, slot->observation.n_candidates);
   CwOutcome outcome = {.struct_size = sizeof outcome};
-  if (!cw_session_step(slot->session, chosen, &outcome, error))
+  slot->episode->n_invalid += act->invalid ? 1 : 0;
+  if (act->candidate == CW_WORDS ? !cw_session_step_text(slot->session, act->words, &outcome, error)
+                                 : !cw_session_step(slot->session, act->candidate, &outcome, error))
     return FALSE;
   rolling->n_decisions++;
   slot->episode->n_steps++;
@@ -257,7 +265,10 @@ static gboolean round_of_random(Rolling *rolling, GError **error)
     if (!observe_and_ask_teacher(rolling, slot, error))
       return FALSE;
     guint n = slot->observation.n_candidates;
-    if (!act(rolling, slot, cw_random_below(slot->action_random, n), -logf((float)n), NAN, NULL, error))
+    CwAct act = {.candidate = cw_random_below(slot->action_random, n),
+                 .log_probability = -logf((float)n),
+                 .value = NAN};
+    if (!take(rolling, slot, &act, NULL, error))
       return FALSE;
   }
   return TRUE;
@@ -268,8 +279,10 @@ static gboolean round_of_script(Rolling *rolling, GError **error)
   for (guint i = 0; i < rolling->running->len; i++) {
     Slot *slot = g_ptr_array_index(rolling->running, i);
     gint chosen = 0;
-    if (!observe(slot, rolling->agent->name, &chosen, error) ||
-        !act(rolling, slot, (guint)chosen, NAN, NAN, NULL, error))
+    if (!observe(slot, rolling->agent->name, &chosen, error))
+      return FALSE;
+    CwAct act = {.candidate = (guint)chosen, .log_probability = NAN, .value = NAN};
+    if (!take(rolling, slot, &act, NULL, error))
       return FALSE;
   }
   return TRUE;
@@ -284,6 +297,38 @@ static guint first_best(const float *logits, guint n)
   return best;
 }
 
+static CwDecision decision_of(Slot *slot)
+{
+  CwDecision decision = {.struct_size = sizeof(CwDecision),
+                         .observation = slot->observation.text,
+                         .candidates = slot->observation.candidates,
+                         .n_candidates = slot->observation.n_candidates,
+                         .step = slot->episode->n_steps,
+                         .episode = slot->episode->episode,
+                         .instruction = slot->observation.instruction};
+  if (slot->builder)
+    decision.history = cw_trajectory_builder_history(slot->builder, &decision.n_history);
+  return decision;
+}
+
+/* The policy chooses by itself, perhaps in words. */
+static gboolean policy_acts(Rolling *rolling, const CwDecision *const *decisions, guint n, GError **error)
+{
+  const CwAgent *agent = rolling->agent;
+  CwActing how = {
+      .struct_size = sizeof how, .greedy = agent->selection == CW_SELECT_GREEDY, .temperature = 1};
+  g_autofree CwAct *acts = g_new0(CwAct, n);
+  g_autofree CwRandom **random = g_new(CwRandom *, n);
+  for (guint i = 0; i < n; i++)
+    random[i] = ((Slot *)g_ptr_array_index(rolling->running, i))->action_random;
+  if (!cw_policy_act(agent->policy, decisions, n, random, &how, acts, error))
+    return FALSE;
+  for (guint i = 0; i < n; i++)
+    if (!take(rolling, g_ptr_array_index(rolling->running, i), &acts[i], NULL, error))
+      return FALSE;
+  return TRUE;
+}
+
 static gboolean round_of_policy(Rolling *rolling, GError **error)
 {
   const CwAgent *agent = rolling->agent;
@@ -293,13 +338,12 @@ static gboolean round_of_policy(Rolling *rolling, GError **error)
     Slot *slot = g_ptr_array_index(rolling->running, i);
     if (!observe_and_ask_teacher(rolling, slot, error))
       return FALSE;
-    rolling->batch[i] = (CwDecision){.struct_size = sizeof(CwDecision),
-                                     .observation = slot->observation.text,
-                                     .candidates = slot->observation.candidates,
-                                     .n_candidates = slot->observation.n_candidates};
+    rolling->batch[i] = decision_of(slot);
     g_ptr_array_add(rolling->pointers, &rolling->batch[i]);
   }
   const CwDecision *const *decisions = (const CwDecision *const *)rolling->pointers->pdata;
+  if (cw_policy_feature(agent->policy)->capabilities & CW_POLICY_ACTS)
+    return policy_acts(rolling, decisions, n, error);
   g_array_set_size(rolling->logits, cw_count_logits(decisions, n));
   float *logits = (float *)(gpointer)rolling->logits->data;
   if (!cw_policy_score(agent->policy, decisions, n, logits, rolling->values, error))
@@ -313,8 +357,10 @@ static gboolean round_of_policy(Rolling *rolling, GError **error)
                        : cw_random_categorical(slot->action_random, logits, n_candidates);
     float *following = logits + n_candidates;
     cw_log_softmax(logits, n_candidates, logits);
-    float log_probability = logits[recorded_choice(rolling, slot, chosen)];
-    if (!act(rolling, slot, chosen, log_probability, has_values ? rolling->values[i] : NAN, logits, error))
+    CwAct act = {.candidate = chosen,
+                 .log_probability = logits[recorded_choice(rolling, slot, chosen)],
+                 .value = has_values ? rolling->values[i] : NAN};
+    if (!take(rolling, slot, &act, logits, error))
       return FALSE;
     logits = following;
   }
@@ -356,6 +402,8 @@ gboolean cw_rollout_run(CwRollout *rollout, const CwRolloutPlan *plan, const CwA
       .plan = plan,
       .agent = agent,
       .action_purpose = g_strconcat(plan->purpose, ".action", NULL),
+      .reads_history =
+          agent->policy && (cw_policy_feature(agent->policy)->capabilities & CW_POLICY_HISTORY) != 0,
       .recorded_agent =
           plan->teacher ? g_strconcat(plan->teacher, "/", agent->name, NULL) : g_strdup(agent->name),
       .finished = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, episode_free),

@@ -34,6 +34,7 @@ typedef struct {
   gboolean success;
   gboolean truncated;
   guint n_steps;
+  guint n_invalid;           /* steps at which the policy's answer held no action */
   const CwNamedValue *parts; /* of the reward; n_parts of them */
   guint n_parts;
   const CwNamedText *facts; /* about the episode; n_facts of them */

@@ -18,6 +18,8 @@ static const CwOption learning_rows[] = {
         CwLearningOptions, batch_tokens, gint64, CW_OPTION_INTEGER, CW_OPTION_RESUME_SAFE, "8192", 1, 1e9,
         NULL, "tokens",
         "tokens in one forward pass, at most; bounds memory, and gradients add up over the passes of a step"),
+    CW_ROW(CwLearningOptions, dropout, gboolean, CW_OPTION_BOOLEAN, CW_OPTION_LATER, "true", 0, 0, NULL, NULL,
+           "dropout in training, as the model's configuration has it"),
 };
 
 const CwTable cw_learning_options = CW_TABLE_OF(CwLearningOptions, learning_rows);

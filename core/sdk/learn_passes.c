@@ -8,9 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An item of a call: its place in the call, its number in CwItems. */
+/* An item of a call: its place in the call, its number in CwItems, and whether its action is in words. */
 typedef struct {
   guint place, index, tokens;
+  gboolean words;
 } Cost;
 
 typedef struct {
@@ -19,15 +20,29 @@ typedef struct {
   Cost *costs; /* n, sorted by cost */
   guint n;
   guint64 budget, share;
-  guint start, size;            /* the present pass: costs[start .. start + size - 1] */
-  const CwDecision **decisions; /* of the present pass */
-  float *logits, *values;       /* of the present pass */
+  gboolean dropout;
+  guint start, size; /* the present pass: costs[start .. start + size - 1] */
+  gsize width;       /* its numbers in `logits` */
+  /* Of the present pass, whose actions are all candidates or all in words. */
+  gboolean words;
+  const CwDecision **decisions;
+  const char **actions; /* in words */
+  float *logits;        /* those of each item; of one in words: its log-probability */
+  float *values;
 } Passes;
 
-/* By cost, equal costs by place: the same order everywhere. */
+/* How many numbers the network gives for an item: logits, or the log-probability of an action in words. */
+static guint width_of(const CwStep *step)
+{
+  return step->chosen == CW_WORDS ? 1 : step->decision->n_candidates;
+}
+
+/* Words last, by cost, equal costs by place: the same order everywhere. */
 static int compare_costs(const void *a, const void *b)
 {
   const Cost *x = a, *y = b;
+  if (x->words != y->words)
+    return x->words - y->words;
   if (x->tokens != y->tokens)
     return x->tokens < y->tokens ? -1 : 1;
   return (x->place > y->place) - (x->place < y->place);
@@ -44,14 +59,16 @@ static void passes_init(Passes *passes, CwUpdate *update, CwPolicy *network, con
   *passes = (Passes){.network = network_of(update, network),
                      .items = items,
                      .n = indices ? n : items->n,
-                     .budget = (guint64)options->batch_tokens};
+                     .budget = (guint64)options->batch_tokens,
+                     .dropout = options->dropout};
   passes->costs = g_new(Cost, passes->n);
   passes->decisions = g_new(const CwDecision *, passes->n);
+  passes->actions = g_new(const char *, passes->n);
   guint64 total = 0;
   for (guint i = 0; i < passes->n; i++) {
     guint index = indices ? indices[i] : i;
     guint tokens = cw_policy_count_tokens(passes->network, items->steps[index]->decision);
-    passes->costs[i] = (Cost){i, index, MAX(1, tokens)};
+    passes->costs[i] = (Cost){i, index, MAX(1, tokens), items->steps[index]->chosen == CW_WORDS};
     total += passes->costs[i].tokens;
   }
   if (passes->n == 0)
@@ -64,6 +81,7 @@ static void passes_clear(Passes *passes)
 {
   g_free(passes->costs);
   g_free(passes->decisions);
+  g_free(passes->actions);
   g_free(passes->logits);
   g_free(passes->values);
 }
@@ -72,18 +90,25 @@ static void passes_clear(Passes *passes)
 static gboolean passes_next(Passes *passes)
 {
   guint64 tokens = 0;
+  gsize width = 0;
   passes->start += passes->size;
   passes->size = 0;
   while (passes->start + passes->size < passes->n) {
     const Cost *cost = &passes->costs[passes->start + passes->size];
-    if (passes->size > 0 && (tokens >= passes->share || tokens + cost->tokens > passes->budget))
+    if (passes->size > 0 &&
+        (tokens >= passes->share || tokens + cost->tokens > passes->budget || cost->words != passes->words))
       break;
+    const CwStep *step = passes->items->steps[cost->index];
     tokens += cost->tokens;
-    passes->decisions[passes->size++] = passes->items->steps[cost->index]->decision;
+    width += width_of(step);
+    passes->words = cost->words;
+    passes->actions[passes->size] = step->action;
+    passes->decisions[passes->size++] = step->decision;
   }
   g_free(passes->logits);
   g_free(passes->values);
-  passes->logits = g_new0(float, cw_count_logits(passes->decisions, passes->size));
+  passes->width = width;
+  passes->logits = g_new0(float, width);
   passes->values = g_new0(float, passes->size);
   return passes->size > 0;
 }
@@ -111,7 +136,7 @@ static void room_init(Room *room, const Passes *passes)
 {
   guint most = 1;
   for (guint i = 0; i < passes->n; i++)
-    most = MAX(most, passes->items->steps[passes->costs[i].index]->decision->n_candidates);
+    most = MAX(most, width_of(passes->items->steps[passes->costs[i].index]));
   room->log_p = g_new(double, most);
   room->slope_p = g_new(double, most);
   room->slope_logits = g_new(double, most);
@@ -128,6 +153,16 @@ static void room_clear(Room *room)
   g_free(room->reports);
 }
 
+/* An action in words has a log-probability and nothing around it. */
+static void view_words(CwView *view, double log_probability)
+{
+  view->log_probability = log_probability;
+  view->entropy = view->uniform = NAN;
+  if (view->reference)
+    view->reference_log_probability = view->reference[0];
+  view->reference = NULL;
+}
+
 static void view_fill(CwView *view, const CwItems *items, guint index, const float *logits, double value,
                       double *log_p)
 {
@@ -135,13 +170,17 @@ static void view_fill(CwView *view, const CwItems *items, guint index, const flo
   *view = (CwView){.struct_size = sizeof *view,
                    .index = index,
                    .step = step,
-                   .n = step->decision->n_candidates,
-                   .logits = logits,
-                   .log_p = log_p,
                    .reference = items->reference ? items->reference[index] : NULL,
                    .reference_log_probability = NAN,
                    .value = value,
                    .kl = NAN};
+  if (step->chosen == CW_WORDS) {
+    view_words(view, *logits);
+    return;
+  }
+  view->n = step->decision->n_candidates;
+  view->logits = logits;
+  view->log_p = log_p;
   cw_log_probabilities(logits, view->n, log_p);
   view->log_probability = log_p[step->chosen];
   for (guint k = 0; k < view->n; k++) {
@@ -160,6 +199,8 @@ static void view_fill(CwView *view, const CwItems *items, guint index, const flo
 static void chain(const CwView *view, const CwSlopes *slopes, double weight, float *dlogits)
 {
   double pairs = 0;
+  if (view->n == 0)
+    *dlogits = (float)(weight * slopes->log_probability);
   for (guint k = 0; k < view->n; k++)
     pairs += slopes->log_p[k];
   for (guint j = 0; j < view->n; j++) {
@@ -209,20 +250,34 @@ static gboolean check_losses(const Passes *passes, const Room *room, GError **er
   return TRUE;
 }
 
+/* The network's numbers for the present pass, without (`scores`) or with a backward to follow. */
+static gboolean run_pass(const Passes *passes, gboolean scores, float *values, GError **error)
+{
+  CwPolicy *network = passes->network;
+  const CwDecision *const *decisions = passes->decisions;
+  guint n = passes->size;
+  if (passes->words)
+    return scores
+               ? cw_policy_score_words(network, decisions, passes->actions, n, passes->logits, values, error)
+               : cw_policy_forward_words(network, decisions, passes->actions, n, passes->dropout,
+                                         passes->logits, values, error);
+  return scores ? cw_policy_score(network, decisions, n, passes->logits, values, error)
+                : cw_policy_forward(network, decisions, n, passes->dropout, passes->logits, values, error);
+}
+
 static gboolean accumulate_pass(const Passes *passes, Room *room, CwLoss loss, gconstpointer data,
                                 GError **error)
 {
   gboolean with_values = passes->items->with_values;
-  g_autofree float *dlogits = g_new0(float, cw_count_logits(passes->decisions, passes->size));
+  g_autofree float *dlogits = g_new0(float, passes->width);
   g_autofree float *dvalues = with_values ? g_new0(float, passes->size) : NULL;
-  if (!cw_policy_forward(passes->network, passes->decisions, passes->size, passes->logits,
-                         with_values ? passes->values : NULL, error))
+  if (!run_pass(passes, FALSE, with_values ? passes->values : NULL, error))
     return FALSE;
   gsize at = 0;
   for (guint i = 0; i < passes->size; i++) {
     differentiate(passes, &passes->costs[passes->start + i], passes->logits + at, passes->values[i], room,
                   loss, data, dlogits + at, with_values ? dvalues + i : NULL);
-    at += passes->decisions[i]->n_candidates;
+    at += width_of(passes->items->steps[passes->costs[passes->start + i].index]);
   }
   return check_losses(passes, room, error) && cw_policy_backward(passes->network, dlogits, dvalues, error);
 }
@@ -292,6 +347,19 @@ gboolean cw_accumulate_log_probability(CwUpdate *update, CwPolicy *network, cons
                        error);
 }
 
+static void take_scores(CwScores *scores, guint index, const CwStep *step, const float *logits, double value)
+{
+  gsize first = scores->first[index];
+  guint n = width_of(step);
+  memcpy(scores->logits + first, logits, n * sizeof *logits);
+  if (step->chosen == CW_WORDS)
+    scores->log_p[first] = *logits;
+  else
+    cw_log_probabilities(logits, n, scores->log_p + first);
+  scores->log_probability[index] = scores->log_p[first + (step->chosen == CW_WORDS ? 0 : step->chosen)];
+  scores->value[index] = value;
+}
+
 static gboolean score_batch(CwUpdate *update, CwPolicy *network, const CwItems *items, const guint32 *indices,
                             guint n, const CwLearningOptions *options, CwScores *scores, GError **error)
 {
@@ -300,16 +368,11 @@ static gboolean score_batch(CwUpdate *update, CwPolicy *network, const CwItems *
   gboolean good = TRUE;
   while (good && passes_next(&passes)) {
     const float *at = passes.logits;
-    good = cw_policy_score(passes.network, passes.decisions, passes.size, passes.logits,
-                           items->with_values ? passes.values : NULL, error);
+    good = run_pass(&passes, TRUE, items->with_values ? passes.values : NULL, error);
     for (guint i = 0; good && i < passes.size; i++) {
-      guint index = passes.costs[passes.start + i].index, n_candidates = passes.decisions[i]->n_candidates;
-      gsize first = scores->first[index];
-      memcpy(scores->logits + first, at, n_candidates * sizeof *at);
-      cw_log_probabilities(at, n_candidates, scores->log_p + first);
-      scores->log_probability[index] = scores->log_p[first + items->steps[index]->chosen];
-      scores->value[index] = passes.values[i];
-      at += n_candidates;
+      guint index = passes.costs[passes.start + i].index;
+      take_scores(scores, index, items->steps[index], at, passes.values[i]);
+      at += width_of(items->steps[index]);
     }
   }
   passes_clear(&passes);
@@ -323,7 +386,7 @@ gboolean cw_score(CwUpdate *update, CwPolicy *network, const CwItems *items, con
   scores->n = items->n;
   scores->first = g_new0(gsize, items->n + 1);
   for (guint i = 0; i < items->n; i++)
-    scores->first[i + 1] = scores->first[i] + items->steps[i]->decision->n_candidates;
+    scores->first[i + 1] = scores->first[i] + width_of(items->steps[i]);
   scores->logits = g_new0(float, scores->first[items->n]);
   scores->log_p = g_new0(double, scores->first[items->n]);
   scores->log_probability = g_new0(double, items->n);
@@ -348,7 +411,7 @@ double cw_scores_accuracy(const CwScores *scores, const CwItems *items)
   for (guint i = 0; i < items->n; i++) {
     const float *logits = scores->logits + scores->first[i];
     guint best = 0;
-    for (guint k = 1; k < items->steps[i]->decision->n_candidates; k++)
+    for (guint k = 1; k < width_of(items->steps[i]); k++)
       best = logits[k] > logits[best] ? k : best;
     n_correct += best == items->steps[i]->chosen;
   }

@@ -64,6 +64,8 @@ gboolean cw_resume_point_save(CwRun *run, guint stage, gboolean inside, GKeyFile
   g_key_file_set_boolean(state, "run", "inside", inside);
   g_key_file_set_uint64(state, "run", "step", run->step);
   g_key_file_set_uint64(state, "run", "metrics_size", metrics_size);
+  if (run->policy)
+    g_key_file_set_uint64(state, "run", "optimizer_steps", cw_policy_steps(run->policy));
   cw_conditions_save(run->conditions, state);
   g_autofree char *parent = checkpoints_of(run->directory);
   g_autofree char *step = g_strdup_printf("%" G_GUINT64_FORMAT, run->step);

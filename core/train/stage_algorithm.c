@@ -127,8 +127,8 @@ static gboolean open_training(Training *training, const CwResumePoint *resume_po
   const CwBinding *binding = &training->stage->algorithm;
   guint64 needs = cw_algorithm_needs(binding->feature, binding->options);
   training->random = cw_random_new((guint32)run->experiment->seed, "algorithm", training->index, 0);
-  training->trajectories = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
-  training->episodes = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
+  training->trajectories = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_unref);
+  training->episodes = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_unref);
   training->results = g_string_new(NULL);
   training->scratch = cw_run_directory_scratch(run->directory, training->index);
   training->score = -1;

@@ -150,6 +150,8 @@ static gboolean go_to_resume_point(CwTraining *training, CwBeforeTraining before
     g_autofree char *directory = g_build_filename(resume_point->directory, "policy", NULL);
     if (!cw_policy_load(run->policy, directory, error))
       return FALSE;
+    cw_policy_set_steps(run->policy,
+                        g_key_file_get_uint64(resume_point->state, "run", "optimizer_steps", NULL));
   }
   g_message("%s: going on from %s", run->directory, resume_point->name);
   return TRUE;

@@ -13,6 +13,7 @@ typedef struct {
 typedef struct {
   CwTrajectory trajectory;
   CwStringPool *pool;
+  gint references;
 } OwnedTrajectory;
 
 struct CwStringPool {
@@ -24,6 +25,7 @@ struct CwTrajectoryBuilder {
   GPtrArray *blocks; /* StepBlock * */
   GArray *parts;     /* CwNamedValue */
   GArray *facts;     /* CwNamedText */
+  StepBlock *after;  /* its decision is what was seen after the last step; NULL: nothing */
 };
 
 CwStringPool *cw_string_pool_new(gsize block_size)
@@ -60,6 +62,7 @@ CwTrajectoryBuilder *cw_trajectory_builder_new_in(CwStringPool *pool, const char
   CwTrajectoryBuilder *builder = g_new0(CwTrajectoryBuilder, 1);
   OwnedTrajectory *owned = g_new0(OwnedTrajectory, 1);
   owned->pool = cw_string_pool_ref(pool);
+  owned->references = 1;
   owned->trajectory = (CwTrajectory){
       .struct_size = sizeof(CwTrajectory),
       .split = keep(pool, split),
@@ -82,18 +85,16 @@ CwTrajectoryBuilder *cw_trajectory_builder_new(const char *split, gint64 goal, c
   CwStringPool *pool = cw_string_pool_new(4096);
   CwTrajectoryBuilder *builder =
       cw_trajectory_builder_new_in(pool, split, goal, goal_id, agent, episode, seed);
-
   cw_string_pool_unref(pool);
   return builder;
 }
 
-void cw_trajectory_builder_decide(CwTrajectoryBuilder *builder, const CwObservation *observation,
-                                  guint chosen, float log_probability, float value)
+/* The decision that an observation asks for after the steps so far; the step is zeroed. */
+static StepBlock *new_block(CwTrajectoryBuilder *builder, const CwObservation *observation)
 {
+  const CwTrajectory *trajectory = &builder->owned->trajectory;
   CwStringPool *pool = builder->owned->pool;
-  StepBlock *block;
-  g_return_if_fail(chosen < observation->n_candidates);
-  block = g_malloc0(sizeof(StepBlock) + observation->n_candidates * sizeof(char *));
+  StepBlock *block = g_malloc0(sizeof(StepBlock) + observation->n_candidates * sizeof(char *));
   for (guint i = 0; i < observation->n_candidates; i++)
     block->candidates[i] = keep(pool, observation->candidates[i]);
   block->decision = (CwDecision){
@@ -101,15 +102,58 @@ void cw_trajectory_builder_decide(CwTrajectoryBuilder *builder, const CwObservat
       .observation = keep(pool, observation->text),
       .candidates = block->candidates,
       .n_candidates = observation->n_candidates,
+      .step = trajectory->first_step + builder->blocks->len,
+      .episode = trajectory->episode,
+      .instruction = observation->instruction ? keep(pool, observation->instruction) : NULL,
+      .n_history = builder->blocks->len,
   };
+  return block;
+}
+
+void cw_trajectory_builder_decide(CwTrajectoryBuilder *builder, const CwObservation *observation,
+                                  guint chosen, float log_probability, float value)
+{
+  g_return_if_fail(chosen < observation->n_candidates || chosen == CW_WORDS);
+  StepBlock *block = new_block(builder, observation);
   block->step = (CwStep){
       .struct_size = sizeof(CwStep),
       .decision = &block->decision,
       .chosen = chosen,
       .log_probability = log_probability,
       .value = value,
+      .action = chosen == CW_WORDS ? "" : block->candidates[chosen],
   };
   g_ptr_array_add(builder->blocks, block);
+}
+
+void cw_trajectory_builder_set_words(CwTrajectoryBuilder *builder, const char *words, const char *prompt,
+                                     const char *answer)
+{
+  g_return_if_fail(builder->blocks->len > 0);
+  StepBlock *block = builder->blocks->pdata[builder->blocks->len - 1];
+  CwStringPool *pool = builder->owned->pool;
+  if (words)
+    block->step.action = keep(pool, words);
+  block->step.prompt = prompt ? keep(pool, prompt) : NULL;
+  block->step.answer = answer ? keep(pool, answer) : NULL;
+}
+
+void cw_trajectory_builder_after(CwTrajectoryBuilder *builder, const CwObservation *observation)
+{
+  g_free(builder->after);
+  builder->after = new_block(builder, observation);
+}
+
+/* The step is a block's first member, so the array of blocks is one of steps. */
+const CwStep *const *cw_trajectory_builder_history(CwTrajectoryBuilder *builder, guint *n)
+{
+  *n = builder->blocks->len;
+  return (const CwStep *const *)builder->blocks->pdata;
+}
+
+void cw_trajectory_builder_set_first_step(CwTrajectoryBuilder *builder, guint first_step)
+{
+  builder->owned->trajectory.first_step = first_step;
 }
 
 void cw_trajectory_builder_set_probabilities(CwTrajectoryBuilder *builder, const float *probabilities)
@@ -149,11 +193,23 @@ void cw_trajectory_builder_add_fact(CwTrajectoryBuilder *builder, const char *na
   g_array_append_val(builder->facts, fact);
 }
 
+GArray *cw_outcome_facts(const CwOutcome *outcome)
+{
+  const CwNamedText typed[] = {
+      {"category", outcome->category}, {"target", outcome->target}, {"item", outcome->item}};
+  GArray *facts = g_array_new(FALSE, FALSE, sizeof(CwNamedText));
+  for (guint i = 0; i < G_N_ELEMENTS(typed); i++)
+    if (typed[i].text)
+      g_array_append_val(facts, typed[i]);
+  if (outcome->facts)
+    g_array_append_vals(facts, outcome->facts, outcome->n_facts);
+  return facts;
+}
+
 void cw_trajectory_builder_outcome(CwTrajectoryBuilder *builder, const CwOutcome *outcome)
 {
-  StepBlock *block;
   g_return_if_fail(builder->blocks->len > 0);
-  block = builder->blocks->pdata[builder->blocks->len - 1];
+  StepBlock *block = builder->blocks->pdata[builder->blocks->len - 1];
   block->step.reward = outcome->reward;
   block->step.terminated = outcome->terminated;
   block->step.truncated = outcome->truncated;
@@ -165,8 +221,11 @@ void cw_trajectory_builder_outcome(CwTrajectoryBuilder *builder, const CwOutcome
   for (guint i = 0; i < outcome->n_parts; i++)
     cw_trajectory_builder_add_part(builder, outcome->parts[i].name, outcome->parts[i].value);
   g_array_set_size(builder->facts, 0);
-  for (guint i = 0; i < outcome->n_facts; i++)
-    cw_trajectory_builder_add_fact(builder, outcome->facts[i].name, outcome->facts[i].text);
+  g_autoptr(GArray) facts = cw_outcome_facts(outcome);
+  for (guint i = 0; i < facts->len; i++) {
+    const CwNamedText *fact = &g_array_index(facts, CwNamedText, i);
+    cw_trajectory_builder_add_fact(builder, fact->name, fact->text);
+  }
 }
 
 void cw_trajectory_builder_set_group(CwTrajectoryBuilder *builder, guint64 group)
@@ -180,16 +239,32 @@ void cw_trajectory_builder_set_result(CwTrajectoryBuilder *builder, double total
   builder->owned->trajectory.success = success;
 }
 
+static const char *fact_named(const CwTrajectory *trajectory, const char *name)
+{
+  for (guint i = 0; i < trajectory->n_facts; i++)
+    if (g_str_equal(trajectory->facts[i].name, name))
+      return trajectory->facts[i].text;
+  return NULL;
+}
+
 CwTrajectory *cw_trajectory_builder_finish(CwTrajectoryBuilder *builder)
 {
   CwTrajectory *trajectory = &builder->owned->trajectory;
   trajectory->n_steps = builder->blocks->len;
   trajectory->n_parts = builder->parts->len;
-  /* The step is a block's first member, so the array of blocks is one of steps. */
   trajectory->steps = (const CwStep *const *)g_ptr_array_free(builder->blocks, FALSE);
+  for (guint i = 0; i < trajectory->n_steps; i++)
+    ((StepBlock *)trajectory->steps[i])->decision.history = trajectory->steps;
+  if (builder->after) {
+    builder->after->decision.history = trajectory->steps;
+    trajectory->after = &builder->after->decision;
+  }
   trajectory->parts = (const CwNamedValue *)g_array_free(builder->parts, FALSE);
   trajectory->n_facts = builder->facts->len;
   trajectory->facts = (const CwNamedText *)g_array_free(builder->facts, FALSE);
+  trajectory->category = fact_named(trajectory, "category");
+  trajectory->target = fact_named(trajectory, "target");
+  trajectory->item = fact_named(trajectory, "item");
   g_free(builder);
   return trajectory;
 }
@@ -197,13 +272,19 @@ CwTrajectory *cw_trajectory_builder_finish(CwTrajectoryBuilder *builder)
 void cw_trajectory_builder_free(CwTrajectoryBuilder *builder)
 {
   if (builder)
-    cw_trajectory_free(cw_trajectory_builder_finish(builder));
+    cw_trajectory_unref(cw_trajectory_builder_finish(builder));
 }
 
-void cw_trajectory_free(CwTrajectory *trajectory)
+const CwTrajectory *cw_trajectory_ref(const CwTrajectory *trajectory)
+{
+  g_atomic_int_inc(&((OwnedTrajectory *)trajectory)->references);
+  return trajectory;
+}
+
+void cw_trajectory_unref(const CwTrajectory *trajectory)
 {
   OwnedTrajectory *owned = (OwnedTrajectory *)trajectory;
-  if (!trajectory)
+  if (!trajectory || !g_atomic_int_dec_and_test(&owned->references))
     return;
   for (guint i = 0; i < trajectory->n_steps; i++) {
     g_free((gpointer)trajectory->steps[i]->probabilities);
@@ -212,6 +293,58 @@ void cw_trajectory_free(CwTrajectory *trajectory)
   g_free((gpointer)trajectory->steps);
   g_free((gpointer)trajectory->parts);
   g_free((gpointer)trajectory->facts);
+  if (trajectory->after)
+    g_free((char *)trajectory->after - offsetof(StepBlock, decision));
   cw_string_pool_unref(owned->pool);
   g_free(owned);
+}
+
+static CwObservation observation_of(const CwDecision *decision)
+{
+  return (CwObservation){.struct_size = sizeof(CwObservation),
+                         .text = decision->observation,
+                         .candidates = decision->candidates,
+                         .n_candidates = decision->n_candidates,
+                         .instruction = decision->instruction};
+}
+
+static void copy_step(CwTrajectoryBuilder *builder, const CwStep *step)
+{
+  CwObservation observation = observation_of(step->decision);
+  cw_trajectory_builder_decide(builder, &observation, step->chosen, step->log_probability, step->value);
+  cw_trajectory_builder_set_words(builder, step->chosen == CW_WORDS ? step->action : NULL, step->prompt,
+                                  step->answer);
+  if (step->probabilities)
+    cw_trajectory_builder_set_probabilities(builder, step->probabilities);
+  StepBlock *block = builder->blocks->pdata[builder->blocks->len - 1];
+  block->step.reward = step->reward;
+  block->step.terminated = step->terminated;
+  block->step.truncated = step->truncated;
+}
+
+CwTrajectory *cw_trajectory_copy(const CwTrajectory *trajectory)
+{
+  CwTrajectoryBuilder *builder =
+      cw_trajectory_builder_new(trajectory->split, trajectory->goal, trajectory->goal_id, trajectory->agent,
+                                trajectory->episode, trajectory->seed);
+  cw_trajectory_builder_set_first_step(builder, trajectory->first_step);
+  cw_trajectory_builder_set_group(builder, trajectory->group);
+  for (guint i = 0; i < trajectory->n_steps; i++)
+    copy_step(builder, trajectory->steps[i]);
+  for (guint i = 0; i < trajectory->n_parts; i++)
+    cw_trajectory_builder_add_part(builder, trajectory->parts[i].name, trajectory->parts[i].value);
+  for (guint i = 0; i < trajectory->n_facts; i++)
+    cw_trajectory_builder_add_fact(builder, trajectory->facts[i].name, trajectory->facts[i].text);
+  if (trajectory->after) {
+    CwObservation observation = observation_of(trajectory->after);
+    cw_trajectory_builder_after(builder, &observation);
+  }
+  cw_trajectory_builder_set_result(builder, trajectory->total_reward, trajectory->success);
+  CwTrajectory *copy = cw_trajectory_builder_finish(builder);
+  for (guint i = 0; i < trajectory->n_steps; i++) {
+    gint advised = cw_step_advised(trajectory->steps[i]);
+    if (advised >= 0)
+      cw_trajectory_set_advice(copy, i, (guint)advised);
+  }
+  return copy;
 }

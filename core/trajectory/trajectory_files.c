@@ -1,9 +1,10 @@
-/* Reads files of trajectories, one JSON object on each line: all or nothing. */
+/* Reads and writes files of trajectories, one JSON object on each line: all or nothing. */
 #include "core/base/durable.h"
 #include "core/trajectory/trajectory_build.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static gboolean is_blank(const char *line, gsize length)
 {
@@ -59,4 +60,21 @@ gboolean cw_trajectories_read(const char *path, GPtrArray *trajectories, GError 
   if (!good)
     g_ptr_array_set_size(trajectories, (gint)before);
   return good;
+}
+
+gboolean cw_trajectories_write(const char *path, const CwTrajectory *const *trajectories, guint n,
+                               GError **error)
+{
+  g_autofree char *aside = cw_aside(path);
+  CwLog *log = cw_log_open(aside, 0, error);
+  gboolean good = log != NULL;
+  for (guint i = 0; i < n && good; i++) {
+    g_autofree char *json = cw_trajectory_to_json(trajectories[i]);
+    g_autofree char *line = g_strconcat(json, "\n", NULL);
+    good = cw_log_add(log, line, strlen(line), error);
+  }
+  if (good)
+    return cw_log_commit(log, path, error);
+  cw_log_discard(log);
+  return FALSE;
 }

@@ -19,18 +19,29 @@ static void append_recorded(GString *json, const CwStep *step)
   }
   if (advised >= 0)
     cw_json_integer(json, "advised", advised);
+  if (step->prompt)
+    cw_json_string(json, "prompt", step->prompt);
+  if (step->answer)
+    cw_json_string(json, "answer", step->answer);
 }
 
-static void append_step(GString *json, const CwStep *step)
+static void append_decision(GString *json, const CwDecision *decision)
 {
-  const CwDecision *decision = step->decision;
-  cw_json_begin(json, NULL, '{');
   cw_json_string(json, "observation", decision->observation);
   cw_json_begin(json, "candidates", '[');
   for (guint i = 0; i < decision->n_candidates; i++)
     cw_json_string(json, NULL, decision->candidates[i]);
   cw_json_end(json, ']');
-  cw_json_integer(json, "chosen", step->chosen);
+}
+
+static void append_step(GString *json, const CwStep *step)
+{
+  cw_json_begin(json, NULL, '{');
+  append_decision(json, step->decision);
+  if (step->chosen == CW_WORDS)
+    cw_json_string(json, "action", step->action);
+  else
+    cw_json_integer(json, "chosen", step->chosen);
   if (!isnan(step->log_probability))
     cw_json_float(json, "log_probability", step->log_probability);
   if (!isnan(step->value))
@@ -67,7 +78,15 @@ char *cw_trajectory_to_json(const CwTrajectory *trajectory)
   cw_json_begin(json, "steps", '[');
   for (guint i = 0; i < trajectory->n_steps; i++)
     append_step(json, trajectory->steps[i]);
-  g_string_append(json, "]}");
+  cw_json_end(json, ']');
+  if (trajectory->first_step > 0)
+    cw_json_integer(json, "first_step", trajectory->first_step);
+  if (trajectory->after) {
+    cw_json_begin(json, "after", '{');
+    append_decision(json, trajectory->after);
+    cw_json_end(json, '}');
+  }
+  g_string_append_c(json, '}');
   return g_string_free(json, FALSE);
 }
 
@@ -210,6 +229,42 @@ static gboolean read_probabilities(Reader *reader, const json_t *object, guint n
   return TRUE;
 }
 
+/* NULL when the member is absent. */
+static gboolean read_optional_string(Reader *reader, const json_t *object, const char *name,
+                                     const char **result)
+{
+  *result = NULL;
+  return !json_object_get(object, name) || read_string(reader, object, name, result);
+}
+
+/* An observation and its candidates, which borrow the strings of the object. */
+static gboolean read_decision(Reader *reader, const json_t *object, GPtrArray *candidates,
+                              CwObservation *observation)
+{
+  *observation = (CwObservation){.struct_size = sizeof *observation};
+  if (!read_string(reader, object, "observation", &observation->text) ||
+      !read_candidates(reader, object, candidates))
+    return FALSE;
+  observation->candidates = (const char *const *)candidates->pdata;
+  observation->n_candidates = candidates->len;
+  return TRUE;
+}
+
+/* The candidate's number, or CW_WORDS with the action. */
+static gboolean read_choice(Reader *reader, const json_t *object, guint n, guint *chosen, const char **words)
+{
+  gint64 number = 0;
+  *words = NULL;
+  if (json_object_get(object, "action") && !json_object_get(object, "chosen")) {
+    *chosen = CW_WORDS;
+    return read_string(reader, object, "action", words);
+  }
+  if (!read_integer(reader, object, "chosen", 0, (gint64)n - 1, &number))
+    return FALSE;
+  *chosen = (guint)number;
+  return TRUE;
+}
+
 /* -1 when the member is absent. */
 static gboolean read_advised(Reader *reader, const json_t *object, guint n, gint64 *advised)
 {
@@ -222,21 +277,21 @@ static gboolean read_advised(Reader *reader, const json_t *object, guint n, gint
 static gboolean read_step(Reader *reader, const json_t *object, GPtrArray *candidates,
                           CwTrajectoryBuilder *builder, GArray *advice)
 {
-  CwObservation observation = {.struct_size = sizeof observation};
+  CwObservation observation;
   CwOutcome outcome = {.struct_size = sizeof outcome};
+  const char *words, *prompt, *answer;
   float log_probability = NAN, value = NAN;
   double reward = 0;
-  gint64 chosen = 0, advised = -1;
+  gint64 advised = -1;
+  guint chosen = 0;
   if (!json_is_object(object)) {
     reader->prefix[strlen(reader->prefix) - 1] = '\0';
     return complain(reader, "", "an object", object);
   }
-  if (!read_string(reader, object, "observation", &observation.text) ||
-      !read_candidates(reader, object, candidates))
-    return FALSE;
-  observation.candidates = (const char *const *)candidates->pdata;
-  observation.n_candidates = candidates->len;
-  if (!read_integer(reader, object, "chosen", 0, (gint64)candidates->len - 1, &chosen) ||
+  if (!read_decision(reader, object, candidates, &observation) ||
+      !read_choice(reader, object, candidates->len, &chosen, &words) ||
+      !read_optional_string(reader, object, "prompt", &prompt) ||
+      !read_optional_string(reader, object, "answer", &answer) ||
       !read_optional_float(reader, object, "log_probability", &log_probability) ||
       !read_optional_float(reader, object, "value", &value) ||
       !read_number(reader, object, "reward", G_MAXFLOAT, &reward) ||
@@ -245,7 +300,8 @@ static gboolean read_step(Reader *reader, const json_t *object, GPtrArray *candi
       !read_advised(reader, object, candidates->len, &advised))
     return FALSE;
   outcome.reward = (float)reward;
-  cw_trajectory_builder_decide(builder, &observation, (guint)chosen, log_probability, value);
+  cw_trajectory_builder_decide(builder, &observation, chosen, log_probability, value);
+  cw_trajectory_builder_set_words(builder, words, prompt, answer);
   cw_trajectory_builder_outcome(builder, &outcome);
   g_array_append_val(advice, advised);
   return read_probabilities(reader, object, candidates->len, builder);
@@ -307,10 +363,27 @@ static gboolean read_steps(Reader *reader, const json_t *root, CwTrajectoryBuild
   return TRUE;
 }
 
+static gboolean read_after(Reader *reader, const json_t *root, CwTrajectoryBuilder *builder)
+{
+  const json_t *after = json_object_get(root, "after");
+  g_autoptr(GPtrArray) candidates = g_ptr_array_new();
+  CwObservation observation;
+  reader->prefix[0] = '\0';
+  if (!after)
+    return TRUE;
+  if (!json_is_object(after))
+    return complain(reader, "after", "an object", after);
+  g_strlcpy(reader->prefix, "after.", sizeof reader->prefix);
+  if (!read_decision(reader, after, candidates, &observation))
+    return FALSE;
+  cw_trajectory_builder_after(builder, &observation);
+  return TRUE;
+}
+
 static CwTrajectory *read_root(CwStringPool *pool, const json_t *root, const char *where, GError **error)
 {
   Reader reader = {.where = where, .error = error};
-  gint64 goal = 0, episode = 0, seed = 0, group = 0;
+  gint64 goal = 0, episode = 0, seed = 0, group = 0, first_step = 0;
   const char *split = NULL, *goal_id = NULL, *agent = NULL;
   CwTrajectoryBuilder *builder;
   double total_reward = 0;
@@ -327,13 +400,16 @@ static CwTrajectory *read_root(CwStringPool *pool, const json_t *root, const cha
       !read_integer(&reader, root, "episode", 0, G_MAXINT64, &episode) ||
       !read_integer(&reader, root, "seed", 0, G_MAXUINT32, &seed) ||
       (json_object_get(root, "group") && !read_integer(&reader, root, "group", 0, G_MAXINT64, &group)) ||
+      (json_object_get(root, "first_step") &&
+       !read_integer(&reader, root, "first_step", 0, G_MAXINT32, &first_step)) ||
       !read_number(&reader, root, "total_reward", G_MAXDOUBLE, &total_reward) ||
       !read_boolean(&reader, root, "success", &success))
     return NULL;
   builder = cw_trajectory_builder_new_in(pool, split, goal, goal_id, agent, (guint64)episode, (guint32)seed);
+  cw_trajectory_builder_set_first_step(builder, (guint)first_step);
   g_autoptr(GArray) advice = g_array_new(FALSE, FALSE, sizeof(gint64));
   if (!read_steps(&reader, root, builder, advice) || !read_parts(&reader, root, builder) ||
-      !read_facts(&reader, root, builder)) {
+      !read_facts(&reader, root, builder) || !read_after(&reader, root, builder)) {
     cw_trajectory_builder_free(builder);
     return NULL;
   }

@@ -67,11 +67,10 @@ static void touch(const char *name, const gint64 *shape, guint n_dimensions, flo
   (void)name, (void)shape, (void)n_dimensions, (void)weights, (void)gradient, (void)user_data;
 }
 
-/* A visitor may change weights, so what is remembered about them is void afterwards, unless the policy sees
- * that they are still the same. */
+/* An editor may change weights, so what is remembered about them is void afterwards. */
 static void forget(CwPolicy *policy)
 {
-  cw_policy_visit_tensors(policy, touch, NULL);
+  cw_policy_edit_tensors(policy, CW_EDIT_WEIGHTS, touch, NULL, NULL);
 }
 
 static const CwDecision *const *decisions_from(const Bench *bench, guint first)
@@ -137,7 +136,7 @@ static gboolean train_round(const Bench *bench, guint batch, Time *time, GError 
   Time start = now();
   for (guint first = 0; first < n_decisions; first += batch) {
     guint n = MIN(batch, n_decisions - first);
-    if (!cw_policy_forward(policy, decisions_from(bench, first), n, bench->logits, NULL, error))
+    if (!cw_policy_forward(policy, decisions_from(bench, first), n, TRUE, bench->logits, NULL, error))
       return FALSE;
     imitate(bench, first, n);
     if (!cw_policy_backward(policy, bench->d_logits, NULL, error) ||
@@ -273,7 +272,7 @@ static gboolean roll_out(CwRun *run, const CwBenchPolicy *arguments, GPtrArray *
 
 static CwDecisionStream *open_stream(CwRun *run, const CwBenchPolicy *arguments, GError **error)
 {
-  GPtrArray *trajectories = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
+  GPtrArray *trajectories = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_unref);
   gboolean good = arguments->trajectories ? cw_trajectories_read(arguments->trajectories, trajectories, error)
                                           : roll_out(run, arguments, trajectories, error);
   if (!good) {

@@ -12,7 +12,7 @@ typedef struct {
   GArray *calls; /* guint: where each round of the slots begins, and the number of decisions at the end */
 } CwDecisionStream;
 
-/* Takes over the array, whose free function is cw_trajectory_free. At most `most` decisions (0: all). */
+/* Takes over the array, whose free function is cw_trajectory_unref. At most `most` decisions (0: all). */
 CwDecisionStream *cw_decision_stream_new(GPtrArray *trajectories, guint slots, guint most);
 void cw_decision_stream_free(CwDecisionStream *stream); /* accepts NULL */
 

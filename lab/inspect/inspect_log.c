@@ -314,7 +314,7 @@ static gboolean write_log(const Log *log, const char *directory, GError **error)
 static gboolean write_evaluation(const CwReportRun *run, const CwEvaluation *evaluation,
                                  const char *directory, guint *n_logs, GError **error)
 {
-  g_autoptr(GPtrArray) episodes = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
+  g_autoptr(GPtrArray) episodes = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_unref);
   if (!cw_kept_episodes_read(run->directory, evaluation, episodes, error))
     return FALSE;
   if (episodes->len == 0)

@@ -69,7 +69,7 @@ static gboolean append_group(GString *json, CwEpisodeLists *lists, const CwRunsR
                              GError **error)
 {
   const char *directory = ((const CwReportRun *)report->runs->pdata[run])->directory;
-  g_autoptr(GPtrArray) episodes = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
+  g_autoptr(GPtrArray) episodes = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_unref);
   if (!cw_kept_episodes_read(directory, evaluation, episodes, error))
     return FALSE;
   if (episodes->len == 0)

@@ -169,18 +169,25 @@ static const BertBatch *fill_batch(BertPolicy *policy, const CwDecision *const *
   return bert_batch_builder_finish(policy->builder);
 }
 
+/* The masks of an optimiser step: the same for a text in whatever pass of the step it comes. */
+static BertDropouts dropouts_of(const BertPolicy *policy, const CwForward *how)
+{
+  BertDropouts dropouts = policy->dropouts;
+  dropouts.hidden.forward = dropouts.attention.forward = (guint32)how->step;
+  if (!how->dropout)
+    dropouts.hidden = dropouts.attention = bert_dropout_new(policy->seed, 0);
+  return dropouts;
+}
+
 gboolean bert_policy_forward(gpointer data, const CwDecision *const *decisions, guint n_decisions,
-                             float *logits, float *values, GError **error)
+                             const CwForward *how, float *logits, float *values, GError **error)
 {
   BertPolicy *policy = data;
   const BertBatch *batch = fill_batch(policy, decisions, n_decisions);
   if (!values)
     values = (float *)(gpointer)g_array_set_size(policy->unwanted, n_decisions)->data;
-  policy->dropouts.hidden.forward = policy->dropouts.attention.forward = (guint32)policy->n_forwards;
-  if (!policy->device->forward(policy->object, batch, &policy->dropouts, logits, values, error))
-    return FALSE;
-  policy->n_forwards++;
-  return TRUE;
+  BertDropouts dropouts = dropouts_of(policy, how);
+  return policy->device->forward(policy->object, batch, &dropouts, logits, values, error);
 }
 
 gboolean bert_policy_backward(gpointer data, const float *d_logits, const float *d_values, GError **error)
@@ -233,53 +240,67 @@ const CwNamedValue *bert_policy_counters(gpointer data, guint *n)
   return policy->counters;
 }
 
-/* Shows one tensor and notices what the visitor wrote: `before` has room for it. */
-static gboolean visit(const BertTensorInfo *tensor, float *weights, float *gradient, float *before,
-                      CwTensorVisitor visitor, gpointer user_data, gboolean *changed_gradient)
+/* What a visit and an edit have in common: blocks on the host. The gradient is NULL where nothing trains. */
+typedef struct {
+  BertParameters *weights, *gradient;
+  BertParameters *copies[2]; /* to be freed */
+} HostTensors;
+
+static gboolean host_tensors_get(BertPolicy *policy, HostTensors *tensors, GError **error)
 {
-  gsize size = tensor->n_elements * sizeof *before;
-  float *gradient_before = before + tensor->n_elements;
-  memcpy(before, weights, size);
-  if (gradient)
-    memcpy(gradient_before, gradient, size);
-  visitor(tensor->name, tensor->shape, tensor->n_dimensions, weights, gradient, user_data);
-  *changed_gradient |= gradient && memcmp(gradient_before, gradient, size) != 0;
-  return memcmp(before, weights, size) != 0;
+  *tensors = (HostTensors){0};
+  tensors->weights = host_block(policy, BERT_BLOCK_WEIGHTS, &tensors->copies[0], error);
+  if (tensors->weights && policy->trains)
+    tensors->gradient = host_block(policy, BERT_BLOCK_GRADIENT, &tensors->copies[1], error);
+  return tensors->weights && (tensors->gradient || !policy->trains);
 }
 
-/* What the visitor only read needs no sending: packed weights and memories stay. */
-static gboolean visit_all(BertPolicy *policy, BertParameters *weights, BertParameters *gradient,
-                          CwTensorVisitor visitor, gpointer user_data, GError **error)
+static void host_tensors_clear(HostTensors *tensors)
 {
-  const BertLayout *layout = policy->shared->layout;
-  gsize most = 0;
-  for (guint i = 0; i < layout->n_tensors; i++)
-    most = MAX(most, layout->tensors[i].n_elements);
-  g_autofree float *before = g_new(float, 2 * most);
-  gboolean changed_weights = FALSE, changed_gradient = FALSE;
-  for (guint i = 0; i < layout->n_tensors; i++) {
-    const BertTensorInfo *tensor = &layout->tensors[i];
-    changed_weights |= visit(tensor, weights->block + tensor->offset,
-                             is_trained(policy, tensor) ? gradient->block + tensor->offset : NULL, before,
-                             visitor, user_data, &changed_gradient);
-  }
-  policy->version += changed_weights;
-  return (!changed_weights || policy->device->send(policy->object, BERT_BLOCK_WEIGHTS, weights, error)) &&
-         (!changed_gradient || policy->device->send(policy->object, BERT_BLOCK_GRADIENT, gradient, error));
+  bert_parameters_free(tensors->copies[0]);
+  bert_parameters_free(tensors->copies[1]);
 }
 
-void bert_policy_visit_tensors(gpointer data, CwTensorVisitor visitor, gpointer user_data)
+static float *gradient_of(const BertPolicy *policy, const HostTensors *tensors, const BertTensorInfo *tensor)
+{
+  return is_trained(policy, tensor) ? tensors->gradient->block + tensor->offset : NULL;
+}
+
+gboolean bert_policy_visit_tensors(gpointer data, CwTensorVisitor visitor, gpointer user_data, GError **error)
 {
   BertPolicy *policy = data;
-  g_autoptr(GError) error = NULL;
-  BertParameters *copies[2] = {NULL}, *gradient = NULL;
-  BertParameters *weights = host_block(policy, BERT_BLOCK_WEIGHTS, &copies[0], &error);
-  if (weights && policy->trains)
-    gradient = host_block(policy, BERT_BLOCK_GRADIENT, &copies[1], &error);
-  if (error || !visit_all(policy, weights, gradient, visitor, user_data, &error))
-    g_warning("%s: tensors could not be visited: %s", policy->device->name, error->message);
-  bert_parameters_free(copies[0]);
-  bert_parameters_free(copies[1]);
+  const BertLayout *layout = policy->shared->layout;
+  HostTensors tensors;
+  gboolean good = host_tensors_get(policy, &tensors, error);
+  for (guint i = 0; good && i < layout->n_tensors; i++) {
+    const BertTensorInfo *tensor = &layout->tensors[i];
+    visitor(tensor->name, tensor->shape, tensor->n_dimensions, tensors.weights->block + tensor->offset,
+            gradient_of(policy, &tensors, tensor), user_data);
+  }
+  host_tensors_clear(&tensors);
+  return good;
+}
+
+gboolean bert_policy_edit_tensors(gpointer data, CwEdit edit, CwTensorEditor editor, gpointer user_data,
+                                  GError **error)
+{
+  BertPolicy *policy = data;
+  const BertLayout *layout = policy->shared->layout;
+  HostTensors tensors;
+  gboolean good = host_tensors_get(policy, &tensors, error);
+  for (guint i = 0; good && i < layout->n_tensors; i++) {
+    const BertTensorInfo *tensor = &layout->tensors[i];
+    editor(tensor->name, tensor->shape, tensor->n_dimensions, tensors.weights->block + tensor->offset,
+           gradient_of(policy, &tensors, tensor), user_data);
+  }
+  policy->version += good && (edit & CW_EDIT_WEIGHTS) != 0;
+  good = good &&
+         (!(edit & CW_EDIT_WEIGHTS) ||
+          policy->device->send(policy->object, BERT_BLOCK_WEIGHTS, tensors.weights, error)) &&
+         (!(edit & CW_EDIT_GRADIENTS) || !tensors.gradient ||
+          policy->device->send(policy->object, BERT_BLOCK_GRADIENT, tensors.gradient, error));
+  host_tensors_clear(&tensors);
+  return good;
 }
 
 static gboolean has_nonzero(const BertPolicy *policy, const BertParameters *gradient)
@@ -324,7 +345,6 @@ gboolean bert_policy_save(gpointer data, const char *directory, GError **error)
                                .moment2 = blocks[BERT_BLOCK_MOMENT2],
                                .gradient = blocks[BERT_BLOCK_GRADIENT],
                                .seed = policy->seed,
-                               .n_forwards = policy->n_forwards,
                                .n_steps = policy->n_steps};
     if (blocks[BERT_BLOCK_AVERAGE])
       state.averaged = averaged_model(policy, weights, blocks[BERT_BLOCK_AVERAGE]);
@@ -348,7 +368,6 @@ static gboolean take_state(BertPolicy *policy, const BertParameters *weights, co
   if (!policy->trains)
     return TRUE;
   policy->seed = policy->dropouts.hidden.seed = policy->dropouts.attention.seed = state->seed;
-  policy->n_forwards = state->n_forwards;
   policy->n_steps = state->n_steps;
   return device->send(policy->object, BERT_BLOCK_GRADIENT, state->gradient, error) &&
          device->send(policy->object, BERT_BLOCK_MOMENT1, state->moment1, error) &&

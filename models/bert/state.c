@@ -62,7 +62,6 @@ static gboolean save_counters(const BertTrainingState *counters, const char *dir
   GKeyFile *state = g_key_file_new();
   g_key_file_set_integer(state, STATE_GROUP, "version", STATE_VERSION);
   g_key_file_set_uint64(state, STATE_GROUP, "seed", counters->seed);
-  g_key_file_set_uint64(state, STATE_GROUP, "forwards", counters->n_forwards);
   g_key_file_set_uint64(state, STATE_GROUP, "steps", counters->n_steps);
   gsize length;
   char *text = g_key_file_to_data(state, &length, NULL),
@@ -214,7 +213,7 @@ static gboolean load_averaged(BertTrainingState *state, guint32 seed, const char
 gboolean bert_state_load(const BertShared *shared, BertParameters *weights, BertTrainingState *state,
                          guint32 seed, const char *directory, GError **error)
 {
-  static const char *const keys[] = {"seed", "forwards", "steps"};
+  static const char *const keys[] = {"seed", "steps"};
   guint64 counters[G_N_ELEMENTS(keys)];
   if (!check_config(shared, directory, error))
     return FALSE;
@@ -228,7 +227,6 @@ gboolean bert_state_load(const BertShared *shared, BertParameters *weights, Bert
       !load_averaged(state, seed, directory, error))
     return FALSE;
   state->seed = (guint32)counters[0];
-  state->n_forwards = counters[1];
-  state->n_steps = counters[2];
+  state->n_steps = counters[1];
   return TRUE;
 }

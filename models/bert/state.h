@@ -17,7 +17,7 @@ typedef struct BertTrainingState {
   BertParameters *averaged; /* borrowed; the weights' moving average, or NULL if none is kept */
   gboolean has_averaged;    /* set by load: the folder had it */
   guint32 seed;             /* of dropout */
-  guint64 n_forwards, n_steps;
+  guint64 n_steps;
 } BertTrainingState;
 
 /* Writes into an existing directory. `state` is NULL for a policy that does not train. */

@@ -8,9 +8,9 @@
 G_BEGIN_DECLS
 
 /* Where a text's dropout masks come from: Philox 4x32-10 (Salmon et al. 2011) with key {seed, forward} and
- * counter {block, place, text}. `forward` counts training forwards,
- * `place` names layer, site and head, `text` is a hash of the token ids: masks
- * depend neither on what else is in the batch nor on threads, and backward makes them again. */
+ * counter {block, place, text}. `forward` is the number of the optimiser's step, `place` names layer, site
+ * and head, `text` is a hash of the token ids: masks depend neither on the pass in which a text comes and
+ * what else is in it nor on threads, and backward makes them again. */
 typedef struct BertDropout {
   guint32 seed, forward;
   guint32 threshold; /* of 65536: an element is dropped when its 16 bits are below; 0: dropout is off */

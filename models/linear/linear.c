@@ -125,7 +125,8 @@ static gboolean linear_score(gpointer object, const CwDecision *const *decisions
 }
 
 static gboolean linear_forward(gpointer object, const CwDecision *const *decisions, guint n_decisions,
-                               float *logits, float *values, GError **error G_GNUC_UNUSED)
+                               const CwForward *how G_GNUC_UNUSED, float *logits, float *values,
+                               GError **error G_GNUC_UNUSED)
 {
   LinearPolicy *policy = object;
   forget_inputs(policy);
@@ -184,16 +185,32 @@ static gboolean linear_load(gpointer object, const char *directory, GError **err
   return TRUE;
 }
 
-static void linear_visit_tensors(gpointer object, CwTensorVisitor visitor, gpointer user_data)
+static gboolean linear_edit_tensors(gpointer object, CwEdit edit G_GNUC_UNUSED, CwTensorEditor editor,
+                                    gpointer user_data, GError **error G_GNUC_UNUSED)
 {
   LinearPolicy *policy = object;
   for (guint tensor = 0; tensor < LINEAR_N_TENSORS; tensor++) {
     gsize start = linear_tensor_start(policy->model, tensor);
     gint64 shape = (gint64)linear_tensor_size(policy->model, tensor);
     float *gradient = policy->model->gradient;
+    editor(linear_tensor_name(tensor), &shape, 1, policy->model->weights + start,
+           gradient ? gradient + start : NULL, user_data);
+  }
+  return TRUE;
+}
+
+static gboolean linear_visit_tensors(gpointer object, CwTensorVisitor visitor, gpointer user_data,
+                                     GError **error G_GNUC_UNUSED)
+{
+  LinearPolicy *policy = object;
+  for (guint tensor = 0; tensor < LINEAR_N_TENSORS; tensor++) {
+    gsize start = linear_tensor_start(policy->model, tensor);
+    gint64 shape = (gint64)linear_tensor_size(policy->model, tensor);
+    const float *gradient = policy->model->gradient;
     visitor(linear_tensor_name(tensor), &shape, 1, policy->model->weights + start,
             gradient ? gradient + start : NULL, user_data);
   }
+  return TRUE;
 }
 
 static const CwPolicyVtable vtable = {
@@ -208,6 +225,7 @@ static const CwPolicyVtable vtable = {
     .save = linear_save,
     .load = linear_load,
     .visit_tensors = linear_visit_tensors,
+    .edit_tensors = linear_edit_tensors,
 };
 
 static const CwFeature features[] = {

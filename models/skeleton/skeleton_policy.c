@@ -92,8 +92,9 @@ static gboolean score(gpointer policy, const CwDecision *const *decisions, guint
   return TRUE;
 }
 
-static gboolean forward(gpointer policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
-                        float *values, GError **error G_GNUC_UNUSED)
+static gboolean forward(gpointer policy, const CwDecision *const *decisions, guint n_decisions,
+                        const CwForward *how G_GNUC_UNUSED, float *logits, float *values,
+                        GError **error G_GNUC_UNUSED)
 {
   Table *table = policy;
   table->n_logits = cw_count_logits(decisions, n_decisions);
@@ -176,12 +177,24 @@ static gboolean load(gpointer policy, const char *directory, GError **error)
 }
 
 /* Lets the host look for NaN and the conformance check compare gradients. */
-static void visit_tensors(gpointer policy, CwTensorVisitor visitor, gpointer user_data)
+static gboolean visit_tensors(gpointer policy, CwTensorVisitor visitor, gpointer user_data,
+                              GError **error G_GNUC_UNUSED)
 {
   const gint64 shape = ENTRIES;
   Table *table = policy;
   for (guint i = 0; i < G_N_ELEMENTS(tensors); i++)
     visitor(tensors[i], &shape, 1, table->weights + i * ENTRIES, table->gradient + i * ENTRIES, user_data);
+  return TRUE;
+}
+
+static gboolean edit_tensors(gpointer policy, CwEdit edit G_GNUC_UNUSED, CwTensorEditor editor,
+                             gpointer user_data, GError **error G_GNUC_UNUSED)
+{
+  const gint64 shape = ENTRIES;
+  Table *table = policy;
+  for (guint i = 0; i < G_N_ELEMENTS(tensors); i++)
+    editor(tensors[i], &shape, 1, table->weights + i * ENTRIES, table->gradient + i * ENTRIES, user_data);
+  return TRUE;
 }
 
 static const CwPolicyVtable vtable = {
@@ -196,6 +209,7 @@ static const CwPolicyVtable vtable = {
     .save = save,
     .load = load,
     .visit_tensors = visit_tensors,
+    .edit_tensors = edit_tensors,
 };
 
 static const CwFeature features[] = {

@@ -50,6 +50,7 @@ static const CwOption rows[] = {
     CW_BOOLEAN(Options, length_normalization, false,
                "granularity trajectory: mean instead of sum of a session's log-probabilities"),
     CW_TABLE(Options, learning, cw_learning_options),
+    CW_DEFAULT("dropout", "false"),
 };
 
 /* What a batch is made of. By decision: the decision `step` (its number among those with a choice) of a

@@ -34,6 +34,7 @@ static const CwOption rows[] = {
     CW_DEFAULT("epochs", "2"),
     CW_DEFAULT("entropy_coefficient", "0"),
     CW_TABLE(Options, learning, cw_learning_options),
+    CW_DEFAULT("dropout", "false"),
 };
 
 typedef struct {

@@ -39,6 +39,7 @@ static const CwOption rows[] = {
               "weight of the mean of -log pi over all candidates, which pulls towards uniform (WebShop calls "
               "it il)"),
     CW_TABLE(Options, learning, cw_learning_options),
+    CW_DEFAULT("dropout", "false"),
 };
 
 typedef struct {

@@ -2,10 +2,12 @@
 #include "core/base/durable.h"
 #include "tests/algorithms/dpo_sessions.h"
 
-static void visit_table(gpointer policy, CwTensorVisitor visitor, gpointer user_data)
+static gboolean visit_table(gpointer policy, CwTensorVisitor visitor, gpointer user_data,
+                            GError **error G_GNUC_UNUSED)
 {
   static const gint64 shape[] = {TABLE_ROWS, TABLE_COLUMNS};
   visitor("logits", shape, 2, &((Table *)policy)->logits[0][0], NULL, user_data);
+  return TRUE;
 }
 
 /* One pass over four sessions with its files in `scratch`; returns how many decisions the reference scored.

@@ -33,7 +33,7 @@ static gboolean spy_step(gpointer policy, double learning_rate, double max_norm,
 {
   (void)learning_rate, (void)max_norm, (void)error;
   g_array_set_size(noted, 0);
-  linear->visit_tensors(policy, note_gradient, NULL);
+  linear->edit_tensors(policy, CW_EDIT_GRADIENTS, note_gradient, NULL, NULL);
   *gradient_norm = 0;
   return TRUE;
 }
@@ -132,9 +132,9 @@ static double loss_with(const char *algorithm, const char *yaml, LossOf loss_of,
                     ? stage->trajectories
                     : stage->episodes,
                 8);
-  cw_policy_visit_tensors(stage->policy, nudge_weights, &moved);
+  cw_policy_edit_tensors(stage->policy, CW_EDIT_WEIGHTS, nudge_weights, &moved, NULL);
   if (index >= 0)
-    cw_policy_visit_tensors(stage->policy, nudge_weights, &nudge);
+    cw_policy_edit_tensors(stage->policy, CW_EDIT_WEIGHTS, nudge_weights, &nudge, NULL);
   stage_update(stage);
   loss = loss_of(stage);
   stage_free(stage);

@@ -186,10 +186,10 @@ static void test_first_minibatch_has_ratios_of_exactly_one(void **state)
 }
 
 /* A policy whose forward is not its score, as with dropout: the first candidate gets another 0.5. */
-static gboolean noisy_forward(gpointer policy, const CwDecision *const *decisions, guint n, float *logits,
-                              float *values, GError **error)
+static gboolean noisy_forward(gpointer policy, const CwDecision *const *decisions, guint n,
+                              const CwForward *how, float *logits, float *values, GError **error)
 {
-  gboolean good = table_feature()->vtable.policy->forward(policy, decisions, n, logits, values, error);
+  gboolean good = table_feature()->vtable.policy->forward(policy, decisions, n, how, logits, values, error);
   for (guint i = 0; i < n; logits += decisions[i++]->n_candidates)
     logits[0] += 0.5f;
   return good;
@@ -266,13 +266,13 @@ static void test_minibatches_see_every_decision_once_an_epoch(void **state)
 
 static GString *seen; /* the rows of every forward */
 
-static gboolean noting_forward(gpointer policy, const CwDecision *const *decisions, guint n, float *logits,
-                               float *values, GError **error)
+static gboolean noting_forward(gpointer policy, const CwDecision *const *decisions, guint n,
+                               const CwForward *how, float *logits, float *values, GError **error)
 {
   for (guint i = 0; i < n; i++)
     g_string_append_printf(seen, "%u ", (guint)atoi(decisions[i]->observation + 1));
   g_string_append_c(seen, '|');
-  return table_feature()->vtable.policy->forward(policy, decisions, n, logits, values, error);
+  return table_feature()->vtable.policy->forward(policy, decisions, n, how, logits, values, error);
 }
 
 static void test_epochs_cut_other_minibatches(void **state)

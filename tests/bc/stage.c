@@ -109,7 +109,7 @@ double stage_metric(const Stage *stage, const char *name)
 
 GPtrArray *new_trajectories(void)
 {
-  return g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
+  return g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_unref);
 }
 
 CwTrajectory *add_trajectory(GPtrArray *list, const char *goal_id, const char *agent, gboolean success,

@@ -81,8 +81,9 @@ static gboolean table_score(gpointer policy, const CwDecision *const *decisions,
   return TRUE;
 }
 
-static gboolean table_forward(gpointer policy, const CwDecision *const *decisions, guint n, float *logits,
-                              float *values, GError **error)
+static gboolean table_forward(gpointer policy, const CwDecision *const *decisions, guint n,
+                              const CwForward *how G_GNUC_UNUSED, float *logits, float *values,
+                              GError **error)
 {
   Table *table = policy;
   guint tokens = 0;

@@ -49,8 +49,8 @@ static void test_a_toy_task_is_learnt_and_carries_over_to_what_was_held_out(void
   stage_free(stage);
 }
 
-static void append_tensor(const char *name, const gint64 *shape, guint n_dimensions, float *weights,
-                          float *gradient, gpointer data)
+static void append_tensor(const char *name, const gint64 *shape, guint n_dimensions, const float *weights,
+                          const float *gradient, gpointer data)
 {
   gint64 size = 1;
   (void)name, (void)gradient;
@@ -63,7 +63,7 @@ static void append_tensor(const char *name, const gint64 *shape, guint n_dimensi
 static GByteArray *remains(const Stage *stage)
 {
   GByteArray *bytes = g_byte_array_new();
-  cw_policy_visit_tensors(stage->policy, append_tensor, bytes);
+  cw_policy_visit_tensors(stage->policy, append_tensor, bytes, NULL);
   for (guint i = 0; i < cw_update_n_metrics(stage->update); i++) {
     const char *name = cw_update_metric_name(stage->update, i);
     double value = cw_update_metric_value(stage->update, i);
@@ -140,7 +140,7 @@ static void test_a_stop_in_mid_epoch_continues_bit_by_bit(void **state)
 static GByteArray *weights_of(const Stage *stage)
 {
   GByteArray *bytes = g_byte_array_new();
-  cw_policy_visit_tensors(stage->policy, append_tensor, bytes);
+  cw_policy_visit_tensors(stage->policy, append_tensor, bytes, NULL);
   return bytes;
 }
 

@@ -55,7 +55,7 @@ static void enlarge(const char *name, const gint64 *shape, guint n_dimensions, f
 void fixture_enlarge(BertPolicy *policy)
 {
   guint64 index = 1000;
-  bert_policy_visit_tensors(policy, enlarge, &index);
+  bert_policy_edit_tensors(policy, CW_EDIT_WEIGHTS, enlarge, &index, NULL);
 }
 
 static const char *const titles[] = {"click[back to search]",
@@ -148,7 +148,8 @@ void fixture_accumulate(BertPolicy *policy, const FixtureDecisions *decisions, g
   float *logits = g_new(float, decisions->n_logits), *values = g_new(float, decisions->n);
   float *d_logits = fixture_floats(decisions->n_logits, index),
         *d_values = fixture_floats(decisions->n, index + 50);
-  assert_true(bert_policy_forward(policy, decisions->decisions, decisions->n, logits, values, NULL));
+  assert_true(
+      bert_policy_forward(policy, decisions->decisions, decisions->n, TRAINING, logits, values, NULL));
   assert_true(bert_policy_backward(policy, d_logits, d_values, NULL));
   g_free(logits);
   g_free(values);

@@ -7,6 +7,9 @@
 
 #define TINY_MODEL TEST_SOURCE_DIRECTORY "/tests/bert_cpu/model"
 
+/* Training mode, the masks of the first step. */
+#define TRAINING (&(const CwForward){.struct_size = sizeof(CwForward), .dropout = TRUE})
+
 /* The defaults of the plugin's rows, with random weights of the tiny model, no dropout and one thread. */
 BertOptions fixture_options(void);
 

@@ -25,8 +25,8 @@ static void test_sharing_equal_texts_changes_nothing(void **state)
     policies[i]->builder = bert_batch_builder_new(i == 0);
     logits[i] = g_new(float, decisions.n_logits);
     values[i] = g_new(float, decisions.n);
-    assert_true(
-        bert_policy_forward(policies[i], decisions.decisions, decisions.n, logits[i], values[i], NULL));
+    assert_true(bert_policy_forward(policies[i], decisions.decisions, decisions.n, TRAINING, logits[i],
+                                    values[i], NULL));
     assert_true(bert_policy_backward(policies[i], d_logits, d_values, NULL));
   }
   assert_true(cpu_of(policies[0])->pass.batch->n_rows < cpu_of(policies[1])->pass.batch->n_rows);
@@ -110,7 +110,8 @@ static void test_forward_without_dropout_gives_what_score_gives(void **state)
   float *scored = g_new(float, decisions.n_logits), *forwarded = g_new(float, decisions.n_logits);
   float scored_values[9], forwarded_values[9];
   assert_true(bert_policy_score(policy, decisions.decisions, 9, scored, scored_values, NULL));
-  assert_true(bert_policy_forward(policy, decisions.decisions, 9, forwarded, forwarded_values, NULL));
+  assert_true(
+      bert_policy_forward(policy, decisions.decisions, 9, TRAINING, forwarded, forwarded_values, NULL));
   assert_memory_equal(scored, forwarded, decisions.n_logits * sizeof *scored);
   assert_memory_equal(scored_values, forwarded_values, sizeof scored_values);
   g_free(scored);
@@ -119,7 +120,7 @@ static void test_forward_without_dropout_gives_what_score_gives(void **state)
   fixture_decisions_clear(&decisions);
 }
 
-static void test_dropout_masks_differ_between_forwards_and_repeat_with_the_seed(void **state)
+static void test_dropout_masks_differ_between_steps_and_repeat_with_the_seed(void **state)
 {
   (void)state;
   FixtureDecisions decisions = fixture_decisions(4);
@@ -130,8 +131,9 @@ static void test_dropout_masks_differ_between_forwards_and_repeat_with_the_seed(
     BertPolicy *policy = fixture_open(&options, 8);
     first[i] = g_new(float, decisions.n_logits);
     second[i] = g_new(float, decisions.n_logits);
-    assert_true(bert_policy_forward(policy, decisions.decisions, 4, first[i], NULL, NULL));
-    assert_true(bert_policy_forward(policy, decisions.decisions, 4, second[i], NULL, NULL));
+    assert_true(bert_policy_forward(policy, decisions.decisions, 4, TRAINING, first[i], NULL, NULL));
+    const CwForward next = {.struct_size = sizeof next, .step = 1, .dropout = TRUE};
+    assert_true(bert_policy_forward(policy, decisions.decisions, 4, &next, second[i], NULL, NULL));
     bert_policy_close(policy);
   }
   assert_memory_equal(first[0], first[1], decisions.n_logits * sizeof(float));
@@ -151,7 +153,7 @@ int main(void)
       cmocka_unit_test(test_a_decision_scores_alike_alone_and_in_any_batch),
       cmocka_unit_test(test_score_without_values_is_the_same),
       cmocka_unit_test(test_forward_without_dropout_gives_what_score_gives),
-      cmocka_unit_test(test_dropout_masks_differ_between_forwards_and_repeat_with_the_seed),
+      cmocka_unit_test(test_dropout_masks_differ_between_steps_and_repeat_with_the_seed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

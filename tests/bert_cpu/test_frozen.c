@@ -138,7 +138,7 @@ static void test_only_a_change_of_frozen_weights_makes_it_forget(void **state)
       if (loads)
         assert_true(bert_policy_load(policy, folder, NULL));
       else
-        bert_policy_visit_tensors(policy, change_first, (gpointer)changes[i].tensor);
+        bert_policy_edit_tensors(policy, CW_EDIT_WEIGHTS, change_first, (gpointer)changes[i].tensor, NULL);
     }
     gboolean forgets = loads ? i == G_N_ELEMENTS(changes) : changes[i].forgets;
     BertFrozenCounts before = *counts_of(remembering);

@@ -37,10 +37,8 @@ static double objective(Setting *setting)
 {
   float *logits = g_new(float, setting->decisions.n_logits), *values = g_new(float, setting->decisions.n);
   double total = 0;
-  guint64 n_forwards = setting->policy->n_forwards;
-  assert_true(bert_policy_forward(setting->policy, setting->decisions.decisions, setting->decisions.n, logits,
-                                  values, NULL));
-  setting->policy->n_forwards = n_forwards;
+  assert_true(bert_policy_forward(setting->policy, setting->decisions.decisions, setting->decisions.n,
+                                  TRAINING, logits, values, NULL));
   for (guint i = 0; i < setting->decisions.n_logits; i++)
     total += (double)setting->d_logits[i] * logits[i];
   for (guint i = 0; i < setting->decisions.n; i++)

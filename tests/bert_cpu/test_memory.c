@@ -186,7 +186,7 @@ static void train(BertPolicy *policy, const FixtureDecisions *decisions, float *
 {
   memset(values, 0, decisions->n * sizeof *values);
   for (int micro_batch = 0; micro_batch < 2; micro_batch++) {
-    gboolean done = bert_policy_forward(policy, decisions->decisions, decisions->n, logits,
+    gboolean done = bert_policy_forward(policy, decisions->decisions, decisions->n, TRAINING, logits,
                                         micro_batch ? values : NULL, NULL) &&
                     bert_policy_backward(policy, logits, micro_batch ? values : NULL, NULL);
     assert_true(done);

@@ -22,7 +22,7 @@ static void accumulate(BertPolicy *policy, guint step)
   CwDecision decision = {sizeof decision, words[(step + 3) % 8], candidates, 2};
   const CwDecision *one = &decision;
   float logits[2], value, d_logits[] = {1, -0.5f}, d_value = 0.3f;
-  assert_true(bert_policy_forward(policy, &one, 1, logits, &value, NULL));
+  assert_true(bert_policy_forward(policy, &one, 1, TRAINING, logits, &value, NULL));
   assert_true(bert_policy_backward(policy, d_logits, &d_value, NULL));
 }
 

@@ -144,7 +144,7 @@ static void test_a_weight_that_is_not_finite_reaches_the_logits(void **state)
     *element = NAN;
     bert_network_refresh(&cpu_of(policy)->network);
     for (int i = 0; i < 2; i++) {
-      assert_true(i ? bert_policy_forward(policy, decisions.decisions, 3, logits, NULL, NULL)
+      assert_true(i ? bert_policy_forward(policy, decisions.decisions, 3, TRAINING, logits, NULL, NULL)
                     : bert_policy_score(policy, decisions.decisions, 3, logits, NULL, NULL));
       guint n_finite = 0;
       for (guint k = 0; k < decisions.n_logits; k++)
@@ -208,7 +208,7 @@ static void check_odd(BertPolicy *policy, const char *observation, const char *c
   const CwDecision *one = &decision;
   float *logits = g_new(float, n_candidates), *d_logits = fixture_floats(n_candidates, 1), value, d_value = 1;
   assert_true(bert_policy_score(policy, &one, 1, logits, &value, NULL));
-  assert_true(bert_policy_forward(policy, &one, 1, logits, &value, NULL));
+  assert_true(bert_policy_forward(policy, &one, 1, TRAINING, logits, &value, NULL));
   assert_true(bert_policy_backward(policy, d_logits, &d_value, NULL));
   assert_true(bert_policy_step(policy, 0.001, 1, NULL, NULL));
   g_free(logits);
@@ -325,7 +325,7 @@ static void visit(const char *name, const gint64 *shape, guint n_dimensions, flo
   weights[n - 1] += 1; /* takes effect */
 }
 
-static void test_visitors_see_and_change_every_tensor(void **state)
+static void test_editors_see_and_change_every_tensor(void **state)
 {
   (void)state;
   BertOptions options = fixture_options();
@@ -335,7 +335,7 @@ static void test_visitors_see_and_change_every_tensor(void **state)
   float before[8], after[8];
   assert_true(bert_policy_score(policy, decisions.decisions, 1, before, NULL, NULL));
   Visit found = {0};
-  bert_policy_visit_tensors(policy, visit, &found);
+  bert_policy_edit_tensors(policy, CW_EDIT_WEIGHTS, visit, &found, NULL);
   assert_int_equal(found.n_tensors, policy->shared->layout->n_tensors);
   assert_int_equal(found.n_elements, policy->shared->layout->n_parameters);
   assert_int_equal(found.n_frozen, 5); /* the tables of words, positions and types, and a LayerNorm */
@@ -346,8 +346,8 @@ static void test_visitors_see_and_change_every_tensor(void **state)
 }
 
 static void only_look(const char *name G_GNUC_UNUSED, const gint64 *shape G_GNUC_UNUSED,
-                      guint n_dimensions G_GNUC_UNUSED, float *weights G_GNUC_UNUSED,
-                      float *gradient G_GNUC_UNUSED, gpointer user_data G_GNUC_UNUSED)
+                      guint n_dimensions G_GNUC_UNUSED, const float *weights G_GNUC_UNUSED,
+                      const float *gradient G_GNUC_UNUSED, gpointer user_data G_GNUC_UNUSED)
 {
 }
 
@@ -369,11 +369,11 @@ static void test_a_visitor_that_only_reads_forgets_nothing(void **state)
   guint n;
   assert_true(bert_policy_score(policy, decisions.decisions, 1, logits, NULL, NULL));
   guint64 version = cpu_of(policy)->network.version;
-  bert_policy_visit_tensors(policy, only_look, NULL);
+  bert_policy_visit_tensors(policy, only_look, NULL, NULL);
   assert_int_equal(cpu_of(policy)->network.version, version); /* not packed again */
   assert_true(bert_policy_score(policy, decisions.decisions, 1, logits, NULL, NULL));
   assert_true(bert_policy_counters(policy, &n)[1].value == 1); /* found */
-  bert_policy_visit_tensors(policy, add_one, (gpointer) "linear_2.bias");
+  bert_policy_edit_tensors(policy, CW_EDIT_WEIGHTS, add_one, (gpointer) "linear_2.bias", NULL);
   assert_int_equal(cpu_of(policy)->network.version, version + 1);
   assert_true(bert_policy_score(policy, decisions.decisions, 1, logits, NULL, NULL));
   assert_true(bert_policy_counters(policy, &n)[1].value == 1);
@@ -443,7 +443,7 @@ int main(void)
       cmocka_unit_test(test_long_texts_are_cut_on_the_chosen_side),
       cmocka_unit_test(test_opening_a_folder_without_weights_says_what_to_do),
       cmocka_unit_test(test_freezing_more_layers_than_there_are_is_an_error),
-      cmocka_unit_test(test_visitors_see_and_change_every_tensor),
+      cmocka_unit_test(test_editors_see_and_change_every_tensor),
       cmocka_unit_test(test_a_visitor_that_only_reads_forgets_nothing),
       cmocka_unit_test(test_description),
       cmocka_unit_test(test_instruction_sets_agree),

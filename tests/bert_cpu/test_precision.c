@@ -88,7 +88,8 @@ static void check_near(gboolean enlarged, double logit_tolerance, double gradien
     if (enlarged)
       fixture_enlarge(policies[i]);
     logits[i] = g_new(float, decisions.n_logits);
-    assert_true(bert_policy_forward(policies[i], decisions.decisions, 12, logits[i], values[i], NULL));
+    assert_true(
+        bert_policy_forward(policies[i], decisions.decisions, 12, TRAINING, logits[i], values[i], NULL));
     assert_true(bert_policy_backward(policies[i], d_logits, d_values, NULL));
   }
   assert_string_equal(policies[1]->description[7], "bf16");
@@ -142,7 +143,7 @@ static void test_bf16_scores_what_forward_gives(void **state)
   float *scored = g_new(float, decisions.n_logits), *forwarded = g_new(float, decisions.n_logits);
   float *cloned = g_new(float, decisions.n_logits);
   assert_true(bert_policy_score(policy, decisions.decisions, 9, scored, NULL, NULL));
-  assert_true(bert_policy_forward(policy, decisions.decisions, 9, forwarded, NULL, NULL));
+  assert_true(bert_policy_forward(policy, decisions.decisions, 9, TRAINING, forwarded, NULL, NULL));
   assert_true(bert_policy_score(clone, decisions.decisions, 9, cloned, NULL, NULL));
   assert_memory_equal(scored, forwarded, decisions.n_logits * sizeof *scored);
   assert_memory_equal(scored, cloned, decisions.n_logits * sizeof *scored);
@@ -169,7 +170,7 @@ static void clone_behaviour(gint precision, guint32 seed, const FixtureDecisions
   for (guint update = 0; update < UPDATES; update++) {
     guint bf16 = decisions->n / 2, n_logits = 0;
     const CwDecision **part = decisions->decisions + update % 2 * bf16;
-    assert_true(bert_policy_forward(policy, part, bf16, logits, NULL, NULL));
+    assert_true(bert_policy_forward(policy, part, bf16, TRAINING, logits, NULL, NULL));
     losses[update] = 0;
     for (guint d = 0; d < bf16; d++) {
       guint n = part[d]->n_candidates, expert = d % n;

@@ -196,7 +196,8 @@ static void check_gradients(const References *references, const char *activation
   float *logits = g_new(float, references->n_logits), *values = g_new(float, references->n);
   float *d_logits = g_new(float, references->n_logits), *d_values = g_new(float, references->n);
   json_t *expected = json_object_get(references->root, activation);
-  assert_true(bert_policy_forward(policy, references->pointers, references->n, logits, values, NULL));
+  assert_true(
+      bert_policy_forward(policy, references->pointers, references->n, TRAINING, logits, values, NULL));
   double loss = loss_of(references, logits, values, d_logits, d_values);
   for (guint d = 0, i = 0; d < references->n; d++) {
     json_t *decision = json_array_get(json_object_get(expected, "decisions"), d);
@@ -268,7 +269,8 @@ static void check_training(const References *references, const char *key, const 
   float *d_logits = g_new(float, references->n_logits), *d_values = g_new(float, references->n);
   for (guint i = 0; i < 10; i++) {
     double norm;
-    assert_true(bert_policy_forward(policy, references->pointers, references->n, logits, values, NULL));
+    assert_true(
+        bert_policy_forward(policy, references->pointers, references->n, TRAINING, logits, values, NULL));
     double loss = loss_of(references, logits, values, d_logits, d_values);
     assert_true(bert_policy_backward(policy, d_logits, d_values, NULL));
     assert_true(

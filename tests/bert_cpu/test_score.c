@@ -131,7 +131,7 @@ static void test_nothing_is_remembered_across_a_change_of_the_weights(void **sta
         fixture_accumulate(both[i], &decisions, 1);
         assert_true(bert_policy_step(both[i], 0.01, 0, NULL, NULL));
       } else if (way == 1) {
-        bert_policy_visit_tensors(both[i], raise_bias, NULL);
+        bert_policy_edit_tensors(both[i], CW_EDIT_WEIGHTS, raise_bias, NULL, NULL);
       } else {
         assert_true(bert_policy_load(both[i], folder, NULL));
       }

@@ -35,7 +35,7 @@ static Outcome train(const BertOptions *options, const FixtureDecisions *decisio
   fixture_enlarge(policy);
   float *d_logits = fixture_floats(decisions->n_logits, 1), *d_values = fixture_floats(decisions->n, 2);
   for (int round = 0; round < 10; round++) {
-    assert_true(bert_policy_forward(policy, decisions->decisions, decisions->n, outcome.logits,
+    assert_true(bert_policy_forward(policy, decisions->decisions, decisions->n, TRAINING, outcome.logits,
                                     outcome.values, NULL));
     assert_true(bert_policy_backward(policy, d_logits, d_values, NULL));
     if (round == 0)

@@ -72,11 +72,11 @@ static void test_words_that_occurred_before_keep_their_momentum(void **state)
   gsize h = policy->shared->layout->config.hidden_size;
   float logits[2], value, d_logits[] = {1, -1}, d_value = 1,
                           *row = cpu_of(policy)->weights->word_embeddings + id * h;
-  assert_true(bert_policy_forward(policy, &one, 1, logits, &value, NULL));
+  assert_true(bert_policy_forward(policy, &one, 1, TRAINING, logits, &value, NULL));
   assert_true(bert_policy_backward(policy, d_logits, &d_value, NULL));
   assert_true(bert_policy_step(policy, 0.01, 0, NULL, NULL));
   float *before = g_memdup2(row, h * sizeof *row);
-  assert_true(bert_policy_forward(policy, &other, 1, logits, &value, NULL));
+  assert_true(bert_policy_forward(policy, &other, 1, TRAINING, logits, &value, NULL));
   assert_true(bert_policy_backward(policy, d_logits, &d_value, NULL));
   assert_true(bert_policy_step(policy, 0.01, 0, NULL, NULL));
   assert_memory_not_equal(before, row, h * sizeof *row);
@@ -92,10 +92,10 @@ static void test_micro_batches_add_up(void **state)
   BertPolicy *whole = fixture_open(&options, 4), *parts = fixture_open(&options, 4);
   float *d_logits = fixture_floats(decisions.n_logits, 1), *d_values = fixture_floats(8, 2);
   float *logits = g_new(float, decisions.n_logits), values[8];
-  assert_true(bert_policy_forward(whole, decisions.decisions, 8, logits, values, NULL));
+  assert_true(bert_policy_forward(whole, decisions.decisions, 8, TRAINING, logits, values, NULL));
   assert_true(bert_policy_backward(whole, d_logits, d_values, NULL));
   for (guint d = 0, first = 0; d < 8; d++) {
-    assert_true(bert_policy_forward(parts, &decisions.decisions[d], 1, logits, values, NULL));
+    assert_true(bert_policy_forward(parts, &decisions.decisions[d], 1, TRAINING, logits, values, NULL));
     assert_true(bert_policy_backward(parts, d_logits + first, d_values + d, NULL));
     first += decisions.decisions[d]->n_candidates;
   }
@@ -123,7 +123,7 @@ static void test_training_learns_to_choose(void **state)
   const CwDecision *decisions[] = {&first, &second};
   float logits[6], probabilities[6];
   for (int i = 0; i < 150; i++) {
-    assert_true(bert_policy_forward(policy, decisions, 2, logits, NULL, NULL));
+    assert_true(bert_policy_forward(policy, decisions, 2, TRAINING, logits, NULL, NULL));
     for (int d = 0; d < 2; d++) {
       cw_log_softmax(logits + 3 * d, 3, probabilities + 3 * d);
       for (int k = 0; k < 3; k++)

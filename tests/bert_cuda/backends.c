@@ -118,7 +118,7 @@ static void spread(const char *name, const gint64 *shape, guint n_dimensions, fl
 void backends_spread_weights(CwPolicy *policy)
 {
   guint64 number = 1000;
-  cw_policy_visit_tensors(policy, spread, &number);
+  cw_policy_edit_tensors(policy, CW_EDIT_WEIGHTS, spread, &number, NULL);
 }
 
 Backends backends_open(const char *model, const char *precision, const char *more_yaml)
@@ -203,15 +203,15 @@ void backends_accumulate(CwPolicy *policy, const Decisions *decisions, guint64 n
   float *d_logits = backends_floats(decisions->n_logits, number),
         *d_values = backends_floats(decisions->n, number + 50);
   GError *error = NULL;
-  if (!cw_policy_forward(policy, decisions->decisions, decisions->n, logits, values, &error) ||
+  if (!cw_policy_forward(policy, decisions->decisions, decisions->n, TRUE, logits, values, &error) ||
       !cw_policy_backward(policy, d_logits, d_values, &error))
     fail_msg("%s", error->message);
   g_free(d_logits);
   g_free(d_values);
 }
 
-static void keep(const char *name, const gint64 *shape, guint n_dimensions, float *weights, float *gradient,
-                 gpointer user_data)
+static void keep(const char *name, const gint64 *shape, guint n_dimensions, const float *weights,
+                 const float *gradient, gpointer user_data)
 {
   Snapshot *snapshot = user_data;
   gsize n = (gsize)shape[0] * (n_dimensions > 1 ? (gsize)shape[1] : 1);
@@ -226,7 +226,7 @@ Snapshot *snapshot_new(CwPolicy *policy)
   Snapshot *snapshot = g_new(Snapshot, 1);
   *snapshot = (Snapshot){g_ptr_array_new_with_free_func(g_free), g_array_new(FALSE, FALSE, sizeof(gsize)),
                          g_ptr_array_new_with_free_func(g_free), g_ptr_array_new_with_free_func(g_free)};
-  cw_policy_visit_tensors(policy, keep, snapshot);
+  cw_policy_visit_tensors(policy, keep, snapshot, NULL);
   return snapshot;
 }
 

@@ -130,7 +130,7 @@ static void test_says_what_does_not_fit(void **state)
   Decisions decisions = decisions_new(shapes, 2);
   GLogFunc handler = g_log_set_default_handler(listen, NULL);
   cw_policy_announce_memory(policy);
-  assert_false(cw_policy_forward(policy, decisions.decisions, 2, logits, values, &error));
+  assert_false(cw_policy_forward(policy, decisions.decisions, 2, TRUE, logits, values, &error));
   g_log_set_default_handler(handler, NULL);
   guint fits = number_after(error->message, "enough for about ");
   /* The estimate that is announced is of the same batch. */
@@ -146,7 +146,7 @@ static void test_says_what_does_not_fit(void **state)
       error->message));
   g_clear_error(&error);
   /* What fits goes on after that. */
-  assert_true(cw_policy_forward(policy, decisions.decisions, 1, logits, values, NULL));
+  assert_true(cw_policy_forward(policy, decisions.decisions, 1, TRUE, logits, values, NULL));
   assert_true(cw_policy_score(policy, decisions.decisions, 1, logits, values, NULL));
   assert_true(fits >= 440 && fits < 840);
   assert_false(cw_policy_score(policy, decisions.decisions, 2, logits, values, &error));

@@ -30,7 +30,7 @@ END
 "$builddir/cartwright" evaluate "$work/run.yaml" > "$work/out" 2> "$work/errors"
 status=$?
 said=$(grep error: "$work/errors")
-expected="cartwright: error: policy 'bert_cuda': bert_cuda cannot run here: $missing; 'plugin: bert_cpu' takes the same options"
+expected="cartwright: error: policy 'bert_cuda': not on this machine: $missing; 'plugin: bert_cpu' takes the same options"
 if test "$status" = 1 && test "$said" = "$expected"; then
   echo "ok 2 - a run ends with one sentence"
 else

@@ -189,14 +189,14 @@ static void set_gradient(const char *name, const gint64 *shape, guint n_dimensio
 
 static void set_gradients(CwPolicy *policy, gboolean spoils)
 {
-  cw_policy_visit_tensors(policy, set_gradient, &spoils);
+  cw_policy_edit_tensors(policy, CW_EDIT_GRADIENTS, set_gradient, &spoils, NULL);
 }
 
 /* A step in which all words of a batch have gradients of zero. */
 static void step_without_gradient(CwPolicy *policy, const Decisions *decisions)
 {
   float *logits = g_new0(float, decisions->n_logits), *values = g_new(float, decisions->n);
-  assert_true(cw_policy_forward(policy, decisions->decisions, decisions->n, logits, values, NULL));
+  assert_true(cw_policy_forward(policy, decisions->decisions, decisions->n, TRUE, logits, values, NULL));
   memset(logits, 0, decisions->n_logits * sizeof *logits);
   assert_true(cw_policy_backward(policy, logits, NULL, NULL));
   assert_true(step(policy, 0) == 0);
@@ -310,12 +310,12 @@ static void test_passes_of_different_sizes_add_up(void **state)
     Snapshot *after[2];
     guint worst = 0;
     for (guint k = 0; k < 2; k++) {
-      assert_true(cw_policy_forward(both[k], first.decisions, first.n, logits, values, NULL));
+      assert_true(cw_policy_forward(both[k], first.decisions, first.n, TRUE, logits, values, NULL));
       assert_true(cw_policy_score(both[k], second.decisions, second.n, logits, NULL, NULL));
       assert_true(cw_policy_backward(both[k], d_logits, d_values, NULL));
-      assert_true(cw_policy_forward(both[k], second.decisions, second.n, logits, values, NULL));
+      assert_true(cw_policy_forward(both[k], second.decisions, second.n, TRUE, logits, values, NULL));
       assert_true(cw_policy_backward(both[k], d_logits, NULL, NULL));
-      assert_true(cw_policy_forward(both[k], first.decisions, first.n, logits, values, NULL));
+      assert_true(cw_policy_forward(both[k], first.decisions, first.n, TRUE, logits, values, NULL));
       assert_true(cw_policy_backward(both[k], d_logits, d_values, NULL));
       after[k] = snapshot_new(both[k]);
     }

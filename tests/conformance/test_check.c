@@ -286,7 +286,7 @@ static gboolean messy_step(gpointer policy, double learning_rate, double max_nor
 {
   const CwPolicyVtable *vtable = sound.policy->vtable.policy;
   gboolean stepped = vtable->step(policy, learning_rate, max_norm, gradient_norm, error);
-  vtable->visit_tensors(policy, leave_gradient, NULL);
+  vtable->edit_tensors(policy, CW_EDIT_GRADIENTS, leave_gradient, NULL, NULL);
   return stepped;
 }
 
@@ -312,7 +312,7 @@ static gboolean forgiving_step(gpointer policy, double learning_rate, double max
                                GError **error)
 {
   const CwPolicyVtable *vtable = sound.policy->vtable.policy;
-  vtable->visit_tensors(policy, drop_nan, NULL);
+  vtable->edit_tensors(policy, CW_EDIT_GRADIENTS, drop_nan, NULL, NULL);
   return vtable->step(policy, learning_rate, max_norm, gradient_norm, error);
 }
 

@@ -171,12 +171,18 @@ static gboolean file(gpointer policy, const char *directory, GError **error)
   return refuse(error);
 }
 
+static gboolean forward(gpointer object, const CwDecision *const *decisions, guint n_decisions,
+                        const CwForward *how G_GNUC_UNUSED, float *logits, float *values, GError **error)
+{
+  return score(object, decisions, n_decisions, logits, values, error);
+}
+
 static const CwPolicyVtable policy = {
     .open = open_nothing,
     .close = close_nothing,
     .describe = describe,
     .score = score,
-    .forward = score,
+    .forward = forward,
     .backward = backward,
     .step = optimise,
     .clone_frozen = session_new,

@@ -105,7 +105,7 @@ static void test_kept_episodes_hold_probabilities_and_advice_and_change_nothing(
   const Fixture *fixture = *state;
   g_autofree char *directory = g_dir_make_tmp("cartwright-kept-XXXXXX", NULL);
   g_autofree char *path = g_build_filename(directory, "initial-sample.jsonl", NULL);
-  g_autoptr(GPtrArray) episodes = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
+  g_autoptr(GPtrArray) episodes = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_unref);
   CwAgent agent = {.kind = CW_AGENT_POLICY, .name = "policy", .policy = fixture->policy};
   CwKeptEpisodes kept = {path, 5, TRUE, "best"};
   CwRollout *rollout = cw_rollout_new(fixture->environment, 3, NULL);

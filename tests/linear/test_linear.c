@@ -375,7 +375,7 @@ static double learn(CwPolicy *policy, guint n_updates)
   guint j;
   for (guint i = 0; i < n_updates; i++) {
     float logits[6], dlogits[6];
-    assert_true(cw_policy_forward(policy, both, 2, logits, NULL, NULL));
+    assert_true(cw_policy_forward(policy, both, 2, TRUE, logits, NULL, NULL));
     for (loss = 0, j = 0; j < 2; j++) {
       cw_log_softmax(logits + 3 * j, 3, logits + 3 * j);
       loss -= logits[3 * j + j];

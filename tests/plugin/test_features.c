@@ -345,22 +345,30 @@ static void test_layout_of_abi_2_is_kept(void **state)
   assert_int_equal(offsetof(CwFeature, vtable), 24);
   assert_int_equal(offsetof(CwFeature, capabilities), 40);
   assert_int_equal(offsetof(CwFeature, options_size), 64);
+  assert_int_equal(offsetof(CwFeature, unavailable), 72);
   assert_int_equal(offsetof(CwOption, minimum), 32);
   assert_int_equal(offsetof(CwOption, help), 64);
   assert_int_equal(offsetof(CwPolicyVtable, load), 72);
   assert_int_equal(offsetof(CwPolicyVtable, visit_tensors), 88);
+  assert_int_equal(offsetof(CwPolicyVtable, forward_words), 144);
+  assert_int_equal(offsetof(CwEnvironmentVtable, wrap), 184);
   assert_int_equal(offsetof(CwEnvironmentVtable, step), 64);
   assert_int_equal(offsetof(CwEnvironmentVtable, answer), 136);
   assert_int_equal(offsetof(CwEnvironmentVtable, importer), 144);
-  assert_int_equal(offsetof(CwPolicyVtable, importer), 96);
-  assert_int_equal(offsetof(CwPolicyVtable, counters), 112);
-  assert_int_equal(offsetof(CwPolicyVtable, estimate_memory), 120);
+  assert_int_equal(offsetof(CwPolicyVtable, importer), 104);
+  assert_int_equal(offsetof(CwPolicyVtable, counters), 120);
+  assert_int_equal(offsetof(CwPolicyVtable, estimate_memory), 128);
   assert_int_equal(offsetof(CwOption, table), 72);
   assert_int_equal(offsetof(CwAlgorithmVtable, metrics), 24);
   assert_int_equal(offsetof(CwAlgorithmVtable, load_files), 96);
+  assert_int_equal(offsetof(CwAlgorithmVtable, networks), 104);
+  assert_int_equal(offsetof(CwCollectRequest, keep_after), 72);
   assert_int_equal(offsetof(CwDecision, n_candidates), 24);
+  assert_int_equal(offsetof(CwDecision, history), 48);
   assert_int_equal(offsetof(CwStep, truncated), 36);
+  assert_int_equal(offsetof(CwStep, answer), 72);
   assert_int_equal(offsetof(CwTrajectory, group), 104);
+  assert_int_equal(offsetof(CwTrajectory, after), 152);
 }
 
 int main(void)

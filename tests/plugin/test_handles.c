@@ -79,12 +79,21 @@ static void backend_estimate(gpointer policy, const CwDecision *const *decisions
   }
 }
 
-static void backend_visit(gpointer policy, CwTensorVisitor visitor, gpointer user_data)
+static gboolean backend_forward(gpointer policy, const CwDecision *const *decisions, guint n_decisions,
+                                const CwForward *how G_GNUC_UNUSED, float *logits, float *values,
+                                GError **error)
+{
+  return backend_score(policy, decisions, n_decisions, logits, values, error);
+}
+
+static gboolean backend_visit(gpointer policy, CwTensorVisitor visitor, gpointer user_data,
+                              GError **error G_GNUC_UNUSED)
 {
   Backend *backend = policy;
   gint64 shape = 1;
   visitor("encoder.first", &shape, 1, &backend->weights[0], NULL, user_data);
   visitor("encoder.second", &shape, 1, &backend->weights[1], NULL, user_data);
+  return TRUE;
 }
 
 static const CwPolicyVtable full_vtable = {
@@ -92,7 +101,7 @@ static const CwPolicyVtable full_vtable = {
     .close = g_free,
     .describe = fixture_describe,
     .score = backend_score,
-    .forward = backend_score,
+    .forward = backend_forward,
     .backward = backend_backward,
     .step = backend_step,
     .clone_frozen = backend_clone,
@@ -149,7 +158,7 @@ static void test_bad_logit_is_named_with_the_first_bad_tensor(void **state)
   assert_false(cw_policy_score(policy, both, 2, logits, NULL, &error));
   assert_error(&error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
                "policy 'full': logit 1 of decision 1 is nan; first bad tensor: encoder.second");
-  assert_false(cw_policy_forward(policy, both, 2, logits, NULL, &error));
+  assert_false(cw_policy_forward(policy, both, 2, TRUE, logits, NULL, &error));
   assert_error(&error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
                "policy 'full': logit 1 of decision 1 is nan; first bad tensor: encoder.second");
   cw_policy_close(policy);
@@ -220,7 +229,7 @@ static void test_policy_that_only_scores_refuses_training(void **state)
   double norm;
   GError *error = NULL;
   (void)state;
-  assert_false(cw_policy_forward(policy, both, 2, logits, NULL, &error));
+  assert_false(cw_policy_forward(policy, both, 2, TRUE, logits, NULL, &error));
   assert_error(&error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
                "policy 'blind': forward: this policy does not train, it only scores");
   assert_false(cw_policy_backward(policy, logits, NULL, &error));
@@ -246,7 +255,7 @@ static void test_frozen_copy_scores_and_refuses_training(void **state)
   cw_policy_close(policy);
   assert_true(cw_policy_score(clone, both, 2, logits, NULL, NULL));
   assert_true(logits[2] == 3);
-  assert_false(cw_policy_forward(clone, both, 2, logits, NULL, &error));
+  assert_false(cw_policy_forward(clone, both, 2, TRUE, logits, NULL, &error));
   assert_error(&error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
                "policy 'full': forward: this is a frozen copy, which only scores");
   cw_policy_close(clone);
@@ -260,7 +269,7 @@ static void test_backward_follows_forward_once(void **state)
   const float dlogits[4] = {0};
   GError *error = NULL;
   (void)state;
-  assert_true(cw_policy_forward(policy, both, 2, logits, NULL, NULL));
+  assert_true(cw_policy_forward(policy, both, 2, TRUE, logits, NULL, NULL));
   assert_true(cw_policy_backward(policy, dlogits, NULL, NULL));
   assert_false(cw_policy_backward(policy, dlogits, NULL, &error));
   assert_error(&error, CW_POLICY_ERROR, CW_ERROR_FAILED,
@@ -276,7 +285,7 @@ static void test_bad_gradient_of_an_algorithm_is_stopped(void **state)
   const float dlogits[4] = {0, 0, NAN, 0}, sound[4] = {0}, dvalues[2] = {0, INFINITY};
   GError *error = NULL;
   (void)state;
-  assert_true(cw_policy_forward(policy, both, 2, logits, NULL, NULL));
+  assert_true(cw_policy_forward(policy, both, 2, TRUE, logits, NULL, NULL));
   assert_false(cw_policy_backward(policy, dlogits, NULL, &error));
   assert_error(
       &error, CW_POLICY_ERROR, CW_ERROR_NUMERIC,
@@ -331,15 +340,15 @@ static void test_memory_is_announced_before_the_next_forward(void **state)
   for (guint i = 0; i < 2; i++) {
     Backend backend = {.weights = {(float)i, 0}};
     CwPolicy *policy = cw_policy_open(&full, &backend, 1, NULL);
-    assert_true(cw_policy_forward(policy, both, 2 - i, logits, NULL, NULL));
+    assert_true(cw_policy_forward(policy, both, 2 - i, TRUE, logits, NULL, NULL));
     assert_string_equal(messages->str, "");
     cw_policy_announce_memory(policy);
     assert_true(cw_policy_score(policy, both, 2 - i, logits, NULL, NULL));
     assert_string_equal(messages->str, "");
-    assert_true(cw_policy_forward(policy, both, 2 - i, logits, NULL, NULL));
+    assert_true(cw_policy_forward(policy, both, 2 - i, TRUE, logits, NULL, NULL));
     assert_string_equal(messages->str, expected[i]);
     g_string_truncate(messages, 0);
-    assert_true(cw_policy_forward(policy, both, 2 - i, logits, NULL, NULL));
+    assert_true(cw_policy_forward(policy, both, 2 - i, TRUE, logits, NULL, NULL));
     assert_string_equal(messages->str, "");
     cw_policy_close(policy);
   }

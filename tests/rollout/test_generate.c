@@ -73,8 +73,8 @@ static gboolean generate_with(const Fixture *fixture, const char *script, CwGene
   request.seed = 233;
   if (request.rejected_path)
     request.rejected_path = rejected;
-  *generated = (Generated){.kept = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free),
-                           .rejected = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free)};
+  *generated = (Generated){.kept = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_unref),
+                           .rejected = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_unref)};
   CwRollout *rollout = cw_rollout_new(fixture->environment, n_slots, NULL);
   gboolean good = cw_generate(rollout, &agent, &request, path, &generated->counts, NULL, NULL, error);
   cw_rollout_free(rollout);

@@ -52,7 +52,7 @@ static GPtrArray *import(const Fixture *fixture, const char *text, gboolean add_
     assert_false(g_file_test(output, G_FILE_TEST_EXISTS));
     return NULL;
   }
-  GPtrArray *trajectories = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
+  GPtrArray *trajectories = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_unref);
   assert_true(cw_trajectories_read(output, trajectories, NULL));
   g_remove(output);
   return trajectories;

@@ -98,7 +98,7 @@ static gboolean collect(CwEpisode *episode, gpointer user_data, GError **error)
 static GPtrArray *roll_plan(const Fixture *fixture, const CwRolloutPlan *plan, const CwAgent *agent)
 {
   CwRollout *rollout = cw_rollout_new(fixture->environment, 4, NULL);
-  GPtrArray *trajectories = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
+  GPtrArray *trajectories = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_unref);
   assert_true(cw_rollout_run(rollout, plan, agent, collect, trajectories, NULL, NULL));
   cw_rollout_free(rollout);
   return trajectories;

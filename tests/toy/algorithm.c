@@ -36,7 +36,7 @@ static gboolean add_trajectory(CwPolicy *policy, const CwTrajectory *trajectory,
     guint n = step->decision->n_candidates;
     g_autofree float *logits = g_new(float, n);
     float value;
-    if (!cw_policy_forward(policy, &step->decision, 1, logits, &value, error))
+    if (!cw_policy_forward(policy, &step->decision, 1, TRUE, logits, &value, error))
       return FALSE;
     cw_log_softmax(logits, n, logits);
     *loss -= weight * logits[step->chosen];

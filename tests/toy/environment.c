@@ -31,7 +31,6 @@ typedef struct {
   guint n_candidates;
   CwNamedValue parts[2];
   char target[8], taken[8];
-  CwNamedText facts[3];
 } Session;
 
 static gpointer open_shared(gconstpointer options, guint32 seed, GError **error)
@@ -139,11 +138,9 @@ static gboolean step_text(gpointer data, const char *action, CwOutcome *outcome,
       outcome->success = FALSE;
     for (guint i = 0; i < session->n_needed; i++)
       session->target[i] = (char)('a' + (session->goal + i) % 3);
-    session->facts[0] = (CwNamedText){"category", session->goal % 2 ? "odd" : "even"};
-    session->facts[1] = (CwNamedText){"target", session->target};
-    session->facts[2] = (CwNamedText){"item", session->taken};
-    outcome->facts = session->facts;
-    outcome->n_facts = outcome->terminated ? 3 : 2;
+    outcome->category = session->goal % 2 ? "odd" : "even";
+    outcome->target = session->target;
+    outcome->item = outcome->terminated ? session->taken : NULL;
     session->parts[0] = (CwNamedValue){"right", right};
     session->parts[1] = (CwNamedValue){"waits", session->n_waits};
     outcome->parts = session->parts;

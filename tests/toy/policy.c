@@ -98,8 +98,8 @@ static gboolean score(gpointer data, const CwDecision *const *decisions, guint n
   return TRUE;
 }
 
-static gboolean forward(gpointer data, const CwDecision *const *decisions, guint n, float *logits,
-                        float *values, GError **error)
+static gboolean forward(gpointer data, const CwDecision *const *decisions, guint n,
+                        const CwForward *how G_GNUC_UNUSED, float *logits, float *values, GError **error)
 {
   Policy *policy = data;
   g_array_set_size(policy->used, 0);
@@ -155,12 +155,24 @@ static gpointer clone_frozen(gpointer data, GError **error)
   return clone;
 }
 
-static void visit_tensors(gpointer data, CwTensorVisitor visitor, gpointer user_data)
+static gboolean edit_tensors(gpointer data, CwEdit edit G_GNUC_UNUSED, CwTensorEditor editor,
+                             gpointer user_data, GError **error G_GNUC_UNUSED)
+{
+  static const gint64 shape[] = {3, N_LETTERS}, one[] = {1};
+  Policy *policy = data;
+  editor("toy.weights", shape, 2, policy->weights, policy->gradient, user_data);
+  editor("toy.value", one, 1, policy->value, policy->value_gradient, user_data);
+  return TRUE;
+}
+
+static gboolean visit_tensors(gpointer data, CwTensorVisitor visitor, gpointer user_data,
+                              GError **error G_GNUC_UNUSED)
 {
   static const gint64 shape[] = {3, N_LETTERS}, one[] = {1};
   Policy *policy = data;
   visitor("toy.weights", shape, 2, policy->weights, policy->gradient, user_data);
   visitor("toy.value", one, 1, policy->value, policy->value_gradient, user_data);
+  return TRUE;
 }
 
 const CwPolicyVtable toy_policy = {
@@ -175,5 +187,6 @@ const CwPolicyVtable toy_policy = {
     .save = save,
     .load = load,
     .visit_tensors = visit_tensors,
+    .edit_tensors = edit_tensors,
     .importer = &toy_import,
 };

@@ -58,7 +58,7 @@ static void test_builder_copies_everything_and_stores_equal_strings_once(void **
   assert_ptr_equal(trajectory->steps[1]->decision->candidates[0],
                    trajectory->steps[1]->decision->candidates[1]);
   assert_int_equal(trajectory->success, FALSE);
-  cw_trajectory_free(trajectory);
+  cw_trajectory_unref(trajectory);
 }
 
 static void test_builder_can_be_dropped_half_way(void **state)
@@ -69,7 +69,7 @@ static void test_builder_can_be_dropped_half_way(void **state)
   cw_trajectory_builder_decide(builder, &observation, 1, -1, 0);
   cw_trajectory_builder_free(builder);
   cw_trajectory_builder_free(NULL);
-  cw_trajectory_free(NULL);
+  cw_trajectory_unref(NULL);
 }
 
 static void test_a_trajectory_is_one_line_of_json(void **state)
@@ -78,7 +78,7 @@ static void test_a_trajectory_is_one_line_of_json(void **state)
   g_autofree char *json = cw_trajectory_to_json(trajectory);
   (void)state;
   assert_string_equal(json, EXAMPLE);
-  cw_trajectory_free(trajectory);
+  cw_trajectory_unref(trajectory);
 }
 
 static void test_json_reads_back_as_the_same_trajectory(void **state)
@@ -94,7 +94,7 @@ static void test_json_reads_back_as_the_same_trajectory(void **state)
   assert_true(isnan(trajectory->steps[1]->value));
   json = cw_trajectory_to_json(trajectory);
   assert_string_equal(json, EXAMPLE);
-  cw_trajectory_free(trajectory);
+  cw_trajectory_unref(trajectory);
 }
 
 /* EXAMPLE with what its last step says more. */
@@ -118,7 +118,7 @@ static void test_probabilities_and_advice_survive_json(void **state)
   assert_string_equal(trajectory->steps[1]->advice, results[1]);
   g_autofree char *json = cw_trajectory_to_json(trajectory);
   assert_string_equal(json, line);
-  cw_trajectory_free(trajectory);
+  cw_trajectory_unref(trajectory);
 }
 
 static void test_wrong_probabilities_and_advice_are_reported(void **state)
@@ -150,7 +150,7 @@ static char *write_lines(void **state, const char *text, gssize length)
 
 static GPtrArray *new_list(void)
 {
-  return g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_free);
+  return g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_unref);
 }
 
 static void test_a_written_file_reads_back_and_shares_its_strings(void **state)
@@ -165,7 +165,7 @@ static void test_a_written_file_reads_back_and_shares_its_strings(void **state)
   assert_true(cw_journal_add(writer, 0, trajectory, NULL));
   assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
   assert_true(cw_journal_commit(writer, NULL));
-  cw_trajectory_free(trajectory);
+  cw_trajectory_unref(trajectory);
   assert_false(g_file_test(partial, G_FILE_TEST_EXISTS));
   assert_true(g_file_get_contents(path, &content, NULL, NULL));
   assert_string_equal(content, EXAMPLE "\n" EXAMPLE "\n");

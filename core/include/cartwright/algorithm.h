@@ -20,15 +20,36 @@ G_BEGIN_DECLS
 #define CW_NEEDS_VALUES       (1ull << 1) /* a value head */
 #define CW_NEEDS_REFERENCE    (1ull << 2) /* a frozen copy of the policy as the stage found it */
 #define CW_NEEDS_TRAJECTORIES (1ull << 3) /* the stage must name `trajectories` */
-#define CW_TAKES_REFRESH                                                                                     \
-  (1ull << 4) /* since ABI 1.1: trajectories may change between updates (refresh_every) */
+#define CW_TAKES_REFRESH      (1ull << 4) /* trajectories may change between updates (refresh_every) */
+#define CW_TAKES_WORDS        (1ull << 5) /* learns from actions in words (CW_WORDS) as well */
+
+/* A part of the episodes that an agent plays: "policy", "random", "reference", a script of the environment or
+ * one of the algorithm's networks. */
+typedef struct CwAgentShare {
+  const char *agent;
+  double share; /* of the episodes, drawn per episode; shares are divided by their sum */
+} CwAgentShare;
 
 /* The experience that an algorithm wants before the next update. The host zeroes it and sets struct_size;
- * zero episodes ask for nothing. */
+ * zero episodes ask for nothing. What it points to lives until the update. */
 typedef struct CwCollectRequest {
   gsize struct_size;
-  guint n_episodes; /* complete on-policy episodes to roll out on train goals */
+  guint n_episodes; /* episodes to roll out on train goals, complete ones unless n_steps is set */
   guint group_size; /* consecutive episodes that share one goal; 0 and 1: none */
+  /* Not zero: n_episodes episodes are in play at a time, and each goes on by so many steps, into the next
+   * episode where one ends. Every piece of an episode is a trajectory. They go on at the next update. */
+  guint n_steps;
+  /* Goals of split train to play, over and over, one per group; NULL: all, shuffled anew each round. */
+  const gint64 *goals;
+  guint n_goals;
+  double temperature; /* logits of the acting policy are divided by it; 0: 1 */
+  double epsilon;     /* the share of decisions in which a candidate is drawn uniformly instead */
+  /* Who plays; n_agents 0: the policy. Log-probabilities are those of the distribution that was acted by,
+   * temperature and epsilon included. */
+  const CwAgentShare *agents;
+  guint n_agents;
+  gboolean shared_environment; /* episodes of a group meet the same environment stream */
+  gboolean keep_after;         /* fills CwTrajectory.after where the episode goes on or was cut */
 } CwCollectRequest;
 
 /* The context of one update: a handle of the host. */
@@ -36,6 +57,8 @@ typedef struct CwUpdate CwUpdate;
 
 CwPolicy *cw_update_policy(CwUpdate *update);
 CwPolicy *cw_update_reference(CwUpdate *update); /* NULL unless needed */
+/* A further network of the stage, by its name in the algorithm's table; NULL for a name that is not there. */
+CwPolicy *cw_update_network(CwUpdate *update, const char *name);
 /* The stage's random stream, for shuffling and sampling. Checkpoints save it. */
 CwRandom *cw_update_random(CwUpdate *update);
 /* Index of this update within the stage, from 0. */
@@ -76,6 +99,15 @@ typedef struct CwMetric {
   CwBetter better;
 } CwMetric;
 
+/* A network besides the policy: with an optimiser of its own, saved in checkpoints. The stage's key of that
+ * name says what it is (`critic: {plugin: linear}`); without the key it is like the policy, and begins with
+ * the weights that the policy has when the stage begins. */
+typedef struct CwNetwork {
+  const char *name; /* "critic", "target" */
+  const char *help; /* one sentence, for the documentation */
+  guint64 needs;    /* CW_POLICY_* bits */
+} CwNetwork;
+
 /* What an algorithm is. The host allocates its state, zeroed, and frees it: rows of `state` are what a
  * checkpoint keeps and brings back; the rest of the struct is working memory that `clear` frees and that is
  * rebuilt when it is needed. `options` is the struct that the feature's rows fill; it outlives the state. */
@@ -106,17 +138,22 @@ typedef struct CwAlgorithmVtable {
    * after the rows have been brought back. */
   gboolean (*save_files)(gconstpointer options, gconstpointer state, const char *directory, GError **error);
   gboolean (*load_files)(gconstpointer options, gpointer state, const char *directory, GError **error);
+  /* Optional: further networks. */
+  const CwNetwork *networks;
+  guint32 n_networks, network_size;
 } CwAlgorithmVtable;
 
 /* A CwFeature of an algorithm. `needs`: the CW_NEEDS_* that it always has. */
 #define CW_ALGORITHM(feature_name, feature_summary, algorithm_vtable, algorithm_needs, Options, rows)        \
   {                                                                                                          \
     CW_FEATURE_ALGORITHM, feature_name, feature_summary, &(algorithm_vtable), sizeof(algorithm_vtable),      \
-        algorithm_needs, (rows), G_N_ELEMENTS(rows), sizeof(CwOption), sizeof(Options)                       \
+        algorithm_needs, (rows), G_N_ELEMENTS(rows), sizeof(CwOption), sizeof(Options), NULL                 \
   }
 #define CW_STATE(State, rows) .state = CW_TABLE_OF(State, rows)
 #define CW_METRICS(table)                                                                                    \
   .metrics = (table), .n_metrics = G_N_ELEMENTS(table), .metric_size = sizeof(CwMetric)
+#define CW_NETWORKS(table)                                                                                   \
+  .networks = (table), .n_networks = G_N_ELEMENTS(table), .network_size = sizeof(CwNetwork)
 
 G_END_DECLS
 

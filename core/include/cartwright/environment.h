@@ -15,6 +15,10 @@
 
 G_BEGIN_DECLS
 
+/* Another environment, as a wrapper sees it: handles of the host. */
+typedef struct CwEnvironment CwEnvironment;
+typedef struct CwSession CwSession;
+
 /* What a session shows. Filled by the environment; the host zeroes it and sets struct_size first. */
 typedef struct CwObservation {
   gsize struct_size;
@@ -33,11 +37,11 @@ typedef struct CwOutcome {
   gboolean success;          /* meaningful when the episode is over */
   const CwNamedValue *parts; /* parts of the reward, when the episode is over; may be NULL */
   guint n_parts;
-  /* Facts about the episode, when it is over; may be NULL. Any names; the host knows
-   *   "category"  the kind of goal, by which results are grouped
-   *   "target"    what the goal asks for, by a name of the environment (a product's)
-   *   "item"      what the episode ended with, in the same names; absent when with nothing */
-  const CwNamedText *facts;
+  /* About the episode, when it is over; each may be NULL. */
+  const char *category;     /* the kind of goal, by which results are grouped */
+  const char *target;       /* what the goal asks for, by a name of the environment (a product's) */
+  const char *item;         /* what the episode ended with, in the same names; NULL when with nothing */
+  const CwNamedText *facts; /* n_facts further ones, under the environment's own names; may be NULL */
   guint n_facts;
 } CwOutcome;
 
@@ -55,7 +59,7 @@ typedef struct CwRecord {
   const char *const *actions; /* n_actions action texts in the environment's grammar */
   guint n_actions;
   gpointer reserved; /* the environment's own */
-  /* Since ABI 1.1. The host sets it before reset_record when it compares observations: until the next reset,
+  /* The host sets it before reset_record when it compares observations: until the next reset,
    * where there are several forms of an observation, the session shows that of the record. */
   gboolean as_recorded;
 } CwRecord;
@@ -108,15 +112,41 @@ typedef struct CwEnvironmentVtable {
    * object in `request`; returns a JSON text to be freed with g_free, or NULL with error. An unknown verb is
    * CW_ERROR_UNSUPPORTED and the message lists the verbs there are. */
   char *(*answer)(gpointer shared, const char *verb, const char *request, GError **error);
-  /* Optional, since ABI 1.1: `cartwright import NAME` turns other files into what `open` reads; `cartwright
+  /* Optional: `cartwright import NAME` turns other files into what `open` reads; `cartwright
    * export NAME` writes the environment's data in another form. */
   const CwConversion *importer;
   const CwConversion *exporter;
-  /* Optional, since ABI 1.1, with read_record: whether `line`, the next one of the file, belongs to the
+  /* Optional, with read_record: whether `line`, the next one of the file, belongs to the
    * record that begins with `record` (one line or more). read_record then gets the lines of a record
    * together, separated by newlines, and `where` names the first. */
   gboolean (*continues_record)(gpointer shared, const char *record, const char *line);
+  /* With CW_ENVIRONMENT_RESTORES. The state of a running episode as bytes, and back into any session of the
+   * same shared part; what follows is then the same for the same actions. The random stream of the episode
+   * is the host's and is saved by it. Release the bytes with g_bytes_unref. */
+  GBytes *(*save_session)(gpointer session, GError **error);
+  gboolean (*restore_session)(gpointer session, GBytes *state, CwRandom *random, GError **error);
+  /* With CW_ENVIRONMENT_WRAPS, in the place of `open`: makes the shared part of an environment that changes
+   * `inner`, which outlives it. Its sessions are opened with cw_session_new(inner). */
+  gpointer (*wrap)(gconstpointer options, CwEnvironment *inner, guint32 seed, GError **error);
 } CwEnvironmentVtable;
+
+/* For wrappers: the slots of the environment inside, checked by the host. Strings live as the slots say. */
+const char *const *cw_environment_describe(CwEnvironment *environment);
+/* -1 with error for an unknown split. */
+gint64 cw_environment_n_goals(CwEnvironment *environment, const char *split, GError **error);
+/* NULL-terminated, possibly empty. */
+const char *const *cw_environment_scripts(CwEnvironment *environment);
+char *cw_environment_answer(CwEnvironment *environment, const char *verb, const char *request,
+                            GError **error);
+CwSession *cw_session_new(CwEnvironment *environment, GError **error);
+void cw_session_free(CwSession *session); /* accepts NULL */
+gboolean cw_session_reset(CwSession *session, const char *split, gint64 goal, CwRandom *random,
+                          GError **error);
+gboolean cw_session_observe(CwSession *session, CwObservation *observation, GError **error);
+gboolean cw_session_step(CwSession *session, guint candidate, CwOutcome *outcome, GError **error);
+gboolean cw_session_step_text(CwSession *session, const char *action, CwOutcome *outcome, GError **error);
+const char *cw_session_goal_id(CwSession *session); /* "" when the environment has none */
+gint cw_session_scripted_action(CwSession *session, const char *script, GError **error);
 
 G_END_DECLS
 

@@ -22,6 +22,7 @@ typedef struct CwLearningOptions {
   double warmup;            /* share of the stage, 0 to 1 */
   double max_gradient_norm; /* 0: no clipping */
   gint64 batch_tokens;      /* in one forward pass, at most */
+  gboolean dropout;         /* in training, as the model says; off where old log-probabilities are compared */
 } CwLearningOptions;
 
 extern const CwTable cw_learning_options;
@@ -35,7 +36,7 @@ double cw_learning_rate(const CwLearningOptions *options, double begin, double e
 double cw_learning_rate_of_step(const CwLearningOptions *options, guint64 step, guint64 total);
 
 /* The decisions to learn from. `reference`, when there is one, holds for every item the log-probabilities of
- * all its candidates under another policy. Nothing is owned. */
+ * all its candidates under another policy (of an action in words: its own). Nothing is owned. */
 typedef struct CwItems {
   const CwStep *const *steps; /* n */
   guint n;
@@ -49,16 +50,16 @@ typedef struct CwView {
   gsize struct_size;
   guint index; /* of the item in CwItems: the author's own numbers are looked up by it */
   const CwStep *step;
-  guint n;                          /* candidates */
-  const float *logits;              /* n, as the network gave them */
-  const double *log_p;              /* n: log pi(k) = logits[k] - log sum exp(logits) */
+  guint n;                          /* candidates; 0: the action is in words */
+  const float *logits;              /* n, as the network gave them; NULL for words */
+  const double *log_p;              /* n: log pi(k) = logits[k] - log sum exp(logits); NULL for words */
   const double *reference;          /* n: log q(k); NULL without a reference */
   double log_probability;           /* log pi(a) of the action taken */
   double reference_log_probability; /* log q(a); NaN without a reference */
   double value;                     /* V; 0 without a value head */
-  double entropy;                   /* H = - sum pi log pi */
-  double uniform;                   /* mean over k of - log pi(k) */
-  double kl;                        /* KL(pi || q) = sum pi (log pi - log q); NaN without a reference */
+  double entropy;                   /* H = - sum pi log pi; NaN for words */
+  double uniform;                   /* mean over k of - log pi(k); NaN for words */
+  double kl; /* KL(pi || q) = sum pi (log pi - log q); NaN without a reference, and for words */
 } CwView;
 
 /* How many numbers a loss may report of an item. */
@@ -135,7 +136,8 @@ gboolean cw_learn_epochs(CwUpdate *update, CwPolicy *network, const CwItems *ite
                          guint epochs, const CwLearningOptions *options, double learning_rate, CwLoss loss,
                          gconstpointer data, CwStepTaken taken, gpointer taken_data, GError **error);
 
-/* What a network says of items, in their order; item i has n_candidates numbers from first[i] on. */
+/* What a network says of items, in their order; item i has n_candidates numbers from first[i] on, an item in
+ * words one: its log-probability. */
 typedef struct CwScores {
   guint n;
   gsize *first;            /* n + 1 */

@@ -21,7 +21,7 @@ G_BEGIN_DECLS
 /* Bumped by members added at the end of a struct. With CW_ABI_DEVELOPMENT the interface is not finished: it
  * is bumped by any change, and a plugin must have been built with the very same. */
 #define CW_ABI_DEVELOPMENT 0x8000
-#define CW_ABI_MINOR       (CW_ABI_DEVELOPMENT | 2)
+#define CW_ABI_MINOR       (CW_ABI_DEVELOPMENT | 3)
 
 typedef enum { CW_FEATURE_ALGORITHM = 1, CW_FEATURE_ENVIRONMENT = 2, CW_FEATURE_POLICY = 3 } CwFeatureKind;
 
@@ -31,11 +31,16 @@ typedef enum { CW_FEATURE_ALGORITHM = 1, CW_FEATURE_ENVIRONMENT = 2, CW_FEATURE_
 #define CW_POLICY_VALUES    (1ull << 1) /* has a value head */
 #define CW_POLICY_CLONES    (1ull << 2) /* clone_frozen: can serve as its own reference */
 #define CW_POLICY_ON_DEVICE (1ull << 3) /* computes on an accelerator */
+#define CW_POLICY_ACTS      (1ull << 4) /* act: chooses by itself, possibly an action in its own words */
+#define CW_POLICY_WORDS     (1ull << 5) /* forward_words: a log-probability of given words */
+#define CW_POLICY_HISTORY   (1ull << 6) /* reads CwDecision.history: the host keeps the steps for it */
 
 /* Capability bits of an environment. */
 #define CW_ENVIRONMENT_SCRIPTS   (1ull << 0) /* has scripted agents (CwEnvironmentVtable.scripts) */
 #define CW_ENVIRONMENT_RECORDS   (1ull << 1) /* reads recorded sessions for replay and import */
 #define CW_ENVIRONMENT_FREE_TEXT (1ull << 2) /* step_text accepts actions outside the candidates */
+#define CW_ENVIRONMENT_RESTORES  (1ull << 3) /* save_session and restore_session */
+#define CW_ENVIRONMENT_WRAPS     (1ull << 4) /* changes another environment: wrap in the place of open */
 
 /* One thing a plugin offers. `vtable` points to a CwAlgorithmVtable, CwEnvironmentVtable or CwPolicyVtable
  * according to `kind`. */
@@ -50,6 +55,10 @@ typedef struct CwFeature {
   guint32 n_options;
   guint32 option_size;  /* sizeof(CwOption) when the plugin was built */
   guint32 options_size; /* sizeof of the struct that the rows fill */
+  /* Optional: why the feature cannot be used on this machine ("there is no NVIDIA driver (libcuda.so.1 was
+   * not found)"), to be freed with g_free; NULL: it can. It is asked when features are listed and before one
+   * is opened, and loads nothing big. */
+  char *(*unavailable)(void);
 } CwFeature;
 
 /* The constant that cw_plugin_query returns. The first four members stay where they are for ever. */

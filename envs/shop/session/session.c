@@ -298,14 +298,9 @@ static void report_facts(ShopSession *session, gboolean was_bought, CwOutcome *o
 {
   const ShopCatalogue *catalogue = session->world->catalogue;
   const ShopProduct *wanted = &catalogue->products[session->goal->product];
-  guint n = 0;
-  session->facts[n++] = (CwNamedText){"category", shop_string(catalogue, wanted->category)};
-  session->facts[n++] = (CwNamedText){"target", shop_string(catalogue, wanted->asin)};
-  if (was_bought)
-    session->facts[n++] =
-        (CwNamedText){"item", shop_string(catalogue, catalogue->products[session->product].asin)};
-  outcome->facts = session->facts;
-  outcome->n_facts = n;
+  outcome->category = shop_string(catalogue, wanted->category);
+  outcome->target = shop_string(catalogue, wanted->asin);
+  outcome->item = was_bought ? shop_string(catalogue, catalogue->products[session->product].asin) : NULL;
 }
 
 static void report(ShopSession *session, gboolean was_bought, CwOutcome *outcome)

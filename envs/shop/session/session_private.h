@@ -38,7 +38,6 @@ struct ShopSession {
   guint32 taken_argument;
   ShopReward reward;
   CwNamedValue parts[4];
-  CwNamedText facts[3];
 
   ShopBuffer text;
   gboolean text_ready;
