@@ -80,6 +80,8 @@ void cw_update_begin(CwUpdate *update, guint64 index, const GPtrArray *trajector
 void cw_update_set_scratch(CwUpdate *update, const char *directory);
 /* What cw_update_generation answers. */
 void cw_update_set_generation(CwUpdate *update, guint64 generation);
+/* What cw_update_network finds: the policies of the `n` networks of a table. Both must outlive the update. */
+void cw_update_set_networks(CwUpdate *update, const CwNetwork *networks, CwPolicy *const *policies, guint n);
 /* The table by which metrics are recorded. */
 void cw_update_set_metrics(CwUpdate *update, const CwMetric *metrics, guint n);
 /* The first recorded number that the table does not have; -1 when there was none. */

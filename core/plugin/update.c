@@ -12,12 +12,15 @@ typedef struct {
 
 struct CwUpdate {
   CwPolicy *policy, *reference;
+  const CwNetwork *networks;
+  CwPolicy *const *network_policies; /* n_networks */
+  guint n_networks;
   CwRandom *random;
   guint64 index;
   const GPtrArray *trajectories, *episodes; /* CwTrajectory *; NULL: none */
   const CwMetric *metrics;                  /* n_metrics of them */
   guint n_metrics;
-  gint stray; /* the first recorded number that the table does not have; -1: none */
+  gint stray;       /* the first recorded number that the table does not have; -1: none */
   GArray *recorded; /* Recorded, in the order of recording */
   guint64 generation;
   char *scratch;                 /* NULL: none yet */
@@ -114,6 +117,21 @@ CwPolicy *cw_update_policy(CwUpdate *update)
 CwPolicy *cw_update_reference(CwUpdate *update)
 {
   return update->reference;
+}
+
+void cw_update_set_networks(CwUpdate *update, const CwNetwork *networks, CwPolicy *const *policies, guint n)
+{
+  update->networks = networks;
+  update->network_policies = policies;
+  update->n_networks = n;
+}
+
+CwPolicy *cw_update_network(CwUpdate *update, const char *name)
+{
+  for (guint i = 0; i < update->n_networks; i++)
+    if (g_str_equal(update->networks[i].name, name))
+      return update->network_policies[i];
+  return NULL;
 }
 
 CwRandom *cw_update_random(CwUpdate *update)

@@ -23,6 +23,15 @@ typedef struct {
    * each state where the agent has come (DAgger: Ross, Gordon and Bagnell 2011), not what the agent did;
    * their `agent` is "TEACHER/AGENT". Not with a SCRIPT: scripts share the session's memory. */
   const char *teacher;
+  double temperature;          /* of acting policies: logits are divided by it; 0: 1 */
+  double epsilon;              /* the share of their decisions in which a candidate is drawn uniformly */
+  gboolean shared_environment; /* episodes of a group meet the same environment stream */
+  gboolean keep_after;         /* with keep_steps: the observation after an episode, or piece, that was cut */
+  /* Agents among whom that of each episode is drawn, by their shares, in the place of the one given; n_agents
+   * 0: none. */
+  const CwAgent *agents;
+  const double *shares;
+  guint n_agents;
   gboolean stoppable; /* give up with CW_ERROR_CANCELLED when an interrupt has arrived */
 } CwRolloutPlan;
 
@@ -30,7 +39,9 @@ typedef struct {
 typedef struct {
   guint64 episode;
   gint64 goal;
-  double total_reward;
+  guint64 group;
+  double total_reward; /* of the episode so far, as n_steps */
+  gboolean over;       /* FALSE: a piece of an episode that goes on */
   gboolean success;
   gboolean truncated;
   guint n_steps;
@@ -68,5 +79,20 @@ void cw_rollout_restart_environment(CwRandom *random, guint32 seed, const char *
  * a failure. */
 gboolean cw_rollout_run(CwRollout *rollout, const CwRolloutPlan *plan, const CwAgent *agent,
                         CwEpisodeFunction finished, gpointer user_data, guint64 *n_decisions, GError **error);
+
+/* Pieces of episodes: every slot plays `n_steps` steps further, into the plan's next episode where one ends.
+ * The plan has goals for n_slots times (n_steps + 1) episodes, of which *n_started are begun; first_episode
+ * and first_group count on from call to call. Pieces are delivered slot by slot, each slot's in order. What
+ * is in play stays in the slots, so nothing else may run in such a rollout, and it always has the same
+ * agents. */
+gboolean cw_rollout_run_pieces(CwRollout *rollout, const CwRolloutPlan *plan, const CwAgent *agent,
+                               guint n_steps, CwEpisodeFunction piece, gpointer user_data, guint64 *n_started,
+                               GError **error);
+/* The episodes in play as keys of `group`, for a checkpoint; and back into a new rollout of as many slots, by
+ * playing their actions again. */
+void cw_rollout_save_pieces(const CwRollout *rollout, GKeyFile *state, const char *group);
+gboolean cw_rollout_load_pieces(CwRollout *rollout, const CwRolloutPlan *plan, const CwAgent *agent,
+                                GKeyFile *state, const char *group, GError **error);
+guint cw_rollout_n_slots(const CwRollout *rollout);
 
 #endif

@@ -5,7 +5,7 @@
 #include "core/base/durable.h"
 #include "core/base/interrupt.h"
 #include "core/rollout/evaluation.h"
-#include "core/rollout/goal_order.h"
+#include "core/train/collect.h"
 #include "core/train/directory.h"
 #include "core/train/refresh.h"
 #include "core/train/stages.h"
@@ -24,17 +24,15 @@ typedef struct {
   char *scratch;           /* directory for the algorithm's files */
   GPtrArray *trajectories; /* CwTrajectory *: offline */
   GPtrArray *episodes;     /* CwTrajectory *: rolled out for the present update */
-  CwGoalOrder *goal_order; /* of the train goals; NULL until something is collected */
-  guint64 n_wanted;        /* episodes for the present update */
-  GString *results;        /* for the progress line: of the last update and the last evaluation */
-  double score;            /* of the last evaluation; negative: none yet */
+  CwCollector *collector;
+  GString *results; /* for the progress line: of the last update and the last evaluation */
+  double score;     /* of the last evaluation; negative: none yet */
   const char
       *doing; /* what fails if something fails now, for messages: "update", "evaluation after update" */
   /* Saved in checkpoints. */
-  guint64 n_updates;            /* finished */
-  guint64 n_episodes, n_groups; /* collected so far */
-  gboolean done;                /* the algorithm has finished */
-  gboolean evaluation_pending;  /* an evaluation is due before the next update */
+  guint64 n_updates;           /* finished */
+  gboolean done;               /* the algorithm has finished */
+  gboolean evaluation_pending; /* an evaluation is due before the next update */
 } Training;
 
 /* What an update cost, for timings.jsonl. */
@@ -47,27 +45,12 @@ static double seconds_since(gint64 start)
   return (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC;
 }
 
-/* The saved_counters as keys of group "stage". */
-static const struct {
-  const char *name;
-  gsize offset;
-} saved_counters[] = {
-    {"updates", offsetof(Training, n_updates)},
-    {"episodes", offsetof(Training, n_episodes)},
-    {"groups", offsetof(Training, n_groups)},
-};
-
-static guint64 *counter_at(Training *training, guint i)
-{
-  return (guint64 *)(gpointer)((char *)training + saved_counters[i].offset);
-}
-
 static gboolean save(Training *training, GError **error)
 {
   g_autoptr(GKeyFile) state = g_key_file_new();
   g_autofree char *random = cw_random_save(training->random);
-  for (guint i = 0; i < G_N_ELEMENTS(saved_counters); i++)
-    g_key_file_set_uint64(state, "stage", saved_counters[i].name, *counter_at(training, i));
+  g_key_file_set_uint64(state, "stage", "updates", training->n_updates);
+  cw_collector_save(training->collector, state);
   g_key_file_set_boolean(state, "stage", "done", training->done);
   g_key_file_set_boolean(state, "stage", "evaluation_pending", training->evaluation_pending);
   cw_refresh_save(training->refresh, state);
@@ -80,8 +63,7 @@ static gboolean save(Training *training, GError **error)
 static gboolean read_state(Training *training, GKeyFile *state, GError **error)
 {
   GError *problem = NULL;
-  for (guint i = 0; i < G_N_ELEMENTS(saved_counters) && !problem; i++)
-    *counter_at(training, i) = g_key_file_get_uint64(state, "stage", saved_counters[i].name, &problem);
+  training->n_updates = g_key_file_get_uint64(state, "stage", "updates", &problem);
   if (!problem)
     training->done = g_key_file_get_boolean(state, "stage", "done", &problem);
   if (!problem)
@@ -89,7 +71,8 @@ static gboolean read_state(Training *training, GKeyFile *state, GError **error)
   g_autofree char *random = problem ? NULL : g_key_file_get_string(state, "stage", "random", &problem);
   if (!problem && !cw_random_load(training->random, random))
     g_set_error(&problem, CW_RUN_ERROR, CW_ERROR_FORMAT, "'%s' is not the state of a random stream", random);
-  if (!problem && cw_refresh_load(training->refresh, state, &problem))
+  if (!problem && cw_refresh_load(training->refresh, state, &problem) &&
+      cw_collector_load(training->collector, state, &problem))
     return TRUE;
   g_propagate_error(error, problem);
   return FALSE;
@@ -140,6 +123,7 @@ static gboolean open_training(Training *training, const CwResumePoint *resume_po
   if (!training->algorithm)
     return FALSE;
   training->update = cw_update_new(run->policy, training->reference, training->random);
+  training->collector = cw_collector_new(run, training->index, training->update);
   cw_policy_announce_memory(run->policy);
   cw_update_set_scratch(training->update, training->scratch);
   if ((resume_point && !load(training, resume_point, error)) || !read_trajectories(training, error))
@@ -158,7 +142,7 @@ static void close_training(Training *training)
   cw_random_free(training->random);
   g_clear_pointer(&training->trajectories, g_ptr_array_unref);
   g_clear_pointer(&training->episodes, g_ptr_array_unref);
-  cw_goal_order_free(training->goal_order);
+  cw_collector_free(training->collector);
   g_string_free(training->results, TRUE);
   g_free(training->scratch);
 }
@@ -185,65 +169,17 @@ static void report_evaluation(guint64 done, guint64 total, const char *text G_GN
   report_episodes(user_data, "evaluating", done, total);
 }
 
-static gboolean episode_collected(CwEpisode *episode, gpointer user_data, GError **error G_GNUC_UNUSED)
+static void report_collected(guint64 done, guint64 total, const char *text G_GNUC_UNUSED, gpointer user_data)
 {
-  Training *training = user_data;
-  g_ptr_array_add(training->episodes, g_steal_pointer(&episode->trajectory));
-  report_episodes(training, "collecting", training->episodes->len, training->n_wanted);
-  return TRUE;
-}
-
-/* The goals of the next groups, in the order of the stage; NULL with error. Free with g_free. */
-static gint64 *next_goals(Training *training, guint n_groups, GError **error)
-{
-  CwRun *run = training->run;
-  gint64 n_goals = cw_environment_n_goals(run->environment, "train", error);
-  if (n_goals < 0)
-    return NULL;
-  if (n_goals == 0 || n_goals > G_MAXUINT32) {
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-                "algorithm '%s' collects episodes, but split 'train' has %" G_GINT64_FORMAT " goals",
-                training->name, n_goals);
-    return NULL;
-  }
-  if (!training->goal_order)
-    training->goal_order =
-        cw_goal_order_new((guint32)run->experiment->seed, training->index, (guint32)n_goals);
-  gint64 *goals = g_new(gint64, n_groups);
-  for (guint i = 0; i < n_groups; i++)
-    goals[i] = cw_goal_order_at(training->goal_order, training->n_groups + i);
-  return goals;
+  report_episodes(user_data, "collecting", done, total);
 }
 
 static gboolean collect(Training *training, GError **error)
 {
-  CwRun *run = training->run;
   CwCollectRequest wanted = {.struct_size = sizeof wanted};
-  g_ptr_array_set_size(training->episodes, 0);
-  if (!cw_algorithm_collect(training->algorithm, &wanted, error))
-    return FALSE;
-  if (wanted.n_episodes == 0)
-    return TRUE;
-  guint group_size = MAX(wanted.group_size, 1);
-  guint n_groups = (wanted.n_episodes + group_size - 1) / group_size;
-  g_autofree gint64 *goals = next_goals(training, n_groups, error);
-  if (!goals)
-    return FALSE;
-  g_autofree char *purpose = g_strdup_printf("collect-%u", training->index);
-  CwRolloutPlan plan = {.seed = (guint32)run->experiment->seed,
-                        .purpose = purpose,
-                        .split = "train",
-                        .goals = goals,
-                        .first_episode = training->n_episodes,
-                        .first_group = training->n_groups,
-                        .n_episodes = (guint64)n_groups * group_size,
-                        .group_size = group_size,
-                        .keep_steps = TRUE};
-  CwAgent agent = {CW_AGENT_POLICY, "policy", run->policy, CW_SELECT_SAMPLE};
-  training->n_wanted = plan.n_episodes;
-  training->n_episodes += plan.n_episodes;
-  training->n_groups += n_groups;
-  return cw_rollout_run(run->rollout, &plan, &agent, episode_collected, training, NULL, error);
+  return cw_algorithm_collect(training->algorithm, &wanted, error) &&
+         cw_collector_run(training->collector, &wanted, training->episodes, report_collected, training,
+                          error);
 }
 
 static void begin_record(Training *training, CwMetrics *metrics)
@@ -256,20 +192,13 @@ static void begin_record(Training *training, CwMetrics *metrics)
 
 static void record_episodes(Training *training)
 {
-  double reward = 0, success = 0, length = 0;
-  guint n = training->episodes->len;
-  for (guint i = 0; i < n; i++) {
-    const CwTrajectory *trajectory = g_ptr_array_index(training->episodes, i);
-    reward += trajectory->total_reward;
-    success += trajectory->success ? 1 : 0;
-    length += trajectory->n_steps;
-  }
-  if (n == 0)
+  CwCollected ended = cw_collector_ended(training->collector);
+  if (ended.n == 0)
     return;
-  cw_metrics_integer(training->run->metrics, "rollout/episodes", n);
-  cw_metrics_number(training->run->metrics, "rollout/score", 100 * reward / n);
-  cw_metrics_number(training->run->metrics, "rollout/success", 100 * success / n);
-  cw_metrics_number(training->run->metrics, "rollout/steps_per_episode", length / n);
+  cw_metrics_integer(training->run->metrics, "rollout/episodes", ended.n);
+  cw_metrics_number(training->run->metrics, "rollout/score", 100 * ended.reward / ended.n);
+  cw_metrics_number(training->run->metrics, "rollout/success", 100 * ended.success / ended.n);
+  cw_metrics_number(training->run->metrics, "rollout/steps_per_episode", ended.length / ended.n);
 }
 
 /* What the policy has done since it was opened, for timings.jsonl: how much of it was looked up, above all.

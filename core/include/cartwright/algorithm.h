@@ -42,7 +42,7 @@ typedef struct CwCollectRequest {
   /* Goals of split train to play, over and over, one per group; NULL: all, shuffled anew each round. */
   const gint64 *goals;
   guint n_goals;
-  double temperature; /* logits of the acting policy are divided by it; 0: 1 */
+  double temperature; /* logits of acting policies are divided by it; 0: 1 */
   double epsilon;     /* the share of decisions in which a candidate is drawn uniformly instead */
   /* Who plays; n_agents 0: the policy. Log-probabilities are those of the distribution that was acted by,
    * temperature and epsilon included. */
@@ -50,6 +50,7 @@ typedef struct CwCollectRequest {
   guint n_agents;
   gboolean shared_environment; /* episodes of a group meet the same environment stream */
   gboolean keep_after;         /* fills CwTrajectory.after where the episode goes on or was cut */
+  gboolean greedy;             /* policies take their first best candidate instead of drawing; see epsilon */
 } CwCollectRequest;
 
 /* The context of one update: a handle of the host. */

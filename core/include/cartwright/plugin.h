@@ -21,7 +21,7 @@ G_BEGIN_DECLS
 /* Bumped by members added at the end of a struct. With CW_ABI_DEVELOPMENT the interface is not finished: it
  * is bumped by any change, and a plugin must have been built with the very same. */
 #define CW_ABI_DEVELOPMENT 0x8000
-#define CW_ABI_MINOR       (CW_ABI_DEVELOPMENT | 3)
+#define CW_ABI_MINOR       (CW_ABI_DEVELOPMENT | 4)
 
 typedef enum { CW_FEATURE_ALGORITHM = 1, CW_FEATURE_ENVIRONMENT = 2, CW_FEATURE_POLICY = 3 } CwFeatureKind;
 
