@@ -244,17 +244,20 @@ gboolean shop_reward_tables_check(const ShopRewardTables *tables, GError **error
              wrong);
 }
 
-ShopRewardTables *shop_reward_tables_open(const ShopCatalogue *catalogue, const char *nouns_file,
-                                          ShopArrayFinder finder, gpointer source, GError **error)
+ShopRewardTables *shop_reward_tables_open(const ShopCatalogue *catalogue, ShopArrayFinder finder,
+                                          gpointer source, GError **error)
 {
   g_autoptr(ShopRewardTables) tables = g_new0(ShopRewardTables, 1);
   for (guint i = 0; i < SHOP_REWARD_N_ARRAYS; i++)
     if (!finder(source, layout[i].name, layout[i].element_size, &tables->arrays[i], error))
       return NULL;
-  if (!check(tables, catalogue, error) ||
-      (nouns_file && !find_nouns(tables, catalogue, nouns_file, NULL, NULL, error)))
-    return NULL;
-  return g_steal_pointer(&tables);
+  return check(tables, catalogue, error) ? g_steal_pointer(&tables) : NULL;
+}
+
+gboolean shop_reward_tables_take_nouns(ShopRewardTables *tables, const ShopCatalogue *catalogue,
+                                       const char *nouns_file, GError **error)
+{
+  return find_nouns(tables, catalogue, nouns_file, NULL, NULL, error);
 }
 
 void shop_reward_tables_free(ShopRewardTables *tables)
