@@ -1,5 +1,6 @@
 #!/bin/sh
 # The command: usage, exit statuses, and every command but the long runs.
+draws=yes
 . "$srcdir/tests/tap.sh"
 
 cat >toy.yaml <<'YAML'
