@@ -39,10 +39,11 @@ typedef struct ShopRewardTables {
 ShopRewardTables *shop_reward_tables_new(const ShopCatalogue *catalogue, const char *nouns_file,
                                          GError **error);
 
-/* The same with progress, in titles; `report` as in CwConversion. The titles are tagged by as many threads as
- * there are processors; the tables do not depend on their number. */
+/* The same with progress, in titles; `progress` as in CwConversion. The titles are tagged by as many threads
+ * as there are processors; the tables do not depend on their number. */
 ShopRewardTables *shop_reward_tables_new_reporting(const ShopCatalogue *catalogue, const char *nouns_file,
-                                                   CwReport report, gpointer report_data, GError **error);
+                                                   CwProgressSink progress, gpointer progress_data,
+                                                   GError **error);
 
 /* The tables that a file holds for this catalogue; the file's memory must outlive them. */
 ShopRewardTables *shop_reward_tables_open(const ShopCatalogue *catalogue, ShopArrayFinder finder,
