@@ -1,5 +1,5 @@
 /* Speed of bert_cpu on synthetic decisions, against the processor's peak in the same precision, measured
- * beside each line: bench_bert_cpu [--threads N] [--decisions N] [--seconds S] [--model NAME] [--work
+ * next to each line: bench_bert_cpu [--threads N] [--decisions N] [--seconds S] [--model NAME] [--work
  * score|train]
  *                  [--precision f32|bf16]
  * Prints a Markdown table. `of peak` is of the median batch, `by processor time` of the batch that took least

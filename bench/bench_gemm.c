@@ -1,11 +1,11 @@
 /* Speed of bert_cpu's matrix products, in floats and in bf16, one thread, in the shapes of an encoder:
  *   bench_gemm [--seconds S] [--precision f32|bf16]
- * Prints a Markdown table in GFLOP/s: the peak measured beside each line, the product with packed weights (as
- * forward and backward call it), the product that gives a weight's gradient, and where oneDNN was there at
- * configuration its matmul, on one thread as well, with weights as they lie and with weights packed as it
+ * Prints a Markdown table in GFLOP/s: the peak measured next to each line, the product with packed weights
+ * (as forward and backward call it), the product that gives a weight's gradient, and where oneDNN was there
+ * at configuration its matmul, on one thread as well, with weights as they lie and with weights packed as it
  * likes them. Best of all tries. */
-#include "models/kernels/kernels.h"
 #include "models/bert_cpu/workspace.h"
+#include "models/kernels/kernels.h"
 #include "peak.h"
 #include <cartwright/cartwright.h>
 #include <stdio.h>

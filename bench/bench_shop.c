@@ -121,7 +121,7 @@ static void reset(Player *player)
   observe(player);
 }
 
-/* Takes a random candidate and looks at what it brings. */
+/* Takes a random candidate and looks at what comes of it. */
 static void step(Player *player)
 {
   CwOutcome outcome = {.struct_size = sizeof outcome};
@@ -237,7 +237,7 @@ static void run_purchases(Player *player, double seconds, Count *count)
     for (guint i = 0; i < N_PURCHASES; i++, count->n++) {
       ShopReward reward;
       shop_world_reward(player->world, purchases[i].goal, purchases[i].product, purchases[i].values,
-                       purchases[i].n_values, &reward);
+                        purchases[i].n_values, &reward);
     }
   count->n_allocations = bench_n_allocations() - allocations;
 }
@@ -261,7 +261,7 @@ static void play(Player *player, guint n_steps)
   }
 }
 
-/* What sessions hold once each has played for a while, beside what the world holds for all of them. */
+/* What sessions hold once each has played for a while, and what the world holds for all of them. */
 static void measure_memory(ShopWorld *world)
 {
   Player players[N_SESSIONS], first = player_new(world, N_SESSIONS);

@@ -99,7 +99,7 @@ static void play(ShopSession *session, const ShopWorld *world, CwRandom *random)
   }
 }
 
-/* Opens the shop, plays an episode, says so, and waits until told to go on. */
+/* Opens the shop, plays an episode, says so, and waits until it may go on. */
 static void run_process(const char *path, guint number, int say, int hear)
 {
   char byte = 0;
@@ -140,9 +140,9 @@ static void run_process(const char *path, guint number, int say, int hear)
 
 static void measure_processes(const char *path)
 {
-  int told[2];
+  int go_on[2];
   pid_t children[2];
-  if (pipe(told) != 0)
+  if (pipe(go_on) != 0)
     exit(1);
   for (guint i = 0; i < 2; i++) {
     int said[2];
@@ -152,15 +152,15 @@ static void measure_processes(const char *path)
     fflush(stdout);
     children[i] = fork();
     if (children[i] == 0) {
-      close(told[1]);
-      run_process(path, i, said[1], told[0]);
+      close(go_on[1]);
+      run_process(path, i, said[1], go_on[0]);
     }
     close(said[1]); /* a child that fails ends the reading */
     if (read(said[0], &byte, 1) != 1)
       exit(1);
     close(said[0]);
   }
-  close(told[1]);
+  close(go_on[1]);
   for (guint i = 0; i < 2; i++)
     waitpid(children[i], NULL, 0);
 }

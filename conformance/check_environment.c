@@ -303,8 +303,8 @@ static void check_sessions_apart(CwSuite *suite, CwVerdict *verdict)
     played = players[i]->over || player_step(players[i], PLAIN, verdict);
   if (!played)
     return;
-  compare_transcripts(first, one.transcript->str, "beside another session", verdict);
-  compare_transcripts(second, other.transcript->str, "beside another session", verdict);
+  compare_transcripts(first, one.transcript->str, "next to another session", verdict);
+  compare_transcripts(second, other.transcript->str, "next to another session", verdict);
 }
 
 static gboolean play_script(Player *player, const char *script, CwVerdict *verdict)

@@ -23,10 +23,10 @@ BEGIN {
       continue
     trees++
     for (i = 1; i <= NF; i++) {
-      n = split($i, beside, ",")
+      n = split($i, side, ",")
       for (j = 1; j <= n; j++) {
-        known[beside[j]] = 1
-        level[trees, beside[j]] = i
+        known[side[j]] = 1
+        level[trees, side[j]] = i
       }
     }
   }

@@ -2,13 +2,30 @@
 set -u
 LC_ALL=C
 export LC_ALL
-cartwright="$builddir/cartwright"
 CARTWRIGHT_PLUGIN_PATH="$builddir/tests/toy/.libs"
 export CARTWRIGHT_PLUGIN_PATH
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/cartwright-test-XXXXXX") || exit 99
-trap 'rm -rf "$scratch"' EXIT
+tools=$(mktemp -d "${TMPDIR:-/tmp}/cartwright-tools-XXXXXX") || exit 99
+trap 'rm -rf "$scratch" "$tools"' EXIT
 cd "$scratch" || exit 99
 number=0
+
+# The command without libtool's wrapper, which takes longer to start than the command.
+cat >"$tools/cartwright" <<SH
+#!/bin/sh
+export LD_LIBRARY_PATH="$builddir/.libs\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}"
+exec "$builddir/.libs/cartwright" "\$@"
+SH
+chmod +x "$tools/cartwright"
+cartwright="$tools/cartwright"
+
+# Scripts that run many experiments draw no curves. Drawing is tested in tests/lab/test_curves.c and, with
+# draws=yes, in tests/cli/test_command.sh.
+if [ -z "${draws:-}" ]; then
+  printf '#!/bin/sh\n' >"$tools/gnuplot"
+  chmod +x "$tools/gnuplot"
+  PATH="$tools:$PATH"
+fi
 
 # ok STATUS NAME: one result.
 ok() {

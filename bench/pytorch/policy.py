@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """WebShop's choice policy in PyTorch on decisions that `cartwright bench policy --export` wrote: how fast it scores and
-trains. Needs torch, transformers and safetensors. Prints one JSON object. compare runs it beside cartwright.
+trains. Needs torch, transformers and safetensors. Prints one JSON object. compare runs it next to cartwright.
 
     policy.py --decisions FILE --model FOLDER --work score --way webshop
     policy.py --decisions FILE --model FOLDER --work train --way bucketed [--autocast]

@@ -1,5 +1,5 @@
 /* How far the whole run is: a list of phases, each with a number of units of work, shown as one progress line
- * with the time left for the phase and, where it can be told, for the run. */
+ * with the time left for the phase and, where it is known, for the run. */
 #ifndef CW_ETA_H
 #define CW_ETA_H
 

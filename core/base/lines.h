@@ -1,5 +1,5 @@
-/* The lines of a text file, with everything that can be wrong about it told in one sentence that names the
- * line. */
+/* The lines of a text file, with everything that can be wrong about it reported in one sentence that names
+ * the line. */
 #ifndef CW_LINES_H
 #define CW_LINES_H
 

@@ -1,10 +1,7 @@
 /* cartwright compare: trained runs, untrained experiments and scripted agents against each other, by Thompson
- * sampling and by a fixed number of episodes. All play in the environment of the first operand, and the
- * others must have the same. */
+ * sampling and by a fixed number of episodes. */
 #include "core/cli/cli.h"
-#include "core/train/context.h"
-#include "core/train/resume_point.h"
-#include "lab/compare/compare.h"
+#include "lab/compare/compare_runs.h"
 
 /* Of an option that is a number. */
 #define NOT_GIVEN G_MININT64
@@ -15,153 +12,66 @@ typedef struct {
   gboolean quiet;
 } Arguments;
 
-/* What an operand opens. */
-typedef struct {
-  CliExperiment opened;
-  CwPolicy *policy;
-  char *name;
-} Operand;
-
-typedef struct {
-  Operand *operands;
-  guint n_operands;
-  CwRun run;          /* of the first operand, without its policy */
-  GArray *contenders; /* CwContender */
-  char **scripts;     /* named by --agents */
-} Comparison;
-
-static char *name_of(const Comparison *comparison, const char *path)
+/* Opens operand `i` as an experiment. */
+static gboolean open_operand(const CliOptions *options, guint i, CliExperiment *opened, CwCompared *compared,
+                             GError **error)
 {
-  g_autofree char *absolute = g_canonicalize_filename(path, NULL);
-  g_autofree char *base = g_path_get_basename(absolute);
-  char *dot = g_strrstr(base, ".yaml");
-  if (dot && !dot[5])
-    *dot = '\0';
-  for (guint i = 0; i < comparison->n_operands; i++)
-    if (g_strcmp0(comparison->operands[i].name, base) == 0)
-      return g_strdup(path); /* two runs of one name: tell them apart */
-  return g_steal_pointer(&base);
-}
-
-static gboolean open_policy(Operand *operand, GError **error)
-{
-  const CwExperiment *experiment = operand->opened.experiment;
-  const CwBinding *binding = &experiment->policy;
-  if (!binding->feature) {
-    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-                "%s: the experiment has no 'policy' to compare; name scripts and random with --agents",
-                operand->name);
+  char *path[] = {options->operands[i], NULL};
+  CliOptions one = *options;
+  one.operands = path;
+  if (!cli_experiment_open(opened, &one, NULL, error))
     return FALSE;
-  }
-  operand->policy = cw_policy_open(binding->feature, binding->options, (guint32)experiment->seed, error);
-  if (!operand->policy || !operand->opened.directory)
-    return operand->policy != NULL;
-  g_autofree char *directory = cw_resume_point_policy(operand->opened.directory, error);
-  return directory && cw_policy_load(operand->policy, directory, error);
+  *compared = (CwCompared){path[0], opened->directory, opened->experiment};
+  return TRUE;
 }
 
-static gboolean check_environment(const Operand *first, const Operand *other, GError **error)
+static gboolean show(const CwComparison *result, const char *out, GError **error)
 {
-  g_autofree char *difference =
-      cw_experiment_difference(first->opened.experiment, other->opened.experiment, "environment");
-  if (!difference)
+  g_autofree char *table = cw_comparison_table(result);
+  gboolean drawn;
+  cli_print(table);
+  if (!out)
     return TRUE;
-  g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-              "%s and %s do not play in the same environment, so that their results cannot be compared: %s",
-              first->name, other->name, difference);
-  return FALSE;
-}
-
-static gboolean open_operands(Comparison *comparison, const CliOptions *options, CwSelection selection,
-                              GError **error)
-{
-  for (guint i = 0; options->operands[i]; i++) {
-    char *path[] = {options->operands[i], NULL};
-    CliOptions one = *options;
-    Operand *operand = &comparison->operands[i];
-    one.operands = path;
-    operand->name = name_of(comparison, path[0]);
-    comparison->n_operands = i + 1;
-    if (!cli_experiment_open(&operand->opened, &one, NULL, error) ||
-        (i > 0 && !check_environment(&comparison->operands[0], operand, error)) ||
-        !open_policy(operand, error))
-      return FALSE;
-    CwContender contender = {operand->name, {CW_AGENT_POLICY, operand->name, operand->policy, selection}};
-    g_array_append_val(comparison->contenders, contender);
-  }
+  if (!cw_comparison_write(result, out, &drawn, error))
+    return FALSE;
+  cli_printf("\nresults: %s/comparison.json\n%s%s%s", out, drawn ? "figure: " : "", drawn ? out : "",
+             drawn ? "/comparison.png\n" : "");
   return TRUE;
 }
 
-static gboolean add_scripts(Comparison *comparison, GError **error)
-{
-  for (char **name = comparison->scripts; name && *name; name++) {
-    CwContender contender = {.name = *name};
-    if (!cw_agent_find(*name, CW_CALLED_NOTHING, comparison->run.environment, NULL, "--agents",
-                       &contender.agent, error))
-      return FALSE;
-    g_array_append_val(comparison->contenders, contender);
-  }
-  return TRUE;
-}
-
-static gboolean compare(Comparison *comparison, const CliOptions *options, const Arguments *arguments,
+static gboolean compare(const CwCompared *compared, guint n, const Arguments *arguments,
                         CwSelection selection, GError **error)
 {
-  if (!open_operands(comparison, options, selection, error))
-    return FALSE;
-  CwExperiment *experiment = comparison->operands[0].opened.experiment;
-  if (!cw_run_open(&comparison->run, experiment, FALSE, arguments->quiet, error) ||
-      !add_scripts(comparison, error))
-    return FALSE;
-  CwRun *run = &comparison->run;
-  CwCompareRequest request = {
-      .split = arguments->split ? arguments->split : experiment->evaluate->split,
-      .n_rollouts = (guint64)arguments->rollouts,
-      .n_runs = (guint)arguments->runs,
-      .n_fixed =
-          (guint64)(arguments->episodes == NOT_GIVEN ? experiment->evaluate->episodes : arguments->episodes),
-      .seed = (guint32)experiment->seed,
-      .confidence = experiment->evaluate->confidence};
-  cw_eta_begin(run->eta, cw_eta_add(run->eta, "compare", 0), "compare", 0, 0);
-  CwComparison *result = cw_compare(run->rollout, (const CwContender *)(gpointer)comparison->contenders->data,
-                                    comparison->contenders->len, &request, cw_run_progress, run, error);
-  cw_eta_end(run->eta);
-  if (!result)
-    return FALSE;
-  g_autofree char *table = cw_comparison_table(result);
-  gboolean good = TRUE, drawn;
-  cli_print(table);
-  if (arguments->out) {
-    good = cw_comparison_write(result, arguments->out, &drawn, error);
-    if (good)
-      cli_printf("\nresults: %s/comparison.json\n%s%s%s", arguments->out, drawn ? "figure: " : "",
-                 drawn ? arguments->out : "", drawn ? "/comparison.png\n" : "");
-  }
+  const CwExperiment *experiment = compared[0].experiment;
+  const CwEvaluateOptions *evaluate = experiment->evaluate;
+  gint64 episodes = arguments->episodes == NOT_GIVEN ? evaluate->episodes : arguments->episodes;
+  CwCompareRequest request = {.split = arguments->split ? arguments->split : evaluate->split,
+                              .n_rollouts = (guint64)arguments->rollouts,
+                              .n_runs = (guint)arguments->runs,
+                              .n_fixed = (guint64)episodes,
+                              .seed = (guint32)experiment->seed,
+                              .confidence = evaluate->confidence};
+  g_auto(GStrv) scripts = arguments->agents ? g_strsplit(arguments->agents, ",", -1) : NULL;
+  CwComparison *result = cw_compare_runs(compared, n, scripts, selection, &request, arguments->quiet, error);
+  gboolean good = result && show(result, arguments->out, error);
   cw_comparison_free(result);
   return good;
 }
 
 static int run(const CliOptions *options, const Arguments *arguments, CwSelection selection)
 {
-  Comparison comparison = {.operands = g_new0(Operand, g_strv_length(options->operands)),
-                           .contenders = g_array_new(FALSE, FALSE, sizeof(CwContender)),
-                           .scripts = arguments->agents ? g_strsplit(arguments->agents, ",", -1) : NULL};
+  guint n = g_strv_length(options->operands);
+  g_autofree CliExperiment *opened = g_new0(CliExperiment, n);
+  g_autofree CwCompared *compared = g_new0(CwCompared, n);
   GError *error = NULL;
-  int status = CLI_DONE;
+  gboolean good = TRUE;
   cli_catch_interrupts();
-  if (!compare(&comparison, options, arguments, selection, &error))
-    status = cli_fail(error);
-  if (comparison.run.experiment)
-    cw_run_close(&comparison.run);
-  for (guint i = 0; i < comparison.n_operands; i++) {
-    cw_policy_close(comparison.operands[i].policy);
-    cli_experiment_close(&comparison.operands[i].opened);
-    g_free(comparison.operands[i].name);
-  }
-  g_array_unref(comparison.contenders);
-  g_strfreev(comparison.scripts);
-  g_free(comparison.operands);
-  return status;
+  for (guint i = 0; good && i < n; i++)
+    good = open_operand(options, i, &opened[i], &compared[i], &error);
+  good = good && compare(compared, n, arguments, selection, &error);
+  for (guint i = 0; i < n; i++)
+    cli_experiment_close(&opened[i]);
+  return good ? CLI_DONE : cli_fail(error);
 }
 
 int cli_compare(const char *arguments, const char *summary, char **argv)

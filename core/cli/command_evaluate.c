@@ -1,9 +1,6 @@
-/* cartwright evaluate: agents on the first goals of a split. Of a run directory the trained policy ("final")
- * can be evaluated, of an experiment only the policy that it opens ("initial"). */
+/* cartwright evaluate: agents on the first goals of a split. */
 #include "core/cli/cli.h"
-#include "core/train/resume_point.h"
-#include "lab/evaluate/evaluator.h"
-#include <string.h>
+#include "lab/evaluate/evaluate_agents.h"
 
 typedef struct {
   char *split, *agents, *selection, *json;
@@ -28,52 +25,15 @@ static GPtrArray *assignments(const Arguments *arguments)
   return sets;
 }
 
-/* Whether the experiment's agents include the policy. */
-static gboolean wants_policy(char **agents)
+static gboolean evaluate(const CliExperiment *opened, const Arguments *arguments, gboolean quiet,
+                         char **table, GError **error)
 {
-  return !agents || g_strv_contains((const char *const *)agents, "initial") ||
-         g_strv_contains((const char *const *)agents, "final");
-}
-
-/* Everything but the trained policy first: loading it changes the policy. */
-static gboolean evaluate_all(CwRun *run, CwEvaluator *evaluator, const char *directory, GError **error)
-{
-  cw_evaluator_plan(evaluator);
-  return cw_evaluator_run(evaluator, CW_WEIGHTS_PRESENT | CW_WEIGHTS_INITIAL, error) &&
-         (!cw_evaluator_has(evaluator, CW_WEIGHTS_FINAL) ||
-          (cw_resume_point_load_policy(run, directory, error) &&
-           cw_evaluator_run(evaluator, CW_WEIGHTS_FINAL, error)));
-}
-
-static gboolean show(CwEvaluator *evaluator, const char *json, GError **error)
-{
-  g_autofree char *table = cw_evaluator_table(evaluator);
-  cli_print(table);
-  return !json || cw_results_write(cw_evaluator_results(evaluator), json, error);
-}
-
-static gboolean evaluate(CliExperiment *opened, const Arguments *arguments, gboolean quiet, GError **error)
-{
-  CwRun run;
-  CwEvaluator *evaluator = NULL;
-  gboolean good = cw_run_open(&run, opened->experiment, wants_policy(opened->experiment->evaluate->agents),
-                              quiet, error) &&
-                  (evaluator = cw_evaluator_new(&run, error));
-  if (good && !opened->directory && arguments->agents && cw_evaluator_has(evaluator, CW_WEIGHTS_FINAL)) {
-    g_set_error_literal(
-        error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
-        "'final' is the policy of a finished run: name the run directory instead of the experiment");
-    good = FALSE;
-  } else if (good && !opened->directory)
-    cw_evaluator_leave_out(evaluator, CW_WEIGHTS_FINAL);
-  /* The run's own evaluation is kept with the run; without --keep-episodes what is there stays. */
-  if (good && arguments->keep && opened->directory)
-    good = cw_evaluator_keep_episodes(evaluator, opened->directory, error);
-  good = good && evaluate_all(&run, evaluator, opened->directory, error) &&
-         show(evaluator, arguments->json, error);
-  cw_evaluator_free(evaluator);
-  cw_run_close(&run);
-  return good;
+  CwEvaluateAgents how = {.directory = opened->directory,
+                          .agents_named = arguments->agents != NULL,
+                          .keep = arguments->keep != 0,
+                          .json = arguments->json,
+                          .quiet = quiet};
+  return cw_evaluate_agents(opened->experiment, &how, table, error);
 }
 
 int cli_evaluate(const char *arguments, const char *summary, char **argv)
@@ -95,13 +55,17 @@ int cli_evaluate(const char *arguments, const char *summary, char **argv)
   if (cli_parse(&options, arguments, summary, argv, entries, CLI_WITH_SET | CLI_WITH_QUIET, 1, 1, &status)) {
     CliExperiment opened;
     GError *error = NULL;
-    GPtrArray *sets = assignments(&parsed);
+    g_autoptr(GPtrArray) sets = assignments(&parsed);
+    g_autofree char *table = NULL;
     cli_catch_interrupts();
     if (!cli_experiment_open(&opened, &options, (const char *const *)sets->pdata, &error) ||
-        !evaluate(&opened, &parsed, options.quiet, &error))
+        !evaluate(&opened, &parsed, options.quiet, &table, &error))
+      status = CLI_FAILED;
+    if (table)
+      cli_print(table);
+    if (error)
       status = cli_fail(error);
     cli_experiment_close(&opened);
-    g_ptr_array_unref(sets);
   }
   g_free(parsed.split);
   g_free(parsed.agents);

@@ -1,8 +1,6 @@
 /* cartwright generate: an agent's episodes as a trajectory file, without a run. */
 #include "core/cli/cli.h"
-#include "core/rollout/generate.h"
-#include "core/train/context.h"
-#include "core/train/resume_point.h"
+#include "core/train/generate_file.h"
 
 /* Of an option that is a number. */
 #define NOT_GIVEN G_MININT64
@@ -14,21 +12,9 @@ typedef struct {
   gboolean successful_only, prune_loops, probabilities;
 } Arguments;
 
-/* Loads the trained policy when a run directory was named. */
-static gboolean open_policy(CwRun *run, const char *directory, GError **error)
+static gboolean generate(const CliExperiment *opened, const Arguments *arguments, gboolean quiet,
+                         GError **error)
 {
-  if (!directory)
-    return TRUE;
-  g_autofree char *policy = cw_resume_point_policy(directory, error);
-  return policy && cw_policy_load(run->policy, policy, error);
-}
-
-static gboolean generate(CliExperiment *opened, const Arguments *arguments, gboolean quiet, GError **error)
-{
-  CwRun run;
-  CwAgent agent;
-  CwGenerateCounts counts = {0};
-  gboolean with_policy = g_str_equal(arguments->agent, "policy");
   CwGenerateRequest request = {.split = arguments->split ? arguments->split : "train",
                                .n_episodes = (guint64)arguments->episodes,
                                .n_perfect = (guint64)arguments->perfect,
@@ -40,22 +26,11 @@ static gboolean generate(CliExperiment *opened, const Arguments *arguments, gboo
                                .rejected_path = arguments->rejected,
                                .purpose = "generate",
                                .seed = (guint32)opened->experiment->seed};
-  gboolean good = cw_run_open(&run, opened->experiment, with_policy, quiet, error) &&
-                  cw_run_find_agent(&run, arguments->agent, CW_CALLED_POLICY, "--agent", &agent, error) &&
-                  cw_agent_check_teacher(arguments->teacher, run.environment, "--teacher", error) &&
-                  (agent.kind != CW_AGENT_POLICY || open_policy(&run, opened->directory, error));
-  if (good) {
-    guint phase = cw_eta_add(run.eta, "generate", request.n_perfect ? request.n_perfect : request.n_episodes);
-    cw_eta_begin(run.eta, phase, "generate", 0, 0);
-    good = cw_generate(run.rollout, &agent, &request, arguments->out, &counts, cw_run_progress, &run, error);
-    cw_eta_end(run.eta);
-  }
-  if (good) {
-    g_autofree char *summary = cw_generate_summary(&counts, &request, arguments->agent);
+  g_autofree char *summary = NULL;
+  gboolean good = cw_generate_file(opened->experiment, opened->directory, arguments->agent, &request,
+                                   arguments->out, quiet, &summary, error);
+  if (good)
     cli_printf("%s: %s\n", arguments->out, summary);
-  }
-  cw_generate_counts_clear(&counts);
-  cw_run_close(&run);
   return good;
 }
 

@@ -4,10 +4,10 @@
 #include "lab/evaluate/run_experiment.h"
 
 /* The line about the learning curves; empty, after a warning, when there are none. Free with g_free. */
-static char *draw_curves(const char *directory)
+static char *draw_curves(const char *directory, const CwExperiment *experiment)
 {
   g_autoptr(GError) problem = NULL;
-  if (cw_curves_draw(directory, &problem))
+  if (cw_curves_draw(directory, experiment, &problem))
     return g_strdup_printf("curves: %s/curves.png\n", directory);
   g_warning("no curves were drawn: %s", problem->message);
   return g_strdup("");
@@ -25,7 +25,8 @@ static int run(const CliOptions *options, CwRunOptions *run_options)
   if (!run_options->directory)
     run_options->directory = opened.directory;
   if (good && cw_run_experiment(opened.experiment, run_options, &summary, &error)) {
-    g_autofree char *curves = draw_curves(cw_run_options_directory(run_options, opened.experiment));
+    const char *out = cw_run_options_directory(run_options, opened.experiment);
+    g_autofree char *curves = draw_curves(out, opened.experiment);
     cli_printf("%s%s", summary, curves);
   } else
     status = cli_fail(error);

@@ -1,7 +1,7 @@
 /* cartwright shell: one episode played by hand. Works on a terminal and through pipes; the end of input
  * quits. */
 #include "core/cli/cli.h"
-#include "core/plugin/handles.h"
+#include "core/rollout/typed_action.h"
 #include <stdio.h>
 #include <unistd.h>
 
@@ -21,35 +21,11 @@ static gboolean show(CwSession *session, CwObservation *observation, GError **er
   return TRUE;
 }
 
-/* Number of the candidate that a line of input means, counted from 1; 0: none. */
-static guint find_candidate(const CwObservation *observation, const char *line)
+static void show_no_action(const CwRegisteredFeature *feature, guint n_candidates)
 {
-  for (guint i = 0; i < observation->n_candidates; i++)
-    if (g_str_equal(observation->candidates[i], line))
-      return i + 1;
-  guint64 number;
-  if (g_ascii_string_to_unsigned(line, 10, 1, observation->n_candidates, &number, NULL))
-    return (guint)number;
-  return 0;
-}
-
-/* Takes the action that the line means. *taken is FALSE when it means none. */
-static gboolean act(CwSession *session, const CwRegisteredFeature *feature, const CwObservation *observation,
-                    const char *line, CwOutcome *outcome, gboolean *taken, GError **error)
-{
-  guint candidate = find_candidate(observation, line);
   gboolean free_text = (feature->capabilities & CW_ENVIRONMENT_FREE_TEXT) != 0;
-  guint64 number;
-  *taken =
-      candidate > 0 || (free_text && !g_ascii_string_to_unsigned(line, 10, 0, G_MAXUINT64, &number, NULL));
-  *outcome = (CwOutcome){.struct_size = sizeof *outcome};
-  if (candidate > 0)
-    return cw_session_step(session, candidate - 1, outcome, error);
-  if (*taken)
-    return cw_session_step_text(session, line, outcome, error);
-  cli_printf("no such action: give a number from 1 to %u%s\n", observation->n_candidates,
+  cli_printf("no such action: give a number from 1 to %u%s\n", n_candidates,
              free_text ? " or the text of an action" : " or the text of a candidate");
-  return TRUE;
 }
 
 static void show_end(const CwOutcome *outcome, double total)
@@ -83,10 +59,12 @@ static gboolean play(CwSession *session, const CwRegisteredFeature *feature, GEr
       cli_print("no such action: not valid UTF-8 text\n");
       continue;
     }
-    if (!act(session, feature, &observation, line, &outcome, &taken, error))
+    if (!cw_step_typed(session, feature, &observation, line, &outcome, &taken, error))
       return FALSE;
-    if (!taken)
+    if (!taken) {
+      show_no_action(feature, observation.n_candidates);
       continue;
+    }
     total += outcome.reward;
     if (outcome.terminated || outcome.truncated) {
       show_end(&outcome, total);

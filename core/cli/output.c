@@ -1,5 +1,5 @@
 /* Output, input and interrupts of the command. A failed write to stdout is remembered with its reason, so
- * that a full disk is told and a reader that went away is not. */
+ * that a full disk is reported and a reader that went away is not. */
 #include "core/base/interrupt.h"
 #include "core/base/printable.h"
 #include "core/cli/cli.h"

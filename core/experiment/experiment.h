@@ -52,8 +52,9 @@ typedef struct {
   gboolean shuffle;         /* goals in an order of the stage's own; default false */
   gboolean prune_loops;     /* cut loops out of what is kept; default false */
   char **record;            /* "probabilities": what trajectories hold beyond what was done; NULL: nothing */
-  char *rejected_into; /* file name for unsuccessful episodes beside successful ones on their goal; NULL: none
-                        */
+  char
+      *rejected_into; /* file name for unsuccessful episodes next to successful ones on their goal; NULL: none
+                       */
 } CwGenerateOptions;
 
 /* keys of `import:` (recorded sessions of the environment's own kind) */

@@ -123,7 +123,7 @@ static CwPlace generate_place(const Check *check, guint i, const char *key, cons
 }
 
 /* A teacher's choices are no episode of anybody: nothing can be told from how it ended, and no script can act
- * beside it. */
+ * next to it. */
 static void check_teacher(const Check *check, guint i, const CwStage *stage)
 {
   const CwGenerateOptions *options = stage->generate;

@@ -1,5 +1,5 @@
 /* Conversions, seen from the host: the words of the command line become an options struct, and what the
- * plugin writes is kept beside its final name until it is whole. A folder with something in it is never
+ * plugin writes is kept next to its final name until it is whole. A folder with something in it is never
  * replaced. */
 #include "core/plugin/convert.h"
 #include "core/base/durable.h"
@@ -68,28 +68,28 @@ typedef struct {
   gboolean quiet;
   char *doing;
   CwProgress *progress;
-} Reporter;
+} Shown;
 
-static void stop_reporting(Reporter *reporter)
+static void stop_showing(Shown *shown)
 {
-  g_clear_pointer(&reporter->progress, cw_progress_finish);
-  g_clear_pointer(&reporter->doing, g_free);
+  g_clear_pointer(&shown->progress, cw_progress_finish);
+  g_clear_pointer(&shown->doing, g_free);
 }
 
-static gboolean report(gpointer data, const char *doing, guint64 done, guint64 total, GError **error)
+static gboolean show_progress(gpointer data, const char *doing, guint64 done, guint64 total, GError **error)
 {
-  Reporter *reporter = data;
+  Shown *shown = data;
   if (cw_interrupted()) {
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_CANCELLED, "interrupted during '%s'; nothing was written",
                 doing);
     return FALSE;
   }
-  if (g_strcmp0(reporter->doing, doing) != 0) {
-    stop_reporting(reporter);
-    reporter->doing = g_strdup(doing);
-    reporter->progress = cw_progress_new(doing, reporter->quiet);
+  if (g_strcmp0(shown->doing, doing) != 0) {
+    stop_showing(shown);
+    shown->doing = g_strdup(doing);
+    shown->progress = cw_progress_new(doing, shown->quiet);
   }
-  cw_progress_update(reporter->progress, done, total, NULL);
+  cw_progress_update(shown->progress, done, total, NULL);
   return TRUE;
 }
 
@@ -99,7 +99,7 @@ static gboolean is_folder(const char *path)
   return lstat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-/* Whether the target may be written, told before the work rather than after it. */
+/* Whether the target may be written, asked before the work rather than after it. */
 static gboolean check_target(const char *into, gboolean overwrite, GError **error)
 {
   g_autofree char *parent = g_path_get_dirname(into);
@@ -172,11 +172,11 @@ static gboolean run_in(const char *workplace, const char *into, const CwRegister
                        GError **error)
 {
   g_autofree char *name = g_path_get_basename(into), *written = g_build_filename(workplace, name, NULL);
-  Reporter reporter = {.quiet = quiet};
+  Shown shown = {.quiet = quiet};
   const char *slot = conversion == &feature->import ? "import" : "export";
   CwSlotCall call = cw_slot_begin(feature, slot);
-  gboolean good = conversion->run(options, written, report, &reporter, &call.failure);
-  stop_reporting(&reporter);
+  gboolean good = conversion->run(options, written, show_progress, &shown, &call.failure);
+  stop_showing(&shown);
   if (!cw_slot_end(&call, good, error))
     return FALSE;
   if (g_file_test(written, G_FILE_TEST_EXISTS))

@@ -10,6 +10,14 @@ typedef struct {
   gboolean quiet;     /* no progress */
 } CwConvertTarget;
 
+/* The feature's "import" or "export", as `verb` says; NULL when it has none. */
+const CwRegisteredConversion *cw_conversion_of(const CwRegisteredFeature *feature, const char *verb);
+
+/* The feature that `name`, and `kind` ("environment", "policy") if not NULL, means; plugins are loaded as
+ * needed. NULL with CW_PLUGIN_ERROR / CW_ERROR_CONFIGURATION unless exactly one has such a conversion. */
+const CwRegisteredFeature *cw_conversion_find(CwRegistry *registry, const char *verb, const char *name,
+                                              const char *kind, GError **error);
+
 /* Fills the conversion's options from "KEY=VALUE" words (NULL-terminated, may be NULL). `what` names their
  * owner: "the import of environment 'webshop'". NULL with CW_CONFIG_ERROR and all complaints. Free with
  * cw_options_free. */

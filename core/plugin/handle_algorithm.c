@@ -198,6 +198,7 @@ static void load_row(const CwOption *row, GKeyFile *state, gpointer member, GErr
     *(double *)member = g_key_file_get_double(state, GROUP, row->name, error);
   else {
     g_autofree char *text = g_key_file_get_string(state, GROUP, row->name, error);
+    g_free(*(char **)member); /* the default */
     *(char **)member = text && *text ? g_steal_pointer(&text) : NULL;
   }
 }

@@ -15,7 +15,7 @@ typedef struct {
 /* A conversion after all checks; `run` is NULL when the feature has none. */
 typedef struct {
   const char *summary;
-  gboolean (*run)(gconstpointer options, const char *into, CwReport report, gpointer report_data,
+  gboolean (*run)(gconstpointer options, const char *into, CwProgressSink report, gpointer progress_data,
                   GError **error);
   CwOptionTable options;
 } CwRegisteredConversion;

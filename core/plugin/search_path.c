@@ -1,5 +1,5 @@
-/* Where plugins are looked for. A program that runs from a build tree finds the plugins beside it without any
- * setting, as libtool leaves programs and modules in .libs directories; an installed program never looks
+/* Where plugins are looked for. A program that runs from a build tree finds the plugins next to it without
+ * any setting, as libtool leaves programs and modules in .libs directories; an installed program never looks
  * there. */
 #include "config.h"
 
@@ -44,7 +44,7 @@ char *cw_search_path_build_directory(const char *executable)
 }
 
 /* Where the plugins of this installation are: next to the library that this is part of, wherever it was
- * moved; what configure was told, when the library is not installed or linked into the program. Free with
+ * moved; what configure was given, when the library is not installed or linked into the program. Free with
  * g_free. */
 static char *installed_directory(const char *executable)
 {

@@ -6,7 +6,7 @@
 #include "core/base/statistics.h"
 #include "core/rollout/rollout.h"
 
-/* What evaluating one agent brought. `n` episodes on goals 0 … n-1 of the split. */
+/* The result of evaluating one agent. `n` episodes on goals 0 … n-1 of the split. */
 typedef struct {
   char *agent;     /* "random", a script, "initial", "final" */
   char *selection; /* "sample", "greedy"; "" for agents without a policy */

@@ -95,7 +95,7 @@ double cw_random_uniform(CwRandom *random)
 
 double cw_random_normal(CwRandom *random)
 {
-  /* Box and Muller 1958; 1 - u lies in (0, 1], where the logarithm is finite. */
+  /* Box and Muller 1958; 1 - u is in (0, 1], where the logarithm is finite. */
   double radius = sqrt(-2 * log(1 - cw_random_uniform(random)));
 
   return radius * cos(2 * G_PI * cw_random_uniform(random));

@@ -167,6 +167,12 @@ char *cw_resume_point_policy(const char *directory, GError **error)
 
 gboolean cw_resume_point_load_policy(CwRun *run, const char *directory, GError **error)
 {
+  if (!directory) {
+    g_set_error_literal(
+        error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+        "'final' is the policy of a finished run: name the run directory instead of the experiment");
+    return FALSE;
+  }
   g_autofree char *policy = cw_resume_point_policy(directory, error);
   if (!policy || !cw_policy_load(run->policy, policy, error))
     return FALSE;

@@ -41,7 +41,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CwResumePoint, cw_resume_point_free)
 /* Directory of the policy in the newest valid checkpoint of a run directory, or NULL with error. Free with
  * g_free. */
 char *cw_resume_point_policy(const char *directory, GError **error);
-/* Brings run->policy, and run->step, to the newest valid checkpoint of a run directory. */
+/* Loads run->policy, and run->step, from the newest valid checkpoint of a run directory. `directory` NULL: an
+ * experiment was named where a run was needed, which is CW_ERROR_CONFIGURATION. */
 gboolean cw_resume_point_load_policy(CwRun *run, const char *directory, GError **error);
 /* As cw_resume_point_policy, of a run directory or of one checkpoint (RUN/checkpoints/step-N). */
 char *cw_resume_point_policy_of(const char *run_or_checkpoint, GError **error);

@@ -1,5 +1,5 @@
 /* Trajectory files that may take more than one process to write. What has been written, and the state from
- * which to go on, are brought to the disk together, in .FILE.partial and .FILE.progress; an interrupted or
+ * which to go on, are synced to the disk together, in .FILE.partial and .FILE.progress; an interrupted or
  * killed process loses what came after the last such moment and nothing else. */
 #ifndef CW_JOURNAL_H
 #define CW_JOURNAL_H

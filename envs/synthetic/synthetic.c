@@ -93,11 +93,11 @@ static gboolean write_product(const Files *files, const SyntheticShop *shop, gui
 }
 
 static gboolean write_products(const Files *files, const SyntheticShop *shop, const char *into,
-                               CwReport report, gpointer report_data, GError **error)
+                               CwProgressSink progress, gpointer progress_data, GError **error)
 {
   gboolean good = fputs("[\n", files->items) >= 0 && fputs("{\n", files->records) >= 0;
   for (guint64 i = 0; good && i < shop->n_products; i++) {
-    if (i % 256 == 0 && !report(report_data, "products", i, shop->n_products, error))
+    if (i % 256 == 0 && !progress(progress_data, "products", i, shop->n_products, error))
       return FALSE;
     good = write_product(files, shop, i);
   }
@@ -106,8 +106,8 @@ static gboolean write_products(const Files *files, const SyntheticShop *shop, co
   return good || shop_fail_system(error, into, "cannot be written");
 }
 
-static gboolean export_synthetic(gconstpointer options_struct, const char *into, CwReport report,
-                                 gpointer report_data, GError **error)
+static gboolean export_synthetic(gconstpointer options_struct, const char *into, CwProgressSink progress,
+                                 gpointer progress_data, GError **error)
 {
   const ExportOptions *chosen = options_struct;
   SyntheticShop shop = shop_of(&chosen->shop);
@@ -119,7 +119,7 @@ static gboolean export_synthetic(gconstpointer options_struct, const char *into,
   if (!files.items)
     return shop_fail_system(error, items_path, "cannot be written");
   files.records = g_fopen(records_path, "wb");
-  gboolean good = files.records ? write_products(&files, &shop, into, report, report_data, error)
+  gboolean good = files.records ? write_products(&files, &shop, into, progress, progress_data, error)
                                 : shop_fail_system(error, records_path, "cannot be written");
   if (files.records && fclose(files.records) != 0 && good)
     good = shop_fail_system(error, records_path, "cannot be written");
@@ -135,7 +135,8 @@ static const CwConversion export = {
     CW_FEATURE_OPTIONS(export_options, ExportOptions),
 };
 
-static const CwEnvironmentVtable vtable = {.open = open_synthetic, SHOP_ENVIRONMENT_SLOTS, .exporter = &export};
+static const CwEnvironmentVtable vtable = {
+    .open = open_synthetic, SHOP_ENVIRONMENT_SLOTS, .exporter = &export};
 
 static const CwFeature features[] = {
     {.kind = CW_FEATURE_ENVIRONMENT,

@@ -326,8 +326,8 @@ static gboolean check(const Table *table, GError **error)
                    "%s: no product; expected a line of names (title, price, ...) and rows", path);
 }
 
-static gboolean import_table(gconstpointer options, const char *into, CwReport report, gpointer report_data,
-                             GError **error)
+static gboolean import_table(gconstpointer options, const char *into, CwProgressSink progress,
+                             gpointer progress_data, GError **error)
 {
   Table table = {.options = options};
   table.items = g_ptr_array_new_with_free_func(item_free);
@@ -335,7 +335,7 @@ static gboolean import_table(gconstpointer options, const char *into, CwReport r
   table.frequency = g_hash_table_new(NULL, NULL);
   table.complaints = g_string_new(NULL);
   gboolean good = table_read(table.options->products_file, take_row, &table, error) && check(&table, error) &&
-                  report(report_data, "products", table.items->len, table.items->len, error) &&
+                  progress(progress_data, "products", table.items->len, table.items->len, error) &&
                   write_shop(&table, into, error);
   if (good && table.n_bad > 0)
     g_warning("%u rows were left out:%s", table.n_bad, table.complaints->str);

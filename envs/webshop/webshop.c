@@ -143,8 +143,8 @@ static const CwOption import_options[] = {
         "the by_product splits to store; an experiment with another number makes its own on opening"),
 };
 
-static gboolean import_webshop(gconstpointer options_struct, const char *into, CwReport report,
-                               gpointer report_data, GError **error)
+static gboolean import_webshop(gconstpointer options_struct, const char *into, CwProgressSink progress,
+                               gpointer progress_data, GError **error)
 {
   const ImportOptions *chosen = options_struct;
   const Files *files = &chosen->files;
@@ -169,7 +169,7 @@ static gboolean import_webshop(gconstpointer options_struct, const char *into, C
                          .settings = {.price_rule = (guint32)chosen->prices,
                                       .price_seed = (guint64)chosen->price_seed,
                                       .goals_per_product = (guint64)chosen->goals_per_product}};
-  return shop_world_import(&sources, into, report, report_data, error);
+  return shop_world_import(&sources, into, progress, progress_data, error);
 }
 
 static const CwConversion import = {

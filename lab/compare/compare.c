@@ -5,18 +5,18 @@
 
 #define BLOCK 32 /* episodes rolled out at a time */
 
-/* What an episode brought. */
+/* The result of an episode. */
 typedef struct {
   double reward;
   gboolean success;
-} Brought;
+} Played;
 
 typedef struct {
   CwRollout *rollout;
   const CwContender *contenders;
   const CwCompareRequest *request;
   CwComparison *comparison;
-  GArray **brought; /* per contender: Brought of the present run */
+  GArray **played; /* per contender: Played of the present run */
   CwGoalOrder *goals;
   guint run; /* the present one */
   guint64 n_done, n_total;
@@ -36,8 +36,8 @@ CwBanditKind cw_compare_measure_kind(CwCompareMeasure measure)
 
 static gboolean note_episode(CwEpisode *episode, gpointer user_data, GError **error G_GNUC_UNUSED)
 {
-  Brought brought = {episode->total_reward, episode->success};
-  g_array_append_val((GArray *)user_data, brought);
+  Played played = {episode->total_reward, episode->success};
+  g_array_append_val((GArray *)user_data, played);
   return TRUE;
 }
 
@@ -45,21 +45,21 @@ static gboolean note_episode(CwEpisode *episode, gpointer user_data, GError **er
 static gboolean roll_out(Comparing *comparing, guint contender, GError **error)
 {
   const CwCompareRequest *request = comparing->request;
-  GArray *brought = comparing->brought[contender];
+  GArray *played = comparing->played[contender];
   g_autofree char *purpose = g_strdup_printf("compare-%u", comparing->run);
   gint64 goals[BLOCK];
   CwRolloutPlan plan = {.seed = request->seed,
                         .purpose = purpose,
                         .split = request->split,
                         .goals = goals,
-                        .first_episode = brought->len,
-                        .n_episodes = MIN(BLOCK, request->n_rollouts - brought->len),
+                        .first_episode = played->len,
+                        .n_episodes = MIN(BLOCK, request->n_rollouts - played->len),
                         .stoppable = TRUE};
   for (guint64 i = 0; i < plan.n_episodes; i++)
     goals[i] = cw_goal_order_at(comparing->goals, plan.first_episode + i);
   comparing->comparison->n_episodes += plan.n_episodes;
   return cw_rollout_run(comparing->rollout, &plan, &comparing->contenders[contender].agent, note_episode,
-                        brought, NULL, error);
+                        played, NULL, error);
 }
 
 static void report(Comparing *comparing, const char *text)
@@ -80,10 +80,10 @@ static gboolean run_bandit(Comparing *comparing, CwCompareMeasure measure, GErro
     guint chosen =
         cw_bandit_choose(cw_compare_measure_kind(measure), run->arms, comparison->n_contenders, random);
     CwArm *arm = &run->arms[chosen];
-    const GArray *brought = comparing->brought[chosen];
-    good = arm->pulls < brought->len || roll_out(comparing, chosen, error);
+    const GArray *played = comparing->played[chosen];
+    good = arm->pulls < played->len || roll_out(comparing, chosen, error);
     if (good) {
-      const Brought *episode = &g_array_index(brought, Brought, (guint)arm->pulls);
+      const Played *episode = &g_array_index(played, Played, (guint)arm->pulls);
       cw_arm_add(arm, measure == CW_COMPARE_SUCCESS ? (episode->success ? 1 : 0) : episode->reward);
       run->pulled[i] = chosen;
       run->means[i] = arm->mean;
@@ -103,7 +103,7 @@ static gboolean run_bandits(Comparing *comparing, guint32 n_goals, GError **erro
     comparing->run = run;
     comparing->goals = cw_goal_order_new(comparison->seed, run, n_goals);
     for (guint i = 0; i < comparison->n_contenders; i++)
-      g_array_set_size(comparing->brought[i], 0);
+      g_array_set_size(comparing->played[i], 0);
     for (guint measure = 0; measure < CW_COMPARE_MEASURES && good; measure++)
       good = run_bandit(comparing, (CwCompareMeasure)measure, error);
     cw_goal_order_free(comparing->goals);
@@ -173,17 +173,17 @@ CwComparison *cw_compare(CwRollout *rollout, const CwContender *contenders, guin
                          .contenders = contenders,
                          .request = request,
                          .comparison = comparison_new(environment, contenders, n_contenders, request),
-                         .brought = g_new(GArray *, n_contenders),
+                         .played = g_new(GArray *, n_contenders),
                          .n_total = CW_COMPARE_MEASURES * request->n_runs * request->n_rollouts +
                                     n_contenders * MIN(request->n_fixed, (guint64)n_goals),
                          .progress = progress,
                          .user_data = user_data};
   for (guint i = 0; i < n_contenders; i++)
-    comparing.brought[i] = g_array_new(FALSE, FALSE, sizeof(Brought));
+    comparing.played[i] = g_array_new(FALSE, FALSE, sizeof(Played));
   gboolean good = evaluate_fixed(&comparing, error) && run_bandits(&comparing, (guint32)n_goals, error);
   for (guint i = 0; i < n_contenders; i++)
-    g_array_unref(comparing.brought[i]);
-  g_free(comparing.brought);
+    g_array_unref(comparing.played[i]);
+  g_free(comparing.played);
   if (!good)
     g_clear_pointer(&comparing.comparison, cw_comparison_free);
   return comparing.comparison;

@@ -1,4 +1,4 @@
-/* Comparing agents by Thompson sampling, as Feng and Feng 2024 evaluate theirs, beside the fixed number of
+/* Comparing agents by Thompson sampling, as Feng and Feng 2024 evaluate theirs, and the fixed number of
  * episodes for every agent that an estimate wants. */
 #ifndef CW_COMPARE_H
 #define CW_COMPARE_H

@@ -1,5 +1,5 @@
 /* The figure of a run: up to four panels: score and success of the learner with their intervals and the
- * levels of other agents, then the metrics of the algorithms, loss and accuracy first. */
+ * levels of other agents, then metrics of the algorithms, first those that can be better or worse. */
 #include "lab/curves/curves.h"
 #include "lab/curves/curve_data.h"
 #include "lab/curves/gnuplot.h"
@@ -17,6 +17,7 @@ typedef struct {
   guint n_blocks; /* in the data so far */
   guint n_panels; /* begun so far */
   const CwCurveData *curves;
+  const CwExperiment *experiment; /* NULL: not known */
 } Figure;
 
 /* At most MOST_POINTS points: means of groups of neighbours. */
@@ -95,7 +96,7 @@ static gint compare_levels(gconstpointer a, gconstpointer b)
   return (x > y) - (x < y);
 }
 
-/* Labels go beside their levels, moved apart where levels lie close. */
+/* Labels go next to their levels, moved apart where levels are close. */
 static void add_references(Figure *figure, gboolean success, double top)
 {
   g_autoptr(GArray) levels = g_array_new(FALSE, FALSE, sizeof(Level));
@@ -163,17 +164,17 @@ static const char *panel_of(const CwCurve *metric)
   return g_str_has_prefix(metric->name, HELD_OUT) ? metric->name + strlen(HELD_OUT) : metric->name;
 }
 
-/* Smaller is drawn first; what only accompanies an update comes last. */
-static guint rank(const char *name)
+/* Whether the algorithm says that higher or lower is better; the rest only accompanies an update. */
+static gboolean can_be_better(const CwExperiment *experiment, const CwCurve *metric)
 {
-  static const char *const companions[] = {"learning_rate", "gradient_norm", "epoch",     "decisions",
-                                           "skipped",       "episodes",      "minibatch", NULL};
-
-  if (strcmp(name, "loss") == 0)
-    return 0;
-  if (strcmp(name, "accuracy") == 0)
-    return 1;
-  return g_strv_contains(companions, name) ? 3 : 2;
+  for (guint i = 0; experiment && i < experiment->stages->len; i++) {
+    const CwRegisteredFeature *algorithm = ((const CwStage *)experiment->stages->pdata[i])->algorithm.feature;
+    for (guint m = 0; algorithm && m < algorithm->n_metrics; m++)
+      if (strcmp(algorithm->name, metric->label) == 0 &&
+          strcmp(algorithm->metrics[m].name, metric->name) == 0)
+        return algorithm->metrics[m].better != CW_NEITHER_IS_BETTER;
+  }
+  return FALSE;
 }
 
 static void add_metric_panel(Figure *figure, const char *name)
@@ -192,14 +193,16 @@ static void add_metric_panel(Figure *figure, const char *name)
   }
 }
 
-/* The metric panels by rank, within a rank in the order of the records. */
-static GPtrArray *choose_metrics(const CwCurveData *curves, guint most)
+/* The metric panels: what can be better or worse, then the rest, both in the order of the records. */
+static GPtrArray *choose_metrics(const Figure *figure, guint most)
 {
+  const GPtrArray *metrics = figure->curves->metrics;
   GPtrArray *chosen = g_ptr_array_new();
-  for (guint wanted = 0; wanted <= 3; wanted++) {
-    for (guint i = 0; i < curves->metrics->len && chosen->len < most; i++) {
-      const char *name = panel_of(curves->metrics->pdata[i]);
-      if (rank(name) == wanted && !g_ptr_array_find_with_equal_func(chosen, name, g_str_equal, NULL))
+  for (guint pass = 0; pass < 2; pass++) {
+    for (guint i = 0; i < metrics->len && chosen->len < most; i++) {
+      const char *name = panel_of(metrics->pdata[i]);
+      if (can_be_better(figure->experiment, metrics->pdata[i]) == (pass == 0) &&
+          !g_ptr_array_find_with_equal_func(chosen, name, g_str_equal, NULL))
         g_ptr_array_add(chosen, (gpointer)name);
     }
   }
@@ -210,7 +213,7 @@ static void fill(Figure *figure, const char *title)
 {
   const CwCurveData *curves = figure->curves;
   gboolean evaluated = curves->evaluations->len + curves->references->len > 0;
-  g_autoptr(GPtrArray) metrics = choose_metrics(curves, evaluated ? MOST_PANELS - 2 : MOST_PANELS);
+  g_autoptr(GPtrArray) metrics = choose_metrics(figure, evaluated ? MOST_PANELS - 2 : MOST_PANELS);
   glong longest = 0;
   for (guint i = 0; i < curves->references->len; i++)
     longest = MAX(longest, g_utf8_strlen(((CwReference *)curves->references->pdata[i])->label, -1));
@@ -228,7 +231,7 @@ static void fill(Figure *figure, const char *title)
   }
 }
 
-gboolean cw_curves_draw(const char *run, GError **error)
+gboolean cw_curves_draw(const char *run, const CwExperiment *experiment, GError **error)
 {
   g_autofree char *absolute = g_canonicalize_filename(run, NULL);
   g_autofree char *title = g_path_get_basename(absolute);
@@ -236,7 +239,7 @@ gboolean cw_curves_draw(const char *run, GError **error)
   if (!curves)
     return FALSE;
   g_autoptr(CwFigure) files = cw_figure_new();
-  Figure figure = {.files = files, .curves = curves};
+  Figure figure = {.files = files, .curves = curves, .experiment = experiment};
   fill(&figure, title);
   return cw_figure_draw(files, run, "curves", cw_gnuplot_run, error);
 }

@@ -11,10 +11,11 @@
 #ifndef CW_CURVES_H
 #define CW_CURVES_H
 
-#include <glib.h>
+#include "core/experiment/experiment.h"
 
-/* `run` is a run directory. Without gnuplot on the PATH: CW_ERROR_UNSUPPORTED,
- * with the cure; the script and data are still written. */
-gboolean cw_curves_draw(const char *run, GError **error);
+/* `run` is a run directory, `experiment` what it ran: its algorithms say which metrics matter; NULL: not
+ * known. Without gnuplot on the PATH: CW_ERROR_UNSUPPORTED, with the cure; the script and data are still
+ * written. */
+gboolean cw_curves_draw(const char *run, const CwExperiment *experiment, GError **error);
 
 #endif

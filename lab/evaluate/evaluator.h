@@ -26,7 +26,7 @@ gboolean cw_evaluator_keep_episodes(CwEvaluator *evaluator, const char *director
 void cw_evaluator_plan(CwEvaluator *evaluator);
 /* Evaluates the agents with `weights` (CwWeights, combined) as the experiment's `evaluate` says, a policy for
  * every selection, unless the results are there already; the policy is taken as it is now. With a directory,
- * evaluation.json is brought up to date after each. */
+ * evaluation.json is written again after each. */
 gboolean cw_evaluator_run(CwEvaluator *evaluator, guint weights, GError **error);
 
 CwResults *cw_evaluator_results(CwEvaluator *evaluator);

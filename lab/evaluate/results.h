@@ -16,7 +16,7 @@ typedef struct {
   gint64 n_goals;     /* of that split */
   guint64 n_episodes; /* the first so many of them */
   char **selections;  /* how policies choose; NULL: any */
-  double seconds;     /* wall-clock time of the process that wrote the results; 0: not told */
+  double seconds;     /* wall-clock time of the process that wrote the results; 0: not known */
   char *environment, *environment_version;  /* feature, and version of its plugin */
   char *policy, *policy_version;            /* NULL without a policy */
   char **environment_facts, **policy_facts; /* key, value, ..., NULL */

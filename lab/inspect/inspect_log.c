@@ -8,6 +8,7 @@
 #include "core/base/json_text.h"
 #include "core/trajectory/trajectories.h"
 #include "lab/evaluate/kept_episodes.h"
+#include "lab/report/report_run.h"
 #include <cartwright/error.h>
 #include <glib/gstdio.h>
 #include <math.h>
@@ -331,7 +332,7 @@ static gboolean write_evaluation(const CwReportRun *run, const CwEvaluation *eva
   return good;
 }
 
-gboolean cw_inspect_write(const CwReportRun *run, const char *directory, guint *n_logs, GError **error)
+static gboolean write_logs(const CwReportRun *run, const char *directory, guint *n_logs, GError **error)
 {
   *n_logs = 0;
   gboolean good = cw_make_directories(directory, error);
@@ -344,4 +345,16 @@ gboolean cw_inspect_write(const CwReportRun *run, const char *directory, guint *
       "%s: has no kept episodes to export; keep some with 'cartwright evaluate %s --keep-episodes 100'",
       run->directory, run->directory);
   return FALSE;
+}
+
+gboolean cw_inspect_export(const char *directory, const char *into, guint *n_logs, GError **error)
+{
+  CwReportRun *run = NULL;
+  if (!cw_report_run_read(directory, &run, error))
+    return FALSE;
+  gboolean good = run && write_logs(run, into, n_logs, error);
+  if (!run)
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION, "%s: has not finished", directory);
+  cw_report_run_free(run);
+  return good;
 }

@@ -2,10 +2,11 @@
 #ifndef CW_INSPECT_LOG_H
 #define CW_INSPECT_LOG_H
 
-#include "lab/report/report_run.h"
+#include <glib.h>
 
-/* Writes a log (version 2, JSON) of each agent with kept episodes into `directory`, which is made; *n_logs is
- * their number. A run without kept episodes is CW_ERROR_CONFIGURATION. */
-gboolean cw_inspect_write(const CwReportRun *run, const char *directory, guint *n_logs, GError **error);
+/* Writes a log (version 2, JSON) of each agent with kept episodes of the run in `directory` into the folder
+ * `into`, which is made; *n_logs is their number. A run that has not finished, or has no kept episodes, is
+ * CW_ERROR_CONFIGURATION. No plugin is opened. */
+gboolean cw_inspect_export(const char *directory, const char *into, guint *n_logs, GError **error);
 
 #endif

@@ -6,7 +6,7 @@
 typedef struct {
   const CwRecommendRequest *request;
   CwRanking *ranking; /* of the present goal */
-  char *target;       /* of the present goal; NULL: not told yet */
+  char *target;       /* of the present goal; NULL: not known yet */
   guint64 n_episodes, n_total, n_none, n_items, n_first, n_hits;
   GArray *of_target, *of_rewards; /* double per goal */
   CwWorkProgress progress;

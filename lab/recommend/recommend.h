@@ -4,6 +4,7 @@
 #define CW_RECOMMEND_H
 
 #include "core/base/statistics.h"
+#include "core/experiment/experiment.h"
 #include "core/rollout/rollout.h"
 
 typedef struct {
@@ -28,5 +29,11 @@ typedef struct {
  * CW_ERROR_CANCELLED on an interrupt. */
 gboolean cw_recommend(CwRollout *rollout, const CwAgent *agent, const CwRecommendRequest *request,
                       CwRecommendation *result, CwWorkProgress progress, gpointer user_data, GError **error);
+
+/* Opens the experiment and tries `agents` (comma separated; NULL: the policy). "final" is the trained policy
+ * of the run in `directory`, which is NULL when an experiment was named. *table (free with g_free): the
+ * results, and what they were measured on. */
+gboolean cw_recommend_agents(CwExperiment *experiment, const CwRecommendRequest *request, const char *agents,
+                             const char *directory, gboolean quiet, char **table, GError **error);
 
 #endif

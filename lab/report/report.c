@@ -91,7 +91,7 @@ static gboolean check_seeds(const CwRunsReport *report, guint i, GError **error)
 
 static gboolean check_runs(CwRunsReport *report, GError **error)
 {
-  g_autoptr(GHashTable) told = g_hash_table_new(g_str_hash, g_str_equal);
+  g_autoptr(GHashTable) noted = g_hash_table_new(g_str_hash, g_str_equal);
   const CwReportRun *drawn = NULL; /* the first with a curve */
   for (guint i = 0; i < report->runs->len; i++) {
     const CwReportRun *run = report->runs->pdata[i], *sibling = sibling_of(report, i);
@@ -100,7 +100,7 @@ static gboolean check_runs(CwRunsReport *report, GError **error)
     if (!sibling)
       g_ptr_array_add(report->names, run->results->name);
     const char *path = sibling ? cw_report_run_other_difference(sibling, run) : NULL;
-    if (path && g_hash_table_add(told, run->results->name))
+    if (path && g_hash_table_add(noted, run->results->name))
       note(report, "the runs of %s differ in more than their seed: %s", run->results->name, path);
     for (char **accepted = run->results->accepted; accepted && accepted[0] && accepted[1]; accepted += 2)
       note(report, "%s went on with another %s: %s", run->directory, accepted[0], accepted[1]);

@@ -1,6 +1,6 @@
-/* A report over finished runs: what several seeds of several experiments brought, with intervals that account
- * for seeds and goals, what training cost, and the mean learning curves. Nothing is run; everything is read
- * from the run directories. */
+/* A report over finished runs: the results of several seeds of several experiments, with intervals that
+ * account for seeds and goals, what training cost, and the mean learning curves. Nothing is run; everything
+ * is read from the run directories. */
 #ifndef CW_REPORT_H
 #define CW_REPORT_H
 

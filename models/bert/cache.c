@@ -3,7 +3,8 @@
 #include "models/bert/cache.h"
 #include <string.h>
 
-/* What an entry costs beside its key and floats: its links, its place in the table, the allocator's share. */
+/* What an entry costs besides its key and floats: its links, its place in the table, the allocator's share.
+ */
 #define ENTRY_BYTES 96
 
 typedef struct Entry {

@@ -1,4 +1,4 @@
-/* Decides where each parameter tensor lies in a block of floats, and makes blocks. A layout owns its names;
+/* Decides where each parameter tensor is in a block of floats, and makes blocks. A layout owns its names;
  * parameters own their block and borrow the layout. */
 #include <string.h>
 

@@ -69,7 +69,7 @@ gboolean bert_type_is_float(BertType type);
 void bert_tensor_read_floats(const BertTensor *tensor, gsize first, gsize n_elements, float *out);
 
 /* Writes the tensors in the given order. `metadata` is NULL or a NULL-terminated list key, value, key, value;
- * {"format": "pt"} is always added, because HuggingFace asks for it. The bytes go to a file beside `file`,
+ * {"format": "pt"} is always added, because HuggingFace asks for it. The bytes go to a file next to `file`,
  * are fsynced, and renamed. */
 gboolean bert_safetensors_write(const char *file, const BertTensor *tensors, guint n_tensors,
                                 const char *const *metadata, GError **error);

@@ -1,4 +1,4 @@
-/* Writes safetensors files: header and data go into a new file beside the target, which takes the target's
+/* Writes safetensors files: header and data go into a new file next to the target, which takes the target's
  * place only after everything is on disk. On failure nothing is left behind and an old file stays as it was.
  */
 #include "models/bert/safetensors.h"

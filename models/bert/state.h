@@ -1,4 +1,4 @@
-/* A policy as a folder: the model in HuggingFace's form, which `open` accepts, and beside it what training
+/* A policy as a folder: the model in HuggingFace's form, which `open` accepts, and with it what training
  * needs to go on exactly: the moments (and gradients, between a backward and its step) of the optimiser in
  * optimizer.safetensors, counters in training.state. A moving average of the weights is a model folder of its
  * own in it, averaged/. Every backend writes and reads the same files. */

@@ -1,4 +1,4 @@
-/* The parameters of encoder and choice head: which tensors there are, where each lies in one block of floats,
+/* The parameters of encoder and choice head: which tensors there are, where each is in one block of floats,
  * how they are named in files, loaded, saved and initialised. Weights, gradients and optimiser moments share
  * one layout, so an optimiser may run over whole blocks.
  *

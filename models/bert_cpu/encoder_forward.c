@@ -1,7 +1,7 @@
 /* The encoder's forward pass. Between two attentions every row goes its own way, so a block of rows passes
  * through output projection, normalisation, feed-forward network and the next layer's projections in one
  * task, while it is in the cache. The hidden states are one matrix that each layer replaces row by row; what
- * backward needs is kept beside it. A layer whose inside was not kept goes through the same code again when
+ * backward needs is kept next to it. A layer whose inside was not kept goes through the same code again when
  * backward comes to it, with the same dropout masks, and so gives the same bits. */
 #include "models/bert_cpu/network.h"
 #include <string.h>

@@ -6,7 +6,7 @@
  * never occurred cost nothing. With sparse_embeddings a row whose gradient is all zero is left alone
  * altogether: neither its moments nor the weights decay (as in PyTorch's SparseAdam).
  *
- * With ema_decay D an average of the trained weights is kept beside them. It begins as the
+ * With ema_decay D an average of the trained weights is kept next to them. It begins as the
  * weights that training begins with; after step t, average += (1 - d) (weights - average) with d =
  * min(D, (1 + t) / (10 + t)), so that the beginning is soon forgotten (as TensorFlow's
  * ExponentialMovingAverage does with num_updates).

@@ -95,7 +95,7 @@ void bert_scatter_rows(cudaStream_t stream, int bf16, uint32_t h, const void *x,
 
 /* ---- attention.cu ---- */
 
-/* Attention within each text: queries, keys and values are T x 3h without their bias (3h), heads beside each
+/* Attention within each text: queries, keys and values are T x 3h without their bias (3h), heads next to each
  * other. A tile is {text, first row of the text}, BERT_ATTENTION_TILE rows of it. */
 #define BERT_ATTENTION_TILE      32
 #define BERT_ATTENTION_MOST_WIDE 64 /* widest head */

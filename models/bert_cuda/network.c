@@ -251,7 +251,7 @@ static void weight_gradient(const Backward *run, const float *tensor, gsize n_ro
             TRUE);
 }
 
-/* Adds the partial sums of some vectors of n that lie beside each other, `stride` floats per block of rows.
+/* Adds the partial sums of some vectors of n that follow each other, `stride` floats per block of rows.
  */
 static void add_partials(const Backward *run, gsize n_rows, gsize stride, gsize first, gsize n,
                          const float *tensor)

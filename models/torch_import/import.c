@@ -60,7 +60,7 @@ static gboolean write_folder(const BertTensor *tensors, guint n, const BertModel
   return good;
 }
 
-static gboolean import(gconstpointer data, const char *into, CwReport report, gpointer report_data,
+static gboolean import(gconstpointer data, const char *into, CwProgressSink progress, gpointer progress_data,
                        GError **error)
 {
   const ImportOptions *options = data;
@@ -70,9 +70,10 @@ static gboolean import(gconstpointer data, const char *into, CwReport report, gp
   BertPytorch *checkpoint = bert_pytorch_open(options->file, error);
   guint n = 0;
   const BertTensor *tensors = checkpoint ? bert_pytorch_tensors(checkpoint, &n) : NULL;
-  gboolean good = checkpoint && report(report_data, "tensors", 0, n, error) &&
+  gboolean good = checkpoint && progress(progress_data, "tensors", 0, n, error) &&
                   check(tensors, n, options->file, &base.config, error) &&
-                  write_folder(tensors, n, &base, into, error) && report(report_data, "tensors", n, n, error);
+                  write_folder(tensors, n, &base, into, error) &&
+                  progress(progress_data, "tensors", n, n, error);
   bert_pytorch_close(checkpoint);
   bert_model_folder_clear(&base);
   return good;

@@ -221,7 +221,7 @@ static gboolean make_tuple(Machine *machine, guint n)
   return TRUE;
 }
 
-static gboolean make_tuple_after_mark(Machine *machine)
+static gboolean make_tuple_after_mark(Machine *machine, G_GNUC_UNUSED guint argument)
 {
   guint first = 0;
   if (!find_mark(machine, &first))
@@ -301,7 +301,7 @@ static gboolean push_name(Machine *machine, const char *module, gsize module_len
   return known;
 }
 
-static gboolean stack_global(Machine *machine)
+static gboolean stack_global(Machine *machine, G_GNUC_UNUSED guint argument)
 {
   BertPickleValue *name = pop(machine), *module = name ? pop(machine) : NULL;
   if (!module)
@@ -323,7 +323,7 @@ static const BertPickleValue *item(const BertPickleValue *value, guint index)
 
 /* ('storage', type, key, place, elements) and in the old format a sixth, a view, which was always None since
  * 0.4. */
-static gboolean load_persistent(Machine *machine)
+static gboolean load_persistent(Machine *machine, G_GNUC_UNUSED guint argument)
 {
   BertPickleValue *id = pop(machine);
   if (!id)
@@ -386,7 +386,7 @@ static gboolean rebuild_tensor(Machine *machine, const BertPickleValue *argument
 }
 
 /* "Calls" one of the names, all of which only describe data. */
-static gboolean reduce(Machine *machine)
+static gboolean reduce(Machine *machine, G_GNUC_UNUSED guint argument)
 {
   BertPickleValue *arguments = pop(machine), *name = arguments ? pop(machine) : NULL;
   if (!name)
@@ -409,7 +409,7 @@ static gboolean reduce(Machine *machine)
 }
 
 /* The attributes of a state dictionary are bookkeeping of PyTorch. */
-static gboolean build(Machine *machine)
+static gboolean build(Machine *machine, G_GNUC_UNUSED guint argument)
 {
   BertPickleValue *state = pop(machine), *object = state ? top(machine, FALSE) : NULL;
   if (!object)
@@ -421,12 +421,12 @@ static gboolean build(Machine *machine)
 
 /* ---- opcodes ---- */
 
-static gboolean take_text(Machine *machine, guint size, BertPickleKind kind)
+static gboolean take_text(Machine *machine, guint size)
 {
   guint64 length = 0;
   const guint8 *bytes = NULL;
   return take_number(machine, size, &length) && take(machine, (gsize)length, &bytes) &&
-         push_text(machine, kind, (const char *)bytes, (gsize)length);
+         push_text(machine, BERT_PICKLE_STRING, (const char *)bytes, (gsize)length);
 }
 
 /* Two's complement, low byte first, `size` bytes of length before it. */
@@ -451,13 +451,19 @@ static gboolean take_integer(Machine *machine, guint size)
          push_integer(machine, BERT_PICKLE_INTEGER, size == 4 ? (gint32)(guint32)number : (gint64)number);
 }
 
-static gboolean take_memo(Machine *machine, guint size, gboolean puts)
+static gboolean take_put(Machine *machine, guint size)
 {
   guint64 index = 0;
-  return take_number(machine, size, &index) && (puts ? remember(machine, index) : recall(machine, index));
+  return take_number(machine, size, &index) && remember(machine, index);
 }
 
-static gboolean take_global(Machine *machine)
+static gboolean take_get(Machine *machine, guint size)
+{
+  guint64 index = 0;
+  return take_number(machine, size, &index) && recall(machine, index);
+}
+
+static gboolean take_global(Machine *machine, G_GNUC_UNUSED guint argument)
 {
   const char *module = NULL, *name = NULL;
   gsize module_length = 0, name_length = 0;
@@ -465,94 +471,104 @@ static gboolean take_global(Machine *machine)
          push_name(machine, module, module_length, name, name_length);
 }
 
-static gboolean take_protocol(Machine *machine)
+static gboolean take_protocol(Machine *machine, guint size)
 {
   guint64 protocol = 0;
-  if (!take_number(machine, 1, &protocol))
+  if (!take_number(machine, size, &protocol))
     return FALSE;
   return protocol >= 2 && protocol <= 5 ? TRUE
                                         : fail(machine, "pickle protocol %u is not known", (guint)protocol);
 }
 
-/* `opcode` is neither the end nor a number's. */
-static gboolean run_opcode(Machine *machine, guint8 opcode)
+/* FRAME: its length. */
+static gboolean take_frame(Machine *machine, guint size)
 {
   const guint8 *bytes = NULL;
-  switch (opcode) {
-  case 0x80: /* PROTO */
-    return take_protocol(machine);
-  case 0x95: /* FRAME: its length */
-    return take(machine, 8, &bytes);
-  case '(':
-    return push(machine, BERT_PICKLE_MARK) != NULL;
-  case 'N':
-    return push(machine, BERT_PICKLE_NONE) != NULL;
-  case 0x88: /* NEWTRUE, NEWFALSE */
-  case 0x89:
-    return push_integer(machine, BERT_PICKLE_BOOLEAN, opcode == 0x88);
-  case 'J': /* BININT, BININT1, BININT2 */
-    return take_integer(machine, 4);
-  case 'K':
-    return take_integer(machine, 1);
-  case 'M':
-    return take_integer(machine, 2);
-  case 0x8a: /* LONG1, LONG4 */
-    return take_long(machine, 1);
-  case 0x8b:
-    return take_long(machine, 4);
-  case 'G': /* BINFLOAT */
-    return take(machine, 8, &bytes) && push(machine, BERT_PICKLE_NUMBER);
-  case 'X': /* BINUNICODE, SHORT_BINUNICODE, BINUNICODE8, and Python 2's strings */
-  case 'T':
-    return take_text(machine, 4, BERT_PICKLE_STRING);
-  case 0x8c:
-  case 'U':
-    return take_text(machine, 1, BERT_PICKLE_STRING);
-  case 0x8d:
-    return take_text(machine, 8, BERT_PICKLE_STRING);
-  case ')':
-    return push(machine, BERT_PICKLE_TUPLE) != NULL;
-  case ']':
-    return push(machine, BERT_PICKLE_LIST) != NULL;
-  case '}':
-    return push(machine, BERT_PICKLE_DICTIONARY) != NULL;
-  case 't':
-    return make_tuple_after_mark(machine);
-  case 0x85: /* TUPLE1, TUPLE2, TUPLE3 */
-  case 0x86:
-  case 0x87:
-    return make_tuple(machine, opcode - 0x84u);
-  case 'a':
-    return append(machine, BERT_PICKLE_LIST, 1);
-  case 'e':
-    return gather(machine, BERT_PICKLE_LIST);
-  case 's':
-    return append(machine, BERT_PICKLE_DICTIONARY, 2);
-  case 'u':
-    return gather(machine, BERT_PICKLE_DICTIONARY);
-  case 'q': /* BINPUT, LONG_BINPUT, MEMOIZE */
-    return take_memo(machine, 1, TRUE);
-  case 'r':
-    return take_memo(machine, 4, TRUE);
-  case 0x94:
-    return remember(machine, machine->memo->len);
-  case 'h': /* BINGET, LONG_BINGET */
-    return take_memo(machine, 1, FALSE);
-  case 'j':
-    return take_memo(machine, 4, FALSE);
-  case 'c':
-    return take_global(machine);
-  case 0x93:
-    return stack_global(machine);
-  case 'Q': /* BINPERSID */
-    return load_persistent(machine);
-  case 'R':
-    return reduce(machine);
-  case 'b':
-    return build(machine);
-  default:
+  return take(machine, size, &bytes);
+}
+
+static gboolean take_float(Machine *machine, guint size)
+{
+  const guint8 *bytes = NULL;
+  return take(machine, size, &bytes) && push(machine, BERT_PICKLE_NUMBER);
+}
+
+static gboolean push_kind(Machine *machine, guint kind)
+{
+  return push(machine, (BertPickleKind)kind) != NULL;
+}
+
+static gboolean push_boolean(Machine *machine, guint value)
+{
+  return push_integer(machine, BERT_PICKLE_BOOLEAN, value);
+}
+
+static gboolean append_to(Machine *machine, guint kind)
+{
+  return append(machine, (BertPickleKind)kind, kind == BERT_PICKLE_LIST ? 1 : 2);
+}
+
+static gboolean gather_into(Machine *machine, guint kind)
+{
+  return gather(machine, (BertPickleKind)kind);
+}
+
+static gboolean memoize(Machine *machine, G_GNUC_UNUSED guint argument)
+{
+  return remember(machine, machine->memo->len);
+}
+
+/* What the opcodes do that a dictionary of tensors needs, but for the end. */
+static const struct {
+  gboolean (*run)(Machine *machine, guint argument);
+  guint argument; /* a size in bytes, a kind of value, a number */
+} opcodes[256] = {
+    [0x80] = {take_protocol, 1},
+    [0x95] = {take_frame, 8},
+    ['('] = {push_kind, BERT_PICKLE_MARK},
+    ['N'] = {push_kind, BERT_PICKLE_NONE},
+    [0x88] = {push_boolean, TRUE},
+    [0x89] = {push_boolean, FALSE},
+    ['J'] = {take_integer, 4}, /* BININT, BININT1, BININT2 */
+    ['K'] = {take_integer, 1},
+    ['M'] = {take_integer, 2},
+    [0x8a] = {take_long, 1}, /* LONG1, LONG4 */
+    [0x8b] = {take_long, 4},
+    ['G'] = {take_float, 8},
+    ['X'] = {take_text, 4}, /* BINUNICODE, SHORT_BINUNICODE, BINUNICODE8, and Python 2's strings */
+    ['T'] = {take_text, 4},
+    [0x8c] = {take_text, 1},
+    ['U'] = {take_text, 1},
+    [0x8d] = {take_text, 8},
+    [')'] = {push_kind, BERT_PICKLE_TUPLE},
+    [']'] = {push_kind, BERT_PICKLE_LIST},
+    ['}'] = {push_kind, BERT_PICKLE_DICTIONARY},
+    ['t'] = {make_tuple_after_mark, 0},
+    [0x85] = {make_tuple, 1}, /* TUPLE1, TUPLE2, TUPLE3 */
+    [0x86] = {make_tuple, 2},
+    [0x87] = {make_tuple, 3},
+    ['a'] = {append_to, BERT_PICKLE_LIST},
+    ['e'] = {gather_into, BERT_PICKLE_LIST},
+    ['s'] = {append_to, BERT_PICKLE_DICTIONARY},
+    ['u'] = {gather_into, BERT_PICKLE_DICTIONARY},
+    ['q'] = {take_put, 1}, /* BINPUT, LONG_BINPUT, MEMOIZE */
+    ['r'] = {take_put, 4},
+    [0x94] = {memoize, 0},
+    ['h'] = {take_get, 1}, /* BINGET, LONG_BINGET */
+    ['j'] = {take_get, 4},
+    ['c'] = {take_global, 0},
+    [0x93] = {stack_global, 0},
+    ['Q'] = {load_persistent, 0},
+    ['R'] = {reduce, 0},
+    ['b'] = {build, 0},
+};
+
+/* `opcode` is not the end. */
+static gboolean run_opcode(Machine *machine, guint8 opcode)
+{
+  if (!opcodes[opcode].run)
     return fail(machine, "opcode 0x%02x is not among those that a dictionary of tensors needs", opcode);
-  }
+  return opcodes[opcode].run(machine, opcodes[opcode].argument);
 }
 
 static gboolean run(Machine *machine)

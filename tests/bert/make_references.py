@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes tests/bert/data: a small vocabulary and what HuggingFace's BertTokenizer makes of difficult strings.
 
-    python3 make_references.py [FOLDER]        (default: data beside this script)
+    python3 make_references.py [FOLDER]        (default: data next to this script)
 
 Needs transformers 4 (the last with both implementations of BertTokenizer, the "fast" one in Rust and the "slow" one in
 Python). The ids are the fast one's; a case where the slow one differs says so. Normalised texts are Python's.

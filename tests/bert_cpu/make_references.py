@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Computes the reference numbers of tests/bert_cpu/data with PyTorch and transformers.
 
-    python3 make_references.py [FOLDER]        (default: data beside this script)
+    python3 make_references.py [FOLDER]        (default: data next to this script)
 
 Needs torch, transformers and safetensors; the versions used are recorded in references.json. Everything is computed in
 64-bit floating point and rounded at the end, so that the references are better than either side of a comparison;

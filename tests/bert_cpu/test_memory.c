@@ -54,10 +54,10 @@ static char *make_model(void)
   char *folder = fixture_folder_new(), *text;
   gsize length;
   assert_true(bert_config_read(TINY_MODEL "/config.json", &config, NULL));
-  config.hidden_size = 96;
+  config.hidden_size = 64;
   config.n_layers = 3;
   config.n_heads = 4;
-  config.intermediate_size = 384;
+  config.intermediate_size = 256;
   config.max_positions = 512;
   g_autofree char *file = g_build_filename(folder, "config.json", NULL);
   assert_true(bert_config_write(&config, file, NULL));
@@ -77,8 +77,8 @@ static char *random_text(CwRandom *random, guint n_words)
   return g_string_free(text, FALSE);
 }
 
-/* States of 50 to 250 words, 1 to 9 candidates of 2 to 20. */
-static FixtureDecisions make_decisions(guint n)
+/* States of n_words to 5 n_words words, 1 to 9 candidates of 2 to 20. */
+static FixtureDecisions make_decisions(guint n, guint n_words)
 {
   FixtureDecisions made = {
       .n = n, .decisions = g_new(const CwDecision *, n), .memory = g_ptr_array_new_with_free_func(g_free)};
@@ -91,7 +91,8 @@ static FixtureDecisions make_decisions(guint n)
       g_ptr_array_add(made.memory, candidates[k]);
     }
     CwDecision *decision = g_new0(CwDecision, 1);
-    *decision = (CwDecision){sizeof *decision, random_text(random, 50 + cw_random_below(random, 201)),
+    *decision = (CwDecision){sizeof *decision,
+                             random_text(random, n_words + cw_random_below(random, 4 * n_words + 1)),
                              (const char *const *)candidates, n_candidates};
     g_ptr_array_add(made.memory, (gpointer)decision->observation);
     g_ptr_array_add(made.memory, candidates);
@@ -142,7 +143,7 @@ static void test_the_estimate_is_what_a_pass_takes(void **state)
     options.threads = 1 + (way & 1);
     options.ema_decay = way & 8 ? 0.9 : 0;
     options.frozen_cache = way & 1 ? 64 : 0;
-    FixtureDecisions decisions = make_decisions(way < 16 ? 24 : 7);
+    FixtureDecisions decisions = make_decisions(way < 16 ? 9 : 4, 30);
     BertPolicy *policy = fixture_open(&options, 3);
     CwMemoryEstimate estimate = {.struct_size = sizeof estimate};
     bert_policy_estimate_memory(policy, decisions.decisions, decisions.n, &estimate);
@@ -200,7 +201,7 @@ static void test_training_in_the_steady_state_allocates_nothing(void **state)
   (void)state;
   if (cannot_count())
     skip();
-  FixtureDecisions large = make_decisions(90), small = make_decisions(5);
+  FixtureDecisions large = make_decisions(90, 5), small = make_decisions(5, 5);
   float *logits = g_new(float, large.n_logits), *values = g_new(float, large.n);
   for (guint way = 0; way < 8; way++) {
     BertOptions options = fixture_options();
@@ -237,7 +238,7 @@ static void test_scoring_in_the_steady_state_allocates_nothing(void **state)
   (void)state;
   if (cannot_count())
     skip();
-  FixtureDecisions large = make_decisions(90), small = make_decisions(5);
+  FixtureDecisions large = make_decisions(90, 5), small = make_decisions(5, 5);
   float *logits = g_new(float, large.n_logits), *values = g_new(float, large.n);
   for (guint way = 0; way < 4; way++) {
     BertOptions options = fixture_options();

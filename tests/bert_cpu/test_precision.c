@@ -1,4 +1,4 @@
-/* bf16 beside f32, and layers computed again beside layers kept. */
+/* bf16 compared with f32, and layers computed again with layers kept. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
 #!/bin/sh
 # The command: usage, exit statuses, and every command but the long runs.
+draws=yes
 . "$srcdir/tests/tap.sh"
 
 cat >toy.yaml <<'YAML'
@@ -137,7 +138,7 @@ same "cartwright: warning: sessions.jsonl: 2 sessions: 2 kept (0 of them unfinis
 same '{"step": 0, "stage": 0, "import/sessions": 2, "import/kept": 2, "import/other_split": 0, "import/unsuccessful": 0, "import/unusable": 0, "import/steps": 4, "import/free_text": 1, "import/impossible": 1, "import/after_end": 0}' \
   "$(head -n 1 import/metrics.jsonl)" "and records it"
 fails 2 "cartwright: error: evaluate.split: environment 'toy_environment': no split 'tset'; it has: train, dev, test, all" \
-  "an unknown split is told before anything runs" run bare.yaml --out bare --overwrite --quiet --set evaluate.split=tset
+  "an unknown split is reported before anything runs" run bare.yaml --out bare --overwrite --quiet --set evaluate.split=tset
 same "yes" "$(test -e bare/evaluation.json && echo yes)" "and the old run is still there"
 
 # generate.
@@ -161,7 +162,7 @@ same "best 100.0 best 100.0 worst 0.0 worst 0.0" \
   "$(awk '$1 == "best" || $1 == "worst" { print $1, $2 }' out | sort | tr '\n' ' ' | sed 's/ $//')" \
   "and gives fixed estimates for both measures"
 same "run toy best worst random" "$(sed -n 's/^{"agent": "\([a-z]*\)".*/\1/p' comparison/comparison.json | tr '\n' ' ' | sed 's/ $//')" \
-  "runs, experiments and scripts are told apart by their names"
+  "runs, experiments and scripts are distinguished by their names"
 same "60 60 60 60" "$(sed -n '/^{"agent"/s/[^"]*"pulls": \([0-9]*\)/\n=\1\n/gp' comparison/comparison.json | sed -n 's/^=//p' |
   awk '{ sum[NR % 4] += $1 } END { print sum[1], sum[2], sum[3], sum[0] }')" \
   "all pulls are accounted for"
@@ -345,7 +346,7 @@ try 'cartwright report --help'" "an unknown axis" report seed-1 --x steps
 # Where output goes.
 if [ -w /dev/full ]; then
   "$cartwright" config toy.yaml >/dev/full 2>err
-  same "1 cartwright: error: cannot write to standard output: No space left on device" "$? $(cat err)" "a full disk is told"
+  same "1 cartwright: error: cannot write to standard output: No space left on device" "$? $(cat err)" "a full disk is reported"
 fi
 seq 1 20000 >queries
 { "$cartwright" search toy.yaml <queries 2>err; echo $? >code; } | head -n 1 >out

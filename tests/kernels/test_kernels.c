@@ -83,7 +83,7 @@ static void check_product(const BertKernels *kernels, Size size, gboolean transp
         assert_close(kernels, "product", i * n + j, c[i * stride + j], expected, 1e-6 * (scale + 1e-3));
       }
       for (gsize j = n; j < stride; j++)
-        assert_true(c[i * stride + j] == start[i * stride + j]); /* nothing beside the matrix is written */
+        assert_true(c[i * stride + j] == start[i * stride + j]); /* nothing outside the matrix is written */
     }
   }
   bert_workspace_free(workspace);

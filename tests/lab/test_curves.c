@@ -97,7 +97,7 @@ static void test_other_agents_become_levels_and_the_learner_does_not(void **stat
 static void assert_nothing_drawn(void **state, CwErrorCode code, const char *expected)
 {
   GError *error = NULL;
-  assert_false(cw_curves_draw(*state, &error));
+  assert_false(cw_curves_draw(*state, NULL, &error));
   assert_true(g_error_matches(error, CW_RUN_ERROR, code));
   assert_message(error, *state, expected);
   assert_false(exists(state, "curves.gnuplot"));
@@ -139,7 +139,7 @@ static void test_the_data_file_holds_every_line(void **state)
   g_autofree char *data = NULL;
   g_autofree char *script = NULL, *panels = NULL;
   write_text(state, "metrics.jsonl", two_stages);
-  cw_curves_draw(*state, NULL); /* with or without gnuplot */
+  cw_curves_draw(*state, NULL, NULL); /* with or without gnuplot */
   data = read_text(state, "curves.dat");
   assert_string_equal(
       data, "# policy (sample, dev) score: x, value, low, high, smoothed\n 2.0 40.0 30.0 50.0 40.0\n\n\n"
@@ -154,6 +154,31 @@ static void test_the_data_file_holds_every_line(void **state)
   assert_non_null(strstr(panels, "line\t3\t3.0\t1.0\tpoints\tbc, held out\n"));
 }
 
+/* Two algorithms name their numbers as they like; the table of each says what is good. */
+static void test_what_can_be_better_or_worse_is_drawn_first(void **state)
+{
+  const CwMetric of_one[] = {{"speed", NULL, CW_NEITHER_IS_BETTER}, {"fit", NULL, CW_HIGHER_IS_BETTER}},
+                 of_other[] = {{"loss", NULL, CW_NEITHER_IS_BETTER}, {"regret", NULL, CW_LOWER_IS_BETTER}};
+  const CwRegisteredFeature one = {.name = "one", .metrics = of_one, .n_metrics = 2},
+                            other = {.name = "other", .metrics = of_other, .n_metrics = 2};
+  CwStage stages[] = {{.kind = CW_STAGE_GENERATE}, {.algorithm = {&one}}, {.algorithm = {&other}}};
+  CwExperiment experiment = {.stages = g_ptr_array_new()};
+  for (guint i = 0; i < G_N_ELEMENTS(stages); i++)
+    g_ptr_array_add(experiment.stages, &stages[i]);
+  write_text(state, "metrics.jsonl",
+             "{\"stage\": 1, \"update\": 1, \"one/speed\": 1, \"one/held_out_fit\": 2, \"one/fit\": 3}\n"
+             "{\"stage\": 2, \"update\": 1, \"other/loss\": 4, \"other/unknown\": 5, \"other/regret\": 6}\n");
+  cw_curves_draw(*state, &experiment, NULL);
+  g_autofree char *panels = read_text(state, "curves.panels");
+  g_autoptr(GString) titles = g_string_new(NULL);
+  g_auto(GStrv) lines = g_strsplit(panels, "\n", -1);
+  for (char **line = lines; *line; line++)
+    if (g_str_has_prefix(*line, "panel\t"))
+      g_string_append_printf(titles, "%s ", strrchr(*line, '\t') + 1);
+  assert_string_equal(titles->str, "Fit Regret Speed Loss ");
+  g_ptr_array_free(experiment.stages, TRUE);
+}
+
 static void test_long_lines_are_thinned_and_smoothed(void **state)
 {
   g_autoptr(GString) text = g_string_new(NULL);
@@ -163,7 +188,7 @@ static void test_long_lines_are_thinned_and_smoothed(void **state)
   for (guint i = 1; i <= 4000; i++)
     g_string_append_printf(text, "{\"update\": %u, \"bc/loss\": %d}\n", i, i % 2 ? 1 : -1);
   write_text(state, "metrics.jsonl", text->str);
-  cw_curves_draw(*state, NULL);
+  cw_curves_draw(*state, NULL, NULL);
   data = read_text(state, "curves.dat");
   lines = g_strsplit(data, "\n", -1);
   assert_int_equal(g_strv_length(lines), 1 + 1334 + 3); /* 4000 points in threes */
@@ -181,7 +206,7 @@ static void test_gnuplot_draws_png_and_svg_whatever_the_names(void **state)
   write_text(state, "metrics.jsonl",
              "{\"update\": 1, \"it's_a \\\"name\\\"\\n/loss\": 1}\n"
              "{\"update\": 1, \"agent\": \"o'clock_1\", \"score\": 3, \"success\": null}\n");
-  cw_curves_draw(*state, &error);
+  cw_curves_draw(*state, NULL, &error);
   if (error)
     fail_msg("%s", error->message);
   png = read_text(state, "curves.png");
@@ -198,7 +223,7 @@ static void test_without_gnuplot_the_script_is_there_and_the_message_tells_the_c
   GError *error = NULL;
   write_text(state, "metrics.jsonl", two_stages);
   g_setenv("PATH", *state, TRUE);
-  assert_false(cw_curves_draw(*state, &error));
+  assert_false(cw_curves_draw(*state, NULL, &error));
   g_setenv("PATH", path, TRUE);
   assert_true(g_error_matches(error, CW_RUN_ERROR, CW_ERROR_UNSUPPORTED));
   assert_message(
@@ -220,6 +245,7 @@ int main(void)
       in_scratch(test_a_run_without_records_is_an_error),
       in_scratch(test_malformed_records_are_reported_with_their_line),
       in_scratch(test_the_data_file_holds_every_line),
+      in_scratch(test_what_can_be_better_or_worse_is_drawn_first),
       in_scratch(test_long_lines_are_thinned_and_smoothed),
       in_scratch(test_gnuplot_draws_png_and_svg_whatever_the_names),
       in_scratch(test_without_gnuplot_the_script_is_there_and_the_message_tells_the_cure),

@@ -205,10 +205,10 @@ static void test_option_outside_of_its_struct_is_refused(void **state)
   g_error_free(error);
 }
 
-static gboolean no_run(gconstpointer options, const char *into, CwReport report, gpointer report_data,
-                       GError **error)
+static gboolean no_run(gconstpointer options, const char *into, CwProgressSink progress,
+                       gpointer progress_data, GError **error)
 {
-  (void)options, (void)into, (void)report, (void)report_data, (void)error;
+  (void)options, (void)into, (void)progress, (void)progress_data, (void)error;
   return TRUE;
 }
 

@@ -1,4 +1,4 @@
-# An installation that was moved, or made in another prefix than configure was told, finds its own plugins.
+# An installation that was moved, or made in another prefix than configure was given, finds its own plugins.
 . "$srcdir/tests/tap.sh"
 CARTWRIGHT_PLUGIN_PATH=
 unset LD_PRELOAD

@@ -1,4 +1,4 @@
-/* Rollouts: what an episode holds must not depend on what runs beside it. */
+/* Rollouts: what an episode holds must not depend on what runs next to it. */
 #include "core/base/interrupt.h"
 #include "core/trajectory/trajectories.h"
 #include "tests/toy/fixture.h"

@@ -22,8 +22,8 @@ static const CwOption rows[] = {
     {"forget", CW_OPTION_BOOLEAN, offsetof(Options, forget), 0, "false", 0, 0, NULL, NULL, "write nothing"},
 };
 
-static gboolean write_file(gconstpointer data, const char *into, CwReport report, gpointer report_data,
-                           GError **error)
+static gboolean write_file(gconstpointer data, const char *into, CwProgressSink progress,
+                           gpointer progress_data, GError **error)
 {
   const Options *options = data;
   if (options->forget)
@@ -35,15 +35,15 @@ static gboolean write_file(gconstpointer data, const char *into, CwReport report
   if (options->fail)
     g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT, "items.json:1:2: expected a toy");
   return !options->fail &&
-         report(report_data, "letters", strlen(options->text), strlen(options->text), error);
+         progress(progress_data, "letters", strlen(options->text), strlen(options->text), error);
 }
 
-static gboolean write_folder(gconstpointer data, const char *into, CwReport report, gpointer report_data,
-                             GError **error)
+static gboolean write_folder(gconstpointer data, const char *into, CwProgressSink progress,
+                             gpointer progress_data, GError **error)
 {
   g_autofree char *file = g_build_filename(into, "letters", NULL);
   if (g_mkdir(into, 0777) == 0)
-    return write_file(data, file, report, report_data, error);
+    return write_file(data, file, progress, progress_data, error);
   g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_INPUT_OUTPUT, "%s: %s", into, g_strerror(errno));
   return FALSE;
 }

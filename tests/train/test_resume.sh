@@ -102,7 +102,7 @@ printf x >>damaged/checkpoints/step-4/policy/toy.txt
 size=$(wc -c <damaged/checkpoints/step-4/policy/toy.txt)
 run 0 run toy.yaml --out damaged --resume --quiet
 same "cartwright: warning: skipping a broken checkpoint: damaged/checkpoints/step-4/policy/toy.txt: expected $((size - 1)) bytes, as the checkpoint's manifest says, found $size; use another checkpoint" \
-  "$status$(cat err)" "a broken checkpoint is told and the one before is taken"
+  "$status$(cat err)" "a broken checkpoint is reported and the one before is taken"
 equal_runs damaged "resumed from the checkpoint before a broken one"
 
 run 9 run toy.yaml --out damaged --overwrite --quiet --set stages.1.crash_at=5
@@ -119,7 +119,7 @@ same "1" "$(grep -c 'damaged/metrics.jsonl' err)" "metrics shorter than the chec
 run 9 run toy.yaml --out damaged --overwrite --quiet --set stages.1.crash_at=5
 echo '{"agents": 3}' >damaged/evaluation.json
 fails 1 "cartwright: error: damaged/evaluation.json: not a file of results as cartwright writes it; remove it to have the evaluations repeated" \
-  "damaged results are told" run toy.yaml --out damaged --resume --quiet
+  "damaged results are reported" run toy.yaml --out damaged --resume --quiet
 rm damaged/evaluation.json
 run 0 run toy.yaml --out damaged --resume --quiet
 equal_runs damaged "lost results are evaluated again, the untrained policy too"
@@ -191,7 +191,7 @@ run 0 run offline.yaml --out offline --quiet
 same "" "$status" "trajectories can come from a file"
 sed -n 3p whole/trajectories/random.jsonl | cut -c 1-100 >>in.jsonl
 fails 1 "cartwright: error: stage 1 (toy_algorithm): in.jsonl:3: byte 100: expected one trajectory as JSON, found an error: '}' expected near end of file" \
-  "a cut trajectory is told with its line" run offline.yaml --out offline --overwrite --quiet
+  "a cut trajectory is reported with its line" run offline.yaml --out offline --overwrite --quiet
 
 # Stages that write files go on where they were, episode by episode and session by session.
 cat >search.yaml <<'YAML'

@@ -136,7 +136,7 @@ typedef struct CwAlgorithmVtable {
    * was derived from the old numbers must go. */
   void (*clear)(gpointer state);
   /* Optional: state that is too big for rows, as files of a directory of the checkpoint; `load` is called
-   * after the rows have been brought back. */
+   * after the rows have been loaded. */
   gboolean (*save_files)(gconstpointer options, gconstpointer state, const char *directory, GError **error);
   gboolean (*load_files)(gconstpointer options, gpointer state, const char *directory, GError **error);
   /* Optional: further networks. */

@@ -14,8 +14,8 @@ G_BEGIN_DECLS
 /* Called by a conversion to show its progress. `doing` is a word or two ("products"), the same as long as the
  * same work goes on; `total` is 0 when it is not known. FALSE with CW_ERROR_CANCELLED: the user wants to
  * stop, so clean up and pass the error on. Cheap enough to call every few milliseconds. */
-typedef gboolean (*CwReport)(gpointer report_data, const char *doing, guint64 done, guint64 total,
-                             GError **error);
+typedef gboolean (*CwProgressSink)(gpointer progress_data, const char *doing, guint64 done, guint64 total,
+                                   GError **error);
 
 /* One conversion. A constant that lives as long as the process. */
 typedef struct CwConversion {
@@ -23,8 +23,8 @@ typedef struct CwConversion {
   const char *summary; /* one line: what comes in and what goes out */
   /* Writes a file or a folder at `into`, a path that does not exist yet in a folder that does. The host syncs
    * it and gives it its final name, or removes it on failure. `options` is filled by the rows below. Called
-   * from one thread; `report` only from that thread. */
-  gboolean (*run)(gconstpointer options, const char *into, CwReport report, gpointer report_data,
+   * from one thread; `progress` only from that thread. */
+  gboolean (*run)(gconstpointer options, const char *into, CwProgressSink progress, gpointer progress_data,
                   GError **error);
   const CwOption *options; /* the members that CW_FEATURE_OPTIONS fills, as in CwFeature */
   guint32 n_options;

@@ -21,7 +21,7 @@ ShopCatalogueBuilder *shop_catalogue_builder_new(void)
   builder->targets = g_array_new(FALSE, FALSE, sizeof(ShopOptionTarget));
   builder->humans = g_array_new(FALSE, FALSE, sizeof(ShopHumanRecord));
   builder->interned_mask = 1023;
-  builder->interned = g_new0(guint32, builder->interned_mask + 1);
+  builder->interned = g_new0(ShopInternedSlot, builder->interned_mask + 1);
   builder->asins_mask = 1023;
   builder->asins = g_new0(guint32, builder->asins_mask + 1);
   builder->scratch = g_string_new(NULL);
@@ -106,14 +106,12 @@ ShopString shop_builder_store(ShopCatalogueBuilder *builder, const char *text, g
 static void grow_interned(ShopCatalogueBuilder *builder)
 {
   guint32 mask = builder->interned_mask * 2 + 1;
-  guint32 *table = g_new0(guint32, (gsize)mask + 1);
+  ShopInternedSlot *table = g_new0(ShopInternedSlot, (gsize)mask + 1);
   for (gsize i = 0; i <= builder->interned_mask; i++) {
-    if (builder->interned[i] == 0)
+    if (builder->interned[i].string == 0)
       continue;
-    guint32 length;
-    const char *text = shop_builder_text(builder, builder->interned[i] - 1, &length);
-    guint32 slot = (guint32)shop_hash_bytes(0, text, length) & mask;
-    while (table[slot] != 0)
+    guint32 slot = builder->interned[i].hash & mask;
+    while (table[slot].string != 0)
       slot = (slot + 1) & mask;
     table[slot] = builder->interned[i];
   }
@@ -128,15 +126,17 @@ ShopString shop_builder_intern(ShopCatalogueBuilder *builder, const char *text, 
     return 0;
   if (builder->n_interned >= builder->interned_mask / 2)
     grow_interned(builder);
-  guint32 slot = (guint32)shop_hash_bytes(0, text, length) & builder->interned_mask;
-  for (; builder->interned[slot] != 0; slot = (slot + 1) & builder->interned_mask) {
+  guint32 hash = (guint32)shop_hash_bytes(0, text, length), slot = hash & builder->interned_mask;
+  for (; builder->interned[slot].string != 0; slot = (slot + 1) & builder->interned_mask) {
+    if (builder->interned[slot].hash != hash)
+      continue;
     guint32 known_length;
-    const char *known = shop_builder_text(builder, builder->interned[slot] - 1, &known_length);
+    const char *known = shop_builder_text(builder, builder->interned[slot].string - 1, &known_length);
     if (known_length == length && memcmp(known, text, length) == 0)
-      return builder->interned[slot] - 1;
+      return builder->interned[slot].string - 1;
   }
   ShopString string = (ShopString)(append_text(&builder->words, text, length) / 4) | SHOP_STRING_INTERNED;
-  builder->interned[slot] = string + 1;
+  builder->interned[slot] = (ShopInternedSlot){hash, string + 1};
   builder->n_interned++;
   return string;
 }

@@ -7,6 +7,13 @@
 
 #define SHOP_ITEM_ACTION_START "click[item - "
 
+/* A slot of the table of interned texts. Most texts that are not the one looked for differ in the hash, so
+ * that they need not be looked at. */
+typedef struct {
+  guint32 hash;
+  guint32 string; /* ShopString + 1; 0: empty */
+} ShopInternedSlot;
+
 /* While a catalogue is built, interned texts stand apart from the others: they are looked up again, and the
  * others, which are the most, may go straight to a file. Their ShopStrings bear this bit and count within
  * their own part; finish moves that part behind the other. */
@@ -24,7 +31,7 @@ struct ShopCatalogueBuilder {
   gsize n_written;         /* bytes of it that went there */
   GError *trouble;         /* of writing, for finish */
   GArray *products, *strings, *groups, *targets, *humans;
-  guint32 *interned; /* open addressing: ShopString + 1, 0 empty */
+  ShopInternedSlot *interned; /* open addressing */
   guint32 interned_mask, n_interned;
   guint32 *asins; /* the same with product index + 1 */
   guint32 asins_mask;

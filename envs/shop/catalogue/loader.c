@@ -8,21 +8,21 @@
 /* Elements between two reports. */
 #define REPORT_EVERY 256
 
-/* Where the loading stands, and whom to report it to. */
+/* Where the loading stands, and whom to show it to. */
 typedef struct {
   ShopCatalogueBuilder *builder;
-  CwReport report; /* or NULL */
-  gpointer report_data;
+  CwProgressSink progress; /* or NULL */
+  gpointer progress_data;
 } Loading;
 
 static gboolean report_position(const Loading *loading, const char *doing, const ShopJsonStream *stream,
                                 guint64 n, GError **error)
 {
   guint64 length;
-  if (!loading->report || n % REPORT_EVERY != 0)
+  if (!loading->progress || n % REPORT_EVERY != 0)
     return TRUE;
   guint64 position = shop_json_stream_position(stream, &length);
-  return loading->report(loading->report_data, doing, position, length, error);
+  return loading->progress(loading->progress_data, doing, position, length, error);
 }
 
 typedef gboolean (*Add)(ShopCatalogueBuilder *builder, const char *asin, const json_t *record,
@@ -85,10 +85,10 @@ ShopCatalogue *shop_load_catalogue(const char *items_file, const char *attribute
 
 ShopCatalogue *shop_load_catalogue_into(ShopCatalogueBuilder *builder, const char *items_file,
                                         const char *attributes_file, const char *human_file,
-                                        guint64 max_products, CwReport report, gpointer report_data,
+                                        guint64 max_products, CwProgressSink progress, gpointer progress_data,
                                         GError **error)
 {
-  Loading loading = {builder, report, report_data};
+  Loading loading = {builder, progress, progress_data};
   guint64 most = max_products > 0 ? max_products : G_MAXUINT64;
   if (!load(&loading, items_file, SHOP_JSON_ARRAY, most, add_product, "products", error) ||
       (attributes_file && !load(&loading, attributes_file, SHOP_JSON_OBJECT, G_MAXUINT64,

@@ -15,10 +15,10 @@ ShopCatalogue *shop_load_catalogue(const char *items_file, const char *attribute
                                    GError **error);
 
 /* The same into a builder, which is finished, with progress in bytes of each file;
- * `report` as in CwConversion, or NULL. */
+ * `progress` as in CwConversion, or NULL. */
 ShopCatalogue *shop_load_catalogue_into(ShopCatalogueBuilder *builder, const char *items_file,
                                         const char *attributes_file, const char *human_file,
-                                        guint64 max_products, CwReport report, gpointer report_data,
+                                        guint64 max_products, CwProgressSink progress, gpointer progress_data,
                                         GError **error);
 
 #endif

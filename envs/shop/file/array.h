@@ -13,7 +13,8 @@ typedef struct ShopArray {
   gsize n_elements;
 } ShopArray;
 
-/* Finds an array by name: CW_ENVIRONMENT_ERROR when it is absent or its elements have another size. */
+/* Finds an array by name: CW_ENVIRONMENT_ERROR when it is absent or its elements have another size. The
+ * message speaks of the array only: whoever opened the source puts its name in front. */
 typedef gboolean (*ShopArrayFinder)(gpointer source, const char *name, gsize element_size, ShopArray *array,
                                     GError **error);
 

@@ -207,13 +207,13 @@ gboolean shop_file_find(gpointer source, const char *name, gsize element_size, S
   const ShopFile *file = source;
   const ShopFileEntry *entry = find_entry(file, name);
   if (!entry)
-    return shop_file_refuse(file->path, CW_ERROR_FORMAT, error,
-                            "holds no array '%s'; make it again with 'cartwright import'", name);
+    return shop_fail(error, CW_ERROR_FORMAT, "holds no array '%s'; make it again with 'cartwright import'",
+                     name);
   if (entry->element_size != element_size)
-    return shop_file_refuse(file->path, CW_ERROR_FORMAT, error,
-                            "array '%s' has elements of %" G_GUINT64_FORMAT
-                            " bytes, expected %" G_GSIZE_FORMAT "; make it again with 'cartwright import'",
-                            name, entry->element_size, element_size);
+    return shop_fail(error, CW_ERROR_FORMAT,
+                     "array '%s' has elements of %" G_GUINT64_FORMAT " bytes, expected %" G_GSIZE_FORMAT
+                     "; make it again with 'cartwright import'",
+                     name, entry->element_size, element_size);
   *array = (ShopArray){entry->name, file->bytes + entry->position, element_size, entry->n_elements};
   return TRUE;
 }
@@ -230,9 +230,4 @@ gboolean shop_file_get(const ShopFile *file, guint32 i, ShopArray *array)
 gboolean shop_file_has(const ShopFile *file, const char *name)
 {
   return find_entry(file, name) != NULL;
-}
-
-const char *shop_file_path(const ShopFile *file)
-{
-  return file->path;
 }

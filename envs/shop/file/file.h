@@ -56,7 +56,6 @@ gboolean shop_file_find(gpointer file, const char *name, gsize element_size, Sho
 /* Array number `i` in the order of the file; FALSE behind the last. */
 gboolean shop_file_get(const ShopFile *file, guint32 i, ShopArray *array);
 gboolean shop_file_has(const ShopFile *file, const char *name);
-const char *shop_file_path(const ShopFile *file);
 
 /* Writing. An array is written at once; nothing of it is kept. */
 typedef struct ShopFileWriter ShopFileWriter;

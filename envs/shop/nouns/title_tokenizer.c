@@ -147,9 +147,15 @@ static gboolean is_abbreviation(const char *word)
   return bsearch(word, words, G_N_ELEMENTS(words), sizeof words[0], compare_words) != NULL;
 }
 
-/* Splits a contraction: sets the lengths of its parts and returns their number, or 0. "don't" is do + n't,
- * "I'll" is I + 'll; the forms without apostrophe are split in the same places. */
-static guint split_contraction(const char *word, guint32 lengths[3])
+static guint split_after(gsize first, gsize length, guint32 lengths[3])
+{
+  lengths[0] = (guint32)first;
+  lengths[1] = (guint32)(length - first);
+  return 2;
+}
+
+/* "I'll" and "ill": a subject and what follows it; 0 when `lower` is none. */
+static guint split_subject(const char *lower, gsize length, guint32 lengths[3])
 {
   /* Who may be followed by which of 'd 'll 've 're 's 'm. */
   static const struct {
@@ -162,10 +168,27 @@ static guint split_contraction(const char *word, guint32 lengths[3])
       {"these", "d l v r"}, {"those", "d l v r"},   {"could", "v"},        {"might", "v"},
       {"must", "v"},        {"should", "v"},        {"would", "v"},        {"not", "v"},
   };
+  static const char *const endings[] = {"'d", "'ll", "'ve", "'re", "'s", "'m"};
+  for (gsize i = 0; i < G_N_ELEMENTS(subjects); i++) {
+    gsize base = strlen(subjects[i].word);
+    if (lower[0] != subjects[i].word[0] || strncmp(lower, subjects[i].word, base) != 0)
+      continue;
+    for (gsize j = 0; j < G_N_ELEMENTS(endings); j++)
+      if (strchr(subjects[i].endings, endings[j][1]) &&
+          (g_str_equal(lower + base, endings[j]) || g_str_equal(lower + base, endings[j] + 1)))
+        return split_after(base, length, lengths);
+  }
+  return 0;
+}
+
+/* Splits a contraction: sets the lengths of its parts and returns their number, or 0. "don't" is do + n't,
+ * "I'll" is I + 'll; the forms without apostrophe are split in the same places. */
+static guint split_contraction(const char *word, guint32 lengths[3])
+{
   static const char *const verbs[] = {"are",  "could", "dare",  "did",   "does", "do",   "had",   "has",
                                       "have", "is",    "may",   "might", "must", "need", "ought", "should",
                                       "was",  "were",  "would", "ai",    "ca",   "sha",  "wo"};
-  static const char *const endings[] = {"'d", "'ll", "'ve", "'re", "'s", "'m"};
+  static const char *const after_three[] = {"cannot", "gonna", "gotta", "let's"};
   /* Words as they are, though they look like a contraction. */
   static const char *const words[] = {"its", "ill", "hell", "shell", "well", "were", "shed", "whore",
                                       "Its", "Ill", "Hell", "Shell", "Well", "Were", "Shed", "Whore"};
@@ -179,45 +202,16 @@ static guint split_contraction(const char *word, guint32 lengths[3])
       return 0;
   for (gsize i = 0; i <= length; i++)
     lower[i] = g_ascii_tolower(word[i]);
-  if (g_str_equal(lower, "cannot")) {
-    lengths[0] = lengths[1] = 3;
-    return 2;
-  }
-  if (g_str_equal(lower, "gonna") || g_str_equal(lower, "gotta")) {
-    lengths[0] = 3;
-    lengths[1] = 2;
-    return 2;
-  }
-  if (g_str_equal(lower, "let's")) {
-    lengths[0] = 3;
-    lengths[1] = 2;
-    return 2;
-  }
+  if (IN(lower, after_three))
+    return split_after(3, length, lengths);
   gsize not_length = g_str_has_suffix(lower, "n't") ? 3 : g_str_has_suffix(lower, "nt") ? 2 : 0;
   if (not_length > 0) {
     char base[16];
     g_strlcpy(base, lower, length - not_length + 1);
-    if (IN(base, verbs)) {
-      lengths[0] = (guint32)(length - not_length);
-      lengths[1] = (guint32)not_length;
-      return 2;
-    }
+    if (IN(base, verbs))
+      return split_after(length - not_length, length, lengths);
   }
-  if (IN(word, words))
-    return 0;
-  for (gsize i = 0; i < G_N_ELEMENTS(subjects); i++) {
-    gsize base = strlen(subjects[i].word);
-    if (lower[0] != subjects[i].word[0] || strncmp(lower, subjects[i].word, base) != 0)
-      continue;
-    for (gsize j = 0; j < G_N_ELEMENTS(endings); j++)
-      if (strchr(subjects[i].endings, endings[j][1]) &&
-          (g_str_equal(lower + base, endings[j]) || g_str_equal(lower + base, endings[j] + 1))) {
-        lengths[0] = (guint32)base;
-        lengths[1] = (guint32)(length - base);
-        return 2;
-      }
-  }
-  return 0;
+  return IN(word, words) ? 0 : split_subject(lower, length, lengths);
 }
 
 /* "10am": an hour from 1 to 12 with am or pm. Returns the length of the number, or 0. */

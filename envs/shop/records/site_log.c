@@ -101,15 +101,12 @@ static gboolean read_keywords(const json_t *content, Event *event, GError **erro
 static gboolean read_number(const json_t *content, Event *event, GError **error)
 {
   const json_t *value = json_object_get(content, "page");
-  guint64 number = 0;
-  if (json_is_integer(value) && json_integer_value(value) >= 1)
-    number = (guint64)json_integer_value(value);
-  else if (!json_is_string(value) ||
-           !g_ascii_string_to_unsigned(json_string_value(value), 10, 1, G_MAXINT32, &number, NULL))
-    return shop_fail(error, CW_ERROR_FORMAT,
-                     "'content.page' should be the number of a result page, from 1 on");
-  event->shown.number = (gint64)number;
-  return TRUE;
+  gint64 number = json_is_integer(value) ? json_integer_value(value) : G_MAXINT64;
+  if (json_is_string(value))
+    g_ascii_string_to_signed(json_string_value(value), 10, G_MININT32, G_MAXINT32, &number, NULL);
+  event->shown.number = number;
+  return (number >= G_MININT32 && number <= G_MAXINT32) ||
+         shop_fail(error, CW_ERROR_FORMAT, "'content.page' should be the number of a result page");
 }
 
 /* Options are an object, or a string in the source notation of the original. */
@@ -306,7 +303,7 @@ G_GNUC_PRINTF(2, 3) static void act(Plan *plan, const char *format, ...)
   g_ptr_array_add(plan->texts->observations, NULL);
 }
 
-static gboolean go_to_results(Plan *plan, const Event *event, GError **error)
+static void go_to_results(Plan *plan, const Event *event)
 {
   gboolean same = plan->keywords && strcmp(plan->keywords, event->keywords) == 0;
   if (plan->page == SHOP_PAGE_SUB && same) {
@@ -323,17 +320,18 @@ static gboolean go_to_results(Plan *plan, const Event *event, GError **error)
     plan->keywords = g_strdup(event->keywords);
     plan->number = 1;
   }
-  if (ABS(event->shown.number - plan->number) > MAX_PAGES_TURNED)
-    return shop_fail(error, CW_ERROR_FORMAT,
-                     "page %" G_GINT64_FORMAT " of the results is more than %d pages from the one before",
-                     event->shown.number, MAX_PAGES_TURNED);
+  /* No clicks lead to a page below 1, and nobody clicks so often. */
+  if (MIN(event->shown.number, plan->number) < 1 ||
+      ABS(event->shown.number - plan->number) > MAX_PAGES_TURNED) {
+    act(plan, "address[%" G_GINT64_FORMAT "]", event->shown.number);
+    plan->number = event->shown.number;
+  }
   for (; plan->number < event->shown.number; plan->number++)
     act(plan, "click[next >]");
   for (; plan->number > event->shown.number; plan->number--)
     act(plan, "click[< prev]");
   plan->page = SHOP_PAGE_RESULTS;
   g_hash_table_remove_all(plan->chosen);
-  return TRUE;
 }
 
 /* Whether every option that is chosen is among those of the event, with whatever value. */
@@ -359,8 +357,7 @@ static gboolean go_to_item(Plan *plan, const Event *event, GError **error)
   if (same && plan->page == SHOP_PAGE_SUB) {
     act(plan, "click[< prev]");
   } else if (!same) {
-    if (!go_to_results(plan, event, error))
-      return FALSE;
+    go_to_results(plan, event);
     g_autofree char *label = g_ascii_strdown(event->shown.asin, -1);
     act(plan, "click[%s]", label);
   }
@@ -389,7 +386,7 @@ static gboolean go_to(Plan *plan, const Event *event, GError **error)
     plan->page = SHOP_PAGE_SEARCH;
     break;
   case SHOP_PAGE_RESULTS:
-    good = go_to_results(plan, event, error);
+    go_to_results(plan, event);
     break;
   case SHOP_PAGE_ITEM:
     good = go_to_item(plan, event, error);

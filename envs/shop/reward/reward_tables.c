@@ -74,7 +74,7 @@ static void tag_batch(Batch *batch)
 
 /* The nouns of every title: those of the file, else those that the tables hold already, else the tagger's. */
 static gboolean find_nouns(ShopRewardTables *tables, const ShopCatalogue *catalogue, const char *nouns_file,
-                           CwReport report, gpointer report_data, GError **error)
+                           CwProgressSink progress, gpointer progress_data, GError **error)
 {
   const ShopArray *stored = &tables->arrays[SHOP_REWARD_NOUN_HASHES];
   g_autoptr(ShopNounWords) words = shop_noun_words_new(stored->elements, (guint32)stored->n_elements);
@@ -97,7 +97,8 @@ static gboolean find_nouns(ShopRewardTables *tables, const ShopCatalogue *catalo
       g_array_append_vals(nouns, set, (guint)(shop_noun_set_size(set) / sizeof(guint32)));
       g_clear_pointer(&batch->tagged[i], g_ptr_array_unref);
     }
-    good = !report || report(report_data, "nouns", batch->first + batch->n, catalogue->n_products, error);
+    good =
+        !progress || progress(progress_data, "nouns", batch->first + batch->n, catalogue->n_products, error);
   }
   guint32 n_hashes;
   const guint64 *hashes = shop_noun_words_hashes(words, &n_hashes);
@@ -173,10 +174,11 @@ ShopRewardTables *shop_reward_tables_new(const ShopCatalogue *catalogue, const c
 }
 
 ShopRewardTables *shop_reward_tables_new_reporting(const ShopCatalogue *catalogue, const char *nouns_file,
-                                                   CwReport report, gpointer report_data, GError **error)
+                                                   CwProgressSink progress, gpointer progress_data,
+                                                   GError **error)
 {
   g_autoptr(ShopRewardTables) tables = g_new0(ShopRewardTables, 1);
-  if (!find_nouns(tables, catalogue, nouns_file, report, report_data, error))
+  if (!find_nouns(tables, catalogue, nouns_file, progress, progress_data, error))
     return NULL;
   find_attributes(tables, catalogue);
   return g_steal_pointer(&tables);
@@ -244,17 +246,20 @@ gboolean shop_reward_tables_check(const ShopRewardTables *tables, GError **error
              wrong);
 }
 
-ShopRewardTables *shop_reward_tables_open(const ShopCatalogue *catalogue, const char *nouns_file,
-                                          ShopArrayFinder finder, gpointer source, GError **error)
+ShopRewardTables *shop_reward_tables_open(const ShopCatalogue *catalogue, ShopArrayFinder finder,
+                                          gpointer source, GError **error)
 {
   g_autoptr(ShopRewardTables) tables = g_new0(ShopRewardTables, 1);
   for (guint i = 0; i < SHOP_REWARD_N_ARRAYS; i++)
     if (!finder(source, layout[i].name, layout[i].element_size, &tables->arrays[i], error))
       return NULL;
-  if (!check(tables, catalogue, error) ||
-      (nouns_file && !find_nouns(tables, catalogue, nouns_file, NULL, NULL, error)))
-    return NULL;
-  return g_steal_pointer(&tables);
+  return check(tables, catalogue, error) ? g_steal_pointer(&tables) : NULL;
+}
+
+gboolean shop_reward_tables_take_nouns(ShopRewardTables *tables, const ShopCatalogue *catalogue,
+                                       const char *nouns_file, GError **error)
+{
+  return find_nouns(tables, catalogue, nouns_file, NULL, NULL, error);
 }
 
 void shop_reward_tables_free(ShopRewardTables *tables)

@@ -39,15 +39,19 @@ typedef struct ShopRewardTables {
 ShopRewardTables *shop_reward_tables_new(const ShopCatalogue *catalogue, const char *nouns_file,
                                          GError **error);
 
-/* The same with progress, in titles; `report` as in CwConversion. The titles are tagged by as many threads as
- * there are processors; the tables do not depend on their number. */
+/* The same with progress, in titles; `progress` as in CwConversion. The titles are tagged by as many threads
+ * as there are processors; the tables do not depend on their number. */
 ShopRewardTables *shop_reward_tables_new_reporting(const ShopCatalogue *catalogue, const char *nouns_file,
-                                                   CwReport report, gpointer report_data, GError **error);
+                                                   CwProgressSink progress, gpointer progress_data,
+                                                   GError **error);
 
-/* The tables that a file holds for this catalogue; the file's memory must outlive them. With `nouns_file` the
- * nouns are those of that file, and the stored ones for the titles that it leaves out. */
-ShopRewardTables *shop_reward_tables_open(const ShopCatalogue *catalogue, const char *nouns_file,
-                                          ShopArrayFinder finder, gpointer source, GError **error);
+/* The tables that a file holds for this catalogue; the file's memory must outlive them. */
+ShopRewardTables *shop_reward_tables_open(const ShopCatalogue *catalogue, ShopArrayFinder finder,
+                                          gpointer source, GError **error);
+
+/* Takes the nouns of `nouns_file`, and the present ones for the titles that it leaves out. */
+gboolean shop_reward_tables_take_nouns(ShopRewardTables *tables, const ShopCatalogue *catalogue,
+                                       const char *nouns_file, GError **error);
 
 /* Whether tables that were opened from a file can be read without leaving their arrays. */
 gboolean shop_reward_tables_check(const ShopRewardTables *tables, GError **error);

@@ -113,6 +113,28 @@ static gboolean postings_fit(const ShopIndex *index)
   return n_rare <= index->n_rare && runs <= index->runs_size;
 }
 
+static void take_elements(ShopIndex *index)
+{
+  const ShopArray *arrays = index->arrays;
+  index->terms = arrays[SHOP_INDEX_TERMS].elements;
+  index->text = arrays[SHOP_INDEX_TEXT].elements;
+  index->text_size = arrays[SHOP_INDEX_TEXT].n_elements;
+  index->slots = arrays[SHOP_INDEX_SLOTS].elements;
+  index->rare_places = arrays[SHOP_INDEX_RARE_PLACES].elements;
+  index->rare_codes = arrays[SHOP_INDEX_RARE_CODES].elements;
+  index->n_rare = arrays[SHOP_INDEX_RARE_CODES].n_elements;
+  index->row_maxima = arrays[SHOP_INDEX_ROW_MAXIMA].elements;
+  index->row_offsets = arrays[SHOP_INDEX_ROW_OFFSETS].elements;
+  index->runs = arrays[SHOP_INDEX_RUNS].elements;
+  index->runs_size = arrays[SHOP_INDEX_RUNS].n_elements;
+  index->exceptions = arrays[SHOP_INDEX_EXCEPTIONS].elements;
+  index->n_exceptions = arrays[SHOP_INDEX_EXCEPTIONS].n_elements;
+  index->lengths = arrays[SHOP_INDEX_LENGTHS].elements;
+  index->ranks = arrays[SHOP_INDEX_RANKS].elements;
+  index->ranked_numbers = arrays[SHOP_INDEX_RANKED_NUMBERS].elements;
+  index->norms = arrays[SHOP_INDEX_NORMS].elements;
+}
+
 gboolean shop_index_bind(ShopIndex *index, const char **wrong)
 {
   const ShopArray *arrays = index->arrays;
@@ -150,23 +172,7 @@ gboolean shop_index_bind(ShopIndex *index, const char **wrong)
     return FALSE;
   }
   index->slot_mask = (guint32)(n_slots - 1);
-  index->terms = arrays[SHOP_INDEX_TERMS].elements;
-  index->text = arrays[SHOP_INDEX_TEXT].elements;
-  index->text_size = arrays[SHOP_INDEX_TEXT].n_elements;
-  index->slots = arrays[SHOP_INDEX_SLOTS].elements;
-  index->rare_places = arrays[SHOP_INDEX_RARE_PLACES].elements;
-  index->rare_codes = arrays[SHOP_INDEX_RARE_CODES].elements;
-  index->n_rare = arrays[SHOP_INDEX_RARE_CODES].n_elements;
-  index->row_maxima = arrays[SHOP_INDEX_ROW_MAXIMA].elements;
-  index->row_offsets = arrays[SHOP_INDEX_ROW_OFFSETS].elements;
-  index->runs = arrays[SHOP_INDEX_RUNS].elements;
-  index->runs_size = arrays[SHOP_INDEX_RUNS].n_elements;
-  index->exceptions = arrays[SHOP_INDEX_EXCEPTIONS].elements;
-  index->n_exceptions = arrays[SHOP_INDEX_EXCEPTIONS].n_elements;
-  index->lengths = arrays[SHOP_INDEX_LENGTHS].elements;
-  index->ranks = arrays[SHOP_INDEX_RANKS].elements;
-  index->ranked_numbers = arrays[SHOP_INDEX_RANKED_NUMBERS].elements;
-  index->norms = arrays[SHOP_INDEX_NORMS].elements;
+  take_elements(index);
   shop_bm25_fill_codes(index->norms, index->codes);
   if (index->n_documents <= SHOP_SMALL_INDEX && !postings_fit(index)) {
     *wrong = arrays[SHOP_INDEX_TERMS].name;

@@ -272,6 +272,9 @@ static void apply(ShopSession *session, ShopActionKind kind, guint32 argument)
   case SHOP_ACTION_PREVIOUS:
     go_back(session);
     break;
+  case SHOP_ACTION_ADDRESS:
+    turn_page(session, (gint32)argument);
+    break;
   case SHOP_ACTION_ITEM:
     session->product = argument;
     if (!shop_session_visited(session, argument))

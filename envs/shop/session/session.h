@@ -24,7 +24,8 @@ typedef enum {
   SHOP_ACTION_ITEM,   /* argument: product index */
   SHOP_ACTION_OPTION, /* argument: index in the catalogue's targets */
   SHOP_ACTION_SUB,    /* argument: ShopSubPage */
-  SHOP_ACTION_BUY
+  SHOP_ACTION_BUY,
+  SHOP_ACTION_ADDRESS /* argument: a result page's number, as guint32 */
 } ShopActionKind;
 
 /* How a page is written as an observation. */
@@ -57,6 +58,8 @@ void shop_session_set_price_upper(ShopSession *session, double price_upper);
 void shop_session_set_price(ShopSession *session, double price);
 /* Until the next reset: another form of the observation than the settings'. */
 void shop_session_set_form(ShopSession *session, ShopForm form);
+/* The same, for a visit to the site: on a result page, action "address[N]" then goes to page N, as a visitor
+ * does who types its address. The site has a page for every number, also below 1. */
 void shop_session_set_writer(ShopSession *session, ShopPageWriter writer);
 
 /* The present page as text; lives until the next step or reset. */

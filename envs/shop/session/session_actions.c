@@ -143,6 +143,16 @@ static ShopActionKind resolve_item_action(ShopSession *session, const char *acti
   return SHOP_ACTION_NONE;
 }
 
+static ShopActionKind read_address(const ShopActionText *parts, guint32 *argument)
+{
+  g_autofree char *text = g_strndup(parts->argument, parts->argument_length);
+  gint64 number;
+  if (!g_ascii_string_to_signed(text, 10, G_MININT32, G_MAXINT32, &number, NULL))
+    return SHOP_ACTION_NONE;
+  *argument = (guint32)(gint32)number;
+  return SHOP_ACTION_ADDRESS;
+}
+
 ShopActionKind shop_session_read_action(ShopSession *session, const char *action, guint32 *argument,
                                         ShopActionText *parts)
 {
@@ -158,6 +168,8 @@ ShopActionKind shop_session_read_action(ShopSession *session, const char *action
     return SHOP_ACTION_NONE;
   if (parts->name_length == strlen("search") && strncmp(parts->name, "search", parts->name_length) == 0)
     return SHOP_ACTION_SEARCH;
+  if (session->writer && session->page == SHOP_PAGE_RESULTS && g_str_has_prefix(action, "address["))
+    return read_address(parts, argument);
   if (parts->name_length != strlen("click") || strncmp(parts->name, "click", parts->name_length) != 0)
     return SHOP_ACTION_NONE;
   g_string_truncate(session->scratch, 0);

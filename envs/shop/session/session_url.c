@@ -11,13 +11,12 @@
 void shop_session_shown(const ShopSession *session, guint *first, guint *end)
 {
   guint n = session->results->len;
-  gint64 start = ((gint64)session->page_number - 1) * SHOP_ITEMS_PER_PAGE;
-  if (session->page_number < 1 || start >= n) {
-    *first = *end = 0;
-    return;
-  }
-  *first = (guint)start;
-  *end = MIN(n, *first + SHOP_ITEMS_PER_PAGE);
+  /* As the original's slice of a list: what is below zero counts from the end. */
+  gint64 stop = (gint64)session->page_number * SHOP_ITEMS_PER_PAGE, start = stop - SHOP_ITEMS_PER_PAGE;
+  start = CLAMP(start < 0 ? start + n : start, 0, n);
+  stop = CLAMP(stop < 0 ? stop + n : stop, 0, n);
+  *first = start < stop ? (guint)start : 0;
+  *end = start < stop ? (guint)stop : 0;
 }
 
 static void append_keywords(const ShopSession *session, GString *url)

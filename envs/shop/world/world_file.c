@@ -23,29 +23,27 @@ static gboolean find_facts(ShopFile *file, ShopWorldFacts *facts, const char **n
   *name = find_text(file, SHOP_WORLD_NAME);
   if (found.n_elements != 1 || !*name)
     return shop_fail(error, CW_ERROR_FORMAT,
-                     "%s: its description cannot be read; make it again with 'cartwright import'",
-                     shop_file_path(file));
+                     "its description cannot be read; make it again with 'cartwright import'");
   *facts = *(const ShopWorldFacts *)found.elements;
   return TRUE;
 }
 
 /* Whether the sources of the file allow the goals that are wanted. */
-static gboolean check_sources(const ShopFile *file, const ShopCatalogue *catalogue,
-                              const ShopWorldFacts *facts, ShopGoalKind kind, GError **error)
+static gboolean check_sources(const ShopCatalogue *catalogue, const ShopWorldFacts *facts, ShopGoalKind kind,
+                              GError **error)
 {
   if (kind == SHOP_GOALS_HUMAN && !facts->has_humans)
     return shop_fail(error, CW_ERROR_CONFIGURATION,
-                     "%s: was made without crowd-written instructions, which goals: human needs; import "
-                     "again with 'human_file', or set 'goals: synthetic'",
-                     shop_file_path(file));
+                     "was made without crowd-written instructions, which goals: human needs; import "
+                     "again with 'human_file', or set 'goals: synthetic'");
   if (kind == SHOP_GOALS_SYNTHETIC && facts->n_without_attributes > 0) {
     guint32 first = MIN(facts->first_without_attributes, catalogue->n_products - 1);
     return shop_fail(error, CW_ERROR_FORMAT,
-                     "%s: no attributes for product %s (%u of %u products have none); synthetic goals need "
+                     "no attributes for product %s (%u of %u products have none); synthetic goals need "
                      "the attribute file that belongs to the catalogue: import again with it as "
                      "'attributes_file', or set 'goals: human'",
-                     shop_file_path(file), shop_string(catalogue, catalogue->products[first].asin),
-                     facts->n_without_attributes, catalogue->n_products);
+                     shop_string(catalogue, catalogue->products[first].asin), facts->n_without_attributes,
+                     catalogue->n_products);
   }
   return TRUE;
 }
@@ -70,7 +68,7 @@ static gboolean check_contents(ShopFile *file, const ShopCatalogue *catalogue, c
     if (!splits || !shop_splits_check(splits, goals, error))
       return FALSE;
   }
-  g_autoptr(ShopRewardTables) rewards = shop_reward_tables_open(catalogue, NULL, shop_file_find, file, error);
+  g_autoptr(ShopRewardTables) rewards = shop_reward_tables_open(catalogue, shop_file_find, file, error);
   ShopArray owners;
   if (!rewards || !shop_reward_tables_check(rewards, error) ||
       !shop_file_find(file, SHOP_WORLD_TITLE_OWNERS, sizeof(guint32), &owners, error))
@@ -115,8 +113,7 @@ static gboolean open_parts(ShopWorld *world, const ShopWorldFacts *facts, GError
                       : shop_splits_new(world->catalogue, world->goals, rule, per_product);
   if (!world->splits)
     return FALSE;
-  world->rewards =
-      shop_reward_tables_open(world->catalogue, s->nouns_file, shop_file_find, world->file, error);
+  world->rewards = shop_reward_tables_open(world->catalogue, shop_file_find, world->file, error);
   if (!world->rewards)
     return FALSE;
   world->index = shop_index_open_arrays(shop_file_find, world->file, error);
@@ -125,19 +122,17 @@ static gboolean open_parts(ShopWorld *world, const ShopWorldFacts *facts, GError
   if (shop_index_size(world->index) != world->catalogue->n_products ||
       owners.n_elements != world->catalogue->n_products)
     return shop_fail(error, CW_ERROR_FORMAT,
-                     "%s: its parts are of different catalogues; make it again with 'cartwright import'",
-                     shop_file_path(world->file));
+                     "its parts are of different catalogues; make it again with 'cartwright import'");
   if (s->candidates == SHOP_CANDIDATES_UPSTREAM)
     world->title_owner = owners.elements;
   return TRUE;
 }
 
-static ShopWorld *open_world(const char *path, ShopFileVerify verify, const char *prefix,
-                             const ShopSettings *settings, GError **error)
+/* The world of an open file, which becomes the world's; not ended. */
+static ShopWorld *open_world(ShopFile *opened, const char *prefix, const ShopSettings *settings,
+                             GError **error)
 {
-  g_autoptr(ShopFile) file = shop_file_open(path, verify, error);
-  if (!file)
-    return NULL;
+  g_autoptr(ShopFile) file = opened;
   ShopWorldFacts facts;
   const char *name = NULL;
   ShopGoalKind kind = (ShopGoalKind)settings->goals;
@@ -149,26 +144,28 @@ static ShopWorld *open_world(const char *path, ShopFileVerify verify, const char
   if (!shop_file_is_known(file))
     shop_file_rest(file);
   shop_file_remember(file);
-  if (!check_sources(file, catalogue, &facts, kind, error))
+  if (!check_sources(catalogue, &facts, kind, error))
     return NULL;
   catalogue->checksum = facts.checksums[kind == SHOP_GOALS_HUMAN];
   ShopWorld *world = shop_world_begin(g_steal_pointer(&catalogue), prefix, name, settings);
   world->file = g_steal_pointer(&file);
   world->nouns_are_given = facts.nouns_are_given != 0;
-  return shop_world_end(world, open_parts(world, &facts, error));
+  return open_parts(world, &facts, error) ? world : shop_world_end(world, FALSE);
 }
 
+/* The parts know their arrays, not the file. */
 ShopWorld *shop_world_open(const char *path, ShopFileVerify verify, const char *prefix,
                            const ShopSettings *settings, GError **error)
 {
-  GError *problem = NULL;
-  ShopWorld *world = open_world(path, verify, prefix, settings, &problem);
-  if (world)
-    return world;
-  /* The parts know their arrays, not the file. */
-  if (!g_str_has_prefix(problem->message, path) &&
-      !(settings->nouns_file && g_str_has_prefix(problem->message, settings->nouns_file)))
-    g_prefix_error(&problem, "%s: ", path);
-  g_propagate_error(error, problem);
-  return NULL;
+  ShopFile *file = shop_file_open(path, verify, error);
+  if (!file)
+    return NULL;
+  ShopWorld *world = open_world(file, prefix, settings, error);
+  if (!world) {
+    g_prefix_error(error, "%s: ", path);
+    return NULL;
+  }
+  const char *nouns = settings->nouns_file;
+  return shop_world_end(
+      world, !nouns || shop_reward_tables_take_nouns(world->rewards, world->catalogue, nouns, error));
 }

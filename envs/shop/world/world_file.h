@@ -18,9 +18,9 @@ typedef struct ShopSources {
 } ShopSources;
 
 /* Reads the sources and writes the shop file `into`, which must not exist. Of a file that fails something may
- * be left; it is no shop file. `report` as in CwConversion. */
-gboolean shop_world_import(const ShopSources *sources, const char *into, CwReport report,
-                           gpointer report_data, GError **error);
+ * be left; it is no shop file. `progress` as in CwConversion. */
+gboolean shop_world_import(const ShopSources *sources, const char *into, CwProgressSink progress,
+                           gpointer progress_data, GError **error);
 
 /* The world in a shop file: the same as one built from the same sources. */
 ShopWorld *shop_world_open(const char *path, ShopFileVerify verify, const char *prefix,

@@ -13,20 +13,20 @@
 typedef struct {
   const ShopSources *sources;
   ShopFileWriter *writer;
-  CwReport report;
-  gpointer report_data;
+  CwProgressSink progress;
+  gpointer progress_data;
   ShopCatalogue *catalogue; /* of the file under construction */
   ShopWorldFacts facts;
   guint n_reports;
 } Import;
 
-/* Passes a report on, and now and then gives back what reading the file back has put into memory. */
-static gboolean report(gpointer data, const char *doing, guint64 done, guint64 total, GError **error)
+/* Passes progress on, and now and then gives back what reading the file back has put into memory. */
+static gboolean pass_on(gpointer data, const char *doing, guint64 done, guint64 total, GError **error)
 {
   Import *import = data;
   if (import->n_reports++ % REST_EVERY == 0)
     shop_file_writer_rest(import->writer);
-  return import->report(import->report_data, doing, done, total, error);
+  return import->progress(import->progress_data, doing, done, total, error);
 }
 
 static gboolean add_arrays(Import *import, const ShopArray *arrays, guint n_arrays, GError **error)
@@ -59,7 +59,7 @@ static gboolean take_checksums(Import *import, GError **error)
     n = MIN(CHECKSUM_STEP, catalogue->n_products - first);
     for (guint humans = 0; humans < 2; humans++)
       checksums[humans] = shop_catalogue_checksum_part(catalogue, humans, checksums[humans], first, n);
-    if (!report(import, "checksum", first + n, catalogue->n_products, error))
+    if (!pass_on(import, "checksum", first + n, catalogue->n_products, error))
       return FALSE;
   }
   return TRUE;
@@ -71,7 +71,7 @@ static gboolean write_catalogue(Import *import, GError **error)
   ShopArray arrays[SHOP_CATALOGUE_N_ARRAYS];
   g_autoptr(ShopCatalogue) catalogue = shop_load_catalogue_into(
       shop_catalogue_builder_new_to(import->writer), sources->items_file, sources->attributes_file,
-      sources->human_file, sources->max_products, report, import, error);
+      sources->human_file, sources->max_products, pass_on, import, error);
   if (!catalogue)
     return FALSE;
   take_facts(import, catalogue);
@@ -140,8 +140,8 @@ static gboolean write_index_and_rewards(Import *import, GError **error)
 {
   ShopArray arrays[SHOP_INDEX_N_ARRAYS];
   GThread *thread = g_thread_try_new("index", build_index, import->catalogue, NULL);
-  ShopRewardTables *rewards =
-      shop_reward_tables_new_reporting(import->catalogue, import->sources->nouns_file, report, import, error);
+  ShopRewardTables *rewards = shop_reward_tables_new_reporting(import->catalogue, import->sources->nouns_file,
+                                                               pass_on, import, error);
   gboolean good = rewards && add_arrays(import, rewards->arrays, SHOP_REWARD_N_ARRAYS, error);
   shop_reward_tables_free(rewards);
   ShopIndex *index = thread ? g_thread_join(thread) : build_index(import->catalogue);
@@ -166,14 +166,14 @@ static gboolean write_rest(Import *import, GError **error)
   return add_arrays(import, arrays, G_N_ELEMENTS(arrays), error);
 }
 
-gboolean shop_world_import(const ShopSources *sources, const char *into, CwReport reporter,
-                           gpointer report_data, GError **error)
+gboolean shop_world_import(const ShopSources *sources, const char *into, CwProgressSink progress,
+                           gpointer progress_data, GError **error)
 {
-  Import import = {.sources = sources, .report = reporter, .report_data = report_data};
+  Import import = {.sources = sources, .progress = progress, .progress_data = progress_data};
   import.writer = shop_file_writer_new(into, error);
   if (!import.writer)
     return FALSE;
-  gboolean good = write_catalogue(&import, error) && report(&import, "goals", 0, 0, error) &&
+  gboolean good = write_catalogue(&import, error) && pass_on(&import, "goals", 0, 0, error) &&
                   write_all_goals(&import, error) && write_index_and_rewards(&import, error) &&
                   write_rest(&import, error) && shop_file_writer_finish(import.writer, error);
   shop_catalogue_free(import.catalogue);

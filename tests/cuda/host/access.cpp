@@ -187,7 +187,7 @@ struct Search {
   bool found;
 };
 
-/* Whether an address lies in the code or constants of a loaded object. */
+/* Whether an address is in the code or constants of a loaded object. */
 bool is_constant(uintptr_t address)
 {
   Search search = {address, false};

@@ -124,7 +124,7 @@ static float high(uint32_t pair)
   return __uint_as_float(pair & 0xffff0000u);
 }
 
-/* What the lanes hold is told by the PTX manual's figures of the fragments of mma.m16n8k16 for .bf16. */
+/* What the lanes hold is shown by the PTX manual's figures of the fragments of mma.m16n8k16 for .bf16. */
 extern "C" void cw_host_multiply_tile(float *c, const uint32_t *a, uint32_t b0, uint32_t b1, const char *file,
                                       int line)
 {

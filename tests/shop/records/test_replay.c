@@ -1,5 +1,6 @@
-/* The simulator against what the original site wrote: 600 recorded sessions of the 1,000-product shop, and
- * the 12,087 crowd goals in their published order. Skipped where $WEBSHOP_1K is absent. */
+/* The simulator against what the original site wrote: 600 recorded sessions of the 1,000-product shop, the
+ * site's own logs of visits, and the 12,087 crowd goals in their published order. Skipped where $WEBSHOP_1K,
+ * or the folder of the logs, is absent. */
 #include "envs/shop/catalogue/loader.h"
 #include "envs/shop/environment.h"
 #include "envs/shop/goals/python_random.h"
@@ -28,20 +29,31 @@ static char *data_file(const char *name)
 static ShopWorld *world;
 static char *sessions_path;
 
-static int open_world(G_GNUC_UNUSED void **state)
+/* The shop with goals of a kind; NULL when a file is absent. */
+static ShopWorld *load(ShopGoalKind goals)
 {
   g_autofree char *items = data_file("items_shuffle_1000.json"),
-                  *attributes = data_file("items_ins_v2_1000.json");
-  sessions_path = data_file("expert_trajectories.jsonl");
-  if (!items || !attributes || !sessions_path)
-    return 0;
+                  *attributes = data_file("items_ins_v2_1000.json"),
+                  *human = goals == SHOP_GOALS_HUMAN ? data_file("items_human_ins.json") : NULL;
+  if (!items || !attributes || (goals == SHOP_GOALS_HUMAN && !human))
+    return NULL;
   GError *error = NULL;
-  ShopCatalogue *catalogue = shop_load_catalogue(items, attributes, NULL, 0, TRUE, &error);
-  if (!catalogue)
-    fail_msg("%s", error->message);
+  ShopCatalogue *catalogue = shop_load_catalogue(items, attributes, human, 0, TRUE, &error);
   ShopSettings settings = fixture_settings();
-  world = shop_world_new(catalogue, "webshop", "items_shuffle_1000.json", &settings, &error);
-  return !world;
+  settings.goals = goals;
+  settings.step_limit = 0;
+  ShopWorld *loaded =
+      catalogue ? shop_world_new(catalogue, "webshop", "items_shuffle_1000.json", &settings, &error) : NULL;
+  if (!loaded)
+    fail_msg("%s", error->message);
+  return loaded;
+}
+
+static int open_world(G_GNUC_UNUSED void **state)
+{
+  sessions_path = data_file("expert_trajectories.jsonl");
+  world = sessions_path ? load(SHOP_GOALS_SYNTHETIC) : NULL;
+  return 0;
 }
 
 static int close_world(G_GNUC_UNUSED void **state)
@@ -144,6 +156,83 @@ static void test_recorded_sessions_are_reproduced_byte_for_byte(G_GNUC_UNUSED vo
   assert_int_equal(counts.n_ended, counts.n_sessions);
   shop_environment_session_free(session);
   cw_random_free(random);
+}
+
+/* Re-steps a visit as it was logged; the number of its page views. */
+static guint replay_log(ShopWorld *shop, gpointer session, const char *path, guint *n_identical)
+{
+  GError *error = NULL;
+  g_autofree char *text = NULL, *where = g_strconcat(path, ":1", NULL);
+  assert_true(g_file_get_contents(path, &text, NULL, NULL));
+  CwRecord *record = shop_environment_read_record(shop, g_strchomp(text), where, &error);
+  if (!record)
+    fail_msg("%s", error->message);
+  CwRandom *random = cw_random_new(1, "replay", 0, 0);
+  guint n_views = 0;
+  record->as_recorded = TRUE;
+  assert_true(shop_environment_reset_record(session, record, random, &error));
+  for (guint i = 0; i < record->n_observations; i++) {
+    CwObservation observation = {.struct_size = sizeof observation};
+    CwOutcome outcome = {.struct_size = sizeof outcome};
+    assert_true(shop_environment_observe(session, &observation, &error));
+    const char *expected = record->observations[i];
+    n_views += expected != NULL;
+    if (expected && strcmp(observation.text, expected) == 0)
+      ++*n_identical;
+    else if (expected)
+      print_message("# %s, page %u differs:\n# ours %s\n# site %s\n", path, i, observation.text, expected);
+    if (i < record->n_actions)
+      assert_true(shop_environment_step_text(session, record->actions[i], &outcome, &error));
+  }
+  cw_random_free(random);
+  shop_environment_free_record(shop, record);
+  return n_views;
+}
+
+/* All logs of a folder. One visitor typed addresses that no action leads to: a search for nothing and two
+ * with brackets, an option and a product's page that are not there, and the site's Attributes page: six
+ * views. */
+static void replay_logs(ShopWorld *shop, const char *kind, guint n_logs, guint n_pages)
+{
+  g_autofree char *folder =
+      g_build_filename(TEST_SOURCE_DIRECTORY "/../shared/recordings/site-logs", kind, NULL);
+  GDir *names = g_dir_open(folder, 0, NULL);
+  if (!names) {
+    print_message("# there is no %s, which holds logs of the original site\n", folder);
+    skip();
+  }
+  GError *error = NULL;
+  gpointer session = shop_environment_session_new(shop, &error);
+  guint n_read = 0, n_views = 0, n_identical = 0, n_complete = 0;
+  for (const char *name; (name = g_dir_read_name(names)); n_read++) {
+    g_autofree char *path = g_build_filename(folder, name, NULL);
+    guint n_before = n_identical, n_of_log = replay_log(shop, session, path, &n_identical);
+    n_views += n_of_log;
+    n_complete += n_identical - n_before == n_of_log;
+  }
+  print_message("# %u of %u page views identical in %u logs, all of %u logs\n", n_identical, n_views, n_read,
+                n_complete);
+  assert_int_equal(n_read, n_logs);
+  assert_int_equal(n_views, n_pages);
+  assert_int_equal(n_complete, n_logs - 1);
+  assert_int_equal(n_identical, n_pages - 6);
+  shop_environment_session_free(session);
+  g_dir_close(names);
+}
+
+static void test_logs_of_synthetic_goals_are_reproduced(G_GNUC_UNUSED void **state)
+{
+  need_world();
+  replay_logs(world, "synthetic", 19, 212);
+}
+
+static void test_logs_of_crowd_goals_are_reproduced(G_GNUC_UNUSED void **state)
+{
+  ShopWorld *shop = world ? load(SHOP_GOALS_HUMAN) : NULL;
+  if (!shop)
+    skip();
+  replay_logs(shop, "human", 17, 212);
+  shop_environment_close(shop);
 }
 
 static json_t *load_json(const char *name)
@@ -287,6 +376,8 @@ int main(void)
       cmocka_unit_test(test_there_are_6910_synthetic_goals),
       cmocka_unit_test(test_splits_of_the_real_goals_share_no_product),
       cmocka_unit_test(test_recorded_sessions_are_reproduced_byte_for_byte),
+      cmocka_unit_test(test_logs_of_synthetic_goals_are_reproduced),
+      cmocka_unit_test(test_logs_of_crowd_goals_are_reproduced),
       cmocka_unit_test(test_crowd_goals_stand_where_they_were_published),
   };
   return cmocka_run_group_tests(tests, open_world, close_world);

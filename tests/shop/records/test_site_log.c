@@ -136,6 +136,23 @@ static void test_pages_out_of_the_browsers_cache_are_filled_in(void **state)
   assert_int_equal(n_pages, 7);
 }
 
+#define EMPTY_RESULTS(page)                                                                                  \
+  "{\"page\": \"search_results\", \"url\": \"" SITE "search_results/s1/k/" page "\", " GOAL                  \
+  ", \"content\": {\"keywords\": [\"canvas\", \"shoes\"], \"search_result_asins\": [], \"page\": " page "}}"
+
+static void test_addresses_of_result_pages_may_be_typed(void **state)
+{
+  guint n_pages;
+  (void)state;
+  assert_int_equal(replay(INDEX "\n" RESULTS "\n" EMPTY_RESULTS("0") "\n" EMPTY_RESULTS(
+                              "-1") "\n" EMPTY_RESULTS("99") "\n" RESULTS "\n" ITEM("{}"),
+                          "search[canvas shoes]\naddress[0]\naddress[-1]\naddress[99]\naddress[1]\n"
+                          "click[b0tstshoe1]\n",
+                          &n_pages),
+                   7);
+  assert_int_equal(n_pages, 7);
+}
+
 static void test_what_differs_is_counted(void **state)
 {
   guint n_pages;
@@ -165,6 +182,10 @@ static void test_corrupt_logs_are_refused_by_their_lines(G_GNUC_UNUSED void **st
       "and done");
   assert_refused(INDEX "\n" RESULTS "\n{\"page\": \"item_page\", \"url\": \"" SITE "item_page/s1\"}",
                  "s1.jsonl:6: 'content' should be an object on a page 'item_page'");
+  assert_refused(INDEX "\n" EMPTY_RESULTS("1.5"),
+                 "s1.jsonl:5: 'content.page' should be the number of a result page");
+  assert_refused(INDEX "\n" EMPTY_RESULTS("2147483648"),
+                 "s1.jsonl:5: 'content.page' should be the number of a result page");
   assert_refused(INDEX "\n" ITEM("3"),
                  "s1.jsonl:5: 'content.options' should be an object of names and values");
   assert_refused(INDEX "\n" SUB("Rivals", "{}"),
@@ -235,6 +256,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_a_session_is_replayed_page_by_page),
       cmocka_unit_test(test_pages_out_of_the_browsers_cache_are_filled_in),
+      cmocka_unit_test(test_addresses_of_result_pages_may_be_typed),
       cmocka_unit_test(test_what_differs_is_counted),
       cmocka_unit_test(test_corrupt_logs_are_refused_by_their_lines),
       cmocka_unit_test(test_lines_of_one_session_belong_together),

@@ -82,7 +82,7 @@ static void test_tables_open_from_stored_arrays(G_GNUC_UNUSED void **state)
 {
   ShopCatalogue *catalogue = make_catalogue();
   ShopRewardTables *made = shop_reward_tables_new(catalogue, NULL, NULL);
-  ShopRewardTables *opened = shop_reward_tables_open(catalogue, NULL, find_array, made, NULL);
+  ShopRewardTables *opened = shop_reward_tables_open(catalogue, find_array, made, NULL);
   assert_non_null(opened);
   assert_tables(opened, catalogue);
   for (guint i = 0; i < 3; i++)
@@ -101,7 +101,8 @@ static void test_a_file_of_nouns_goes_before_the_stored_ones(G_GNUC_UNUSED void 
   assert_true(g_file_set_contents(path, "{\"B000000001\": [\"lace\", \"boat\"]}", -1, NULL));
   ShopCatalogue *catalogue = make_catalogue();
   ShopRewardTables *made = shop_reward_tables_new(catalogue, NULL, NULL);
-  ShopRewardTables *opened = shop_reward_tables_open(catalogue, path, find_array, made, NULL);
+  ShopRewardTables *opened = shop_reward_tables_open(catalogue, find_array, made, NULL);
+  assert_true(shop_reward_tables_take_nouns(opened, catalogue, path, NULL));
   ShopRewardTables *fresh = shop_reward_tables_new(catalogue, path, NULL);
   assert_int_equal(shop_reward_nouns(opened, 0)->count, 2);
   assert_int_equal(shop_noun_set_common(shop_reward_nouns(opened, 0), shop_reward_nouns(opened, 1)), 1);
@@ -110,11 +111,11 @@ static void test_a_file_of_nouns_goes_before_the_stored_ones(G_GNUC_UNUSED void 
                       shop_noun_set_size(shop_reward_nouns(made, 2)));
   assert_tables(opened, catalogue);
   shop_reward_tables_free(fresh);
-  shop_reward_tables_free(opened);
   GError *error = NULL;
-  assert_null(shop_reward_tables_open(catalogue, "/nonexistent/nouns.json", find_array, made, &error));
+  assert_false(shop_reward_tables_take_nouns(opened, catalogue, "/nonexistent/nouns.json", &error));
   assert_true(g_error_matches(error, CW_ENVIRONMENT_ERROR, CW_ERROR_INPUT_OUTPUT));
   g_error_free(error);
+  shop_reward_tables_free(opened);
   shop_reward_tables_free(made);
   shop_catalogue_free(catalogue);
   g_remove(path);
@@ -124,7 +125,7 @@ static void test_a_file_of_nouns_goes_before_the_stored_ones(G_GNUC_UNUSED void 
 static void assert_refused(ShopRewardTables *stored, const ShopCatalogue *catalogue, const char *message)
 {
   GError *error = NULL;
-  assert_null(shop_reward_tables_open(catalogue, NULL, find_array, stored, &error));
+  assert_null(shop_reward_tables_open(catalogue, find_array, stored, &error));
   assert_true(g_error_matches(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT));
   assert_string_equal(error->message, message);
   g_error_free(error);

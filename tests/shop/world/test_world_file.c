@@ -1,5 +1,5 @@
 /* A world opened from a shop file is the world built from the JSON files: facts, goals, splits, prices,
- * pages, candidates, results, rewards; and what a shop file cannot give is told. */
+ * pages, candidates, results, rewards; and what a shop file cannot give is an error. */
 #include "envs/shop/catalogue/loader.h"
 #include "envs/shop/environment.h"
 #include "envs/shop/world/world_file.h"
@@ -344,7 +344,7 @@ static void test_a_missing_array_is_named(void **state)
   }
 }
 
-/* Parts that do not fit together are told with the file's name, whichever part notices. */
+/* Parts that do not fit together are refused with the file's name, whichever part notices. */
 static void test_arrays_of_the_wrong_length_are_refused(void **state)
 {
   const Scratch *scratch = *state;
