@@ -10,6 +10,7 @@ typedef struct {
   const CwRegisteredFeature *feature;
   gpointer options;
   CwPlace place;
+  char *from; /* of a policy: the run or checkpoint whose weights it begins with; NULL: none */
 } CwBinding;
 
 /* environment-independent keys of `rollout:` */
@@ -100,6 +101,7 @@ typedef struct {
   char *resolved;    /* every value as YAML with its origin in a comment */
   char *fingerprint; /* SHA-256 (hex) over the values that must not change on resume */
   GPtrArray *values; /* what `resolved` lists, for cw_experiment_check_resume */
+  char *directory;   /* the run that it was read from; NULL: a file of its own */
 } CwExperiment;
 
 /* YAML, in short (docs and `cartwright config` show all keys):
@@ -116,6 +118,9 @@ typedef struct {
  * CW_ERROR_CONFIGURATION whose message holds all complaints. The registry must outlive the experiment. */
 CwExperiment *cw_experiment_load(const char *path, const char *const *sets, CwRegistry *registry,
                                  GError **error);
+/* The experiment of a run directory. Files from outside that its stages have read may be gone. */
+CwExperiment *cw_experiment_load_run(const char *directory, const char *const *sets, CwRegistry *registry,
+                                     GError **error);
 void cw_experiment_free(CwExperiment *experiment); /* accepts NULL */
 
 /* Whether a run whose resolved text is `saved` may go on as `experiment`: all values but the resume-safe ones

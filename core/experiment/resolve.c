@@ -102,6 +102,9 @@ static void write_feature(Writer *writer, const char *key, const CwBinding *bind
   write_header(writer, "", key, mapping);
   write_value(writer, "  ", key, "plugin", cw_options_quote(binding->feature->name),
               cw_yaml_get(mapping, "plugin"), FALSE);
+  if (binding->from)
+    write_value(writer, "  ", key, "from", cw_options_quote(binding->from), cw_yaml_get(mapping, "from"),
+                FALSE);
   write_table(writer, "  ", key, &binding->feature->options, binding->options, mapping);
 }
 
