@@ -45,15 +45,14 @@ static char *name_of(const Comparison *comparison, const char *path)
 
 static gboolean open_policy(Operand *operand, GError **error)
 {
-  const CwExperiment *experiment = operand->opened.experiment;
-  const CwBinding *binding = &experiment->policy;
-  if (!binding->feature) {
+  CwExperiment *experiment = operand->opened.experiment;
+  if (!experiment->policy.feature) {
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
                 "%s: the experiment has no 'policy' to compare; name scripts and random with --agents",
                 operand->name);
     return FALSE;
   }
-  operand->policy = cw_policy_open(binding->feature, binding->options, (guint32)experiment->seed, error);
+  operand->policy = cw_open_policy(experiment, NULL, error);
   if (!operand->policy || !operand->opened.directory)
     return operand->policy != NULL;
   g_autofree char *directory = cw_resume_point_policy(operand->opened.directory, error);

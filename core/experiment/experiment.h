@@ -126,9 +126,9 @@ void cw_experiment_free(CwExperiment *experiment); /* accepts NULL */
 /* Whether a run whose resolved text is `saved` may go on as `experiment`: all values but the resume-safe ones
  * are the same. Otherwise FALSE with CW_CONFIG_ERROR / CW_ERROR_CONFIGURATION that names the first
  * differences: "stages.0.learning_rate was 1e-4, is 2e-4 (configs/x.yaml:12:20)". `saved_name` is the saved
- * file's name for messages. */
+ * file's name for messages; `but` (NULL-terminated, or NULL) are paths of values that may differ, too. */
 gboolean cw_experiment_check_resume(const CwExperiment *experiment, const char *saved, const char *saved_name,
-                                    GError **error);
+                                    const char *const *but, GError **error);
 
 /* The first value at or below `path` that the two do not share, as "environment.products is 100 and 200";
  * NULL when there is none. Values that may change on resume do not count. Free with g_free. */

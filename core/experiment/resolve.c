@@ -225,12 +225,13 @@ static const Value *find_value(const GPtrArray *values, const char *path)
 
 /* The differences that forbid a resume, as sentences. `stages` itself has a value only when it is empty; its
  * items tell the rest. */
-static GPtrArray *differences(const GPtrArray *present, const GPtrArray *saved)
+static GPtrArray *differences(const GPtrArray *present, const GPtrArray *saved, const char *const *but)
 {
   GPtrArray *found = g_ptr_array_new_with_free_func(g_free);
   for (guint i = 0; i < present->len; i++) {
     const Value *value = g_ptr_array_index(present, i), *before = find_value(saved, value->path);
-    if (value->resume_safe || (before ? strcmp(before->text, value->text) == 0 : value->as_ever))
+    if (value->resume_safe || (but && g_strv_contains(but, value->path)) ||
+        (before ? strcmp(before->text, value->text) == 0 : value->as_ever))
       continue;
     if (before)
       g_ptr_array_add(found, g_strdup_printf("%s was %s, is %s (%s)", value->path, before->text, value->text,
@@ -248,7 +249,7 @@ static GPtrArray *differences(const GPtrArray *present, const GPtrArray *saved)
 }
 
 gboolean cw_experiment_check_resume(const CwExperiment *experiment, const char *saved, const char *saved_name,
-                                    GError **error)
+                                    const char *const *but, GError **error)
 {
   enum { MOST = 5 };
   g_autoptr(CwDiagnostics) diagnostics = cw_diagnostics_new();
@@ -257,7 +258,7 @@ gboolean cw_experiment_check_resume(const CwExperiment *experiment, const char *
     return FALSE;
   g_autoptr(GPtrArray) values = g_ptr_array_new_with_free_func(value_free);
   flatten(root, "", values);
-  g_autoptr(GPtrArray) found = differences(experiment->values, values);
+  g_autoptr(GPtrArray) found = differences(experiment->values, values, but);
   if (found->len == 0)
     return TRUE;
   g_autoptr(GString) text = g_string_new(NULL);

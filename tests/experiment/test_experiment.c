@@ -214,7 +214,7 @@ static void assert_resume(const char *set, const char *expected)
   const char *sets[] = {set, NULL};
   g_autoptr(GError) error = NULL;
   CwExperiment *saved = load_text(whole, NULL), *changed = load_text(whole, sets);
-  gboolean same = cw_experiment_check_resume(changed, saved->resolved, "run/config.yaml", &error);
+  gboolean same = cw_experiment_check_resume(changed, saved->resolved, "run/config.yaml", NULL, &error);
   assert_int_equal(same, strcmp(saved->fingerprint, changed->fingerprint) == 0);
   assert_int_equal(same, !expected);
   if (expected) {
@@ -266,8 +266,8 @@ static void test_a_saved_text_without_stages_is_compared_too(void **state)
   CwExperiment *more = load_text("environment: {plugin: test_maze}\nstages:\n"
                                  "  - {generate: {agent: random, episodes: 1}, into: a}\n",
                                  NULL);
-  assert_true(cw_experiment_check_resume(saved, saved->resolved, "run/config.yaml", &error));
-  assert_false(cw_experiment_check_resume(more, saved->resolved, "run/config.yaml", &error));
+  assert_true(cw_experiment_check_resume(saved, saved->resolved, "run/config.yaml", NULL, &error));
+  assert_false(cw_experiment_check_resume(more, saved->resolved, "run/config.yaml", NULL, &error));
   assert_non_null(strstr(error->message, "stages.0.generate.agent was absent, is random (x.yaml:3:24); "));
   cw_experiment_free(saved);
   cw_experiment_free(more);
@@ -287,8 +287,8 @@ static void test_an_option_that_came_later_forbids_no_resume_at_its_default(void
   while (line > saved->str && line[-1] == ' ')
     line--;
   g_string_erase(saved, line - saved->str, (gssize)strcspn(line, "\n") + 1);
-  assert_true(cw_experiment_check_resume(now, saved->str, "run/config.yaml", NULL));
-  assert_false(cw_experiment_check_resume(other, saved->str, "run/config.yaml", NULL));
+  assert_true(cw_experiment_check_resume(now, saved->str, "run/config.yaml", NULL, NULL));
+  assert_false(cw_experiment_check_resume(other, saved->str, "run/config.yaml", NULL, NULL));
   cw_experiment_free(now);
   cw_experiment_free(other);
 }
@@ -298,7 +298,7 @@ static void test_a_saved_text_that_is_no_yaml_is_an_error(void **state)
   (void)state;
   g_autoptr(GError) error = NULL;
   CwExperiment *experiment = load_text("environment: {plugin: test_maze}\n", NULL);
-  assert_false(cw_experiment_check_resume(experiment, "a: [", "run/config.yaml", &error));
+  assert_false(cw_experiment_check_resume(experiment, "a: [", "run/config.yaml", NULL, &error));
   assert_string_equal(error->message,
                       "run/config.yaml:2:1: error: YAML syntax: did not find expected node content "
                       "while parsing a flow node");
