@@ -102,6 +102,8 @@ gboolean cli_experiment_open(CliExperiment *opened, const CliOptions *options, c
   opened->experiment = (opened->directory ? cw_experiment_load_run : cw_experiment_load)(
       path, (const char *const *)sets->pdata, opened->registry, error);
   g_ptr_array_unref(sets);
+  for (guint i = 0; opened->experiment && i < opened->experiment->notes->len; i++)
+    g_message("%s", (const char *)opened->experiment->notes->pdata[i]);
   return opened->experiment != NULL;
 }
 

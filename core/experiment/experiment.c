@@ -14,7 +14,7 @@ typedef struct {
   GPtrArray *stages;     /* CwStage *, NULL for one that could not be understood */
   GArray *known;         /* CwKnownKey: every key of every table, with its home */
   GPtrArray *homes;      /* owns composed names of homes */
-  GPtrArray *notes;      /* char *: what was left out, for messages when all is in order */
+  GPtrArray *notes;      /* char *: what was left out */
   GPtrArray *folders;    /* const char *, NULL-terminated: the environment's, where stages look for files */
   const char *directory; /* the run that is being read, or NULL */
   CwDiagnostics *diagnostics;
@@ -403,6 +403,7 @@ static CwExperiment *load(Loader *loader, const char *path)
   CwExperiment *experiment =
       cw_options_fill_in(&cw_experiment_top_table, loader->root, &scope, loader->diagnostics);
   experiment->directory = g_strdup(loader->directory);
+  experiment->notes = g_ptr_array_ref(loader->notes);
   fill_binding(loader, loader->root, "environment", &loader->environment);
   fill_binding(loader, loader->root, "policy", &loader->policy);
   find_folders(loader);
@@ -456,9 +457,7 @@ static CwExperiment *load_file(const char *path, const char *directory, const ch
   CwExperiment *experiment = load_root(&loader, path, sets);
   if (!cw_diagnostics_propagate(loader.diagnostics, error))
     g_clear_pointer(&experiment, cw_experiment_free);
-  for (guint i = 0; experiment && i < loader.notes->len; i++)
-    g_message("%s", (const char *)g_ptr_array_index(loader.notes, i));
-  g_ptr_array_free(loader.notes, TRUE);
+  g_ptr_array_unref(loader.notes);
   g_ptr_array_free(loader.folders, TRUE);
   g_ptr_array_free(nothing.items, TRUE);
   g_ptr_array_unref(loader.stages);
@@ -492,6 +491,7 @@ void cw_experiment_free(CwExperiment *experiment)
     cw_options_free(&experiment->policy.feature->options, experiment->policy.options);
   g_free(experiment->policy.from);
   g_free(experiment->directory);
+  g_ptr_array_unref(experiment->notes);
   cw_options_free(&cw_rollout_table, experiment->rollout);
   cw_options_free(&cw_checkpoint_table, experiment->checkpoint);
   cw_options_free(&cw_evaluate_table, experiment->evaluate);

@@ -102,6 +102,7 @@ typedef struct {
   char *fingerprint; /* SHA-256 (hex) over the values that must not change on resume */
   GPtrArray *values; /* what `resolved` lists, for cw_experiment_check_resume */
   char *directory;   /* the run that it was read from; NULL: a file of its own */
+  GPtrArray *notes; /* char *, each with its place: what of the file was left out, being for another plugin */
 } CwExperiment;
 
 /* YAML, in short (docs and `cartwright config` show all keys):
