@@ -139,6 +139,24 @@ last=$(ls whole/checkpoints | sed 's/step-//' | sort -n | tail -n 1)
 same "" "$status$(cmp whole/metrics.jsonl far/away/moved/metrics.jsonl 2>&1)$(diff -r "whole/checkpoints/step-$last/policy" "far/away/moved/checkpoints/step-$last/policy")" \
   "then it trains on, to the same bytes"
 
+# Random weights come back from the seed, whatever folder the shape is read from.
+cp -R "$srcdir/tests/bert_cpu/model" bert
+cat >bert.yaml <<'YAML'
+name: bert
+environment: {plugin: toy_environment}
+policy: {plugin: bert_cpu, model: bert, initialize: random, threads: 1}
+stages:
+  - {generate: {agent: random, episodes: 12}, into: random.jsonl}
+  - {algorithm: bc, trajectories: random.jsonl, epochs: 1}
+evaluate: {episodes: 4, agents: [initial, final]}
+YAML
+run 0 run bert.yaml --out bert-run --quiet
+rows >table
+rm -r bert
+mv bert-run elsewhere
+run 0 evaluate elsewhere --quiet
+same "" "$status$(cat err)$(rows | diff table -)" "random weights are those that the run began with, without the model"
+
 # The policy of a finished run as the initial one.
 cat >next.yaml <<'YAML'
 name: next
