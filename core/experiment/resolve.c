@@ -8,6 +8,8 @@
 
 typedef struct {
   char *path, *text, *origin;
+  char *plain;      /* of a saved value: a scalar as it is, without quotes; else NULL */
+  gboolean is_file; /* names a file or a folder */
   gboolean resume_safe;
   gboolean as_ever; /* at the default of an option that older runs did not have */
 } Value;
@@ -23,6 +25,7 @@ static void value_free(gpointer data)
   g_free(value->path);
   g_free(value->text);
   g_free(value->origin);
+  g_free(value->plain);
   g_free(value);
 }
 
@@ -90,6 +93,7 @@ static void write_table(Writer *writer, const char *lead, const char *path, cons
     const CwOption *row = &table->rows[i];
     Value *value = write_value(writer, lead, path, row->name, cw_options_value_text(row, options),
                                cw_yaml_get(mapping, row->name), (row->flags & CW_OPTION_RESUME_SAFE) != 0);
+    value->is_file = row->type == CW_OPTION_PATH;
     value->as_ever = (row->flags & CW_OPTION_LATER) && g_strcmp0(value->text, row->default_value) == 0;
   }
 }
@@ -202,6 +206,7 @@ static void flatten(const CwYamlNode *node, const char *path, GPtrArray *values)
     Value *value = g_new0(Value, 1);
     value->path = g_strdup(path);
     value->text = node_text(node);
+    value->plain = g_strdup(node->scalar);
     g_ptr_array_add(values, value);
     return;
   }
@@ -223,6 +228,14 @@ static const Value *find_value(const GPtrArray *values, const char *path)
   return NULL;
 }
 
+/* Whether a value names another place of what is not any more where it was. What is in it is compared by the
+ * run's conditions. */
+static gboolean has_moved(const Value *value, const Value *before)
+{
+  return value->is_file && before && before->plain && strcmp(before->text, "null") != 0 &&
+         strcmp(value->text, "null") != 0 && !g_file_test(before->plain, G_FILE_TEST_EXISTS);
+}
+
 /* The differences that forbid a resume, as sentences. `stages` itself has a value only when it is empty; its
  * items tell the rest. */
 static GPtrArray *differences(const GPtrArray *present, const GPtrArray *saved, const char *const *but)
@@ -230,7 +243,7 @@ static GPtrArray *differences(const GPtrArray *present, const GPtrArray *saved, 
   GPtrArray *found = g_ptr_array_new_with_free_func(g_free);
   for (guint i = 0; i < present->len; i++) {
     const Value *value = g_ptr_array_index(present, i), *before = find_value(saved, value->path);
-    if (value->resume_safe || (but && g_strv_contains(but, value->path)) ||
+    if (value->resume_safe || (but && g_strv_contains(but, value->path)) || has_moved(value, before) ||
         (before ? strcmp(before->text, value->text) == 0 : value->as_ever))
       continue;
     if (before)

@@ -1,9 +1,10 @@
-/* Training a finished run on. The checkpoint at the end of the last stage holds the state of that stage; the
- * fingerprint in its manifest is that of the experiment as it was. Once config.yaml says more than that, the
- * run is one that stands inside its last stage, whoever resumes it: being killed in between loses nothing. */
+/* Training a finished run on. The checkpoint at the end of the last stage holds the state of that stage, and
+ * what its options were. Once config.yaml says more than that, the run is one that stands inside its last
+ * stage, whoever resumes it: being killed in between loses nothing. */
 #include "core/train/extend.h"
-#include "core/base/checkpoint.h"
 #include <string.h>
+
+#define OPTIONS "options" /* the group */
 
 static const CwStage *last_stage(const CwExperiment *experiment)
 {
@@ -12,12 +13,44 @@ static const CwStage *last_stage(const CwExperiment *experiment)
   return stage && stage->kind == CW_STAGE_ALGORITHM ? stage : NULL;
 }
 
+static gint64 value_of(const CwStage *stage, const CwOption *row)
+{
+  return *(const gint64 *)(gconstpointer)((const char *)stage->algorithm.options + row->offset);
+}
+
+/* Whole numbers that shape the result. */
+static gboolean can_be_raised(const CwOption *row)
+{
+  return row->type == CW_OPTION_INTEGER && !(row->flags & CW_OPTION_RESUME_SAFE);
+}
+
 static const CwOption *find_row(const CwOptionTable *table, const char *name)
 {
   for (guint i = 0; i < table->n_rows; i++)
-    if (table->rows[i].type == CW_OPTION_INTEGER && strcmp(table->rows[i].name, name) == 0)
+    if (can_be_raised(&table->rows[i]) && strcmp(table->rows[i].name, name) == 0)
       return &table->rows[i];
   return NULL;
+}
+
+void cw_extend_save(const CwStage *stage, GKeyFile *state)
+{
+  const CwOptionTable *table = &stage->algorithm.feature->options;
+  for (guint i = 0; i < table->n_rows; i++)
+    if (can_be_raised(&table->rows[i]))
+      g_key_file_set_int64(state, OPTIONS, table->rows[i].name, value_of(stage, &table->rows[i]));
+}
+
+/* Whether an option of the stage is another than when it ended. */
+static gboolean is_extended(const CwStage *stage, GKeyFile *state)
+{
+  const CwOptionTable *table = &stage->algorithm.feature->options;
+  gboolean extended = FALSE;
+  for (guint i = 0; i < table->n_rows; i++) {
+    const CwOption *row = &table->rows[i];
+    if (can_be_raised(row) && g_key_file_has_key(state, OPTIONS, row->name, NULL))
+      extended |= g_key_file_get_int64(state, OPTIONS, row->name, NULL) != value_of(stage, row);
+  }
+  return extended;
 }
 
 static gboolean refuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -42,7 +75,7 @@ static char *assignment(const CwExperiment *experiment, const CwStage *stage, co
   if (!row) {
     g_autoptr(GPtrArray) names = g_ptr_array_new();
     for (guint i = 0; i < table->n_rows; i++)
-      if (table->rows[i].type == CW_OPTION_INTEGER)
+      if (can_be_raised(&table->rows[i]))
         g_ptr_array_add(names, (gpointer)table->rows[i].name);
     g_ptr_array_add(names, NULL);
     g_autofree char *list = g_strjoinv(", ", (char **)names->pdata);
@@ -54,7 +87,7 @@ static char *assignment(const CwExperiment *experiment, const CwStage *stage, co
     refuse(error, "expected %s=+N (so many more) or %s=N, found '%s'", key, key, asked);
     return NULL;
   }
-  gint64 present = *(const gint64 *)(gconstpointer)((const char *)stage->algorithm.options + row->offset);
+  gint64 present = value_of(stage, row);
   if (*value == '+')
     number += present;
   if (number <= present) {
@@ -86,11 +119,8 @@ gboolean cw_extend_resume_point(CwResumePoint *resume_point, const CwExperiment 
 {
   guint n = experiment->stages->len;
   gboolean ended = resume_point && n > 0 && resume_point->stage == n && !resume_point->inside;
-  gboolean holds_stage =
-      ended && last_stage(experiment) && g_key_file_has_group(resume_point->state, "stage");
-  g_autofree char *fingerprint =
-      ended ? cw_checkpoint_fact(resume_point->directory, "fingerprint", NULL) : NULL;
-  gboolean extended = fingerprint && strcmp(fingerprint, experiment->fingerprint) != 0;
+  const CwStage *stage = last_stage(experiment);
+  gboolean holds_stage = ended && stage && g_key_file_has_group(resume_point->state, OPTIONS);
   if (asked && !ended)
     return refuse(error, "the run has not finished; let it finish with --resume first");
   if (asked && !holds_stage)
@@ -99,7 +129,7 @@ gboolean cw_extend_resume_point(CwResumePoint *resume_point, const CwExperiment 
         "%s does not hold the state of the last stage: the run is of a version that did not keep it. "
         "Begin a new run with policy: {from: RUN}",
         resume_point->directory);
-  if (holds_stage && extended) {
+  if (holds_stage && is_extended(stage, resume_point->state)) {
     resume_point->stage = n - 1;
     resume_point->inside = TRUE;
     g_key_file_set_boolean(resume_point->state, "stage", "done", FALSE);

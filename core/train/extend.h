@@ -11,6 +11,9 @@
  * with CW_ERROR_CONFIGURATION. */
 char **cw_extend_assignments(const CwExperiment *experiment, const char *const *asked, GError **error);
 
+/* What the checkpoint at the end of the last stage says of the options that can be raised. */
+void cw_extend_save(const CwStage *stage, GKeyFile *state);
+
 /* A resume point at the end of all stages whose experiment has been extended since is put back into its last
  * stage. `asked`: that is what is wanted, and a run that has not finished, or does not hold the state of its
  * last stage, is refused. */

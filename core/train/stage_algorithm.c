@@ -7,6 +7,7 @@
 #include "core/rollout/evaluation.h"
 #include "core/train/collect.h"
 #include "core/train/directory.h"
+#include "core/train/extend.h"
 #include "core/train/refresh.h"
 #include "core/train/stages.h"
 #include "core/trajectory/trajectories.h"
@@ -60,6 +61,8 @@ static gboolean save(Training *training, gboolean over, GError **error)
   cw_refresh_save(training->refresh, state);
   g_key_file_set_string(state, "stage", "random", random);
   cw_algorithm_save(training->algorithm, state);
+  if (over)
+    cw_extend_save(training->stage, state);
   return cw_resume_point_save(training->run, next, !over, state, training->reference, training->algorithm,
                               error);
 }

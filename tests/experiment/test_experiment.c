@@ -258,6 +258,24 @@ static void test_a_resume_with_other_values_is_refused_by_name(void **state)
       "stages.0.generate.episodes was 50, is absent; and 24 more");
 }
 
+static void test_what_is_not_where_it_was_may_be_elsewhere(void **state)
+{
+  (void)state;
+  const char *text = "environment: {plugin: test_shop, catalogue: given.jsonl}\n";
+  static const char *const moved[] = {"environment.catalogue=sessions.txt", NULL};
+  static const char *const gone[] = {"environment.catalogue=null", NULL};
+  write_file("given.jsonl", "");
+  CwExperiment *saved = load_text(text, NULL), *other = load_text(text, moved), *none = load_text(text, gone);
+  assert_false(cw_experiment_check_resume(other, saved->resolved, "run/config.yaml", NULL, NULL));
+  assert_int_equal(unlink("given.jsonl"), 0);
+  assert_true(cw_experiment_check_resume(other, saved->resolved, "run/config.yaml", NULL, NULL));
+  assert_false(cw_experiment_check_resume(none, saved->resolved, "run/config.yaml", NULL, NULL));
+  assert_false(cw_experiment_check_resume(saved, none->resolved, "run/config.yaml", NULL, NULL));
+  cw_experiment_free(saved);
+  cw_experiment_free(other);
+  cw_experiment_free(none);
+}
+
 static void test_a_saved_text_without_stages_is_compared_too(void **state)
 {
   (void)state;
@@ -363,6 +381,7 @@ int main(void)
       cmocka_unit_test(test_the_resolved_text_loads_to_the_same_experiment),
       cmocka_unit_test(test_what_may_change_on_resume_leaves_the_fingerprint_alone),
       cmocka_unit_test(test_a_resume_with_other_values_is_refused_by_name),
+      cmocka_unit_test(test_what_is_not_where_it_was_may_be_elsewhere),
       cmocka_unit_test(test_a_saved_text_without_stages_is_compared_too),
       cmocka_unit_test(test_an_option_that_came_later_forbids_no_resume_at_its_default),
       cmocka_unit_test(test_a_saved_text_that_is_no_yaml_is_an_error),

@@ -56,7 +56,7 @@ done
 
 # What cannot be.
 fails 2 "cartwright: error: --continue: updates is 4 already; expected more" "not less" run kept --continue updates=3 --quiet
-fails 2 "cartwright: error: --continue: 'epochs' is no whole number of algorithm 'toy_algorithm', the last stage's; those are updates, episodes, group_size, interrupt_at, crash_at, nan_at" \
+fails 2 "cartwright: error: --continue: 'epochs' is no whole number of algorithm 'toy_algorithm', the last stage's; those are updates, episodes, group_size" \
   "not another option" run kept --continue epochs=+1 --quiet
 fails 2 "cartwright: error: --continue: expected updates=+N (so many more) or updates=N, found 'updates=more'" \
   "not a word" run kept --continue updates=more --quiet
