@@ -25,7 +25,7 @@ static int remove_scratch(void **state)
 }
 
 /* Replaces the scratch directory in a message by "DIR", so that whole messages can be asserted. */
-static char *G_GNUC_UNUSED without_scratch(const char *message, const char *scratch)
+static G_GNUC_UNUSED char *without_scratch(const char *message, const char *scratch)
 {
   g_auto(GStrv) pieces = g_strsplit(message, scratch, -1);
 

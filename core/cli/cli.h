@@ -18,6 +18,7 @@ typedef struct {
 int cli_run(const char *arguments, const char *summary, char **argv);
 int cli_evaluate(const char *arguments, const char *summary, char **argv);
 int cli_compare(const char *arguments, const char *summary, char **argv);
+int cli_sweep(const char *arguments, const char *summary, char **argv);
 int cli_report(const char *arguments, const char *summary, char **argv);
 int cli_view(const char *arguments, const char *summary, char **argv);
 int cli_recommend(const char *arguments, const char *summary, char **argv);

@@ -15,6 +15,8 @@ static const CliCommand commands[] = {
      "agents against each other: Thompson sampling, with fixed estimates", cli_compare},
     {"report", "RUN ...", "finished runs as one table: seeds pooled, intervals, costs, mean curves",
      cli_report},
+    {"sweep", "EXPERIMENT.yaml", "an experiment with several seeds and values, side by side, and one report",
+     cli_sweep},
     {"view", "RUN ...", "a page of finished runs: results, and kept episodes step by step", cli_view},
     {"recommend", "EXPERIMENT.yaml | RUN", "agents as recommenders: hit rate and NDCG of what they end with",
      cli_recommend},

@@ -82,10 +82,9 @@ gboolean cli_experiment_open(CliExperiment *opened, const CliOptions *options, c
                              GError **error)
 {
   const char *path = options->operands[0];
-  g_autofree char *config = NULL;
   *opened = (CliExperiment){0};
   if (g_file_test(path, G_FILE_TEST_IS_DIR)) {
-    config = g_build_filename(path, "config.yaml", NULL);
+    g_autofree char *config = g_build_filename(path, "config.yaml", NULL);
     if (!g_file_test(config, G_FILE_TEST_EXISTS)) {
       g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
                   "%s: is a directory without config.yaml, hence no run", path);
@@ -100,9 +99,11 @@ gboolean cli_experiment_open(CliExperiment *opened, const CliOptions *options, c
     g_ptr_array_add(sets, (gpointer)*set);
   g_ptr_array_add(sets, NULL);
   opened->registry = cw_registry_new((const char *const *)options->plugin_path);
-  opened->experiment =
-      cw_experiment_load(config ? config : path, (const char *const *)sets->pdata, opened->registry, error);
+  opened->experiment = (opened->directory ? cw_experiment_load_run : cw_experiment_load)(
+      path, (const char *const *)sets->pdata, opened->registry, error);
   g_ptr_array_unref(sets);
+  for (guint i = 0; opened->experiment && i < opened->experiment->notes->len; i++)
+    g_message("%s", (const char *)opened->experiment->notes->pdata[i]);
   return opened->experiment != NULL;
 }
 

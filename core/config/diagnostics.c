@@ -48,6 +48,11 @@ char *cw_place_text(CwPlace place)
   return g_strdup_printf("%s:%u:%u", place.file, place.line, place.column);
 }
 
+gboolean cw_place_is_command_line(CwPlace place)
+{
+  return g_str_has_prefix(place.file, "<command line>");
+}
+
 void cw_diagnostics_error(CwDiagnostics *diagnostics, CwPlace place, const char *format, ...)
 {
   va_list arguments;

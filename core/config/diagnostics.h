@@ -17,6 +17,9 @@ typedef struct CwDiagnostics CwDiagnostics;
 /* "FILE:LINE:COLUMN", or only what there is of it. Free with g_free. */
 char *cw_place_text(CwPlace place);
 
+/* Whether it is on the command line, whose places have no line. */
+gboolean cw_place_is_command_line(CwPlace place);
+
 CwDiagnostics *cw_diagnostics_new(void);
 void cw_diagnostics_free(CwDiagnostics *diagnostics); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CwDiagnostics, cw_diagnostics_free)

@@ -2,6 +2,7 @@
  * collected in one pass; a member whose value was refused keeps its default, so that later checks can go on.
  * The struct and the strings in it belong to whoever asked, until cw_options_free. */
 #include "core/config/options.h"
+#include "core/config/paths.h"
 #include "core/config/scalars.h"
 #include <string.h>
 
@@ -95,9 +96,26 @@ static gboolean is_null(const CwYamlNode *value)
          (strcmp(value->scalar, "null") == 0 || strcmp(value->scalar, "~") == 0);
 }
 
-static void fill_row(const CwOption *row, const CwYamlNode *value, const char *what, gpointer member,
-                     CwDiagnostics *diagnostics)
+/* NULL, or what is wrong with the value. */
+static char *fill_scalar(const CwOption *row, const CwYamlNode *value, const CwOptionsScope *scope,
+                         gpointer member)
 {
+  char *problem = NULL;
+  if (row->type != CW_OPTION_PATH || scope->partial)
+    return cw_scalar_parse(row, value->scalar, value->quoted, member);
+  g_autofree char *expanded = cw_path_expand(value->scalar, &problem);
+  if (!expanded)
+    return problem;
+  g_autofree char *path = scope->from_here || !*expanded
+                              ? g_steal_pointer(&expanded)
+                              : cw_path_find(expanded, value->place, scope->folders);
+  return cw_scalar_parse(row, path, value->quoted, member);
+}
+
+static void fill_row(const CwOption *row, const CwYamlNode *value, const CwOptionsScope *scope,
+                     gpointer member, CwDiagnostics *diagnostics)
+{
+  const char *what = scope->what;
   if (value->faulty)
     return;
   if (is_null(value)) {
@@ -115,7 +133,7 @@ static void fill_row(const CwOption *row, const CwYamlNode *value, const char *w
     cw_diagnostics_error(diagnostics, value->place, "%s in %s is %s; expected %s", row->name, what,
                          kind_name(value), expectation);
   } else {
-    g_autofree char *problem = cw_scalar_parse(row, value->scalar, value->quoted, member);
+    g_autofree char *problem = fill_scalar(row, value, scope, member);
     if (problem)
       cw_diagnostics_error(diagnostics, value->place, "%s in %s %s", row->name, what, problem);
   }
@@ -176,12 +194,12 @@ gpointer cw_options_fill_in(const CwOptionTable *table, const CwYamlNode *mappin
     const CwYamlPair *pair = g_ptr_array_index(mapping->items, i);
     const CwOption *row = find_row(table, pair->key);
     if (row)
-      fill_row(row, pair->value, scope->what, member_of(row, options), diagnostics);
+      fill_row(row, pair->value, scope, member_of(row, options), diagnostics);
     else if (!scope->ignore_unknown &&
              !(scope->also_allowed && g_strv_contains(scope->also_allowed, pair->key)))
       report_unknown(table, pair, scope, diagnostics);
   }
-  for (guint i = 0; i < table->n_rows; i++)
+  for (guint i = 0; i < table->n_rows && !scope->partial; i++)
     if (table->rows[i].flags & CW_OPTION_REQUIRED && !cw_yaml_get_pair(mapping, table->rows[i].name))
       report_missing(&table->rows[i], scope, diagnostics);
   return options;

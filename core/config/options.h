@@ -13,9 +13,9 @@ typedef struct {
   gsize size; /* of the struct they fill */
 } CwOptionTable;
 
-/* The rows of a table, zero-extended to the host's size, with nested tables in the place of their row and other
- * defaults applied. *n of them; free with g_free. A row that cannot be placed stays as it is, and the self check
- * complains about it. */
+/* The rows of a table, zero-extended to the host's size, with nested tables in the place of their row and
+ * other defaults applied. *n of them; free with g_free. A row that cannot be placed stays as it is, and the
+ * self check complains about it. */
 CwOption *cw_options_flatten(const CwTable *table, guint *n);
 
 /* Checks a table itself: names, types, offsets inside the size and not overlapping, defaults that parse and
@@ -37,6 +37,10 @@ typedef struct {
   const CwKnownKey *elsewhere;     /* n_elsewhere of them */
   guint n_elsewhere;
   gboolean ignore_unknown; /* somebody else reports the unknown keys of this mapping */
+  gboolean
+      partial; /* the mapping is only looked at: what is missing may be elsewhere, paths stay as written */
+  gboolean from_here;         /* relative paths are from the working directory, wherever they were written */
+  const char *const *folders; /* where relative paths are also looked for; NULL-terminated, or NULL */
 } CwOptionsScope;
 
 /* A zeroed struct filled with defaults and then with the mapping's values

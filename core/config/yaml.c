@@ -3,6 +3,7 @@
  * and size. The text is checked for valid UTF-8 and control characters first, so that such faults too are
  * reported by line and column. The caller owns the tree. */
 #include "core/config/yaml.h"
+#include "core/config/yaml_private.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 #include <unistd.h>
 #include <yaml.h>
 
-enum { MAXIMUM_DEPTH = 64, MAXIMUM_NODES = 100000, MAXIMUM_BYTES = 16 << 20 };
+enum { MAXIMUM_NODES = 100000, MAXIMUM_BYTES = 16 << 20 };
 
 typedef struct {
   yaml_parser_t parser;
@@ -32,7 +33,7 @@ static CwPlace place_of(const Reader *reader, yaml_mark_t mark)
   return place_at(reader, (guint)mark.line + 1, (guint)mark.column + 1);
 }
 
-static CwYamlNode *node_new(CwYamlKind kind, CwPlace place)
+CwYamlNode *cw_yaml_node_new(CwYamlKind kind, CwPlace place)
 {
   CwYamlNode *node = g_new0(CwYamlNode, 1);
   node->kind = kind;
@@ -40,7 +41,7 @@ static CwYamlNode *node_new(CwYamlKind kind, CwPlace place)
   return node;
 }
 
-static void pair_free(gpointer data)
+void cw_yaml_pair_free(gpointer data)
 {
   CwYamlPair *pair = data;
   g_free(pair->key);
@@ -58,6 +59,7 @@ void cw_yaml_free(CwYamlNode *node)
   if (!node)
     return;
   g_free(node->scalar);
+  cw_yaml_free(node->former);
   if (node->items)
     g_ptr_array_free(node->items, TRUE);
   g_free(node);
@@ -159,7 +161,7 @@ static CwYamlNode *read_node(Reader *reader, yaml_event_t *event, guint depth);
 
 static CwYamlNode *read_scalar(Reader *reader, const yaml_event_t *event, CwPlace place)
 {
-  CwYamlNode *node = node_new(CW_YAML_SCALAR, place);
+  CwYamlNode *node = cw_yaml_node_new(CW_YAML_SCALAR, place);
   const char *value = (const char *)event->data.scalar.value;
   refuse_decoration(reader, place, event->data.scalar.anchor, event->data.scalar.tag);
   if (memchr(value, '\0', event->data.scalar.length)) {
@@ -173,7 +175,7 @@ static CwYamlNode *read_scalar(Reader *reader, const yaml_event_t *event, CwPlac
 
 static CwYamlNode *read_sequence(Reader *reader, CwPlace place, guint depth)
 {
-  CwYamlNode *node = node_new(CW_YAML_SEQUENCE, place);
+  CwYamlNode *node = cw_yaml_node_new(CW_YAML_SEQUENCE, place);
   node->items = g_ptr_array_new_with_free_func(node_free);
   for (;;) {
     yaml_event_t event;
@@ -221,24 +223,24 @@ static gboolean read_key(Reader *reader, CwYamlPair *pair, guint depth, gboolean
 
 static CwYamlNode *read_mapping(Reader *reader, CwPlace place, guint depth)
 {
-  CwYamlNode *node = node_new(CW_YAML_MAPPING, place);
-  node->items = g_ptr_array_new_with_free_func(pair_free);
+  CwYamlNode *node = cw_yaml_node_new(CW_YAML_MAPPING, place);
+  node->items = g_ptr_array_new_with_free_func(cw_yaml_pair_free);
   g_autoptr(GHashTable) first = g_hash_table_new(g_str_hash, g_str_equal);
   for (;;) {
     CwYamlPair *pair = g_new0(CwYamlPair, 1);
     gboolean end = FALSE;
     yaml_event_t event;
     if (!read_key(reader, pair, depth, &end) || (!end && !next_event(reader, &event))) {
-      pair_free(pair);
+      cw_yaml_pair_free(pair);
       break;
     }
     if (end) {
-      pair_free(pair);
+      cw_yaml_pair_free(pair);
       return node;
     }
     pair->value = read_node(reader, &event, depth + 1);
     if (!pair->value) {
-      pair_free(pair);
+      cw_yaml_pair_free(pair);
       break;
     }
     const CwYamlPair *earlier = pair->key ? g_hash_table_lookup(first, pair->key) : NULL;
@@ -249,7 +251,7 @@ static CwYamlNode *read_mapping(Reader *reader, CwPlace place, guint depth)
                            shown, where);
     }
     if (earlier || !pair->key) {
-      pair_free(pair);
+      cw_yaml_pair_free(pair);
       continue;
     }
     g_ptr_array_add(node->items, pair);
@@ -268,8 +270,8 @@ static CwYamlNode *read_node(Reader *reader, yaml_event_t *event, guint depth)
     yaml_event_delete(event);
     return NULL;
   }
-  if (depth > MAXIMUM_DEPTH) {
-    cw_diagnostics_error(reader->diagnostics, place, "nested more than %d levels deep", MAXIMUM_DEPTH);
+  if (depth > CW_YAML_DEEPEST) {
+    cw_diagnostics_error(reader->diagnostics, place, "nested more than %d levels deep", CW_YAML_DEEPEST);
     yaml_event_delete(event);
     return NULL;
   }
@@ -288,7 +290,7 @@ static CwYamlNode *read_node(Reader *reader, yaml_event_t *event, guint depth)
   case YAML_ALIAS_EVENT:
     cw_diagnostics_error(reader->diagnostics, place, "alias '*%s' is not supported; write the value out here",
                          (const char *)event->data.alias.anchor);
-    node = node_new(CW_YAML_SCALAR, place);
+    node = cw_yaml_node_new(CW_YAML_SCALAR, place);
     node->scalar = g_strdup("");
     node->faulty = TRUE;
     break;
@@ -400,124 +402,7 @@ CwYamlNode *cw_yaml_parse_text(const char *text, const char *name, CwDiagnostics
   return parse(text, strlen(text), name, TRUE, diagnostics);
 }
 
-const CwYamlPair *cw_yaml_get_pair(const CwYamlNode *mapping, const char *key)
+CwYamlNode *cw_yaml_parse_unmarked(const char *text, const char *name, CwDiagnostics *diagnostics)
 {
-  for (guint i = 0; mapping && mapping->kind == CW_YAML_MAPPING && i < mapping->items->len; i++) {
-    const CwYamlPair *pair = g_ptr_array_index(mapping->items, i);
-    if (strcmp(pair->key, key) == 0)
-      return pair;
-  }
-  return NULL;
-}
-
-const CwYamlNode *cw_yaml_get(const CwYamlNode *mapping, const char *key)
-{
-  const CwYamlPair *pair = cw_yaml_get_pair(mapping, key);
-  return pair ? pair->value : NULL;
-}
-
-/* Turns an empty value ("evaluate:") into an empty mapping, so that keys can be set in it. */
-static void make_mapping(CwYamlNode *node, CwPlace place)
-{
-  g_clear_pointer(&node->scalar, g_free);
-  node->kind = CW_YAML_MAPPING;
-  node->place = place;
-  node->items = g_ptr_array_new_with_free_func(pair_free);
-}
-
-/* Where the value of one step of the path is kept; made when it may be. NULL after a complaint. `so_far` is
- * the path up to `node`. */
-static CwYamlNode **find_slot(CwYamlNode *node, const char *step, const char *so_far, CwPlace place,
-                              CwDiagnostics *diagnostics)
-{
-  if (node->kind == CW_YAML_SCALAR && !node->quoted && *node->scalar == '\0')
-    make_mapping(node, place);
-  if (node->kind == CW_YAML_SCALAR) {
-    cw_diagnostics_error(diagnostics, place, "'%s' is a single value; it has no '%s' to set", so_far, step);
-    return NULL;
-  }
-  if (node->kind == CW_YAML_SEQUENCE) {
-    guint64 index = 0;
-    if (!g_ascii_string_to_unsigned(step, 10, 0, G_MAXUINT, &index, NULL))
-      cw_diagnostics_error(diagnostics, place,
-                           "'%s' is a list; expected the number of an item (from 0), found '%s'", so_far,
-                           step);
-    else if (index >= node->items->len)
-      cw_diagnostics_error(diagnostics, place, "'%s' has %u items; there is no item %s (they count from 0)",
-                           so_far, node->items->len, step);
-    else
-      return (CwYamlNode **)&node->items->pdata[index];
-    return NULL;
-  }
-  CwYamlPair *pair = (CwYamlPair *)cw_yaml_get_pair(node, step);
-  if (!pair) {
-    pair = g_new0(CwYamlPair, 1);
-    pair->key = g_strdup(step);
-    pair->place = place;
-    pair->value = node_new(CW_YAML_SCALAR, place);
-    pair->value->scalar = g_strdup("");
-    g_ptr_array_add(node->items, pair);
-  }
-  return &pair->value;
-}
-
-/* The path of an assignment in its steps, and its value; NULL after a complaint. */
-static char **split_assignment(const char *assignment, CwPlace place, CwDiagnostics *diagnostics)
-{
-  g_autofree char *shown = g_utf8_validate(assignment, -1, NULL) ? cw_display_text(assignment) : NULL;
-  const char *equals = strchr(assignment, '=');
-  if (!shown) {
-    cw_diagnostics_error(diagnostics, place, "not valid UTF-8");
-    return NULL;
-  }
-  if (!equals || equals == assignment) {
-    cw_diagnostics_error(diagnostics, place, "expected KEY=VALUE such as stages.0.epochs=3, found %s", shown);
-    return NULL;
-  }
-  g_autofree char *path = g_strndup(assignment, equals - assignment);
-  char **steps = g_strsplit(path, ".", -1);
-  for (char **step = steps; *step; step++)
-    if (**step == '\0' || step - steps >= MAXIMUM_DEPTH) {
-      cw_diagnostics_error(diagnostics, place, "the key in %s %s", shown,
-                           **step ? "has too many parts" : "has an empty part");
-      g_strfreev(steps);
-      return NULL;
-    }
-  return steps;
-}
-
-gboolean cw_yaml_set(CwYamlNode *root, const char *assignment, guint number, CwDiagnostics *diagnostics)
-{
-  g_autofree char *where = g_strdup_printf("<command line>: --set #%u", number);
-  return cw_yaml_set_from(root, assignment, where, diagnostics);
-}
-
-gboolean cw_yaml_set_from(CwYamlNode *root, const char *assignment, const char *where,
-                          CwDiagnostics *diagnostics)
-{
-  CwPlace place = {g_intern_string(where), 0, 0};
-  g_auto(GStrv) steps = split_assignment(assignment, place, diagnostics);
-  if (!steps)
-    return FALSE;
-  const char *text = strchr(assignment, '=') + 1;
-  if (text[strspn(text, " \t\r\n")] == '\0') {
-    cw_diagnostics_error(diagnostics, place, "no value after '='; for an empty string write %s''",
-                         assignment);
-    return FALSE;
-  }
-  guint n_complaints = cw_diagnostics_count(diagnostics);
-  CwYamlNode *value = parse(text, strlen(text), where, FALSE, diagnostics);
-  CwYamlNode **slot = &root;
-  g_autoptr(GString) so_far = g_string_new(NULL);
-  for (char **step = steps; value && slot && *step; step++) {
-    slot = find_slot(*slot, *step, so_far->len ? so_far->str : "the file", place, diagnostics);
-    g_string_append_printf(so_far, "%s%s", so_far->len ? "." : "", *step);
-  }
-  if (!value || !slot || cw_diagnostics_count(diagnostics) != n_complaints) {
-    cw_yaml_free(value);
-    return FALSE;
-  }
-  cw_yaml_free(*slot);
-  *slot = value;
-  return TRUE;
+  return parse(text, strlen(text), name, FALSE, diagnostics);
 }

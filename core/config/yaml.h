@@ -19,9 +19,11 @@ typedef struct {
 struct CwYamlNode {
   CwYamlKind kind;
   CwPlace place;
-  char *scalar;     /* SCALAR: the text */
-  gboolean quoted;  /* SCALAR: written with quotes or as a block, hence a string */
-  gboolean faulty;  /* already complained about (an alias): readers take it as given and say nothing more */
+  char *scalar;    /* SCALAR: the text */
+  gboolean quoted; /* SCALAR: written with quotes or as a block, hence a string */
+  gboolean faulty; /* already complained about (an alias): readers take it as given and say nothing more */
+  CwYamlNode
+      *former;      /* SCALAR: the one in whose place a --set or a file based on another put this one; NULL */
   GPtrArray *items; /* SEQUENCE: CwYamlNode *; MAPPING: CwYamlPair *; in file order */
 };
 
@@ -33,6 +35,18 @@ CwYamlNode *cw_yaml_parse_file(const char *path, CwDiagnostics *diagnostics);
 CwYamlNode *cw_yaml_parse_text(const char *text, const char *name, CwDiagnostics *diagnostics);
 void cw_yaml_free(CwYamlNode *node); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CwYamlNode, cw_yaml_free)
+
+/* The same as cw_yaml_parse_file, with the files that it is based on: a key `base` at the top names one,
+ * which may name another. What the file says is put over what its base says, mapping by mapping; lists and
+ * values are replaced as a whole. Every node keeps the place where it was written. The key `base` is gone
+ * from the result. */
+CwYamlNode *cw_yaml_load(const char *path, CwDiagnostics *diagnostics);
+/* Puts `over` over `base` and takes both; the result is freed with cw_yaml_free. */
+CwYamlNode *cw_yaml_merge(CwYamlNode *base, CwYamlNode *over);
+/* Adds or replaces the value of a key, at the place of that key; takes the value. */
+void cw_yaml_put(CwYamlNode *mapping, const char *key, CwPlace place, CwYamlNode *value);
+/* Removes pair `i` of a mapping and frees it. */
+void cw_yaml_remove(CwYamlNode *mapping, guint i);
 
 /* The value of a key of a mapping, or NULL. */
 const CwYamlNode *cw_yaml_get(const CwYamlNode *mapping, const char *key);

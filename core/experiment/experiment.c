@@ -2,6 +2,7 @@
  * the whole cross-checked, and only then resolves it. Nothing is opened or loaded here but the plugins' code.
  * The experiment owns all options structs; features belong to the registry. */
 #include "core/experiment/experiment.h"
+#include "core/config/paths.h"
 #include "core/experiment/experiment_private.h"
 #include <string.h>
 
@@ -10,9 +11,12 @@ typedef struct {
   CwYamlNode *root;
   CwYamlNode *nothing; /* an empty mapping, for sections that are absent or empty */
   CwBinding environment, policy;
-  GPtrArray *stages; /* CwStage *, NULL for one that could not be understood */
-  GArray *known;     /* CwKnownKey: every key of every table, with its home */
-  GPtrArray *homes;  /* owns composed names of homes */
+  GPtrArray *stages;     /* CwStage *, NULL for one that could not be understood */
+  GArray *known;         /* CwKnownKey: every key of every table, with its home */
+  GPtrArray *homes;      /* owns composed names of homes */
+  GPtrArray *notes;      /* char *: what was left out */
+  GPtrArray *folders;    /* const char *, NULL-terminated: the environment's, where stages look for files */
+  const char *directory; /* the run that is being read, or NULL */
   CwDiagnostics *diagnostics;
 } Loader;
 
@@ -110,9 +114,20 @@ static void check_reserved(Loader *loader, const CwBinding *binding, const CwOpt
   }
 }
 
+/* Leaves in the mapping what is for the feature that it names. */
+static void choose(Loader *loader, CwYamlNode *mapping, const char *what, const CwOptionTable *name_table,
+                   const CwRegisteredFeature *feature)
+{
+  static const char *const nothing[] = {NULL};
+  const CwBackends backends = {loader->registry, loader->diagnostics, loader->notes};
+  gboolean is_stage = name_table == &cw_algorithm_name_table;
+  cw_experiment_choose(&backends, mapping, what, name_table, is_stage ? &cw_stage_table : name_table,
+                       is_stage ? cw_stage_kind_names : nothing, feature);
+}
+
 /* Finds the feature that `mapping` names; binding->feature stays NULL after a complaint. */
 static void find_feature(Loader *loader, CwFeatureKind kind, const CwOptionTable *name_table,
-                         const CwYamlNode *mapping, const char *what, CwPlace place, CwBinding *binding)
+                         CwYamlNode *mapping, const char *what, CwPlace place, CwBinding *binding)
 {
   CwOptionsScope scope = scope_of(loader, what, place, NULL);
   scope.ignore_unknown = TRUE;
@@ -124,27 +139,39 @@ static void find_feature(Loader *loader, CwFeatureKind kind, const CwOptionTable
     binding->feature = cw_registry_find(loader->registry, kind, chosen->name, &error);
     if (!binding->feature)
       cw_diagnostics_error(loader->diagnostics, binding->place, "%s", error->message);
-    else
-      check_reserved(loader, binding, name_table == &cw_plugin_name_table ? name_table : &cw_stage_table);
+    else {
+      check_reserved(loader, binding, name_table == &cw_algorithm_name_table ? &cw_stage_table : name_table);
+      choose(loader, mapping, what, name_table, binding->feature);
+    }
   }
+  binding->from = g_steal_pointer(&chosen->from);
   cw_options_free(name_table, chosen);
+}
+
+/* Finds the feature of the section `key` of `parent`, if there is one. */
+static void find_section_feature(Loader *loader, CwYamlNode *parent, const char *key, CwFeatureKind kind,
+                                 CwBinding *binding)
+{
+  const CwYamlNode *found = section(loader, parent, key);
+  CwYamlPair *pair = (CwYamlPair *)cw_yaml_get_pair(parent, key);
+  gboolean is_policy = kind == CW_FEATURE_POLICY;
+  if (!found || !pair)
+    return;
+  if (is_policy && found == pair->value &&
+      !cw_experiment_take_policy(&pair->value, loader->directory != NULL, loader->diagnostics))
+    return;
+  find_feature(loader, kind, is_policy ? &cw_policy_name_table : &cw_plugin_name_table,
+               found == loader->nothing ? loader->nothing : pair->value, key, pair->place, binding);
+  know_feature(loader, binding);
 }
 
 static void find_bound_features(Loader *loader)
 {
-  const CwYamlNode *environment = section(loader, loader->root, "environment");
   if (!cw_yaml_get(loader->root, "environment"))
     cw_diagnostics_error(loader->diagnostics, loader->root->place,
                          "missing key 'environment' in the experiment: a mapping with at least 'plugin'");
-  else if (environment)
-    find_feature(loader, CW_FEATURE_ENVIRONMENT, &cw_plugin_name_table, environment, "environment",
-                 place_of_key(loader->root, "environment"), &loader->environment);
-  const CwYamlNode *policy = section(loader, loader->root, "policy");
-  if (policy && cw_yaml_get(loader->root, "policy"))
-    find_feature(loader, CW_FEATURE_POLICY, &cw_plugin_name_table, policy, "policy",
-                 place_of_key(loader->root, "policy"), &loader->policy);
-  know_feature(loader, &loader->environment);
-  know_feature(loader, &loader->policy);
+  find_section_feature(loader, loader->root, "environment", CW_FEATURE_ENVIRONMENT, &loader->environment);
+  find_section_feature(loader, loader->root, "policy", CW_FEATURE_POLICY, &loader->policy);
 }
 
 static void stage_free(gpointer data)
@@ -192,7 +219,7 @@ static gint stage_kind(Loader *loader, const CwYamlNode *mapping)
 }
 
 /* The stage's struct with its kind and, if it has one, its algorithm's feature. */
-static CwStage *find_stage(Loader *loader, const CwYamlNode *mapping)
+static CwStage *find_stage(Loader *loader, CwYamlNode *mapping)
 {
   gint kind = stage_kind(loader, mapping);
   if (kind < 0)
@@ -208,7 +235,36 @@ static CwStage *find_stage(Loader *loader, const CwYamlNode *mapping)
   return stage;
 }
 
-static void fill_algorithm_stage(Loader *loader, CwStage *stage, const CwYamlNode *mapping, gboolean *filled)
+/* Whether a stage writes trajectories of that name. */
+static gboolean writes(const CwStage *stage, const char *name)
+{
+  return stage && (g_strcmp0(stage->into, name) == 0 ||
+                   (stage->generate && g_strcmp0(stage->generate->rejected_into, name) == 0));
+}
+
+/* Trajectories that no earlier stage writes are paths. */
+static void find_trajectories(Loader *loader, guint index, const CwStage *stage, const CwYamlNode *value)
+{
+  char **names = stage->options->trajectories;
+  for (guint i = 0; value && names && names[i]; i++) {
+    g_autofree char *problem = NULL, *path = NULL;
+    gboolean written = FALSE;
+    for (guint k = 0; k < index; k++)
+      written = written || writes(g_ptr_array_index(loader->stages, k), names[i]);
+    CwPlace place = cw_experiment_item_place(value, i);
+    if (written)
+      continue;
+    if (!(path = cw_path_expand(names[i], &problem))) {
+      cw_diagnostics_error(loader->diagnostics, place, "trajectories in the stage %s", problem);
+      continue;
+    }
+    g_free(names[i]);
+    names[i] = cw_path_find(path, place, (const char *const *)loader->folders->pdata);
+  }
+}
+
+static void fill_algorithm_stage(Loader *loader, guint index, CwStage *stage, const CwYamlNode *mapping,
+                                 gboolean *filled)
 {
   const CwRegisteredFeature *feature = stage->algorithm.feature;
   g_autofree char *what = feature ? describe_feature(feature) : g_strdup("the stage");
@@ -223,6 +279,7 @@ static void fill_algorithm_stage(Loader *loader, CwStage *stage, const CwYamlNod
     stage->algorithm.options = cw_options_fill_in(&feature->options, mapping, &scope, loader->diagnostics);
   scope.ignore_unknown = TRUE;
   stage->options = cw_options_fill_in(&cw_stage_table, mapping, &scope, loader->diagnostics);
+  find_trajectories(loader, index, stage, cw_yaml_get(mapping, "trajectories"));
   *filled = feature && cw_diagnostics_count(loader->diagnostics) == n_complaints;
 }
 
@@ -236,6 +293,7 @@ static void fill_data_stage(Loader *loader, CwStage *stage, const CwYamlNode *ma
   cw_options_free(&cw_into_table, filled);
   const CwYamlNode *body = section(loader, mapping, key);
   scope = scope_of(loader, key, place_of_key(mapping, key), NULL);
+  scope.folders = (const char *const *)loader->folders->pdata;
   if (stage->kind == CW_STAGE_GENERATE)
     stage->generate = cw_options_fill_in(&cw_generate_table, body, &scope, loader->diagnostics);
   else
@@ -254,7 +312,7 @@ static const CwYamlNode *stage_list(Loader *loader)
   return NULL;
 }
 
-static const CwYamlNode *stage_mapping(Loader *loader, const CwYamlNode *item)
+static CwYamlNode *stage_mapping(Loader *loader, CwYamlNode *item)
 {
   if (item->faulty || item->kind == CW_YAML_MAPPING)
     return item->faulty ? NULL : item;
@@ -267,7 +325,7 @@ static const CwYamlNode *stage_mapping(Loader *loader, const CwYamlNode *item)
 static void find_stages(Loader *loader, const CwYamlNode *list)
 {
   for (guint i = 0; list && i < list->items->len; i++) {
-    const CwYamlNode *mapping = stage_mapping(loader, g_ptr_array_index(list->items, i));
+    CwYamlNode *mapping = stage_mapping(loader, g_ptr_array_index(list->items, i));
     g_ptr_array_add(loader->stages, mapping ? find_stage(loader, mapping) : NULL);
   }
 }
@@ -279,22 +337,37 @@ static gboolean *fill_stages(Loader *loader, const CwYamlNode *list)
   for (guint i = 0; i < loader->stages->len; i++) {
     CwStage *stage = g_ptr_array_index(loader->stages, i);
     if (stage && stage->kind == CW_STAGE_ALGORITHM)
-      fill_algorithm_stage(loader, stage, g_ptr_array_index(list->items, i), &filled[i]);
+      fill_algorithm_stage(loader, i, stage, g_ptr_array_index(list->items, i), &filled[i]);
     else if (stage)
       fill_data_stage(loader, stage, g_ptr_array_index(list->items, i));
   }
   return filled;
 }
 
-static void fill_binding(Loader *loader, const char *key, CwBinding *binding)
+static void fill_binding(Loader *loader, const CwYamlNode *parent, const char *key, CwBinding *binding)
 {
-  static const char *const also_allowed[] = {"plugin", NULL};
+  static const char *const plugin[] = {"plugin", NULL}, *const policy[] = {"plugin", "from", NULL};
   if (!binding->feature)
     return;
   g_autofree char *what = describe_feature(binding->feature);
-  CwOptionsScope scope = scope_of(loader, what, place_of_key(loader->root, key), also_allowed);
-  binding->options = cw_options_fill_in(&binding->feature->options, cw_yaml_get(loader->root, key), &scope,
-                                        loader->diagnostics);
+  CwOptionsScope scope = scope_of(loader, what, place_of_key(parent, key),
+                                  binding->feature->kind == CW_FEATURE_POLICY ? policy : plugin);
+  binding->options =
+      cw_options_fill_in(&binding->feature->options, cw_yaml_get(parent, key), &scope, loader->diagnostics);
+}
+
+/* The folders that the environment's paths name: what belongs to a shop may stand in it. */
+static void find_folders(Loader *loader)
+{
+  const CwBinding *binding = &loader->environment;
+  for (guint i = 0; binding->feature && i < binding->feature->options.n_rows; i++) {
+    const CwOption *row = &binding->feature->options.rows[i];
+    char *path =
+        row->type == CW_OPTION_PATH ? *(char **)(gpointer)((char *)binding->options + row->offset) : NULL;
+    if (path && g_file_test(path, G_FILE_TEST_IS_DIR))
+      g_ptr_array_add(loader->folders, path);
+  }
+  g_ptr_array_add(loader->folders, NULL);
 }
 
 static gpointer fill_section(Loader *loader, const char *key, const CwOptionTable *table)
@@ -326,10 +399,14 @@ static CwExperiment *load(Loader *loader, const char *path)
   find_bound_features(loader);
   find_stages(loader, list);
   CwOptionsScope scope = scope_of(loader, "the experiment", loader->root->place, cw_experiment_sections);
+  scope.from_here = TRUE; /* `output` is made, not found */
   CwExperiment *experiment =
       cw_options_fill_in(&cw_experiment_top_table, loader->root, &scope, loader->diagnostics);
-  fill_binding(loader, "environment", &loader->environment);
-  fill_binding(loader, "policy", &loader->policy);
+  experiment->directory = g_strdup(loader->directory);
+  experiment->notes = g_ptr_array_ref(loader->notes);
+  fill_binding(loader, loader->root, "environment", &loader->environment);
+  fill_binding(loader, loader->root, "policy", &loader->policy);
+  find_folders(loader);
   g_autofree gboolean *filled = fill_stages(loader, list);
   experiment->environment = loader->environment;
   experiment->policy = loader->policy;
@@ -348,6 +425,12 @@ static CwExperiment *load_root(Loader *loader, const char *path, const char *con
 {
   for (guint i = 0; sets && sets[i] && loader->root && loader->root->kind != CW_YAML_SEQUENCE; i++)
     cw_yaml_set(loader->root, sets[i], i + 1, loader->diagnostics);
+  const CwYamlPair *base = cw_yaml_get_pair(loader->root, "base");
+  if (base)
+    cw_diagnostics_error(
+        loader->diagnostics, base->place,
+        "base cannot be set: it says which file to begin with before anything is set; write it into a "
+        "file");
   if (loader->root && loader->root->kind == CW_YAML_MAPPING)
     return load(loader, path);
   if (loader->root && !loader->root->faulty)
@@ -357,8 +440,8 @@ static CwExperiment *load_root(Loader *loader, const char *path, const char *con
   return NULL;
 }
 
-CwExperiment *cw_experiment_load(const char *path, const char *const *sets, CwRegistry *registry,
-                                 GError **error)
+static CwExperiment *load_file(const char *path, const char *directory, const char *const *sets,
+                               CwRegistry *registry, GError **error)
 {
   CwYamlNode nothing = {.kind = CW_YAML_MAPPING, .items = g_ptr_array_new()};
   Loader loader = {.registry = registry,
@@ -366,11 +449,16 @@ CwExperiment *cw_experiment_load(const char *path, const char *const *sets, CwRe
                    .stages = g_ptr_array_new_with_free_func(stage_free),
                    .known = g_array_new(FALSE, FALSE, sizeof(CwKnownKey)),
                    .homes = g_ptr_array_new_with_free_func(g_free),
+                   .notes = g_ptr_array_new_with_free_func(g_free),
+                   .folders = g_ptr_array_new(),
+                   .directory = directory,
                    .diagnostics = cw_diagnostics_new()};
-  loader.root = cw_yaml_parse_file(path, loader.diagnostics);
+  loader.root = cw_yaml_load(path, loader.diagnostics);
   CwExperiment *experiment = load_root(&loader, path, sets);
   if (!cw_diagnostics_propagate(loader.diagnostics, error))
     g_clear_pointer(&experiment, cw_experiment_free);
+  g_ptr_array_unref(loader.notes);
+  g_ptr_array_free(loader.folders, TRUE);
   g_ptr_array_free(nothing.items, TRUE);
   g_ptr_array_unref(loader.stages);
   g_ptr_array_free(loader.homes, TRUE);
@@ -378,6 +466,19 @@ CwExperiment *cw_experiment_load(const char *path, const char *const *sets, CwRe
   cw_yaml_free(loader.root);
   cw_diagnostics_free(loader.diagnostics);
   return experiment;
+}
+
+CwExperiment *cw_experiment_load(const char *path, const char *const *sets, CwRegistry *registry,
+                                 GError **error)
+{
+  return load_file(path, NULL, sets, registry, error);
+}
+
+CwExperiment *cw_experiment_load_run(const char *directory, const char *const *sets, CwRegistry *registry,
+                                     GError **error)
+{
+  g_autofree char *path = g_build_filename(directory, "config.yaml", NULL);
+  return load_file(path, directory, sets, registry, error);
 }
 
 void cw_experiment_free(CwExperiment *experiment)
@@ -388,6 +489,9 @@ void cw_experiment_free(CwExperiment *experiment)
     cw_options_free(&experiment->environment.feature->options, experiment->environment.options);
   if (experiment->policy.feature)
     cw_options_free(&experiment->policy.feature->options, experiment->policy.options);
+  g_free(experiment->policy.from);
+  g_free(experiment->directory);
+  g_ptr_array_unref(experiment->notes);
   cw_options_free(&cw_rollout_table, experiment->rollout);
   cw_options_free(&cw_checkpoint_table, experiment->checkpoint);
   cw_options_free(&cw_evaluate_table, experiment->evaluate);

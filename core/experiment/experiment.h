@@ -10,6 +10,7 @@ typedef struct {
   const CwRegisteredFeature *feature;
   gpointer options;
   CwPlace place;
+  char *from; /* of a policy: the run or checkpoint whose weights it begins with; NULL: none */
 } CwBinding;
 
 /* environment-independent keys of `rollout:` */
@@ -101,6 +102,8 @@ typedef struct {
   char *resolved;    /* every value as YAML with its origin in a comment */
   char *fingerprint; /* SHA-256 (hex) over the values that must not change on resume */
   GPtrArray *values; /* what `resolved` lists, for cw_experiment_check_resume */
+  char *directory;   /* the run that it was read from; NULL: a file of its own */
+  GPtrArray *notes; /* char *, each with its place: what of the file was left out, being for another plugin */
 } CwExperiment;
 
 /* YAML, in short (docs and `cartwright config` show all keys):
@@ -117,14 +120,17 @@ typedef struct {
  * CW_ERROR_CONFIGURATION whose message holds all complaints. The registry must outlive the experiment. */
 CwExperiment *cw_experiment_load(const char *path, const char *const *sets, CwRegistry *registry,
                                  GError **error);
+/* The experiment of a run directory. Files from outside that its stages have read may be gone. */
+CwExperiment *cw_experiment_load_run(const char *directory, const char *const *sets, CwRegistry *registry,
+                                     GError **error);
 void cw_experiment_free(CwExperiment *experiment); /* accepts NULL */
 
 /* Whether a run whose resolved text is `saved` may go on as `experiment`: all values but the resume-safe ones
  * are the same. Otherwise FALSE with CW_CONFIG_ERROR / CW_ERROR_CONFIGURATION that names the first
  * differences: "stages.0.learning_rate was 1e-4, is 2e-4 (configs/x.yaml:12:20)". `saved_name` is the saved
- * file's name for messages. */
+ * file's name for messages; `but` (NULL-terminated, or NULL) are paths of values that may differ, too. */
 gboolean cw_experiment_check_resume(const CwExperiment *experiment, const char *saved, const char *saved_name,
-                                    GError **error);
+                                    const char *const *but, GError **error);
 
 /* The first value at or below `path` that the two do not share, as "environment.products is 100 and 200";
  * NULL when there is none. Values that may change on resume do not count. Free with g_free. */

@@ -177,7 +177,7 @@ static void check_import(const Check *check, guint i, const CwStage *stage)
         check->diagnostics, stage->place,
         "import needs an environment that reads recorded sessions; environment '%s' does not",
         recordless->name);
-  if (value && sessions && !g_file_test(sessions, G_FILE_TEST_EXISTS))
+  if (value && sessions && !check->experiment->directory && !g_file_test(sessions, G_FILE_TEST_EXISTS))
     cw_diagnostics_error(check->diagnostics, value->place,
                          "sessions in import is '%s'; there is no such file", sessions);
 }
@@ -269,7 +269,7 @@ static void check_trajectories(const Check *check, guint i, const CwStage *stage
                            "trajectories in %s names %s, which a later stage writes; move that stage before "
                            "this one",
                            what, shown);
-    else
+    else if (!check->experiment->directory)
       cw_diagnostics_error(check->diagnostics, place,
                            "trajectories in %s names %s, which is neither a file nor written by an earlier "
                            "stage (they write: %s)%s%s%s",

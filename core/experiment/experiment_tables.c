@@ -25,6 +25,14 @@ static const CwOption plugin_rows[] = {
 };
 const CwOptionTable cw_plugin_name_table = TABLE(plugin_rows, CwFeatureName);
 
+static const CwOption policy_rows[] = {
+    {"plugin", CW_OPTION_STRING, AT(CwFeatureName, name), REQUIRED, .help = "name of what to load"},
+    {"from", CW_OPTION_PATH, AT(CwFeatureName, from),
+     .help = "run, or checkpoint of one, whose policy this one begins as: its plugin, its options and its "
+             "weights"},
+};
+const CwOptionTable cw_policy_name_table = TABLE(policy_rows, CwFeatureName);
+
 static const CwOption algorithm_rows[] = {
     {"algorithm", CW_OPTION_STRING, AT(CwFeatureName, name), REQUIRED, .help = "name of what to load"},
 };
@@ -151,13 +159,13 @@ static const CwOption into_rows[] = {
 const CwOptionTable cw_into_table = TABLE(into_rows, CwStage);
 
 const char *const cw_experiment_sections[] = {"environment", "policy",   "rollout", "checkpoint",
-                                              "stages",      "evaluate", NULL};
+                                              "stages",      "evaluate", "base",    NULL};
 const char *const cw_stage_kind_names[] = {"generate", "import", "algorithm", NULL};
 
 const CwExperimentSection cw_experiment_tables[] = {
     {"experiment", "Keys of the top level", &cw_experiment_top_table},
     {"environment", "Keys of environment:, with those of the plugin it names", &cw_plugin_name_table},
-    {"policy", "Keys of policy:, with those of the plugin it names", &cw_plugin_name_table},
+    {"policy", "Keys of policy:, with those of the plugin it names", &cw_policy_name_table},
     {"rollout", "Keys of rollout:", &cw_rollout_table},
     {"checkpoint", "Keys of checkpoint:", &cw_checkpoint_table},
     {"algorithm", "The key that makes a stage an algorithm's, with those of the plugin it names",

@@ -8,6 +8,8 @@
 
 typedef struct {
   char *path, *text, *origin;
+  char *plain;      /* of a saved value: a scalar as it is, without quotes; else NULL */
+  gboolean is_file; /* names a file or a folder */
   gboolean resume_safe;
   gboolean as_ever; /* at the default of an option that older runs did not have */
 } Value;
@@ -23,6 +25,7 @@ static void value_free(gpointer data)
   g_free(value->path);
   g_free(value->text);
   g_free(value->origin);
+  g_free(value->plain);
   g_free(value);
 }
 
@@ -90,6 +93,7 @@ static void write_table(Writer *writer, const char *lead, const char *path, cons
     const CwOption *row = &table->rows[i];
     Value *value = write_value(writer, lead, path, row->name, cw_options_value_text(row, options),
                                cw_yaml_get(mapping, row->name), (row->flags & CW_OPTION_RESUME_SAFE) != 0);
+    value->is_file = row->type == CW_OPTION_PATH;
     value->as_ever = (row->flags & CW_OPTION_LATER) && g_strcmp0(value->text, row->default_value) == 0;
   }
 }
@@ -102,6 +106,9 @@ static void write_feature(Writer *writer, const char *key, const CwBinding *bind
   write_header(writer, "", key, mapping);
   write_value(writer, "  ", key, "plugin", cw_options_quote(binding->feature->name),
               cw_yaml_get(mapping, "plugin"), FALSE);
+  if (binding->from)
+    write_value(writer, "  ", key, "from", cw_options_quote(binding->from), cw_yaml_get(mapping, "from"),
+                FALSE);
   write_table(writer, "  ", key, &binding->feature->options, binding->options, mapping);
 }
 
@@ -199,6 +206,7 @@ static void flatten(const CwYamlNode *node, const char *path, GPtrArray *values)
     Value *value = g_new0(Value, 1);
     value->path = g_strdup(path);
     value->text = node_text(node);
+    value->plain = g_strdup(node->scalar);
     g_ptr_array_add(values, value);
     return;
   }
@@ -220,14 +228,23 @@ static const Value *find_value(const GPtrArray *values, const char *path)
   return NULL;
 }
 
+/* Whether a value names another place of what is not any more where it was. What is in it is compared by the
+ * run's conditions. */
+static gboolean has_moved(const Value *value, const Value *before)
+{
+  return value->is_file && before && before->plain && strcmp(before->text, "null") != 0 &&
+         strcmp(value->text, "null") != 0 && !g_file_test(before->plain, G_FILE_TEST_EXISTS);
+}
+
 /* The differences that forbid a resume, as sentences. `stages` itself has a value only when it is empty; its
  * items tell the rest. */
-static GPtrArray *differences(const GPtrArray *present, const GPtrArray *saved)
+static GPtrArray *differences(const GPtrArray *present, const GPtrArray *saved, const char *const *but)
 {
   GPtrArray *found = g_ptr_array_new_with_free_func(g_free);
   for (guint i = 0; i < present->len; i++) {
     const Value *value = g_ptr_array_index(present, i), *before = find_value(saved, value->path);
-    if (value->resume_safe || (before ? strcmp(before->text, value->text) == 0 : value->as_ever))
+    if (value->resume_safe || (but && g_strv_contains(but, value->path)) || has_moved(value, before) ||
+        (before ? strcmp(before->text, value->text) == 0 : value->as_ever))
       continue;
     if (before)
       g_ptr_array_add(found, g_strdup_printf("%s was %s, is %s (%s)", value->path, before->text, value->text,
@@ -245,7 +262,7 @@ static GPtrArray *differences(const GPtrArray *present, const GPtrArray *saved)
 }
 
 gboolean cw_experiment_check_resume(const CwExperiment *experiment, const char *saved, const char *saved_name,
-                                    GError **error)
+                                    const char *const *but, GError **error)
 {
   enum { MOST = 5 };
   g_autoptr(CwDiagnostics) diagnostics = cw_diagnostics_new();
@@ -254,7 +271,7 @@ gboolean cw_experiment_check_resume(const CwExperiment *experiment, const char *
     return FALSE;
   g_autoptr(GPtrArray) values = g_ptr_array_new_with_free_func(value_free);
   flatten(root, "", values);
-  g_autoptr(GPtrArray) found = differences(experiment->values, values);
+  g_autoptr(GPtrArray) found = differences(experiment->values, values, but);
   if (found->len == 0)
     return TRUE;
   g_autoptr(GString) text = g_string_new(NULL);

@@ -151,6 +151,13 @@ gboolean cw_replay(const CwExperiment *experiment, const char *path, CwReplayCou
   replay.session = replay.environment ? cw_session_new(replay.environment, error) : NULL;
   replay.random = cw_random_new(replay.seed, "replay.environment", 0, 0);
   gboolean good = replay.session && replay_lines(&replay, lines, error);
+  if (good && counts->n_turns == 0) {
+    g_set_error(error, CW_RUN_ERROR, CW_ERROR_FORMAT,
+                "%s: nothing was compared: expected sessions with recorded observations, found "
+                "%" G_GUINT64_FORMAT " sessions and no observation in them",
+                path, replay.n_sessions);
+    good = FALSE;
+  }
   cw_session_free(replay.session);
   cw_random_free(replay.random);
   cw_environment_close(replay.environment);

@@ -13,7 +13,7 @@ typedef struct {
 typedef void (*CwReplayDifference)(const char *text, gpointer user_data);
 
 /* Opens the experiment's environment and steps the sessions of file `path`; `describe` gets the differences
- * as they are found. A session that cannot be stepped is an error. */
+ * as they are found. A session that cannot be stepped is an error, and so is nothing to compare. */
 gboolean cw_replay(const CwExperiment *experiment, const char *path, CwReplayCounts *counts,
                    CwReplayDifference describe, gpointer user_data, GError **error);
 

@@ -12,6 +12,7 @@
 #define BUILDS     "builds"
 #define ACCEPTED   "accepted"
 #define FILE_NAME  "conditions.ini"
+#define WEIGHTS    "policy.weights"
 
 struct CwConditions {
   GKeyFile *file;
@@ -44,12 +45,12 @@ static void add_feature(CwConditions *conditions, const char *key, const CwRegis
   add_build(conditions, feature->name, *(const gconstpointer *)feature->vtable.any);
 }
 
-/* Results do not depend on the number of threads. */
-static void add_facts(CwConditions *conditions, const char *prefix, const char *const *facts)
+/* Results do not depend on the number of threads. `but`: another fact to leave out, or "". */
+static void add_facts(CwConditions *conditions, const char *prefix, const char *const *facts, const char *but)
 {
   for (; facts && facts[0] && facts[1]; facts += 2) {
     g_autofree char *key = key_of(prefix, facts[0]);
-    if (!g_str_equal(facts[0], "threads"))
+    if (!g_str_equal(facts[0], "threads") && !g_str_equal(facts[0], but))
       g_key_file_set_string(conditions->file, CONDITIONS, key, facts[1]);
   }
 }
@@ -116,13 +117,14 @@ CwConditions *cw_conditions_new(const CwRun *run, guint first_stage)
   g_key_file_set_string(conditions->file, CONDITIONS, "cartwright", PACKAGE_VERSION);
   add_build(conditions, "cartwright", (gconstpointer)(guintptr)cw_conditions_new);
   add_feature(conditions, "environment", cw_environment_feature(run->environment));
-  add_facts(conditions, "environment.", cw_environment_describe(run->environment));
+  add_facts(conditions, "environment.", cw_environment_describe(run->environment), "");
   if (run->policy) {
     g_autofree char *weights = cw_policy_fingerprint(run->policy);
     add_feature(conditions, "policy", cw_policy_feature(run->policy));
-    add_facts(conditions, "policy.", cw_policy_describe(run->policy));
-    if (weights)
-      g_key_file_set_string(conditions->file, CONDITIONS, "policy.weights", weights);
+    /* A checkpoint that stands in for the model says nothing of what the run began with. */
+    add_facts(conditions, "policy.", cw_policy_describe(run->policy), run->loss.model_is_gone ? "model" : "");
+    if (weights && !run->loss.initial_is_gone)
+      g_key_file_set_string(conditions->file, CONDITIONS, WEIGHTS, weights);
   }
   for (guint i = 0; i < run->experiment->stages->len; i++) {
     g_autofree char *key = g_strdup_printf("stages.%u.algorithm", i);
@@ -283,6 +285,11 @@ GKeyFile *cw_conditions_read(const char *directory)
   g_autofree char *path = g_build_filename(directory, FILE_NAME, NULL);
   g_autoptr(GKeyFile) file = g_key_file_new();
   return g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, NULL) ? g_steal_pointer(&file) : NULL;
+}
+
+char *cw_conditions_weights(GKeyFile *recorded)
+{
+  return g_key_file_get_string(recorded, CONDITIONS, WEIGHTS, NULL);
 }
 
 /* The place of a name in an enumeration, or -1. */

@@ -37,6 +37,9 @@ void cw_conditions_save(const CwConditions *conditions, GKeyFile *state);
 gboolean cw_conditions_write(const CwConditions *conditions, const char *directory, GError **error);
 GKeyFile *cw_conditions_read(const char *directory);
 
+/* The fingerprint of the weights that the run began with, or NULL. Free with g_free. */
+char *cw_conditions_weights(GKeyFile *recorded);
+
 /* Where the policy's option says "auto", sets it to what the run began with, as `recorded` says. Returns
  * whether there was one, for the caller to set back when the policy cannot be opened so. */
 gboolean cw_conditions_keep_auto(CwExperiment *experiment, GKeyFile *recorded, gboolean keep);

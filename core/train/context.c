@@ -17,7 +17,7 @@ gboolean cw_run_open(CwRun *run, CwExperiment *experiment, gboolean with_policy,
   if (!run->environment)
     return FALSE;
   if (with_policy) {
-    run->policy = cw_policy_open(experiment->policy.feature, experiment->policy.options, seed, error);
+    run->policy = cw_open_policy(experiment, &run->loss, error);
     if (!run->policy)
       return FALSE;
   }

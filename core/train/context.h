@@ -7,6 +7,7 @@
 #include "core/base/metrics.h"
 #include "core/experiment/experiment.h"
 #include "core/rollout/rollout.h"
+#include "core/train/open_policy.h"
 
 /* What the bytes of a run depend on besides its configuration (core/train/conditions.h). */
 typedef struct CwConditions CwConditions;
@@ -15,7 +16,8 @@ typedef struct {
   CwExperiment *experiment; /* not owned */
   char *directory;          /* NULL without one */
   CwEnvironment *environment;
-  CwPolicy *policy; /* NULL when the experiment has none */
+  CwPolicy *policy;  /* NULL when the experiment has none */
+  CwPolicyLoss loss; /* what it was opened without */
   CwRollout *rollout;
   CwMetrics *metrics, *timings; /* NULL without a directory */
   CwEvents *events;             /* what goes into metrics, for TensorBoard; NULL without a directory */

@@ -12,21 +12,10 @@
 
 /* Removed for a new run, in this order; config.yaml, which says whose directory it is, is replaced last. The
  * checkpoints go before what they rely on. */
-static const char *const files_of_a_run[] = {"evaluation.json",
-                                             "episodes",
-                                             "run.html",
-                                             "checkpoints",
-                                             "metrics.jsonl",
-                                             "timings.jsonl",
-                                             "trajectories",
-                                             "scratch",
-                                             "curves.png",
-                                             "curves.svg",
-                                             "curves.gnuplot",
-                                             "curves.dat",
-                                             "curves.panels",
-                                             "conditions.ini",
-                                             NULL};
+static const char *const files_of_a_run[] = {
+    "evaluation.json", "episodes",     "run.html",      "checkpoints",    "metrics.jsonl",
+    "timings.jsonl",   "trajectories", "scratch",       "curves.png",     "curves.svg",
+    "curves.gnuplot",  "curves.dat",   "curves.panels", "conditions.ini", NULL};
 
 gboolean cw_run_directory_is_used(const char *directory)
 {
@@ -60,8 +49,13 @@ int cw_run_directory_lock(const char *directory, gboolean must_exist, GError **e
   return -1;
 }
 
-static gboolean check_recorded(const char *directory, const CwExperiment *experiment, GError **error)
+static gboolean check_recorded(const char *directory, const CwExperiment *experiment,
+                               const char *const *extend, GError **error)
 {
+  g_autoptr(GPtrArray) raised = g_ptr_array_new_null_terminated(0, g_free, TRUE);
+  for (; extend && *extend; extend++)
+    g_ptr_array_add(raised, g_strdup_printf("stages.%u.%.*s", experiment->stages->len - 1,
+                                            (int)strcspn(*extend, "="), *extend));
   g_autofree char *path = g_build_filename(directory, "config.yaml", NULL);
   g_autofree char *recorded = NULL;
   g_autoptr(GError) problem = NULL;
@@ -70,11 +64,11 @@ static gboolean check_recorded(const char *directory, const CwExperiment *experi
                 "cannot resume: %s; start the run afresh with --overwrite", problem->message);
     return FALSE;
   }
-  return cw_experiment_check_resume(experiment, recorded, path, error);
+  return cw_experiment_check_resume(experiment, recorded, path, (const char *const *)raised->pdata, error);
 }
 
 gboolean cw_run_directory_check(const char *directory, const CwExperiment *experiment, gboolean resume,
-                                gboolean overwrite, GError **error)
+                                gboolean overwrite, const char *const *extend, GError **error)
 {
   gboolean used = cw_run_directory_is_used(directory);
   if (resume && !used) {
@@ -83,7 +77,7 @@ gboolean cw_run_directory_check(const char *directory, const CwExperiment *exper
     return FALSE;
   }
   if (resume)
-    return check_recorded(directory, experiment, error);
+    return check_recorded(directory, experiment, extend, error);
   if (used && !overwrite) {
     g_set_error(
         error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,

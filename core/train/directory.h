@@ -21,10 +21,11 @@ gboolean cw_run_directory_is_used(const char *directory);
 int cw_run_directory_lock(const char *directory, gboolean must_exist, GError **error);
 
 /* Refuses a used directory without resume or overwrite, an unused one with resume, and with resume an
- * experiment that differs in more than it may from the one recorded, naming every difference. Changes
- * nothing. */
+ * experiment that differs in more than it may from the one recorded, naming every difference: in more, too,
+ * than the keys that `extend` raises in the last stage (core/train/extend.h; may be NULL). Changes nothing.
+ */
 gboolean cw_run_directory_check(const char *directory, const CwExperiment *experiment, gboolean resume,
-                                gboolean overwrite, GError **error);
+                                gboolean overwrite, const char *const *extend, GError **error);
 
 /* Removes the files of an earlier run (and nothing else) when `afresh`, and what killed processes left
  * unfinished; writes config.yaml and makes the folders. Killed on the way, it leaves a directory that can be

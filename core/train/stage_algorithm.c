@@ -7,6 +7,7 @@
 #include "core/rollout/evaluation.h"
 #include "core/train/collect.h"
 #include "core/train/directory.h"
+#include "core/train/extend.h"
 #include "core/train/refresh.h"
 #include "core/train/stages.h"
 #include "core/trajectory/trajectories.h"
@@ -45,9 +46,13 @@ static double seconds_since(gint64 start)
   return (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC;
 }
 
-static gboolean save(Training *training, GError **error)
+/* At the present update, or, when it is `over`, at the end of the stage. */
+static gboolean save(Training *training, gboolean over, GError **error)
 {
   g_autoptr(GKeyFile) state = g_key_file_new();
+  guint next = training->index + (over ? 1 : 0);
+  if (over && next < training->run->experiment->stages->len)
+    return cw_resume_point_save(training->run, next, FALSE, NULL, NULL, NULL, error);
   g_autofree char *random = cw_random_save(training->random);
   g_key_file_set_uint64(state, "stage", "updates", training->n_updates);
   cw_collector_save(training->collector, state);
@@ -56,8 +61,10 @@ static gboolean save(Training *training, GError **error)
   cw_refresh_save(training->refresh, state);
   g_key_file_set_string(state, "stage", "random", random);
   cw_algorithm_save(training->algorithm, state);
-  return cw_resume_point_save(training->run, training->index, TRUE, state, training->reference,
-                              training->algorithm, error);
+  if (over)
+    cw_extend_save(training->stage, state);
+  return cw_resume_point_save(training->run, next, !over, state, training->reference, training->algorithm,
+                              error);
 }
 
 static gboolean read_state(Training *training, GKeyFile *state, GError **error)
@@ -320,7 +327,7 @@ static gboolean evaluate(Training *training, GError **error)
 
 static gboolean cancelled(Training *training, GError **error)
 {
-  if (save(training, error))
+  if (save(training, FALSE, error))
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_CANCELLED,
                 "interrupted after update %" G_GUINT64_FORMAT " of stage %u; checkpoint %s/checkpoints/step-"
                 "%" G_GUINT64_FORMAT " written, continue with --resume",
@@ -372,7 +379,7 @@ static gboolean train(Training *training, GError **error)
       return cw_resume_point_check_weights(training->run->policy, error);
     if (cw_interrupted())
       return cancelled(training, error);
-    if (!fresh && every > 0 && training->n_updates % every == 0 && !save(training, error))
+    if (!fresh && every > 0 && training->n_updates % every == 0 && !save(training, FALSE, error))
       return FALSE;
     training->doing = "refresh after update";
     if (cw_refresh_is_due(training->refresh, training->n_updates) && !interruptible(training, refresh, error))
@@ -415,6 +422,7 @@ gboolean cw_stage_algorithm(CwRun *run, guint index, const CwResumePoint *resume
     cw_eta_end(run->eta);
     if (!good)
       explain(&training, &problem);
+    good = good && save(&training, TRUE, &problem);
   } else
     g_prefix_error(&problem, "stage %u (%s): ", index + 1, training.name);
   if (!good)

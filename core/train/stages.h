@@ -17,9 +17,10 @@ CwGenerateRequest cw_stage_generate_request(const CwRun *run, const CwGenerateOp
 void cw_stage_generate_tell(const CwGenerateCounts *counts, const CwGenerateRequest *request,
                             const char *agent, const char *path);
 
-/* Collect, update, evaluate, checkpoint until the algorithm is done. `resume_point` (NULL: from the start) is
- * a checkpoint inside this stage; the policy has been loaded from it already. An interrupt finishes the
- * update and leaves a checkpoint. */
+/* Collect, update, evaluate, checkpoint until the algorithm is done, and write the checkpoint at the end of
+ * the stage: of the last one with the stage's state, by which it can be extended. `resume_point` (NULL: from
+ * the start) is a checkpoint inside this stage; the policy has been loaded from it already. An interrupt
+ * finishes the update and leaves a checkpoint. */
 gboolean cw_stage_algorithm(CwRun *run, guint index, const CwResumePoint *resume_point, GError **error);
 
 #endif

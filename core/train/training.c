@@ -6,6 +6,7 @@
 #include "core/base/durable.h"
 #include "core/train/conditions.h"
 #include "core/train/directory.h"
+#include "core/train/extend.h"
 #include "core/train/stages.h"
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,6 +26,28 @@ static gboolean check_split(CwEnvironment *environment, const char *split, const
   if (n_goals <= 0)
     g_prefix_error(error, "%s: ", key);
   return n_goals > 0;
+}
+
+/* A file from outside that a stage to come reads; a run directory is read without looking for them. */
+static gboolean check_input(const char *path, const char *key, GError **error)
+{
+  if (g_file_test(path, G_FILE_TEST_EXISTS))
+    return TRUE;
+  g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+              "%s: there is no file '%s', which the stages that are left read; put it back", key, path);
+  return FALSE;
+}
+
+static gboolean check_inputs(const CwRun *run, const CwStage *stage, guint i, GError **error)
+{
+  char **names = stage->kind == CW_STAGE_ALGORITHM ? stage->options->trajectories : NULL;
+  g_autofree char *sessions = g_strdup_printf("stages.%u.import.sessions", i);
+  gboolean good = !stage->import || check_input(stage->import->sessions, sessions, error);
+  for (guint k = 0; good && names && names[k]; k++) {
+    g_autofree char *key = g_strdup_printf("stages.%u.trajectories.%u", i, k);
+    good = cw_run_writer_of(run, i, names[k]) >= 0 || check_input(names[k], key, error);
+  }
+  return good;
 }
 
 static gboolean check_import(const CwRun *run, const CwImportOptions *options, guint i, GError **error)
@@ -64,12 +87,14 @@ static gboolean check_generate(const CwRun *run, const CwGenerateOptions *option
          cw_agent_check_teacher(options->teacher, run->environment, teacher, error);
 }
 
-static gboolean check_stages(const CwRun *run, GError **error)
+static gboolean check_stages(const CwRun *run, guint first_stage, GError **error)
 {
   gboolean good = check_split(run->environment, run->experiment->evaluate->split, "evaluate.split", error);
   for (guint i = 0; i < run->experiment->stages->len && good; i++) {
     const CwStage *stage = stage_at(run->experiment, i);
-    if (stage->kind == CW_STAGE_GENERATE)
+    if (i >= first_stage && !check_inputs(run, stage, i, error))
+      good = FALSE;
+    else if (stage->kind == CW_STAGE_GENERATE)
       good = check_generate(run, stage->generate, i, error);
     else if (stage->kind == CW_STAGE_IMPORT)
       good = check_import(run, stage->import, i, error);
@@ -185,12 +210,13 @@ gboolean cw_training_run(CwTraining *training, CwBeforeTraining before, gpointer
     case CW_STAGE_IMPORT:
       good = cw_training_explain(cw_stage_import(run, i, error), error);
       break;
-    case CW_STAGE_ALGORITHM:
+    case CW_STAGE_ALGORITHM: /* which writes the checkpoint at its end itself */
       good = (inside || before(data, error)) && cw_stage_algorithm(run, i, inside, error);
       break;
     }
     if (!good || !cw_conditions_add_stage(run->conditions, run, i, error) ||
-        !cw_resume_point_save(run, i + 1, FALSE, NULL, NULL, NULL, error) ||
+        (stage_at(run->experiment, i)->kind != CW_STAGE_ALGORITHM &&
+         !cw_resume_point_save(run, i + 1, FALSE, NULL, NULL, NULL, error)) ||
         !cw_run_directory_end_stage(run->directory, i, error))
       return FALSE;
   }
@@ -241,8 +267,9 @@ gboolean cw_training_open(CwTraining *training, CwExperiment *experiment, const 
   GError *problem = NULL;
   *training = (CwTraining){.resume = options->resume};
   training->lock = cw_run_directory_lock(directory, options->resume, error);
+  const char *const *extend = (const char *const *)options->extend;
   if (training->lock < 0 ||
-      !cw_run_directory_check(directory, experiment, options->resume, options->overwrite, error))
+      !cw_run_directory_check(directory, experiment, options->resume, options->overwrite, extend, error))
     return FALSE;
   if (options->resume)
     training->resume_point = cw_resume_point_find(directory, &problem);
@@ -250,13 +277,17 @@ gboolean cw_training_open(CwTraining *training, CwExperiment *experiment, const 
     g_propagate_error(error, problem);
     return FALSE;
   }
+  if (!cw_extend_resume_point(training->resume_point, experiment, extend, error))
+    return FALSE;
   g_autoptr(GKeyFile) recorded = training->resume_point ? g_key_file_ref(training->resume_point->state)
                                  : options->resume      ? cw_conditions_read(directory)
                                                         : NULL;
   if (!open_run(training, experiment, recorded, options->quiet, error))
     return FALSE;
   training->run.directory = g_strdup(directory);
-  return check_stages(&training->run, error) && check_conditions(training, recorded, options->accept, error);
+  guint first_stage = training->resume_point ? training->resume_point->stage : 0;
+  return check_stages(&training->run, first_stage, error) &&
+         check_conditions(training, recorded, options->accept, error);
 }
 
 void cw_training_close(CwTraining *training)

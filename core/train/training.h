@@ -11,6 +11,8 @@ typedef struct {
   gboolean resume;       /* continue from the newest valid checkpoint */
   gboolean overwrite;    /* remove the run that the directory holds and start afresh */
   gboolean quiet;        /* no progress */
+  char **extend; /* with `resume`: what a finished run is to be trained on by (core/train/extend.h); NULL:
+                    nothing */
   char **accept; /* conditions that may differ from those the run began with (core/train/conditions.h); NULL:
                     none */
 } CwRunOptions;

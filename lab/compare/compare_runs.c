@@ -1,6 +1,7 @@
 /* Opens what is to be compared: the environment of the first experiment, once, and a policy of each. */
 #include "lab/compare/compare_runs.h"
 #include "core/train/context.h"
+#include "core/train/open_policy.h"
 #include "core/train/resume_point.h"
 
 typedef struct {
@@ -31,14 +32,12 @@ static char *name_of(const Opened *opened, const char *path)
 
 static CwPolicy *open_policy(const CwCompared *compared, const char *name, GError **error)
 {
-  const CwBinding *binding = &compared->experiment->policy;
-  if (!binding->feature) {
+  if (!compared->experiment->policy.feature) {
     g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
                 "%s: the experiment has no 'policy' to compare; name scripts and random with --agents", name);
     return NULL;
   }
-  CwPolicy *policy =
-      cw_policy_open(binding->feature, binding->options, (guint32)compared->experiment->seed, error);
+  CwPolicy *policy = cw_open_policy(compared->experiment, NULL, error);
   if (!policy || !compared->directory)
     return policy;
   g_autofree char *directory = cw_resume_point_policy(compared->directory, error);

@@ -216,11 +216,27 @@ static gboolean evaluate(CwEvaluator *evaluator, const Entry *entry, const CwAge
   return cw_results_write(evaluator->results, path, error);
 }
 
+/* Whether nobody can play as the entry any more: the weights that the run began with are gone, and what they
+ * did has not been kept. */
+static gboolean is_gone(const CwEvaluator *evaluator, const Entry *entry)
+{
+  if (entry->agent.weights != CW_WEIGHTS_INITIAL || !evaluator->run->loss.initial_is_gone)
+    return FALSE;
+  for (guint s = 0; s < n_selections(evaluator, entry); s++) {
+    if (cw_results_find(evaluator->results, entry->name, cw_selection_name(evaluator->selections[s]), 0))
+      continue;
+    g_warning("'%s' is not evaluated: the weights that the run began with are not there any more",
+              entry->name);
+    return TRUE;
+  }
+  return FALSE;
+}
+
 gboolean cw_evaluator_run(CwEvaluator *evaluator, guint weights, GError **error)
 {
   for (guint i = 0; i < evaluator->entries->len; i++) {
     const Entry *entry = entry_at(evaluator, i);
-    if (!(entry->agent.weights & weights))
+    if (!(entry->agent.weights & weights) || is_gone(evaluator, entry))
       continue;
     for (guint s = 0; s < n_selections(evaluator, entry); s++) {
       CwAgent agent = entry->agent;

@@ -169,13 +169,22 @@ static gboolean end_epoch(State *state, const Options *options, CwUpdate *update
   return state->epochs_without_gain == 0 || cw_update_restore_policy(update, error);
 }
 
+/* A stage that has come to its end by the number of epochs goes on when there are more. */
+static gboolean is_over(const State *state, const Options *options)
+{
+  gboolean early = options->early_stop > 0 && state->epochs_without_gain >= options->early_stop;
+  return state->finished &&
+         (early || (guint64)state->step >= (guint64)options->epochs * n_batches(state, options));
+}
+
 static gboolean update_once(gconstpointer data, gpointer object, CwUpdate *update, gboolean *done,
                             GError **error)
 {
   const Options *options = data;
   State *state = object;
-  if (state->finished)
+  if (is_over(state, options))
     return *done = TRUE;
+  state->finished = FALSE;
   if (!prepare(state, options, update, error))
     return FALSE;
   guint64 batches = n_batches(state, options), epoch = (guint64)state->step / batches;
@@ -231,8 +240,9 @@ static guint64 needs(gconstpointer options)
 static guint64 expected_updates(gconstpointer options, gconstpointer state)
 {
   const State *bc = state;
-  return bc->finished ? (guint64)bc->step
-                      : (guint64)((const Options *)options)->epochs * n_batches(bc, (const Options *)options);
+  return is_over(bc, options)
+             ? (guint64)bc->step
+             : (guint64)((const Options *)options)->epochs * n_batches(bc, (const Options *)options);
 }
 
 static const CwAlgorithmVtable vtable = {CW_STATE(State, state_rows),

@@ -254,6 +254,12 @@ echo '{"id":"s2","split":"train","goal":0,"noise":5,"actions":["take a","wait"],
 run 1 replay toy.yaml sessions.jsonl
 same "sessions.jsonl:1: session 's2', turn 3 (after wait): the episode is over, the record goes on
 turns 2, identical 1, different 1" "$status$(cat out)" "a session that goes on after the end"
+echo '{"id":"s3","split":"train","goal":0,"noise":5,"actions":["take a"]}' >sessions.jsonl
+fails 1 "cartwright: error: sessions.jsonl: nothing was compared: expected sessions with recorded observations, found 1 sessions and no observation in them" \
+  "sessions without observations are no success" replay toy.yaml sessions.jsonl
+: >sessions.jsonl
+fails 1 "cartwright: error: sessions.jsonl: nothing was compared: expected sessions with recorded observations, found 0 sessions and no observation in them" \
+  "nor is an empty file" replay toy.yaml sessions.jsonl
 echo '[1]' >sessions.jsonl
 fails 1 "cartwright: error: environment 'toy_environment': sessions.jsonl:1: expected a toy session" \
   "a malformed session" replay toy.yaml sessions.jsonl

@@ -214,7 +214,7 @@ static void assert_resume(const char *set, const char *expected)
   const char *sets[] = {set, NULL};
   g_autoptr(GError) error = NULL;
   CwExperiment *saved = load_text(whole, NULL), *changed = load_text(whole, sets);
-  gboolean same = cw_experiment_check_resume(changed, saved->resolved, "run/config.yaml", &error);
+  gboolean same = cw_experiment_check_resume(changed, saved->resolved, "run/config.yaml", NULL, &error);
   assert_int_equal(same, strcmp(saved->fingerprint, changed->fingerprint) == 0);
   assert_int_equal(same, !expected);
   if (expected) {
@@ -258,6 +258,24 @@ static void test_a_resume_with_other_values_is_refused_by_name(void **state)
       "stages.0.generate.episodes was 50, is absent; and 24 more");
 }
 
+static void test_what_is_not_where_it_was_may_be_elsewhere(void **state)
+{
+  (void)state;
+  const char *text = "environment: {plugin: test_shop, catalogue: given.jsonl}\n";
+  static const char *const moved[] = {"environment.catalogue=sessions.txt", NULL};
+  static const char *const gone[] = {"environment.catalogue=null", NULL};
+  write_file("given.jsonl", "");
+  CwExperiment *saved = load_text(text, NULL), *other = load_text(text, moved), *none = load_text(text, gone);
+  assert_false(cw_experiment_check_resume(other, saved->resolved, "run/config.yaml", NULL, NULL));
+  assert_int_equal(unlink("given.jsonl"), 0);
+  assert_true(cw_experiment_check_resume(other, saved->resolved, "run/config.yaml", NULL, NULL));
+  assert_false(cw_experiment_check_resume(none, saved->resolved, "run/config.yaml", NULL, NULL));
+  assert_false(cw_experiment_check_resume(saved, none->resolved, "run/config.yaml", NULL, NULL));
+  cw_experiment_free(saved);
+  cw_experiment_free(other);
+  cw_experiment_free(none);
+}
+
 static void test_a_saved_text_without_stages_is_compared_too(void **state)
 {
   (void)state;
@@ -266,8 +284,8 @@ static void test_a_saved_text_without_stages_is_compared_too(void **state)
   CwExperiment *more = load_text("environment: {plugin: test_maze}\nstages:\n"
                                  "  - {generate: {agent: random, episodes: 1}, into: a}\n",
                                  NULL);
-  assert_true(cw_experiment_check_resume(saved, saved->resolved, "run/config.yaml", &error));
-  assert_false(cw_experiment_check_resume(more, saved->resolved, "run/config.yaml", &error));
+  assert_true(cw_experiment_check_resume(saved, saved->resolved, "run/config.yaml", NULL, &error));
+  assert_false(cw_experiment_check_resume(more, saved->resolved, "run/config.yaml", NULL, &error));
   assert_non_null(strstr(error->message, "stages.0.generate.agent was absent, is random (x.yaml:3:24); "));
   cw_experiment_free(saved);
   cw_experiment_free(more);
@@ -287,8 +305,8 @@ static void test_an_option_that_came_later_forbids_no_resume_at_its_default(void
   while (line > saved->str && line[-1] == ' ')
     line--;
   g_string_erase(saved, line - saved->str, (gssize)strcspn(line, "\n") + 1);
-  assert_true(cw_experiment_check_resume(now, saved->str, "run/config.yaml", NULL));
-  assert_false(cw_experiment_check_resume(other, saved->str, "run/config.yaml", NULL));
+  assert_true(cw_experiment_check_resume(now, saved->str, "run/config.yaml", NULL, NULL));
+  assert_false(cw_experiment_check_resume(other, saved->str, "run/config.yaml", NULL, NULL));
   cw_experiment_free(now);
   cw_experiment_free(other);
 }
@@ -298,7 +316,7 @@ static void test_a_saved_text_that_is_no_yaml_is_an_error(void **state)
   (void)state;
   g_autoptr(GError) error = NULL;
   CwExperiment *experiment = load_text("environment: {plugin: test_maze}\n", NULL);
-  assert_false(cw_experiment_check_resume(experiment, "a: [", "run/config.yaml", &error));
+  assert_false(cw_experiment_check_resume(experiment, "a: [", "run/config.yaml", NULL, &error));
   assert_string_equal(error->message,
                       "run/config.yaml:2:1: error: YAML syntax: did not find expected node content "
                       "while parsing a flow node");
@@ -363,6 +381,7 @@ int main(void)
       cmocka_unit_test(test_the_resolved_text_loads_to_the_same_experiment),
       cmocka_unit_test(test_what_may_change_on_resume_leaves_the_fingerprint_alone),
       cmocka_unit_test(test_a_resume_with_other_values_is_refused_by_name),
+      cmocka_unit_test(test_what_is_not_where_it_was_may_be_elsewhere),
       cmocka_unit_test(test_a_saved_text_without_stages_is_compared_too),
       cmocka_unit_test(test_an_option_that_came_later_forbids_no_resume_at_its_default),
       cmocka_unit_test(test_a_saved_text_that_is_no_yaml_is_an_error),

@@ -145,6 +145,18 @@ static const CwOption policy_options[] = {
      .help = "add a constant"},
 };
 
+typedef struct {
+  char *model;
+  gint64 buckets;
+  double dropout;
+} TableOptions;
+
+static const CwOption table_options[] = {
+    CW_PATH(TableOptions, model, NULL, "a saved table"),
+    CW_INTEGER(TableOptions, buckets, 16, 1, 1024, "size"),
+    CW_NUMBER(TableOptions, dropout, 0, 0, 0.5, "probability"),
+};
+
 static gboolean score(gpointer policy, const CwDecision *const *decisions, guint n_decisions, float *logits,
                       float *values, GError **error)
 {
@@ -255,6 +267,10 @@ static const CwFeature features[] = {
     {POLICY("test_trainer", CW_POLICY_TRAINS | CW_POLICY_CLONES)},
     {POLICY("test_actor_critic", CW_POLICY_TRAINS | CW_POLICY_VALUES)},
     {POLICY("test_scorer", 0)},
+    {CW_FEATURE_POLICY, "test_table", "for tests", &policy, sizeof(CwPolicyVtable), CW_POLICY_TRAINS,
+     CW_FEATURE_OPTIONS(table_options, TableOptions)},
+    {CW_FEATURE_POLICY, "test_heap", "for tests", &policy, sizeof(CwPolicyVtable), CW_POLICY_TRAINS,
+     CW_FEATURE_OPTIONS(table_options, TableOptions)},
     {ALGORITHM("test_imitation", imitation, CW_NEEDS_TRAINING | CW_NEEDS_TRAJECTORIES, imitation_options)},
     {ALGORITHM("test_online", online, CW_NEEDS_TRAINING | CW_NEEDS_VALUES, online_options)},
     {ALGORITHM("test_greedy_for_keys", imitation, CW_NEEDS_TRAINING | CW_NEEDS_TRAJECTORIES, greedy_options)},

@@ -4,8 +4,20 @@
 . "$srcdir/tests/tap.sh"
 paper=$(cd "$srcdir/configs/paper" && pwd)
 
-# What must not differ between agents that are compared.
-shared() { sed -n -e '/^environment:/,/^stages:/{/^  model:/d;/^  initialize:/d;/^stages:/d;p}' -e '/^evaluate:$/,${/agents:/d;p}' "$1"; }
+# What must not differ between agents that are compared. What they read is there, but empty.
+for run in paper/imitation-1 paper/generated-1 paper-synthetic/imitation-1 paper-synthetic/generated-1; do
+  mkdir -p "runs/$run/trajectories"
+  for name in sessions generated rejected; do : >"runs/$run/trajectories/$name.jsonl"; done
+done
+mkdir shop
+: >shop/expert_trajectories.jsonl
+shared() {
+  shop="--set environment.shop=$scratch/shop"
+  grep -q 'plugin: webshop' "$(dirname "$1")/imitation.yaml" || shop=
+  CARTWRIGHT_PLUGIN_PATH= run 0 config "$1" $shop
+  sed -n -e 's/ #.*//' -e '/^environment:/,/^checkpoint:/{/^  model:/d;/^  initialize:/d;p}' \
+    -e '/^evaluate:$/,${/agents:/d;p}' out
+}
 for configs in "$paper" "$paper-synthetic" "$paper-taught"; do
   shared "$configs/imitation.yaml" >wanted
   for file in "$configs"/*.yaml; do
@@ -16,6 +28,7 @@ for configs in "$paper" "$paper-synthetic" "$paper-taught"; do
   done
 done
 
+rm -f out err
 cat >program <<'SH'
 #!/bin/sh
 command=$1
