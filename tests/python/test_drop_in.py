@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import recordings
+from cartwright import protocols
 from cartwright.drop_in import pages, site
 
 FILES = ["princeton-text", "princeton-text_rich", "princeton-html", "princeton-url", "princeton-variants", "minimal",
@@ -93,16 +94,28 @@ def test_the_shop_draws_as_the_drop_in_does(protocol, webshop):
 
 
 def test_the_first_validation_of_verl_agent_is_the_recorded_one(recorded, webshop):
-    from cartwright import protocols
-
-    draws = protocols.verl_draws(1000, 128, 2)
-    wanted = None
+    """Goals, bounds and instructions of all 256 episodes, against the two resets that were recorded."""
+    shown, goals, wanted = [], [], False
     for entry in recordings.lines(recorded / "verl-agent-vector.jsonl.gz"):
         if entry["type"] == "header":
             wanted = entry["constructor"]["seed"] == 1000 and not entry["constructor"]["is_train"]
         elif entry["type"] == "reset" and wanted and entry["n"] < 2:
-            assert draws[entry["n"]] == entry["draws"]
-            if entry["n"] == 0:
-                shown = [worker["obs"].split(" [SEP] ")[2] for worker in entry["workers"][:3]]
-    played = protocols.episodes("verl-first-validation", str(webshop), 15)[:3]
-    assert protocols.instructions(played) == shown
+            shown += [worker["obs"].split(" [SEP] ")[2] for worker in entry["workers"]]
+            goals += [worker["asin"] for worker in entry["workers"]]
+    episodes = protocols.Episodes("verl-first-validation", str(webshop))
+    assert episodes.instructions() == shown
+    assert [episodes.environment.ask("goal", i)["asin"] for i in range(256)] == goals
+
+
+@pytest.mark.parametrize("name, n, digest", [("fixed-500", 500, "944ac8c751b8571e"),
+                                             ("by-product", 252, "782a4880410b3485"),
+                                             ("verl-first-validation", 256, "b0f6c4ee76d413a1"),
+                                             ("full-human", 13, None)])
+def test_protocols_have_their_digests(name, n, digest, webshop):
+    episodes = protocols.Episodes(name, str(webshop))
+    assert episodes.n == n and digest in (None, protocols.digest(episodes.instructions()))
+
+
+def test_the_validation_of_verl_agent_wants_its_protocol(webshop):
+    with pytest.raises(ValueError, match="set 'protocol: verl_agent'"):
+        protocols.Episodes("verl-first-validation", str(webshop), protocol="princeton")

@@ -5,7 +5,11 @@
 #include "envs/shop/goals/python_random.h"
 
 #include "envs/shop/text/fail.h"
+#include <string.h>
 
+#define WORKERS      128
+#define RESETS       2
+#define PLACES       500 /* those that verl-agent calls validation */
 #define LADDER_STEP  10
 #define LADDER_LIMIT 1000 /* 10, 20, ... 990 */
 #define LADDER_TAKEN 4
@@ -84,3 +88,49 @@ void shop_goals_follow(ShopGoals *goals, const ShopCatalogue *catalogue, ShopPro
   shop_python_random_shuffle(of_order, order, goals->n_items, sizeof(ShopGoal));
 }
 
+/* One worker's goals in its order, and its prices and bounds into its rows. */
+static void draw_worker(const ShopGoals *goals, const ShopCatalogue *catalogue, ShopPriceRule price_rule,
+                        guint64 seed, ShopGoals *worker)
+{
+  *worker = (ShopGoals){.kind = goals->kind, .items = goals->items, .n_items = goals->n_items};
+  shop_goals_follow(worker, catalogue, SHOP_PROTOCOL_VERL_AGENT, price_rule, seed);
+}
+
+gboolean shop_goals_validate(ShopGoals *goals, const ShopCatalogue *catalogue, ShopPriceRule price_rule,
+                             guint64 seed, GError **error)
+{
+  if (goals->n_items < PLACES)
+    return shop_fail(error, CW_ERROR_UNSUPPORTED,
+                     "verl-agent's validation draws among %d goals, but this shop has %u; set another "
+                     "'split_rule'",
+                     PLACES, goals->n_items);
+  gsize n_products = catalogue->n_products;
+  gsize n_uppers = goals->kind == SHOP_GOALS_SYNTHETIC ? n_products : catalogue->n_humans;
+  ShopGoal *items = g_new(ShopGoal, WORKERS * RESETS);
+  double *prices = g_new(double, WORKERS *n_products);
+  gint32 *uppers = g_new(gint32, WORKERS * n_uppers);
+  guint32 *workers = g_new(guint32, WORKERS * RESETS), places[RESETS][WORKERS];
+  g_autoptr(GRand) random = shop_numpy_random_new((guint32)seed);
+  for (guint r = 0; r < RESETS; r++)
+    shop_numpy_random_choice(random, PLACES, WORKERS, places[r]);
+  for (guint32 w = 0; w < WORKERS; w++) {
+    ShopGoals worker;
+    draw_worker(goals, catalogue, price_rule, seed + w, &worker);
+    memcpy(prices + w * n_products, worker.prices, n_products * sizeof *prices);
+    memcpy(uppers + w * n_uppers, worker.uppers, n_uppers * sizeof *uppers);
+    for (guint r = 0; r < RESETS; r++) {
+      items[r * WORKERS + w] = worker.items[places[r][w]];
+      workers[r * WORKERS + w] = w;
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(worker.owned); i++)
+      g_free(worker.owned[i]);
+  }
+  for (guint i = 0; i < G_N_ELEMENTS(goals->owned); i++)
+    g_free(goals->owned[i]);
+  goals->items = goals->owned[0] = items;
+  goals->prices = goals->owned[1] = prices;
+  goals->uppers = goals->owned[2] = uppers;
+  goals->workers = goals->owned[3] = workers;
+  goals->n_items = WORKERS * RESETS;
+  return TRUE;
+}

@@ -39,8 +39,8 @@ typedef struct ShopGoals {
   char *skipped;     /* synthetic: how many and which instructions without attributes are no goals, or NULL */
   const double *prices; /* per product of the catalogue: the price that the reward compares */
   const gint32 *uppers; /* synthetic: per product, human: per record of the catalogue: the bound in dollars */
-  /* Per goal, for goals that were drawn by several workers, which of them drew it; then prices and uppers hold
-   * as many rows as there are workers. NULL: one worker. */
+  /* Per goal, for goals that were drawn by several workers, which of them drew it; then prices and uppers
+   * hold as many rows as there are workers. NULL: one worker. */
   const guint32 *workers;
   gpointer owned[4]; /* items, prices, uppers and workers, where they are not a shop file's */
 } ShopGoals;
@@ -59,10 +59,11 @@ gint shop_goal_compare(gconstpointer a, gconstpointer b);
 void shop_goals_follow(ShopGoals *goals, const ShopCatalogue *catalogue, ShopProtocol protocol,
                        ShopPriceRule price_rule, guint64 price_seed);
 /* Puts other goals in the place of these: the 2 x 128 episodes of verl-agent's first validation, whose
- * environments it makes with `seed` (its env.seed + 1000). Worker i of 128 has prices, bounds and order of seed
+ * environments it makes with `seed` (its env.seed + 1000). Worker i of 128 has prices, bounds and order of
+ * seed
  * + i as SHOP_PROTOCOL_VERL_AGENT draws them, and shops for the goals at the two places that NumPy draws for
- * it below 500: RandomState(seed).choice(range(500), 128, replace=False), and once more. FALSE with error where
- * there are fewer than 500 goals. */
+ * it below 500: RandomState(seed).choice(range(500), 128, replace=False), and once more. FALSE with error
+ * where there are fewer than 500 goals. */
 gboolean shop_goals_validate(ShopGoals *goals, const ShopCatalogue *catalogue, ShopPriceRule price_rule,
                              guint64 seed, GError **error);
 /* What names a list of goals: the first 16 hexadecimal digits of the SHA-256 of its lines "ASIN CHOICE

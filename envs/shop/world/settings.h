@@ -95,7 +95,9 @@ extern const char *const shop_protocol_names[];
                  "an episode is truncated after so many steps; 0: never"),                                   \
       SHOP_ENUM(Options, s.split_rule, "split_rule", "by_product", shop_split_rule_names,                    \
                 "by_product: a hash of the ASIN puts a product in train, dev or test; upstream: goals "      \
-                "0-499 test, 500-1499 dev, the rest train"),                                                 \
+                "0-499 test, 500-1499 dev, the rest train; verl_first_validation: test is the 256 episodes " \
+                "of verl-agent's first validation with env.seed = price_seed, and there is no train (with "  \
+                "protocol: verl_agent)"),                                                                    \
       SHOP_GOALS_PER_PRODUCT_ROW(Options, s.goals_per_product,                                               \
                                  "by_product takes at most so many goals of a product; 0: all"),             \
       SHOP_NUMBER(Options, s.expert_detours, "expert_detours", "0.1", 0, 1,                                  \
