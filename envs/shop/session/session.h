@@ -58,6 +58,8 @@ void shop_session_set_price(ShopSession *session, double price);
 /* Until the next reset: another form of the observation than the settings'. */
 void shop_session_set_form(ShopSession *session, ShopForm form);
 void shop_session_set_writer(ShopSession *session, ShopPageWriter writer);
+/* Until the next reset: items have the sub page Attributes, whatever the settings say. */
+void shop_session_show_attributes(ShopSession *session);
 
 /* The present page as text; lives until the next step or reset. */
 const char *shop_session_observation(ShopSession *session, gsize *length);

@@ -33,6 +33,7 @@ typedef struct ShopSettings {
   double expert_detours;
   gint recorded_searches; /* ShopRecordedSearches */
   gboolean mark_clicked;
+  gboolean show_attributes;
 } ShopSettings;
 
 /* Names of the enumerations above, NULL-terminated, for option rows. */
@@ -109,6 +110,9 @@ extern const char *const shop_protocol_names[];
       SHOP_ROW(Options, s.mark_clicked, "mark_clicked", CW_OPTION_BOOLEAN, .default_value = "false",         \
                .help = "candidates that were clicked already, products opened since the last search page "   \
                        "and chosen options, begin with '[clicked button] '"),                                \
+      SHOP_ROW(Options, s.show_attributes, "show_attributes", CW_OPTION_BOOLEAN, .flags = CW_OPTION_LATER,   \
+               .default_value = "false",                                                                     \
+               .help = "items have a fourth sub page, Attributes, as the site has with --attrs"),            \
       SHOP_PRICES_ROW(                                                                                       \
           Options, s.prices,                                                                                 \
           "what a price range stands for in the reward: drawn (uniform, from price_seed) or middle"),        \

@@ -79,6 +79,8 @@ static char **collect_facts(const ShopWorld *world)
   add_fact(facts, "max_candidates", g_strdup_printf("%" G_GINT64_FORMAT, s->max_candidates));
   if (s->mark_clicked)
     add_fact(facts, "mark_clicked", g_strdup("true"));
+  if (s->show_attributes)
+    add_fact(facts, "show_attributes", g_strdup("true"));
   add_fact(facts, "mode", g_strdup(shop_mode_names[s->mode]));
   add_fact(facts, "step_limit", g_strdup_printf("%" G_GINT64_FORMAT, s->step_limit));
   add_fact(facts, "prices", g_strdup(shop_price_rule_names[s->prices]));
