@@ -93,34 +93,46 @@ def single(options):
     return dict(zip(("per_s", "per_cpu_s"), rate(step, options.seconds)))
 
 
-def vector(options):
-    """All sessions on the recorded walks, each from another one on; a session whose walk ends starts the next."""
+def schedule(options, recorded, n_batches):
+    """Batches of (actions, which sessions then start the next walk, or None, and on which goals): all sessions on the
+    recorded walks, each from another one on. Made before anything is timed, by playing it once."""
+    import numpy
+
+    envs = make_vector(options)
+    place = [(i % len(recorded), 0) for i in range(options.n)]
+    goals = [recorded[walk][0] for walk, _ in place]
+    envs.reset(options={"goals": goals})
+    batches = []
+    for _ in range(n_batches):
+        actions = [recorded[walk][1][k] for walk, k in place]
+        over = envs.step(actions)[2]
+        mask = over | numpy.array([k + 1 == len(recorded[walk][1]) for walk, k in place])
+        place = [((walk + 1) % len(recorded), 0) if ends else (walk, k + 1) for (walk, k), ends in zip(place, mask)]
+        again = [recorded[place[i][0]][0] for i in mask.nonzero()[0]]
+        batches.append((actions, {"reset_mask": mask, "goals": again} if again else None))
+        if again:
+            envs.reset(options=batches[-1][1])
+    return {"goals": goals}, batches
+
+
+def make_vector(options):
     import cartwright
 
-    envs = cartwright.make_vec("webshop", options.n, options.threads, split="all", autoreset_mode="Disabled",
+    return cartwright.make_vec("webshop", options.n, options.threads, split="all", autoreset_mode="Disabled",
                                shop=shop_path(options), observation="text", step_limit=0)
-    recorded = walks(options.recordings)
-    place = [(i % len(recorded), 0) for i in range(options.n)]
-    envs.reset(options={"goals": [recorded[w][0] for w, _ in place]})
-    mask = __import__("numpy").zeros(options.n, dtype=bool)
+
+
+def vector(options):
+    first, batches = schedule(options, walks(options.recordings), 200)
+    envs = make_vector(options)
 
     def step():
-        actions = []
-        mask[:] = False
-        for i, (walk, k) in enumerate(place):
-            actions.append(recorded[walk][1][k])
-            k += 1
-            if k == len(recorded[walk][1]):
-                walk, k = (walk + 1) % len(recorded), 0
-                mask[i] = True
-            place[i] = walk, k
-        _, _, over, _, _ = envs.step(actions)
-        for i in over.nonzero()[0].tolist():
-            if not mask[i]:
-                place[i], mask[i] = ((place[i][0] + 1) % len(recorded), 0), True
-        if mask.any():
-            envs.reset(options={"reset_mask": mask, "goals": [recorded[place[i][0]][0] for i in mask.nonzero()[0]]})
-        return options.n
+        envs.reset(options=first)
+        for actions, again in batches:
+            envs.step(actions)
+            if again:
+                envs.reset(options=again)
+        return options.n * len(batches)
 
     step()
     return dict(zip(("per_s", "per_cpu_s"), rate(step, options.seconds)))
