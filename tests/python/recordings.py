@@ -43,6 +43,7 @@ def read_html(html):
     from bs4 import BeautifulSoup
 
     soup = BeautifulSoup(html, "html.parser")
+    title = soup.title.extract().get_text() if soup.title else None
     elements = []
     for element in soup.find_all(True):
         if element.name not in TAGS and not element.get("id") and not element.get("class"):
@@ -56,7 +57,7 @@ def read_html(html):
         elements.append(entry)
     texts = [text.strip() for text in soup.find_all(string=True)
              if text.strip() and type(text).__name__ == "NavigableString"]
-    return {"html": {"title": None, "texts": texts, "elements": elements}}
+    return {"html": {"title": title, "texts": texts, "elements": elements}}
 
 
 def is_page(text):
@@ -130,10 +131,11 @@ def check_goals(comparison, recorded, server):
         comparison.check("goals, each digest in order", [wanted[i:i + 16] for i in range(0, len(wanted), 16)], each)
     comparison.check("goals, digest of all", recorded["all_sha256"], hashlib.sha256("\n".join(each).encode()).hexdigest())
     comparison.check("goals in full", recorded["first"], goals[:len(recorded["first"])])
-    comparison.check("weights", recorded["weights_sha256"], digest(server.weights))
-    comparison.check("cumulative weights", recorded["cum_weights_first"],
-                     server.cum_weights[:len(recorded["cum_weights_first"])])
-    comparison.check("cumulative weights, last", recorded["cum_weights_last"], server.cum_weights[-1])
+    if "weights_sha256" in recorded:
+        comparison.check("weights", recorded["weights_sha256"], digest(server.weights))
+        comparison.check("cumulative weights", recorded["cum_weights_first"],
+                         server.cum_weights[:len(recorded["cum_weights_first"])])
+        comparison.check("cumulative weights, last", recorded["cum_weights_last"], server.cum_weights[-1])
     if "product_prices" in recorded:
         comparison.check("hidden prices", recorded["product_prices"], server.product_prices)
 
@@ -408,9 +410,45 @@ def replay_agentgym(comparison, path, shop, nouns, cut):
             comparison.check(address.path, json.loads(answer), list(result) if isinstance(result, tuple) else result)
 
 
+def replay_site(comparison, path, shop, nouns, cut):
+    """The requests to the web site, in order, and what it logged. Style sheets are not compared."""
+    import tempfile
+    from io import BytesIO
+    from urllib.parse import unquote
+
+    from cartwright.drop_in import web
+
+    with tempfile.TemporaryDirectory() as folder:
+        site = logs = None
+        for number, entry in enumerate(lines(path)):
+            comparison.place = f"{path.name} line {number + 1} {entry.get('method')} {entry.get('path')} {entry.get('body')}"
+            if entry["type"] == "header":
+                logs = Path(folder, str(number))
+                random.seed(entry["random_seed_before_first_request"])
+                site = web.Site(str(shop / "items_shuffle_1000.json"), human_goals=entry["goals"] == "human",
+                                show_attrs="--attrs" in entry["arguments"], nouns_file=nouns,
+                                log=str(logs) if "--log" in entry["arguments"] else None)
+            elif entry["type"] == "log":
+                comparison.check("log", entry["text"], (logs / entry["file"]).read_text())
+            elif entry["type"] == "behind":
+                check_goals(comparison, entry, site.server)
+            elif entry["type"] == "request" and not entry["path"].startswith("/static/"):
+                told_headers = {}
+                body = (entry["body"] or "").encode()
+                answer = b"".join(site(
+                    {"REQUEST_METHOD": entry["method"], "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body)),
+                     "PATH_INFO": unquote(entry["path"].split("?")[0]).encode().decode("latin-1"),
+                     "HTTP_HOST": "127.0.0.1:3000"},
+                    lambda status, headers: told_headers.update({k.lower(): v for k, v in headers}, status=status)))
+                comparison.check("status", entry["status"], int(told_headers["status"].split()[0]))
+                comparison.check("type", entry["content_type"], told_headers["content-type"])
+                comparison.check("location", entry["location"], told_headers.get("location"))
+                comparison.check("page", entry["response"], read_html(answer.decode()) if answer else "")
+
+
 REPLAYS = (("princeton", replay_environment), ("minimal", replay_environment), ("verl-agent-text", replay_environment),
            ("verl-agent-vector", replay_vector), ("verl-agent-projection", replay_projection),
-           ("agentgym", replay_agentgym))
+           ("agentgym", replay_agentgym), ("site", replay_site))
 
 
 def replay(path, shop=SHOP, nouns=None, cut=None, show=3):

@@ -10,8 +10,9 @@ from cartwright import protocols
 from cartwright.drop_in import pages, site
 
 FILES = ["princeton-text", "princeton-text_rich", "princeton-html", "princeton-url", "princeton-variants", "minimal",
-         "verl-agent-text", "verl-agent-projection", "agentgym-http"]
+         "verl-agent-text", "verl-agent-projection", "agentgym-http", "site"]
 SLOW = ["verl-agent-vector"]
+WHOLE = ["agentgym-http", "site"]
 CUT = 6  # episodes of each section, unless CARTWRIGHT_REPLAY=full
 
 
@@ -20,7 +21,7 @@ def test_a_recording_replays_identically(name, recorded, webshop, full):
     if name in SLOW and not full:
         pytest.skip("takes a minute: CARTWRIGHT_REPLAY=full")
     path = recorded / f"{name}.jsonl.gz"
-    comparison = recordings.replay(path, webshop, None, None if full or name == "agentgym-http" else CUT)
+    comparison = recordings.replay(path, webshop, None, None if full or name in WHOLE else CUT)
     assert not comparison.shown, "\n".join(comparison.shown)
     assert sum(comparison.equal.values()) > 20
 
@@ -54,6 +55,28 @@ def test_verl_agent_module_can_be_put_in_place():
         assert sys.modules[name].build_webshop_envs is verl_agent.build_webshop_envs
     finally:
         del sys.modules[name]
+
+
+def test_the_site_is_served(webshop, monkeypatch, tmp_path):
+    import threading
+    from http.client import HTTPConnection
+    from wsgiref.simple_server import make_server
+
+    from cartwright.drop_in import web
+
+    application = web.Site(str(webshop / "items_shuffle_1000.json"), log=str(tmp_path))
+    with make_server("127.0.0.1", 0, application, web._Server, web._Quiet) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        connection = HTTPConnection("127.0.0.1", server.server_port)
+        connection.request("POST", "/fixed_3", "search_query=red+shoes", {"Content-Type": "application/x-www-form-urlencoded"})
+        answer = connection.getresponse()
+        assert (answer.status, answer.getheader("Location")) == (302, "/search_results/fixed_3/%5B'red',%20'shoes'%5D/1")
+        answer.read()
+        connection.request("GET", answer.getheader("Location"))
+        page = connection.getresponse().read().decode()
+        server.shutdown()
+    assert "Page 1 (Total results:" in page and 'class="product-link"' in page
+    assert '"keywords": ["red", "shoes"]' in (tmp_path / "fixed_3.jsonl").read_text()
 
 
 def test_actions_are_parsed_as_the_original_does():
