@@ -355,59 +355,33 @@ def replay_projection(comparison, path, *ignored):
 
 
 def replay_agentgym(comparison, path, shop, nouns, cut):
-    """What is behind AgentGym's HTTP server: environments, steps, goals. Requests that HTTP alone answers (no such path,
-    wrong types, unknown environments) are not an environment's business."""
-    from urllib.parse import parse_qs, urlsplit
+    """The requests to AgentGym's server, in order, and what was behind it. Its documentation pages are not compared."""
+    from itertools import count
+    from urllib.parse import urlsplit
 
-    from cartwright.drop_in import site
+    from cartwright.drop_in import agentgym
 
-    envs = {}
+    created = count()
+    server = agentgym.Server(str(shop / "items_shuffle_1000.json"), exact=True, nouns_file=nouns,
+                             now=lambda: 1700000000.0 + next(created))
     for number, entry in enumerate(lines(path)):
         comparison.place = f"{path.name} line {number + 1} {entry.get('method')} {entry.get('path')} {entry.get('body')}"
         if entry["type"] == "behind":
-            env = envs[entry["env_idx"]]
+            env = server.environments[entry["env_idx"]]
             check_goals(comparison, entry, env.server)
             sessions = {name: {**held, "asins": sorted(held["asins"])}
                         for name, held in env.server.user_sessions.items()}
             comparison.check("goals of sessions", entry["session_goals"],
                              {name: digest(held.pop("goal"))[:16] for name, held in sessions.items()})
             comparison.check("user_sessions", entry["sessions"], sessions)
-            continue
-        if entry["type"] != "request":
-            continue
-        address, answer = urlsplit(entry["path"]), entry.get("response")
-        if entry["method"] == "POST" and address.path == "/create":
-            random.seed(1700000000.0 + len(envs))
-            name = random.randint(0, 48957600)
-            envs[name] = site.WebAgentTextEnv("text", str(shop / "items_shuffle_1000.json"), num_products=1000,
-                                              protocol="agentgym", nouns_file=nouns)
-            envs[name].reset()
-            comparison.check("create", json.loads(answer), name)
-            continue
-        try:
-            given = (json.loads(entry["body"]) if entry["method"] == "POST"
-                     else {key: values[-1] for key, values in parse_qs(address.query).items()})
-            env = envs[int(given["env_idx"])]
-        except (KeyError, ValueError, TypeError):
-            continue
-        if entry["status"] not in (200, 500) or (entry["method"], address.path) not in (
-                ("POST", "/step"), ("POST", "/reset"), ("GET", "/observation"), ("GET", "/available_actions"),
-                ("GET", "/instruction_text")):
-            continue
-        calls = {"/step": lambda: env.step(given["action"]), "/observation": lambda: env.observation,
-                 "/reset": lambda: env.reset(None if given.get("session_id") is None else int(given["session_id"])),
-                 "/available_actions": env.get_available_actions, "/instruction_text": env.get_instruction_text}
-        if not given.get("action", "").isprintable() and "\\ud" in entry["body"]:
-            continue  # half a character: JSON that the server's framework refuses
-        result, exception = attempt(calls[address.path])
-        if entry["status"] == 500 or exception:
-            comparison.check(f"{address.path}, exception", entry["status"] == 500, exception is not None)
-        elif address.path == "/step":
-            observation, reward, done, info = result
-            comparison.check("/step", json.loads(answer), {"state": observation, "reward": float(reward), "done": done,
-                                                            "info": info})
-        else:
-            comparison.check(address.path, json.loads(answer), list(result) if isinstance(result, tuple) else result)
+        elif entry["type"] == "request" and entry["path"] not in ("/openapi.json", "/docs"):
+            where = urlsplit("http://host" + entry["path"])
+            answer = server.answer(entry["method"], where.path, where.query, (entry["body"] or "").encode(),
+                                   entry["content_type"])
+            comparison.check("status", entry["status"], answer.status)
+            comparison.check("type", entry["response_content_type"], answer.kind)
+            comparison.check("allow", entry["allow"], dict(answer.more).get("Allow"))
+            comparison.check("answer", entry["response"], "" if entry["method"] == "HEAD" else answer.text)
 
 
 def replay_site(comparison, path, shop, nouns, cut):

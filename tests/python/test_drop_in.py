@@ -1,6 +1,7 @@
 """The drop-ins against what the original programs did."""
 
 import importlib
+import json
 import sys
 from pathlib import Path
 
@@ -77,6 +78,18 @@ def test_the_site_is_served(webshop, monkeypatch, tmp_path):
         server.shutdown()
     assert "Page 1 (Total results:" in page and 'class="product-link"' in page
     assert '"keywords": ["red", "shoes"]' in (tmp_path / "fixed_3.jsonl").read_text()
+
+
+def test_agentgym_environments_can_be_closed(webshop):
+    from cartwright.drop_in import agentgym
+
+    server = agentgym.Server(str(webshop / "items_shuffle_1000.json"))
+    name = int(server.answer("POST", "/create").text)
+    state = json.loads(server.answer("GET", "/state", f"env_idx={name}").text)
+    assert state["html"].startswith("<!DOCTYPE html>") and state["instruction_text"].startswith("Instruction: ")
+    body = json.dumps({"env_idx": name}).encode()
+    assert server.answer("POST", "/close", "", body, "application/json") == (200, "true", "application/json", ())
+    assert server.answer("GET", "/observation", f"env_idx={name}").status == 500 and not server.environments
 
 
 def test_actions_are_parsed_as_the_original_does():
