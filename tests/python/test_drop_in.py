@@ -129,6 +129,23 @@ def test_the_shop_draws_as_the_drop_in_does(protocol, webshop):
             goals[i]["asin"], goals[i]["instruction_text"], goals[i]["goal_options"], goals[i]["price_upper"])
 
 
+def test_agentgym_makes_a_crowd_goal_for_each_bound(webshop):
+    import random
+
+    import cartwright
+    from cartwright.drop_in.draws import draw
+    from cartwright.drop_in.goals import Goals
+
+    stock = site.stock_of(str(webshop / "items_shuffle_1000.json"), None, 1000, True, "agentgym", None)
+    goals = Goals(stock, draw(stock, random.Random(1003), "agentgym"))
+    shop = cartwright.open_environment("webshop", shop=str(webshop), protocol="agentgym", price_seed=1003, goals="human")
+    assert len(goals) == shop.n_goals("all") == 52 and len({goal["instruction_text"] for goal in goals}) == 52
+    for i in range(52):
+        goal = shop.ask("goal", i)
+        assert (goal["asin"], goal["instruction"], goal["price_upper"]) == (
+            goals[i]["asin"], goals[i]["instruction_text"], goals[i]["price_upper"])
+
+
 def test_the_first_validation_of_verl_agent_is_the_recorded_one(recorded, webshop):
     """Goals, bounds and instructions of all 256 episodes, against the two resets that were recorded."""
     shown, goals, wanted = [], [], False

@@ -29,12 +29,19 @@ static double *draw_prices(const ShopCatalogue *catalogue, ShopPriceRule rule, G
   return prices;
 }
 
-/* The larger of two drawn among the next four steps of the ladder above `price` (docs/spec 3.1). */
-static gint32 draw_upper(GRand *random, double price)
+/* The first step of the ladder above `price`, or its end. */
+static gint32 first_step(double price)
 {
   gint32 first = LADDER_STEP;
   while (first < LADDER_LIMIT && !(first > price))
     first += LADDER_STEP;
+  return first;
+}
+
+/* The larger of two drawn among the next four steps of the ladder above `price` (docs/spec 3.1). */
+static gint32 draw_upper(GRand *random, double price)
+{
+  gint32 first = first_step(price);
   gint32 n = MIN((LADDER_LIMIT - first) / LADDER_STEP, LADDER_TAKEN);
   if (n < 2)
     return SHOP_NO_PRICE_LIMIT;
@@ -69,6 +76,57 @@ void shop_goals_draw(ShopGoals *goals, const ShopCatalogue *catalogue, ShopPrice
   goals->uppers = goals->owned[2] = draw_uppers(catalogue, goals->kind, goals->prices, of_uppers);
 }
 
+typedef struct {
+  ShopGoal goal;
+  guint32 worker;
+} Copy;
+
+/* A copy of each crowd goal for each of the next four steps of the ladder above its price; four without a
+ * bound where there are not two. As four workers' goals, who differ in nothing but the step. */
+static GArray *copy_goals(const ShopGoals *goals, const ShopCatalogue *catalogue, gint32 *uppers)
+{
+  GArray *copies = g_array_new(FALSE, FALSE, sizeof(Copy));
+  for (guint32 i = 0; i < goals->n_items; i++) {
+    ShopGoal goal = goals->items[i];
+    guint32 record = catalogue->products[goal.product].humans.first + goal.choice;
+    gint32 first = first_step(goals->prices[goal.product]), n = (LADDER_LIMIT - first) / LADDER_STEP;
+    for (guint32 w = 0; w < LADDER_TAKEN && (n < 2 || (gint32)w < n); w++) {
+      uppers[w * catalogue->n_humans + record] =
+          n < 2 ? SHOP_NO_PRICE_LIMIT : first + LADDER_STEP * (gint32)w;
+      Copy copy = {goal, w};
+      g_array_append_val(copies, copy);
+    }
+  }
+  return copies;
+}
+
+/* The crowd goals of AgentGym: prices from `random`, the copies in the order after 233. */
+static void draw_agentgym_crowd(ShopGoals *goals, const ShopCatalogue *catalogue, ShopPriceRule price_rule,
+                                GRand *random)
+{
+  gsize n_products = catalogue->n_products;
+  double *prices = g_new(double, LADDER_TAKEN *n_products);
+  g_autofree double *one = draw_prices(catalogue, price_rule, random);
+  for (guint w = 0; w < LADDER_TAKEN; w++)
+    memcpy(prices + w * n_products, one, n_products * sizeof *prices);
+  goals->prices = goals->owned[1] = prices;
+  gint32 *uppers = g_new0(gint32, LADDER_TAKEN * (gsize)catalogue->n_humans + 1);
+  goals->uppers = goals->owned[2] = uppers;
+  g_autoptr(GArray) copies = copy_goals(goals, catalogue, uppers);
+  g_autoptr(GRand) of_order = shop_python_random_new(SHOP_ORDER_SEED);
+  shop_python_random_shuffle(of_order, copies->data, copies->len, sizeof(Copy));
+  ShopGoal *items = g_new(ShopGoal, copies->len);
+  guint32 *workers = g_new(guint32, copies->len);
+  for (guint i = 0; i < copies->len; i++) {
+    items[i] = g_array_index(copies, Copy, i).goal;
+    workers[i] = g_array_index(copies, Copy, i).worker;
+  }
+  g_free(goals->owned[0]);
+  goals->items = goals->owned[0] = items;
+  goals->workers = goals->owned[3] = workers;
+  goals->n_items = copies->len;
+}
+
 void shop_goals_follow(ShopGoals *goals, const ShopCatalogue *catalogue, ShopProtocol protocol,
                        ShopPriceRule price_rule, guint64 price_seed)
 {
@@ -77,6 +135,10 @@ void shop_goals_follow(ShopGoals *goals, const ShopCatalogue *catalogue, ShopPro
   goals->items = goals->owned[0] = order;
   qsort(order, goals->n_items, sizeof(ShopGoal), shop_goal_compare);
   g_autoptr(GRand) random = shop_python_random_new(price_seed);
+  if (protocol == SHOP_PROTOCOL_AGENTGYM && goals->kind == SHOP_GOALS_HUMAN) {
+    draw_agentgym_crowd(goals, catalogue, price_rule, random);
+    return;
+  }
   goals->prices = goals->owned[1] = draw_prices(catalogue, price_rule, random);
   g_autoptr(GRand) of_uppers =
       shop_python_random_new(protocol == SHOP_PROTOCOL_CARTWRIGHT ? price_seed : (guint64)SHOP_ORDER_SEED);

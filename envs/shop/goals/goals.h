@@ -22,7 +22,7 @@ typedef enum {
                                order */
   SHOP_PROTOCOL_PRINCETON,  /* the bounds go on in the prices' stream; 233 before the order */
   SHOP_PROTOCOL_VERL_AGENT, /* the same, but the price seed before the order: every worker has its own */
-  SHOP_PROTOCOL_AGENTGYM,   /* 233 before the bounds and before the order */
+  SHOP_PROTOCOL_AGENTGYM,   /* 233 before the bounds and before the order; crowd goals once for each bound */
   SHOP_PROTOCOL_MINIMAL     /* as princeton */
 } ShopProtocol;
 

@@ -124,11 +124,6 @@ ShopWorld *shop_world_end(ShopWorld *world, gboolean good)
 gboolean shop_world_follow_protocol(ShopWorld *world, GError **error)
 {
   const ShopSettings *s = &world->settings;
-  if (s->protocol == SHOP_PROTOCOL_AGENTGYM && s->goals == SHOP_GOALS_HUMAN)
-    return shop_fail(
-        error, CW_ERROR_UNSUPPORTED,
-        "protocol agentgym makes four of every crowd-written goal, which Cartwright does not; set 'goals: "
-        "synthetic', as its server does, or another protocol");
   if (s->split_rule == SHOP_SPLIT_VERL_FIRST_VALIDATION)
     return (s->protocol == SHOP_PROTOCOL_VERL_AGENT ||
             shop_fail(error, CW_ERROR_CONFIGURATION,
