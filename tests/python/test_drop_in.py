@@ -92,6 +92,20 @@ def test_agentgym_environments_can_be_closed(webshop):
     assert server.answer("GET", "/observation", f"env_idx={name}").status == 500 and not server.environments
 
 
+def test_images_have_their_features(webshop, tmp_path):
+    torch = pytest.importorskip("torch")
+    for name in ("items_shuffle_1000.json", "items_ins_v2_1000.json"):
+        (tmp_path / name).symlink_to(webshop / name)
+    env = site.WebAgentTextEnv("text", str(tmp_path / "items_shuffle_1000.json"), num_products=1000, get_image=1)
+    product = env.server._stock.at(7)
+    torch.save([env.server._stock.image(product.asin)], tmp_path / "feat_ids.pt")
+    torch.save(torch.ones(1, 512), tmp_path / "feat_conv.pt")
+    assert env.get_image().sum() == 0
+    env.step(f"search[{product.title}]")
+    env.step(f"click[{product.asin.lower()}]")
+    assert env.get_image().sum() == 512
+
+
 def test_actions_are_parsed_as_the_original_does():
     assert site.parse_action("search[a][b]") == ("search[a]", "b")
     assert site.parse_action("click[description]x") == ("click", "description")
