@@ -45,11 +45,18 @@ class Episodes:
                                                          **{**self.protocol.options, **options})
         self.n = min(self.protocol.episodes, self.environment.n_goals("test"))
 
-    def begin(self, threads: int = 1) -> _core.Vector:
+    def begin(self, threads: int = 1, split: str = "test", n: int | None = None) -> _core.Vector:
         """A session at the start of each episode."""
-        vector = _core.Vector([self.environment.core], self.n, threads)
-        vector.reset(None, "test", range(self.n), [0] * self.n)
+        n = self.n if n is None else n
+        vector = _core.Vector([self.environment.core], n, threads)
+        vector.reset(None, split, range(n), [0] * n)
         return vector
+
+    def products(self, split: str = "test") -> list[str]:
+        """The ASIN that each episode, or each goal of another split, is about."""
+        n = self.n if split == "test" else self.environment.n_goals(split)
+        vector = self.begin(split=split, n=n)
+        return [self.environment.ask("goal", vector.task(i)[0])["asin"] for i in range(n)]
 
     def instructions(self) -> list[str]:
         vector = self.begin()
@@ -93,6 +100,10 @@ def main() -> None:
     print(f"{episodes.n} episodes, digest {digest(asked)}, {facts['products']} products (catalogue "
           f"{facts['catalogue_checksum']}), {facts['n_goals']} goals, nouns: {facts['nouns']}, similarity: "
           f"{facts['similarity']}, {options.steps} steps, candidates: {facts['candidates']}")
+    products = episodes.products()
+    learnt = set(Episodes("by-product", options.shop, options.steps).products("train"))
+    print(f"{len(set(products))} products; of the episodes {sum(asin in learnt for asin in products)} are about one that the "
+          "train split of by-product has")
     for number, text in enumerate(asked if options.goals else []):
         print(f"{number}\t{text}")
     for agent in options.agents:
