@@ -64,14 +64,14 @@ def is_page(text):
     return isinstance(text, str) and text.startswith("<!DOCTYPE html>")
 
 
-def told(value):
+def plain(value):
     """A value as JSON has it, pages read."""
     if is_page(value):
         return read_html(value)
     if isinstance(value, dict):
-        return {key: told(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [told(item) for item in value]
+        return [plain(item) for item in value]
     return value
 
 
@@ -92,7 +92,7 @@ class Comparison:
         self.place = ""
 
     def check(self, what, recorded, found):
-        recorded, found = told(recorded), told(found)
+        recorded, found = plain(recorded), plain(found)
         if same(recorded, found):
             self.equal[what] += 1
             return True
@@ -104,8 +104,8 @@ class Comparison:
 
 
 def shorten(value, other, around=150):
-    text, beside = json.dumps(value), json.dumps(other)
-    i = next((i for i, (a, b) in enumerate(zip(text, beside)) if a != b), min(len(text), len(beside)))
+    text, rest = json.dumps(value), json.dumps(other)
+    i = next((i for i, (a, b) in enumerate(zip(text, rest)) if a != b), min(len(text), len(rest)))
     return ("…" if i > around else "") + text[max(0, i - around):i + around]
 
 
@@ -407,16 +407,16 @@ def replay_site(comparison, path, shop, nouns, cut):
             elif entry["type"] == "behind":
                 check_goals(comparison, entry, site.server)
             elif entry["type"] == "request" and not entry["path"].startswith("/static/"):
-                told_headers = {}
+                sent = {}
                 body = (entry["body"] or "").encode()
                 answer = b"".join(site(
                     {"REQUEST_METHOD": entry["method"], "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body)),
                      "PATH_INFO": unquote(entry["path"].split("?")[0]).encode().decode("latin-1"),
                      "HTTP_HOST": "127.0.0.1:3000"},
-                    lambda status, headers: told_headers.update({k.lower(): v for k, v in headers}, status=status)))
-                comparison.check("status", entry["status"], int(told_headers["status"].split()[0]))
-                comparison.check("type", entry["content_type"], told_headers["content-type"])
-                comparison.check("location", entry["location"], told_headers.get("location"))
+                    lambda status, headers: sent.update({k.lower(): v for k, v in headers}, status=status)))
+                comparison.check("status", entry["status"], int(sent["status"].split()[0]))
+                comparison.check("type", entry["content_type"], sent["content-type"])
+                comparison.check("location", entry["location"], sent.get("location"))
                 comparison.check("page", entry["response"], read_html(answer.decode()) if answer else "")
 
 
