@@ -1,17 +1,17 @@
-"""A small torch policy learns to shop: REINFORCE over 64 sessions that are stepped together.
+"""A small torch policy learns to shop: REINFORCE over 64 sessions that are stepped together. A candidate's score is a
+bilinear form of hashed words: what the page says, and what the candidate says.
 
-    python examples/train_torch.py [SHOP FOLDER]        (no folder: a made-up shop)
-
-A candidate's score is a bilinear form of hashed words: what the page says, and what the candidate says."""
+    python examples/train_torch.py [SHOP FOLDER]        (no folder: a made-up shop)"""
 
 import sys
+from zlib import crc32
 
 import cartwright
 import numpy as np
 import torch
 
 WORDS, HIDDEN, SESSIONS, UPDATES = 4096, 32, 64, 60
-SHOP = ("webshop", {"shop": sys.argv[1]}) if len(sys.argv) > 1 else ("synthetic", {"products": 300})
+plugin, options = ("webshop", {"shop": sys.argv[1]}) if len(sys.argv) > 1 else ("synthetic", {"products": 300})
 
 
 class Policy(torch.nn.Module):
@@ -22,24 +22,21 @@ class Policy(torch.nn.Module):
 
     @staticmethod
     def bags(texts):
-        words = [[hash(word) % WORDS for word in text.lower().split()[:60]] or [0] for text in texts]
+        words = [[crc32(word.encode()) % WORDS for word in text.lower().split()[:60]] or [0] for text in texts]
         offsets = np.cumsum([0] + [len(bag) for bag in words[:-1]])
         return torch.tensor(sum(words, [])), torch.tensor(offsets)
 
-    def forward(self, texts, candidates):
-        """A distribution over each session's candidates."""
+    def forward(self, texts, candidates):  # a distribution over each session's candidates
         pages = self.page(*self.bags(texts))
         actions = self.action(*self.bags([text for session in candidates for text in session]))
-        parts = torch.split(actions, [len(session) for session in candidates])
+        parts = actions.split([len(session) for session in candidates])
         return [torch.distributions.Categorical(logits=10 * part @ page) for part, page in zip(parts, pages)]
 
 
 torch.manual_seed(1)
-plugin, options = SHOP
 envs = cartwright.make_vec(plugin, SESSIONS, 2, observation="text", step_limit=20, autoreset_mode="Disabled", **options)
-policy = Policy()
+policy, baseline = Policy(), 0.0
 optimizer = torch.optim.Adam(policy.parameters(), lr=0.01)
-baseline = 0.0
 for update in range(UPDATES):
     texts, infos = envs.reset(seed=update, options={"reset_mask": np.ones(SESSIONS, dtype=bool)})
     returns, log_probabilities, running = np.zeros(SESSIONS), [[] for _ in range(SESSIONS)], np.ones(SESSIONS, dtype=bool)

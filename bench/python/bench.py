@@ -93,34 +93,46 @@ def single(options):
     return dict(zip(("per_s", "per_cpu_s"), rate(step, options.seconds)))
 
 
-def vector(options):
-    """All sessions on the recorded walks, each from another one on; a session whose walk ends starts the next."""
+def schedule(options, recorded, n_batches):
+    """Batches of (actions, which sessions then start the next walk, or None, and on which goals): all sessions on the
+    recorded walks, each from another one on. Made before anything is timed, by playing it once."""
+    import numpy
+
+    envs = make_vector(options)
+    place = [(i % len(recorded), 0) for i in range(options.n)]
+    goals = [recorded[walk][0] for walk, _ in place]
+    envs.reset(options={"goals": goals})
+    batches = []
+    for _ in range(n_batches):
+        actions = [recorded[walk][1][k] for walk, k in place]
+        over = envs.step(actions)[2]
+        mask = over | numpy.array([k + 1 == len(recorded[walk][1]) for walk, k in place])
+        place = [((walk + 1) % len(recorded), 0) if ends else (walk, k + 1) for (walk, k), ends in zip(place, mask)]
+        again = [recorded[place[i][0]][0] for i in mask.nonzero()[0]]
+        batches.append((actions, {"reset_mask": mask, "goals": again} if again else None))
+        if again:
+            envs.reset(options=batches[-1][1])
+    return {"goals": goals}, batches
+
+
+def make_vector(options):
     import cartwright
 
-    envs = cartwright.make_vec("webshop", options.n, options.threads, split="all", autoreset_mode="Disabled",
+    return cartwright.make_vec("webshop", options.n, options.threads, split="all", autoreset_mode="Disabled",
                                shop=shop_path(options), observation="text", step_limit=0)
-    recorded = walks(options.recordings)
-    place = [(i % len(recorded), 0) for i in range(options.n)]
-    envs.reset(options={"goals": [recorded[w][0] for w, _ in place]})
-    mask = __import__("numpy").zeros(options.n, dtype=bool)
+
+
+def vector(options):
+    first, batches = schedule(options, walks(options.recordings), 200)
+    envs = make_vector(options)
 
     def step():
-        actions = []
-        mask[:] = False
-        for i, (walk, k) in enumerate(place):
-            actions.append(recorded[walk][1][k])
-            k += 1
-            if k == len(recorded[walk][1]):
-                walk, k = (walk + 1) % len(recorded), 0
-                mask[i] = True
-            place[i] = walk, k
-        _, _, over, _, _ = envs.step(actions)
-        for i in over.nonzero()[0].tolist():
-            if not mask[i]:
-                place[i], mask[i] = ((place[i][0] + 1) % len(recorded), 0), True
-        if mask.any():
-            envs.reset(options={"reset_mask": mask, "goals": [recorded[place[i][0]][0] for i in mask.nonzero()[0]]})
-        return options.n
+        envs.reset(options=first)
+        for actions, again in batches:
+            envs.step(actions)
+            if again:
+                envs.reset(options=again)
+        return options.n * len(batches)
 
     step()
     return dict(zip(("per_s", "per_cpu_s"), rate(step, options.seconds)))
@@ -166,7 +178,32 @@ def drop_in_vector(options):
     return {"ready_s": ready, "rss_mib": memory()[0], "per_s": rates[0], "per_cpu_s": rates[1]}
 
 
-CASES = {"start": start, "sessions": sessions, "single": single, "vector": vector, "drop_in": drop_in,
+def original(options):
+    """princeton's program in the place of ours, where it is installed with all it needs (pyserini, a Java machine, spaCy):
+    WEBSHOP_ORIGINAL names its work tree."""
+    sys.path.insert(0, os.environ["WEBSHOP_ORIGINAL"])
+    from web_agent_site.envs import WebAgentTextEnv
+
+    imported = time.perf_counter()
+    env = WebAgentTextEnv("text", str(options.shop / "items_shuffle_1000.json"), num_products=1000, human_goals=False)
+    ready = time.perf_counter()
+    turns = itertools.cycle(walks(options.recordings))
+
+    def step():
+        goal, actions = next(turns)
+        env.reset(goal)
+        for action in actions:
+            env.step(action)
+            env.get_available_actions()
+        return len(actions)
+
+    step()
+    rates = rate(step, 10 * options.seconds)
+    return {"import_s": imported - T0, "ready_s": ready - imported, "per_s": rates[0], "per_cpu_s": rates[1],
+            "rss_mib": memory()[0]}
+
+
+CASES = {"original": original, "start": start, "sessions": sessions, "single": single, "vector": vector, "drop_in": drop_in,
          "drop_in_vector": drop_in_vector}
 
 
@@ -183,7 +220,8 @@ def run(case, options, **more):
 def table(options):
     file = {"file": options.file} if options.file else {}
     print(f"python {sys.version.split()[0]}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
-    for name, more in (("JSON files", {}), ("shop file", file)):
+    for name, more in (("JSON files, read every time", {"cache": "off"}), ("JSON files, kept before", {}),
+                       ("shop file", file)):
         if name == "shop file" and not file:
             continue
         found = [run("start", options, **more) for _ in range(3)]
@@ -202,6 +240,13 @@ def table(options):
     print(f"web_agent_site drop-in, get_available_actions after each step: {found['per_s']:.0f} steps/s, "
           f"{found['per_cpu_s']:.0f} per CPU s, RSS {found['rss_mib']:.0f} MiB")
     found = run("drop_in_vector", options)
+    if "WEBSHOP_ORIGINAL" in os.environ:
+        theirs = run("original", options)
+        print(f"original, get_available_actions after each step: import {theirs['import_s']:.1f} s, ready "
+              f"{theirs['ready_s']:.1f} s, RSS {theirs['rss_mib']:.0f} MiB, {theirs['per_s']:.0f} steps/s, "
+              f"{theirs['per_cpu_s']:.0f} per CPU s")
+    else:
+        print("original: not measured; WEBSHOP_ORIGINAL names no work tree of it")
     print(f"verl-agent's 256 workers: ready in {found['ready_s']:.1f} s, RSS {found['rss_mib']:.0f} MiB, "
           f"{found['per_s']:.0f} steps/s")
 
@@ -214,9 +259,12 @@ def main():
                         default=os.environ.get("CARTWRIGHT_RECORDINGS", ROOT.parent / "shared/recordings"))
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--case", choices=CASES)
+    parser.add_argument("--cache", help="where shop files of folders are kept; off: nowhere")
     parser.add_argument("--n", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
+    if options.cache:
+        os.environ["CARTWRIGHT_CACHE"] = options.cache
     if options.case:
         print(json.dumps(CASES[options.case](options)))
     else:

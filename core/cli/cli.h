@@ -22,6 +22,7 @@ int cli_sweep(const char *arguments, const char *summary, char **argv);
 int cli_report(const char *arguments, const char *summary, char **argv);
 int cli_view(const char *arguments, const char *summary, char **argv);
 int cli_recommend(const char *arguments, const char *summary, char **argv);
+int cli_protocol(const char *arguments, const char *summary, char **argv);
 int cli_generate(const char *arguments, const char *summary, char **argv);
 int cli_replay(const char *arguments, const char *summary, char **argv);
 int cli_search(const char *arguments, const char *summary, char **argv);

@@ -20,6 +20,8 @@ static const CliCommand commands[] = {
     {"view", "RUN ...", "a page of finished runs: results, and kept episodes step by step", cli_view},
     {"recommend", "EXPERIMENT.yaml | RUN", "agents as recommenders: hit rate and NDCG of what they end with",
      cli_recommend},
+    {"protocol", "NAME | EXPERIMENT.yaml",
+     "the episodes that results are about: their number, digest and facts", cli_protocol},
     {"generate", "EXPERIMENT.yaml | RUN --out FILE", "write trajectories of an agent", cli_generate},
     {"replay", "EXPERIMENT.yaml SESSIONS.jsonl", "step recorded sessions again and compare every observation",
      cli_replay},

@@ -31,7 +31,7 @@ class BuildWithCore(build_ext):
             subprocess.run([ROOT / "setup", "build"], check=True)
         extension = self.extensions[0]
         extension.include_dirs = [str(ROOT / "core" / "include")]
-        extension.extra_compile_args = ["-std=gnu17", *pkg_config("--cflags", "glib-2.0")]
+        extension.extra_compile_args = ["-std=gnu17", "-fvisibility=hidden", *pkg_config("--cflags", "glib-2.0")]
         extension.extra_link_args = [f"-L{libraries}", "-lcartwright", *pkg_config("--libs", "glib-2.0"),
                                      "-Wl,-rpath,$ORIGIN"]
         super().run()
@@ -44,6 +44,7 @@ class BuildWithCore(build_ext):
 
 
 setup(
-    ext_modules=[Extension("cartwright._core", ["cartwright/_core.c"], py_limited_api=True)],
+    ext_modules=[Extension("cartwright._core", ["cartwright/_core.c", "cartwright/_vector.c", "cartwright/_candidates.c"],
+                           depends=["cartwright/_core.h"], py_limited_api=True)],
     cmdclass={"build_ext": BuildWithCore},
 )

@@ -174,13 +174,14 @@ static char *answer_goal(const ShopWorld *world, const json_t *request, GError *
       json_object_set_new(options, goal->option_names->pdata[i], json_string(goal->option_values->pdata[i]));
   }
   g_autofree char *id = g_strdup_printf("%s_%u", world->prefix, goal->index);
-  json_t *answer = json_pack(
-      "{s:s, s:s, s:s, s:o, s:o, s:f, s:s, s:s, s:s, s:s, s:f}", "goal", id, "asin",
-      shop_string(catalogue, product->asin), "instruction", goal->instruction->str, "attributes",
-      list_of(goal->attributes), "options", options, "price_upper", goal->price_upper, "name",
-      shop_string(catalogue, product->title), "category", shop_string(catalogue, product->category), "query",
-      shop_string(catalogue, product->query), "product_category",
-      shop_string(catalogue, product->product_category), "price", world->goals->prices[goal->product]);
+  json_t *answer =
+      json_pack("{s:s, s:s, s:s, s:o, s:o, s:f, s:s, s:s, s:s, s:s, s:f}", "goal", id, "asin",
+                shop_string(catalogue, product->asin), "instruction", goal->instruction->str, "attributes",
+                list_of(goal->attributes), "options", options, "price_upper", goal->price_upper, "name",
+                shop_string(catalogue, product->title), "category", shop_string(catalogue, product->category),
+                "query", shop_string(catalogue, product->query), "product_category",
+                shop_string(catalogue, product->product_category), "price",
+                shop_goal_price(world->goals, catalogue, goal->index, goal->product));
   return dump(answer);
 }
 

@@ -107,6 +107,20 @@ fails 2 "cartwright: error: evaluate.agents: no agent 'bset'; there are random, 
   "an unknown agent" evaluate toy.yaml --agents bset --quiet
 fails 1 "cartwright: error: environment 'toy_environment': script 'broken' gives up on goal 0" \
   "a failure in the environment ends in 1" evaluate toy.yaml --agents broken --quiet
+
+# protocol.
+tasks=$("$cartwright" protocol toy.yaml --goals | sed -n 's/^[^ ]*\t//p')
+run 0 protocol toy.yaml
+same "toy: 6 episodes of split test, digest $(echo "$tasks" | sha256sum | cut -c 1-16)" "$status$(head -n 1 out)" \
+  "protocol says how many episodes there are, and the digest of their tasks"
+same "6 file: toy.yaml" "$(echo "$tasks" | wc -l) $(tail -n 1 out)" "and where it stands"
+run 0 protocol toy.yaml --set evaluate.episodes=2
+same "toy: 2 episodes of split test" "$status$(head -n 1 out | cut -d , -f 1)" "protocol takes --set"
+fails 2 "cartwright: error: there is no protocol 'fixed500'; did you mean 'fixed-500'? expected an experiment's file or one of: by-product, fixed-500, full-human, verl-first-validation" \
+  "an unknown protocol gets a suggestion" protocol fixed500
+run 1 protocol fixed-500 --set environment.shop="$scratch/nowhere"
+same "1" "$(grep -c "nowhere' does not exist" err)" "a protocol's name finds its file"
+
 mkdir -p half/checkpoints
 cp run/config.yaml half
 fails 2 "cartwright: error: half/checkpoints: no checkpoint has been written yet" "a run without checkpoints" \

@@ -10,6 +10,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 import recordings  # noqa: E402
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """Kept shop files are the tests' own."""
+    os.environ["CARTWRIGHT_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def webshop():
     if not (recordings.SHOP / "items_shuffle_1000.json").exists():

@@ -43,6 +43,7 @@ def read_html(html):
     from bs4 import BeautifulSoup
 
     soup = BeautifulSoup(html, "html.parser")
+    title = soup.title.extract().get_text() if soup.title else None
     elements = []
     for element in soup.find_all(True):
         if element.name not in TAGS and not element.get("id") and not element.get("class"):
@@ -56,21 +57,21 @@ def read_html(html):
         elements.append(entry)
     texts = [text.strip() for text in soup.find_all(string=True)
              if text.strip() and type(text).__name__ == "NavigableString"]
-    return {"html": {"title": None, "texts": texts, "elements": elements}}
+    return {"html": {"title": title, "texts": texts, "elements": elements}}
 
 
 def is_page(text):
     return isinstance(text, str) and text.startswith("<!DOCTYPE html>")
 
 
-def told(value):
+def plain(value):
     """A value as JSON has it, pages read."""
     if is_page(value):
         return read_html(value)
     if isinstance(value, dict):
-        return {key: told(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [told(item) for item in value]
+        return [plain(item) for item in value]
     return value
 
 
@@ -91,7 +92,7 @@ class Comparison:
         self.place = ""
 
     def check(self, what, recorded, found):
-        recorded, found = told(recorded), told(found)
+        recorded, found = plain(recorded), plain(found)
         if same(recorded, found):
             self.equal[what] += 1
             return True
@@ -103,8 +104,8 @@ class Comparison:
 
 
 def shorten(value, other, around=150):
-    text, beside = json.dumps(value), json.dumps(other)
-    i = next((i for i, (a, b) in enumerate(zip(text, beside)) if a != b), min(len(text), len(beside)))
+    text, rest = json.dumps(value), json.dumps(other)
+    i = next((i for i, (a, b) in enumerate(zip(text, rest)) if a != b), min(len(text), len(rest)))
     return ("…" if i > around else "") + text[max(0, i - around):i + around]
 
 
@@ -130,10 +131,11 @@ def check_goals(comparison, recorded, server):
         comparison.check("goals, each digest in order", [wanted[i:i + 16] for i in range(0, len(wanted), 16)], each)
     comparison.check("goals, digest of all", recorded["all_sha256"], hashlib.sha256("\n".join(each).encode()).hexdigest())
     comparison.check("goals in full", recorded["first"], goals[:len(recorded["first"])])
-    comparison.check("weights", recorded["weights_sha256"], digest(server.weights))
-    comparison.check("cumulative weights", recorded["cum_weights_first"],
-                     server.cum_weights[:len(recorded["cum_weights_first"])])
-    comparison.check("cumulative weights, last", recorded["cum_weights_last"], server.cum_weights[-1])
+    if "weights_sha256" in recorded:
+        comparison.check("weights", recorded["weights_sha256"], digest(server.weights))
+        comparison.check("cumulative weights", recorded["cum_weights_first"],
+                         server.cum_weights[:len(recorded["cum_weights_first"])])
+        comparison.check("cumulative weights, last", recorded["cum_weights_last"], server.cum_weights[-1])
     if "product_prices" in recorded:
         comparison.check("hidden prices", recorded["product_prices"], server.product_prices)
 
@@ -353,64 +355,74 @@ def replay_projection(comparison, path, *ignored):
 
 
 def replay_agentgym(comparison, path, shop, nouns, cut):
-    """What is behind AgentGym's HTTP server: environments, steps, goals. Requests that HTTP alone answers (no such path,
-    wrong types, unknown environments) are not an environment's business."""
-    from urllib.parse import parse_qs, urlsplit
+    """The requests to AgentGym's server, in order, and what was behind it. Its documentation pages are not compared."""
+    from itertools import count
+    from urllib.parse import urlsplit
 
-    from cartwright.drop_in import site
+    from cartwright.drop_in import agentgym
 
-    envs = {}
+    created = count()
+    server = agentgym.Server(str(shop / "items_shuffle_1000.json"), exact=True, nouns_file=nouns,
+                             now=lambda: 1700000000.0 + next(created))
     for number, entry in enumerate(lines(path)):
         comparison.place = f"{path.name} line {number + 1} {entry.get('method')} {entry.get('path')} {entry.get('body')}"
         if entry["type"] == "behind":
-            env = envs[entry["env_idx"]]
+            env = server.environments[entry["env_idx"]]
             check_goals(comparison, entry, env.server)
             sessions = {name: {**held, "asins": sorted(held["asins"])}
                         for name, held in env.server.user_sessions.items()}
             comparison.check("goals of sessions", entry["session_goals"],
                              {name: digest(held.pop("goal"))[:16] for name, held in sessions.items()})
             comparison.check("user_sessions", entry["sessions"], sessions)
-            continue
-        if entry["type"] != "request":
-            continue
-        address, answer = urlsplit(entry["path"]), entry.get("response")
-        if entry["method"] == "POST" and address.path == "/create":
-            random.seed(1700000000.0 + len(envs))
-            name = random.randint(0, 48957600)
-            envs[name] = site.WebAgentTextEnv("text", str(shop / "items_shuffle_1000.json"), num_products=1000,
-                                              protocol="agentgym", nouns_file=nouns)
-            envs[name].reset()
-            comparison.check("create", json.loads(answer), name)
-            continue
-        try:
-            given = (json.loads(entry["body"]) if entry["method"] == "POST"
-                     else {key: values[-1] for key, values in parse_qs(address.query).items()})
-            env = envs[int(given["env_idx"])]
-        except (KeyError, ValueError, TypeError):
-            continue
-        if entry["status"] not in (200, 500) or (entry["method"], address.path) not in (
-                ("POST", "/step"), ("POST", "/reset"), ("GET", "/observation"), ("GET", "/available_actions"),
-                ("GET", "/instruction_text")):
-            continue
-        calls = {"/step": lambda: env.step(given["action"]), "/observation": lambda: env.observation,
-                 "/reset": lambda: env.reset(None if given.get("session_id") is None else int(given["session_id"])),
-                 "/available_actions": env.get_available_actions, "/instruction_text": env.get_instruction_text}
-        if not given.get("action", "").isprintable() and "\\ud" in entry["body"]:
-            continue  # half a character: JSON that the server's framework refuses
-        result, exception = attempt(calls[address.path])
-        if entry["status"] == 500 or exception:
-            comparison.check(f"{address.path}, exception", entry["status"] == 500, exception is not None)
-        elif address.path == "/step":
-            observation, reward, done, info = result
-            comparison.check("/step", json.loads(answer), {"state": observation, "reward": float(reward), "done": done,
-                                                            "info": info})
-        else:
-            comparison.check(address.path, json.loads(answer), list(result) if isinstance(result, tuple) else result)
+        elif entry["type"] == "request" and entry["path"] not in ("/openapi.json", "/docs"):
+            where = urlsplit("http://host" + entry["path"])
+            answer = server.answer(entry["method"], where.path, where.query, (entry["body"] or "").encode(),
+                                   entry["content_type"])
+            comparison.check("status", entry["status"], answer.status)
+            comparison.check("type", entry["response_content_type"], answer.kind)
+            comparison.check("allow", entry["allow"], dict(answer.more).get("Allow"))
+            comparison.check("answer", entry["response"], "" if entry["method"] == "HEAD" else answer.text)
+
+
+def replay_site(comparison, path, shop, nouns, cut):
+    """The requests to the web site, in order, and what it logged. Style sheets are not compared."""
+    import tempfile
+    from io import BytesIO
+    from urllib.parse import unquote
+
+    from cartwright.drop_in import web
+
+    with tempfile.TemporaryDirectory() as folder:
+        site = logs = None
+        for number, entry in enumerate(lines(path)):
+            comparison.place = f"{path.name} line {number + 1} {entry.get('method')} {entry.get('path')} {entry.get('body')}"
+            if entry["type"] == "header":
+                logs = Path(folder, str(number))
+                random.seed(entry["random_seed_before_first_request"])
+                site = web.Site(str(shop / "items_shuffle_1000.json"), human_goals=entry["goals"] == "human",
+                                show_attrs="--attrs" in entry["arguments"], nouns_file=nouns,
+                                log=str(logs) if "--log" in entry["arguments"] else None)
+            elif entry["type"] == "log":
+                comparison.check("log", entry["text"], (logs / entry["file"]).read_text())
+            elif entry["type"] == "behind":
+                check_goals(comparison, entry, site.server)
+            elif entry["type"] == "request" and not entry["path"].startswith("/static/"):
+                sent = {}
+                body = (entry["body"] or "").encode()
+                answer = b"".join(site(
+                    {"REQUEST_METHOD": entry["method"], "wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body)),
+                     "PATH_INFO": unquote(entry["path"].split("?")[0]).encode().decode("latin-1"),
+                     "HTTP_HOST": "127.0.0.1:3000"},
+                    lambda status, headers: sent.update({k.lower(): v for k, v in headers}, status=status)))
+                comparison.check("status", entry["status"], int(sent["status"].split()[0]))
+                comparison.check("type", entry["content_type"], sent["content-type"])
+                comparison.check("location", entry["location"], sent.get("location"))
+                comparison.check("page", entry["response"], read_html(answer.decode()) if answer else "")
 
 
 REPLAYS = (("princeton", replay_environment), ("minimal", replay_environment), ("verl-agent-text", replay_environment),
            ("verl-agent-vector", replay_vector), ("verl-agent-projection", replay_projection),
-           ("agentgym", replay_agentgym))
+           ("agentgym", replay_agentgym), ("site", replay_site))
 
 
 def replay(path, shop=SHOP, nouns=None, cut=None, show=3):

@@ -47,6 +47,35 @@ def test_actions_are_candidates_numbers_or_words():
         env.step(None)
 
 
+def test_candidates_are_like_a_tuple():
+    import copy
+    import pickle
+    from collections.abc import Sequence
+
+    _, info = cartwright.make("synthetic", **SHOP).reset(seed=1)
+    candidates = info["candidates"]
+    texts = tuple(candidates)
+    assert isinstance(candidates, Sequence) and len(candidates) == len(texts) > 2
+    assert candidates == texts and candidates != texts[1:] and hash(candidates) == hash(texts)
+    assert candidates[-1] == texts[-1] and candidates[1:3] == texts[1:3]
+    assert texts[1] in candidates and candidates.index(texts[1]) == 1 and candidates.count("none") == 0
+    assert repr(candidates) == repr(texts)
+    assert copy.deepcopy(candidates) == pickle.loads(pickle.dumps(candidates)) == texts
+    for beyond in (len(texts), -len(texts) - 1):
+        with pytest.raises(IndexError, match="there is no candidate"):
+            candidates[beyond]
+
+
+def test_what_was_given_away_does_not_change():
+    envs = cartwright.make_vec("synthetic", 4, autoreset_mode="Disabled", **SHOP)
+    texts, infos = envs.reset(seed=1)
+    before = list(texts), [tuple(c) for c in infos["candidates"]]
+    envs.step([0] * 4)
+    envs.reset(options={"reset_mask": numpy.array([True, False, False, False])})
+    envs.step([0] * 4, sessions=[1])
+    assert before == (list(texts), [tuple(c) for c in infos["candidates"]])
+
+
 def test_the_end_says_what_came_out():
     last = play(cartwright.make("synthetic", **SHOP), 2)[-1]
     info = last[4]

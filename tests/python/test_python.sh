@@ -29,7 +29,8 @@ if ! CARTWRIGHT_SOURCE=$srcdir CARTWRIGHT_BUILD=$builddir "$venv/bin/pip" instal
 fi
 unset CARTWRIGHT_PLUGIN_PATH
 CARTWRIGHT_RECORDINGS=${CARTWRIGHT_RECORDINGS:-$srcdir/../shared/recordings}
-export CARTWRIGHT_RECORDINGS
+CARTWRIGHT_PROGRAM=$builddir/cartwright
+export CARTWRIGHT_RECORDINGS CARTWRIGHT_PROGRAM
 PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" -m pytest -p no:cacheprovider -q -rA --tb=short "$srcdir/tests/python" \
   >pytest.log 2>&1
 status=$?

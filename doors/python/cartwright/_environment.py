@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import _core
+from . import _cache, _core
+
+Sequence.register(_core.Candidates)
 
 # The plugins that came with the package. $CARTWRIGHT_PLUGIN_PATH and the installed folder are looked in afterwards.
 PLUGINS = Path(__file__).parent / "plugins"
@@ -61,9 +64,23 @@ class Environment:
 
 
 def open_environment(plugin: str, *, seed: int = 233, **options: Any) -> Environment:
-    """Opens an environment by the name of its plugin. ``ValueError`` names every option that is wrong."""
-    core = _core.Environment(plugin, option_words(options), [str(PLUGINS)], seed)
-    return Environment(core, plugin, options)
+    """Opens an environment by the name of its plugin. ``ValueError`` names every option that is wrong. The shop of a folder
+    is kept as a shop file (see ``_cache``), which gives the same episodes and is there at once the next time."""
+    if plugin in ("webshop", "shop") and (file := _cache.kept(options, _plugin_file(), _import)):
+        try:
+            return Environment(_core.Environment(plugin, option_words(file), [str(PLUGINS)], seed), plugin, options)
+        except (OSError, RuntimeError, ValueError):
+            pass  # the message should be about the folder
+    return Environment(_core.Environment(plugin, option_words(options), [str(PLUGINS)], seed), plugin, options)
+
+
+def _plugin_file() -> Path:
+    own = PLUGINS / "webshop.so"
+    return own if own.exists() else Path(_core.__file__)
+
+
+def _import(into: str, options: dict[str, Any]) -> None:
+    import_shop(into, overwrite=True, **options)
 
 
 def import_shop(into: str | os.PathLike, plugin: str = "webshop", *, overwrite: bool = False, **options: Any) -> None:

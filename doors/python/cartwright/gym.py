@@ -6,6 +6,7 @@ text in the shop's grammar; an action that the page does not offer changes nothi
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, Sequence
 
 import gymnasium
@@ -107,7 +108,7 @@ class ShopVectorEnv(VectorEnv):
     """Many shoppers in one shop, stepped in C by a few threads without the interpreter's lock.
 
     ``step`` takes a sequence of actions (texts or candidates' numbers) and returns ``(texts, rewards, terminations,
-    truncations, infos)``; ``infos["candidates"]`` is an object array of tuples. Autoreset as Gymnasium has it:
+    truncations, infos)``; ``infos["candidates"]`` is an object array with a sequence of texts each. Autoreset as Gymnasium has it:
     ``NextStep`` (the default: the step after the end resets and ignores its action), ``SameStep`` (with ``final_obs``
     and ``final_info``) or ``Disabled`` (``reset(options={"reset_mask": mask})``).
     """
@@ -124,6 +125,8 @@ class ShopVectorEnv(VectorEnv):
         self.goals = Goals(environment, split, goals)
         self._vector = _core.Vector([environment.core], num_envs, threads)
         self._over = numpy.zeros(num_envs, dtype=bool)
+        self._texts: list[str] = [""] * num_envs
+        self._candidates = numpy.empty(num_envs, dtype=object)
 
     def reset(self, *, seed: int | Sequence[int] | None = None,
               options: dict[str, Any] | None = None) -> tuple[tuple[str, ...], dict[str, Any]]:
@@ -135,7 +138,8 @@ class ShopVectorEnv(VectorEnv):
         mask = options.get("reset_mask")
         chosen = range(self.num_envs) if mask is None else numpy.flatnonzero(mask).tolist()
         self._begin(chosen, options.get("goals"))
-        return tuple(self._vector.texts(None)), self._infos(chosen)
+        self._look(chosen)
+        return tuple(self._texts), self._infos(chosen)
 
     def step(self, actions: Sequence[str | int], sessions: Sequence[int] | None = None) -> tuple[
             tuple[str, ...], numpy.ndarray, numpy.ndarray, numpy.ndarray, dict[str, Any]]:
@@ -144,7 +148,8 @@ class ShopVectorEnv(VectorEnv):
         if sessions is not None:
             if self.autoreset_mode is not AutoresetMode.DISABLED:
                 raise ValueError("sessions: expected autoreset_mode='Disabled'")
-            self._vector.step([int(i) for i in sessions], [actions[i] for i in sessions])
+            sessions = [int(i) for i in sessions]
+            self._vector.step(sessions, [actions[i] for i in sessions])
         elif not self._over.any():
             self._vector.step(None, actions)
         elif self.autoreset_mode is AutoresetMode.NEXT_STEP:
@@ -163,12 +168,14 @@ class ShopVectorEnv(VectorEnv):
         if over and self.autoreset_mode is AutoresetMode.SAME_STEP:
             infos = self._final(over)
             self._begin(over, None)
+            self._look(None)
             infos.update(self._infos(over))
         else:
+            self._look(sessions)
             infos = self._infos(again)
             if over:
-                infos.update(self._columns(over, [self._vector.info(i) for i in over], ENDS))
-        return tuple(self._vector.texts(None)), rewards, terminated, truncated, infos
+                infos.update(self._columns(over, [self._vector.end(i) for i in over], ENDS))
+        return tuple(self._texts), rewards, terminated, truncated, infos
 
     def scripted_actions(self, script: str) -> list[int]:
         """What a scripted agent does in every session whose episode runs, and 0 elsewhere; ask once a step."""
@@ -181,6 +188,16 @@ class ShopVectorEnv(VectorEnv):
         self._vector.reset(list(sessions), self.goals.split, list(goals), episodes)
         self._over[list(sessions)] = False
 
+    def _look(self, sessions: Sequence[int] | None) -> None:
+        """Takes what some sessions show, or all; the others have not changed."""
+        if sessions is None or len(sessions) == self.num_envs:
+            self._texts = self._vector.texts(None)
+            self._candidates = numpy.fromiter(self._vector.candidates(None), dtype=object, count=self.num_envs)
+            return
+        self._candidates = self._candidates.copy()  # the last one was given away
+        for i, text, candidates in zip(sessions, self._vector.texts(sessions), self._vector.candidates(sessions)):
+            self._texts[i], self._candidates[i] = text, candidates
+
     def _outcomes(self) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
         rewards, terminated, truncated = self._vector.outcomes()
         return (numpy.frombuffer(rewards).copy(), numpy.frombuffer(terminated, dtype=bool).copy(),
@@ -188,38 +205,41 @@ class ShopVectorEnv(VectorEnv):
 
     def _infos(self, started: Sequence[int]) -> dict[str, Any]:
         n = self.num_envs
-        infos: dict[str, Any] = {"candidates": numpy.fromiter(self._vector.candidates(None), dtype=object, count=n),
-                                 "_candidates": numpy.ones(n, dtype=bool)}
+        infos: dict[str, Any] = {"candidates": self._candidates, "_candidates": numpy.ones(n, dtype=bool)}
         if started:
             mask = numpy.zeros(n, dtype=bool)
             mask[list(started)] = True
-            for k, name in enumerate(("goal", "instruction")):
-                texts = numpy.empty(n, dtype=object)
-                for i in started:
-                    texts[i] = self._vector.task(i)[k]
-                infos[name], infos["_" + name] = texts, mask.copy()
+            goals, instructions = numpy.empty(n, dtype=object), numpy.empty(n, dtype=object)
+            for i in started:
+                goals[i], instructions[i] = self._vector.task(i)
+            infos.update(goal=goals, _goal=mask, instruction=instructions, _instruction=mask.copy())
         return infos
 
     def _columns(self, sessions: list[int], infos: list[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:
         """Infos of some sessions as Gymnasium's vectors have them: an array and a mask for each name, dictionaries
-        inside likewise."""
+        inside likewise. Names that the same sessions have share a mask."""
         columns: dict[str, Any] = {}
+        whole = numpy.zeros(self.num_envs, dtype=bool)
+        whole[sessions] = True
         for name in names:
-            which = [(i, info[name]) for i, info in zip(sessions, infos) if name in info]
+            which, values, mask = sessions, [info.get(name) for info in infos], whole
+            if None in values:
+                which = [i for i, value in zip(sessions, values) if value is not None]
+                values = [value for value in values if value is not None]
+                mask = numpy.zeros(self.num_envs, dtype=bool)
+                mask[which] = True
             if not which:
                 continue
-            first = which[0][1]
-            mask = numpy.zeros(self.num_envs, dtype=bool)
-            mask[[i for i, _ in which]] = True
+            first = values[0]
             if isinstance(first, dict):
-                inner = [value for _, value in which]
-                keys = list(dict.fromkeys(key for value in inner for key in value))
-                columns[name] = self._columns([i for i, _ in which], inner, keys)
+                keys = dict.fromkeys(itertools.chain.from_iterable(values))
+                columns[name] = self._columns(which, values, list(keys))
+            elif isinstance(first, (bool, int, float)):
+                columns[name] = numpy.zeros(self.num_envs, dtype=type(first))
+                columns[name][which] = values
             else:
-                kind = type(first) if isinstance(first, (bool, int, float)) else object
-                columns[name] = numpy.zeros(self.num_envs, dtype=kind) if kind is not object else numpy.empty(
-                    self.num_envs, dtype=object)
-                for i, value in which:
+                columns[name] = numpy.empty(self.num_envs, dtype=object)
+                for i, value in zip(which, values):
                     columns[name][i] = value
             columns["_" + name] = mask
         return columns

@@ -1,6 +1,6 @@
 /* Building and writing out goals. ShopGoals owns its arrays; a view owns its buffers, which a session reuses,
  * so that starting an episode allocates nothing once they have grown. */
-#include "envs/shop/goals/goals.h"
+#include "envs/shop/goals/goals_private.h"
 
 #include "envs/shop/goals/python_random.h"
 #include "envs/shop/text/text.h"
@@ -9,40 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-#define ORDER_SEED   233
-#define LADDER_STEP  10
-#define LADDER_LIMIT 1000 /* 10, 20, ... 990 */
-#define LADDER_TAKEN 4
-#define MOST_NAMED   5
-
-static double *draw_prices(const ShopCatalogue *catalogue, ShopPriceRule rule, GRand *random)
-{
-  double *prices = g_new(double, catalogue->n_products);
-  for (guint32 i = 0; i < catalogue->n_products; i++) {
-    const ShopProduct *product = &catalogue->products[i];
-    if (product->n_prices < 2)
-      prices[i] = product->prices[0];
-    else if (rule == SHOP_PRICES_MIDDLE)
-      prices[i] = (product->prices[0] + product->prices[1]) / 2;
-    else
-      prices[i] = shop_python_random_uniform(random, product->prices[0], product->prices[1]);
-  }
-  return prices;
-}
-
-/* The larger of two drawn among the next four steps of the ladder above `price` (docs/spec 3.1). */
-static gint32 draw_upper(GRand *random, double price)
-{
-  gint32 first = LADDER_STEP;
-  while (first < LADDER_LIMIT && !(first > price))
-    first += LADDER_STEP;
-  gint32 n = MIN((LADDER_LIMIT - first) / LADDER_STEP, LADDER_TAKEN);
-  if (n < 2)
-    return SHOP_NO_PRICE_LIMIT;
-  guint32 chosen[2];
-  shop_python_random_sample(random, (guint32)n, 2, chosen);
-  return first + LADDER_STEP * (gint32)MAX(chosen[0], chosen[1]);
-}
+#define MOST_NAMED 5
 
 guint64 shop_goals_n_combinations(const ShopCatalogue *catalogue, guint32 index)
 {
@@ -129,33 +96,6 @@ static void list_human(GArray *items, const ShopCatalogue *catalogue, guint32 *n
   }
 }
 
-/* A bound for every synthetic instruction or every usable record, in load order. */
-static gint32 *draw_uppers(const ShopCatalogue *catalogue, ShopGoalKind kind, const double *prices,
-                           GRand *random)
-{
-  gboolean synthetic = kind == SHOP_GOALS_SYNTHETIC;
-  gint32 *uppers = g_new0(gint32, (gsize)(synthetic ? catalogue->n_products : catalogue->n_humans) + 1);
-  for (guint32 i = 0; i < catalogue->n_products; i++) {
-    const ShopProduct *product = &catalogue->products[i];
-    if (synthetic && product->instruction != SHOP_STRING_NONE)
-      uppers[i] = draw_upper(random, prices[i]);
-    for (guint32 h = 0; !synthetic && h < product->humans.count; h++)
-      if (catalogue->humans[product->humans.first + h].attributes.count > 0)
-        uppers[product->humans.first + h] = draw_upper(random, prices[i]);
-  }
-  return uppers;
-}
-
-/* Prices and bounds, owned by the goals. */
-static void draw(ShopGoals *goals, const ShopCatalogue *catalogue, ShopPriceRule price_rule,
-                 guint64 price_seed)
-{
-  g_autoptr(GRand) of_prices = shop_python_random_new(price_seed);
-  goals->prices = goals->owned[1] = draw_prices(catalogue, price_rule, of_prices);
-  g_autoptr(GRand) of_uppers = shop_python_random_new(price_seed);
-  goals->uppers = goals->owned[2] = draw_uppers(catalogue, goals->kind, goals->prices, of_uppers);
-}
-
 static gboolean check_any(const ShopGoals *goals, GError **error)
 {
   if (goals->n_items == 0 && goals->skipped)
@@ -186,8 +126,8 @@ ShopGoals *shop_goals_new(const ShopCatalogue *catalogue, ShopGoalKind kind, Sho
   goals->items = goals->owned[0] = g_array_free(items, FALSE);
   if (!good || !check_any(goals, error))
     return NULL;
-  draw(goals, catalogue, price_rule, price_seed);
-  g_autoptr(GRand) random = shop_python_random_new(ORDER_SEED);
+  shop_goals_draw(goals, catalogue, price_rule, price_seed);
+  g_autoptr(GRand) random = shop_python_random_new(SHOP_ORDER_SEED);
   shop_python_random_shuffle(random, goals->owned[0], goals->n_items, sizeof(ShopGoal));
   return g_steal_pointer(&goals);
 }
@@ -198,25 +138,6 @@ gint shop_goal_compare(gconstpointer a, gconstpointer b)
   if (one->product != other->product)
     return one->product < other->product ? -1 : 1;
   return one->choice < other->choice ? -1 : one->choice > other->choice;
-}
-
-void shop_goals_follow(ShopGoals *goals, const ShopCatalogue *catalogue, ShopProtocol protocol,
-                       ShopPriceRule price_rule, guint64 price_seed)
-{
-  g_autofree gpointer items = goals->owned[0], prices = goals->owned[1], uppers = goals->owned[2];
-  ShopGoal *order = g_memdup2(goals->items, goals->n_items * sizeof(ShopGoal));
-  goals->items = goals->owned[0] = order;
-  qsort(order, goals->n_items, sizeof(ShopGoal), shop_goal_compare);
-  g_autoptr(GRand) random = shop_python_random_new(price_seed);
-  goals->prices = goals->owned[1] = draw_prices(catalogue, price_rule, random);
-  g_autoptr(GRand) of_uppers =
-      shop_python_random_new(protocol == SHOP_PROTOCOL_CARTWRIGHT ? price_seed : (guint64)ORDER_SEED);
-  gboolean goes_on = protocol != SHOP_PROTOCOL_CARTWRIGHT && protocol != SHOP_PROTOCOL_AGENTGYM;
-  goals->uppers = goals->owned[2] =
-      draw_uppers(catalogue, goals->kind, goals->prices, goes_on ? random : of_uppers);
-  g_autoptr(GRand) of_order =
-      shop_python_random_new(protocol == SHOP_PROTOCOL_VERL_AGENT ? price_seed : (guint64)ORDER_SEED);
-  shop_python_random_shuffle(of_order, order, goals->n_items, sizeof(ShopGoal));
 }
 
 char *shop_goals_digest(const ShopGoals *goals, const ShopCatalogue *catalogue)
@@ -282,7 +203,7 @@ ShopGoals *shop_goals_open(const ShopCatalogue *catalogue, ShopGoalKind kind, Sh
     goals->uppers = found[1].elements;
     goals->prices = found[2].elements;
   } else {
-    draw(goals, catalogue, price_rule, price_seed);
+    shop_goals_draw(goals, catalogue, price_rule, price_seed);
   }
   return g_steal_pointer(&goals);
 }
@@ -454,7 +375,7 @@ double shop_goal_view_price(const ShopGoalView *view, const ShopCatalogue *catal
   double low = MIN(bought->prices[0], bought->prices[1]), high = MAX(bought->prices[0], bought->prices[1]);
   gboolean fits =
       bought->n_prices == 2 && view->price_paid >= low && view->price_paid <= high; /* NaN fits nowhere */
-  return fits ? view->price_paid : goals->prices[product];
+  return fits ? view->price_paid : shop_goal_price(goals, catalogue, view->index, product);
 }
 
 void shop_goal_view_set_price_upper(ShopGoalView *view, double price_upper)

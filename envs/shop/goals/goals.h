@@ -22,7 +22,7 @@ typedef enum {
                                order */
   SHOP_PROTOCOL_PRINCETON,  /* the bounds go on in the prices' stream; 233 before the order */
   SHOP_PROTOCOL_VERL_AGENT, /* the same, but the price seed before the order: every worker has its own */
-  SHOP_PROTOCOL_AGENTGYM,   /* 233 before the bounds and before the order */
+  SHOP_PROTOCOL_AGENTGYM,   /* 233 before the bounds and before the order; crowd goals once for each bound */
   SHOP_PROTOCOL_MINIMAL     /* as princeton */
 } ShopProtocol;
 
@@ -39,7 +39,10 @@ typedef struct ShopGoals {
   char *skipped;     /* synthetic: how many and which instructions without attributes are no goals, or NULL */
   const double *prices; /* per product of the catalogue: the price that the reward compares */
   const gint32 *uppers; /* synthetic: per product, human: per record of the catalogue: the bound in dollars */
-  gpointer owned[3];    /* items, prices and uppers, where they are not a shop file's */
+  /* Per goal, for goals that were drawn by several workers, which of them drew it; then prices and uppers
+   * hold as many rows as there are workers. NULL: one worker. */
+  const guint32 *workers;
+  gpointer owned[4]; /* items, prices, uppers and workers, where they are not a shop file's */
 } ShopGoals;
 
 /* Draws the prices (generator seeded with `price_seed`), then, seeded so again, the bounds in load order,
@@ -55,6 +58,14 @@ gint shop_goal_compare(gconstpointer a, gconstpointer b);
  */
 void shop_goals_follow(ShopGoals *goals, const ShopCatalogue *catalogue, ShopProtocol protocol,
                        ShopPriceRule price_rule, guint64 price_seed);
+/* Puts other goals in the place of these: the 2 x 128 episodes of verl-agent's first validation, whose
+ * environments it makes with `seed` (its env.seed + 1000). Worker i of 128 has prices, bounds and order of
+ * seed
+ * + i as SHOP_PROTOCOL_VERL_AGENT draws them, and shops for the goals at the two places that NumPy draws for
+ * it below 500: RandomState(seed).choice(range(500), 128, replace=False), and once more. FALSE with error
+ * where there are fewer than 500 goals. */
+gboolean shop_goals_validate(ShopGoals *goals, const ShopCatalogue *catalogue, ShopPriceRule price_rule,
+                             guint64 seed, GError **error);
 /* What names a list of goals: the first 16 hexadecimal digits of the SHA-256 of its lines "ASIN CHOICE
  * BOUND\n" in order. Free with g_free. */
 char *shop_goals_digest(const ShopGoals *goals, const ShopCatalogue *catalogue);
@@ -65,8 +76,17 @@ static inline gint32 shop_goal_price_upper(const ShopGoals *goals, const ShopCat
 {
   const ShopGoal *goal = &goals->items[index];
   gboolean synthetic = goals->kind == SHOP_GOALS_SYNTHETIC;
-  return goals
-      ->uppers[synthetic ? goal->product : catalogue->products[goal->product].humans.first + goal->choice];
+  gsize row = goals->workers ? goals->workers[index] : 0;
+  gsize place = synthetic ? goal->product : catalogue->products[goal->product].humans.first + goal->choice;
+  return goals->uppers[row * (synthetic ? catalogue->n_products : catalogue->n_humans) + place];
+}
+
+/* The drawn price of `product` for whoever shops for goal `index`. */
+static inline double shop_goal_price(const ShopGoals *goals, const ShopCatalogue *catalogue, guint32 index,
+                                     guint32 product)
+{
+  gsize row = goals->workers ? goals->workers[index] : 0;
+  return goals->prices[row * catalogue->n_products + product];
 }
 
 /* How many combinations of option values a product has; more than G_MAXINT32 are counted only roughly. */

@@ -1,4 +1,4 @@
-/* CPython's derivations from the outputs of MT19937. GRand seeds an array of keys as CPython does
+/* CPython's and NumPy's derivations from the outputs of MT19937. GRand seeds an array of keys as CPython does
  * (Matsumoto's and Nishimura's initialisation of 2002), and its g_rand_int is getrandbits(32). */
 #include "envs/shop/goals/python_random.h"
 
@@ -114,4 +114,32 @@ guint32 shop_weighted_index(GRand *random, const double *cumulative, guint32 n, 
   if (exact && low > 0)
     low--;
   return MIN(low, n - 1);
+}
+
+GRand *shop_numpy_random_new(guint32 seed)
+{
+  return g_rand_new_with_seed(seed);
+}
+
+/* randint(0, top) of the legacy generators: the lowest bits of an output, drawn anew while they are more. */
+static guint32 numpy_interval(GRand *random, guint32 top)
+{
+  guint32 mask = (guint32)((G_GUINT64_CONSTANT(1) << g_bit_storage(top)) - 1), value;
+  do
+    value = g_rand_int(random) & mask;
+  while (value > top);
+  return value;
+}
+
+void shop_numpy_random_choice(GRand *random, guint32 n, guint32 k, guint32 *chosen)
+{
+  g_autofree guint32 *pool = g_new(guint32, n);
+  for (guint32 i = 0; i < n; i++)
+    pool[i] = i;
+  for (guint32 i = n; i-- > 1;) {
+    guint32 j = numpy_interval(random, i), spare = pool[i];
+    pool[i] = pool[j];
+    pool[j] = spare;
+  }
+  memcpy(chosen, pool, k * sizeof *pool);
 }

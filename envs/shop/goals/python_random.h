@@ -1,5 +1,6 @@
 /* The few functions of CPython's `random` module that decide WebShop's prices and goal order (docs/spec
- * 2). The generator is GLib's, which is the same Mersenne Twister. */
+ * 2), and the one of NumPy's that decides which goals verl-agent takes. The generator is GLib's, which is the
+ * same Mersenne Twister. */
 #ifndef SHOP_PYTHON_RANDOM_H
 #define SHOP_PYTHON_RANDOM_H
 
@@ -24,6 +25,11 @@ void shop_python_random_shuffle(GRand *random, gpointer items, guint32 n, gsize 
 void shop_python_random_sample(GRand *random, guint32 n, guint32 k, guint32 *chosen);
 /* choices(range(n), k=1)[0] */
 guint32 shop_python_random_choice(GRand *random, guint32 n);
+
+/* NumPy's legacy RandomState(seed); free with g_rand_free. */
+GRand *shop_numpy_random_new(guint32 seed);
+/* Its choice(range(n), size=k, replace=False) into `chosen`, k <= n. */
+void shop_numpy_random_choice(GRand *random, guint32 n, guint32 k, guint32 *chosen);
 
 /* The original's weighted goal index (docs/spec 2.2): `cumulative` holds n + 1 sums 0, w0, w0 + w1, ...
  * Off by one as the original is: index 0 never comes when n > 1. With `exact` goal i is drawn with weight

@@ -24,6 +24,8 @@ ShopSplit shop_split_of_asin(const char *asin)
 ShopSplit shop_split_of_goal(const ShopCatalogue *catalogue, const ShopGoals *goals, ShopSplitRule rule,
                              guint32 index)
 {
+  if (rule == SHOP_SPLIT_VERL_FIRST_VALIDATION)
+    return SHOP_SPLIT_TEST;
   if (rule == SHOP_SPLIT_BY_PRODUCT)
     return shop_split_of_asin(shop_string(catalogue, catalogue->products[goals->items[index].product].asin));
   return index < UPSTREAM_TEST_END  ? SHOP_SPLIT_TEST
@@ -123,7 +125,9 @@ ShopSplits *shop_splits_new(const ShopCatalogue *catalogue, const ShopGoals *goa
 {
   ShopSplits *splits = g_new0(ShopSplits, 1);
   splits->n_goals[SHOP_SPLIT_ALL] = goals->n_items;
-  if (rule == SHOP_SPLIT_UPSTREAM)
+  if (rule == SHOP_SPLIT_VERL_FIRST_VALIDATION)
+    splits->n_goals[SHOP_SPLIT_TEST] = goals->n_items;
+  else if (rule == SHOP_SPLIT_UPSTREAM)
     split_upstream(splits, goals);
   else
     split_by_product(splits, catalogue, goals, goals_per_product);
@@ -145,7 +149,7 @@ ShopSplits *shop_splits_open(const ShopCatalogue *catalogue, const ShopGoals *go
                              guint64 goals_per_product, const ShopGoalSettings *stored,
                              ShopArrayFinder finder, gpointer source, GError **error)
 {
-  if (rule == SHOP_SPLIT_UPSTREAM || stored->goals_per_product != goals_per_product)
+  if (rule != SHOP_SPLIT_BY_PRODUCT || stored->goals_per_product != goals_per_product)
     return shop_splits_new(catalogue, goals, rule, goals_per_product);
   g_autoptr(ShopSplits) splits = g_new0(ShopSplits, 1);
   splits->n_goals[SHOP_SPLIT_ALL] = goals->n_items;

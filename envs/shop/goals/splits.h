@@ -9,7 +9,9 @@ typedef enum {
    * each, chosen by hash, in a fixed shuffled order. */
   SHOP_SPLIT_BY_PRODUCT,
   /* The original's: goals 0-499 test, 500-1499 dev, 1500 and later train. */
-  SHOP_SPLIT_UPSTREAM
+  SHOP_SPLIT_UPSTREAM,
+  /* All goals are test: those that shop_goals_validate has put in the place of the shop's. */
+  SHOP_SPLIT_VERL_FIRST_VALIDATION
 } ShopSplitRule;
 
 typedef enum { SHOP_SPLIT_TRAIN, SHOP_SPLIT_DEV, SHOP_SPLIT_TEST, SHOP_SPLIT_ALL, SHOP_N_SPLITS } ShopSplit;

@@ -9,6 +9,8 @@
 #include <math.h>
 #include <string.h>
 
+#define ACTION "Action:"
+
 gint64 shop_goal_index(const ShopWorld *world, const char *goal_id, GError **error)
 {
   gsize length = strlen(world->prefix);
@@ -42,12 +44,27 @@ void shop_record_free(CwRecord *record)
   g_free(record);
 }
 
-/* What follows the last "Action:", or the whole text; trimmed, first line. */
+/* Where the last "Action:" stands that begins a line, else the first; NULL when there is none. */
+static const char *find_action(const char *text)
+{
+  const char *first = strstr(text, ACTION), *found = first;
+  for (const char *at = first; at; at = strstr(at + 1, ACTION))
+    if (at == text || at[-1] == '\n')
+      found = at;
+  return found;
+}
+
+/* What follows "Action:", or the whole text: its first line, after a line break or the one blank that sets
+ * the action off. Further blanks and words belong to the action, which the shop then does not know. */
 static char *extract_action(const char *text)
 {
-  const char *start = g_strrstr(text, "Action:");
-  start = start ? start + strlen("Action:") : text;
-  while (g_ascii_isspace(*start))
+  const char *start = find_action(text);
+  gboolean is_set_off = start != NULL;
+  start = start ? start + strlen(ACTION) : text;
+  gsize blank = strspn(start, " \t\r");
+  if (start[blank] == '\n')
+    start += blank + 1;
+  else if (is_set_off && *start == ' ')
     start++;
   char *action = g_strndup(start, strcspn(start, "\r\n"));
   return g_strchomp(action);
@@ -287,6 +304,8 @@ void shop_record_apply(const CwRecord *record, ShopSession *session)
   if (shop_record_price_upper(record, &price_upper))
     shop_session_set_price_upper(session, price_upper);
   shop_session_set_price(session, texts->price);
+  if (texts->has_attributes)
+    shop_session_show_attributes(session);
   if (record->as_recorded && texts->has_events)
     shop_session_set_writer(session, shop_site_event_append_page);
   else if (record->as_recorded && texts->observation >= 0)

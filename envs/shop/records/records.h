@@ -20,8 +20,8 @@
 CwRecord *shop_record_read(const ShopWorld *world, const char *line, const char *where, GError **error);
 void shop_record_free(CwRecord *record); /* accepts NULL */
 
-/* After reset to the record's goal: what the recording fixes beyond it, and with as_recorded the form of its
- * observations. */
+/* After reset to the record's goal: what the recording fixes beyond it (bound, price, a page of attributes),
+ * and with as_recorded the form of its observations. */
 void shop_record_apply(const CwRecord *record, ShopSession *session);
 
 /* Reads the price bound back out of `overrides`; FALSE when it holds none. */

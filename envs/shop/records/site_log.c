@@ -478,6 +478,9 @@ static gboolean read_lines(const ShopWorld *world, char **lines, const char *whe
       return FALSE;
     }
     texts->observations->pdata[texts->observations->len - 1] = describe(event);
+    if (event->page == SHOP_PAGE_SUB &&
+        event->shown.sub_page == shop_site_sub_page_names[SHOP_SUB_ATTRIBUTES])
+      texts->has_attributes = TRUE;
     if (event->page == SHOP_PAGE_DONE)
       texts->price = event->shown.price;
   }

@@ -11,10 +11,11 @@
 typedef struct ShopRecordTexts {
   GPtrArray *observations, *actions; /* char *; an observation may be NULL: not recorded */
   char *id, *overrides;
-  double price_upper;  /* of the goal, as recorded */
-  double price;        /* of what was bought, as recorded; NaN: not known */
-  gboolean has_events; /* the observations are events of a log */
-  gint observation;    /* ShopObservationMode of the others, or -1: not known */
+  double price_upper;      /* of the goal, as recorded */
+  double price;            /* of what was bought, as recorded; NaN: not known */
+  gboolean has_events;     /* the observations are events of a log */
+  gboolean has_attributes; /* which has a page of attributes */
+  gint observation;        /* ShopObservationMode of the others, or -1: not known */
 } ShopRecordTexts;
 
 /* Whether a JSON object is an event of such a log. */

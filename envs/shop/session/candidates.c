@@ -117,14 +117,14 @@ static void add_results(ShopSession *session)
   }
 }
 
-static gboolean is_button(const char *label)
+static gboolean is_button(const ShopSession *session, const char *label)
 {
   static const char *const labels[] = {"back to search", "< prev",  "description", "features",
                                        "reviews",        "buy now", "search"};
   for (guint i = 0; i < G_N_ELEMENTS(labels); i++)
     if (strcmp(label, labels[i]) == 0)
       return TRUE;
-  return FALSE;
+  return session->shows_attributes && strcmp(label, "attributes") == 0;
 }
 
 static void add_option(ShopSession *session, guint32 index)
@@ -144,13 +144,15 @@ static void add_item(ShopSession *session)
   add(session, "click[description]", SHOP_ACTION_SUB, SHOP_SUB_DESCRIPTION);
   add(session, "click[features]", SHOP_ACTION_SUB, SHOP_SUB_FEATURES);
   add(session, "click[reviews]", SHOP_ACTION_SUB, SHOP_SUB_REVIEWS);
+  if (session->shows_attributes)
+    add(session, "click[attributes]", SHOP_ACTION_SUB, SHOP_SUB_ATTRIBUTES);
   add(session, "click[buy now]", SHOP_ACTION_BUY, 0);
   for (guint32 t = product->targets.first; t < product->targets.first + product->targets.count; t++) {
     const ShopOptionTarget *target = &catalogue->targets[t];
     const char *action = shop_string(catalogue, target->action);
     if (G_LIKELY(!target->special)) {
       add_option(session, t);
-    } else if (!is_button(shop_string(catalogue, target->value))) {
+    } else if (!is_button(session, shop_string(catalogue, target->value))) {
       guint32 argument;
       ShopActionKind kind = shop_session_resolve(session, action, &argument);
       add(session, action, kind, argument);

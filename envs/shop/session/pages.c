@@ -317,6 +317,8 @@ static void write_item(Writer *writer, ShopSession *session)
   node(writer, BUTTON, PIECE("Description"));
   node(writer, BUTTON, PIECE("Features"));
   node(writer, BUTTON, PIECE("Reviews"));
+  if (session->shows_attributes)
+    node(writer, BUTTON, PIECE("Attributes"));
   node(writer, BUTTON, PIECE("Buy Now"));
 }
 

@@ -81,6 +81,7 @@ void shop_session_reset(ShopSession *session, guint32 index, CwRandom *random)
   session->random = random;
   session->form = session->world->settings.observation == SHOP_OBSERVATION_TEXT_RICH ? SHOP_FORM_TEXT_RICH
                                                                                      : SHOP_FORM_TEXT;
+  session->shows_attributes = session->world->settings.show_attributes;
   session->writer = NULL;
   session->n_steps = 0;
   session->taken = SHOP_ACTION_NONE;
@@ -113,6 +114,12 @@ void shop_session_set_writer(ShopSession *session, ShopPageWriter writer)
 {
   session->writer = writer;
   session->text_ready = FALSE;
+}
+
+void shop_session_show_attributes(ShopSession *session)
+{
+  session->shows_attributes = TRUE;
+  session->text_ready = session->candidates_ready = FALSE;
 }
 
 /* Searching. */

@@ -61,6 +61,8 @@ void shop_session_set_form(ShopSession *session, ShopForm form);
 /* The same, for a visit to the site: on a result page, action "address[N]" then goes to page N, as a visitor
  * does who types its address. The site has a page for every number, also below 1. */
 void shop_session_set_writer(ShopSession *session, ShopPageWriter writer);
+/* Until the next reset: items have the sub page Attributes, whatever the settings say. */
+void shop_session_show_attributes(ShopSession *session);
 
 /* The present page as text; lives until the next step or reset. */
 const char *shop_session_observation(ShopSession *session, gsize *length);

@@ -114,6 +114,10 @@ static ShopActionKind resolve_click(ShopSession *session, const GString *label, 
         *argument = item_buttons[i].argument;
         return item_buttons[i].kind;
       }
+    if (session->shows_attributes && strcmp(label->str, "attributes") == 0) {
+      *argument = SHOP_SUB_ATTRIBUTES;
+      return SHOP_ACTION_SUB;
+    }
     return resolve_option(session, label, argument);
   }
   return SHOP_ACTION_NONE;

@@ -24,7 +24,8 @@ struct ShopSession {
   CwRandom *random;
 
   ShopForm form;
-  ShopPageWriter writer; /* or NULL: pages.c */
+  gboolean shows_attributes; /* items have a sub page of attributes */
+  ShopPageWriter writer;     /* or NULL: pages.c */
   ShopPage page;
   ShopSubPage sub_page;
   GString *keywords; /* the lower-cased query; empty on the search page */

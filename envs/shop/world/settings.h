@@ -33,6 +33,7 @@ typedef struct ShopSettings {
   double expert_detours;
   gint recorded_searches; /* ShopRecordedSearches */
   gboolean mark_clicked;
+  gboolean show_attributes;
 } ShopSettings;
 
 /* Names of the enumerations above, NULL-terminated, for option rows. */
@@ -95,7 +96,9 @@ extern const char *const shop_protocol_names[];
                  "an episode is truncated after so many steps; 0: never"),                                   \
       SHOP_ENUM(Options, s.split_rule, "split_rule", "by_product", shop_split_rule_names,                    \
                 "by_product: a hash of the ASIN puts a product in train, dev or test; upstream: goals "      \
-                "0-499 test, 500-1499 dev, the rest train"),                                                 \
+                "0-499 test, 500-1499 dev, the rest train; verl_first_validation: test is the 256 episodes " \
+                "of verl-agent's first validation with env.seed = price_seed, and there is no train (with "  \
+                "protocol: verl_agent)"),                                                                    \
       SHOP_GOALS_PER_PRODUCT_ROW(Options, s.goals_per_product,                                               \
                                  "by_product takes at most so many goals of a product; 0: all"),             \
       SHOP_NUMBER(Options, s.expert_detours, "expert_detours", "0.1", 0, 1,                                  \
@@ -107,6 +110,9 @@ extern const char *const shop_protocol_names[];
       SHOP_ROW(Options, s.mark_clicked, "mark_clicked", CW_OPTION_BOOLEAN, .default_value = "false",         \
                .help = "candidates that were clicked already, products opened since the last search page "   \
                        "and chosen options, begin with '[clicked button] '"),                                \
+      SHOP_ROW(Options, s.show_attributes, "show_attributes", CW_OPTION_BOOLEAN, .flags = CW_OPTION_LATER,   \
+               .default_value = "false",                                                                     \
+               .help = "items have a fourth sub page, Attributes, as the site has with --attrs"),            \
       SHOP_PRICES_ROW(                                                                                       \
           Options, s.prices,                                                                                 \
           "what a price range stands for in the reward: drawn (uniform, from price_seed) or middle"),        \

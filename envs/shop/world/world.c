@@ -6,12 +6,14 @@
 #include <cartwright/error.h>
 #include <string.h>
 
+#define VERL_VALIDATION_SEED 1000 /* what verl-agent adds to env.seed for its validation */
+
 const char *const shop_observation_names[] = {"text", "text_rich", NULL};
 const char *const shop_goal_kind_names[] = {"synthetic", "human", NULL};
 const char *const shop_mode_names[] = {"faithful", "fixed", NULL};
 const char *const shop_candidate_mode_names[] = {"honest", "upstream", NULL};
 const char *const shop_recorded_search_names[] = {"added", "nearest", NULL};
-const char *const shop_split_rule_names[] = {"by_product", "upstream", NULL};
+const char *const shop_split_rule_names[] = {"by_product", "upstream", "verl_first_validation", NULL};
 const char *const shop_price_rule_names[] = {"drawn", "middle", NULL};
 const char *const shop_protocol_names[] = {"cartwright", "princeton", "verl_agent",
                                            "agentgym",   "minimal",   NULL};
@@ -77,6 +79,8 @@ static char **collect_facts(const ShopWorld *world)
   add_fact(facts, "max_candidates", g_strdup_printf("%" G_GINT64_FORMAT, s->max_candidates));
   if (s->mark_clicked)
     add_fact(facts, "mark_clicked", g_strdup("true"));
+  if (s->show_attributes)
+    add_fact(facts, "show_attributes", g_strdup("true"));
   add_fact(facts, "mode", g_strdup(shop_mode_names[s->mode]));
   add_fact(facts, "step_limit", g_strdup_printf("%" G_GINT64_FORMAT, s->step_limit));
   add_fact(facts, "prices", g_strdup(shop_price_rule_names[s->prices]));
@@ -120,11 +124,13 @@ ShopWorld *shop_world_end(ShopWorld *world, gboolean good)
 gboolean shop_world_follow_protocol(ShopWorld *world, GError **error)
 {
   const ShopSettings *s = &world->settings;
-  if (s->protocol == SHOP_PROTOCOL_AGENTGYM && s->goals == SHOP_GOALS_HUMAN)
-    return shop_fail(
-        error, CW_ERROR_UNSUPPORTED,
-        "protocol agentgym makes four of every crowd-written goal, which Cartwright does not; set 'goals: "
-        "synthetic', as its server does, or another protocol");
+  if (s->split_rule == SHOP_SPLIT_VERL_FIRST_VALIDATION)
+    return (s->protocol == SHOP_PROTOCOL_VERL_AGENT ||
+            shop_fail(error, CW_ERROR_CONFIGURATION,
+                      "split_rule verl_first_validation is about goals that verl-agent draws; set 'protocol: "
+                      "verl_agent'")) &&
+           shop_goals_validate(world->goals, world->catalogue, (ShopPriceRule)s->prices,
+                               (guint64)s->price_seed + VERL_VALIDATION_SEED, error);
   if (s->protocol != SHOP_PROTOCOL_CARTWRIGHT)
     shop_goals_follow(world->goals, world->catalogue, (ShopProtocol)s->protocol, (ShopPriceRule)s->prices,
                       (guint64)s->price_seed);

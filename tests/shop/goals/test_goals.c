@@ -126,6 +126,28 @@ static void test_human_goals(G_GNUC_UNUSED void **state)
   shop_catalogue_free(catalogue);
 }
 
+static void test_agentgym_has_a_crowd_goal_for_each_bound(G_GNUC_UNUSED void **state)
+{
+  ShopCatalogue *catalogue = shirts();
+  ShopGoals *goals = shop_goals_new(catalogue, SHOP_GOALS_HUMAN, SHOP_PRICES_DRAWN, 233, NULL);
+  shop_goals_follow(goals, catalogue, SHOP_PROTOCOL_AGENTGYM, SHOP_PRICES_DRAWN, 7);
+  assert_int_equal(goals->n_items, 8);
+  guint n_unbounded = 0, steps = 0;
+  for (guint i = 0; i < 8; i++) {
+    gint32 upper = shop_goal_price_upper(goals, catalogue, i);
+    n_unbounded += goals->items[i].product == 1 && upper == SHOP_NO_PRICE_LIMIT;
+    if (goals->items[i].product == 0) {
+      assert_true(upper % 10 == 0 && upper > shop_goal_price(goals, catalogue, i, 0));
+      steps |= 1u << (upper / 10);
+    }
+    assert_true(shop_goal_price(goals, catalogue, i, 0) == shop_goal_price(goals, catalogue, 0, 0));
+  }
+  assert_int_equal(n_unbounded, 4);
+  assert_int_equal(__builtin_popcount(steps), 4);
+  shop_goals_free(goals);
+  shop_catalogue_free(catalogue);
+}
+
 static void test_a_price_range_is_drawn_or_halved(G_GNUC_UNUSED void **state)
 {
   ShopCatalogue *catalogue = shirts();
@@ -290,6 +312,38 @@ static void test_upstream_splits_by_position(G_GNUC_UNUSED void **state)
   shop_catalogue_free(catalogue);
 }
 
+/* Places 319 and 417 are what NumPy draws first for seed 1000 (test_python_random). */
+static void test_a_validation_has_the_goals_of_its_workers(G_GNUC_UNUSED void **state)
+{
+  GError *error = NULL;
+  ShopCatalogue *catalogue = many();
+  ShopGoals *goals = shop_goals_new(catalogue, SHOP_GOALS_SYNTHETIC, SHOP_PRICES_DRAWN, 233, NULL);
+  ShopGoals *worker = shop_goals_new(catalogue, SHOP_GOALS_SYNTHETIC, SHOP_PRICES_DRAWN, 233, NULL);
+  assert_true(shop_goals_validate(goals, catalogue, SHOP_PRICES_DRAWN, 1000, &error));
+  assert_int_equal(goals->n_items, 256);
+  shop_goals_follow(worker, catalogue, SHOP_PROTOCOL_VERL_AGENT, SHOP_PRICES_DRAWN, 1000);
+  const guint32 places[][2] = {{0, 319}, {128, 417}};
+  for (guint i = 0; i < G_N_ELEMENTS(places); i++) {
+    assert_memory_equal(&goals->items[places[i][0]], &worker->items[places[i][1]], sizeof(ShopGoal));
+    assert_int_equal(shop_goal_price_upper(goals, catalogue, places[i][0]),
+                     shop_goal_price_upper(worker, catalogue, places[i][1]));
+  }
+  shop_goals_follow(worker, catalogue, SHOP_PROTOCOL_VERL_AGENT, SHOP_PRICES_DRAWN, 1127);
+  assert_memory_equal(&goals->uppers[127 * catalogue->n_products], worker->uppers,
+                      catalogue->n_products * sizeof(gint32));
+  g_autoptr(ShopSplits) splits = shop_splits_new(catalogue, goals, SHOP_SPLIT_VERL_FIRST_VALIDATION, 5);
+  assert_int_equal(splits->n_goals[SHOP_SPLIT_TEST], 256);
+  assert_int_equal(splits->n_goals[SHOP_SPLIT_TRAIN], 0);
+  worker->n_items = 499;
+  assert_false(shop_goals_validate(worker, catalogue, SHOP_PRICES_DRAWN, 1000, &error));
+  assert_string_equal(error->message, "verl-agent's validation draws among 500 goals, but this shop has 499; "
+                                      "set another 'split_rule'");
+  g_clear_error(&error);
+  shop_goals_free(goals);
+  shop_goals_free(worker);
+  shop_catalogue_free(catalogue);
+}
+
 static void test_split_names(G_GNUC_UNUSED void **state)
 {
   for (gint s = 0; s < SHOP_N_SPLITS; s++)
@@ -302,12 +356,14 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_synthetic_goals_are_all_combinations),
       cmocka_unit_test(test_human_goals),
+      cmocka_unit_test(test_agentgym_has_a_crowd_goal_for_each_bound),
       cmocka_unit_test(test_a_price_range_is_drawn_or_halved),
       cmocka_unit_test(test_a_shop_without_goals_is_refused),
       cmocka_unit_test(test_goals_without_attributes_are_skipped_and_named),
       cmocka_unit_test(test_by_product_splits_share_no_product),
       cmocka_unit_test(test_a_split_depends_on_the_asin_alone),
       cmocka_unit_test(test_upstream_splits_by_position),
+      cmocka_unit_test(test_a_validation_has_the_goals_of_its_workers),
       cmocka_unit_test(test_split_names),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,6 +96,24 @@ static void test_sample_of_many_uses_the_larger_pool(G_GNUC_UNUSED void **state)
   }
 }
 
+/* NumPy: r = RandomState(1000), then r.choice(range(500), 128, replace=False) twice; RandomState(233), 20 and 5. */
+static void test_numpy_chooses_as_it_did(G_GNUC_UNUSED void **state)
+{
+  static const guint32 first[] = {319, 207, 22, 420, 352, 491}, second[] = {417, 304, 117, 305, 87, 228};
+  static const guint32 eight[] = {15, 12, 9, 0, 10, 8, 2, 6}, five[] = {4, 0, 3, 2, 1};
+  guint32 chosen[128];
+  g_autoptr(GRand) validation = shop_numpy_random_new(1000);
+  shop_numpy_random_choice(validation, 500, 128, chosen);
+  assert_memory_equal(chosen, first, sizeof first);
+  shop_numpy_random_choice(validation, 500, 128, chosen);
+  assert_memory_equal(chosen, second, sizeof second);
+  g_autoptr(GRand) other = shop_numpy_random_new(233);
+  shop_numpy_random_choice(other, 20, 8, chosen);
+  assert_memory_equal(chosen, eight, sizeof eight);
+  shop_numpy_random_choice(other, 5, 5, chosen);
+  assert_memory_equal(chosen, five, sizeof five);
+}
+
 static void test_order_of_12087_goals(G_GNUC_UNUSED void **state)
 {
   static const guint32 first[] = {8655, 10304, 6940, 2750, 3667, 2144, 3577, 9548, 8911, 10662};
@@ -156,6 +174,7 @@ int main(void)
       cmocka_unit_test(test_shuffle_then_the_same_stream),
       cmocka_unit_test(test_samples_of_small_and_large_populations),
       cmocka_unit_test(test_sample_of_many_uses_the_larger_pool),
+      cmocka_unit_test(test_numpy_chooses_as_it_did),
       cmocka_unit_test(test_order_of_12087_goals),
       cmocka_unit_test(test_order_of_6910_goals),
       cmocka_unit_test(test_weighted_index_is_off_by_one_as_the_original),

@@ -53,6 +53,33 @@ static void test_a_recorded_session_is_read(G_GNUC_UNUSED void **state)
   shop_environment_close(world);
 }
 
+/* What a text says that an agent's words mean. */
+static void test_the_action_of_a_turn(G_GNUC_UNUSED void **state)
+{
+  static const char *const turns[][2] = {
+      {"search[tea]", "search[tea]"},
+      {"Thought: Action: no\\nAction:\\nclick[x]", "click[x]"},
+      {"Thought: a cup. Action: click[x]\\nThen rest.", "click[x]"},
+      {"Action: \\nclick[x] ", "click[x]"},
+      {"Action:  click[x]", " click[x]"},
+      {"Action: Action: click[x]", "Action: click[x]"},
+      {" click[x]", " click[x]"},
+  };
+  ShopWorld *world = fixture_load(NULL);
+  for (guint i = 0; i < G_N_ELEMENTS(turns); i++) {
+    g_autofree char *line = g_strdup_printf(
+        "{\"goal_id\": \"webshop_2\", \"turns\": [{\"from\": \"site\", \"text\": \"WebShop\"}, "
+        "{\"from\": \"agent\", \"text\": \"%s\"}]}",
+        turns[i][0]);
+    GError *error = NULL;
+    CwRecord *record = shop_environment_read_record(world, line, "a.jsonl:1", &error);
+    assert_non_null(record);
+    assert_string_equal(record->actions[0], turns[i][1]);
+    shop_environment_free_record(world, record);
+  }
+  shop_environment_close(world);
+}
+
 static void test_imitation_data_is_read_by_its_instruction(G_GNUC_UNUSED void **state)
 {
   ShopSettings settings = fixture_settings();
@@ -225,6 +252,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_a_recorded_session_is_read),
+      cmocka_unit_test(test_the_action_of_a_turn),
       cmocka_unit_test(test_imitation_data_is_read_by_its_instruction),
       cmocka_unit_test(test_malformed_records_are_refused),
       cmocka_unit_test(test_requests_are_answered),

@@ -153,6 +153,17 @@ static void test_addresses_of_result_pages_may_be_typed(void **state)
   assert_int_equal(n_pages, 7);
 }
 
+static void test_a_log_may_hold_pages_of_attributes(void **state)
+{
+  guint n_pages;
+  (void)state;
+  assert_int_equal(replay(INDEX "\n" RESULTS "\n" ITEM("{}") "\n" SUB("Attributes", "{}") "\n" ITEM("{}"),
+                          "search[canvas shoes]\nclick[b0tstshoe1]\nclick[attributes]\nclick[< prev]\n",
+                          &n_pages),
+                   5);
+  assert_int_equal(n_pages, 5);
+}
+
 static void test_what_differs_is_counted(void **state)
 {
   guint n_pages;
@@ -257,6 +268,7 @@ int main(void)
       cmocka_unit_test(test_a_session_is_replayed_page_by_page),
       cmocka_unit_test(test_pages_out_of_the_browsers_cache_are_filled_in),
       cmocka_unit_test(test_addresses_of_result_pages_may_be_typed),
+      cmocka_unit_test(test_a_log_may_hold_pages_of_attributes),
       cmocka_unit_test(test_what_differs_is_counted),
       cmocka_unit_test(test_corrupt_logs_are_refused_by_their_lines),
       cmocka_unit_test(test_lines_of_one_session_belong_together),

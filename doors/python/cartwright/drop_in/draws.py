@@ -16,12 +16,17 @@ NO_BOUND = 1000000
 
 
 class Draw:
-    """The draws of one server."""
+    """The draws of one server. ``order`` lists goals by their number in load order, or, where a goal comes with several
+    bounds, places in ``copies``, which are pairs (number, bound)."""
 
-    __slots__ = ("prices", "bounds", "order", "state")
+    __slots__ = ("prices", "bounds", "order", "state", "copies")
 
-    def __init__(self, prices: array, bounds: dict[Any, float], order: array, state: Any):
-        self.prices, self.bounds, self.order, self.state = prices, bounds, order, state
+    def __init__(self, prices: array, bounds: dict[Any, float], order: array, state: Any,
+                 copies: list[tuple[int, float]] | None = None):
+        self.prices, self.bounds, self.order, self.state, self.copies = prices, bounds, order, state, copies
+
+    def number(self, place: int) -> int:
+        return self.copies[place][0] if self.copies else place
 
 
 def draw_prices(stock: Stock, random: Any) -> array:
@@ -34,6 +39,16 @@ def _bound(price: float, random: Any) -> float:
     first = bisect(LADDER, price)
     steps = LADDER[first:first + 4]
     return sorted(random.sample(steps, 2))[1] if len(steps) >= 2 else NO_BOUND
+
+
+def copy_goals(stock: Stock, prices: array) -> list[tuple[int, float]]:
+    """AgentGym's crowd goals: one for each of the next four steps above the price, in load order."""
+    copies = []
+    for number, product in enumerate(stock.goal_products):
+        first = bisect(LADDER, prices[product])
+        steps = LADDER[first:first + 4]
+        copies += [(number, bound) for bound in (steps if len(steps) >= 2 else [NO_BOUND] * 4)]
+    return copies
 
 
 def draw_bounds(stock: Stock, prices: array, random: Any) -> dict[Any, float]:
@@ -56,12 +71,16 @@ def draw(stock: Stock, random: Any, protocol: str, seed: int | None = None) -> D
     """As the program that ``protocol`` names draws, with its generator: ``random`` is a module or an object.
 
     princeton, minimal: prices and bounds from the caller's stream, the order after ``seed(233)``.
-    agentgym: the same, and 233 is seeded before the bounds too.
+    agentgym: the same, and 233 is seeded before the bounds too; crowd goals come once for each bound that they may have.
     verl_agent: ``seed(seed)``, prices and bounds, ``seed(seed)`` again, the order.
     """
     if protocol == "verl_agent":
         random.seed(seed)
     prices = draw_prices(stock, random)
+    if protocol == "agentgym" and stock.is_human:
+        copies = copy_goals(stock, prices)
+        random.seed(ORDER_SEED)
+        return Draw(prices, {}, draw_order(len(copies), random), random.getstate(), copies)
     if protocol == "agentgym":
         random.seed(ORDER_SEED)
     bounds = draw_bounds(stock, prices, random)

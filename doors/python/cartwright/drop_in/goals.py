@@ -25,11 +25,12 @@ def _combination(product: Product, choice: int) -> dict[str, str]:
     return dict(zip(names, reversed(values)))
 
 
-def make_goal(stock: Stock, draw: Draw, number: int) -> Goal:
-    """Goal ``number`` in load order."""
+def make_goal(stock: Stock, draw: Draw, place: int) -> Goal:
+    """The goal that the draw's order has as ``place``."""
+    number = draw.number(place)
     key = index, choice = stock.goal_products[number], stock.goal_choices[number]
     product = stock.at(index)
-    bound = draw.bounds[key if stock.is_human else index]
+    bound = draw.copies[place][1] if draw.copies else draw.bounds[key if stock.is_human else index]
     price = f", and price lower than {bound:.2f} dollars" if bound < NO_BOUND else ""
     if stock.is_human:
         record = product.humans[choice]
@@ -64,12 +65,12 @@ class Goals(Sequence):
         if isinstance(i, slice):
             return [self[k] for k in range(*i.indices(len(self)))]
         try:
-            number = self._draw.order[i]
+            place = self._draw.order[i]
         except IndexError:
             raise IndexError("list index out of range") from None
-        goal = self._made.get(number)
+        goal = self._made.get(place)
         if goal is None:
-            goal = self._made[number] = make_goal(self._stock, self._draw, number)
+            goal = self._made[place] = make_goal(self._stock, self._draw, place)
         return goal
 
     def __iter__(self) -> Iterator[Goal]:
@@ -77,4 +78,4 @@ class Goals(Sequence):
 
     def weights(self) -> Iterator[float]:
         weights = self._stock.weights
-        return (weights[number] for number in self._draw.order)
+        return (weights[self._draw.number(place)] for place in self._draw.order)

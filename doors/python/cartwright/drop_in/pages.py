@@ -39,6 +39,25 @@ def address(path: str = "/", **parameters: Any) -> str:
     return path + "?" + "&".join(pairs)
 
 
+class Links:
+    """Where the forms and links of the simulated site lead to. web.py has those of the real one."""
+
+    def index(self, session: str) -> str:
+        return address(session_id=session)
+
+    def results(self, session: str, keywords: Any, page: Any) -> str:
+        return address(session_id=session, keywords=keywords, page=page)
+
+    def item(self, session: str, asin: str, keywords: Any, page: Any, options: dict[str, str]) -> str:
+        return address(session_id=session, asin=asin, keywords=keywords, page=page, options=options)
+
+    def sub_page(self, session: str, asin: str, keywords: Any, page: Any, name: str, options: dict[str, str]) -> str:
+        return address(session_id=session, asin=asin, keywords=keywords, page=page, sub_page=name, options=options)
+
+    def done(self, session: str, asin: str, options: dict[str, str]) -> str:
+        return address(session_id=session, asin=asin, options=options)
+
+
 def _form(action: str, label: str, extra: str = "") -> str:
     return (f'<form{extra} action="{escape(action)}" method="post">'
             f'<button type="submit" class="btn">{escape(label)}</button></form>')
@@ -48,6 +67,7 @@ class Page:
     """What all pages have. ``session`` is the session's name, ``instruction`` the task."""
 
     has_search_bar = False
+    links = Links()
 
     def __init__(self, session: str, instruction: str):
         self.session, self.instruction = session, instruction
@@ -125,7 +145,7 @@ class Page:
 
     def _head_html(self) -> str:
         return (f'<div id="instruction-text"><h4>Instruction:<br>{escape(self.instruction)}</h4></div>'
-                + _form(address(session_id=self.session), BACK_TO_SEARCH))
+                + _form(self.links.index(self.session), BACK_TO_SEARCH))
 
 
 class SearchPage(Page):
@@ -141,7 +161,7 @@ class SearchPage(Page):
         yield BUTTON, "Search"
 
     def body(self) -> str:
-        action = escape(address(session_id=self.session))
+        action = escape(self.links.index(self.session))
         return (f'<div id="logo"><h2>WebShop</h2></div><div id="instruction-text">'
                 f"<h4>Instruction: <br>{escape(self.instruction)}</h4></div>"
                 f'<form id="form-buscar" action="{action}" method="post">'
@@ -188,15 +208,14 @@ class ResultsPage(Page):
 
     def body(self) -> str:
         def turn(page: int, label: str) -> str:
-            return _form(address(session_id=self.session, keywords=self.keywords, page=page), label)
+            return _form(self.links.results(self.session, self.keywords, page), label)
 
         parts = [self._head_html(), f"<h3>{escape(self.title)}</h3>"]
         if self.page > 1:
             parts.append(turn(self.page - 1, PREV_PAGE))
         parts.append(turn(self.page + 1, NEXT_PAGE))
         for product in self.products:
-            link = address(session_id=self.session, asin=product.asin, keywords=self.keywords, page=self.page,
-                           options={})
+            link = self.links.item(self.session, product.asin, self.keywords, self.page, {})
             parts.append(
                 f'<div><img src="{escape(self.stock.image(product.asin))}"><h4><a href="{escape(link)}" '
                 f'class="product-link">{escape(product.asin)}</a>\n<h4 class="product-title">{escape(product.title)}'
@@ -252,14 +271,14 @@ class ItemPage(Page):
 
     def body(self) -> str:
         asin = self.product.asin
-        here = {"session_id": self.session, "asin": asin, "keywords": self.keywords, "page": self.page}
+        here = self.session, asin, self.keywords, self.page
         parts = [self._head_html(),
-                 _form(address(session_id=self.session, keywords=self.keywords, page=self.page), PREV_PAGE),
+                 _form(self.links.results(self.session, self.keywords, self.page), PREV_PAGE),
                  f'<img id="product-image" src="{escape(self.stock.image(asin))}">']
         for name, values in self.product.options.items():
             parts.append(f'<h4>{escape(name)}</h4><div class="radio-toolbar">')
             for i, value in enumerate(values):
-                link = address(**here, options={**self.options, name: value})
+                link = self.links.item(*here, {**self.options, name: value})
                 parts.append(
                     f'<input type="radio" id="{escape(f"radio_{name}{i}")}" name="{escape(name)}" '
                     f'value="{escape(value)}" data-url="{escape(link)}">'
@@ -268,8 +287,8 @@ class ItemPage(Page):
         parts.append(f"<h2>{escape(self.product.title)}</h2><h4>Price: {escape(self.product.price)}</h4>"
                      "<h4>Rating: N.A.</h4>")
         for name in self.sub_pages:
-            parts.append(_form(address(**here, sub_page=name, options=self.options), name))
-        parts.append(_form(address(session_id=self.session, asin=asin, options=self.options), END_BUTTON))
+            parts.append(_form(self.links.sub_page(*here, name, self.options), name))
+        parts.append(_form(self.links.done(self.session, asin, self.options), END_BUTTON))
         return "".join(parts)
 
 
@@ -298,49 +317,66 @@ class SubPage(Page):
             yield PLAIN, text
 
     def body(self) -> str:
-        back = address(session_id=self.session, asin=self.product.asin, keywords=self.keywords, page=self.page,
-                       options=self.options)
-        return (self._head_html() + _form(back, PREV_PAGE)
-                + "".join(f'<p class="product-info">{escape(text)}</p>' for text in self.paragraphs()))
+        back = self.links.item(self.session, self.product.asin, self.keywords, self.page, self.options)
+        texts = self.paragraphs()
+        tags = ['p class="product-info"'] * len(texts)
+        if self.name == "Attributes":
+            n = len(self.product.attributes)
+            tags = ['p class="attribute"'] * n + ["h5"] * (len(texts) - n)
+        shown = "".join(f"<{tag}>{escape(text)}</{tag.split()[0]}>" for tag, text in zip(tags, texts))
+        return self._head_html() + _form(back, PREV_PAGE) + shown
+
+
+UNSAID = {"code": "None", "attrs": "None", "category": "None", "query": "None", "product category": "None"}
+GOAL = ("asin", "options", "attrs", "price upper", "instuction text", "category", "product category", "query")
 
 
 class DonePage(Page):
-    """The original fills in the ASIN, the options and the reward, and leaves the rest empty."""
+    """In the simulation the original fills in the ASIN, the options and the reward, and leaves the rest empty; the site
+    fills in everything: ``purchase`` what UNSAID names, ``goal`` what GOAL names, ``whole`` goal and reward in full."""
 
-    def __init__(self, session: str, instruction: str, asin: str, options: dict[str, str], reward: float):
+    def __init__(self, session: str, instruction: str, asin: str, options: dict[str, str], reward: float,
+                 purchase: dict[str, str] = UNSAID, goal: dict[str, str] | None = None,
+                 whole: tuple[str, str] = ("None", "None")):
         super().__init__(session, instruction)
         text = json.dumps(options, sort_keys=True)
         for character in "<>&'":
             text = text.replace(character, f"\\u{ord(character):04x}")
-        self.asin, self.options, self.reward = asin, text, str(reward)
+        self.asin, self.options, self.reward, self.purchase, self.whole = asin, text, str(reward), purchase, whole
+        self.goal = goal or dict.fromkeys(GOAL, "")
 
     def instruction_text(self) -> str:
         raise AttributeError("'NoneType' object has no attribute 'h4'")  # as reading the missing heading does
 
     def nodes(self) -> Iterator[tuple[int, str]]:
-        for text in ("Thank you for shopping with us!", "Your code: ", "None", " (Paste it in your MTurk interface.)",
-                     "Purchased", "asin", self.asin, "options", self.options, "attrs", "None", "category", "None",
-                     "query", "None", "product category", "None", "Target", "asin", "options", "attrs", "price upper",
-                     "instuction text", "category", "product category", "query", "Goal ", "None", "Reward",
-                     "Your score (min 0.0, max 1.0)", self.reward, "Reward Details ", "None"):
-            yield PLAIN, text
+        bought = self.purchase
+        texts = ["Thank you for shopping with us!", "Your code: ", bought["code"], " (Paste it in your MTurk interface.)",
+                 "Purchased", "asin", self.asin, "options", self.options]
+        for name in ("attrs", "category", "query", "product category"):
+            texts += [name, bought[name]]
+        texts.append("Target")
+        for name in GOAL:
+            texts += [name, *([self.goal[name]] if self.goal[name] else [])]
+        texts += ["Goal ", self.whole[0], "Reward", "Your score (min 0.0, max 1.0)", self.reward, "Reward Details ",
+                  self.whole[1]]
+        return ((PLAIN, text) for text in texts)
 
     def body(self) -> str:
         def entry(identity: str, label: str, value: str) -> str:
             return f'<h4 id="{identity}">{label}<pre>{escape(value)}</pre></h4>'
 
-        target = "\n".join(entry(f"goal-{identity}", label, "") for identity, label in (
-            ("options", "options"), ("attrs", "attrs"), ("price", "price upper"),
-            ("instruction-text", "instuction text"), ("category", "category"), ("pc", "product category"),
-            ("query", "query")))
-        target = (f'<h4 id="goal-asin">asin<pre></pre>\n{target}\n<h4>Goal <div id="goal"><pre>None</pre></div></h4>'
-                  "\n<h2>Reward</h2></h4>")
-        bought = "\n".join((entry("options", "options", self.options), entry("purchased_attrs", "attrs", "None"),
-                            entry("purchased-category", "category", "None"),
-                            entry("purchased-query", "query", "None"),
-                            entry("purchased-pc", "product category", "None")))
+        goal, bought = self.goal, self.purchase
+        target = "\n".join(entry(f"goal-{identity}", label, goal[label]) for identity, label in zip(
+            ("options", "attrs", "price", "instruction-text", "category", "pc", "query"), GOAL[1:]))
+        target = (f'<h4 id="goal-asin">asin<pre>{escape(goal["asin"])}</pre>\n{target}\n<h4>Goal <div id="goal"><pre>'
+                  f"{escape(self.whole[0])}</pre></div></h4>\n<h2>Reward</h2></h4>")
+        purchased = "\n".join((entry("options", "options", self.options),
+                               entry("purchased_attrs", "attrs", bought["attrs"]),
+                               entry("purchased-category", "category", bought["category"]),
+                               entry("purchased-query", "query", bought["query"]),
+                               entry("purchased-pc", "product category", bought["product category"])))
         return ('<div id="thankyou"><h1>Thank you for shopping with us!</h1></div><div id="stats">'
-                "<h3>Your code: </h3><pre>None</pre> (Paste it in your MTurk interface.)<h2>Purchased</h2>"
-                f'<h4 id="asin">asin<pre>{escape(self.asin)}</pre>\n{bought}\n<h2>Target</h2>\n<div>\n{target}</div></h4>'
-                f'<h3 id="reward">Your score (min 0.0, max 1.0)<pre>{self.reward}</pre></h3>'
-                '<h4>Reward Details <div id="reward_info"><pre>None</pre></div></h4></div>')
+                f'<h3>Your code: </h3><pre>{bought["code"]}</pre> (Paste it in your MTurk interface.)<h2>Purchased</h2>'
+                f'<h4 id="asin">asin<pre>{escape(self.asin)}</pre>\n{purchased}\n<h2>Target</h2>\n<div>\n{target}</div>'
+                f'</h4><h3 id="reward">Your score (min 0.0, max 1.0)<pre>{self.reward}</pre></h3><h4>Reward Details '
+                f'<div id="reward_info"><pre>{escape(self.whole[1])}</pre></div></h4></div>')

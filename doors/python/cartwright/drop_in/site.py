@@ -321,6 +321,7 @@ class WebAgentTextEnv(Env):
         self.server = server if server is not None else self._make_server(attr_path, protocol)
         self._random = self.server._random
         self.browser = SimBrowser(self.server)
+        self._features: Any = None
         self.session: str | None = None
         self.session_prefix = kwargs.get("session_prefix")
         self.num_prev_obs = kwargs.get("num_prev_obs", 0)
@@ -379,11 +380,20 @@ class WebAgentTextEnv(Env):
         return self.browser.page.instruction_text()
 
     def get_image(self) -> Any:
-        """The features of the shown product's image, which Cartwright does not have: zeros, as the original gives
-        for a product without features."""
+        """The features of the shown product's image, from the files feat_conv.pt and feat_ids.pt next to the products when
+        the environment was made with ``get_image``; zeros where there are none."""
         import torch
 
-        return torch.zeros(512)
+        page = self.browser.page
+        if not self.kwargs.get("get_image") or not isinstance(page, pages.ItemPage):
+            return torch.zeros(512)
+        if self._features is None:
+            folder = os.path.dirname(self.file_path)
+            names = torch.load(os.path.join(folder, "feat_ids.pt"))
+            self._features = torch.load(os.path.join(folder, "feat_conv.pt")), {name: i for i, name in enumerate(names)}
+        features, places = self._features
+        place = places.get(self.server._stock.image(page.product.asin))
+        return torch.zeros(512) if place is None else features[place]
 
     @property
     def state(self) -> dict[str, Any]:
