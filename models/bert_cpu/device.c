@@ -19,8 +19,8 @@ static gpointer open_device(const BertOptions *options, GError **error)
   const BertKernels *kernels = options->instruction_set > 0 ? bert_kernels_named(wanted) : bert_kernels();
   if (!kernels) {
     g_set_error(error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
-                "'instruction_set: %s' cannot run on this processor; 'auto' chooses the best that can",
-                wanted);
+                "'instruction_set: %s' cannot run here: %s; 'auto' chooses the best that can", wanted,
+                bert_kernels_obstacle(wanted));
     return NULL;
   }
   gboolean bf16 = options->precision == BERT_PRECISION_BF16 ||

@@ -27,7 +27,7 @@ static gsize widest(const BertConfig *config)
 static gsize row_scratch(const BertNetwork *network)
 {
   gsize h = network->config->hidden_size, wide = widest(network->config);
-  gsize rows = BERT_ROW_UNIT * BERT_ROW_BLOCK_UNITS;
+  gsize rows = bert_most_block_rows(network);
   return network->kernels->gemm_scratch + rows * (2 * h + wide + (network->rules.bf16 ? (wide + 1) / 2 : 0)) +
          (h + 2 * BERT_DROPOUT_GROUP) / 2 + 16;
 }
@@ -36,7 +36,7 @@ static Scratch scratch_of(const BertPass *pass, guint thread)
 {
   const BertNetwork *network = pass->network;
   gsize h = network->config->hidden_size, wide = widest(network->config);
-  gsize rows = BERT_ROW_UNIT * BERT_ROW_BLOCK_UNITS;
+  gsize rows = bert_most_block_rows(network);
   Scratch scratch = {.gemm = pass->scratch[thread]};
   scratch.x = scratch.gemm + network->kernels->gemm_scratch;
   scratch.between = scratch.x + rows * h;

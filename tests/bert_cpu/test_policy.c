@@ -386,7 +386,7 @@ static void test_description(void **state)
   (void)state;
   BertOptions options = fixture_options();
   options.threads = 3;
-  options.instruction_set = 4;
+  options.instruction_set = 5;
   BertPolicy *policy = fixture_open(&options, 4);
   char *parameters = g_strdup_printf("%" G_GSIZE_FORMAT, policy->shared->layout->n_parameters);
   const char *const expected[] = {
@@ -408,7 +408,7 @@ static void test_instruction_sets_agree(void **state)
   (void)state;
   FixtureDecisions decisions = fixture_decisions(6);
   float *expected = NULL;
-  static const char *const names[] = {"auto", "avx512_bf16", "avx512", "avx2", "generic"};
+  static const char *const names[] = {"auto", "amx", "avx512_bf16", "avx512", "avx2", "generic"};
   for (guint i = 1; i < G_N_ELEMENTS(names); i++) {
     if (!bert_kernels_named(names[i]))
       continue;
