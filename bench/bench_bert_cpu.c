@@ -132,6 +132,11 @@ static gint by_value(gconstpointer a, gconstpointer b)
   return x < y ? -1 : x > y;
 }
 
+static const BertCpu *cpu_of(const BertPolicy *policy)
+{
+  return policy->object;
+}
+
 static Figure measure(BertPolicy *policy, const CwDecision **decisions, gboolean trains)
 {
   guint n = (guint)n_decisions;

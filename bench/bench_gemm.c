@@ -1,6 +1,6 @@
 /* Speed of bert_cpu's matrix products, in floats and in bf16, one thread, in the shapes of an encoder:
- *   bench_gemm [--seconds S] [--precision f32|bf16]
- * Prints a Markdown table in GFLOP/s: the peak measured beside each line, the product with packed weights (as
+ *   bench_gemm [--seconds S] [--precision f32|bf16] [--instruction-set NAME]
+ * Prints a Markdown table in GFLOP/s: the peak measured next to each line, the product with packed weights (as
  * forward and backward call it), the product that gives a weight's gradient, and where oneDNN was there at
  * configuration its matmul, on one thread as well, with weights as they lie and with weights packed as it
  * likes them. Best of all tries. */
@@ -16,11 +16,12 @@
 #endif
 
 static double n_seconds = 0.3;
-static char *only_precision;
+static char *only_precision, *instruction_set;
 
 static const GOptionEntry entries[] = {
     {"seconds", 0, 0, G_OPTION_ARG_DOUBLE, &n_seconds, "time per figure", "S"},
     {"precision", 0, 0, G_OPTION_ARG_STRING, &only_precision, "f32 or bf16 only", "PRECISION"},
+    {"instruction-set", 0, 0, G_OPTION_ARG_STRING, &instruction_set, "another than the best", "NAME"},
     {NULL}};
 
 /* c (m x n) = a (m x k) b^T (b: n x k) in one precision; a, b also as bf16. */
@@ -183,7 +184,11 @@ int main(int argc, char **argv)
     return 2;
   }
   g_option_context_free(context);
-  const BertKernels *kernels = bert_kernels();
+  const BertKernels *kernels = instruction_set ? bert_kernels_named(instruction_set) : bert_kernels();
+  if (!kernels) {
+    g_printerr("bench_gemm: '--instruction-set %s': %s\n", instruction_set, bert_kernels_obstacle(instruction_set));
+    return 2;
+  }
   printf("%s, one thread\n\n| | m | n | k | peak | packed | gradient |", kernels->name);
 #ifdef HAVE_DNNL
   omp_set_num_threads(1);

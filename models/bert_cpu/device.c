@@ -13,6 +13,15 @@ static BertCpu *cpu_new(const BertKernels *kernels, guint n_threads, gboolean bf
   return cpu;
 }
 
+/* Once in a process, however many policies it opens. */
+static void say_it_is_slow(const char *reason)
+{
+  static gint said;
+  if (g_atomic_int_compare_and_exchange(&said, 0, 1))
+    g_message("policy bert_cpu: 'precision: bf16' is slower than f32 here: %s; 'precision: auto' would take f32",
+              reason);
+}
+
 static gpointer open_device(const BertOptions *options, GError **error)
 {
   const char *wanted = bert_instruction_set_names[options->instruction_set];
@@ -23,10 +32,14 @@ static gpointer open_device(const BertOptions *options, GError **error)
                 bert_kernels_obstacle(wanted));
     return NULL;
   }
-  gboolean bf16 = options->precision == BERT_PRECISION_BF16 ||
-                  (options->precision == BERT_PRECISION_AUTO && kernels->has_bf16);
+  const char *reason;
+  gboolean prefers_bf16 = bert_kernels_prefer_bf16(kernels, &reason), is_auto = options->precision == BERT_PRECISION_AUTO;
+  gboolean bf16 = is_auto ? prefers_bf16 : options->precision == BERT_PRECISION_BF16;
+  if (bf16 && !prefers_bf16)
+    say_it_is_slow(reason);
   gsize memory = (gsize)options->score_cache << 20;
   BertCpu *cpu = cpu_new(kernels, (guint)options->threads, bf16, bert_score_texts_share(memory));
+  cpu->precision_reason = is_auto ? reason : NULL;
   cpu->recompute = (BertRecompute)options->recompute;
   cpu->frozen_limit = (gsize)options->frozen_cache << 20;
   return cpu;
@@ -35,7 +48,10 @@ static gpointer open_device(const BertOptions *options, GError **error)
 static gpointer open_frozen(gpointer object, GError **error G_GNUC_UNUSED)
 {
   const BertCpu *cpu = object;
-  return cpu_new(cpu->kernels, bert_pool_n_threads(cpu->pool), cpu->bf16, bert_text_memory_limit(cpu->texts));
+  BertCpu *copy =
+      cpu_new(cpu->kernels, bert_pool_n_threads(cpu->pool), cpu->bf16, bert_text_memory_limit(cpu->texts));
+  copy->precision_reason = cpu->precision_reason;
+  return copy;
 }
 
 static void close_device(gpointer object)
@@ -77,6 +93,8 @@ static void describe(gpointer object, GPtrArray *facts)
 {
   const BertCpu *cpu = object;
   bert_add_fact(facts, "precision", g_strdup(cpu->bf16 ? "bf16" : "f32"));
+  if (cpu->precision_reason)
+    bert_add_fact(facts, "precision_reason", g_strdup(cpu->precision_reason));
   bert_add_fact(facts, "threads", g_strdup_printf("%u", bert_pool_n_threads(cpu->pool)));
   bert_add_fact(facts, "instruction_set", g_strdup(cpu->kernels->name));
 }
