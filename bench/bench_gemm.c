@@ -1,15 +1,17 @@
 /* Speed of bert_cpu's matrix products, in floats and in bf16, one thread, in the shapes of an encoder:
  *   bench_gemm [--seconds S] [--precision f32|bf16] [--instruction-set NAME]
- * Prints a Markdown table in GFLOP/s: the peak measured next to each line, the product with packed weights (as
- * forward and backward call it), the product that gives a weight's gradient, and where oneDNN was there at
- * configuration its matmul, on one thread as well, with weights as they lie and with weights packed as it
- * likes them. Best of all tries. */
-#include "models/kernels/kernels.h"
+ * Prints a Markdown table in GFLOP/s: the peak measured next to each line, the product with packed weights
+ * (as forward and backward call it), the product that gives a weight's gradient, and where oneDNN was there
+ * at configuration its matmul, on one thread as well, with weights as they lie and with weights packed as it
+ * likes them. Best of all tries, by processor
+ * time. */
+#include "lab/bench/peak.h"
 #include "models/bert_cpu/workspace.h"
-#include "peak.h"
+#include "models/kernels/kernels.h"
 #include <cartwright/cartwright.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #ifdef HAVE_DNNL
 #include <dnnl.h>
 #include <omp.h>
@@ -36,7 +38,9 @@ typedef struct {
 
 static double now(void)
 {
-  return (double)g_get_monotonic_time() * 1e-6;
+  struct timespec time;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
 static void multiply(const BertKernels *kernels, const Product *p)
@@ -158,7 +162,7 @@ static void bench(const BertKernels *kernels, gboolean bf16, gsize m, gsize n, g
     p.packed = bert_take(workspace, float, kernels->packed_size(k, n));
     kernels->pack(k, n, bert_transposed(p.b, k), 0, n_panels, p.packed);
   }
-  double peak = bench_peak(kernels->name, bf16, 0.05);
+  double peak = cw_peak(kernels->name, bf16, 0.05);
   double product = speed_of(kernels, &p, multiply), gradient = speed_of(kernels, &p, multiply_gradient);
   printf("| %s | %zu | %zu | %zu | %.0f | %.0f | %.0f |", bf16 ? "bf16" : "f32", m, n, k, peak, product,
          gradient);
@@ -186,7 +190,8 @@ int main(int argc, char **argv)
   g_option_context_free(context);
   const BertKernels *kernels = instruction_set ? bert_kernels_named(instruction_set) : bert_kernels();
   if (!kernels) {
-    g_printerr("bench_gemm: '--instruction-set %s': %s\n", instruction_set, bert_kernels_obstacle(instruction_set));
+    g_printerr("bench_gemm: '--instruction-set %s': %s\n", instruction_set,
+               bert_kernels_obstacle(instruction_set));
     return 2;
   }
   printf("%s, one thread\n\n| | m | n | k | peak | packed | gradient |", kernels->name);

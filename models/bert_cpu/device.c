@@ -18,8 +18,9 @@ static void say_it_is_slow(const char *reason)
 {
   static gint said;
   if (g_atomic_int_compare_and_exchange(&said, 0, 1))
-    g_message("policy bert_cpu: 'precision: bf16' is slower than f32 here: %s; 'precision: auto' would take f32",
-              reason);
+    g_message(
+        "policy bert_cpu: 'precision: bf16' is slower than f32 here: %s; 'precision: auto' would take f32",
+        reason);
 }
 
 static gpointer open_device(const BertOptions *options, GError **error)
@@ -33,7 +34,8 @@ static gpointer open_device(const BertOptions *options, GError **error)
     return NULL;
   }
   const char *reason;
-  gboolean prefers_bf16 = bert_kernels_prefer_bf16(kernels, &reason), is_auto = options->precision == BERT_PRECISION_AUTO;
+  gboolean prefers_bf16 = bert_kernels_prefer_bf16(kernels, &reason),
+           is_auto = options->precision == BERT_PRECISION_AUTO;
   gboolean bf16 = is_auto ? prefers_bf16 : options->precision == BERT_PRECISION_BF16;
   if (bf16 && !prefers_bf16)
     say_it_is_slow(reason);

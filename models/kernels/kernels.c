@@ -118,9 +118,9 @@ const BertKernels *bert_kernels(void)
 }
 
 /* Processor kinds and what products of bf16 numbers do on them; the first row that fits counts. Peaks of one
- * thread in f32 and bf16: Zen 4 (AMD family 25, model 17) 118 and 237 GFLOP/s; Intel family 6, model 207 without AMX
- * F32_HERE and BF16_HERE; Intel with AMX 213, 113 by VDPBF16PS and 3,254 by tiles. Runs record the sentences and
- * compare them when they go on. */
+ * thread in f32 and bf16: Zen 4 (AMD family 25, model 17) 118 and 237 GFLOP/s; Intel family 6, model 207
+ * without AMX 178 and 88; Intel with AMX 213, 113 by VDPBF16PS and 3,254 by tiles. Runs record
+ * the sentences and compare them when they go on. */
 static const struct {
   const char *kernels, *vendor; /* NULL: any */
   gboolean prefers_bf16;

@@ -149,9 +149,9 @@ const BertKernels *bert_kernels(void);
 const BertKernels *bert_kernels_named(const char *name);
 /* Why there is no table of that name; NULL if there is one. */
 const char *bert_kernels_obstacle(const char *name);
-/* Whether products of bf16 numbers are faster than those of floats, with this table on this kind of processor: read
- * from a table of what was measured, never timed, so that a configuration computes the same on all of a kind.
- * *reason is a sentence without an end, for the user. */
+/* Whether products of bf16 numbers are faster than those of floats, with this table on this kind of
+ * processor: read from a table of what was measured, never timed, so that a configuration computes the same
+ * on all of a kind. *reason is a sentence without an end, for the user. */
 gboolean bert_kernels_prefer_bf16(const BertKernels *kernels, const char **reason);
 
 G_END_DECLS

@@ -440,8 +440,8 @@ static void test_an_instruction_set_that_is_not_there_is_refused_with_the_reason
       continue;
     assert_null(bert_policy_open(&bert_cpu_device, &options, 1, &error));
     g_autofree char *message =
-        g_strdup_printf("'instruction_set: %s' cannot run here: %s; 'auto' chooses the best that can", names[i],
-                        bert_kernels_obstacle(names[i]));
+        g_strdup_printf("'instruction_set: %s' cannot run here: %s; 'auto' chooses the best that can",
+                        names[i], bert_kernels_obstacle(names[i]));
     fixture_assert_message(error, CW_ERROR_UNSUPPORTED, message);
   }
 }

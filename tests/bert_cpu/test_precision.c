@@ -238,11 +238,10 @@ static void test_bf16_is_preferred_only_where_it_is_faster(void **state)
     const char *name;
     gboolean bf16;
     const char *reason;
-  } cases[] = {{"amx", TRUE, "AMX multiplies bf16 numbers many times as fast as floats"},
-               {"avx512", FALSE,
-                "bf16 numbers are widened to floats here, which takes longer and saves memory only"},
-               {"avx2", FALSE,
-                "bf16 numbers are widened to floats here, which takes longer and saves memory only"}};
+  } cases[] = {
+      {"amx", TRUE, "AMX multiplies bf16 numbers many times as fast as floats"},
+      {"avx512", FALSE, "bf16 numbers are widened to floats here, which takes longer and saves memory only"},
+      {"avx2", FALSE, "bf16 numbers are widened to floats here, which takes longer and saves memory only"}};
   const char *reason;
   for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
     BertKernels kernels = {.name = cases[i].name};
