@@ -109,6 +109,15 @@ static gboolean score(gpointer object, const BertBatch *batch, float *logits, fl
   return TRUE;
 }
 
+static gsize pass_bytes(const BertCpu *cpu, const BertBatch *batch, const BertDropouts *dropouts,
+                        BertRecompute recompute)
+{
+  gboolean serves = bert_frozen_serves(cpu->frozen, &cpu->network, &dropouts->hidden, &dropouts->attention);
+  return bert_pass_bytes(&cpu->network, batch, recompute, serves);
+}
+
+/* The first pass gets its memory at once: in pieces it would be cleared by the system twice, here and in the
+ * block that replaces the pieces. */
 static gboolean forward(gpointer object, const BertBatch *batch, const BertDropouts *dropouts, float *logits,
                         float *values, GError **error G_GNUC_UNUSED)
 {
@@ -119,6 +128,7 @@ static gboolean forward(gpointer object, const BertBatch *batch, const BertDropo
                          .hidden_dropout = dropouts->hidden,
                          .attention_dropout = dropouts->attention,
                          .keeps = TRUE};
+  bert_workspace_begin(cpu->workspace, pass_bytes(cpu, batch, dropouts, cpu->recompute));
   bert_workspace_clear(cpu->workspace);
   cpu->operations +=
       bert_frozen_forward(cpu->frozen, &cpu->pass) + bert_head_operations(&cpu->network, batch);
@@ -165,18 +175,16 @@ static void estimate_memory(gpointer object, const BertBatch *batch, const BertD
 {
   const BertCpu *cpu = object;
   const BertNetwork *network = &cpu->network;
-  gboolean serves = bert_frozen_serves(cpu->frozen, network, &dropouts->hidden, &dropouts->attention);
   /* Weights; gradients, two moments and perhaps an average of what is trained; packed weights. */
   estimate->fixed_bytes =
       (cpu->weights->layout->n_parameters + (cpu->optimizer->average ? 4 : 3) * count_trained(cpu)) *
           sizeof(float) +
       bert_workspace_size(network->packed_memory);
-  estimate->batch_bytes =
-      bert_workspace_reserve(bert_pass_bytes(network, batch, network->rules.recompute, serves));
+  estimate->batch_bytes = bert_workspace_reserve(pass_bytes(cpu, batch, dropouts, network->rules.recompute));
   if (network->rules.recompute == BERT_RECOMPUTE_NONE) {
     estimate->alternative = "recompute: layer";
     estimate->alternative_bytes =
-        bert_workspace_reserve(bert_pass_bytes(network, batch, BERT_RECOMPUTE_LAYER, serves));
+        bert_workspace_reserve(pass_bytes(cpu, batch, dropouts, BERT_RECOMPUTE_LAYER));
   }
 }
 
