@@ -5,8 +5,8 @@
  * Prints a Markdown table. `of peak` is of the median batch, `by processor time` of the batch that took least
  * processor time: what the work reaches on a machine that others use too. bench_gemm times the matrix
  * products alone. */
+#include "lab/bench/peak.h"
 #include "models/bert_cpu/device.h"
-#include "peak.h"
 #include <cartwright/cartwright.h>
 #include <glib/gstdio.h>
 #include <stdio.h>
@@ -132,6 +132,11 @@ static gint by_value(gconstpointer a, gconstpointer b)
   return x < y ? -1 : x > y;
 }
 
+static const BertCpu *cpu_of(const BertPolicy *policy)
+{
+  return policy->object;
+}
+
 static Figure measure(BertPolicy *policy, const CwDecision **decisions, gboolean trains)
 {
   guint n = (guint)n_decisions;
@@ -202,7 +207,7 @@ static void bench_model(const Shape *shape, gboolean halves, const CwDecision **
     if (only_work && !g_str_equal(only_work, names[trains]))
       continue;
     Figure figure = measure(policy, decisions, trains);
-    double peak = bench_peak(cpu_of(policy)->kernels->name, halves, 0.3) * n_threads;
+    double peak = cw_peak(cpu_of(policy)->kernels->name, halves, 0.3) * n_threads;
     double speed = figure.operations / figure.seconds * 1e-9;
     double own_speed = figure.operations / figure.processor_seconds * 1e-9;
     printf("| %s %ux%u | %s | %s | %d | %.0f | %.0f | %.1f | %.0f | %.0f %% | %.0f %% |\n", shape->name,
@@ -228,7 +233,7 @@ int main(int argc, char **argv)
   const CwDecision **decisions = make_decisions((guint)n_decisions);
   const char *name = bert_kernels()->name;
   printf("%s, %d threads; peak per thread: f32 %.0f, bf16 %.0f GFLOP/s\n\n", name, n_threads,
-         bench_peak(name, FALSE, 0.5), bench_peak(name, TRUE, 0.5));
+         cw_peak(name, FALSE, 0.5), cw_peak(name, TRUE, 0.5));
   printf(
       "| model | | | decisions | tokens | tokens/s | decisions/s | GFLOP/s | of peak | by processor time |\n"
       "|---|---|---|---|---|---|---|---|---|---|\n");

@@ -1,26 +1,28 @@
 /* Speed of bert_cpu's matrix products, in floats and in bf16, one thread, in the shapes of an encoder:
- *   bench_gemm [--seconds S] [--precision f32|bf16]
+ *   bench_gemm [--seconds S] [--precision f32|bf16] [--instruction-set NAME]
  * Prints a Markdown table in GFLOP/s: the peak measured next to each line, the product with packed weights
  * (as forward and backward call it), the product that gives a weight's gradient, and where oneDNN was there
  * at configuration its matmul, on one thread as well, with weights as they lie and with weights packed as it
- * likes them. Best of all tries. */
+ * likes them. Best of all tries, by processor time. */
+#include "lab/bench/peak.h"
 #include "models/bert_cpu/workspace.h"
 #include "models/kernels/kernels.h"
-#include "peak.h"
 #include <cartwright/cartwright.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #ifdef HAVE_DNNL
 #include <dnnl.h>
 #include <omp.h>
 #endif
 
 static double n_seconds = 0.3;
-static char *only_precision;
+static char *only_precision, *instruction_set;
 
 static const GOptionEntry entries[] = {
     {"seconds", 0, 0, G_OPTION_ARG_DOUBLE, &n_seconds, "time per figure", "S"},
     {"precision", 0, 0, G_OPTION_ARG_STRING, &only_precision, "f32 or bf16 only", "PRECISION"},
+    {"instruction-set", 0, 0, G_OPTION_ARG_STRING, &instruction_set, "another than the best", "NAME"},
     {NULL}};
 
 /* c (m x n) = a (m x k) b^T (b: n x k) in one precision; a, b also as bf16. */
@@ -35,7 +37,9 @@ typedef struct {
 
 static double now(void)
 {
-  return (double)g_get_monotonic_time() * 1e-6;
+  struct timespec time;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
 static void multiply(const BertKernels *kernels, const Product *p)
@@ -157,7 +161,7 @@ static void bench(const BertKernels *kernels, gboolean bf16, gsize m, gsize n, g
     p.packed = bert_take(workspace, float, kernels->packed_size(k, n));
     kernels->pack(k, n, bert_transposed(p.b, k), 0, n_panels, p.packed);
   }
-  double peak = bench_peak(kernels->name, bf16, 0.05);
+  double peak = cw_peak(kernels->name, bf16, 0.05);
   double product = speed_of(kernels, &p, multiply), gradient = speed_of(kernels, &p, multiply_gradient);
   printf("| %s | %zu | %zu | %zu | %.0f | %.0f | %.0f |", bf16 ? "bf16" : "f32", m, n, k, peak, product,
          gradient);
@@ -183,7 +187,12 @@ int main(int argc, char **argv)
     return 2;
   }
   g_option_context_free(context);
-  const BertKernels *kernels = bert_kernels();
+  const BertKernels *kernels = instruction_set ? bert_kernels_named(instruction_set) : bert_kernels();
+  if (!kernels) {
+    g_printerr("bench_gemm: '--instruction-set %s': %s\n", instruction_set,
+               bert_kernels_obstacle(instruction_set));
+    return 2;
+  }
   printf("%s, one thread\n\n| | m | n | k | peak | packed | gradient |", kernels->name);
 #ifdef HAVE_DNNL
   omp_set_num_threads(1);

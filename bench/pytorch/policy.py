@@ -3,6 +3,7 @@
 trains. Needs torch, transformers and safetensors. Prints one JSON object. compare runs it next to cartwright.
 
     policy.py --decisions FILE --model FOLDER --work score --way webshop
+    policy.py --decisions FILE --model FOLDER --work score --way bucketed --bf16-weights --compile
     policy.py --decisions FILE --model FOLDER --work train --way bucketed [--autocast]
 
 Ways to batch:
@@ -131,6 +132,15 @@ def load(folder):
     return policy, tokenizer
 
 
+def compiled(policy):
+    """The encoder through torch.compile, for texts of any length, its weights frozen into the code."""
+    import torch._inductor.config
+
+    torch._inductor.config.freezing = True
+    policy.eval()
+    policy.bert = torch.compile(policy.bert, dynamic=True)
+
+
 def tokenise(tokenizer, text, most):
     text = text.lower().replace('"', "").replace("'", "").strip().replace("[sep]", "[SEP]")
     return tokenizer(text, truncation=True, max_length=most)["input_ids"]
@@ -196,16 +206,24 @@ def main():
     parser.add_argument("--max-state-tokens", type=int, default=512)
     parser.add_argument("--max-action-tokens", type=int, default=64)
     parser.add_argument("--autocast", action="store_true", help="bf16")
+    parser.add_argument("--bf16-weights", action="store_true", help="bf16 throughout; scoring only")
+    parser.add_argument("--compile", action="store_true", help="the encoder by torch.compile; scoring only")
     parser.add_argument("--most", type=int, default=0, help="so many decisions only")
     parser.add_argument("--every", type=int, default=1, help="only one in so many: what remembers nothing is as fast on them")
     parser.add_argument("--label", help="what the table calls the work")
     parser.add_argument("--logits", action="store_true", help="print the logits too")
     arguments = parser.parse_args()
+    if arguments.work == "train" and (arguments.bf16_weights or arguments.compile):
+        parser.error("--bf16-weights and --compile are for scoring")
     transformers.logging.set_verbosity_error()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(1)
     libraries = peak()
     policy, tokenizer = load(arguments.model)
+    if arguments.bf16_weights:
+        policy.bfloat16()
+    if arguments.compile:
+        compiled(policy)
     decisions = [json.loads(line) for line in open(arguments.decisions, encoding="utf-8")]
     decisions = decisions[: arguments.most] if arguments.most else decisions
     if arguments.every > 1:
@@ -221,9 +239,12 @@ def main():
         decision["actions"] = [known[text] for text in decision["candidates"]]
     tokens = sum(len(d["state"]) + sum(map(len, d["actions"])) for d in decisions)
     run = score if arguments.work == "score" else train
-    run(policy, decisions[: 2 if arguments.work == "score" else arguments.batch], arguments)  # warm up
+    # Warm up; what is compiled is compiled for each new shape.
+    run(policy, decisions if arguments.compile else decisions[: 2 if arguments.work == "score" else arguments.batch], arguments)
     (seconds, processor_seconds), logits = run(policy, decisions, arguments)
-    result = {"work": arguments.label or arguments.work, "way": arguments.way, "autocast": arguments.autocast, "decisions": len(decisions),
+    result = {"work": arguments.label or arguments.work, "way": arguments.way,
+              "bf16": arguments.autocast or arguments.bf16_weights, "autocast": arguments.autocast,
+              "compiled": arguments.compile, "bucket": arguments.bucket, "decisions": len(decisions),
               "tokens": tokens, "seconds": seconds, "processor_seconds": processor_seconds, "peak_mebibytes": peak(), "libraries_mebibytes": libraries,
               "torch": torch.__version__, "transformers": transformers.__version__}
     if arguments.logits:

@@ -28,14 +28,17 @@ def main():
             if work == "score" and whole:
                 work = "stream"
             halves = run["policy"].get("precision") == "bf16"
-            if work == "train" and halves:
-                work = "train, bf16"
+            if work in ("train", "score") and halves:
+                work += ", bf16"
             times = list(zip(line["seconds"], line["processor_seconds"]))
             for seconds, processor in times[-1:]:  # what came before warms up
                 add(work, f"cartwright{', bf16' if halves else ''}: " + line["work"], run["decisions"], seconds, processor, line["peak_mebibytes"], run["tokens"])
     for run in read(folder + "/theirs.jsonl"):
-        work = run["work"] + (", bf16" if run["autocast"] else "")
-        add(work, "PyTorch: " + run["way"], run["decisions"], run["seconds"], run["processor_seconds"], run["peak_mebibytes"], run["tokens"])
+        work = run["work"] + (", bf16" if run["bf16"] else "")
+        who = "PyTorch: " + run["way"] + ("" if run["bucket"] == 512 else f" {run['bucket']}")
+        if run["bf16"]:
+            who += ", autocast" if run["autocast"] else ", bf16 weights"
+        add(work, who + (", compiled" if run["compiled"] else ""), run["decisions"], run["seconds"], run["processor_seconds"], run["peak_mebibytes"], run["tokens"])
         versions = f"PyTorch {run['torch']}, transformers {run['transformers']}"
         libraries = run["libraries_mebibytes"]
     for work in dict.fromkeys(work for work, _ in sizes):

@@ -10,6 +10,7 @@
 #include "core/trajectory/trajectories.h"
 #include "lab/bench/bench.h"
 #include "lab/bench/decisions.h"
+#include "lab/bench/peak.h"
 #include <math.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -18,6 +19,8 @@
 /* So small that the weights stay what they are, for any number of rounds. */
 #define LEARNING_RATE 1e-9
 #define CLIP          1.0
+/* For each of the processor's peaks. */
+#define PEAK_SECONDS 0.1
 
 /* One line of the table. */
 typedef struct {
@@ -36,6 +39,9 @@ typedef struct {
   double tokens; /* of all decisions */
   guint rounds;
   GPtrArray *lines;
+  CwPeak peaks[CW_MOST_PEAKS];
+  guint n_peaks;
+  const CwPeak *own_peak; /* of the instructions that the policy computes with; NULL: it does not say */
 } Bench;
 
 static void line_free(gpointer data)
@@ -216,6 +222,29 @@ static gboolean measure(Bench *bench, Work work, guint batch, GError **error)
   return good;
 }
 
+static const char *fact_of(CwPolicy *policy, const char *name)
+{
+  const char *const *facts = cw_policy_describe(policy);
+  for (guint i = 0; facts && facts[i]; i += 2)
+    if (g_str_equal(facts[i], name))
+      return facts[i + 1];
+  return NULL;
+}
+
+/* A policy that computes on the processor has the facts instruction_set and precision. */
+static void measure_peaks(Bench *bench)
+{
+  const char *set = fact_of(bench->run->policy, "instruction_set");
+  const char *precision = fact_of(bench->run->policy, "precision");
+  if (!set)
+    return;
+  bench->n_peaks = cw_peaks(PEAK_SECONDS, bench->peaks);
+  for (guint i = 0; i < bench->n_peaks; i++)
+    if (!bench->peaks[i].bf16 ||
+        (g_strcmp0(precision, "bf16") == 0 && g_str_equal(bench->peaks[i].instruction_set, set)))
+      bench->own_peak = &bench->peaks[i];
+}
+
 /* "1,8,32" as numbers. */
 static GArray *batches_of(const char *text, GError **error)
 {
@@ -289,11 +318,32 @@ static CwDecisionStream *open_stream(CwRun *run, const CwBenchPolicy *arguments,
   return NULL;
 }
 
+/* Operations by processor time, of what as many threads as took it could do; "-" where it is not known. */
+static char *share_of_peak(const Bench *bench, Line *line)
+{
+  if (!bench->own_peak || isnan(line->operations))
+    return g_strdup("-");
+  double speed = line->operations / MAX(median(line->processor_seconds), 1e-9) * 1e-9;
+  return g_strdup_printf("%.0f %%", 100 * speed / bench->own_peak->speed);
+}
+
+/* One line of text, or none. */
+static char *text_of_peaks(const Bench *bench)
+{
+  GString *text = g_string_new(NULL);
+  for (guint i = 0; i < bench->n_peaks; i++)
+    g_string_append_printf(text, "%s %s: %.0f GFLOP/s", i ? ";" : "peak of one thread:", bench->peaks[i].name,
+                           bench->peaks[i].speed);
+  if (bench->own_peak)
+    g_string_append_printf(text, "; 'of peak' is by processor time, of %s\n", bench->own_peak->name);
+  return g_string_free(text, FALSE);
+}
+
 /* Free with g_free. */
 static char *table_of(const Bench *bench)
 {
-  static const char *const headings[] = {"work",    "batch",       "decisions/s", "tokens/s",
-                                         "GFLOP/s", "peak memory", "looked up"};
+  static const char *const headings[] = {"work",    "batch",   "decisions/s", "tokens/s",
+                                         "GFLOP/s", "of peak", "peak memory", "looked up"};
   GPtrArray *rows = g_ptr_array_new_with_free_func((GDestroyNotify)g_strfreev);
   double n = bench->stream->decisions->len;
   for (guint i = 0; i < bench->lines->len; i++) {
@@ -306,15 +356,17 @@ static char *table_of(const Bench *bench)
     cells[3] = g_strdup_printf("%.0f", bench->tokens / seconds);
     cells[4] =
         isnan(line->operations) ? g_strdup("-") : g_strdup_printf("%.1f", line->operations / seconds * 1e-9);
-    cells[5] = g_strdup_printf("%.0f MiB", line->peak_mebibytes);
-    cells[6] = g_strdup(line->found->len ? line->found->str : "-");
+    cells[5] = share_of_peak(bench, line);
+    cells[6] = g_strdup_printf("%.0f MiB", line->peak_mebibytes);
+    cells[7] = g_strdup(line->found->len ? line->found->str : "-");
     g_ptr_array_add(rows, cells);
   }
   g_autofree char *table = cw_format_table(headings, G_N_ELEMENTS(headings), rows);
+  g_autofree char *peaks = text_of_peaks(bench);
   g_ptr_array_unref(rows);
-  return g_strdup_printf("%u decisions of %u episodes in %u calls, %.0f tokens; medians of %u rounds\n%s",
+  return g_strdup_printf("%u decisions of %u episodes in %u calls, %.0f tokens; medians of %u rounds\n%s%s",
                          bench->stream->decisions->len, bench->stream->trajectories->len,
-                         bench->stream->calls->len - 1, bench->tokens, bench->rounds, table);
+                         bench->stream->calls->len - 1, bench->tokens, bench->rounds, table, peaks);
 }
 
 static void append_numbers(GString *json, const char *key, const GArray *numbers)
@@ -331,6 +383,14 @@ static gboolean write_json(const Bench *bench, const char *path, GError **error)
   cw_json_integer(json, "decisions", bench->stream->decisions->len);
   cw_json_integer(json, "tokens", (gint64)bench->tokens);
   cw_json_facts(json, "policy", cw_policy_describe(bench->run->policy));
+  cw_json_begin(json, "peaks", '[');
+  for (guint i = 0; i < bench->n_peaks; i++) {
+    cw_json_begin(json, NULL, '{');
+    cw_json_string(json, "name", bench->peaks[i].name);
+    cw_json_double(json, "gflops", bench->peaks[i].speed);
+    cw_json_end(json, '}');
+  }
+  cw_json_end(json, ']');
   cw_json_begin(json, "lines", '[');
   for (guint i = 0; i < bench->lines->len; i++) {
     const Line *line = g_ptr_array_index(bench->lines, i);
@@ -394,6 +454,7 @@ static gboolean measure_stream(CwRun *run, const CwDecisionStream *stream, const
                  .lines = g_ptr_array_new_with_free_func(line_free)};
   for (guint i = 0; i < n; i++)
     bench.tokens += cw_policy_count_tokens(run->policy, decisions[i]);
+  measure_peaks(&bench);
   gboolean good = measure_all(&bench, arguments, error);
   if (good)
     *table = table_of(&bench);

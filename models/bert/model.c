@@ -7,7 +7,8 @@
 const char *const bert_initialize_names[] = {"pretrained", "random", NULL};
 const char *const bert_side_names[] = {"right", "left", NULL};
 const char *const bert_recompute_names[] = {"none", "layer", NULL};
-const char *const bert_instruction_set_names[] = {"auto", "avx512_bf16", "avx512", "avx2", "generic", NULL};
+const char *const bert_instruction_set_names[] = {"auto", "amx",     "avx512_bf16", "avx512",
+                                                  "avx2", "generic", NULL};
 
 static void shared_clear(gpointer data)
 {

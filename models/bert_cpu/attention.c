@@ -7,8 +7,14 @@
 #include "models/bert_cpu/network.h"
 #include <math.h>
 
-/* Query rows handled at once. */
+/* Query rows handled at once, at most. */
 #define QUERY_ROWS 48
+
+static guint query_rows(const BertNetwork *network)
+{
+  guint unit = network->rules.bf16 ? network->kernels->bf16_tile_rows : 1;
+  return QUERY_ROWS / unit * unit;
+}
 
 typedef struct {
   BertPass *pass;
@@ -208,6 +214,7 @@ static void forward_task(gpointer data, guint task, guint thread)
   Item item = item_of(run, task);
   Scratch scratch;
   lay_out(run->pass->network, run->pass->batch->longest, run->pass->scratch[thread], &scratch);
+  guint at_once = query_rows(run->pass->network);
   gsize length = item.length, padded = item.padded, wide = 3 * item.h;
   Matrix query = matrix_of(run, run->query_key_value, item.at, wide);
   Matrix key = matrix_of(run, run->query_key_value, item.at + item.h, wide);
@@ -215,8 +222,8 @@ static void forward_task(gpointer data, guint task, guint thread)
   Matrix context = matrix_of(run, run->context, item.context, item.h);
   pack(run, item.width, length, key, TRUE, scratch.packed1);
   pack(run, length, item.width, value, FALSE, scratch.packed2);
-  for (guint first = 0; first < length; first += QUERY_ROWS) {
-    guint count = MIN(QUERY_ROWS, (guint)length - first);
+  for (guint first = 0; first < length; first += at_once) {
+    guint count = MIN(at_once, (guint)length - first);
     float *scores = scratch.scores1;
     probabilities_of(run, &item, rows_from(run, query, first), scratch.packed1, count, scores, scratch.gemm);
     if (dropout->threshold > 0) {
@@ -257,6 +264,7 @@ static void backward_task(gpointer data, guint task, guint thread)
   Item item = item_of(run, task);
   Scratch scratch;
   lay_out(run->pass->network, run->pass->batch->longest, run->pass->scratch[thread], &scratch);
+  guint at_once = query_rows(run->pass->network);
   gsize length = item.length, padded = item.padded, columns = whole_columns(kernels, &item),
         wide = 3 * item.h;
   gsize at_key = item.at + item.h, at_value = item.at + 2 * item.h;
@@ -273,8 +281,8 @@ static void backward_task(gpointer data, guint task, guint thread)
   pack(run, item.width, length, key, TRUE, scratch.packed1);
   pack(run, item.width, length, value, TRUE, scratch.packed2);
   pack(run, length, item.width, key, FALSE, scratch.packed3);
-  for (guint first = 0; first < length; first += QUERY_ROWS) {
-    guint count = MIN(QUERY_ROWS, (guint)length - first);
+  for (guint first = 0; first < length; first += at_once) {
+    guint count = MIN(at_once, (guint)length - first);
     float *p = scratch.scores1, *dropped = p, *d_scores = scratch.scores3;
     Matrix queries = rows_from(run, query, first), d_rows = rows_from(run, d_context, first);
     probabilities_of(run, &item, queries, scratch.packed1, count, p, scratch.gemm);

@@ -9,7 +9,7 @@ static const CwOption option_rows[] = {
     BERT_OPTION_ROWS,
     {BERT_OPTION(precision), .type = CW_OPTION_ENUM, .default_value = "f32", .values = precision_names,
      .help = "of the encoder's weights and activations in products: f32, or bf16 with sums, gradients and "
-             "optimiser in f32; auto: bf16 where the processor has instructions for it"},
+             "optimiser in f32; auto: bf16 on kinds of processors on which it is faster"},
 };
 
 static gpointer open_policy(gconstpointer options, guint32 seed, GError **error)

@@ -13,20 +13,35 @@ static BertCpu *cpu_new(const BertKernels *kernels, guint n_threads, gboolean bf
   return cpu;
 }
 
+/* Once in a process, however many policies it opens. */
+static void say_it_is_slow(const char *reason)
+{
+  static gint said;
+  if (g_atomic_int_compare_and_exchange(&said, 0, 1))
+    g_message(
+        "policy bert_cpu: 'precision: bf16' is slower than f32 here: %s; 'precision: auto' would take f32",
+        reason);
+}
+
 static gpointer open_device(const BertOptions *options, GError **error)
 {
   const char *wanted = bert_instruction_set_names[options->instruction_set];
   const BertKernels *kernels = options->instruction_set > 0 ? bert_kernels_named(wanted) : bert_kernels();
   if (!kernels) {
     g_set_error(error, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED,
-                "'instruction_set: %s' cannot run on this processor; 'auto' chooses the best that can",
-                wanted);
+                "'instruction_set: %s' cannot run here: %s; 'auto' chooses the best that can", wanted,
+                bert_kernels_obstacle(wanted));
     return NULL;
   }
-  gboolean bf16 = options->precision == BERT_PRECISION_BF16 ||
-                  (options->precision == BERT_PRECISION_AUTO && kernels->has_bf16);
+  const char *reason;
+  gboolean prefers_bf16 = bert_kernels_prefer_bf16(kernels, &reason),
+           is_auto = options->precision == BERT_PRECISION_AUTO;
+  gboolean bf16 = is_auto ? prefers_bf16 : options->precision == BERT_PRECISION_BF16;
+  if (bf16 && !prefers_bf16)
+    say_it_is_slow(reason);
   gsize memory = (gsize)options->score_cache << 20;
   BertCpu *cpu = cpu_new(kernels, (guint)options->threads, bf16, bert_score_texts_share(memory));
+  cpu->precision_reason = is_auto ? reason : NULL;
   cpu->recompute = (BertRecompute)options->recompute;
   cpu->frozen_limit = (gsize)options->frozen_cache << 20;
   return cpu;
@@ -35,7 +50,10 @@ static gpointer open_device(const BertOptions *options, GError **error)
 static gpointer open_frozen(gpointer object, GError **error G_GNUC_UNUSED)
 {
   const BertCpu *cpu = object;
-  return cpu_new(cpu->kernels, bert_pool_n_threads(cpu->pool), cpu->bf16, bert_text_memory_limit(cpu->texts));
+  BertCpu *copy =
+      cpu_new(cpu->kernels, bert_pool_n_threads(cpu->pool), cpu->bf16, bert_text_memory_limit(cpu->texts));
+  copy->precision_reason = cpu->precision_reason;
+  return copy;
 }
 
 static void close_device(gpointer object)
@@ -77,6 +95,8 @@ static void describe(gpointer object, GPtrArray *facts)
 {
   const BertCpu *cpu = object;
   bert_add_fact(facts, "precision", g_strdup(cpu->bf16 ? "bf16" : "f32"));
+  if (cpu->precision_reason)
+    bert_add_fact(facts, "precision_reason", g_strdup(cpu->precision_reason));
   bert_add_fact(facts, "threads", g_strdup_printf("%u", bert_pool_n_threads(cpu->pool)));
   bert_add_fact(facts, "instruction_set", g_strdup(cpu->kernels->name));
 }
@@ -89,6 +109,15 @@ static gboolean score(gpointer object, const BertBatch *batch, float *logits, fl
   return TRUE;
 }
 
+static gsize pass_bytes(const BertCpu *cpu, const BertBatch *batch, const BertDropouts *dropouts,
+                        BertRecompute recompute)
+{
+  gboolean serves = bert_frozen_serves(cpu->frozen, &cpu->network, &dropouts->hidden, &dropouts->attention);
+  return bert_pass_bytes(&cpu->network, batch, recompute, serves);
+}
+
+/* The first pass gets its memory at once: in pieces it would be cleared by the system twice, here and in the
+ * block that replaces the pieces. */
 static gboolean forward(gpointer object, const BertBatch *batch, const BertDropouts *dropouts, float *logits,
                         float *values, GError **error G_GNUC_UNUSED)
 {
@@ -99,6 +128,7 @@ static gboolean forward(gpointer object, const BertBatch *batch, const BertDropo
                          .hidden_dropout = dropouts->hidden,
                          .attention_dropout = dropouts->attention,
                          .keeps = TRUE};
+  bert_workspace_begin(cpu->workspace, pass_bytes(cpu, batch, dropouts, cpu->recompute));
   bert_workspace_clear(cpu->workspace);
   cpu->operations +=
       bert_frozen_forward(cpu->frozen, &cpu->pass) + bert_head_operations(&cpu->network, batch);
@@ -145,18 +175,16 @@ static void estimate_memory(gpointer object, const BertBatch *batch, const BertD
 {
   const BertCpu *cpu = object;
   const BertNetwork *network = &cpu->network;
-  gboolean serves = bert_frozen_serves(cpu->frozen, network, &dropouts->hidden, &dropouts->attention);
   /* Weights; gradients, two moments and perhaps an average of what is trained; packed weights. */
   estimate->fixed_bytes =
       (cpu->weights->layout->n_parameters + (cpu->optimizer->average ? 4 : 3) * count_trained(cpu)) *
           sizeof(float) +
       bert_workspace_size(network->packed_memory);
-  estimate->batch_bytes =
-      bert_workspace_reserve(bert_pass_bytes(network, batch, network->rules.recompute, serves));
+  estimate->batch_bytes = bert_workspace_reserve(pass_bytes(cpu, batch, dropouts, network->rules.recompute));
   if (network->rules.recompute == BERT_RECOMPUTE_NONE) {
     estimate->alternative = "recompute: layer";
     estimate->alternative_bytes =
-        bert_workspace_reserve(bert_pass_bytes(network, batch, BERT_RECOMPUTE_LAYER, serves));
+        bert_workspace_reserve(pass_bytes(cpu, batch, dropouts, BERT_RECOMPUTE_LAYER));
   }
 }
 

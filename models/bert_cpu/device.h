@@ -16,6 +16,7 @@ typedef struct BertCpu {
   const BertKernels *kernels;
   BertPool *pool;
   gboolean bf16;
+  const char *precision_reason; /* why, where the table of processors chose; else NULL */
   BertRecompute recompute;
   gsize frozen_limit; /* bytes */
   BertParameters *weights;

@@ -35,14 +35,14 @@ static gsize longest_row(const BertConfig *config)
 static gsize row_scratch(const BertPass *pass)
 {
   const BertConfig *config = pass->network->config;
-  gsize rows = BERT_ROW_UNIT * BERT_ROW_BLOCK_UNITS;
+  gsize rows = bert_most_block_rows(pass->network);
   return pass->network->kernels->gemm_scratch + (rows + 4) * longest_row(config) +
          (config->hidden_size + 2 * BERT_DROPOUT_GROUP) / 2 + 16;
 }
 
 static Scratch scratch_of(const BertPass *pass, guint thread)
 {
-  gsize rows = BERT_ROW_UNIT * BERT_ROW_BLOCK_UNITS, longest = longest_row(pass->network->config);
+  gsize rows = bert_most_block_rows(pass->network), longest = longest_row(pass->network->config);
   Scratch scratch = {.gemm = pass->scratch[thread]};
   scratch.wide = scratch.gemm + pass->network->kernels->gemm_scratch;
   scratch.row1 = scratch.wide + rows * longest;

@@ -27,7 +27,7 @@ static gsize widest(const BertConfig *config)
 static gsize row_scratch(const BertNetwork *network)
 {
   gsize h = network->config->hidden_size, wide = widest(network->config);
-  gsize rows = BERT_ROW_UNIT * BERT_ROW_BLOCK_UNITS;
+  gsize rows = bert_most_block_rows(network);
   return network->kernels->gemm_scratch + rows * (2 * h + wide + (network->rules.bf16 ? (wide + 1) / 2 : 0)) +
          (h + 2 * BERT_DROPOUT_GROUP) / 2 + 16;
 }
@@ -36,7 +36,7 @@ static Scratch scratch_of(const BertPass *pass, guint thread)
 {
   const BertNetwork *network = pass->network;
   gsize h = network->config->hidden_size, wide = widest(network->config);
-  gsize rows = BERT_ROW_UNIT * BERT_ROW_BLOCK_UNITS;
+  gsize rows = bert_most_block_rows(network);
   Scratch scratch = {.gemm = pass->scratch[thread]};
   scratch.x = scratch.gemm + network->kernels->gemm_scratch;
   scratch.between = scratch.x + rows * h;
@@ -130,10 +130,11 @@ static void project_rows(const BertPass *pass, gint layer, guint first, guint la
   bert_store(network, n * 3 * h, output, to, first * 3 * h);
 }
 
-/* From the context to the activation: scratch->between gets the rows after attention's LayerNorm. Returns the
- * rows before the activation, as they were stored. */
-static const float *inner_rows(const BertPass *pass, gint layer, guint first, guint last, const float *input,
-                               gboolean keeps, const Scratch *scratch)
+/* From the context to before the activation: scratch->between gets the rows after attention's LayerNorm.
+ * Returns the rows before the activation: with `keeps` floats are where they are kept, bf16 has yet to be
+ * rounded. */
+static float *inner_rows(const BertPass *pass, gint layer, guint first, guint last, const float *input,
+                         gboolean keeps, const Scratch *scratch)
 {
   const BertNetwork *network = pass->network;
   const BertLayer *weights = &network->weights->layers[layer];
@@ -151,13 +152,32 @@ static const float *inner_rows(const BertPass *pass, gint layer, guint first, gu
       keeps ? bert_open_stored(network, memory->intermediate, first * f, scratch->wide) : scratch->wide;
   bert_product(network, n, f, h, bert_as_stored(network, n * h, scratch->between, scratch->bf16),
                packed->intermediate.forward, before, weights->intermediate_bias, FALSE, scratch->gemm);
-  if (!network->rules.bf16)
-    return before;
-  /* Backward will know the rounded numbers only: the activation sees no others. */
-  BertBf16 *rounded = keeps ? bert_stored(network, memory->intermediate, first * f) : scratch->bf16;
-  network->kernels->to_bf16(n * f, before, rounded);
-  network->kernels->from_bf16(n * f, rounded, before);
   return before;
+}
+
+/* The rows after the activation, as a product takes them. With bf16 backward will know the rounded numbers
+ * only, so the activation sees no others; a row stays in the nearest cache through all of it. */
+static gconstpointer activate_rows(const BertPass *pass, gint layer, guint first, guint last, float *before,
+                                   const Scratch *scratch)
+{
+  const BertNetwork *network = pass->network;
+  const BertLayerMemory *memory = &pass->layers[layer];
+  gsize f = network->config->intermediate_size, n = last - first;
+  if (!network->rules.bf16) {
+    activate(pass, n * f, before, scratch->wide);
+    return scratch->wide;
+  }
+  for (gsize row = 0; row < n; row++) {
+    float *x = before + row * f;
+    BertBf16 *activated = scratch->bf16 + row * f;
+    BertBf16 *rounded =
+        memory->keeps ? bert_stored(network, memory->intermediate, (first + row) * f) : activated;
+    network->kernels->to_bf16(f, x, rounded);
+    network->kernels->from_bf16(f, rounded, x);
+    activate(pass, f, x, x);
+    network->kernels->to_bf16(f, x, activated);
+  }
+  return scratch->bf16;
 }
 
 static void layer_rows(const BertPass *pass, gint layer, guint first, guint last, const Scratch *scratch)
@@ -167,9 +187,8 @@ static void layer_rows(const BertPass *pass, gint layer, guint first, guint last
   const BertLayerMemory *memory = &pass->layers[layer];
   gsize h = network->config->hidden_size, f = network->config->intermediate_size, n = last - first;
   float *states = pass->hidden_states + first * h;
-  const float *before = inner_rows(pass, layer, first, last, states, memory->keeps, scratch);
-  activate(pass, n * f, before, scratch->wide);
-  bert_product(network, n, h, f, bert_as_stored(network, n * f, scratch->wide, scratch->bf16),
+  float *before = inner_rows(pass, layer, first, last, states, memory->keeps, scratch);
+  bert_product(network, n, h, f, activate_rows(pass, layer, first, last, before, scratch),
                network->layers[layer].output.forward, scratch->x, weights->output_bias, FALSE, scratch->gemm);
   finish_rows(pass, layer, BERT_SITE_OUTPUT, first, last, scratch->x, scratch->between,
               weights->output_norm_weight, weights->output_norm_bias,
@@ -229,7 +248,10 @@ static void inner_again_task(gpointer data, guint task, guint thread)
   guint first, last;
   bert_row_block(run->pass->batch->n_rows, run->pass->n_row_blocks, task, &first, &last);
   const float *input = bert_layer_input(run->pass, run->layer, first, last, scratch.wide);
-  inner_rows(run->pass, run->layer, first, last, input, TRUE, &scratch);
+  const float *before = inner_rows(run->pass, run->layer, first, last, input, TRUE, &scratch);
+  gsize f = run->pass->network->config->intermediate_size;
+  bert_store(run->pass->network, (last - first) * f, before, run->pass->layers[run->layer].intermediate,
+             first * f);
 }
 
 void bert_encoder_recompute(BertPass *pass, gint layer)

@@ -50,7 +50,7 @@ static void take_forward_scratch(Estimate *estimate, gboolean any_layers)
 {
   const BertNetwork *network = estimate->network;
   gsize h = network->config->hidden_size, wide = MAX((gsize)network->config->intermediate_size, 3 * h);
-  gsize block = BERT_ROW_UNIT * BERT_ROW_BLOCK_UNITS;
+  gsize block = bert_most_block_rows(network);
   take_scratch(estimate, network->kernels->gemm_scratch +
                              block * (2 * h + wide + (network->rules.bf16 ? (wide + 1) / 2 : 0)) + h / 2);
   if (any_layers)
@@ -145,8 +145,8 @@ static void backward(Estimate *estimate)
     return;
   take(estimate, rows * (3 * h + 5 * h + 2 * f), estimate->stored);
   take_floats(estimate, (gsize)bert_row_units((guint)rows) * 4 * h);
-  take_scratch(estimate, network->kernels->gemm_scratch +
-                             (BERT_ROW_UNIT * BERT_ROW_BLOCK_UNITS + 4) * MAX(f, h) + h / 2);
+  take_scratch(estimate,
+               network->kernels->gemm_scratch + (bert_most_block_rows(network) + 4) * MAX(f, h) + h / 2);
 }
 
 gsize bert_pass_bytes(const BertNetwork *network, const BertBatch *batch, BertRecompute recompute,

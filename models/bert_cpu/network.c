@@ -4,8 +4,10 @@
 
 /* Panels packed by one task. */
 #define PACK_PANELS 8
-/* Outputs of a weight gradient that one task computes: many, because x is packed once per task, unless that
- * leaves too few tasks for the threads. */
+/* Rows of a block where products are of floats. */
+#define F32_ROWS 96
+/* Outputs of a weight gradient that one task computes, where products are of floats: many, because x is
+ * packed once per task, unless that leaves too few tasks for the threads. */
 #define MOST_PRODUCT_ROWS  192
 #define LEAST_PRODUCT_ROWS 48
 #define TASKS_PER_THREAD   6
@@ -100,10 +102,17 @@ guint bert_row_units(guint n_rows)
   return (n_rows + BERT_ROW_UNIT - 1) / BERT_ROW_UNIT;
 }
 
+guint bert_most_block_rows(const BertNetwork *network)
+{
+  guint rows = network->rules.bf16 ? network->kernels->bf16_forward_rows : F32_ROWS;
+  return rows / BERT_ROW_UNIT * BERT_ROW_UNIT;
+}
+
 guint bert_row_blocks(const BertNetwork *network, guint n_rows)
 {
   guint n_units = bert_row_units(n_rows), n_threads = bert_pool_n_threads(network->pool);
-  guint n_blocks = (n_units + BERT_ROW_BLOCK_UNITS - 1) / BERT_ROW_BLOCK_UNITS;
+  guint most_units = bert_most_block_rows(network) / BERT_ROW_UNIT;
+  guint n_blocks = (n_units + most_units - 1) / most_units;
   n_blocks = (n_blocks + n_threads - 1) / n_threads * n_threads;
   return MIN(n_blocks, n_units);
 }
@@ -170,7 +179,8 @@ void bert_weight_products(BertPass *pass, const BertWeightProduct *products, gui
 {
   guint n_threads = bert_pool_n_threads(pass->network->pool), n_tasks = 0;
   guint wanted = n_threads > 1 ? TASKS_PER_THREAD * n_threads : 1;
-  ProductRun run = {pass, products, n_products, 2 * MOST_PRODUCT_ROWS};
+  guint most = products->bf16 ? pass->network->kernels->bf16_gradient_rows : MOST_PRODUCT_ROWS;
+  ProductRun run = {pass, products, n_products, 2 * most};
   do {
     run.n_rows /= 2;
     n_tasks = 0;

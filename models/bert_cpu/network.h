@@ -150,10 +150,11 @@ void bert_encoder_backward(BertPass *pass, float *d_hidden_states, BertParameter
 
 /* Shared by the passes. Rows are divided into units of BERT_ROW_UNIT: blocks are whole units, and sums over
  * rows are made per unit and then in order, so that results do not depend on the number of threads. */
-#define BERT_ROW_UNIT        24
-#define BERT_ROW_BLOCK_UNITS 4
+#define BERT_ROW_UNIT 24
 
 guint bert_row_units(guint n_rows);
+/* Rows of the largest block: whole units. */
+guint bert_most_block_rows(const BertNetwork *network);
 /* Number of blocks for n_rows on the network's threads; block b covers rows first .. last-1. */
 guint bert_row_blocks(const BertNetwork *network, guint n_rows);
 void bert_row_block(guint n_rows, guint n_blocks, guint block, guint *first, guint *last);

@@ -59,6 +59,12 @@ static void add_block(BertWorkspace *workspace, gsize size)
   workspace->position = 0;
 }
 
+void bert_workspace_begin(BertWorkspace *workspace, gsize used)
+{
+  if (workspace->blocks->len == 0)
+    add_block(workspace, bert_workspace_reserve(used));
+}
+
 BertWorkspace *bert_workspace_new(void)
 {
   BertWorkspace *workspace = g_new0(BertWorkspace, 1);

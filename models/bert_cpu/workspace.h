@@ -12,6 +12,8 @@ typedef struct BertWorkspace BertWorkspace;
 BertWorkspace *bert_workspace_new(void);
 void bert_workspace_free(BertWorkspace *workspace); /* accepts NULL */
 
+/* Gives a workspace that has no memory yet as much as a pass needs that uses so many bytes. */
+void bert_workspace_begin(BertWorkspace *workspace, gsize used);
 /* Takes all pieces back. */
 void bert_workspace_clear(BertWorkspace *workspace);
 /* A piece of n_items * item_size bytes on a 64-byte boundary, uninitialised, valid until the next clear. */

@@ -115,7 +115,6 @@ static void adamw(gsize n, const BertAdamW *step, float *weights, float *gradien
 extern const BertKernels TABLE_NAMED(BERT_ISA);
 const BertKernels TABLE_NAMED(BERT_ISA) = {
     .name = TEXT(BERT_ISA),
-    .tile_rows = TILE,
     .panel_columns = PANEL,
     .gemm_scratch = BLOCK_K * PANEL + BLOCK_K * BLOCK_M,
     .packed_size = packed_size,
@@ -125,6 +124,9 @@ const BertKernels TABLE_NAMED(BERT_ISA) = {
 #ifdef BERT_PAIRS
     .has_bf16 = TRUE,
 #endif
+    .bf16_tile_rows = TILE,
+    .bf16_forward_rows = 96,
+    .bf16_gradient_rows = 192,
     .packed_bf16_size = packed_bf16_size,
     .pack_bf16 = pack_bf16,
     .repack_bf16 = repack_bf16,

@@ -61,11 +61,13 @@ typedef struct BertAdamW {
 } BertAdamW;
 
 typedef struct BertKernels {
-  const char *name;    /* "avx512_bf16", "avx512", "avx2", "generic" */
-  guint tile_rows;     /* rows that the matrix product handles at once: a good multiple for blocks of rows */
+  const char *name;    /* "amx", "avx512_bf16", "avx512", "avx2", "generic" */
   guint panel_columns; /* columns of a packed panel */
   gsize gemm_scratch;  /* floats of scratch that gemm and its bf16 forms need */
-  gboolean has_bf16;   /* products of bf16 numbers use instructions of their own (VDPBF16PS) */
+  gboolean has_bf16;   /* products of bf16 numbers use instructions of their own (VDPBF16PS, TDPBF16PS) */
+  /* Rows that a caller best gives a product of bf16 numbers at once: a multiple of the first; that many rows
+   * of activations; that many of a weight's gradient. */
+  guint bf16_tile_rows, bf16_forward_rows, bf16_gradient_rows;
 
   /* Matrix b (k x n) rearranged for gemm: floats needed, and the packing of the panels first .. last-1 (of (n
    * + panel_columns - 1) / panel_columns). 64-byte aligned. */
@@ -81,9 +83,9 @@ typedef struct BertKernels {
 
   /* The same of bf16 matrices, added up in floats; packing rounds. Without has_bf16 the numbers are widened
    * on the way and multiplied as floats: the bits are those of gemm on the same numbers. VDPBF16PS adds two
-   * products at a time into each sum (odd k, then even k, each rounded to nearest even) and takes subnormal
-   * numbers for 0 on the way in and out, so results differ in the last bits, and below 1.2e-38. Packed sizes
-   * are in bf16 numbers. */
+   * products at a time into each sum (odd k, then even k, each rounded to nearest even), TDPBF16PS 32 (the
+   * sum of 16 even k and the sum of 16 odd k). Both take subnormal numbers for 0 on the way in and out, so
+   * results differ in the last bits, and below 1.2e-38. Packed sizes are in bf16 numbers. */
   gsize (*packed_bf16_size)(gsize k, gsize n);
   void (*pack_bf16)(gsize k, gsize n, BertView b, gsize first, gsize last, BertBf16 *packed);
   void (*repack_bf16)(gsize k, gsize n, BertBf16View b, gsize first, gsize last,
@@ -143,8 +145,14 @@ typedef struct BertKernels {
 
 /* The best table this processor can run. */
 const BertKernels *bert_kernels(void);
-/* The table of that name, or NULL if this build or processor lacks it. */
+/* The table of that name, or NULL if this build, processor or system lacks it. */
 const BertKernels *bert_kernels_named(const char *name);
+/* Why there is no table of that name; NULL if there is one. */
+const char *bert_kernels_obstacle(const char *name);
+/* Whether products of bf16 numbers are faster than those of floats, with this table on this kind of
+ * processor: read from a table of what was measured, never timed, so that a configuration computes the same
+ * on all of a kind. *reason is a sentence without an end, for the user. */
+gboolean bert_kernels_prefer_bf16(const BertKernels *kernels, const char **reason);
 
 G_END_DECLS
 

@@ -2,27 +2,7 @@
  * of product.h block by block; what differs is how the two sides come into scratch memory: widened
  * to floats for the same register tile, or, with BERT_PAIRS, as pairs of consecutive k for an instruction
  * that multiplies and adds two at a time. */
-
-/* Bits are rounded as whole numbers, so it is the same on every processor and flushes nothing. */
-static inline BertBf16 bf16_of(float x)
-{
-  union {
-    float value;
-    guint32 bits;
-  } number = {.value = x};
-  guint32 rounded = (number.bits + 0x7fffu + ((number.bits >> 16) & 1u)) >> 16;
-  guint32 quiet = (number.bits >> 16) | 0x40u;
-  return (BertBf16)((number.bits & 0x7fffffffu) > 0x7f800000u ? quiet : rounded);
-}
-
-static inline float float_of(BertBf16 bf16)
-{
-  union {
-    guint32 bits;
-    float value;
-  } number = {.bits = (guint32)bf16 << 16};
-  return number.value;
-}
+#include "models/kernels/bf16.h"
 
 static void to_bf16(gsize n, const float *x, BertBf16 *bf16)
 {

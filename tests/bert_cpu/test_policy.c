@@ -386,7 +386,7 @@ static void test_description(void **state)
   (void)state;
   BertOptions options = fixture_options();
   options.threads = 3;
-  options.instruction_set = 4;
+  options.instruction_set = 5;
   BertPolicy *policy = fixture_open(&options, 4);
   char *parameters = g_strdup_printf("%" G_GSIZE_FORMAT, policy->shared->layout->n_parameters);
   const char *const expected[] = {
@@ -408,7 +408,7 @@ static void test_instruction_sets_agree(void **state)
   (void)state;
   FixtureDecisions decisions = fixture_decisions(6);
   float *expected = NULL;
-  static const char *const names[] = {"auto", "avx512_bf16", "avx512", "avx2", "generic"};
+  static const char *const names[] = {"auto", "amx", "avx512_bf16", "avx512", "avx2", "generic"};
   for (guint i = 1; i < G_N_ELEMENTS(names); i++) {
     if (!bert_kernels_named(names[i]))
       continue;
@@ -426,6 +426,24 @@ static void test_instruction_sets_agree(void **state)
   }
   g_free(expected);
   fixture_decisions_clear(&decisions);
+}
+
+static void test_an_instruction_set_that_is_not_there_is_refused_with_the_reason(void **state)
+{
+  (void)state;
+  static const char *const names[] = {"auto", "amx", "avx512_bf16", "avx512", "avx2"};
+  for (guint i = 1; i < G_N_ELEMENTS(names); i++) {
+    BertOptions options = fixture_options();
+    options.instruction_set = (gint)i;
+    GError *error = NULL;
+    if (bert_kernels_named(names[i]))
+      continue;
+    assert_null(bert_policy_open(&bert_cpu_device, &options, 1, &error));
+    g_autofree char *message =
+        g_strdup_printf("'instruction_set: %s' cannot run here: %s; 'auto' chooses the best that can",
+                        names[i], bert_kernels_obstacle(names[i]));
+    fixture_assert_message(error, CW_ERROR_UNSUPPORTED, message);
+  }
 }
 
 int main(void)
@@ -447,6 +465,7 @@ int main(void)
       cmocka_unit_test(test_a_visitor_that_only_reads_forgets_nothing),
       cmocka_unit_test(test_description),
       cmocka_unit_test(test_instruction_sets_agree),
+      cmocka_unit_test(test_an_instruction_set_that_is_not_there_is_refused_with_the_reason),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

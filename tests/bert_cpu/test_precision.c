@@ -211,31 +211,83 @@ static void test_the_loss_curve_of_bf16_is_within_the_spread_of_seeds(void **sta
   fixture_decisions_clear(&decisions);
 }
 
-static void test_auto_takes_bf16_where_the_processor_has_it(void **state)
+/* The choice is the table's, and the policy says so. */
+static void test_auto_takes_what_is_faster_on_the_kind_of_processor(void **state)
 {
   (void)state;
   BertOptions options = fixture_options();
+  const char *reason;
+  gboolean bf16 = bert_kernels_prefer_bf16(bert_kernels(), &reason);
   options.precision = BERT_PRECISION_AUTO;
   BertPolicy *policy = fixture_open(&options, 3);
   assert_string_equal(policy->description[6], "precision");
-  assert_string_equal(policy->description[7], bert_kernels_named("avx512_bf16") ? "bf16" : "f32");
+  assert_string_equal(policy->description[7], bf16 ? "bf16" : "f32");
+  assert_string_equal(policy->description[8], "precision_reason");
+  assert_string_equal(policy->description[9], reason);
   bert_policy_close(policy);
-  options.instruction_set = 4; /* generic */
+  options.instruction_set = 5; /* generic */
   policy = fixture_open(&options, 3);
   assert_string_equal(policy->description[7], "f32");
   bert_policy_close(policy);
 }
 
+static void test_bf16_is_preferred_only_where_it_is_faster(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *name;
+    gboolean bf16;
+    const char *reason;
+  } cases[] = {
+      {"amx", TRUE, "AMX multiplies bf16 numbers many times as fast as floats"},
+      {"avx512", FALSE, "bf16 numbers are widened to floats here, which takes longer and saves memory only"},
+      {"avx2", FALSE, "bf16 numbers are widened to floats here, which takes longer and saves memory only"}};
+  const char *reason;
+  for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+    BertKernels kernels = {.name = cases[i].name};
+    assert_int_equal(bert_kernels_prefer_bf16(&kernels, &reason), cases[i].bf16);
+    assert_string_equal(reason, cases[i].reason);
+  }
+}
+
+static guint n_said;
+
+static void listen(const char *domain G_GNUC_UNUSED, GLogLevelFlags level, const char *message,
+                   gpointer user_data G_GNUC_UNUSED)
+{
+  assert_int_equal(level & G_LOG_LEVEL_MASK, G_LOG_LEVEL_MESSAGE);
+  assert_string_equal(message, "policy bert_cpu: 'precision: bf16' is slower than f32 here: bf16 numbers are "
+                               "widened to floats here, which takes longer and saves memory only; "
+                               "'precision: auto' would take f32");
+  n_said++;
+}
+
+/* Runs first: a process says it once. */
+static void test_a_slow_precision_is_named_once(void **state)
+{
+  (void)state;
+  BertOptions options = fixture_options();
+  options.precision = BERT_PRECISION_BF16;
+  options.instruction_set = 5; /* generic */
+  GLogFunc handler = g_log_set_default_handler(listen, NULL);
+  for (guint i = 0; i < 2; i++)
+    bert_policy_close(fixture_open(&options, 3));
+  g_log_set_default_handler(handler, NULL);
+  assert_int_equal(n_said, 1);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_a_slow_precision_is_named_once),
       cmocka_unit_test(test_computing_layers_again_gives_the_same_bits),
       cmocka_unit_test(test_bf16_is_the_same_bits_for_any_number_of_threads),
       cmocka_unit_test(test_bf16_logits_and_gradients_are_near_those_of_f32),
       cmocka_unit_test(test_bf16_stays_near_f32_where_weights_are_ten_times_as_large),
       cmocka_unit_test(test_bf16_scores_what_forward_gives),
       cmocka_unit_test(test_the_loss_curve_of_bf16_is_within_the_spread_of_seeds),
-      cmocka_unit_test(test_auto_takes_bf16_where_the_processor_has_it),
+      cmocka_unit_test(test_auto_takes_what_is_faster_on_the_kind_of_processor),
+      cmocka_unit_test(test_bf16_is_preferred_only_where_it_is_faster),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "tests/bert_cpu/fixture.h"
+#include "tests/kernels/emulated_amx.h"
 #include <cmocka.h>
 #include <math.h>
 #include <string.h>
@@ -13,11 +14,12 @@
 extern const BertKernels bert_kernels_wide, bert_kernels_wide_bf16; /* wide.c, wide_bf16.c */
 
 static guint n_tables;
-static const BertKernels *tables[6];
+static const BertKernels *tables[8];
+static BertKernels emulated_amx;
 
 static void find_tables(void)
 {
-  static const char *const names[] = {"generic", "avx2", "avx512", "avx512_bf16"};
+  static const char *const names[] = {"generic", "avx2", "avx512", "avx512_bf16", "amx"};
   for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
     const BertKernels *kernels = bert_kernels_named(names[i]);
     if (kernels)
@@ -25,6 +27,8 @@ static void find_tables(void)
   }
   tables[n_tables++] = &bert_kernels_wide;
   tables[n_tables++] = &bert_kernels_wide_bf16;
+  emulated_amx = emulated_amx_on(&bert_kernels_wide);
+  tables[n_tables++] = &emulated_amx;
 }
 
 static float as_float(guint32 bits)
@@ -230,7 +234,8 @@ static void test_only_the_tables_with_the_instruction_say_so(void **state)
 {
   (void)state;
   for (guint t = 0; t < n_tables; t++)
-    assert_int_equal(tables[t]->has_bf16, g_str_has_suffix(tables[t]->name, "bf16"));
+    assert_int_equal(tables[t]->has_bf16,
+                     g_str_has_suffix(tables[t]->name, "bf16") || g_str_has_suffix(tables[t]->name, "amx"));
 }
 
 int main(void)
