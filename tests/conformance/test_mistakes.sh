@@ -43,4 +43,16 @@ case $(failures 'fault: stray_metric') in runs_to_its_end_with_declared_metrics*
 ok $? "a number that is no declared metric is found"
 grep -q 'update recorded metric number 7, and its table has numbers below 1' failed
 ok $? "the message names the number"
+
+# details OPTION...: how many lines of g_info and of g_debug are shown; of either, the first.
+details() {
+  "$builddir/cartwright" check "$plugin" "$@" 2> errors > /dev/null
+  echo "$(grep -c '^cartwright: info: faulty: done after 20 updates$' errors | sed 's/^[1-9].*/some/')" \
+    "$(grep -c '^cartwright: debug: faulty: update [0-9]* has the loss' errors | sed 's/^[1-9].*/some/')"
+}
+same '0 0' "$(details)" "details of a plugin are not shown unasked"
+same 'some 0' "$(details --verbose)" "--verbose shows g_info"
+same 'some some' "$(details --debug faulty)" "--debug DOMAIN shows g_debug too"
+same '0 0' "$(details --debug other)" "but not of other domains"
+same 'some some' "$(G_MESSAGES_DEBUG=all details)" "G_MESSAGES_DEBUG is honoured"
 finish
