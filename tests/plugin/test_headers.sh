@@ -24,7 +24,7 @@ for header in "$srcdir"/core/include/cartwright/*.h; do
   name=${header##*/}
   for source in header.c header.cpp; do echo "#include <cartwright/$name>" >"$folder/$source"; done
   source=header.c
-  compile gcc -std=c11 && compile gcc -std=c17 && compile clang -std=c17
+  compile gcc -std=c11 && compile gcc -std=c17 && compile clang -std=c11 && compile clang -std=c17
   ok $? "cartwright/$name compiles alone as C11 and C17"
   source=header.cpp
   compile g++ -std=c++17 && compile clang++ -std=c++17
