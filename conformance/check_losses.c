@@ -12,11 +12,18 @@
 /* One point at which a loss is looked at. `logits` and `value` may be changed and are put back. */
 typedef struct {
   const CwLossCall *call;
-  guint index, n; /* of the item; its candidates */
+  guint index, n; /* of the item; its logits */
   float *logits;
   double value;
   double loss, largest; /* there; the largest derivative that the slopes amount to */
 } Point;
+
+/* How many numbers the network gives for an item. */
+static guint n_logits_of(const CwLossCall *call, guint index)
+{
+  const CwStep *step = call->items->steps[index];
+  return step->chosen == CW_WORDS ? 1 : step->decision->n_candidates;
+}
 
 static double loss_at(const Point *point, double *dlogits, double *dvalue)
 {
@@ -84,7 +91,7 @@ static void compare_argument(CwLossWatch *watch, Point *point, guint k, double s
   g_autofree char *what = k == point->n ? g_strdup("the value") : g_strdup_printf("logit %u", k);
   cw_verdict_fail(
       watch->verdict,
-      "call %u of cw_accumulate, item %u of %u candidates: the returned loss changes by %.6g per "
+      "call %u of cw_accumulate, item %u of %u logits: the returned loss changes by %.6g per "
       "unit of %s, and the slopes amount to %.6g; correct a sign or a factor in CwSlopes, or the "
       "returned loss (numbers that are meant to be constant come from cw_score, not from the view)",
       watch->n_calls, point->index, point->n, expected, what, slope);
@@ -112,9 +119,7 @@ static void compare_slopes(const CwLossCall *call, gpointer user_data)
   guint stride = MAX(1, call->n / ITEMS_OF_A_CALL);
   for (guint place = 0; place < call->n && watch->verdict->result == CW_CHECK_PASSED; place += stride) {
     guint index = call->indices ? call->indices[place] : place;
-    guint n = call->items->steps[index]->decision->n_candidates;
-    if (n == 0)
-      continue; /* an action in words */
+    guint n = n_logits_of(call, index);
     g_autofree float *logits = g_memdup2(call->logits[place], n * sizeof *logits);
     Point point = {.call = call, .index = index, .n = n, .logits = logits, .value = call->values[place]};
     compare_point(watch, &point, call->items->with_values);
@@ -135,7 +140,7 @@ static gboolean is_same(double a, double b)
 static void repeat_loss(CwLossWatch *watch, const CwLossCall *call, guint place)
 {
   guint index = call->indices ? call->indices[place] : place;
-  g_autofree double *dlogits = g_new(double, call->items->steps[index]->decision->n_candidates);
+  g_autofree double *dlogits = g_new(double, n_logits_of(call, index));
   double dvalue, reports[CW_MOST_REPORTS];
   double weight = call->items->weight ? call->items->weight[index] : 1.0 / call->n;
   double loss = weight * cw_loss_at(call->items, index, call->logits[place], call->values[place], call->loss,

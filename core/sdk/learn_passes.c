@@ -249,7 +249,7 @@ static double call_loss(const CwItems *items, guint index, const float *logits, 
 double cw_loss_at(const CwItems *items, guint index, const float *logits, double value, CwLoss loss,
                   gconstpointer data, double *dlogits, double *dvalue, double *reports)
 {
-  guint n = items->steps[index]->decision->n_candidates;
+  guint n = width_of(items->steps[index]);
   g_autofree double *log_p = g_new(double, n), *slope_p = g_new(double, n), *slope_logits = g_new(double, n);
   g_autofree float *chained = g_new(float, n);
   Room room = {.log_p = log_p, .slope_p = slope_p, .slope_logits = slope_logits};
@@ -278,7 +278,7 @@ static void differentiate(const Passes *passes, const Cost *cost, const float *l
   if (dvalue)
     *dvalue = (float)(weight * slopes.value);
   if (room->logits) {
-    room->logits[cost->place] = g_memdup2(logits, view.n * sizeof *logits);
+    room->logits[cost->place] = g_memdup2(logits, width_of(view.step) * sizeof *logits);
     room->values[cost->place] = value;
   }
 }
