@@ -31,7 +31,7 @@ for header in "$srcdir"/core/include/cartwright/*.h; do
   ok $? "cartwright/$name compiles alone as C++17"
 done
 
-CARTWRIGHT_PLUGIN_PATH="$builddir/.libs" "$builddir/cartwright" check "$builddir/tests/plugin/.libs/reinforce.so" \
+CARTWRIGHT_PLUGIN_PATH="$builddir/.libs" "$builddir/cartwright" check "$builddir/tests/plugin/.libs/skeleton_cpp.so" \
   >"$folder/checked" 2>&1
 ok $? "a plugin in C++ passes the conformance suite"
 sed 's/^/# /' "$folder/checked" | tail -n 5
