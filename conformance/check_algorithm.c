@@ -244,8 +244,8 @@ static void check_learning(CwSuite *suite, CwVerdict *verdict)
                     "by backward and step, and that the slopes are not all zero");
   else if (after->sampled < before->sampled + 1e-7 && after->greedy < before->greedy + MARGIN)
     cw_verdict_fail(verdict,
-                    "a whole run made the policy no better at the made-up task: the mean reward was %.3f and "
-                    "is %.3f; look for a wrong sign in the loss or its slopes",
+                    "a whole run made the policy no better at the made-up task: the mean reward was %.5g and "
+                    "is %.5g; look for a wrong sign in the loss or its slopes",
                     before->sampled, after->sampled);
   else if (after->sampled < before->sampled + MARGIN && after->greedy < before->greedy + MARGIN)
     cw_verdict_skip(

@@ -24,7 +24,7 @@ same 'learns_the_made_up_task slopes_match_finite_differences ' \
 
 same 'learns_the_made_up_task ' "$(failures 'fault: flipped_loss')" \
   "a loss with the wrong sign is found, though its slopes fit it"
-grep -q 'the mean reward was 0.250 and is 0.0.*; look for a wrong sign' failed
+grep -q 'the mean reward was 0.25 and is 0.0.*; look for a wrong sign' failed
 ok $? "the message has the reward before and after"
 same 'learns_the_made_up_task ' "$(failures 'fault: flipped_loss' 'episodes: true')" "also where rewards are followed"
 
