@@ -1,5 +1,5 @@
-# A header of core/include/cartwright as Markdown: what stands in comments at the left margin becomes text, formulas and
-# examples in them (indented lines) and declarations become code.
+# A header of core/include/cartwright as Markdown: what stands in comments at the left margin becomes text,
+# formulas and examples in them (indented lines) and declarations become code.
 
 # Names as `code`, and Markdown's own characters escaped outside of it.
 function escaped(text,    parts, n, i, out) {

@@ -1,6 +1,7 @@
-# Compares the plugin interface of the installed headers with the one that was written down, tests/plugin/interface.abi:
-# every public function's type, every struct, vtable and enum. Called by `make check-abi`, and with --update by
-# `make abi-baseline`, which writes it down anew. Needs abidw and abidiff (Debian: abigail-tools), $CC, $srcdir, $GLIB_CFLAGS.
+# Compares the plugin interface of the installed headers with the one that was written down,
+# tests/plugin/interface.abi: every public function's type, every struct, vtable and enum. Called by `make
+# check-abi`, and with --update by `make abi-baseline`, which writes it down anew. Needs abidw and abidiff
+# (Debian: abigail-tools), $CC, $srcdir, $GLIB_CFLAGS.
 set -u
 baseline=$srcdir/tests/plugin/interface.abi
 work=$(mktemp -d "${TMPDIR:-/tmp}/cartwright-abi-XXXXXX") || exit 1

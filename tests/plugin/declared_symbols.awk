@@ -1,4 +1,5 @@
-# Prints the functions and variables that headers declare, cw_ names without comments and macros, each once or more.
+# Prints the functions and variables that headers declare, cw_ names without comments and macros, each once
+# or more.
 {
   line = $0
   code = ""

@@ -1,6 +1,6 @@
-# Starts from the installation alone, as strangers would: builds the installed skeletons, C and C++, with one compiler
-# line each by pkg-config, and once more with the installed autoconf macro; checks and runs them; then the demo and a
-# program. Called by `make installcheck` with the installation's directories.
+# Starts from the installation alone, as strangers would: builds the installed skeletons, C and C++, with
+# one compiler line each by pkg-config, and once more with the installed autoconf macro; checks and runs
+# them; then the demo and a program. Called by `make installcheck` with the installation's directories.
 set -e
 work=$(mktemp -d "${TMPDIR:-/tmp}/cartwright-installcheck.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -24,7 +24,8 @@ $CXX -std=c++17 $CXXFLAGS -shared -fPIC -o plugins/skeleton_cpp.so "$share/skele
 # quietly ARGUMENT...: the installed command; what it printed comes to light when it fails.
 quietly() { "$installed" "$@" > output 2>&1 || { cat output >&2; exit 1; }; }
 
-# Earlier on the search path than the installed plugins, which a staged installation finds next to its library.
+# Earlier on the search path than the installed plugins, which a staged installation finds next to its
+# library.
 CARTWRIGHT_PLUGIN_PATH=$work/plugins
 export CARTWRIGHT_PLUGIN_PATH
 for name in skeleton_algorithm skeleton_environment skeleton_policy skeleton_cpp; do

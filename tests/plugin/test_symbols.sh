@@ -1,5 +1,5 @@
-# The public symbols: the list in core/cartwright.map, what the installed headers declare and what the library shows
-# are the same, and plugins need nothing else.
+# The public symbols: the list in core/cartwright.map, what the installed headers declare and what the
+# library shows are the same, and plugins need nothing else.
 . "$srcdir/tests/tap.sh"
 library=$builddir/.libs/libcartwright.so
 awk -f "$srcdir/tests/plugin/declared_symbols.awk" "$srcdir"/core/include/cartwright/*.h | sort -u > declared
