@@ -1,11 +1,25 @@
 # Compares the plugin interface of the installed headers with the one that was written down,
 # tests/plugin/interface.abi: every public function's type, every struct, vtable and enum. Called by `make
-# check-abi`, and with --update by `make abi-baseline`, which writes it down anew. Needs abidw and abidiff
-# (Debian: abigail-tools), $CC, $srcdir, $GLIB_CFLAGS.
+# check-abi`, and with --update by `make abi-baseline`, which writes all of it down anew, the list of public
+# symbols and the page of the interface too. Needs abidw and abidiff (Debian: abigail-tools), $CC, $srcdir and
+# $GLIB_CFLAGS.
 set -u
 baseline=$srcdir/tests/plugin/interface.abi
 work=$(mktemp -d "${TMPDIR:-/tmp}/cartwright-abi-XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
+if [ "${1:-}" = --update ]; then
+  map=$srcdir/core/cartwright.map
+  {
+    sed '/^CARTWRIGHT_2 {/,$d' "$map"
+    printf 'CARTWRIGHT_2 {\nglobal:\n'
+    awk -f "$srcdir/tests/plugin/declared_symbols.awk" "$srcdir"/core/include/cartwright/*.h | LC_ALL=C sort -u |
+      sed 's/.*/  &;/'
+    printf '};\n\n'
+    sed -n '/^CARTWRIGHT_PRIVATE {/,$p' "$map"
+  } > "$work/map"
+  cmp -s "$work/map" "$map" || cat "$work/map" > "$map"
+  "$srcdir/docs/update-interface" || exit 1
+fi
 if ! abidw --version > /dev/null 2>&1; then
   echo "check-abi: skipped: abidw and abidiff are not installed (Debian: abigail-tools)"
   exit 0
@@ -27,7 +41,7 @@ abidw --headers-dir "$srcdir/core/include/cartwright" --drop-private-types --no-
   exit 1
 if [ "${1:-}" = --update ]; then
   cp "$work/interface.abi" "$baseline"
-  echo "check-abi: $baseline was written"
+  echo "check-abi: $baseline, core/cartwright.map and docs/reference/plugin-interface.md were written"
   exit 0
 fi
 # 4: a difference, 8: one that breaks plugins.
