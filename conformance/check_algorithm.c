@@ -2,6 +2,7 @@
  * small policy there is, and compares the weights that come out: an algorithm may depend on its options, its
  * experience, its random stream and its saved state, and on nothing else. */
 #include "conformance/check_episodes.h"
+#include "conformance/check_losses.h"
 #include "conformance/check_suite.h"
 #include "core/plugin/errors.h"
 
@@ -10,12 +11,16 @@
 #define MOST_UPDATES  2000 /* an algorithm is expected to be through by then; set its options so */
 #define SHORT_UPDATES 12   /* updates of the checks that compare runs */
 #define N_GOALS       8
+#define MARGIN        0.02 /* of the mean reward of the made-up task, by which a whole run has to better it */
 
 typedef struct {
   const CwRegisteredFeature *policy_feature;
   gpointer policy_options;
   guint64 needs;
-  const char *missing_metric; /* declared, and not recorded in a whole run */
+  /* Of a whole run. */
+  const char *missing_metric; /* declared, and not recorded */
+  CwCheckPlay before, after;  /* how the policy plays */
+  gboolean changed_weights;
 } Subject;
 
 /* A stage being run. */
@@ -196,16 +201,24 @@ static void check_after_the_end(Stage *stage, CwVerdict *verdict)
  * nothing more to do afterwards. */
 static void check_run(CwSuite *suite, CwVerdict *verdict)
 {
+  Subject *subject = suite->subject;
   g_auto(Stage) stage;
-  if (!begin_taught(&stage, suite, verdict) || !stage_run(&stage, MOST_UPDATES, verdict))
+  if (!begin_taught(&stage, suite, verdict) ||
+      !cw_verdict_check(verdict, cw_check_play(stage.policy, N_GOALS, &subject->before, &verdict->error)))
     return;
+  g_autoptr(GByteArray) weights = cw_check_copy_weights(stage.policy);
+  if (!stage_run(&stage, MOST_UPDATES, verdict) ||
+      !cw_verdict_check(verdict, cw_check_play(stage.policy, N_GOALS, &subject->after, &verdict->error)))
+    return;
+  subject->changed_weights =
+      !cw_check_same_weights(g_steal_pointer(&weights), cw_check_copy_weights(stage.policy));
   guint64 expected = cw_algorithm_expected_updates(stage.algorithm);
   if (!stage.done)
     cw_verdict_fail(verdict, "it was not done after %d updates; give it smaller options", MOST_UPDATES);
   else if (expected != 0 && expected < stage.index)
     cw_verdict_fail(verdict, "it expected %" G_GUINT64_FORMAT " updates and took %" G_GUINT64_FORMAT,
                     expected, stage.index);
-  ((Subject *)suite->subject)->missing_metric = find_missing_metric(suite, &stage);
+  subject->missing_metric = find_missing_metric(suite, &stage);
   check_after_the_end(&stage, verdict);
 }
 
@@ -216,6 +229,51 @@ static void check_missing_metrics(CwSuite *suite, CwVerdict *verdict)
   if (subject->missing_metric)
     cw_verdict_skip(verdict, "with these options it did not record the metric '%s' that it declares",
                     subject->missing_metric);
+}
+
+/* Imitating the demonstrations, preferring the better ones and seeking reward all lead to better play. */
+static void check_learning(CwSuite *suite, CwVerdict *verdict)
+{
+  const Subject *subject = suite->subject;
+  const CwCheckPlay *before = &subject->before, *after = &subject->after;
+  if ((subject->needs & CW_NEEDS_TRAINING) == 0)
+    cw_verdict_skip(verdict, "it does not train a policy");
+  else if (!subject->changed_weights)
+    cw_verdict_fail(verdict,
+                    "a whole run changed no weight of the policy; see that every forward is followed "
+                    "by backward and step, and that the slopes are not all zero");
+  else if (after->sampled < before->sampled + 1e-7 && after->greedy < before->greedy + MARGIN)
+    cw_verdict_fail(verdict,
+                    "a whole run made the policy no better at the made-up task: the mean reward was %.5g and "
+                    "is %.5g; look for a wrong sign in the loss or its slopes",
+                    before->sampled, after->sampled);
+  else if (after->sampled < before->sampled + MARGIN && after->greedy < before->greedy + MARGIN)
+    cw_verdict_skip(
+        verdict,
+        "with these options a whole run bettered the mean reward of the made-up task by %.2g only, "
+        "too little to be sure; give it options with which it learns (--options), such as a "
+        "larger learning_rate",
+        after->sampled - before->sampled);
+}
+
+static void check_slopes(CwSuite *suite, CwVerdict *verdict)
+{
+  g_auto(Stage) stage;
+  CwLossWatch watch;
+  cw_check_slopes_begin(&watch, verdict);
+  if (begin_taught(&stage, suite, verdict))
+    stage_run(&stage, SHORT_UPDATES, verdict);
+  cw_check_losses_end(&watch);
+}
+
+static void check_purity(CwSuite *suite, CwVerdict *verdict)
+{
+  g_auto(Stage) stage;
+  CwLossWatch watch;
+  cw_check_purity_begin(&watch, verdict);
+  if (begin_taught(&stage, suite, verdict))
+    stage_run(&stage, SHORT_UPDATES, verdict);
+  cw_check_losses_end(&watch);
 }
 
 static gboolean same_weights(const Stage *a, const Stage *b)
@@ -316,6 +374,9 @@ void cw_check_algorithm(CwSuite *suite)
       {"declares_its_metrics", check_declared_metrics, NULL},
       {"runs_to_its_end_with_declared_metrics", check_run, NULL},
       {"records_every_declared_metric", check_missing_metrics, NULL},
+      {"learns_the_made_up_task", check_learning, NULL},
+      {"slopes_match_finite_differences", check_slopes, NULL},
+      {"losses_are_pure", check_purity, NULL},
       {"same_run_gives_the_same_weights", check_repetition, NULL},
       {"resumed_run_gives_the_same_weights", check_resuming, NULL},
       {"no_experience_is_named_or_ends", check_no_experience, NULL},

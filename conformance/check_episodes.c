@@ -101,6 +101,28 @@ static CwTrajectory *roll_out_one(CwPolicy *policy, guint goal, guint64 group, g
   return cw_trajectory_builder_finish(builder);
 }
 
+/* What is observed does not depend on what was said before, so that the expectation is a mean over turns. */
+gboolean cw_check_play(CwPolicy *policy, guint n_goals, CwCheckPlay *play, GError **error)
+{
+  *play = (CwCheckPlay){0};
+  for (guint i = 0; i < n_goals * N_TURNS; i++) {
+    float logits[N_COLOURS];
+    Turn turn;
+    make_turn(&turn, i / N_TURNS, i % N_TURNS);
+    CwDecision decision = {sizeof decision, turn.text, turn.candidates, N_COLOURS};
+    const CwDecision *decisions[] = {&decision};
+    if (!cw_policy_score(policy, decisions, 1, logits, NULL, error))
+      return FALSE;
+    gboolean is_best = TRUE;
+    for (guint k = 0; k < N_COLOURS; k++)
+      is_best = is_best && (k == turn.right || logits[k] < logits[turn.right]);
+    cw_log_softmax(logits, N_COLOURS, logits);
+    play->sampled += exp(logits[turn.right]) / (n_goals * N_TURNS);
+    play->greedy += (double)is_best / (n_goals * N_TURNS);
+  }
+  return TRUE;
+}
+
 GPtrArray *cw_check_roll_out(CwPolicy *policy, const CwCollectRequest *request, guint64 index, GError **error)
 {
   g_autoptr(GPtrArray) episodes = g_ptr_array_new_with_free_func((GDestroyNotify)cw_trajectory_unref);

@@ -16,4 +16,12 @@ GPtrArray *cw_check_hollow_trajectories(guint n);
 GPtrArray *cw_check_roll_out(CwPolicy *policy, const CwCollectRequest *request, guint64 index,
                              GError **error);
 
+/* How well a policy plays: the expected reward of an episode when it samples, and when it takes the candidate
+ * with the highest logit; 0 to 1, exactly, over `n_goals` goals. */
+typedef struct {
+  double sampled, greedy;
+} CwCheckPlay;
+
+gboolean cw_check_play(CwPolicy *policy, guint n_goals, CwCheckPlay *play, GError **error);
+
 #endif

@@ -19,7 +19,7 @@
 #   LT_INIT([disable-static])              my_plugin_la_SOURCES = my_plugin.c
 #   AC_PROG_CC                             my_plugin_la_CFLAGS = $(CARTWRIGHT_CFLAGS)
 #   CARTWRIGHT_PLUGIN([0.1])               my_plugin_la_LDFLAGS = $(CARTWRIGHT_PLUGIN_LDFLAGS)
-#   AC_CONFIG_FILES([Makefile])            my_plugin_la_LIBADD = $(CARTWRIGHT_LIBS) -lm
+#   AC_CONFIG_FILES([Makefile])            my_plugin_la_LIBADD = $(CARTWRIGHT_LIBS)
 #   AC_OUTPUT
 #
 # Without IF-NOT-FOUND a missing Cartwright ends configure with pkg-config's reason.

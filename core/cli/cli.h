@@ -42,7 +42,8 @@ int cli_bench_policy(const char *arguments, const char *summary, char **argv);
 typedef struct {
   char **plugin_path; /* --plugin-path DIR, may be repeated */
   char **set;         /* --set KEY=VALUE, may be repeated */
-  gboolean quiet;
+  char **debug;       /* --debug DOMAIN, may be repeated */
+  gboolean quiet, verbose;
   char **operands; /* what is not an option */
 } CliOptions;
 
@@ -93,6 +94,9 @@ char *cli_read_line(void);
 /* GLib log messages to stderr: "cartwright: warning: ...". quiet: warnings and worse only. */
 void cli_install_log_writer(void);
 void cli_log_quiet(gboolean quiet);
+/* `info`: g_info of everybody too; `domains` (NULL-terminated, may be NULL): g_info and g_debug of these log
+ * domains, "all" for all. */
+void cli_log_details(gboolean info, const char *const *domains);
 
 /* SIGINT, SIGTERM and SIGHUP ask the runtime to stop; the second one kills. */
 void cli_catch_interrupts(void);

@@ -7,12 +7,23 @@
 #include <unistd.h>
 
 /* Set once, before anything is logged from another thread. */
-static gboolean only_warnings;
+static gboolean only_warnings, verbose;
+static GStrv debugged; /* domains; NULL: none */
+
+/* Whether details (g_info, g_debug) were asked for, here or by $G_MESSAGES_DEBUG. */
+static gboolean wants_details(GLogLevelFlags level, const char *domain)
+{
+  if (verbose && (level & G_LOG_LEVEL_INFO))
+    return TRUE;
+  for (guint i = 0; debugged && debugged[i]; i++)
+    if (g_str_equal(debugged[i], "all") || g_strcmp0(debugged[i], domain) == 0)
+      return TRUE;
+  return !g_log_writer_default_would_drop(level, domain);
+}
 
 static GLogWriterOutput write_log(GLogLevelFlags level, const GLogField *fields, gsize n_fields,
-                                  gpointer user_data)
+                                  gpointer user_data G_GNUC_UNUSED)
 {
-  (void)user_data;
   const char *message = NULL, *domain = NULL;
   for (gsize i = 0; i < n_fields; i++) {
     if (strcmp(fields[i].key, "MESSAGE") == 0)
@@ -22,18 +33,18 @@ static GLogWriterOutput write_log(GLogLevelFlags level, const GLogField *fields,
   }
   gboolean is_error = (level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL)) != 0;
   gboolean is_warning = (level & G_LOG_LEVEL_WARNING) != 0;
-  if (!is_error && !is_warning) {
-    if (only_warnings)
-      return G_LOG_WRITER_HANDLED;
-    if (!(level & G_LOG_LEVEL_MESSAGE) && g_log_writer_default_would_drop(level, domain))
-      return G_LOG_WRITER_HANDLED;
-  }
+  gboolean is_detail = (level & (G_LOG_LEVEL_INFO | G_LOG_LEVEL_DEBUG)) != 0;
+  if (is_detail ? !wants_details(level, domain) : only_warnings && !is_error && !is_warning)
+    return G_LOG_WRITER_HANDLED;
   g_autofree char *shown = cw_printable(message ? message : "", "\n\t");
-  fprintf(stderr, "%scartwright: %s%s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "",
-          is_error     ? "error: "
-          : is_warning ? "warning: "
-                       : "",
-          shown);
+  gboolean is_foreign = is_detail && domain && !g_str_equal(domain, "cartwright");
+  fprintf(stderr, "%scartwright: %s%s%s%s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "",
+          is_error                    ? "error: "
+          : is_warning                ? "warning: "
+          : level & G_LOG_LEVEL_INFO  ? "info: "
+          : level & G_LOG_LEVEL_DEBUG ? "debug: "
+                                      : "",
+          is_foreign ? domain : "", is_foreign ? ": " : "", shown);
   fflush(stderr);
   return G_LOG_WRITER_HANDLED;
 }
@@ -46,4 +57,11 @@ void cli_install_log_writer(void)
 void cli_log_quiet(gboolean quiet)
 {
   only_warnings = quiet;
+}
+
+void cli_log_details(gboolean info, const char *const *domains)
+{
+  verbose = info;
+  g_strfreev(debugged);
+  debugged = g_strdupv((char **)domains);
 }

@@ -12,6 +12,11 @@ static GOptionContext *make_context(CliOptions *options, const char *command, co
   GOptionEntry common[] = {
       {"plugin-path", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->plugin_path,
        "look for plugins in DIR first; may be repeated", "DIR"},
+      {"verbose", 'v', 0, G_OPTION_ARG_NONE, &options->verbose,
+       "details too, the core's and the plugins' (g_info)", NULL},
+      {"debug", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->debug,
+       "everything that log domain DOMAIN has to say (g_debug), or all of them; may be repeated",
+       "DOMAIN|all"},
       {"help", 'h', 0, G_OPTION_ARG_NONE, help, "show this help", NULL},
       {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->operands, NULL, NULL},
       {NULL}};
@@ -67,6 +72,8 @@ gboolean cli_parse(CliOptions *options, const char *arguments, const char *summa
   g_option_context_free(context);
   if (go_on && options->quiet)
     cli_log_quiet(TRUE);
+  if (go_on)
+    cli_log_details(options->verbose, (const char *const *)options->debug);
   return go_on;
 }
 
@@ -74,6 +81,7 @@ void cli_options_clear(CliOptions *options)
 {
   g_strfreev(options->plugin_path);
   g_strfreev(options->set);
+  g_strfreev(options->debug);
   g_strfreev(options->operands);
   *options = (CliOptions){0};
 }

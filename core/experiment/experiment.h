@@ -15,7 +15,8 @@ typedef struct {
 
 /* environment-independent keys of `rollout:` */
 typedef struct {
-  gint64 slots; /* environments stepped together, one batched score per round; default 16 */
+  gint64 slots;      /* environments stepped together, one batched score per round; default 16 */
+  gint64 step_limit; /* steps after which the host ends an episode; 0: never; default 10000 */
 } CwRolloutOptions;
 
 /* `checkpoint:` */

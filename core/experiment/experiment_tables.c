@@ -42,6 +42,10 @@ static const CwOption rollout_rows[] = {
     {"slots", CW_OPTION_INTEGER, AT(CwRolloutOptions, slots), SAFE, .default_value = "16", .minimum = 1,
      .maximum = 65536, .unit = "sessions",
      .help = "sessions stepped together, their observations scored in one batch"},
+    {"step_limit", CW_OPTION_INTEGER, AT(CwRolloutOptions, step_limit), .flags = CW_OPTION_LATER,
+     .default_value = "10000", .minimum = 0, .maximum = G_MAXUINT32, .unit = "steps",
+     .help = "the host ends an episode that the environment has not ended by then, as truncated, and warns "
+             "once; 0: never"},
 };
 const CwOptionTable cw_rollout_table = TABLE(rollout_rows, CwRolloutOptions);
 

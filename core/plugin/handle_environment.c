@@ -224,6 +224,35 @@ static gboolean check_running(const CwSession *session, const char *call, GError
              session->state == SESSION_NEW ? "before the first reset" : "after the end of the episode");
 }
 
+/* Most texts are ASCII, which is seen fast, eight bytes at a time. */
+static gboolean is_utf8(const char *text, const char **end)
+{
+  gsize length = strlen(text), i = 0;
+  guint64 word = 0, bits = 0;
+  for (; i + sizeof word <= length; i += sizeof word) {
+    memcpy(&word, text + i, sizeof word);
+    bits |= word;
+  }
+  word = 0;
+  memcpy(&word, text + i, length - i);
+  return ((bits | word) & 0x8080808080808080u) == 0 || g_utf8_validate(text, (gssize)length, end);
+}
+
+/* `i` of `n` candidates; n = 0: not a candidate but `what`. */
+static gboolean check_shown(const CwRegisteredFeature *feature, const char *what, guint i, guint n,
+                            const char *text, GError **error)
+{
+  const char *end;
+  if (is_utf8(text, &end))
+    return TRUE;
+  g_autofree char *which = n > 0 ? g_strdup_printf("candidate %u of %u", i, n) : g_strdup(what);
+  g_autofree char *start = g_strndup(text, MIN(40, (gsize)(end - text)));
+  return cw_feature_error(feature, error, CW_ERROR_FORMAT,
+                          "observe: expected UTF-8, found byte 0x%02x at byte %" G_GSIZE_FORMAT
+                          " of %s, which begins with \"%s\"; convert its texts to UTF-8",
+                          (guchar)*end, (gsize)(end - text), which, start);
+}
+
 static gboolean check_observation(const CwSession *session, const CwObservation *observation, GError **error)
 {
   const CwRegisteredFeature *feature = session->environment->feature;
@@ -241,7 +270,12 @@ static gboolean check_observation(const CwSession *session, const CwObservation 
   for (guint i = 0; i < n; i++)
     if (!observation->candidates[i])
       return cw_feature_error(feature, error, CW_ERROR_FAILED, "observe: candidate %u of %u is NULL", i, n);
-  return TRUE;
+  for (guint i = 0; i < n; i++)
+    if (!check_shown(feature, NULL, i, n, observation->candidates[i], error))
+      return FALSE;
+  return check_shown(feature, "the observation", 0, 0, observation->text, error) &&
+         (!observation->instruction ||
+          check_shown(feature, "the instruction", 0, 0, observation->instruction, error));
 }
 
 gboolean cw_session_observe(CwSession *session, CwObservation *observation, GError **error)

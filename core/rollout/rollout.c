@@ -74,6 +74,11 @@ guint cw_rollout_n_slots(const CwRollout *rollout)
   return rollout->n_slots;
 }
 
+void cw_rollout_set_step_limit(CwRollout *rollout, guint step_limit)
+{
+  rollout->step_limit = step_limit;
+}
+
 const char *cw_episode_fact(const CwEpisode *episode, const char *name)
 {
   for (guint i = 0; i < episode->n_facts; i++)

@@ -69,6 +69,9 @@ typedef struct CwRollout CwRollout;
 CwRollout *cw_rollout_new(CwEnvironment *environment, guint n_slots, GError **error);
 void cw_rollout_free(CwRollout *rollout); /* accepts NULL */
 CwEnvironment *cw_rollout_environment(CwRollout *rollout);
+/* An episode that is not over after so many steps ends there, truncated; the first one is warned of. 0, as at
+ * the start: never. */
+void cw_rollout_set_step_limit(CwRollout *rollout, guint step_limit);
 
 /* Moves `random` to where the environment's stream of an episode of such a plan starts, so that the episode
  * can be stepped again. */

@@ -23,6 +23,8 @@ struct CwRollout {
   CwEnvironment *environment;
   CwSlot *slots;
   guint n_slots;
+  guint step_limit; /* 0: none */
+  gboolean has_warned;
 };
 
 /* One call that rolls out. */

@@ -89,6 +89,23 @@ static void record_probabilities(CwSlot *slot, float *log_probabilities, guint n
   cw_trajectory_builder_set_probabilities(slot->builder, log_probabilities);
 }
 
+/* Cuts an episode that the environment does not end. */
+static void limit_steps(const CwRolling *rolling, const CwSlot *slot, CwOutcome *outcome)
+{
+  CwRollout *rollout = rolling->rollout;
+  if (rollout->step_limit == 0 || slot->episode->n_steps < rollout->step_limit || outcome->terminated ||
+      outcome->truncated)
+    return;
+  outcome->truncated = TRUE;
+  if (!rollout->has_warned)
+    g_warning("environment '%s', goal %" G_GINT64_FORMAT
+              " of split '%s': the episode was not over after %u steps and counts as truncated, as will "
+              "others; see that the environment ends its episodes, or change rollout.step_limit",
+              cw_environment_feature(rollout->environment)->name, slot->episode->goal, rolling->plan->split,
+              rollout->step_limit);
+  rollout->has_warned = TRUE;
+}
+
 /* Takes an action in a slot whose observation is current. The log-probability is that of the recorded choice;
  * `log_probabilities`, of all candidates, may be NULL and may be overwritten. */
 static gboolean take(CwRolling *rolling, CwSlot *slot, const CwAct *act, float *log_probabilities,
@@ -113,6 +130,7 @@ static gboolean take(CwRolling *rolling, CwSlot *slot, const CwAct *act, float *
   rolling->n_decisions++;
   slot->episode->n_steps++;
   slot->episode->total_reward += outcome.reward;
+  limit_steps(rolling, slot, &outcome);
   if (slot->builder)
     cw_trajectory_builder_outcome(slot->builder, &outcome);
   return (!outcome.terminated && !outcome.truncated) || finish_episode(rolling, slot, &outcome, error);

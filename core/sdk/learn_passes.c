@@ -3,7 +3,7 @@
  * equally big. A cut depends only on the items, their costs and the budget, never on what ran before, and
  * sums are taken in the order of the items, so that how it was cut has no say in the result beyond the
  * rounding of gradients. */
-#include <cartwright/learn.h>
+#include "core/sdk/learn_watch.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,10 +126,22 @@ void cw_log_probabilities(const float *logits, guint n, double *log_p)
     log_p[k] = logits[k] - largest - log(sum);
 }
 
+/* Who looks on, set by the conformance suite alone. */
+static CwLossWatcher watcher;
+static gpointer watcher_data;
+
+void cw_watch_losses(CwLossWatcher function, gpointer user_data)
+{
+  watcher = function;
+  watcher_data = user_data;
+}
+
 /* Room for the arrays of one item, for any number of candidates, and for every item's loss and reports. */
 typedef struct {
   double *log_p, *slope_p, *slope_logits; /* most candidates */
   double *losses, *reports;               /* n; n times CW_MOST_REPORTS; by place */
+  float **logits;                         /* n, by place: copies for a watcher; NULL without one */
+  double *values;                         /* n, by place, for a watcher */
 } Room;
 
 static void room_init(Room *room, const Passes *passes)
@@ -142,10 +154,16 @@ static void room_init(Room *room, const Passes *passes)
   room->slope_logits = g_new(double, most);
   room->losses = g_new0(double, passes->n);
   room->reports = g_new0(double, (gsize)passes->n *CW_MOST_REPORTS);
+  room->logits = watcher ? g_new0(float *, passes->n) : NULL;
+  room->values = watcher ? g_new0(double, passes->n) : NULL;
 }
 
-static void room_clear(Room *room)
+static void room_clear(Room *room, guint n)
 {
+  for (guint i = 0; room->logits && i < n; i++)
+    g_free(room->logits[i]);
+  g_free(room->logits);
+  g_free(room->values);
   g_free(room->log_p);
   g_free(room->slope_p);
   g_free(room->slope_logits);
@@ -215,23 +233,54 @@ static void chain(const CwView *view, const CwSlopes *slopes, double weight, flo
   }
 }
 
+/* The loss of an item under `logits` and `value`, its slopes and its reports; the view's and the slopes'
+ * arrays are in the room. */
+static double call_loss(const CwItems *items, guint index, const float *logits, double value, Room *room,
+                        CwLoss loss, gconstpointer data, double *reports, CwView *view, CwSlopes *slopes)
+{
+  view_fill(view, items, index, logits, value, room->log_p);
+  *slopes = (CwSlopes){
+      .struct_size = sizeof *slopes, .log_p = room->slope_p, .logits = room->slope_logits, .report = reports};
+  memset(room->slope_p, 0, view->n * sizeof *room->slope_p);
+  memset(room->slope_logits, 0, view->n * sizeof *room->slope_logits);
+  return loss(view, slopes, data);
+}
+
+double cw_loss_at(const CwItems *items, guint index, const float *logits, double value, CwLoss loss,
+                  gconstpointer data, double *dlogits, double *dvalue, double *reports)
+{
+  guint n = width_of(items->steps[index]);
+  g_autofree double *log_p = g_new(double, n), *slope_p = g_new(double, n), *slope_logits = g_new(double, n);
+  g_autofree float *chained = g_new(float, n);
+  Room room = {.log_p = log_p, .slope_p = slope_p, .slope_logits = slope_logits};
+  CwView view;
+  CwSlopes slopes;
+  memset(reports, 0, CW_MOST_REPORTS * sizeof *reports);
+  double result = call_loss(items, index, logits, value, &room, loss, data, reports, &view, &slopes);
+  chain(&view, &slopes, 1, chained);
+  for (guint k = 0; k < n; k++)
+    dlogits[k] = chained[k];
+  *dvalue = slopes.value;
+  return result;
+}
+
 /* The loss of one item at its place in the room; its slopes times its weight go to `dlogits` and `dvalue`. */
 static void differentiate(const Passes *passes, const Cost *cost, const float *logits, double value,
                           Room *room, CwLoss loss, gconstpointer data, float *dlogits, float *dvalue)
 {
   CwView view;
-  view_fill(&view, passes->items, cost->index, logits, value, room->log_p);
-  CwSlopes slopes = {.struct_size = sizeof slopes,
-                     .log_p = room->slope_p,
-                     .logits = room->slope_logits,
-                     .report = room->reports + (gsize)cost->place * CW_MOST_REPORTS};
-  memset(room->slope_p, 0, view.n * sizeof *room->slope_p);
-  memset(room->slope_logits, 0, view.n * sizeof *room->slope_logits);
+  CwSlopes slopes;
   double weight = passes->items->weight ? passes->items->weight[cost->index] : 1.0 / passes->n;
-  room->losses[cost->place] = weight * loss(&view, &slopes, data);
+  double *reports = room->reports + (gsize)cost->place * CW_MOST_REPORTS;
+  room->losses[cost->place] = weight * call_loss(passes->items, cost->index, logits, value, room, loss, data,
+                                                 reports, &view, &slopes);
   chain(&view, &slopes, weight, dlogits);
   if (dvalue)
     *dvalue = (float)(weight * slopes.value);
+  if (room->logits) {
+    room->logits[cost->place] = g_memdup2(logits, width_of(view.step) * sizeof *logits);
+    room->values[cost->place] = value;
+  }
 }
 
 static gboolean check_losses(const Passes *passes, const Room *room, GError **error)
@@ -307,7 +356,13 @@ gboolean cw_accumulate(CwUpdate *update, CwPolicy *network, const CwItems *items
   while (good && passes_next(&passes))
     good = accumulate_pass(&passes, &room, loss, data, error);
   sum_up(&room, good ? passes.n : 0, sums);
-  room_clear(&room);
+  if (good && watcher) {
+    CwLossCall call = {items,       indices,     passes.n,     (const float *const *)room.logits,
+                       room.values, room.losses, room.reports, loss,
+                       data};
+    watcher(&call, watcher_data);
+  }
+  room_clear(&room, passes.n);
   passes_clear(&passes);
   return good;
 }

@@ -206,12 +206,20 @@ static gboolean run_episodes(CwCollector *collector, const CwCollectRequest *wan
                         error);
 }
 
+/* The rollout of the episodes that stay in play. */
+static gboolean open_play(CwCollector *collector, guint n_slots, GError **error)
+{
+  collector->play = cw_rollout_new(collector->run->environment, n_slots, error);
+  if (collector->play)
+    cw_rollout_set_step_limit(collector->play, (guint)collector->run->experiment->rollout->step_limit);
+  return collector->play != NULL;
+}
+
 static gboolean run_pieces(CwCollector *collector, const CwCollectRequest *wanted, gint64 n_goals,
                            GError **error)
 {
   CwRolloutPlan plan = plan_of(collector, wanted);
-  if (!collector->play &&
-      !(collector->play = cw_rollout_new(collector->run->environment, wanted->n_episodes, error)))
+  if (!collector->play && !open_play(collector, wanted->n_episodes, error))
     return FALSE;
   if (cw_rollout_n_slots(collector->play) != wanted->n_episodes)
     return refuse(collector, error,
@@ -279,8 +287,8 @@ static gboolean load_play(CwCollector *collector, GKeyFile *state, GError **erro
     if (!add_agent(collector, names[i], 1, error))
       return FALSE;
   CwRolloutPlan plan = plan_of(collector, &none);
-  collector->play = cw_rollout_new(collector->run->environment, (guint)n_slots, error);
-  return collector->play && cw_rollout_load_pieces(collector->play, &plan, plan.agents, state, PLAY, error);
+  return open_play(collector, (guint)n_slots, error) &&
+         cw_rollout_load_pieces(collector->play, &plan, plan.agents, state, PLAY, error);
 }
 
 gboolean cw_collector_load(CwCollector *collector, GKeyFile *state, GError **error)

@@ -24,6 +24,7 @@ gboolean cw_run_open(CwRun *run, CwExperiment *experiment, gboolean with_policy,
   run->rollout = cw_rollout_new(run->environment, (guint)experiment->rollout->slots, error);
   if (!run->rollout)
     return FALSE;
+  cw_rollout_set_step_limit(run->rollout, (guint)experiment->rollout->step_limit);
   return TRUE;
 }
 

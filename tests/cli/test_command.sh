@@ -96,6 +96,9 @@ rows() { sed -n '/^agent/,/^$/p' out | sed 's/ *[0-9]*$//' | grep .; }
 rows >table
 run 0 evaluate run --quiet
 same "" "$status$(rows | diff table -)" "evaluate RUN gives the run's own table"
+run 0 evaluate toy.yaml --quiet --agents random --split dev --episodes 12 --set rollout.step_limit=1
+same "1" "$(grep -c "warning: environment 'toy_environment', goal .*rollout.step_limit" err)" \
+  "episodes that the host has to end are said, once"
 run 0 evaluate toy.yaml --quiet --agents best --split dev --episodes 4 --json results.json
 same "split: dev, goals 0 to 3 of 12; seed 233; score: 100 x mean reward" "$status$(grep ^split: out)" \
   "evaluate takes split and episodes"

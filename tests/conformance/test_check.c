@@ -175,7 +175,9 @@ static void test_text_that_is_not_utf8_is_noticed(void **state)
   (void)state;
   vtable.observe = garbled_observe;
   assert_environment_noticed(&vtable,
-                             "texts_are_utf8: the instruction is not UTF-8 at byte 6: \"colour\xff\"\n");
+                             "texts_are_utf8: environment 'skeleton_environment': observe: expected UTF-8, "
+                             "found byte 0xff at byte 6 of the instruction, which begins with \"colour\"; "
+                             "convert its texts to UTF-8\n");
 }
 
 static const char *const *odd_description(gpointer object)

@@ -135,6 +135,7 @@ static void test_the_resolved_text_names_the_origin_of_every_value(void **state)
                       "  bias: true # default\n"
                       "rollout: # --set #4\n"
                       "  slots: 4 # --set #4\n"
+                      "  step_limit: 10000 # default\n"
                       "checkpoint: # default\n"
                       "  every: 100 # default\n"
                       "  keep: 2 # default\n"

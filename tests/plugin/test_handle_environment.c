@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 /* An environment of one step. */
-static const char *const pair[] = {"yes", "no"};
+static const char *pair[] = {"yes", "no"};
 
 static gint64 n_goals(gpointer shared, const char *split)
 {
@@ -34,11 +34,14 @@ static gboolean reset(gpointer session, const char *split, gint64 goal, CwRandom
   return TRUE;
 }
 
+/* What it shows besides candidates. */
+static const char *shown;
+
 /* Goal 2 has no candidates to show. */
 static gboolean observe(gpointer session, CwObservation *observation, GError **error)
 {
   (void)error;
-  observation->text = "a page";
+  observation->text = shown ? shown : "a page";
   observation->candidates = pair;
   observation->n_candidates = *(gint64 *)session == 2 ? 0 : 2;
   return TRUE;
@@ -196,6 +199,28 @@ static void test_page_without_candidates_is_refused(void **state)
       "environment 'page': observe: expected at least one candidate while the episode runs, found none");
 }
 
+static void test_text_that_is_not_utf8_is_refused(void **state)
+{
+  Play *play = *state;
+  CwObservation observation;
+  GError *error = NULL;
+  assert_true(cw_session_reset(play->session, "train", 0, play->random, NULL));
+  shown = "a page with \xc3\xa9t\xc3\xa9";
+  assert_true(cw_session_observe(play->session, &observation, NULL));
+  shown = "a page in \xe9t\xe9";
+  assert_false(cw_session_observe(play->session, &observation, &error));
+  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
+               "environment 'page': observe: expected UTF-8, found byte 0xe9 at byte 10 of the observation, "
+               "which begins with \"a page in \"; convert its texts to UTF-8");
+  shown = NULL;
+  pair[1] = "\xff";
+  assert_false(cw_session_observe(play->session, &observation, &error));
+  assert_error(&error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
+               "environment 'page': observe: expected UTF-8, found byte 0xff at byte 0 of candidate 1 of 2, "
+               "which begins with \"\"; convert its texts to UTF-8");
+  pair[1] = "no";
+}
+
 static void test_what_an_environment_does_not_claim_is_refused(void **state)
 {
   Play *play = *state;
@@ -227,6 +252,7 @@ int main(void)
       PLAY(test_goal_outside_of_its_split_is_refused),
       PLAY(test_reward_that_is_no_number_is_stopped),
       PLAY(test_page_without_candidates_is_refused),
+      PLAY(test_text_that_is_not_utf8_is_refused),
       PLAY(test_what_an_environment_does_not_claim_is_refused),
   };
   return cmocka_run_group_tests_name("handle of an environment", tests, NULL, NULL);

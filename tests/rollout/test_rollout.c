@@ -281,6 +281,35 @@ static void test_error_of_the_callback_ends_the_rollout(void **state)
   cw_rollout_free(rollout);
 }
 
+static gboolean count_truncated(CwEpisode *episode, gpointer user_data, GError **error)
+{
+  (void)error;
+  assert_true(episode->n_steps <= 2);
+  *(guint *)user_data += episode->truncated;
+  return TRUE;
+}
+
+static void test_step_limit_ends_episodes_with_one_warning(void **state)
+{
+  const Fixture *fixture = *state;
+  gint64 goals[12];
+  goals_in_order(goals, 12);
+  CwRolloutPlan plan = {.seed = 1, .purpose = "test", .split = "dev", .goals = goals, .n_episodes = 12};
+  CwAgent agent = {.kind = CW_AGENT_RANDOM, .name = "random"};
+  CwRollout *rollout = cw_rollout_new(fixture->environment, 5, NULL);
+  guint n_truncated = 0;
+  cw_rollout_set_step_limit(rollout, 2);
+  g_test_expect_message(
+      "cartwright", G_LOG_LEVEL_WARNING,
+      "environment 'toy_environment', goal * of split 'dev': the episode was not over after "
+      "2 steps and counts as truncated, as will others; see that the environment ends its "
+      "episodes, or change rollout.step_limit");
+  assert_true(cw_rollout_run(rollout, &plan, &agent, count_truncated, &n_truncated, NULL, NULL));
+  g_test_assert_expected_messages();
+  assert_true(n_truncated > 1 && n_truncated < 12);
+  cw_rollout_free(rollout);
+}
+
 /* The last test: the request to stop cannot be taken back. */
 static void test_interrupt_stops_what_may_be_stopped(void **state)
 {
@@ -313,6 +342,7 @@ int main(void)
       cmocka_unit_test(test_without_steps_only_outcomes_come_in_order),
       cmocka_unit_test(test_error_of_a_script_ends_the_rollout_and_the_slots_can_be_used_again),
       cmocka_unit_test(test_error_of_the_callback_ends_the_rollout),
+      cmocka_unit_test(test_step_limit_ends_episodes_with_one_warning),
       cmocka_unit_test(test_interrupt_stops_what_may_be_stopped),
   };
   return cmocka_run_group_tests_name("rollout", tests, setup, teardown);
