@@ -24,11 +24,13 @@ typedef enum {
   AS_TEXT,         /* candidates are given as text */
   OBSERVING,       /* everything is observed three times */
   AFTER_A_RESET,   /* a first step is taken, and the session reset */
+  RESTORING,       /* before every step the session is saved, and another one goes on */
   REFUSING_CHOICES /* a wrong candidate before every right one */
 } Way;
 
 /* One episode being played. */
 typedef struct {
+  CwEnvironment *environment;
   CwSession *session;
   CwRandom *random, *chooser;
   GString *transcript;
@@ -67,6 +69,7 @@ static gboolean player_begin(Player *player, const Subject *subject, gint64 goal
   player->random = cw_random_new(CW_CHECK_SEED, "check episode", 0, 0);
   player->chooser = cw_random_new(CW_CHECK_SEED, "check choice", 0, 0);
   player->transcript = g_string_new(NULL);
+  player->environment = subject->environment;
   player->session = cw_session_new(subject->environment, &verdict->error);
   return cw_verdict_check(verdict, player->session != NULL) && player_reset(player, subject, goal, verdict);
 }
@@ -111,10 +114,25 @@ static gboolean refuses(Player *player, guint n_candidates, CwVerdict *verdict)
   return TRUE;
 }
 
+/* Goes on in a new session, from the saved state of the present one. */
+static gboolean move_on(Player *player, CwVerdict *verdict)
+{
+  g_autoptr(GBytes) state = cw_session_save(player->session, &verdict->error);
+  CwSession *other = state ? cw_session_new(player->environment, &verdict->error) : NULL;
+  gboolean restored = other && cw_session_restore(other, state, player->random, &verdict->error);
+  if (other) {
+    cw_session_free(player->session);
+    player->session = other;
+  }
+  return cw_verdict_check(verdict, restored);
+}
+
 /* What the way of playing does before a choice. */
 static gboolean prepare(Player *player, Way way, CwObservation *observation, CwVerdict *verdict)
 {
   guint n = way == OBSERVING ? 4 : way == REFUSING_CHOICES ? 2 : 1;
+  if (way == RESTORING && !move_on(player, verdict))
+    return FALSE;
   for (guint i = 0; i < n; i++)
     if (!cw_verdict_check(verdict, cw_session_observe(player->session, observation, &verdict->error)) ||
         (way == REFUSING_CHOICES && i == 0 && !refuses(player, observation->n_candidates, verdict)))
@@ -250,6 +268,16 @@ static void check_text_steps(CwSuite *suite, CwVerdict *verdict)
     cw_verdict_skip(verdict, "it takes no free text");
 }
 
+static void check_restored_sessions(CwSuite *suite, CwVerdict *verdict)
+{
+  if (cw_suite_can(suite, CW_ENVIRONMENT_RESTORES))
+    for (guint i = 0; i < N_GOALS && verdict->result == CW_CHECK_PASSED; i++)
+      compare_ways(suite->subject, suite->subject, pick_goal(suite->subject, i), RESTORING,
+                   "when every step is taken by a session restored from the one before", verdict);
+  else
+    cw_verdict_skip(verdict, "it does not save its sessions");
+}
+
 static void check_sessions_apart(CwSuite *suite, CwVerdict *verdict)
 {
   const Subject *subject = suite->subject;
@@ -382,6 +410,7 @@ void cw_check_environment(CwSuite *suite)
       {"reopening_gives_the_same_episode", check_reopening, has_goals},
       {"wrong_candidate_is_refused_and_loses_nothing", check_wrong_candidates, has_goals},
       {"text_of_a_candidate_is_that_candidate", check_text_steps, has_goals},
+      {"restored_session_goes_on_the_same", check_restored_sessions, has_goals},
       {"scripts_finish", check_scripts_finish, has_goals},
       {"records_are_read_with_care", check_records, NULL},
       {"unknown_request_is_refused", check_answers, NULL},

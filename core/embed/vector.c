@@ -251,11 +251,58 @@ const CwEmbedView *cw_embed_vector_view(const CwEmbedVector *vector, guint sessi
   return session < vector->n_slots ? &vector->slots[session].view : NULL;
 }
 
+static Slot *slot_at(CwEmbedVector *vector, guint session, GError **error)
+{
+  if (session < vector->n_slots)
+    return &vector->slots[session];
+  refuse(error, "there is no session %u: the vector has %u (counted from 0)", session, vector->n_slots);
+  return NULL;
+}
+
+/* The stream, rewards and steps so far, and the environment's own state. */
+#define STATE_TYPE "(sdtay)"
+
+GBytes *cw_embed_vector_save(CwEmbedVector *vector, guint session, GError **error)
+{
+  Slot *slot = slot_at(vector, session, error);
+  g_autoptr(GBytes) inner = slot ? cw_session_save(slot->session, error) : NULL;
+  if (!inner)
+    return NULL;
+  g_autofree char *random = cw_random_save(slot->random);
+  g_autoptr(GVariant) state =
+      g_variant_ref_sink(g_variant_new("(sdt@ay)", random, slot->view.total_reward, slot->view.n_steps,
+                                       g_variant_new_from_bytes(G_VARIANT_TYPE("ay"), inner, TRUE)));
+  return g_variant_get_data_as_bytes(state);
+}
+
+gboolean cw_embed_vector_restore(CwEmbedVector *vector, guint session, GBytes *state, GError **error)
+{
+  Slot *slot = slot_at(vector, session, error);
+  const char *random;
+  if (!slot)
+    return FALSE;
+  g_autoptr(GVariant) value =
+      g_variant_ref_sink(g_variant_new_from_bytes(G_VARIANT_TYPE(STATE_TYPE), state, FALSE));
+  CwEmbedView *view = &slot->view;
+  *view = (CwEmbedView){.struct_size = sizeof *view, .goal_id = ""};
+  g_autoptr(GVariant) inner = NULL;
+  g_variant_get(value, "(&sdt@ay)", &random, &view->total_reward, &view->n_steps, &inner);
+  if (!g_variant_is_normal_form(value) || !cw_random_load(slot->random, random)) {
+    g_set_error(error, CW_ENVIRONMENT_ERROR, CW_ERROR_FORMAT,
+                "session %u: expected what cw_embed_vector_save returned, found %" G_GSIZE_FORMAT
+                " other bytes; restore what a vector has saved",
+                session, g_bytes_get_size(state));
+    return FALSE;
+  }
+  g_autoptr(GBytes) bytes = g_variant_get_data_as_bytes(inner);
+  if (!cw_session_restore(slot->session, bytes, slot->random, error) || !look(slot, error))
+    return FALSE;
+  view->goal_id = cw_session_goal_id(slot->session);
+  return TRUE;
+}
+
 gint cw_embed_vector_script(CwEmbedVector *vector, guint session, const char *script, GError **error)
 {
-  if (session >= vector->n_slots) {
-    refuse(error, "there is no session %u: the vector has %u (counted from 0)", session, vector->n_slots);
-    return -1;
-  }
-  return cw_session_scripted_action(vector->slots[session].session, script, error);
+  Slot *slot = slot_at(vector, session, error);
+  return slot ? cw_session_scripted_action(slot->session, script, error) : -1;
 }

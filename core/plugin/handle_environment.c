@@ -379,6 +379,35 @@ gboolean cw_session_step_text(CwSession *session, const char *action, CwOutcome 
   return end_step(session, &call, stepped, outcome, error);
 }
 
+static gboolean check_restores(const CwSession *session, GError **error)
+{
+  const CwRegisteredFeature *feature = session->environment->feature;
+  return (feature->capabilities & CW_ENVIRONMENT_RESTORES) != 0 ||
+         cw_feature_error(feature, error, CW_ERROR_UNSUPPORTED, "cannot save its sessions and restore them");
+}
+
+GBytes *cw_session_save(CwSession *session, GError **error)
+{
+  if (!check_restores(session, error) || !check_running(session, "save", error))
+    return NULL;
+  CwSlotCall call = cw_slot_begin(session->environment->feature, "save_session");
+  GBytes *state = session->environment->vtable->save_session(session->object, &call.failure);
+  if (cw_slot_end(&call, state != NULL, error))
+    return state;
+  g_clear_pointer(&state, g_bytes_unref);
+  return NULL;
+}
+
+gboolean cw_session_restore(CwSession *session, GBytes *state, CwRandom *random, GError **error)
+{
+  if (!check_restores(session, error))
+    return FALSE;
+  CwSlotCall call = cw_slot_begin(session->environment->feature, "restore_session");
+  gboolean restored =
+      session->environment->vtable->restore_session(session->object, state, random, &call.failure);
+  return end_reset(session, &call, restored, error);
+}
+
 const char *cw_session_goal_id(CwSession *session)
 {
   const CwEnvironmentVtable *vtable = session->environment->vtable;

@@ -115,6 +115,16 @@ gboolean shop_environment_step_text(gpointer session, const char *action, CwOutc
   return TRUE;
 }
 
+GBytes *shop_environment_save_session(gpointer session, GError **error)
+{
+  return shop_session_save(((Slot *)session)->session, error);
+}
+
+gboolean shop_environment_restore_session(gpointer session, GBytes *state, CwRandom *random, GError **error)
+{
+  return check_file(session, error) && shop_session_restore(((Slot *)session)->session, state, random, error);
+}
+
 const char *shop_environment_goal_id(gpointer session)
 {
   Slot *slot = session;

@@ -11,7 +11,7 @@
 #include <cartwright/plugin.h>
 
 #define SHOP_ENVIRONMENT_CAPABILITIES                                                                        \
-  (CW_ENVIRONMENT_SCRIPTS | CW_ENVIRONMENT_RECORDS | CW_ENVIRONMENT_FREE_TEXT)
+  (CW_ENVIRONMENT_SCRIPTS | CW_ENVIRONMENT_RECORDS | CW_ENVIRONMENT_FREE_TEXT | CW_ENVIRONMENT_RESTORES)
 
 #define SHOP_ENVIRONMENT_SLOTS                                                                               \
   .close = shop_environment_close, .describe = shop_environment_describe,                                    \
@@ -22,7 +22,8 @@
   .scripts = shop_environment_scripts, .scripted_action = shop_environment_scripted_action,                  \
   .read_record = shop_environment_read_record, .continues_record = shop_environment_continues_record,        \
   .free_record = shop_environment_free_record, .reset_record = shop_environment_reset_record,                \
-  .candidate_of = shop_environment_candidate_of, .answer = shop_environment_answer
+  .candidate_of = shop_environment_candidate_of, .answer = shop_environment_answer,                          \
+  .save_session = shop_environment_save_session, .restore_session = shop_environment_restore_session
 
 void shop_environment_close(gpointer shared);
 const char *const *shop_environment_describe(gpointer shared);
@@ -43,6 +44,8 @@ void shop_environment_free_record(gpointer shared, CwRecord *record);
 gboolean shop_environment_reset_record(gpointer session, const CwRecord *record, CwRandom *random,
                                        GError **error);
 gint shop_environment_candidate_of(gpointer session, const char *action, gboolean may_add, GError **error);
+GBytes *shop_environment_save_session(gpointer session, GError **error);
+gboolean shop_environment_restore_session(gpointer session, GBytes *state, CwRandom *random, GError **error);
 char *shop_environment_answer(gpointer shared, const char *verb, const char *request, GError **error);
 
 /* The session behind an environment's session, for scripts and tests. */

@@ -99,6 +99,53 @@ static void test_a_view_shows_the_end_of_an_episode(void **state)
   cw_embed_unref(shop);
 }
 
+/* Another session goes on from the saved state as the one that was saved. */
+static void test_a_saved_session_goes_on_in_another(void **state)
+{
+  (void)state;
+  CwEmbedEnvironment *shop = open_shop();
+  CwEmbedVector *vector = open_vector(shop, 1);
+  const guint from = 0, to = 2;
+  g_autoptr(GBytes) saved = NULL, nonsense = g_bytes_new_static("nonsense", 8);
+  g_autoptr(GError) error = NULL;
+  for (guint step = 0; step < 6; step++) {
+    gint candidate = cw_embed_vector_script(vector, from, "reader", NULL);
+    CwEmbedAction action = {.candidate = (guint)candidate};
+    if (step == 2)
+      assert_non_null(saved = cw_embed_vector_save(vector, from, NULL));
+    if (step > 2 && cw_embed_vector_view(vector, from)->terminated)
+      break;
+    assert_true(cw_embed_vector_step(vector, &from, &action, 1, NULL));
+  }
+  assert_true(cw_embed_vector_restore(vector, to, saved, NULL));
+  assert_int_equal(cw_embed_vector_view(vector, to)->n_steps, 2);
+  for (guint step = 2; step < 6 && !cw_embed_vector_view(vector, to)->terminated; step++) {
+    CwEmbedAction action = {.candidate = (guint)cw_embed_vector_script(vector, to, "reader", NULL)};
+    assert_true(cw_embed_vector_step(vector, &to, &action, 1, NULL));
+  }
+  const CwEmbedView *one = cw_embed_vector_view(vector, from), *other = cw_embed_vector_view(vector, to);
+  assert_string_equal(one->text, other->text);
+  assert_string_equal(one->goal_id, other->goal_id);
+  assert_true(one->total_reward == other->total_reward && one->n_steps == other->n_steps);
+  assert_false(cw_embed_vector_restore(vector, to, nonsense, &error));
+  assert_non_null(strstr(error->message, "session 2: expected what cw_embed_vector_save returned"));
+  g_clear_error(&error);
+  /* The stream and the sums are good, the environment's own bytes are not. */
+  g_autoptr(GVariant) whole =
+      g_variant_ref_sink(g_variant_new_from_bytes(G_VARIANT_TYPE("(sdtay)"), saved, FALSE));
+  const char *random;
+  g_variant_get_child(whole, 0, "&s", &random);
+  g_autoptr(GVariant) hollow = g_variant_ref_sink(g_variant_new(
+      "(sdt@ay)", random, 0.0, (guint64)2, g_variant_new_from_bytes(G_VARIANT_TYPE("ay"), nonsense, TRUE)));
+  g_autoptr(GBytes) spoilt = g_variant_get_data_as_bytes(hollow);
+  assert_false(cw_embed_vector_restore(vector, to, spoilt, &error));
+  assert_non_null(strstr(error->message, "expected the state of a session of this shop"));
+  assert_false(
+      cw_embed_vector_step(vector, &to, &(CwEmbedAction){.text = "click[x]"}, 1, NULL)); /* a reset is due */
+  cw_embed_vector_free(vector);
+  cw_embed_unref(shop);
+}
+
 #define expect_message(good, expected)                                                                       \
   do {                                                                                                       \
     GError *error = NULL;                                                                                    \
@@ -180,6 +227,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_threads_change_nothing),
       cmocka_unit_test(test_a_view_shows_the_end_of_an_episode),
+      cmocka_unit_test(test_a_saved_session_goes_on_in_another),
       cmocka_unit_test(test_mistakes_are_named_and_lose_nothing),
       cmocka_unit_test(test_bad_options_are_all_named),
       cmocka_unit_test(test_an_import_writes_a_shop_or_says_why_not),

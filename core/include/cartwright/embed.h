@@ -133,6 +133,12 @@ typedef struct CwEmbedView {
 /* The view of session `session`; lives as long as the vector and changes with every reset and step. NULL for
  * a number that there is not. */
 const CwEmbedView *cw_embed_vector_view(const CwEmbedVector *vector, guint session);
+/* The state of a session's running episode as bytes, its random stream included, to be released with
+ * g_bytes_unref; and back into any session over the same environment, which then goes on from there: what a
+ * search through possible actions needs. NULL or FALSE with error; after a failed restore the session waits
+ * for a reset. */
+GBytes *cw_embed_vector_save(CwEmbedVector *vector, guint session, GError **error);
+gboolean cw_embed_vector_restore(CwEmbedVector *vector, guint session, GBytes *state, GError **error);
 /* The candidate that scripted agent `script` takes now in a session; -1 with error. Its memory is cleared by
  * reset; ask once a step. */
 gint cw_embed_vector_script(CwEmbedVector *vector, guint session, const char *script, GError **error);

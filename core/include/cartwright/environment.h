@@ -145,6 +145,11 @@ gboolean cw_session_reset(CwSession *session, const char *split, gint64 goal, Cw
 gboolean cw_session_observe(CwSession *session, CwObservation *observation, GError **error);
 gboolean cw_session_step(CwSession *session, guint candidate, CwOutcome *outcome, GError **error);
 gboolean cw_session_step_text(CwSession *session, const char *action, CwOutcome *outcome, GError **error);
+/* The state of a running episode, to be released with g_bytes_unref, and back into any session of the same
+ * environment; `random` stands where the saved episode's stream stood. CW_ERROR_UNSUPPORTED without
+ * CW_ENVIRONMENT_RESTORES. */
+GBytes *cw_session_save(CwSession *session, GError **error);
+gboolean cw_session_restore(CwSession *session, GBytes *state, CwRandom *random, GError **error);
 const char *cw_session_goal_id(CwSession *session); /* "" when the environment has none */
 gint cw_session_scripted_action(CwSession *session, const char *script, GError **error);
 

@@ -74,6 +74,11 @@ gint shop_session_candidate_of(ShopSession *session, const char *action, gboolea
 void shop_session_step(ShopSession *session, guint candidate, CwOutcome *outcome);
 void shop_session_step_text(ShopSession *session, const char *action, CwOutcome *outcome);
 
+/* The state of a running session, and back into any session of the same world; its writer is not kept. Bytes
+ * that are no state are an error, after which the session waits for a reset. */
+GBytes *shop_session_save(ShopSession *session, GError **error);
+gboolean shop_session_restore(ShopSession *session, GBytes *state, CwRandom *random, GError **error);
+
 /* What an action text would do here: its kind and, in *argument, what it acts on. */
 ShopActionKind shop_session_resolve(ShopSession *session, const char *action, guint32 *argument);
 
