@@ -68,11 +68,12 @@ static double central_difference(Point *point, guint k, double width, double *be
  * derivative to compare with. A loss may be computed in single precision. */
 static double derivative(Point *point, guint k, double *tolerance)
 {
-  double agreement = 1e-3 * point->largest + 1e-5 * (1 + fabs(point->loss)), width = WIDEST;
+  double width = WIDEST;
   for (guint i = 0; i < N_WIDTHS; i++, width /= 4) {
     double bend, narrow_bend;
     double wide = central_difference(point, k, width, &bend);
     double narrow = central_difference(point, k, width / 2, &narrow_bend);
+    double agreement = 1e-3 * fmax(point->largest, fabs(narrow)) + 1e-5 * (1 + fabs(point->loss));
     *tolerance = 2e-4 * point->largest + 0.4 * fabs(wide - narrow) + 3e-7 * (1 + fabs(point->loss)) / width;
     if (fabs(wide - narrow) <= agreement && (narrow_bend <= agreement || narrow_bend <= 0.75 * bend))
       return (4 * narrow - wide) / 3;

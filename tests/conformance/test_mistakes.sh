@@ -31,6 +31,9 @@ same 'learns_the_made_up_task ' "$(failures 'fault: flipped_loss' 'episodes: tru
 same 'slopes_match_finite_differences ' "$(failures 'fault: flipped_entropy')" \
   "an entropy bonus with the wrong sign is found, though the algorithm learns"
 
+same 'learns_the_made_up_task slopes_match_finite_differences ' "$(failures 'fault: no_slope')" \
+  "slopes that were forgotten are found"
+
 same 'learns_the_made_up_task ' "$(failures 'fault: no_backward')" "a missing backward is found"
 grep -q 'changed no weight of the policy; see that every forward is followed by backward' failed
 ok $? "the message says what to look for"
