@@ -171,8 +171,10 @@ def drop_in_vector(options):
     validation.reset()
 
     def step():
-        train.step(["search[red shoes]"] * 128)
-        return 128
+        train.reset()
+        for _ in range(15):
+            train.step(["search[red shoes]"] * 128)
+        return 15 * 128
 
     rates = rate(step, options.seconds)
     return {"ready_s": ready, "rss_mib": memory()[0], "per_s": rates[0], "per_cpu_s": rates[1]}

@@ -19,6 +19,7 @@ fi
 # A copy, because the source tree may be read-only.
 rm -rf "$builddir/python-package"
 cp -R "$srcdir/doors/python" "$builddir/python-package" && chmod -R u+w "$builddir/python-package"
+rm -rf "$builddir/python-package/build" "$builddir/python-package"/*.egg-info # what an installation has left there
 if ! CARTWRIGHT_SOURCE=$srcdir CARTWRIGHT_BUILD=$builddir "$venv/bin/pip" install -q --no-deps --no-build-isolation \
   --force-reinstall "$builddir/python-package" >python-install.log 2>&1; then
   grep -q 'Python.h' python-install.log && skip "no Python headers (Debian: python3-dev)"

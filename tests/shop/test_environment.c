@@ -60,7 +60,8 @@ static void test_facts_name_everything_a_result_depends_on(G_GNUC_UNUSED void **
   g_autofree char *text = g_strjoinv("|", (char **)shop_environment_describe(world));
   g_autofree char *expected =
       g_strdup_printf("catalogue|items.json|products|12|catalogue_checksum|%016" G_GINT64_MODIFIER
-                      "x|goals|synthetic|n_goals|%u|goal_list|1c7af9b5af4e9513|split_rule|by_product|goals_per_product|5|train_goals|%u|"
+                      "x|goals|synthetic|n_goals|%u|goal_list|1c7af9b5af4e9513|split_rule|by_product|goals_"
+                      "per_product|5|train_goals|%u|"
                       "dev_goals|%u|test_goals|%"
                       "u|"
                       "observation|text|candidates|honest|max_candidates|0|mode|faithful|step_limit|100|"
@@ -309,6 +310,29 @@ static void test_max_candidates_cuts_in_page_order(G_GNUC_UNUSED void **state)
   cw_random_free(random);
 }
 
+static void test_items_show_attributes_where_they_are_asked_for(G_GNUC_UNUSED void **state)
+{
+  for (gint shows = FALSE; shows <= TRUE; shows++) {
+    ShopSettings settings = fixture_settings();
+    settings.show_attributes = shows;
+    ShopWorld *world = fixture_oil_shop(&settings);
+    CwRandom *random = cw_random_new(1, "test", 0, 0);
+    ShopSession *session = fixture_session(world, random);
+    fixture_step(session, "search[oil]");
+    fixture_step(session, "click[b000000001]");
+    const char *page = strstr(fixture_text(session), "Reviews [SEP] Attributes [SEP] Buy Now");
+    g_autofree char *candidates = fixture_candidates(session);
+    assert_int_equal(page != NULL, shows);
+    assert_int_equal(strstr(candidates, "click[reviews]\nclick[attributes]\nclick[buy now]\n") != NULL,
+                     shows);
+    fixture_step(session, "click[attributes]");
+    assert_int_equal(shop_session_page(session), shows ? SHOP_PAGE_SUB : SHOP_PAGE_ITEM);
+    shop_session_free(session);
+    shop_world_free(world);
+    cw_random_free(random);
+  }
+}
+
 static void test_actions_are_found_among_the_candidates(G_GNUC_UNUSED void **state)
 {
   ShopWorld *world = fixture_load(NULL);
@@ -431,6 +455,7 @@ int main(void)
       cmocka_unit_test(test_upstream_cuts_at_random_and_anew_each_time),
       cmocka_unit_test(test_upstream_titles_open_their_last_product),
       cmocka_unit_test(test_max_candidates_cuts_in_page_order),
+      cmocka_unit_test(test_items_show_attributes_where_they_are_asked_for),
       cmocka_unit_test(test_actions_are_found_among_the_candidates),
       cmocka_unit_test(test_steps_searches_purchases_and_resets_allocate_nothing),
       cmocka_unit_test(test_a_further_session_holds_less_than_16_kib),

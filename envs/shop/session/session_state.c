@@ -9,7 +9,7 @@
  * argument; keywords, results, selections (group, value), visited products, added searches, a script's
  * memory.
  */
-#define STATE_TYPE "((udd)(uuuiuxuu)saua(uu)auasay)"
+#define STATE_TYPE "((uddb)(uuuiuxuu)saua(uu)auasay)"
 
 static GVariant *numbers(const GArray *array)
 {
@@ -35,11 +35,11 @@ GBytes *shop_session_save(ShopSession *session, GError **error)
   for (guint i = 0; i < session->n_added; i++)
     g_variant_builder_add(&added, "s", ((GString *)session->queries->pdata[session->n_queries + i])->str);
   g_autoptr(GVariant) state = g_variant_ref_sink(g_variant_new(
-      "((udd)(uuuiuxuu)s@au@a(uu)@au@as@ay)", session->goal->index, session->goal->price_upper,
-      session->goal->price_paid, session->form, session->page, session->sub_page, session->page_number,
-      session->product, session->n_steps, session->taken, session->taken_argument, session->keywords->str,
-      numbers(session->results), g_variant_builder_end(&selections), numbers(session->visited),
-      g_variant_builder_end(&added),
+      "((uddb)(uuuiuxuu)s@au@a(uu)@au@as@ay)", session->goal->index, session->goal->price_upper,
+      session->goal->price_paid, session->shows_attributes, session->form, session->page, session->sub_page,
+      session->page_number, session->product, session->n_steps, session->taken, session->taken_argument,
+      session->keywords->str, numbers(session->results), g_variant_builder_end(&selections),
+      numbers(session->visited), g_variant_builder_end(&added),
       g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, session->memory, sizeof session->memory, 1)));
   return g_variant_get_data_as_bytes(state);
 }
@@ -60,12 +60,13 @@ static gboolean take_products(const ShopSession *session, GVariant *from, GArray
 static gboolean take_state(ShopSession *session, GVariant *state)
 {
   guint32 goal, form, page, sub_page, taken;
+  gboolean shows_attributes;
   double upper, paid;
   const char *keywords;
   g_autoptr(GVariant) results = NULL, selections = NULL, visited = NULL, added = NULL, memory = NULL;
-  g_variant_get(state, "((udd)(uuuiuxuu)&s@au@a(uu)@au@as@ay)", &goal, &upper, &paid, &form, &page, &sub_page,
-                &session->page_number, &session->product, &session->n_steps, &taken, &session->taken_argument,
-                &keywords, &results, &selections, &visited, &added, &memory);
+  g_variant_get(state, "((uddb)(uuuiuxuu)&s@au@a(uu)@au@as@ay)", &goal, &upper, &paid, &shows_attributes,
+                &form, &page, &sub_page, &session->page_number, &session->product, &session->n_steps, &taken,
+                &session->taken_argument, &keywords, &results, &selections, &visited, &added, &memory);
   gsize memory_size;
   const guint8 *bytes = g_variant_get_fixed_array(memory, &memory_size, 1);
   if (memory_size != sizeof session->memory || page > SHOP_PAGE_DONE || sub_page > SHOP_SUB_ATTRIBUTES ||
@@ -74,6 +75,7 @@ static gboolean take_state(ShopSession *session, GVariant *state)
       !take_products(session, visited, session->visited))
     return FALSE;
   memcpy(session->memory, bytes, memory_size);
+  session->shows_attributes = shows_attributes;
   session->form = (ShopForm)form;
   session->page = (ShopPage)page;
   session->sub_page = (ShopSubPage)sub_page;

@@ -394,29 +394,6 @@ static void test_bracketed_queries(G_GNUC_UNUSED void **state)
   close_shop(&shop);
 }
 
-static void test_items_show_attributes_where_they_are_asked_for(G_GNUC_UNUSED void **state)
-{
-  ShopSettings settings = fixture_settings();
-  settings.show_attributes = TRUE;
-  Shop shop = {.world = fixture_oil_shop(&settings), .random = cw_random_new(1, "test", 0, 0)};
-  shop.session = fixture_session(shop.world, shop.random);
-  step(&shop, "search[oil]");
-  step(&shop, "click[b000000001]");
-  assert_non_null(strstr(fixture_text(shop.session), "Reviews [SEP] Attributes [SEP] Buy Now"));
-  g_autofree char *candidates = fixture_candidates(shop.session);
-  assert_non_null(strstr(candidates, "click[reviews]\nclick[attributes]\nclick[buy now]\n"));
-  step(&shop, "click[attributes]");
-  assert_url(&shop, BASE "/item_sub_page/0/B000000001/oil/1/Attributes/{}");
-  close_shop(&shop);
-
-  shop = open_shop(SHOP_OBSERVATION_TEXT, SHOP_MODE_FAITHFUL);
-  step(&shop, "search[oil]");
-  step(&shop, "click[b000000001]");
-  step(&shop, "click[attributes]");
-  assert_int_equal(shop_session_page(shop.session), SHOP_PAGE_ITEM);
-  close_shop(&shop);
-}
-
 static void test_the_step_limit_truncates(G_GNUC_UNUSED void **state)
 {
   ShopSettings settings = fixture_settings();
@@ -608,7 +585,6 @@ int main(void)
       cmocka_unit_test(test_done_page),
       cmocka_unit_test(test_done_is_sticky_only_in_fixed_mode),
       cmocka_unit_test(test_bracketed_queries),
-      cmocka_unit_test(test_items_show_attributes_where_they_are_asked_for),
       cmocka_unit_test(test_the_step_limit_truncates),
       cmocka_unit_test(test_values_that_equal_buttons_act_as_buttons),
       cmocka_unit_test(test_fixed_mode_reaches_values_by_group),
