@@ -72,7 +72,7 @@ typedef struct {
   gsize m, n, k;
 } Size;
 
-/* Rows of `rows` numbers that lie `stride` apart; what lies between is NaN, which no result may show. */
+/* Rows of `rows` numbers that lie `stride` apart; what stands between is NaN, which no result may show. */
 static BertBf16 *with_gaps(gsize n_rows, gsize length, gsize stride, const BertBf16 *numbers)
 {
   BertBf16 *wide = g_new(BertBf16, n_rows * stride + 1);
