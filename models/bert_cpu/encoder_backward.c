@@ -164,10 +164,9 @@ static void layer_task(gpointer data, guint task, guint thread)
   norm_rows(run, first, last, d_hidden, memory->attention_normalised, memory->attention_inverse,
             weights->attention_norm_weight, 2);
   drop_rows(run, BERT_SITE_ATTENTION_OUTPUT, first, last, run->d_attention, &scratch);
-  float *d_context = bert_open_stored(network, run->d_context, first * h, scratch.wide);
-  bert_product(network, n, h, h, bert_stored(network, run->d_attention, first * h),
-               packed->attention_output.backward, d_context, NULL, FALSE, scratch.gemm);
-  bert_store(network, n * h, d_context, run->d_context, first * h);
+  bert_product_stored(network, n, h, h, bert_stored(network, run->d_attention, first * h),
+                      packed->attention_output.backward, run->d_context, first * h, NULL, scratch.wide,
+                      scratch.gemm);
   operand_rows(run, first, last, &scratch);
 }
 

@@ -122,19 +122,17 @@ static void project_rows(const BertPass *pass, gint layer, guint first, guint la
 {
   const BertNetwork *network = pass->network;
   gsize h = network->config->hidden_size, n = last - first;
-  gpointer to = pass->layers[layer].query_key_value;
-  float *output = bert_open_stored(network, to, first * 3 * h, scratch->wide);
-  bert_product(network, n, 3 * h, h, bert_as_stored(network, n * h, input, scratch->bf16),
-               network->layers[layer].query_key_value.forward, output,
-               network->weights->layers[layer].query_bias, FALSE, scratch->gemm);
-  bert_store(network, n * 3 * h, output, to, first * 3 * h);
+  bert_product_stored(network, n, 3 * h, h, bert_as_stored(network, n * h, input, scratch->bf16),
+                      network->layers[layer].query_key_value.forward, pass->layers[layer].query_key_value,
+                      first * 3 * h, network->weights->layers[layer].query_bias, scratch->wide,
+                      scratch->gemm);
 }
 
 /* From the context to before the activation: scratch->between gets the rows after attention's LayerNorm.
- * Returns the rows before the activation: with `keeps` floats are where they are kept, bf16 has yet to be
- * rounded. */
-static float *inner_rows(const BertPass *pass, gint layer, guint first, guint last, const float *input,
-                         gboolean keeps, const Scratch *scratch)
+ * Returns the rows before the activation as stored numbers, which begin at row `first`: with `keeps` where
+ * they are kept. */
+static gconstpointer inner_rows(const BertPass *pass, gint layer, guint first, guint last, const float *input,
+                                gboolean keeps, const Scratch *scratch)
 {
   const BertNetwork *network = pass->network;
   const BertLayer *weights = &network->weights->layers[layer];
@@ -148,34 +146,29 @@ static float *inner_rows(const BertPass *pass, gint layer, guint first, guint la
               weights->attention_norm_weight, weights->attention_norm_bias,
               keeps ? memory->attention_normalised + first * h : NULL,
               keeps ? memory->attention_inverse + first : NULL, scratch->between, scratch->bits);
-  float *before =
-      keeps ? bert_open_stored(network, memory->intermediate, first * f, scratch->wide) : scratch->wide;
-  bert_product(network, n, f, h, bert_as_stored(network, n * h, scratch->between, scratch->bf16),
-               packed->intermediate.forward, before, weights->intermediate_bias, FALSE, scratch->gemm);
+  gpointer spare = network->rules.bf16 ? (gpointer)scratch->bf16 : scratch->wide;
+  gpointer before = keeps ? bert_stored(network, memory->intermediate, first * f) : spare;
+  gconstpointer middle = bert_as_stored(network, n * h, scratch->between, (BertBf16 *)(gpointer)scratch->x);
+  bert_product_stored(network, n, f, h, middle, packed->intermediate.forward, before, 0,
+                      weights->intermediate_bias, scratch->wide, scratch->gemm);
   return before;
 }
 
-/* The rows after the activation, as a product takes them. With bf16 backward will know the rounded numbers
- * only, so the activation sees no others; a row stays in the nearest cache through all of it. */
-static gconstpointer activate_rows(const BertPass *pass, gint layer, guint first, guint last, float *before,
+/* The rows after the activation, as a product takes them. With bf16 the activation sees the rounded numbers,
+ * which are all that backward will know, a row at a time in the nearest cache. */
+static gconstpointer activate_rows(const BertPass *pass, gsize n, gconstpointer before,
                                    const Scratch *scratch)
 {
-  const BertNetwork *network = pass->network;
-  const BertLayerMemory *memory = &pass->layers[layer];
-  gsize f = network->config->intermediate_size, n = last - first;
-  if (!network->rules.bf16) {
+  const BertKernels *kernels = pass->network->kernels;
+  gsize f = pass->network->config->intermediate_size;
+  if (!pass->network->rules.bf16) {
     activate(pass, n * f, before, scratch->wide);
     return scratch->wide;
   }
   for (gsize row = 0; row < n; row++) {
-    float *x = before + row * f;
-    BertBf16 *activated = scratch->bf16 + row * f;
-    BertBf16 *rounded =
-        memory->keeps ? bert_stored(network, memory->intermediate, (first + row) * f) : activated;
-    network->kernels->to_bf16(f, x, rounded);
-    network->kernels->from_bf16(f, rounded, x);
-    activate(pass, f, x, x);
-    network->kernels->to_bf16(f, x, activated);
+    kernels->from_bf16(f, (const BertBf16 *)before + row * f, scratch->wide);
+    activate(pass, f, scratch->wide, scratch->wide);
+    kernels->to_bf16(f, scratch->wide, scratch->bf16 + row * f);
   }
   return scratch->bf16;
 }
@@ -187,8 +180,8 @@ static void layer_rows(const BertPass *pass, gint layer, guint first, guint last
   const BertLayerMemory *memory = &pass->layers[layer];
   gsize h = network->config->hidden_size, f = network->config->intermediate_size, n = last - first;
   float *states = pass->hidden_states + first * h;
-  float *before = inner_rows(pass, layer, first, last, states, memory->keeps, scratch);
-  bert_product(network, n, h, f, activate_rows(pass, layer, first, last, before, scratch),
+  gconstpointer before = inner_rows(pass, layer, first, last, states, memory->keeps, scratch);
+  bert_product(network, n, h, f, activate_rows(pass, n, before, scratch),
                network->layers[layer].output.forward, scratch->x, weights->output_bias, FALSE, scratch->gemm);
   finish_rows(pass, layer, BERT_SITE_OUTPUT, first, last, scratch->x, scratch->between,
               weights->output_norm_weight, weights->output_norm_bias,
@@ -248,10 +241,7 @@ static void inner_again_task(gpointer data, guint task, guint thread)
   guint first, last;
   bert_row_block(run->pass->batch->n_rows, run->pass->n_row_blocks, task, &first, &last);
   const float *input = bert_layer_input(run->pass, run->layer, first, last, scratch.wide);
-  const float *before = inner_rows(run->pass, run->layer, first, last, input, TRUE, &scratch);
-  gsize f = run->pass->network->config->intermediate_size;
-  bert_store(run->pass->network, (last - first) * f, before, run->pass->layers[run->layer].intermediate,
-             first * f);
+  inner_rows(run->pass, run->layer, first, last, input, TRUE, &scratch);
 }
 
 void bert_encoder_recompute(BertPass *pass, gint layer)

@@ -268,6 +268,21 @@ static inline void bert_product(const BertNetwork *network, gsize m, gsize n, gs
     network->kernels->gemm_packed(m, n, k, bert_rows(a, k), packed, c, n, bias, accumulate, scratch);
 }
 
+/* base[index ..] (m x n of stored numbers) = a packed + bias. With bf16 `spare` has room for m x n floats. */
+static inline void bert_product_stored(const BertNetwork *network, gsize m, gsize n, gsize k, gconstpointer a,
+                                       gconstpointer packed, gpointer base, gsize index, const float *bias,
+                                       float *spare, float *scratch)
+{
+  if (network->rules.bf16 && network->kernels->gemm_bf16_rounded) {
+    network->kernels->gemm_bf16_rounded(m, n, k, bert_bf16_rows(a, k), packed, bias, (BertBf16 *)base + index,
+                                        scratch);
+    return;
+  }
+  float *c = bert_open_stored(network, base, index, spare);
+  bert_product(network, m, n, k, a, packed, c, bias, FALSE, scratch);
+  bert_store(network, m * n, c, base, index);
+}
+
 G_END_DECLS
 
 #endif

@@ -19,21 +19,25 @@
 /* A call's memory. */
 typedef struct {
   float *corner;  /* a block of results at an edge */
+  float *stripe;  /* a panel's results for MOST_ROWS rows, where floats are not wanted */
   BertBf16 *ends; /* the last numbers of MOST_ROWS rows, a step long */
   BertBf16 *few;  /* less than 16 rows of a block of k */
   BertBf16 *rows, *panel;
 } Scratch;
 
 #define CORNER_NUMBERS (BLOCK * BLOCK)
+#define STRIPE_NUMBERS (MOST_ROWS * BLOCK)
 #define ENDS_NUMBERS   (MOST_ROWS * STEP)
 #define FEW_NUMBERS    (TILE * MOST_STEPS * STEP)
 #define ROWS_NUMBERS   (TILED_ROWS * MOST_STEPS * STEP)
 #define PANEL_NUMBERS  (MOST_STEPS * STEP_NUMBERS)
-#define SCRATCH_FLOATS (CORNER_NUMBERS + (ENDS_NUMBERS + FEW_NUMBERS + ROWS_NUMBERS + PANEL_NUMBERS) / 2)
+#define SCRATCH_FLOATS                                                                                       \
+  (CORNER_NUMBERS + STRIPE_NUMBERS + (ENDS_NUMBERS + FEW_NUMBERS + ROWS_NUMBERS + PANEL_NUMBERS) / 2)
 
 static Scratch scratch_of(float *memory)
 {
-  Scratch scratch = {.corner = memory, .ends = (BertBf16 *)(gpointer)(memory + CORNER_NUMBERS)};
+  Scratch scratch = {.corner = memory, .stripe = memory + CORNER_NUMBERS};
+  scratch.ends = (BertBf16 *)(gpointer)(scratch.stripe + STRIPE_NUMBERS);
   scratch.few = scratch.ends + ENDS_NUMBERS;
   scratch.rows = scratch.few + FEW_NUMBERS;
   scratch.panel = scratch.rows + ROWS_NUMBERS;
@@ -147,6 +151,8 @@ typedef struct {
   const float *bias; /* NULL: zeros */
   gboolean adds;     /* start is c */
   float *corner;
+  BertBf16 *rounded; /* where results are rounded to, too; NULL: they are not, or not yet */
+  gsize rounded_stride;
   Ahead ahead;
 } Target;
 
@@ -191,6 +197,13 @@ static void edge_block(gsize i, gsize rows, gsize steps, const Left *left, const
            target->width * sizeof *corner);
 }
 
+static void round_rows(const Target *target, gsize i, gsize rows)
+{
+  for (gsize row = i; row < i + rows; row++)
+    round_numbers(target->width, target->c + row * target->c_stride, 1,
+                  target->rounded + row * target->rounded_stride);
+}
+
 /* `count` rows by one panel. */
 static void multiply_panel(const Side *side, gsize count, gsize steps, const char *panel,
                            const Target *target)
@@ -210,6 +223,8 @@ static void multiply_panel(const Side *side, gsize count, gsize steps, const cha
         sums.from[0] = sums.from[1] = here.bias;
       block(rows, here.width, steps, &left, panel, &sums, here.ahead);
     }
+    if (here.rounded)
+      round_rows(&here, i, rows);
     here.ahead.from += steps * here.ahead.lines * 64;
   }
 }
@@ -224,6 +239,7 @@ typedef struct {
   const float *bias;
   gboolean accumulate;
   Scratch scratch;
+  BertBf16 *rounded; /* in place of c: m x n */
 } Product;
 
 /* Equal parts of `n`, at most `most` each, in multiples of `unit`. */
@@ -235,8 +251,8 @@ static gsize part_of(gsize n, gsize most, gsize unit)
 
 static Target target_of(const Product *p, gsize row, gsize panel, gboolean is_first_block)
 {
-  return (Target){.c = p->c + row * p->c_stride + panel * BLOCK,
-                  .c_stride = p->c_stride,
+  return (Target){.c = p->rounded ? p->scratch.stripe : p->c + row * p->c_stride + panel * BLOCK,
+                  .c_stride = p->rounded ? BLOCK : p->c_stride,
                   .width = MIN((gsize)BLOCK, p->n - panel * BLOCK),
                   .bias = p->bias ? p->bias + panel * BLOCK : NULL,
                   .adds = p->accumulate || !is_first_block,
@@ -289,6 +305,8 @@ static void multiply_rows(const Product *p)
         const char *panel = (const char *)(p->packed + (j * steps + s) * STEP_NUMBERS);
         Side side = rows_in_place(p, rows, count, s * STEP, MIN(n_steps * STEP, p->k - s * STEP));
         Target target = target_of(p, i0, j, s == 0);
+        if (p->rounded && s + n_steps == steps)
+          target.rounded = p->rounded + i0 * p->n + j * BLOCK, target.rounded_stride = p->n;
         if (j + 1 < n_panels || s + n_steps < steps)
           target.ahead = (Ahead){panel + n_steps * STEP_NUMBERS * 2, (BLOCK * BLOCK + count - 1) / count};
         multiply_panel(&side, count, n_steps - (side.ends ? 1 : 0), panel, &target);
@@ -334,13 +352,24 @@ static const struct {
 } whole_tiles __attribute__((aligned(64))) = {
     .palette = 1, .bytes = {64, 64, 64, 64, 64, 64, 64, 64}, .rows = {16, 16, 16, 16, 16, 16, 16, 16}};
 
+static void multiply_nothing(const Product *p)
+{
+  for (gsize i = 0; !p->accumulate && i < p->m; i++)
+    for (gsize j = 0; j < p->n; j++) {
+      float start = p->bias ? p->bias[j] : 0;
+      if (p->rounded)
+        p->rounded[i * p->n + j] = bf16_of(start);
+      else
+        p->c[i * p->c_stride + j] = start;
+    }
+}
+
 static void multiply(const Product *p)
 {
-  for (gsize i = 0; p->k == 0 && !p->accumulate && i < p->m; i++)
-    for (gsize j = 0; j < p->n; j++)
-      p->c[i * p->c_stride + j] = p->bias ? p->bias[j] : 0;
-  if (p->k == 0 || p->m == 0)
+  if (p->k == 0 || p->m == 0) {
+    multiply_nothing(p);
     return;
+  }
   _tile_loadconfig(&whole_tiles);
   if (p->packed && p->a.column_stride == 1)
     multiply_rows(p);
@@ -352,14 +381,22 @@ static void multiply(const Product *p)
 static void gemm_bf16(gsize m, gsize n, gsize k, BertBf16View a, BertBf16View b, float *c, gsize c_stride,
                       const float *bias, gboolean accumulate, float *scratch)
 {
-  Product product = {m, n, k, a, b, NULL, c, c_stride, bias, accumulate, scratch_of(scratch)};
+  Product product = {m, n, k, a, b, NULL, c, c_stride, bias, accumulate, scratch_of(scratch), NULL};
   multiply(&product);
 }
 
 static void gemm_bf16_packed(gsize m, gsize n, gsize k, BertBf16View a, const BertBf16 *packed, float *c,
                              gsize c_stride, const float *bias, gboolean accumulate, float *scratch)
 {
-  Product product = {m, n, k, a, {0}, packed, c, c_stride, bias, accumulate, scratch_of(scratch)};
+  Product product = {m, n, k, a, {0}, packed, c, c_stride, bias, accumulate, scratch_of(scratch), NULL};
+  multiply(&product);
+}
+
+/* The rows lie in memory as they are (column_stride 1). */
+static void gemm_bf16_rounded(gsize m, gsize n, gsize k, BertBf16View a, const BertBf16 *packed,
+                              const float *bias, BertBf16 *rounded, float *scratch)
+{
+  Product product = {m, n, k, a, {0}, packed, NULL, 0, bias, FALSE, scratch_of(scratch), rounded};
   multiply(&product);
 }
 
@@ -377,4 +414,5 @@ static void use_tiles(BertKernels *table)
   table->repack_bf16 = repack_bf16;
   table->gemm_bf16 = gemm_bf16;
   table->gemm_bf16_packed = gemm_bf16_packed;
+  table->gemm_bf16_rounded = gemm_bf16_rounded;
 }

@@ -94,6 +94,10 @@ typedef struct BertKernels {
                     const float *bias, gboolean accumulate, float *scratch);
   void (*gemm_bf16_packed)(gsize m, gsize n, gsize k, BertBf16View a, const BertBf16 *packed, float *c,
                            gsize c_stride, const float *bias, gboolean accumulate, float *scratch);
+  /* `rounded` (m x n, row-major) = gemm_bf16_packed's result through to_bf16, to the bit, without room for
+   * floats. Rows of a have column_stride 1. NULL where that is no faster than the two. */
+  void (*gemm_bf16_rounded)(gsize m, gsize n, gsize k, BertBf16View a, const BertBf16 *packed,
+                            const float *bias, BertBf16 *rounded, float *scratch);
   void (*to_bf16)(gsize n, const float *x, BertBf16 *bf16); /* rounds */
   void (*from_bf16)(gsize n, const BertBf16 *bf16, float *x);
 

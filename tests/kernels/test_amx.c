@@ -72,7 +72,7 @@ typedef struct {
   gsize m, n, k;
 } Size;
 
-/* Rows of `rows` numbers that lie `stride` apart; what lies between is NaN, which no result may show. */
+/* Rows of `rows` numbers that lie `stride` apart; what stands between is NaN, which no result may show. */
 static BertBf16 *with_gaps(gsize n_rows, gsize length, gsize stride, const BertBf16 *numbers)
 {
   BertBf16 *wide = g_new(BertBf16, n_rows * stride + 1);
@@ -196,6 +196,30 @@ static void test_products_are_near_those_in_double(void **state)
   bert_workspace_free(workspace);
 }
 
+static void test_rounded_results_are_those_of_two_steps(void **state)
+{
+  (void)state;
+  static const Size sizes[] = {{1, 1, 1},     {33, 50, 65},  {40, 64, 385}, {97, 31, 800},
+                               {600, 33, 40}, {48, 96, 384}, {5, 40, 0}};
+  for (guint i = 0; i < G_N_ELEMENTS(sizes); i++)
+    for (int with_bias = 0; with_bias < 2; with_bias++) {
+      gsize m = sizes[i].m, n = sizes[i].n, k = sizes[i].k;
+      g_autofree BertBf16 *a = make_numbers(m * k, 1, FALSE), *b = make_numbers(k * n, 2, FALSE);
+      g_autofree float *c = g_new(float, m *n), *numbers = fixture_floats(n, 3);
+      const float *bias = with_bias ? numbers : NULL;
+      g_autofree BertBf16 *expected = g_new(BertBf16, m * n), *rounded = g_new0(BertBf16, m * n);
+      BertWorkspace *workspace = bert_workspace_new();
+      float *scratch = bert_take(workspace, float, kernels.gemm_scratch);
+      BertBf16 *packed = bert_take(workspace, BertBf16, kernels.packed_bf16_size(k, n));
+      kernels.repack_bf16(k, n, bert_bf16_rows(b, n), 0, (n + 31) / 32, packed);
+      kernels.gemm_bf16_packed(m, n, k, bert_bf16_rows(a, k), packed, c, n, bias, FALSE, scratch);
+      kernels.to_bf16(m * n, c, expected);
+      kernels.gemm_bf16_rounded(m, n, k, bert_bf16_rows(a, k), packed, bias, rounded, scratch);
+      assert_memory_equal(rounded, expected, m * n * sizeof *rounded);
+      bert_workspace_free(workspace);
+    }
+}
+
 /* The source's other build, for processors with AMX: packing runs on any with AVX512_BF16. */
 static void test_the_compiled_kernel_packs_alike(void **state)
 {
@@ -250,6 +274,7 @@ int main(void)
       cmocka_unit_test(test_numbers_that_are_not_ordinary_keep_to_it),
       cmocka_unit_test(test_even_and_odd_are_added_apart),
       cmocka_unit_test(test_products_are_near_those_in_double),
+      cmocka_unit_test(test_rounded_results_are_those_of_two_steps),
       cmocka_unit_test(test_the_compiled_kernel_packs_alike),
       cmocka_unit_test(test_where_there_is_no_amx_the_reason_is_given),
   };
