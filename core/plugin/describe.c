@@ -59,8 +59,7 @@ static char *capabilities_text(const CwRegisteredFeature *feature)
   static const Capability environment[] = {{CW_ENVIRONMENT_SCRIPTS, "scripted agents"},
                                            {CW_ENVIRONMENT_RECORDS, "reading recorded sessions"},
                                            {CW_ENVIRONMENT_FREE_TEXT, "actions as free text"},
-                                           {CW_ENVIRONMENT_RESTORES, "sessions that can be saved"},
-                                           {CW_ENVIRONMENT_WRAPS, "a change of another environment"}};
+                                           {CW_ENVIRONMENT_RESTORES, "sessions that can be saved"}};
   static const Capability policy[] = {{CW_POLICY_TRAINS, "training"},
                                       {CW_POLICY_VALUES, "a value head"},
                                       {CW_POLICY_CLONES, "frozen copies of itself"},

@@ -38,11 +38,35 @@ const CwNamedValue *cw_policy_counters(CwPolicy *policy, guint *n);
  * backend can tell. */
 void cw_policy_announce_memory(CwPolicy *policy);
 
-/* Environment: the shared part and its sessions, as far as wrappers do not know them. */
+/* Environment: the shared part and its sessions. */
+typedef struct CwEnvironment CwEnvironment;
+typedef struct CwSession CwSession;
+
 CwEnvironment *cw_environment_open(const CwRegisteredFeature *feature, gconstpointer options, guint32 seed,
                                    GError **error);
 void cw_environment_close(CwEnvironment *environment); /* accepts NULL */
 const CwRegisteredFeature *cw_environment_feature(CwEnvironment *environment);
+const char *const *cw_environment_describe(CwEnvironment *environment);
+/* -1 with error for an unknown split. */
+gint64 cw_environment_n_goals(CwEnvironment *environment, const char *split, GError **error);
+/* NULL-terminated, possibly empty. */
+const char *const *cw_environment_scripts(CwEnvironment *environment);
+char *cw_environment_answer(CwEnvironment *environment, const char *verb, const char *request,
+                            GError **error);
+CwSession *cw_session_new(CwEnvironment *environment, GError **error);
+void cw_session_free(CwSession *session); /* accepts NULL */
+gboolean cw_session_reset(CwSession *session, const char *split, gint64 goal, CwRandom *random,
+                          GError **error);
+gboolean cw_session_observe(CwSession *session, CwObservation *observation, GError **error);
+gboolean cw_session_step(CwSession *session, guint candidate, CwOutcome *outcome, GError **error);
+gboolean cw_session_step_text(CwSession *session, const char *action, CwOutcome *outcome, GError **error);
+/* The state of a running episode, to be released with g_bytes_unref, and back into any session of the same
+ * environment; `random` stands where the saved episode's stream stood. CW_ERROR_UNSUPPORTED without
+ * CW_ENVIRONMENT_RESTORES. */
+GBytes *cw_session_save(CwSession *session, GError **error);
+gboolean cw_session_restore(CwSession *session, GBytes *state, CwRandom *random, GError **error);
+const char *cw_session_goal_id(CwSession *session); /* "" when the environment has none */
+gint cw_session_scripted_action(CwSession *session, const char *script, GError **error);
 CwRecord *cw_environment_read_record(CwEnvironment *environment, const char *line, const char *where,
                                      GError **error);
 /* Whether `line` belongs to the record that `record` begins; FALSE for environments with records of one line.

@@ -47,7 +47,6 @@ static const Slot environment_slots[] = {
     WITH(CW_ENVIRONMENT_RECORDS, CwEnvironmentVtable, candidate_of),
     WITH(CW_ENVIRONMENT_RESTORES, CwEnvironmentVtable, save_session),
     WITH(CW_ENVIRONMENT_RESTORES, CwEnvironmentVtable, restore_session),
-    WITH(CW_ENVIRONMENT_WRAPS, CwEnvironmentVtable, wrap),
     {NULL, 0, 0, NULL},
 };
 

@@ -351,7 +351,7 @@ static void test_layout_of_abi_2_is_kept(void **state)
   assert_int_equal(offsetof(CwPolicyVtable, load), 72);
   assert_int_equal(offsetof(CwPolicyVtable, visit_tensors), 88);
   assert_int_equal(offsetof(CwPolicyVtable, forward_words), 144);
-  assert_int_equal(offsetof(CwEnvironmentVtable, wrap), 184);
+  assert_int_equal(offsetof(CwEnvironmentVtable, restore_session), 176);
   assert_int_equal(offsetof(CwEnvironmentVtable, step), 64);
   assert_int_equal(offsetof(CwEnvironmentVtable, answer), 136);
   assert_int_equal(offsetof(CwEnvironmentVtable, importer), 144);

@@ -138,7 +138,7 @@ static void test_newer_minor_is_refused(void **state)
   assert_refused(
       FIXTURES "newer_minor.so", CW_ERROR_UNSUPPORTED,
       FIXTURES
-      "newer_minor.so: expected plugin ABI 2.0-dev of step 4, found step 5; rebuild the plugin against "
+      "newer_minor.so: expected plugin ABI 2.0-dev of step 5, found step 6; rebuild the plugin against "
       "this version's headers (pkg-config --cflags cartwright)");
 }
 

@@ -15,10 +15,6 @@
 
 G_BEGIN_DECLS
 
-/* Another environment, as a wrapper sees it: handles of the host. */
-typedef struct CwEnvironment CwEnvironment;
-typedef struct CwSession CwSession;
-
 /* What a session shows. Filled by the environment; the host zeroes it and sets struct_size first. */
 typedef struct CwObservation {
   gsize struct_size;
@@ -125,33 +121,7 @@ typedef struct CwEnvironmentVtable {
    * is the host's and is saved by it. Release the bytes with g_bytes_unref. */
   GBytes *(*save_session)(gpointer session, GError **error);
   gboolean (*restore_session)(gpointer session, GBytes *state, CwRandom *random, GError **error);
-  /* With CW_ENVIRONMENT_WRAPS, in the place of `open`: makes the shared part of an environment that changes
-   * `inner`, which outlives it. Its sessions are opened with cw_session_new(inner). */
-  gpointer (*wrap)(gconstpointer options, CwEnvironment *inner, guint32 seed, GError **error);
 } CwEnvironmentVtable;
-
-/* For wrappers: the slots of the environment inside, checked by the host. Strings live as the slots say. */
-const char *const *cw_environment_describe(CwEnvironment *environment);
-/* -1 with error for an unknown split. */
-gint64 cw_environment_n_goals(CwEnvironment *environment, const char *split, GError **error);
-/* NULL-terminated, possibly empty. */
-const char *const *cw_environment_scripts(CwEnvironment *environment);
-char *cw_environment_answer(CwEnvironment *environment, const char *verb, const char *request,
-                            GError **error);
-CwSession *cw_session_new(CwEnvironment *environment, GError **error);
-void cw_session_free(CwSession *session); /* accepts NULL */
-gboolean cw_session_reset(CwSession *session, const char *split, gint64 goal, CwRandom *random,
-                          GError **error);
-gboolean cw_session_observe(CwSession *session, CwObservation *observation, GError **error);
-gboolean cw_session_step(CwSession *session, guint candidate, CwOutcome *outcome, GError **error);
-gboolean cw_session_step_text(CwSession *session, const char *action, CwOutcome *outcome, GError **error);
-/* The state of a running episode, to be released with g_bytes_unref, and back into any session of the same
- * environment; `random` stands where the saved episode's stream stood. CW_ERROR_UNSUPPORTED without
- * CW_ENVIRONMENT_RESTORES. */
-GBytes *cw_session_save(CwSession *session, GError **error);
-gboolean cw_session_restore(CwSession *session, GBytes *state, CwRandom *random, GError **error);
-const char *cw_session_goal_id(CwSession *session); /* "" when the environment has none */
-gint cw_session_scripted_action(CwSession *session, const char *script, GError **error);
 
 G_END_DECLS
 

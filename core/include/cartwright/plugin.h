@@ -21,7 +21,7 @@ G_BEGIN_DECLS
 /* Bumped by members added at the end of a struct. With CW_ABI_DEVELOPMENT the interface is not finished: it
  * is bumped by any change, and a plugin must have been built with the very same. */
 #define CW_ABI_DEVELOPMENT 0x8000
-#define CW_ABI_MINOR       (CW_ABI_DEVELOPMENT | 4)
+#define CW_ABI_MINOR       (CW_ABI_DEVELOPMENT | 5)
 
 typedef enum { CW_FEATURE_ALGORITHM = 1, CW_FEATURE_ENVIRONMENT = 2, CW_FEATURE_POLICY = 3 } CwFeatureKind;
 
@@ -40,7 +40,6 @@ typedef enum { CW_FEATURE_ALGORITHM = 1, CW_FEATURE_ENVIRONMENT = 2, CW_FEATURE_
 #define CW_ENVIRONMENT_RECORDS   (1ull << 1) /* reads recorded sessions for replay and import */
 #define CW_ENVIRONMENT_FREE_TEXT (1ull << 2) /* step_text accepts actions outside the candidates */
 #define CW_ENVIRONMENT_RESTORES  (1ull << 3) /* save_session and restore_session */
-#define CW_ENVIRONMENT_WRAPS     (1ull << 4) /* changes another environment: wrap in the place of open */
 
 /* One thing a plugin offers. `vtable` points to a CwAlgorithmVtable, CwEnvironmentVtable or CwPolicyVtable
  * according to `kind`. */
