@@ -512,5 +512,10 @@ int main(int argc, char **argv)
   failed += check.n_stuck + check.n_different + check.n_left;
   if (failed == 0)
     shell("rm -rf '%s'", scratch);
+  for (guint i = 0; i < G_N_ELEMENTS(subjects); i++)
+    g_free(subjects[i].expected);
+  g_free(check.cartwright);
+  g_free(check.power);
+  g_rand_free(check.chance);
   return failed > 0;
 }
