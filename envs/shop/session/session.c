@@ -177,7 +177,7 @@ static gboolean find(ShopSession *session, const char *keywords)
     char prefix = keywords[1];
     if (prefix == 'r')
       return find_random(session);
-    if (!shop_session_is_fixed(session) && (prefix == 'a' || (prefix == 'c' && !rest)))
+    if (!shop_session_is_fixed(session) && ((prefix == 'a' && !session->writer) || (prefix == 'c' && !rest)))
       return FALSE;
     rest = rest ? rest : "";
     find_equal(session, prefix, rest, prefix == 'c' ? strcspn(rest, " ") : strlen(rest));

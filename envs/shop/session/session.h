@@ -59,7 +59,9 @@ void shop_session_set_price(ShopSession *session, double price);
 /* Until the next reset: another form of the observation than the settings'. */
 void shop_session_set_form(ShopSession *session, ShopForm form);
 /* The same, for a visit to the site: on a result page, action "address[N]" then goes to page N, as a visitor
- * does who types its address. The site has a page for every number, also below 1. */
+ * does who types its address. The site has a page for every number, also below 1. And "search[WORDS]"
+ * searches for all that stands in the outer brackets, also for nothing, as the site's form does;
+ * and "<a> WORDS" finds attributes, of which the simulation has no map. */
 void shop_session_set_writer(ShopSession *session, ShopPageWriter writer);
 /* Until the next reset: items have the sub page Attributes, whatever the settings say. */
 void shop_session_show_attributes(ShopSession *session);

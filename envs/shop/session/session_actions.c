@@ -168,6 +168,11 @@ ShopActionKind shop_session_read_action(ShopSession *session, const char *action
     if (kind != SHOP_ACTION_NONE)
       return kind;
   }
+  if (session->writer && g_str_has_prefix(action, "search[") && g_str_has_suffix(action, "]")) {
+    gsize before = strlen("search[");
+    *parts = (ShopActionText){action, action + before, before - 1, strlen(action) - before - 1};
+    return SHOP_ACTION_SEARCH;
+  }
   if (!shop_action_parse(action, shop_session_is_fixed(session), parts))
     return SHOP_ACTION_NONE;
   if (parts->name_length == strlen("search") && strncmp(parts->name, "search", parts->name_length) == 0)

@@ -153,6 +153,18 @@ static void test_addresses_of_result_pages_may_be_typed(void **state)
   assert_int_equal(n_pages, 7);
 }
 
+#define NOTHING                                                                                              \
+  "{\"page\": \"search_results\", \"url\": \"" SITE "search_results/s1/%5B%27%27%5D/1\", " GOAL              \
+  ", \"content\": {\"keywords\": [\"\"], \"search_result_asins\": [], \"page\": 1}}"
+
+static void test_a_query_may_be_empty(void **state)
+{
+  guint n_pages;
+  (void)state;
+  assert_int_equal(replay(INDEX "\n" NOTHING "\n" RESULTS, "search[]\nsearch[canvas shoes]\n", &n_pages), 3);
+  assert_int_equal(n_pages, 3);
+}
+
 static void test_a_log_may_hold_pages_of_attributes(void **state)
 {
   guint n_pages;
@@ -268,6 +280,7 @@ int main(void)
       cmocka_unit_test(test_a_session_is_replayed_page_by_page),
       cmocka_unit_test(test_pages_out_of_the_browsers_cache_are_filled_in),
       cmocka_unit_test(test_addresses_of_result_pages_may_be_typed),
+      cmocka_unit_test(test_a_query_may_be_empty),
       cmocka_unit_test(test_a_log_may_hold_pages_of_attributes),
       cmocka_unit_test(test_what_differs_is_counted),
       cmocka_unit_test(test_corrupt_logs_are_refused_by_their_lines),
