@@ -8,7 +8,7 @@
 typedef struct {
   gint64 updates, episodes, steps, batch, capacity, n_step, target_every;
   double discount, target_share, epsilon, last_epsilon, falling;
-  gboolean double_q;
+  gboolean double_q, bootstrap;
   CwLearningOptions learning;
 } Options;
 
@@ -26,6 +26,7 @@ static const CwOption options_rows[] = {
     CW_NUMBER(Options, last_epsilon, 0.05, 0, 1, "share of random actions at the end"),
     CW_NUMBER(Options, falling, 0.5, 0, 1, "share of the stage over which it falls from one to the other"),
     CW_BOOLEAN(Options, double_q, true, "let the policy choose the action that the target network values"),
+    CW_BOOLEAN(Options, bootstrap, true, "an episode cut by the step limit would go on; false: it was over"),
     CW_TABLE(Options, learning, cw_learning_options),
     CW_DEFAULT("learning_rate", "0.01"),
     CW_DEFAULT("dropout", "false"),
@@ -79,7 +80,7 @@ static gboolean collect(gconstpointer data, gpointer state, CwCollectRequest *re
     request->n_episodes = (guint)options->episodes;
   request->greedy = TRUE;
   request->epsilon = epsilon_now(options, state);
-  request->keep_after = TRUE;
+  request->keep_after = options->bootstrap;
   return TRUE;
 }
 
@@ -96,7 +97,7 @@ static GArray *remember(const Options *options, State *state, CwUpdate *update)
   GPtrArray *memory = memory_of(state);
   GArray *places = g_array_new(FALSE, FALSE, sizeof(Place));
   guint64 n = 0;
-  guint first = 0;
+  guint first;
   for (guint i = 0; i < cw_update_n_episodes(update); i++)
     g_ptr_array_add(memory, (gpointer)cw_trajectory_ref(cw_update_episode(update, i)));
   for (first = memory->len; first > 0; first--) {
