@@ -8,7 +8,7 @@
 
 /* Opens them as the stage's keys say; one without a key like the run's policy, with the weights that this has
  * now. Those with a key become conditions of the run. `resume_point` (may be NULL) is inside the stage: they
- * are brought to it. Free with cw_networks_free. */
+ * go on from it. Free with cw_networks_free. */
 CwNetworks *cw_networks_open(CwRun *run, guint stage, const CwResumePoint *resume_point, GError **error);
 void cw_networks_free(CwNetworks *networks); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CwNetworks, cw_networks_free)

@@ -61,6 +61,19 @@ same "stages.0.critic=linear 1.0 stages.0.critic.buckets=128" \
   "and what the critic is, among the conditions"
 run 2 run a2c.yaml --out a2c --resume --quiet --set stages.0.critic.buckets=256
 same "1" "$status$(grep -c 'stages.0.critic.buckets was 128, is 256' err)" "a resumed run keeps its critic"
+
+# A critic that begins with a model folder, which is another when the run goes on.
+cp -R a2c/checkpoints/step-6/networks/critic model
+run 0 run a2c.yaml --out taught --quiet --set 'stages.0.critic={plugin: linear, model: model}'
+rm -r taught/checkpoints/step-4 taught/checkpoints/step-5 taught/checkpoints/step-6 model
+cp -R a2c/checkpoints/step-2/networks/critic model
+run 2 run a2c.yaml --out taught --resume --quiet --set 'stages.0.critic={plugin: linear, model: model}'
+same "1 1" "$status$(grep -c '^  stages.0.critic.weights: it began with' err) $(grep -c -e ' --accept stages.0.critic.weights' err)" \
+  "another beginning of the critic is refused by name"
+run 0 run a2c.yaml --out taught --resume --quiet --set 'stages.0.critic={plugin: linear, model: model}' \
+  --accept stages.0.critic.weights
+same "1" "$status$(grep -c 'going on with another stages.0.critic.weights' err)" "and accepted by name"
+
 fails 2 "<command line>: --set #1: error: unknown key 'actor' in algorithm 'a2c'" "a network that the algorithm does not have is refused" \
   config a2c.yaml --set 'stages.0.actor={plugin: linear}'
 finish
