@@ -26,6 +26,7 @@ typedef struct {
 /* A stage being run. */
 typedef struct {
   CwPolicy *policy, *reference;
+  GPtrArray *networks; /* CwPolicy *: of the algorithm's table */
   CwAlgorithm *algorithm;
   CwRandom *random;
   CwUpdate *update;
@@ -41,11 +42,28 @@ static void stage_end(Stage *stage)
   cw_algorithm_close(stage->algorithm);
   cw_policy_close(stage->reference);
   cw_policy_close(stage->policy);
+  g_ptr_array_unref(stage->networks);
   cw_random_free(stage->random);
   g_ptr_array_unref(stage->trajectories);
   g_hash_table_destroy(stage->metrics);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Stage, stage_end)
+
+/* Opens the algorithm's further networks, with the policy's weights. */
+static gboolean open_networks(Stage *stage, const CwSuite *suite, GError **error)
+{
+  const Subject *subject = suite->subject;
+  for (guint i = 0; i < suite->feature->n_networks; i++) {
+    CwPolicy *network =
+        cw_policy_open(subject->policy_feature, subject->policy_options, CW_CHECK_SEED, error);
+    if (!network)
+      return FALSE;
+    g_ptr_array_add(stage->networks, network);
+    if (!cw_policy_blend(network, stage->policy, 1, error))
+      return FALSE;
+  }
+  return TRUE;
+}
 
 /* Takes the trajectories over. FALSE with the verdict failed; stage_end is due in any case. */
 static gboolean stage_begin(Stage *stage, CwSuite *suite, GPtrArray *trajectories, CwVerdict *verdict)
@@ -53,16 +71,19 @@ static gboolean stage_begin(Stage *stage, CwSuite *suite, GPtrArray *trajectorie
   const Subject *subject = suite->subject;
   *stage = (Stage){.trajectories = trajectories,
                    .metrics = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
+                   .networks = g_ptr_array_new_with_free_func((GDestroyNotify)cw_policy_close),
                    .random = cw_random_new(CW_CHECK_SEED, "check stage", 0, 0),
                    .policy = cw_policy_open(subject->policy_feature, subject->policy_options, CW_CHECK_SEED,
                                             &verdict->error)};
   if (stage->policy && (subject->needs & CW_NEEDS_REFERENCE) != 0)
     stage->reference = cw_policy_clone_frozen(stage->policy, &verdict->error);
-  if (!verdict->error)
+  if (!verdict->error && open_networks(stage, suite, &verdict->error))
     stage->algorithm = cw_algorithm_open(suite->feature, suite->options, &verdict->error);
   if (!cw_verdict_check(verdict, !verdict->error))
     return FALSE;
   stage->update = cw_update_new(stage->policy, stage->reference, stage->random);
+  cw_update_set_networks(stage->update, suite->feature->networks, (CwPolicy *const *)stage->networks->pdata,
+                         stage->networks->len);
   return TRUE;
 }
 
@@ -291,14 +312,26 @@ static void check_repetition(CwSuite *suite, CwVerdict *verdict)
     cw_verdict_fail(verdict, "the same run twice gives different weights");
 }
 
+/* A policy's state, by way of a directory. */
+static gboolean move_policy(CwPolicy *from, CwPolicy *to, GError **error)
+{
+  char *directory = cw_check_make_directory(error);
+  gboolean moved =
+      directory && cw_policy_save(from, directory, error) && cw_policy_load(to, directory, error);
+  cw_policy_set_steps(to, cw_policy_steps(from));
+  cw_check_forget_directory(directory);
+  return moved;
+}
+
 /* Everything a checkpoint holds, from one stage to another. */
 static gboolean move_state(Stage *from, Stage *to, CwVerdict *verdict)
 {
   g_autoptr(GKeyFile) written = g_key_file_new(), read = g_key_file_new();
   GError **error = &verdict->error;
   char *directory = cw_check_make_directory(error);
-  gboolean moved = directory && cw_policy_save(from->policy, directory, error) &&
-                   cw_policy_load(to->policy, directory, error);
+  gboolean moved = directory && move_policy(from->policy, to->policy, error);
+  for (guint i = 0; moved && i < from->networks->len; i++)
+    moved = move_policy(from->networks->pdata[i], to->networks->pdata[i], error);
   cw_algorithm_save(from->algorithm, written);
   g_autofree char *text = g_key_file_to_data(written, NULL, NULL);
   moved = moved && g_key_file_load_from_data(read, text, strlen(text), G_KEY_FILE_NONE, error) &&

@@ -25,10 +25,10 @@ static guint n_logits_of(const CwLossCall *call, guint index)
   return step->chosen == CW_WORDS ? 1 : step->decision->n_candidates;
 }
 
-static double loss_at(const Point *point, double *dlogits, double *dvalue)
+static double loss_at(const Point *point, float *dlogits, double *dvalue)
 {
-  double reports[CW_MOST_REPORTS];
-  return cw_loss_at(point->call->items, point->index, point->logits, point->value, point->call->loss,
+  double reports[CW_MOST_REPORTS] = {0};
+  return cw_loss_at(point->call->items, point->index, point->logits, point->value, 1, point->call->loss,
                     point->call->data, dlogits, dvalue, reports);
 }
 
@@ -36,7 +36,7 @@ static double loss_at(const Point *point, double *dlogits, double *dvalue)
  * since a logit is a float. */
 static double loss_moved(Point *point, guint k, double by, double *moved)
 {
-  g_autofree double *dlogits = g_new(double, point->n);
+  g_autofree float *dlogits = g_new(float, point->n);
   double dvalue, value = point->value, loss;
   if (k == point->n) {
     point->value += by;
@@ -100,7 +100,7 @@ static void compare_argument(CwLossWatch *watch, Point *point, guint k, double s
 
 static void compare_point(CwLossWatch *watch, Point *point, gboolean with_value)
 {
-  g_autofree double *dlogits = g_new(double, point->n);
+  g_autofree float *dlogits = g_new(float, point->n);
   double dvalue;
   point->loss = loss_at(point, dlogits, &dvalue);
   point->largest = with_value ? fabs(dvalue) : 0;
@@ -141,11 +141,11 @@ static gboolean is_same(double a, double b)
 static void repeat_loss(CwLossWatch *watch, const CwLossCall *call, guint place)
 {
   guint index = call->indices ? call->indices[place] : place;
-  g_autofree double *dlogits = g_new(double, n_logits_of(call, index));
-  double dvalue, reports[CW_MOST_REPORTS];
+  g_autofree float *dlogits = g_new(float, n_logits_of(call, index));
+  double dvalue, reports[CW_MOST_REPORTS] = {0};
   double weight = call->items->weight ? call->items->weight[index] : 1.0 / call->n;
-  double loss = weight * cw_loss_at(call->items, index, call->logits[place], call->values[place], call->loss,
-                                    call->data, dlogits, &dvalue, reports);
+  double loss = cw_loss_at(call->items, index, call->logits[place], call->values[place], weight, call->loss,
+                           call->data, dlogits, &dvalue, reports);
   if (!is_same(loss, call->losses[place]))
     cw_verdict_fail(
         watch->verdict,

@@ -77,6 +77,12 @@ static gboolean is_near_an_option(const Choice *choice, const char *key)
   return cw_suggest(key, (const char *const *)words->pdata) != NULL;
 }
 
+/* In a stage, a mapping that names a plugin is meant for a network, even where the algorithm has none. */
+static gboolean is_network(const Choice *choice, const CwYamlNode *mapping)
+{
+  return choice->chosen->kind == CW_FEATURE_ALGORITHM && cw_yaml_get_pair(mapping, "plugin");
+}
+
 /* Mappings named after features. The chosen one's is looked at last: it changes the flat keys. */
 static void take_mappings(const Choice *choice)
 {
@@ -85,7 +91,7 @@ static void take_mappings(const Choice *choice)
   for (guint i = 0; i < choice->mapping->items->len; i++) {
     CwYamlPair *pair = g_ptr_array_index(choice->mapping->items, i);
     if (pair->value->kind != CW_YAML_MAPPING || is_of_core(choice, pair->key) ||
-        find_row(&chosen->options, pair->key))
+        find_row(&chosen->options, pair->key) || is_network(choice, pair->value))
       continue;
     const CwRegisteredFeature *feature =
         cw_registry_find(choice->backends->registry, chosen->kind, pair->key, NULL);

@@ -102,16 +102,30 @@ static CwPlace place_of_key(const CwYamlNode *mapping, const char *key)
 static void check_reserved(Loader *loader, const CwBinding *binding, const CwOptionTable *core)
 {
   const CwRegisteredFeature *feature = binding->feature;
-  for (guint i = 0; i < feature->options.n_rows; i++) {
-    const char *name = feature->options.rows[i].name;
+  guint n_options = feature->options.n_rows;
+  for (guint i = 0; i < n_options + feature->n_networks; i++) {
+    const char *name = i < n_options ? feature->options.rows[i].name : feature->networks[i - n_options].name;
     gboolean reserved = core == &cw_stage_table && g_strv_contains(cw_stage_kind_names, name);
     for (guint j = 0; j < core->n_rows; j++)
       reserved = reserved || strcmp(core->rows[j].name, name) == 0;
     if (reserved)
       cw_diagnostics_error(loader->diagnostics, binding->place,
-                           "%s '%s' has an option '%s', a key of the core; this is a fault of the plugin %s",
-                           cw_feature_kind_name(feature->kind), feature->name, name, feature->plugin->path);
+                           "%s '%s' has %s '%s', a key of the core; this is a fault of the plugin %s",
+                           cw_feature_kind_name(feature->kind), feature->name,
+                           i < n_options ? "an option" : "a network", name, feature->plugin->path);
   }
+}
+
+/* The keys of a stage that name kinds of stages or networks of its algorithm. Free with g_ptr_array_unref. */
+static GPtrArray *stage_keys(const CwRegisteredFeature *algorithm)
+{
+  GPtrArray *keys = g_ptr_array_new();
+  for (const char *const *kind = cw_stage_kind_names; *kind; kind++)
+    g_ptr_array_add(keys, (gpointer)*kind);
+  for (guint i = 0; i < algorithm->n_networks; i++)
+    g_ptr_array_add(keys, (gpointer)algorithm->networks[i].name);
+  g_ptr_array_add(keys, NULL);
+  return keys;
 }
 
 /* Leaves in the mapping what is for the feature that it names. */
@@ -119,10 +133,11 @@ static void choose(Loader *loader, CwYamlNode *mapping, const char *what, const 
                    const CwRegisteredFeature *feature)
 {
   static const char *const nothing[] = {NULL};
+  g_autoptr(GPtrArray) keys = stage_keys(feature);
   const CwBackends backends = {loader->registry, loader->diagnostics, loader->notes};
   gboolean is_stage = name_table == &cw_algorithm_name_table;
   cw_experiment_choose(&backends, mapping, what, name_table, is_stage ? &cw_stage_table : name_table,
-                       is_stage ? cw_stage_kind_names : nothing, feature);
+                       is_stage ? (const char *const *)keys->pdata : nothing, feature);
 }
 
 /* Finds the feature that `mapping` names; binding->feature stays NULL after a complaint. */
@@ -179,6 +194,13 @@ static void stage_free(gpointer data)
   CwStage *stage = data;
   if (!stage)
     return;
+  for (guint i = 0; stage->networks && i < stage->algorithm.feature->n_networks; i++) {
+    CwBinding *network = &stage->networks[i];
+    if (network->feature)
+      cw_options_free(&network->feature->options, network->options);
+    g_free(network->from);
+  }
+  g_free(stage->networks);
   cw_options_free(&cw_generate_table, stage->generate);
   cw_options_free(&cw_import_table, stage->import);
   cw_options_free(&cw_stage_table, stage->options);
@@ -218,6 +240,16 @@ static gint stage_kind(Loader *loader, const CwYamlNode *mapping)
   return -1;
 }
 
+/* The features of the networks that the stage has keys for. */
+static void find_networks(Loader *loader, CwStage *stage, CwYamlNode *mapping)
+{
+  const CwRegisteredFeature *algorithm = stage->algorithm.feature;
+  stage->networks = g_new0(CwBinding, algorithm ? algorithm->n_networks : 0);
+  for (guint i = 0; algorithm && i < algorithm->n_networks; i++)
+    find_section_feature(loader, mapping, algorithm->networks[i].name, CW_FEATURE_POLICY,
+                         &stage->networks[i]);
+}
+
 /* The stage's struct with its kind and, if it has one, its algorithm's feature. */
 static CwStage *find_stage(Loader *loader, CwYamlNode *mapping)
 {
@@ -231,6 +263,7 @@ static CwStage *find_stage(Loader *loader, CwYamlNode *mapping)
     find_feature(loader, CW_FEATURE_ALGORITHM, &cw_algorithm_name_table, mapping, "the stage", mapping->place,
                  &stage->algorithm);
     know_feature(loader, &stage->algorithm);
+    find_networks(loader, stage, mapping);
   }
   return stage;
 }
@@ -263,6 +296,18 @@ static void find_trajectories(Loader *loader, guint index, const CwStage *stage,
   }
 }
 
+static void fill_binding(Loader *loader, const CwYamlNode *parent, const char *key, CwBinding *binding)
+{
+  static const char *const plugin[] = {"plugin", NULL}, *const policy[] = {"plugin", "from", NULL};
+  if (!binding->feature)
+    return;
+  g_autofree char *what = describe_feature(binding->feature);
+  CwOptionsScope scope = scope_of(loader, what, place_of_key(parent, key),
+                                  binding->feature->kind == CW_FEATURE_POLICY ? policy : plugin);
+  binding->options =
+      cw_options_fill_in(&binding->feature->options, cw_yaml_get(parent, key), &scope, loader->diagnostics);
+}
+
 static void fill_algorithm_stage(Loader *loader, guint index, CwStage *stage, const CwYamlNode *mapping,
                                  gboolean *filled)
 {
@@ -270,6 +315,10 @@ static void fill_algorithm_stage(Loader *loader, guint index, CwStage *stage, co
   g_autofree char *what = feature ? describe_feature(feature) : g_strdup("the stage");
   g_autoptr(GPtrArray) keys = g_ptr_array_new();
   g_ptr_array_add(keys, "algorithm");
+  for (guint i = 0; feature && i < feature->n_networks; i++) {
+    g_ptr_array_add(keys, (gpointer)feature->networks[i].name);
+    fill_binding(loader, mapping, feature->networks[i].name, &stage->networks[i]);
+  }
   for (guint i = 0; i < cw_stage_table.n_rows; i++)
     g_ptr_array_add(keys, (gpointer)cw_stage_table.rows[i].name);
   g_ptr_array_add(keys, NULL);
@@ -342,18 +391,6 @@ static gboolean *fill_stages(Loader *loader, const CwYamlNode *list)
       fill_data_stage(loader, stage, g_ptr_array_index(list->items, i));
   }
   return filled;
-}
-
-static void fill_binding(Loader *loader, const CwYamlNode *parent, const char *key, CwBinding *binding)
-{
-  static const char *const plugin[] = {"plugin", NULL}, *const policy[] = {"plugin", "from", NULL};
-  if (!binding->feature)
-    return;
-  g_autofree char *what = describe_feature(binding->feature);
-  CwOptionsScope scope = scope_of(loader, what, place_of_key(parent, key),
-                                  binding->feature->kind == CW_FEATURE_POLICY ? policy : plugin);
-  binding->options =
-      cw_options_fill_in(&binding->feature->options, cw_yaml_get(parent, key), &scope, loader->diagnostics);
 }
 
 /* The folders that the environment's paths name: what belongs to a shop may stand in it. */

@@ -89,6 +89,7 @@ typedef struct {
   CwImportOptions *import;
   CwBinding algorithm;     /* ALGORITHM */
   CwStageOptions *options; /* ALGORITHM */
+  CwBinding *networks;     /* ALGORITHM: of each network in its table; without a feature: like the policy */
 } CwStage;
 
 typedef struct {

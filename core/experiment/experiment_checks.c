@@ -320,6 +320,14 @@ static void check_algorithm(const Check *check, guint i, const CwStage *stage, g
     cw_match_capabilities(feature->name, policy ? needs : needs & CW_NEEDS_TRAJECTORIES, policy,
                           has_trajectories, stage->place, check->diagnostics);
   }
+  for (guint k = 0; k < feature->n_networks; k++) {
+    const CwBinding *network = &stage->networks[k];
+    const gboolean is_named = cw_yaml_get(stage_node(check, i), feature->networks[k].name) != NULL;
+    const CwRegisteredFeature *backend = is_named ? network->feature : policy;
+    if (backend)
+      cw_match_network(feature->name, &feature->networks[k], backend,
+                       is_named ? network->place : stage->place, check->diagnostics);
+  }
   check_trajectories(check, i, stage, what);
   check_refresh(check, i, stage, what, filled);
 }

@@ -98,18 +98,22 @@ static void write_table(Writer *writer, const char *lead, const char *path, cons
   }
 }
 
-static void write_feature(Writer *writer, const char *key, const CwBinding *binding, const CwYamlNode *root)
+/* `parent` is the path of the mapping that holds the key: "" or that of a stage. */
+static void write_feature(Writer *writer, const char *parent, const char *key, const CwBinding *binding,
+                          const CwYamlNode *root)
 {
   const CwYamlNode *mapping = cw_yaml_get(root, key);
+  const char *lead = *parent ? "    " : "", *inner = *parent ? "      " : "  ";
+  g_autofree char *path = *parent ? g_strdup_printf("%s.%s", parent, key) : g_strdup(key);
   if (!binding->feature)
     return;
-  write_header(writer, "", key, mapping);
-  write_value(writer, "  ", key, "plugin", cw_options_quote(binding->feature->name),
+  write_header(writer, lead, key, mapping);
+  write_value(writer, inner, path, "plugin", cw_options_quote(binding->feature->name),
               cw_yaml_get(mapping, "plugin"), FALSE);
   if (binding->from)
-    write_value(writer, "  ", key, "from", cw_options_quote(binding->from), cw_yaml_get(mapping, "from"),
+    write_value(writer, inner, path, "from", cw_options_quote(binding->from), cw_yaml_get(mapping, "from"),
                 FALSE);
-  write_table(writer, "  ", key, &binding->feature->options, binding->options, mapping);
+  write_table(writer, inner, path, &binding->feature->options, binding->options, mapping);
 }
 
 static void write_section(Writer *writer, const char *key, const CwOptionTable *table, gconstpointer options,
@@ -130,6 +134,8 @@ static void write_stage(Writer *writer, guint index, const CwStage *stage, const
                 FALSE);
     write_table(writer, "    ", path, &cw_stage_table, stage->options, mapping);
     write_table(writer, "    ", path, &feature->options, stage->algorithm.options, mapping);
+    for (guint i = 0; i < feature->n_networks; i++)
+      write_feature(writer, path, feature->networks[i].name, &stage->networks[i], mapping);
     return;
   }
   g_autofree char *inner = g_strdup_printf("%s.%s", path, kind);
@@ -168,8 +174,8 @@ void cw_experiment_resolve(CwExperiment *experiment, const CwYamlNode *root)
 {
   Writer writer = {g_string_new(NULL), g_ptr_array_new_with_free_func(value_free)};
   write_table(&writer, "", "", &cw_experiment_top_table, experiment, root);
-  write_feature(&writer, "environment", &experiment->environment, root);
-  write_feature(&writer, "policy", &experiment->policy, root);
+  write_feature(&writer, "", "environment", &experiment->environment, root);
+  write_feature(&writer, "", "policy", &experiment->policy, root);
   write_section(&writer, "rollout", &cw_rollout_table, experiment->rollout, root);
   write_section(&writer, "checkpoint", &cw_checkpoint_table, experiment->checkpoint, root);
   write_stages(&writer, experiment, root);

@@ -60,17 +60,10 @@ static char *capabilities_text(const CwRegisteredFeature *feature)
                                            {CW_ENVIRONMENT_RECORDS, "reading recorded sessions"},
                                            {CW_ENVIRONMENT_FREE_TEXT, "actions as free text"},
                                            {CW_ENVIRONMENT_RESTORES, "sessions that can be saved"}};
-  static const Capability policy[] = {{CW_POLICY_TRAINS, "training"},
-                                      {CW_POLICY_VALUES, "a value head"},
-                                      {CW_POLICY_CLONES, "frozen copies of itself"},
-                                      {CW_POLICY_ON_DEVICE, "computing on an accelerator"},
-                                      {CW_POLICY_ACTS, "choosing by itself"},
-                                      {CW_POLICY_WORDS, "learning from actions in words"},
-                                      {CW_POLICY_HISTORY, "reading the steps before"}};
   if (feature->kind == CW_FEATURE_ENVIRONMENT)
     return name_bits(feature->capabilities, environment, G_N_ELEMENTS(environment));
   if (feature->kind == CW_FEATURE_POLICY)
-    return name_bits(feature->capabilities, policy, G_N_ELEMENTS(policy));
+    return cw_policy_capabilities_text(feature->capabilities);
   /* A plugin may count on its required options, so without them it is not asked. */
   for (guint i = 0; i < feature->options.n_rows; i++)
     if (feature->options.rows[i].flags & CW_OPTION_REQUIRED)
@@ -93,6 +86,22 @@ static char *metrics_text(const CwRegisteredFeature *feature, const char *quote)
     g_string_append_printf(text, "%s%s%s/%s%s", text->len ? ", " : "", quote, feature->name,
                            feature->metrics[i].name, quote);
   return g_string_free(text, text->len == 0);
+}
+
+/* The further networks of an algorithm, each a key of its stage. */
+static void add_networks(GString *text, const CwRegisteredFeature *feature, gboolean markdown)
+{
+  if (feature->n_networks > 0)
+    g_string_append(text,
+                    markdown ? "\nFurther networks, each a key of the stage that says what `policy` says:\n\n"
+                               "| Network | Needs | Meaning |\n|---|---|---|\n"
+                             : "\nfurther networks:\n");
+  for (guint i = 0; i < feature->n_networks; i++) {
+    const CwNetwork *network = &feature->networks[i];
+    g_autofree char *needs = cw_policy_capabilities_text(network->needs);
+    g_string_append_printf(text, markdown ? "| `%s` | %s | %s |\n" : "  %s (%s): %s\n", network->name,
+                           needs ? needs : "scoring", network->help);
+  }
 }
 
 static void add_conversion(GString *text, const CwRegisteredConversion *conversion, const char *verb,
@@ -131,6 +140,7 @@ static void add_feature(GString *text, const CwRegisteredFeature *feature, gbool
   if (metrics)
     g_string_append_printf(text, markdown ? "It reports: %s.\n" : "reports: %s\n", metrics);
   g_string_append_printf(text, "\n%s", options);
+  add_networks(text, feature, markdown);
   add_conversion(text, &feature->import, "import", feature->name, markdown);
   add_conversion(text, &feature->export, "export", feature->name, markdown);
 }

@@ -9,6 +9,7 @@
 #define END_OF(type, member) (offsetof(type, member) + sizeof(((type *)NULL)->member))
 #define OPTION_MINIMUM       END_OF(CwOption, help)
 #define CONVERSION_MINIMUM   END_OF(CwConversion, options_size)
+#define NETWORK_MINIMUM      END_OF(CwNetwork, needs)
 #define MOST_ROWS            10000 /* more than any plugin has; such a number was never counted */
 
 const char *cw_feature_kind_name(CwFeatureKind kind)
@@ -33,6 +34,7 @@ void cw_loader_feature_free(gpointer data)
   g_free((gpointer)feature->options.rows);
   g_free((gpointer)feature->state.rows);
   g_free((gpointer)feature->metrics);
+  g_free((gpointer)feature->networks);
   g_free((gpointer)feature->import.options.rows);
   g_free((gpointer)feature->export.options.rows);
   g_free(feature);
@@ -169,6 +171,49 @@ static gboolean take_state(CwRegisteredFeature *copy, GError **error)
   return check_options(copy, &copy->state, " of its state", error);
 }
 
+/* What is wrong with the name of network `i`, or NULL. */
+static const char *fault_of_network(const CwRegisteredFeature *copy, guint i)
+{
+  static const char *const agents[] = {"policy", "random", "reference", NULL};
+  const char *name = copy->networks[i].name;
+  if (!name || !copy->networks[i].help)
+    return "a network without a name or a help";
+  if (!cw_is_name(name))
+    return "a name that is not of lower-case letters, digits and underscores";
+  if (g_strv_contains(agents, name))
+    return "the name of an agent";
+  for (guint k = 0; k < i; k++)
+    if (g_str_equal(copy->networks[k].name, name))
+      return "this name twice";
+  for (guint k = 0; k < copy->options.n_rows; k++)
+    if (g_str_equal(copy->options.rows[k].name, name))
+      return "the name of one of its options";
+  return NULL;
+}
+
+/* The further networks of an algorithm. */
+static gboolean take_networks(CwRegisteredFeature *copy, GError **error)
+{
+  const CwAlgorithmVtable *vtable = copy->vtable.algorithm;
+  if (copy->kind != CW_FEATURE_ALGORITHM || vtable->n_networks == 0)
+    return TRUE;
+  if (!vtable->networks || vtable->n_networks > MOST_ROWS || vtable->network_size < NETWORK_MINIMUM)
+    return refuse(copy, error, "expected networks filled with CW_NETWORKS(...), found %u of %u bytes",
+                  vtable->n_networks, vtable->network_size);
+  copy->networks = copy_array(vtable->networks, vtable->n_networks, vtable->network_size, sizeof(CwNetwork));
+  copy->n_networks = vtable->n_networks;
+  for (guint i = 0; i < copy->n_networks; i++) {
+    const char *name = copy->networks[i].name, *fault = fault_of_network(copy, i);
+    if (fault)
+      return refuse(
+          copy, error,
+          "expected networks with help and names of their own, found %s (network %u, '%s'); correct "
+          "that row",
+          fault, i, name ? name : "(null)");
+  }
+  return TRUE;
+}
+
 static gboolean check_unique(const CwRegisteredFeature *copy, const GPtrArray *copies,
                              const GPtrArray *registered, GError **error)
 {
@@ -258,7 +303,7 @@ static gboolean take_feature(CwRegisteredFeature *copy, guint index, const CwFea
   return take_identity(copy, index, feature, error) && take_vtable(copy, feature, error) &&
          take_options(copy, feature, error) && check_unique(copy, copies, registered, error) &&
          check_slots(copy, error) && check_options(copy, &copy->options, "", error) &&
-         take_state(copy, error) && take_conversions(copy, error);
+         take_state(copy, error) && take_networks(copy, error) && take_conversions(copy, error);
 }
 
 GPtrArray *cw_loader_features(const CwLoadedPlugin *plugin, const GPtrArray *registered, GError **error)

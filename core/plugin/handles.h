@@ -124,9 +124,14 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CwSession, cw_session_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CwAlgorithm, cw_algorithm_close)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CwUpdate, cw_update_free)
 
+/* What the CW_POLICY_* bits say, as "training, a value head"; NULL when none is set. Free with g_free. */
+char *cw_policy_capabilities_text(guint64 bits);
 /* Capability matching, before anything is loaded: appends messages such as "algorithm 'ppo' needs a value
  * head; policy 'x' has none". `place` is the stage's. */
 void cw_match_capabilities(const char *algorithm_name, guint64 needs, const CwRegisteredFeature *policy,
                            gboolean has_trajectories, CwPlace place, CwDiagnostics *diagnostics);
+/* The same for a further network of the algorithm. */
+void cw_match_network(const char *algorithm_name, const CwNetwork *network, const CwRegisteredFeature *policy,
+                      CwPlace place, CwDiagnostics *diagnostics);
 
 #endif

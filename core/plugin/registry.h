@@ -36,6 +36,8 @@ typedef struct {
   CwOptionTable state;     /* of an algorithm: what a checkpoint keeps */
   const CwMetric *metrics; /* of an algorithm: n_metrics of them */
   guint n_metrics;
+  const CwNetwork *networks; /* of an algorithm: n_networks of them */
+  guint n_networks;
   CwRegisteredConversion import, export;
   const CwLoadedPlugin *plugin;
 } CwRegisteredFeature;

@@ -27,15 +27,10 @@ const CwTable cw_learning_options = CW_TABLE_OF(CwLearningOptions, learning_rows
 /* `left`: from 1 at the end of the warm-up towards 0. */
 static double after_warmup(const CwLearningOptions *options, double left)
 {
-  switch ((CwSchedule)options->schedule) {
-  case CW_SCHEDULE_LINEAR:
-    return options->learning_rate * left;
-  case CW_SCHEDULE_COSINE:
-    return options->learning_rate * 0.5 * (1 - cos(G_PI * left));
-  case CW_SCHEDULE_CONSTANT:
-    break;
-  }
-  return options->learning_rate;
+  double cosine = 0.5 * (1 - cos(G_PI * left));
+  return options->learning_rate * (options->schedule == CW_SCHEDULE_LINEAR   ? left
+                                   : options->schedule == CW_SCHEDULE_COSINE ? cosine
+                                                                             : 1);
 }
 
 double cw_learning_rate(const CwLearningOptions *options, double begin, double end)

@@ -29,6 +29,10 @@ typedef struct {
   const char **actions; /* in words */
   float *logits;        /* those of each item; of one in words: its log-probability */
   float *values;
+  /* Of every item, by place. */
+  const float **item_logits;
+  double *item_values, *losses, *reports; /* CW_MOST_REPORTS each */
+  GPtrArray *memory;                      /* all these arrays */
 } Passes;
 
 /* How many numbers the network gives for an item: logits, or the log-probability of an action in words. */
@@ -48,22 +52,26 @@ static int compare_costs(const void *a, const void *b)
   return (x->place > y->place) - (x->place < y->place);
 }
 
-static CwPolicy *network_of(CwUpdate *update, CwPolicy *network)
+static gpointer take(Passes *passes, gsize n, gsize size)
 {
-  return network ? network : cw_update_policy(update);
+  g_ptr_array_add(passes->memory, g_malloc0_n(MAX(n, 1), size));
+  return passes->memory->pdata[passes->memory->len - 1];
 }
 
 static void passes_init(Passes *passes, CwUpdate *update, CwPolicy *network, const CwItems *items,
                         const guint32 *indices, guint n, const CwLearningOptions *options)
 {
-  *passes = (Passes){.network = network_of(update, network),
+  *passes = (Passes){.network = network ? network : cw_update_policy(update),
                      .items = items,
                      .n = indices ? n : items->n,
                      .budget = (guint64)options->batch_tokens,
-                     .dropout = options->dropout};
-  passes->costs = g_new(Cost, passes->n);
-  passes->decisions = g_new(const CwDecision *, passes->n);
-  passes->actions = g_new(const char *, passes->n);
+                     .dropout = options->dropout,
+                     .memory = g_ptr_array_new_with_free_func(g_free)};
+  passes->costs = take(passes, passes->n, sizeof *passes->costs);
+  passes->decisions = take(passes, passes->n, sizeof *passes->decisions);
+  passes->actions = take(passes, passes->n, sizeof *passes->actions);
+  passes->item_logits = take(passes, passes->n, sizeof *passes->item_logits);
+  passes->item_values = take(passes, passes->n, sizeof *passes->item_values);
   guint64 total = 0;
   for (guint i = 0; i < passes->n; i++) {
     guint index = indices ? indices[i] : i;
@@ -77,22 +85,13 @@ static void passes_init(Passes *passes, CwUpdate *update, CwPolicy *network, con
   passes->share = total / ((total + passes->budget - 1) / passes->budget);
 }
 
-static void passes_clear(Passes *passes)
-{
-  g_free(passes->costs);
-  g_free(passes->decisions);
-  g_free(passes->actions);
-  g_free(passes->logits);
-  g_free(passes->values);
-}
-
 /* Goes to the next pass and makes room for its logits and values; FALSE after the last. */
 static gboolean passes_next(Passes *passes)
 {
   guint64 tokens = 0;
-  gsize width = 0;
   passes->start += passes->size;
   passes->size = 0;
+  passes->width = 0;
   while (passes->start + passes->size < passes->n) {
     const Cost *cost = &passes->costs[passes->start + passes->size];
     if (passes->size > 0 &&
@@ -100,30 +99,38 @@ static gboolean passes_next(Passes *passes)
       break;
     const CwStep *step = passes->items->steps[cost->index];
     tokens += cost->tokens;
-    width += width_of(step);
+    passes->width += width_of(step);
     passes->words = cost->words;
     passes->actions[passes->size] = step->action;
     passes->decisions[passes->size++] = step->decision;
   }
-  g_free(passes->logits);
-  g_free(passes->values);
-  passes->width = width;
-  passes->logits = g_new0(float, width);
-  passes->values = g_new0(float, passes->size);
+  passes->logits = take(passes, passes->width, sizeof *passes->logits);
+  passes->values = take(passes, passes->size, sizeof *passes->values);
   return passes->size > 0;
 }
 
-/* Double precision, so that a ratio of two equal policies is exactly 1 and finite differences mean something.
- */
-void cw_log_probabilities(const float *logits, guint n, double *log_p)
+/* The network's numbers for the present pass, without (`scores`) or with a backward to follow. */
+static gboolean run_pass(Passes *passes, gboolean scores, GError **error)
 {
-  double largest = -HUGE_VAL, sum = 0;
-  for (guint k = 0; k < n; k++)
-    largest = fmax(largest, logits[k]);
-  for (guint k = 0; k < n; k++)
-    sum += exp(logits[k] - largest);
-  for (guint k = 0; k < n; k++)
-    log_p[k] = logits[k] - largest - log(sum);
+  CwPolicy *network = passes->network;
+  const CwDecision *const *decisions = passes->decisions;
+  guint n = passes->size;
+  float *logits = passes->logits, *values = passes->items->with_values ? passes->values : NULL;
+  gboolean good;
+  if (passes->words)
+    good = scores ? cw_policy_score_words(network, decisions, passes->actions, n, logits, values, error)
+                  : cw_policy_forward_words(network, decisions, passes->actions, n, passes->dropout, logits,
+                                            values, error);
+  else
+    good = scores ? cw_policy_score(network, decisions, n, logits, values, error)
+                  : cw_policy_forward(network, decisions, n, passes->dropout, logits, values, error);
+  for (guint i = 0; i < n; i++) {
+    const Cost *cost = &passes->costs[passes->start + i];
+    passes->item_logits[cost->place] = logits;
+    passes->item_values[cost->place] = passes->values[i];
+    logits += width_of(passes->items->steps[cost->index]);
+  }
+  return good;
 }
 
 /* Who looks on, set by the conformance suite alone. */
@@ -134,41 +141,6 @@ void cw_watch_losses(CwLossWatcher function, gpointer user_data)
 {
   watcher = function;
   watcher_data = user_data;
-}
-
-/* Room for the arrays of one item, for any number of candidates, and for every item's loss and reports. */
-typedef struct {
-  double *log_p, *slope_p, *slope_logits; /* most candidates */
-  double *losses, *reports;               /* n; n times CW_MOST_REPORTS; by place */
-  float **logits;                         /* n, by place: copies for a watcher; NULL without one */
-  double *values;                         /* n, by place, for a watcher */
-} Room;
-
-static void room_init(Room *room, const Passes *passes)
-{
-  guint most = 1;
-  for (guint i = 0; i < passes->n; i++)
-    most = MAX(most, width_of(passes->items->steps[passes->costs[i].index]));
-  room->log_p = g_new(double, most);
-  room->slope_p = g_new(double, most);
-  room->slope_logits = g_new(double, most);
-  room->losses = g_new0(double, passes->n);
-  room->reports = g_new0(double, (gsize)passes->n *CW_MOST_REPORTS);
-  room->logits = watcher ? g_new0(float *, passes->n) : NULL;
-  room->values = watcher ? g_new0(double, passes->n) : NULL;
-}
-
-static void room_clear(Room *room, guint n)
-{
-  for (guint i = 0; room->logits && i < n; i++)
-    g_free(room->logits[i]);
-  g_free(room->logits);
-  g_free(room->values);
-  g_free(room->log_p);
-  g_free(room->slope_p);
-  g_free(room->slope_logits);
-  g_free(room->losses);
-  g_free(room->reports);
 }
 
 /* An action in words has a log-probability and nothing around it. */
@@ -233,111 +205,56 @@ static void chain(const CwView *view, const CwSlopes *slopes, double weight, flo
   }
 }
 
-/* The loss of an item under `logits` and `value`, its slopes and its reports; the view's and the slopes'
- * arrays are in the room. */
-static double call_loss(const CwItems *items, guint index, const float *logits, double value, Room *room,
-                        CwLoss loss, gconstpointer data, double *reports, CwView *view, CwSlopes *slopes)
-{
-  view_fill(view, items, index, logits, value, room->log_p);
-  *slopes = (CwSlopes){
-      .struct_size = sizeof *slopes, .log_p = room->slope_p, .logits = room->slope_logits, .report = reports};
-  memset(room->slope_p, 0, view->n * sizeof *room->slope_p);
-  memset(room->slope_logits, 0, view->n * sizeof *room->slope_logits);
-  return loss(view, slopes, data);
-}
-
-double cw_loss_at(const CwItems *items, guint index, const float *logits, double value, CwLoss loss,
-                  gconstpointer data, double *dlogits, double *dvalue, double *reports)
+double cw_loss_at(const CwItems *items, guint index, const float *logits, double value, double weight,
+                  CwLoss loss, gconstpointer data, float *dlogits, double *dvalue, double *reports)
 {
   guint n = width_of(items->steps[index]);
-  g_autofree double *log_p = g_new(double, n), *slope_p = g_new(double, n), *slope_logits = g_new(double, n);
-  g_autofree float *chained = g_new(float, n);
-  Room room = {.log_p = log_p, .slope_p = slope_p, .slope_logits = slope_logits};
+  g_autofree double *log_p = g_new(double, n), *slope_p = g_new0(double, n),
+                    *slope_logits = g_new0(double, n);
   CwView view;
-  CwSlopes slopes;
-  memset(reports, 0, CW_MOST_REPORTS * sizeof *reports);
-  double result = call_loss(items, index, logits, value, &room, loss, data, reports, &view, &slopes);
-  chain(&view, &slopes, 1, chained);
-  for (guint k = 0; k < n; k++)
-    dlogits[k] = chained[k];
-  *dvalue = slopes.value;
-  return result;
-}
-
-/* The loss of one item at its place in the room; its slopes times its weight go to `dlogits` and `dvalue`. */
-static void differentiate(const Passes *passes, const Cost *cost, const float *logits, double value,
-                          Room *room, CwLoss loss, gconstpointer data, float *dlogits, float *dvalue)
-{
-  CwView view;
-  CwSlopes slopes;
-  double weight = passes->items->weight ? passes->items->weight[cost->index] : 1.0 / passes->n;
-  double *reports = room->reports + (gsize)cost->place * CW_MOST_REPORTS;
-  room->losses[cost->place] = weight * call_loss(passes->items, cost->index, logits, value, room, loss, data,
-                                                 reports, &view, &slopes);
+  CwSlopes slopes = {
+      .struct_size = sizeof slopes, .log_p = slope_p, .logits = slope_logits, .report = reports};
+  view_fill(&view, items, index, logits, value, log_p);
+  double result = loss(&view, &slopes, data);
   chain(&view, &slopes, weight, dlogits);
-  if (dvalue)
-    *dvalue = (float)(weight * slopes.value);
-  if (room->logits) {
-    room->logits[cost->place] = g_memdup2(logits, width_of(view.step) * sizeof *logits);
-    room->values[cost->place] = value;
-  }
+  *dvalue = weight * slopes.value;
+  return weight * result;
 }
 
-static gboolean check_losses(const Passes *passes, const Room *room, GError **error)
+static gboolean accumulate_pass(Passes *passes, CwLoss loss, gconstpointer data, GError **error)
 {
-  for (guint i = passes->start; i < passes->start + passes->size; i++) {
-    double loss = room->losses[passes->costs[i].place];
-    if (isfinite(loss))
+  const CwItems *items = passes->items;
+  g_autofree float *dlogits = g_new0(float, passes->width), *dvalues = g_new0(float, passes->size);
+  if (!run_pass(passes, FALSE, error))
+    return FALSE;
+  for (guint i = 0; i < passes->size; i++) {
+    const Cost *cost = &passes->costs[passes->start + i];
+    const float *logits = passes->item_logits[cost->place];
+    double weight = items->weight ? items->weight[cost->index] : 1.0 / passes->n, dvalue;
+    double result = cw_loss_at(items, cost->index, logits, passes->values[i], weight, loss, data,
+                               dlogits + (logits - passes->logits), &dvalue,
+                               passes->reports + (gsize)cost->place * CW_MOST_REPORTS);
+    passes->losses[cost->place] = result;
+    dvalues[i] = (float)dvalue;
+    if (isfinite(result))
       continue;
     g_set_error(
         error, CW_ALGORITHM_ERROR, CW_ERROR_NUMERIC,
         "the loss of a decision is %g, though all logits and values are finite: they have moved too far "
         "apart; lower learning_rate, max_gradient_norm or the number of epochs",
-        loss);
+        result);
     return FALSE;
   }
-  return TRUE;
+  return cw_policy_backward(passes->network, dlogits, items->with_values ? dvalues : NULL, error);
 }
 
-/* The network's numbers for the present pass, without (`scores`) or with a backward to follow. */
-static gboolean run_pass(const Passes *passes, gboolean scores, float *values, GError **error)
-{
-  CwPolicy *network = passes->network;
-  const CwDecision *const *decisions = passes->decisions;
-  guint n = passes->size;
-  if (passes->words)
-    return scores
-               ? cw_policy_score_words(network, decisions, passes->actions, n, passes->logits, values, error)
-               : cw_policy_forward_words(network, decisions, passes->actions, n, passes->dropout,
-                                         passes->logits, values, error);
-  return scores ? cw_policy_score(network, decisions, n, passes->logits, values, error)
-                : cw_policy_forward(network, decisions, n, passes->dropout, passes->logits, values, error);
-}
-
-static gboolean accumulate_pass(const Passes *passes, Room *room, CwLoss loss, gconstpointer data,
-                                GError **error)
-{
-  gboolean with_values = passes->items->with_values;
-  g_autofree float *dlogits = g_new0(float, passes->width);
-  g_autofree float *dvalues = with_values ? g_new0(float, passes->size) : NULL;
-  if (!run_pass(passes, FALSE, with_values ? passes->values : NULL, error))
-    return FALSE;
-  gsize at = 0;
-  for (guint i = 0; i < passes->size; i++) {
-    differentiate(passes, &passes->costs[passes->start + i], passes->logits + at, passes->values[i], room,
-                  loss, data, dlogits + at, with_values ? dvalues + i : NULL);
-    at += width_of(passes->items->steps[passes->costs[passes->start + i].index]);
-  }
-  return check_losses(passes, room, error) && cw_policy_backward(passes->network, dlogits, dvalues, error);
-}
-
-static void sum_up(const Room *room, guint n, CwSums *sums)
+static void sum_up(const Passes *passes, guint n, CwSums *sums)
 {
   *sums = (CwSums){.n = n};
   for (guint i = 0; i < n; i++) {
-    sums->loss += room->losses[i];
+    sums->loss += passes->losses[i];
     for (guint r = 0; r < CW_MOST_REPORTS; r++) {
-      double number = room->reports[(gsize)i * CW_MOST_REPORTS + r];
+      double number = passes->reports[(gsize)i * CW_MOST_REPORTS + r];
       sums->sum[r] += number;
       sums->largest[r] = i == 0 ? number : fmax(sums->largest[r], number);
     }
@@ -349,29 +266,28 @@ gboolean cw_accumulate(CwUpdate *update, CwPolicy *network, const CwItems *items
                        CwSums *sums, GError **error)
 {
   Passes passes;
-  Room room;
   passes_init(&passes, update, network, items, indices, n, options);
-  room_init(&room, &passes);
+  passes.losses = take(&passes, passes.n, sizeof *passes.losses);
+  passes.reports = take(&passes, passes.n, CW_MOST_REPORTS * sizeof *passes.reports);
   gboolean good = TRUE;
   while (good && passes_next(&passes))
-    good = accumulate_pass(&passes, &room, loss, data, error);
-  sum_up(&room, good ? passes.n : 0, sums);
+    good = accumulate_pass(&passes, loss, data, error);
+  sum_up(&passes, good ? passes.n : 0, sums);
   if (good && watcher) {
-    CwLossCall call = {items,       indices,     passes.n,     (const float *const *)room.logits,
-                       room.values, room.losses, room.reports, loss,
-                       data};
+    CwLossCall call = {
+        items,          indices, passes.n, passes.item_logits, passes.item_values, passes.losses,
+        passes.reports, loss,    data};
     watcher(&call, watcher_data);
   }
-  room_clear(&room, passes.n);
-  passes_clear(&passes);
+  g_ptr_array_unref(passes.memory);
   return good;
 }
 
 gboolean cw_optimizer_step(CwUpdate *update, CwPolicy *network, const CwLearningOptions *options,
                            double learning_rate, CwSums *sums, GError **error)
 {
-  return cw_policy_step(network_of(update, network), learning_rate, options->max_gradient_norm,
-                        &sums->gradient_norm, error);
+  return cw_policy_step(network ? network : cw_update_policy(update), learning_rate,
+                        options->max_gradient_norm, &sums->gradient_norm, error);
 }
 
 gboolean cw_learn(CwUpdate *update, CwPolicy *network, const CwItems *items, const guint32 *indices, guint n,
@@ -405,13 +321,13 @@ gboolean cw_accumulate_log_probability(CwUpdate *update, CwPolicy *network, cons
 static void take_scores(CwScores *scores, guint index, const CwStep *step, const float *logits, double value)
 {
   gsize first = scores->first[index];
-  guint n = width_of(step);
-  memcpy(scores->logits + first, logits, n * sizeof *logits);
-  if (step->chosen == CW_WORDS)
+  gboolean words = step->chosen == CW_WORDS;
+  memcpy(scores->logits + first, logits, width_of(step) * sizeof *logits);
+  if (words)
     scores->log_p[first] = *logits;
   else
-    cw_log_probabilities(logits, n, scores->log_p + first);
-  scores->log_probability[index] = scores->log_p[first + (step->chosen == CW_WORDS ? 0 : step->chosen)];
+    cw_log_probabilities(logits, width_of(step), scores->log_p + first);
+  scores->log_probability[index] = scores->log_p[first + (words ? 0 : step->chosen)];
   scores->value[index] = value;
 }
 
@@ -421,16 +337,13 @@ static gboolean score_batch(CwUpdate *update, CwPolicy *network, const CwItems *
   Passes passes;
   passes_init(&passes, update, network, items, indices, n, options);
   gboolean good = TRUE;
-  while (good && passes_next(&passes)) {
-    const float *at = passes.logits;
-    good = run_pass(&passes, TRUE, items->with_values ? passes.values : NULL, error);
-    for (guint i = 0; good && i < passes.size; i++) {
-      guint index = passes.costs[passes.start + i].index;
-      take_scores(scores, index, items->steps[index], at, passes.values[i]);
-      at += width_of(items->steps[index]);
-    }
+  while (good && passes_next(&passes))
+    good = run_pass(&passes, TRUE, error);
+  for (guint i = 0; good && i < passes.n; i++) {
+    guint index = passes.costs[i].index, place = passes.costs[i].place;
+    take_scores(scores, index, items->steps[index], passes.item_logits[place], passes.item_values[place]);
   }
-  passes_clear(&passes);
+  g_ptr_array_unref(passes.memory);
   return good;
 }
 
@@ -438,15 +351,15 @@ gboolean cw_score(CwUpdate *update, CwPolicy *network, const CwItems *items, con
                   const CwLearningOptions *options, CwScores *scores, GError **error)
 {
   cw_scores_clear(scores);
-  scores->n = items->n;
-  scores->first = g_new0(gsize, items->n + 1);
+  *scores = (CwScores){.n = items->n,
+                       .first = g_new0(gsize, items->n + 1),
+                       .log_probability = g_new0(double, items->n),
+                       .value = g_new0(double, items->n),
+                       .rows = g_new0(const double *, items->n)};
   for (guint i = 0; i < items->n; i++)
     scores->first[i + 1] = scores->first[i] + width_of(items->steps[i]);
   scores->logits = g_new0(float, scores->first[items->n]);
   scores->log_p = g_new0(double, scores->first[items->n]);
-  scores->log_probability = g_new0(double, items->n);
-  scores->value = g_new0(double, items->n);
-  scores->rows = g_new0(const double *, items->n);
   for (guint i = 0; i < items->n; i++)
     scores->rows[i] = scores->log_p + scores->first[i];
   gboolean good = order || score_batch(update, network, items, NULL, 0, options, scores, error);

@@ -2,58 +2,87 @@
 #include <cartwright/learn.h>
 #include <string.h>
 
-gboolean cw_update_steps(CwUpdate *update, gboolean trajectories, CwSteps *steps, GError **error)
+static const CwTrajectory *nth(CwUpdate *update, gboolean trajectories, guint i)
+{
+  return trajectories ? cw_update_trajectory(update, i) : cw_update_episode(update, i);
+}
+
+/* There is something to learn from: trajectories, or a step of an episode. */
+static gboolean check_any(gboolean trajectories, guint n, guint n_steps, GError **error)
+{
+  if (trajectories ? n > 0 : n_steps > 0)
+    return TRUE;
+  if (trajectories)
+    g_set_error_literal(
+        error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
+        "expected trajectories to learn from, found none; check the stage's 'trajectories' and the "
+        "stage that wrote them");
+  else
+    g_set_error(error, CW_ALGORITHM_ERROR, CW_ERROR_FAILED,
+                "expected episodes with decisions, found %u episodes without a single one", n);
+  return FALSE;
+}
+
+static gboolean gather(CwUpdate *update, gboolean trajectories, gboolean choices, CwSteps *steps,
+                       GError **error)
 {
   guint n = trajectories ? cw_update_n_trajectories(update) : cw_update_n_episodes(update), n_steps = 0;
+  for (guint i = 0; i < n; i++)
+    n_steps += nth(update, trajectories, i)->n_steps;
   *steps = (CwSteps){.n_episodes = n};
-  for (guint i = 0; i < n; i++) {
-    const CwTrajectory *episode =
-        trajectories ? cw_update_trajectory(update, i) : cw_update_episode(update, i);
-    n_steps += episode->n_steps;
-  }
-  if (trajectories ? n == 0 : n_steps == 0) {
-    if (trajectories)
-      g_set_error_literal(
-          error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
-          "expected trajectories to learn from, found none; check the stage's 'trajectories' and the "
-          "stage that wrote them");
-    else
-      g_set_error(error, CW_ALGORITHM_ERROR, CW_ERROR_FAILED,
-                  "expected episodes with decisions, found %u episodes without a single one", n);
+  if (!check_any(trajectories, n, n_steps, error))
     return FALSE;
-  }
   steps->steps = g_new(const CwStep *, MAX(n_steps, 1));
-  steps->first = g_new(guint, n + 1);
+  steps->first = g_new0(guint, n + 1);
+  steps->after = g_new(const CwDecision *, n);
   for (guint i = 0; i < n; i++) {
-    const CwTrajectory *episode =
-        trajectories ? cw_update_trajectory(update, i) : cw_update_episode(update, i);
-    steps->first[i] = steps->n;
-    steps->n_empty += episode->n_steps == 0;
+    const CwTrajectory *episode = nth(update, trajectories, i);
+    steps->after[i] = episode->after;
     for (guint j = 0; j < episode->n_steps; j++) {
-      steps->n_single += episode->steps[j]->decision->n_candidates == 1;
-      steps->steps[steps->n++] = episode->steps[j];
+      gboolean is_single = episode->steps[j]->decision->n_candidates == 1;
+      steps->n_single += is_single;
+      if (!is_single || !choices)
+        steps->steps[steps->n++] = episode->steps[j];
     }
+    steps->n_empty += steps->n == steps->first[i];
+    steps->first[i + 1] = steps->n;
   }
-  steps->first[n] = steps->n;
   return TRUE;
+}
+
+gboolean cw_update_steps(CwUpdate *update, gboolean trajectories, CwSteps *steps, GError **error)
+{
+  return gather(update, trajectories, FALSE, steps, error);
 }
 
 gboolean cw_update_choices(CwUpdate *update, gboolean trajectories, CwSteps *steps, GError **error)
 {
-  if (!cw_update_steps(update, trajectories, steps, error))
-    return FALSE;
-  guint n = 0, begin = 0;
-  steps->n_empty = 0;
+  return gather(update, trajectories, TRUE, steps, error);
+}
+
+gboolean cw_score_after(CwUpdate *update, CwPolicy *network, const CwSteps *steps, gboolean values,
+                        const CwLearningOptions *options, double *after, GError **error)
+{
+  g_autofree CwStep *made = g_new0(CwStep, steps->n_episodes);
+  g_autofree const CwStep **items = g_new(const CwStep *, steps->n_episodes);
+  CwItems all = {.steps = items, .with_values = values};
   for (guint e = 0; e < steps->n_episodes; e++) {
-    guint end = steps->first[e + 1];
-    for (guint i = begin; i < end; i++)
-      if (steps->steps[i]->decision->n_candidates > 1)
-        steps->steps[n++] = steps->steps[i];
-    steps->n_empty += n == steps->first[e];
-    steps->first[e + 1] = n;
-    begin = end;
+    made[e].decision = steps->after[e];
+    if (steps->after[e])
+      items[all.n++] = &made[e];
   }
-  steps->n = n;
+  g_auto(CwScores) scores = {0};
+  if (!cw_score(update, network, &all, NULL, options, &scores, error))
+    return FALSE;
+  for (guint e = 0, i = 0; e < steps->n_episodes; e++) {
+    after[e] = 0;
+    if (!steps->after[e])
+      continue;
+    after[e] = values ? scores.value[i] : scores.logits[scores.first[i]];
+    for (gsize k = scores.first[i]; !values && k < scores.first[i + 1]; k++)
+      after[e] = MAX(after[e], scores.logits[k]);
+    i++;
+  }
   return TRUE;
 }
 
@@ -61,6 +90,7 @@ void cw_steps_clear(CwSteps *steps)
 {
   g_free(steps->steps);
   g_free(steps->first);
+  g_free(steps->after);
   *steps = (CwSteps){0};
 }
 
@@ -71,22 +101,25 @@ char *cw_trajectory_goal_key(const CwTrajectory *trajectory)
   return g_strdup_printf("%s#%" G_GINT64_FORMAT, trajectory->split, trajectory->goal);
 }
 
-double cw_update_mean_return(CwUpdate *update)
+static double mean_of_episodes(CwUpdate *update, gboolean success)
 {
   guint n = cw_update_n_episodes(update);
   double sum = 0;
-  for (guint i = 0; i < n; i++)
-    sum += cw_update_episode(update, i)->total_reward / n;
+  for (guint i = 0; i < n; i++) {
+    const CwTrajectory *episode = cw_update_episode(update, i);
+    sum += (success ? episode->success : episode->total_reward) / n;
+  }
   return sum;
+}
+
+double cw_update_mean_return(CwUpdate *update)
+{
+  return mean_of_episodes(update, FALSE);
 }
 
 double cw_update_success(CwUpdate *update)
 {
-  guint n = cw_update_n_episodes(update);
-  double sum = 0;
-  for (guint i = 0; i < n; i++)
-    sum += (cw_update_episode(update, i)->success ? 1.0 : 0) / n;
-  return sum;
+  return mean_of_episodes(update, TRUE);
 }
 
 static void add_text(GChecksum *checksum, const char *text)

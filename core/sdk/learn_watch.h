@@ -23,9 +23,10 @@ typedef void (*CwLossWatcher)(const CwLossCall *call, gpointer user_data);
 /* From the main thread; a NULL watcher ends it. */
 void cw_watch_losses(CwLossWatcher watcher, gpointer user_data);
 
-/* The loss of item `index` under `logits` and `value`. `dlogits` (as many as there are logits), *dvalue
- * and `reports` (CW_MOST_REPORTS) get what its slopes amount to and what it reports. */
-double cw_loss_at(const CwItems *items, guint index, const float *logits, double value, CwLoss loss,
-                  gconstpointer data, double *dlogits, double *dvalue, double *reports);
+/* `weight` times the loss of item `index` under `logits` and `value`. `dlogits` (as many as there are logits)
+ * and *dvalue get what its slopes amount to, times the weight, `reports` (CW_MOST_REPORTS, zeroed) what it
+ * reports. */
+double cw_loss_at(const CwItems *items, guint index, const float *logits, double value, double weight,
+                  CwLoss loss, gconstpointer data, float *dlogits, double *dvalue, double *reports);
 
 #endif

@@ -17,6 +17,7 @@
 struct CwConditions {
   GKeyFile *file;
   GPtrArray *accepted; /* char *: name, text, ..., NULL */
+  char **accept;       /* names of differences that are to be lived with; may be NULL */
 };
 
 static const CwStage *stage_at(const CwRun *run, guint i)
@@ -109,6 +110,17 @@ gboolean cw_conditions_add_stage(CwConditions *conditions, const CwRun *run, gui
          (!rejected || add_output(conditions, run, rejected, error));
 }
 
+static void add_policy(CwConditions *conditions, const char *key, CwPolicy *policy, const char *but,
+                       gboolean with_weights)
+{
+  g_autofree char *prefix = g_strconcat(key, ".", NULL), *name = g_strconcat(key, ".weights", NULL);
+  g_autofree char *weights = with_weights ? cw_policy_fingerprint(policy) : NULL;
+  add_feature(conditions, key, cw_policy_feature(policy));
+  add_facts(conditions, prefix, cw_policy_describe(policy), but);
+  if (weights)
+    g_key_file_set_string(conditions->file, CONDITIONS, name, weights);
+}
+
 CwConditions *cw_conditions_new(const CwRun *run, guint first_stage)
 {
   CwConditions *conditions = g_new0(CwConditions, 1);
@@ -118,14 +130,10 @@ CwConditions *cw_conditions_new(const CwRun *run, guint first_stage)
   add_build(conditions, "cartwright", (gconstpointer)(guintptr)cw_conditions_new);
   add_feature(conditions, "environment", cw_environment_feature(run->environment));
   add_facts(conditions, "environment.", cw_environment_describe(run->environment), "");
-  if (run->policy) {
-    g_autofree char *weights = cw_policy_fingerprint(run->policy);
-    add_feature(conditions, "policy", cw_policy_feature(run->policy));
-    /* A checkpoint that stands in for the model says nothing of what the run began with. */
-    add_facts(conditions, "policy.", cw_policy_describe(run->policy), run->loss.model_is_gone ? "model" : "");
-    if (weights && !run->loss.initial_is_gone)
-      g_key_file_set_string(conditions->file, CONDITIONS, WEIGHTS, weights);
-  }
+  /* A checkpoint that stands in for the model says nothing of what the run began with. */
+  if (run->policy)
+    add_policy(conditions, "policy", run->policy, run->loss.model_is_gone ? "model" : "",
+               !run->loss.initial_is_gone);
   for (guint i = 0; i < run->experiment->stages->len; i++) {
     g_autofree char *key = g_strdup_printf("stages.%u.algorithm", i);
     if (stage_at(run, i)->kind == CW_STAGE_ALGORITHM)
@@ -145,6 +153,7 @@ void cw_conditions_free(CwConditions *conditions)
     return;
   g_key_file_unref(conditions->file);
   g_ptr_array_unref(conditions->accepted);
+  g_strfreev(conditions->accept);
   g_free(conditions);
 }
 
@@ -167,14 +176,14 @@ static void keep_recorded(CwConditions *conditions, GKeyFile *recorded)
 }
 
 /* Calls `differ` for every key of the group that both have with different values. */
-static void compare(const CwConditions *conditions, GKeyFile *recorded, const char *group,
+static void compare(GKeyFile *present, GKeyFile *recorded, const char *group,
                     void (*differ)(const char *name, const char *then, const char *now, gpointer data),
                     gpointer data)
 {
   g_auto(GStrv) names = g_key_file_get_keys(recorded, group, NULL, NULL);
   for (guint i = 0; names && names[i]; i++) {
     g_autofree char *then = g_key_file_get_string(recorded, group, names[i], NULL);
-    g_autofree char *now = g_key_file_get_string(conditions->file, group, names[i], NULL);
+    g_autofree char *now = g_key_file_get_string(present, group, names[i], NULL);
     if (then && now && strcmp(then, now) != 0)
       differ(names[i], then, now, data);
   }
@@ -182,14 +191,14 @@ static void compare(const CwConditions *conditions, GKeyFile *recorded, const ch
 
 typedef struct {
   CwConditions *conditions;
-  const char *const *accept;
   GString *refused, *cure;
 } Comparison;
 
 static void weigh(const char *name, const char *then, const char *now, gpointer data)
 {
   Comparison *comparison = data;
-  if (comparison->accept && g_strv_contains(comparison->accept, name)) {
+  char **accept = comparison->conditions->accept;
+  if (accept && g_strv_contains((const char *const *)accept, name)) {
     g_autofree char *text = g_strdup_printf("%s -> %s", then, now);
     g_warning("going on with another %s: %s", name, text);
     accept_difference(comparison->conditions, name, text);
@@ -205,10 +214,13 @@ static void warn(const char *name, const char *then, const char *now, gpointer w
             then, now);
 }
 
-static gboolean check_names(const CwConditions *conditions, const char *const *accept, GError **error)
+/* Those of a further network are not gathered before its stage, but perhaps recorded. */
+static gboolean check_names(const CwConditions *conditions, GKeyFile *recorded, const char *const *accept,
+                            GError **error)
 {
   for (; accept && *accept; accept++)
-    if (!g_key_file_has_key(conditions->file, CONDITIONS, *accept, NULL)) {
+    if (!g_key_file_has_key(conditions->file, CONDITIONS, *accept, NULL) &&
+        !g_key_file_has_key(recorded, CONDITIONS, *accept, NULL)) {
       g_auto(GStrv) names = g_key_file_get_keys(conditions->file, CONDITIONS, NULL, NULL);
       const char *nearest = cw_suggest(*accept, (const char *const *)names);
       g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION, "--accept: no condition '%s'%s%s%s", *accept,
@@ -218,19 +230,13 @@ static gboolean check_names(const CwConditions *conditions, const char *const *a
   return TRUE;
 }
 
-gboolean cw_conditions_check(CwConditions *conditions, GKeyFile *recorded, const char *where,
-                             const char *const *accept, GError **error)
+/* Whether what is `present` may go on with what is `recorded`. Other builds are warned about. */
+static gboolean weigh_all(CwConditions *conditions, GKeyFile *present, GKeyFile *recorded, const char *where,
+                          GError **error)
 {
   g_autoptr(GString) refused = g_string_new(NULL), cure = g_string_new(NULL);
-  Comparison comparison = {conditions, accept, refused, cure};
-  g_auto(GStrv) names = g_key_file_get_keys(recorded, ACCEPTED, NULL, NULL);
-  if (!check_names(conditions, accept, error))
-    return FALSE;
-  for (guint i = 0; names && names[i]; i++) {
-    g_autofree char *text = g_key_file_get_string(recorded, ACCEPTED, names[i], NULL);
-    accept_difference(conditions, names[i], text ? text : "");
-  }
-  compare(conditions, recorded, CONDITIONS, weigh, &comparison);
+  Comparison comparison = {conditions, refused, cure};
+  compare(present, recorded, CONDITIONS, weigh, &comparison);
   if (refused->len > 0) {
     g_set_error(
         error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
@@ -239,9 +245,38 @@ gboolean cw_conditions_check(CwConditions *conditions, GKeyFile *recorded, const
         where, refused->str, cure->str);
     return FALSE;
   }
-  compare(conditions, recorded, BUILDS, warn, (gpointer)where);
+  compare(present, recorded, BUILDS, warn, (gpointer)where);
+  return TRUE;
+}
+
+gboolean cw_conditions_check(CwConditions *conditions, GKeyFile *recorded, const char *where,
+                             const char *const *accept, GError **error)
+{
+  g_auto(GStrv) names = g_key_file_get_keys(recorded, ACCEPTED, NULL, NULL);
+  if (!check_names(conditions, recorded, accept, error))
+    return FALSE;
+  conditions->accept = g_strdupv((char **)accept);
+  for (guint i = 0; names && names[i]; i++) {
+    g_autofree char *text = g_key_file_get_string(recorded, ACCEPTED, names[i], NULL);
+    accept_difference(conditions, names[i], text ? text : "");
+  }
+  if (!weigh_all(conditions, conditions->file, recorded, where, error))
+    return FALSE;
   keep_recorded(conditions, recorded);
   return TRUE;
+}
+
+gboolean cw_conditions_add_network(CwConditions *conditions, guint stage, const char *name, CwPolicy *network,
+                                   gboolean with_weights, const char *where, GError **error)
+{
+  CwConditions found = {.file = g_key_file_new()};
+  g_autofree char *key = g_strdup_printf("stages.%u.%s", stage, name);
+  add_policy(&found, key, network, "", with_weights);
+  gboolean good = weigh_all(conditions, found.file, conditions->file, where, error);
+  if (good)
+    cw_conditions_save(&found, conditions->file);
+  g_key_file_unref(found.file);
+  return good;
 }
 
 const char *const *cw_conditions_accepted(const CwConditions *conditions)

@@ -13,7 +13,8 @@
  *   policy.FACT                 what the policy says of itself: precision, instruction set, ...; not threads
  *   policy.weights              fingerprint of the weights that the run begins with
  *   stages.N.algorithm          algorithm and version
- *   stages.N.policy_from        the checkpoint of another run
+ *   stages.N.NETWORK, stages.N.NETWORK.FACT, stages.N.NETWORK.weights   of a further network with a key of
+ * its own, from the beginning of its stage on stages.N.policy_from        the checkpoint of another run
  *   stages.N.sessions, stages.N.trajectories.M   size and CRC32C of files from outside that stages from
  *                               `first_stage` on read
  * and the builds of all of these. */
@@ -22,6 +23,11 @@ void cw_conditions_free(CwConditions *conditions); /* accepts NULL */
 
 /* Adds the files in RUN/trajectories that a stage has written. */
 gboolean cw_conditions_add_stage(CwConditions *conditions, const CwRun *run, guint stage, GError **error);
+
+/* Adds a further network that stage `stage` has opened, and compares with what is recorded of it already, as
+ * cw_conditions_check does. `with_weights`: they are those that the stage begins with. */
+gboolean cw_conditions_add_network(CwConditions *conditions, guint stage, const char *name, CwPolicy *network,
+                                   gboolean with_weights, const char *where, GError **error);
 
 /* Compares with what `recorded` says; a condition that only one of them knows is passed over. `accept` (NULL-
  * terminated, may be NULL) names differences that are to be lived with. CW_ERROR_CONFIGURATION with all

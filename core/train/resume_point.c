@@ -5,6 +5,7 @@
 #include "core/base/checkpoint.h"
 #include "core/base/durable.h"
 #include "core/train/conditions.h"
+#include "core/train/networks.h"
 #include <string.h>
 
 static char *checkpoints_of(const char *directory)
@@ -42,17 +43,17 @@ static gboolean save_files(CwAlgorithm *algorithm, const char *directory, GError
   return cw_make_directories(files, error) && cw_algorithm_save_files(algorithm, files, error);
 }
 
-static gboolean fill(CwRun *run, GKeyFile *state, CwPolicy *reference, CwAlgorithm *algorithm,
-                     const char *directory, GError **error)
+static gboolean fill(CwRun *run, GKeyFile *state, CwPolicy *reference, CwNetworks *networks,
+                     CwAlgorithm *algorithm, const char *directory, GError **error)
 {
   return (!algorithm || !cw_algorithm_has_files(algorithm) || save_files(algorithm, directory, error)) &&
          (!run->policy || save_policy(run->policy, directory, "policy", error)) &&
          (!reference || save_policy(reference, directory, "reference", error)) &&
-         save_state(state, directory, error);
+         cw_networks_save(networks, directory, state, error) && save_state(state, directory, error);
 }
 
 gboolean cw_resume_point_save(CwRun *run, guint stage, gboolean inside, GKeyFile *given, CwPolicy *reference,
-                              CwAlgorithm *algorithm, GError **error)
+                              CwNetworks *networks, CwAlgorithm *algorithm, GError **error)
 {
   guint64 metrics_size;
   if ((run->policy && !cw_resume_point_check_weights(run->policy, error)) ||
@@ -78,7 +79,7 @@ gboolean cw_resume_point_save(CwRun *run, guint stage, gboolean inside, GKeyFile
   g_autofree char *partial = cw_checkpoint_begin(parent, name, error);
   if (!partial)
     return FALSE;
-  if (!fill(run, state, reference, algorithm, partial, error)) {
+  if (!fill(run, state, reference, networks, algorithm, partial, error)) {
     cw_checkpoint_abandon(parent, name);
     return FALSE;
   }

@@ -1,6 +1,7 @@
 /* Checkpoints of a run: directories checkpoints/step-N, N being the updates so far, with
  *   policy/     weights, optimiser and random streams of the policy
  *   reference/  the frozen copy that the stage started from, if it needs one
+ *   networks/   a folder like policy/ for each further network of the stage (core/train/networks.h)
  *   algorithm/  files of an algorithm whose state is too big for rows
  *   state.ini   groups "conditions", "builds" and "accepted": see
  *               core/train/conditions.h; group "run": the place in the experiment; group "stage": inside
@@ -11,6 +12,8 @@
 #define CW_RESUME_POINT_H
 
 #include "core/train/context.h"
+
+typedef struct CwNetworks CwNetworks;
 
 /* Where a run stands, as a checkpoint says. */
 typedef struct {
@@ -23,10 +26,11 @@ typedef struct {
   guint64 metrics_size; /* bytes of metrics.jsonl that belong to it */
 } CwResumePoint;
 
-/* Writes a checkpoint and prunes old ones. `state` (may be NULL) is extended by group "run"; `algorithm` (may
- * be NULL) writes its files; `inside` as above. Refused with CW_ERROR_NUMERIC when a weight is not finite. */
+/* Writes a checkpoint and prunes old ones. `state` (may be NULL) is extended by group "run"; `networks`
+ * and `algorithm` (may be NULL) write their files; `inside` as above. Refused with CW_ERROR_NUMERIC when a
+ * weight is not finite. */
 gboolean cw_resume_point_save(CwRun *run, guint stage, gboolean inside, GKeyFile *state, CwPolicy *reference,
-                              CwAlgorithm *algorithm, GError **error);
+                              CwNetworks *networks, CwAlgorithm *algorithm, GError **error);
 
 /* CW_ERROR_NUMERIC with the name of the first tensor that holds a NaN or an infinity. */
 gboolean cw_resume_point_check_weights(CwPolicy *policy, GError **error);

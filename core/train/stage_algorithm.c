@@ -8,6 +8,7 @@
 #include "core/train/collect.h"
 #include "core/train/directory.h"
 #include "core/train/extend.h"
+#include "core/train/networks.h"
 #include "core/train/refresh.h"
 #include "core/train/stages.h"
 #include "core/trajectory/trajectories.h"
@@ -19,6 +20,7 @@ typedef struct {
   const char *name; /* of the algorithm */
   CwAlgorithm *algorithm;
   CwPolicy *reference; /* NULL unless needed */
+  CwNetworks *networks;
   CwRandom *random;
   CwUpdate *update;
   CwRefresh *refresh;
@@ -52,7 +54,7 @@ static gboolean save(Training *training, gboolean over, GError **error)
   g_autoptr(GKeyFile) state = g_key_file_new();
   guint next = training->index + (over ? 1 : 0);
   if (over && next < training->run->experiment->stages->len)
-    return cw_resume_point_save(training->run, next, FALSE, NULL, NULL, NULL, error);
+    return cw_resume_point_save(training->run, next, FALSE, NULL, NULL, NULL, NULL, error);
   g_autofree char *random = cw_random_save(training->random);
   g_key_file_set_uint64(state, "stage", "updates", training->n_updates);
   cw_collector_save(training->collector, state);
@@ -63,8 +65,8 @@ static gboolean save(Training *training, gboolean over, GError **error)
   cw_algorithm_save(training->algorithm, state);
   if (over)
     cw_extend_save(training->stage, state);
-  return cw_resume_point_save(training->run, next, !over, state, training->reference, training->algorithm,
-                              error);
+  return cw_resume_point_save(training->run, next, !over, state, training->reference, training->networks,
+                              training->algorithm, error);
 }
 
 static gboolean read_state(Training *training, GKeyFile *state, GError **error)
@@ -127,12 +129,14 @@ static gboolean open_training(Training *training, const CwResumePoint *resume_po
   if ((needs & CW_NEEDS_REFERENCE) && !(training->reference = cw_policy_clone_frozen(run->policy, error)))
     return FALSE;
   training->algorithm = cw_algorithm_open(binding->feature, binding->options, error);
-  if (!training->algorithm)
+  if (!training->algorithm ||
+      !(training->networks = cw_networks_open(run, training->index, resume_point, error)))
     return FALSE;
   training->update = cw_update_new(run->policy, training->reference, training->random);
   training->collector = cw_collector_new(run, training->index, training->update);
   cw_policy_announce_memory(run->policy);
   cw_update_set_scratch(training->update, training->scratch);
+  cw_networks_show(training->networks, training->update);
   if ((resume_point && !load(training, resume_point, error)) || !read_trajectories(training, error))
     return FALSE;
   cw_update_set_generation(training->update, cw_refresh_generation(training->refresh));
@@ -146,6 +150,7 @@ static void close_training(Training *training)
   cw_refresh_free(training->refresh);
   cw_algorithm_close(training->algorithm);
   cw_policy_close(training->reference);
+  cw_networks_free(training->networks);
   cw_random_free(training->random);
   g_clear_pointer(&training->trajectories, g_ptr_array_unref);
   g_clear_pointer(&training->episodes, g_ptr_array_unref);

@@ -216,7 +216,7 @@ gboolean cw_training_run(CwTraining *training, CwBeforeTraining before, gpointer
     }
     if (!good || !cw_conditions_add_stage(run->conditions, run, i, error) ||
         (stage_at(run->experiment, i)->kind != CW_STAGE_ALGORITHM &&
-         !cw_resume_point_save(run, i + 1, FALSE, NULL, NULL, NULL, error)) ||
+         !cw_resume_point_save(run, i + 1, FALSE, NULL, NULL, NULL, NULL, error)) ||
         !cw_run_directory_end_stage(run->directory, i, error))
       return FALSE;
   }

@@ -28,9 +28,7 @@ static const CwOption rows[] = {
     CW_COUNT(Options, early_stop, 0, 0, 100000, "epochs",
              "stop after so many epochs without a better held-out accuracy; 0 never stops early"),
     CW_ENUM(Options, keep, "best", keeps,
-            "with early_stop: the weights that the stage ends with, of the epoch with the best held-out "
-            "accuracy or "
-            "of the last"),
+            "with early_stop: the weights of which epoch stay, the best by held-out accuracy or the last"),
     CW_NUMBER(Options, label_smoothing, 0, 0, 0.9, "share of the target spread evenly over all candidates"),
     CW_NUMBER(Options, value_coefficient, 0, 0, 1000,
               "weight of half the squared error between value and return to go; 0 leaves values alone"),
@@ -209,9 +207,8 @@ static gboolean update_once(gconstpointer data, gpointer object, CwUpdate *updat
     cw_update_record(update, VALUE_LOSS, sums.sum[OF_VALUE] / n);
   cw_update_record(update, LEARNING_RATE, rate);
   cw_update_record(update, GRADIENT_NORM, sums.gradient_norm);
-  cw_update_record(
-      update, DECISIONS,
-      (double)(epoch * (guint64)state->n_training + (place + 1) * (guint64)state->n_training / batches));
+  guint64 learnt = epoch * (guint64)state->n_training + (place + 1) * (guint64)state->n_training / batches;
+  cw_update_record(update, DECISIONS, (double)learnt);
   cw_update_record(update, EPOCH, (double)state->step / (double)batches);
   if (place + 1 == batches && !end_epoch(state, options, update, error))
     return FALSE;
@@ -237,21 +234,16 @@ static guint64 needs(gconstpointer options)
   return ((const Options *)options)->value_coefficient > 0 ? CW_NEEDS_VALUES : 0;
 }
 
-static guint64 expected_updates(gconstpointer options, gconstpointer state)
+static guint64 expected_updates(gconstpointer data, gconstpointer state)
 {
+  const Options *options = data;
   const State *bc = state;
-  return is_over(bc, options)
-             ? (guint64)bc->step
-             : (guint64)((const Options *)options)->epochs * n_batches(bc, (const Options *)options);
+  return (guint64)(is_over(bc, options) ? bc->step : options->epochs * (gint64)n_batches(bc, options));
 }
 
-static const CwAlgorithmVtable vtable = {CW_STATE(State, state_rows),
-                                         CW_METRICS(metrics),
-                                         .update = update_once,
-                                         .needs = needs,
-                                         .open = open_state,
-                                         .expected_updates = expected_updates,
-                                         .clear = clear};
+static const CwAlgorithmVtable vtable = {
+    CW_STATE(State, state_rows),          CW_METRICS(metrics), .update = update_once, .needs = needs,
+    .expected_updates = expected_updates, .open = open_state,  .clear = clear};
 
 static const CwFeature features[] = {
     CW_ALGORITHM("bc", "Behaviour cloning: imitates the choices in recorded trajectories", vtable,

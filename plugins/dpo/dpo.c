@@ -31,18 +31,15 @@ static const CwOption rows[] = {
     CW_NUMBER(Options, label_smoothing, 0.1, 0, 0.5,
               "share of the pairs taken to be labelled the wrong way round, for loss conservative"),
     CW_INTEGER(Options, updates, 0, 0, 1e9, "updates after which the stage ends; 0: only 'epochs' ends it"),
-    CW_INTEGER(Options, epochs, 1, 0, 1e6,
-               "passes over the data after which the stage ends; 0: only 'updates' ends it"),
+    CW_INTEGER(Options, epochs, 1, 0, 1e6, "passes after which the stage ends; 0: only 'updates' ends it"),
     CW_INTEGER(Options, update_trajectories, 1, 1, 1e6,
                "trajectories in one update, or pairs of them (granularity trajectory)"),
     CW_COUNT(Options, update_tokens, 0, 0, 1e9, "tokens",
-             "instead of update_trajectories, as many shuffled decisions (or pairs of trajectories) as fit; "
-             "0: off"),
+             "instead of update_trajectories, as many decisions (or pairs), shuffled, as fit; 0: off"),
     CW_INTEGER(Options, resample, 10, 0, 1e6,
                "how often the reference draws again while it draws the demonstrated action"),
-    CW_ENUM(
-        Options, equal, "skip", equals,
-        "a pair of equal actions after that: leave it out, or keep it in the mean with its zero gradient"),
+    CW_ENUM(Options, equal, "skip", equals,
+            "a pair of equal actions after that: leave it out, or keep it with its zero gradient"),
     CW_COUNT(Options, pairs_per_goal, 8, 0, 1e6, "pairs",
              "granularity trajectory: at most so many a pass, drawn anew; 0: all"),
     CW_NUMBER(Options, minimum_gap, 0, 0, 1e9,
@@ -53,11 +50,8 @@ static const CwOption rows[] = {
     CW_DEFAULT("dropout", "false"),
 };
 
-/* What a batch is made of. By decision: the decision `step` (its number among those with a choice) of a
- * session, or all of them. By trajectory: a session and a worse one of the same goal. */
-typedef struct {
-  guint trajectory, worse, step;
-} Unit;
+/* What a batch is made of. By trajectory: a pair. By decision: in `better` a trajectory, in `worse` the
+ * number of one of its decisions with a choice, or ALL. */
 #define ALL G_MAXUINT
 
 typedef struct {
@@ -68,9 +62,9 @@ typedef struct {
   gint64 generation;     /* of the trajectories */
   char *fingerprint;     /* of the trajectories */
   /* Rebuilt when needed. */
-  CwSteps choices; /* of the trajectories */
   CwReferences *references;
-  GArray *units; /* Unit, of the present pass in its order */
+  const CwSteps *choices; /* of the trajectories */
+  GArray *units;          /* CwPair, of the present pass in its order */
   guint n_goals, n_goals_without_pair;
 } State;
 
@@ -106,7 +100,7 @@ static const CwMetric metrics[] = {
 
 /* Sums over the pairs of a batch. */
 typedef struct {
-  double sum[N_SUMS];
+  CwSums sums;
   guint n_pairs, n_equal, n_decisions; /* n_equal: the reference drew what was demonstrated, every time */
 } Report;
 
@@ -131,16 +125,13 @@ static double loss_of_margin(const Options *options, double margin, double *slop
 {
   double beta = options->beta, scaled = beta * margin;
   double smoothing = options->loss == DPO_CONSERVATIVE ? options->label_smoothing : 0;
-  switch ((DpoLoss)options->loss) {
-  case DPO_IPO:
+  if (options->loss == DPO_IPO) {
     *slope = 2 * (margin - 1 / (2 * beta));
     return *slope * *slope / 4;
-  case DPO_HINGE:
+  }
+  if (options->loss == DPO_HINGE) {
     *slope = scaled < 1 ? -beta : 0;
     return fmax(0, 1 - scaled);
-  case DPO_SIGMOID:
-  case DPO_CONSERVATIVE:
-    break;
   }
   *slope = beta * (smoothing * sigmoid(scaled) - (1 - smoothing) * sigmoid(-scaled));
   return (1 - smoothing) * softplus(-scaled) + smoothing * softplus(scaled);
@@ -161,23 +152,18 @@ static double add_pair(const Options *options, double chosen, double chosen_gain
   return slope;
 }
 
-/* One candidate preferred to another of the same decision. */
-typedef struct {
-  guint preferred, rejected;
-} Choice;
-
+/* Decisions, with a candidate of each that the one taken is preferred to. */
 typedef struct {
   const Options *options;
   GPtrArray *steps, *references; /* const CwStep *, double *: log-probabilities */
-  GArray *choices;               /* Choice */
+  GArray *rejected;              /* guint */
 } Choices;
 
 /* Both candidates share one softmax, whose sum cancels in the margin. */
 static double loss_of_choice(const CwView *view, CwSlopes *slopes, gconstpointer data)
 {
   const Choices *choices = data;
-  const Choice *choice = &g_array_index(choices->choices, Choice, view->index);
-  guint w = choice->preferred, l = choice->rejected;
+  guint w = view->step->chosen, l = g_array_index(choices->rejected, guint, view->index);
   double slope = add_pair(choices->options, view->log_p[w], view->log_p[w] - view->reference[w],
                           view->log_p[l], view->log_p[l] - view->reference[l], slopes->report);
   slopes->report[REFERENCE_KL] = view->kl;
@@ -186,202 +172,96 @@ static double loss_of_choice(const CwView *view, CwSlopes *slopes, gconstpointer
   return slopes->report[LOSS];
 }
 
-/* A draw from the reference's softmax, again while it is `preferred`, at most `resample` times. */
-static guint draw_rejected(CwRandom *random, const float *reference, guint n, guint preferred,
-                           gint64 resample)
-{
-  guint rejected = cw_random_categorical(random, reference, n);
-  for (gint64 i = 0; rejected == preferred && i < resample; i++)
-    rejected = cw_random_categorical(random, reference, n);
-  return rejected;
-}
-
-/* Pairs for the decision `step` of a session, or for all of them. */
-static gboolean add_choices(Choices *choices, const State *state, CwUpdate *update, const Unit *unit,
+/* Pairs for the decision that the unit names, or for all of its trajectory. */
+static gboolean add_choices(Choices *choices, const State *state, CwUpdate *update, const CwPair *unit,
                             Report *report, GError **error)
 {
   const Options *options = choices->options;
-  const float *reference =
-      cw_references_logits(state->references, unit->trajectory, &options->learning, error);
-  if (!reference)
+  const float *logits = cw_references_logits(state->references, unit->better, &options->learning, error);
+  if (!logits)
     return FALSE;
-  guint first = state->choices.first[unit->trajectory];
-  for (guint i = first; i < state->choices.first[unit->trajectory + 1]; i++) {
-    const CwStep *step = state->choices.steps[i];
-    guint n = step->decision->n_candidates;
-    const float *logits = reference;
-    reference += n;
-    if (unit->step != ALL && unit->step != i - first)
+  guint first = state->choices->first[unit->better], end = state->choices->first[unit->better + 1], n;
+  for (guint i = first; i < end; i++, logits += n) {
+    const CwStep *step = state->choices->steps[i];
+    n = step->decision->n_candidates;
+    if (unit->worse != ALL && unit->worse != i - first)
       continue;
-    Choice choice = {step->chosen,
-                     draw_rejected(cw_update_random(update), logits, n, step->chosen, options->resample)};
-    report->n_equal += choice.rejected == choice.preferred;
-    if (choice.rejected == choice.preferred && options->equal == DPO_SKIP)
+    guint rejected = step->chosen;
+    /* A draw from the reference's softmax, again while it is the demonstrated one, but not for ever. */
+    for (gint64 draw = 0; rejected == step->chosen && draw <= options->resample; draw++)
+      rejected = cw_random_categorical(cw_update_random(update), logits, n);
+    report->n_equal += rejected == step->chosen;
+    if (rejected == step->chosen && options->equal == DPO_SKIP)
       continue;
     double *log_q = g_new(double, n);
     cw_log_probabilities(logits, n, log_q);
     g_ptr_array_add(choices->steps, (gpointer)step);
     g_ptr_array_add(choices->references, log_q);
-    g_array_append_val(choices->choices, choice);
+    g_array_append_val(choices->rejected, rejected);
   }
   return TRUE;
 }
 
-static gboolean learn_decisions(State *state, const Options *options, CwUpdate *update, const Unit *units,
+static gboolean learn_decisions(State *state, const Options *options, CwUpdate *update, const CwPair *units,
                                 guint n, Report *report, GError **error)
 {
   g_autoptr(GPtrArray) steps = g_ptr_array_new(), references = g_ptr_array_new_with_free_func(g_free);
-  g_autoptr(GArray) pairs = g_array_new(FALSE, FALSE, sizeof(Choice));
-  Choices choices = {options, steps, references, pairs};
+  g_autoptr(GArray) rejected = g_array_new(FALSE, FALSE, sizeof(guint));
+  Choices choices = {options, steps, references, rejected};
   for (guint i = 0; i < n; i++)
     if (!add_choices(&choices, state, update, &units[i], report, error))
       return FALSE;
-  report->n_pairs = report->n_decisions = pairs->len;
-  if (pairs->len == 0)
-    return TRUE;
+  report->n_pairs = report->n_decisions = steps->len;
   CwItems items = {.steps = (const CwStep *const *)steps->pdata,
                    .n = steps->len,
                    .reference = (const double *const *)references->pdata};
-  CwSums sums;
-  gboolean good = cw_accumulate(update, NULL, &items, NULL, 0, &options->learning, loss_of_choice, &choices,
-                                &sums, error);
-  for (guint i = 0; i < N_SUMS; i++)
-    report->sum[i] = sums.sum[i];
-  return good;
-}
-
-static guint n_choices(const State *state, guint trajectory)
-{
-  return state->choices.first[trajectory + 1] - state->choices.first[trajectory];
-}
-
-/* The choices of a session, as items; their log-probability (sum, or mean with length_normalization) under
- * the policy, and by how much it exceeds the reference's. */
-typedef struct {
-  CwItems items;
-  double length, log_probability, gain;
-} Session;
-
-static gboolean score_session(const State *state, const Options *options, CwUpdate *update, guint trajectory,
-                              Session *session, Report *report, GError **error)
-{
-  guint n = n_choices(state, trajectory);
-  *session = (Session){{.steps = state->choices.steps + state->choices.first[trajectory], .n = n},
-                       options->length_normalization ? n : 1,
-                       0,
-                       0};
-  const float *reference = cw_references_logits(state->references, trajectory, &options->learning, error);
-  g_auto(CwScores) scores = {0};
-  if (!reference || !cw_score(update, NULL, &session->items, NULL, &options->learning, &scores, error))
-    return FALSE;
-  for (guint i = 0; i < n; i++) {
-    const CwStep *step = session->items.steps[i];
-    guint n_candidates = step->decision->n_candidates;
-    g_autofree double *log_q = g_new(double, n_candidates);
-    cw_log_probabilities(reference, n_candidates, log_q);
-    session->log_probability += scores.log_probability[i] / session->length;
-    session->gain += (scores.log_probability[i] - log_q[step->chosen]) / session->length;
-    for (guint k = 0; k < n_candidates; k++)
-      report->sum[REFERENCE_KL] += exp(scores.rows[i][k]) * (scores.rows[i][k] - log_q[k]);
-    reference += n_candidates;
-  }
-  report->n_decisions += n;
-  return TRUE;
+  return cw_accumulate(update, NULL, &items, NULL, 0, &options->learning, loss_of_choice, &choices,
+                       &report->sums, error);
 }
 
 /* A pair's loss needs the log-probabilities of two whole sessions first: they are summed in a scoring pass,
  * then every decision goes forward and backward with its weight, so that memory does not grow with the
  * session. */
-static gboolean learn_trajectories(State *state, const Options *options, CwUpdate *update, const Unit *units,
-                                   guint n, Report *report, GError **error)
+static gboolean learn_trajectories(State *state, const Options *options, CwUpdate *update,
+                                   const CwPair *units, guint n, Report *report, GError **error)
 {
   g_autoptr(GPtrArray) steps = g_ptr_array_new();
   g_autoptr(GArray) slopes = g_array_new(FALSE, FALSE, sizeof(double));
   for (guint i = 0; i < n; i++) {
-    Session better, worse, *both[] = {&better, &worse};
-    if (!score_session(state, options, update, units[i].trajectory, &better, report, error) ||
-        !score_session(state, options, update, units[i].worse, &worse, report, error))
-      return FALSE;
-    double slope = add_pair(options, better.log_probability, better.gain, worse.log_probability, worse.gain,
-                            report->sum) /
+    const guint trajectories[] = {units[i].better, units[i].worse};
+    CwTrajectoryScore both[2];
+    for (guint s = 0; s < 2; s++)
+      if (!cw_references_compare(state->references, trajectories[s], options->length_normalization,
+                                 &options->learning, &both[s], &report->sums.sum[REFERENCE_KL], error))
+        return FALSE;
+    double slope = add_pair(options, both[0].log_probability, both[0].gain, both[1].log_probability,
+                            both[1].gain, report->sums.sum) /
                    n;
-    for (guint s = 0; s < G_N_ELEMENTS(both); s++) {
-      double of_step = (s == 0 ? slope : -slope) / both[s]->length;
-      for (guint j = 0; j < both[s]->items.n; j++) {
-        g_ptr_array_add(steps, (gpointer)both[s]->items.steps[j]);
+    for (guint s = 0; s < 2; s++, slope = -slope)
+      for (guint j = 0; j < both[s].items.n; j++) {
+        double of_step = slope / both[s].length;
+        g_ptr_array_add(steps, (gpointer)both[s].items.steps[j]);
         g_array_append_val(slopes, of_step);
       }
-    }
   }
   report->n_pairs = n;
+  report->n_decisions = steps->len;
   CwItems items = {.steps = (const CwStep *const *)steps->pdata, .n = steps->len};
   CwSums sums;
   return cw_accumulate_log_probability(update, NULL, &items, (const double *)(gpointer)slopes->data,
                                        &options->learning, &sums, error);
 }
 
-static void add_decision_units(State *state, const Options *options)
+static GArray *decision_units(const State *state, const Options *options)
 {
-  for (guint i = 0; i < state->choices.n_episodes; i++) {
+  GArray *units = g_array_new(FALSE, FALSE, sizeof(CwPair));
+  for (guint i = 0; i < state->choices->n_episodes; i++) {
+    guint n = state->choices->first[i + 1] - state->choices->first[i];
     gboolean whole = options->update_tokens == 0;
-    for (guint step = 0; step < (whole ? n_choices(state, i) > 0 : n_choices(state, i)); step++) {
-      Unit unit = {i, 0, whole ? ALL : step};
-      g_array_append_val(state->units, unit);
-    }
+    for (guint step = 0; step < (whole ? MIN(n, 1) : n); step++)
+      g_array_append_vals(units, &(CwPair){i, whole ? ALL : step}, 1);
   }
-}
-
-/* Fisher-Yates, as cw_random_shuffle does it. */
-static void shuffle(CwRandom *random, Unit *units, guint n)
-{
-  for (guint i = n; i > 1; i--) {
-    guint j = cw_random_below(random, i);
-    Unit unit = units[i - 1];
-    units[i - 1] = units[j];
-    units[j] = unit;
-  }
-}
-
-/* All pairs of sessions of one goal, or a random choice of them. */
-static void add_goal_units(State *state, CwUpdate *update, const Options *options, const GArray *sessions,
-                           CwRandom *random)
-{
-  guint first = state->units->len, most = (guint)options->pairs_per_goal;
-  for (guint i = 0; i < sessions->len; i++)
-    for (guint j = 0; j < sessions->len; j++) {
-      Unit unit = {g_array_index(sessions, guint, i), g_array_index(sessions, guint, j), ALL};
-      double gap = cw_update_trajectory(update, unit.trajectory)->total_reward -
-                   cw_update_trajectory(update, unit.worse)->total_reward;
-      if (gap > options->minimum_gap)
-        g_array_append_val(state->units, unit);
-    }
-  state->n_goals_without_pair += state->units->len == first;
-  if (most > 0 && state->units->len - first > most) {
-    shuffle(random, &g_array_index(state->units, Unit, first), state->units->len - first);
-    g_array_set_size(state->units, first + most);
-  }
-}
-
-static void add_trajectory_units(State *state, CwUpdate *update, const Options *options, CwRandom *random)
-{
-  g_autoptr(GHashTable) of_goal = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-  g_autoptr(GPtrArray) goals =
-      g_ptr_array_new_with_free_func((GDestroyNotify)g_array_unref); /* as they appear */
-  for (guint i = 0; i < state->choices.n_episodes; i++) {
-    g_autofree char *key = cw_trajectory_goal_key(cw_update_trajectory(update, i));
-    GArray *sessions = g_hash_table_lookup(of_goal, key);
-    if (!sessions) {
-      sessions = g_array_new(FALSE, FALSE, sizeof(guint));
-      g_ptr_array_add(goals, sessions);
-      g_hash_table_insert(of_goal, g_steal_pointer(&key), sessions);
-    }
-    if (n_choices(state, i) > 0)
-      g_array_append_val(sessions, i);
-  }
-  state->n_goals = goals->len;
-  state->n_goals_without_pair = 0;
-  for (guint i = 0; i < goals->len; i++)
-    add_goal_units(state, update, options, goals->pdata[i], random);
+  return units;
 }
 
 /* Puts the units of a pass in place, shuffled: the same for equal seed and pass. */
@@ -389,12 +269,12 @@ static gboolean begin_pass(State *state, const Options *options, CwUpdate *updat
 {
   CwRandom *random = cw_random_new((guint32)state->seed, "dpo pass", 0, (guint64)state->pass);
   g_clear_pointer(&state->units, g_array_unref);
-  state->units = g_array_new(FALSE, FALSE, sizeof(Unit));
-  if (options->granularity == DPO_DECISION)
-    add_decision_units(state, options);
-  else
-    add_trajectory_units(state, update, options, random);
-  shuffle(random, (Unit *)(gpointer)state->units->data, state->units->len);
+  state->units =
+      options->granularity == DPO_DECISION
+          ? decision_units(state, options)
+          : cw_pairs_of_goals(update, state->choices, options->minimum_gap, (guint)options->pairs_per_goal,
+                              random, &state->n_goals, &state->n_goals_without_pair);
+  cw_pairs_shuffle((CwPair *)(gpointer)state->units->data, state->units->len, random);
   cw_random_free(random);
   if (state->units->len > state->cursor)
     return TRUE;
@@ -408,33 +288,22 @@ static gboolean begin_pass(State *state, const Options *options, CwUpdate *updat
         error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
         "expected decisions with at least two candidates, found none in %u trajectories (%u decisions with a "
         "single one); bring other trajectories",
-        state->choices.n_episodes, state->choices.n_single);
+        state->choices->n_episodes, state->choices->n_single);
   else
     g_set_error(
         error, CW_ALGORITHM_ERROR, CW_ERROR_CONFIGURATION,
         "expected two trajectories of one goal whose rewards differ by more than %g, found none among %u "
         "trajectories of %u goals (%u trajectories without a choice); generate several episodes per goal and "
         "keep the unsuccessful ones, or set granularity to decision",
-        options->minimum_gap, state->choices.n_episodes, state->n_goals, state->choices.n_empty);
+        options->minimum_gap, state->choices->n_episodes, state->n_goals, state->choices->n_empty);
   return FALSE;
 }
 
 static void clear(gpointer object)
 {
   State *state = object;
-  cw_steps_clear(&state->choices);
   g_clear_pointer(&state->references, cw_references_free);
   g_clear_pointer(&state->units, g_array_unref);
-}
-
-static gboolean gather(State *state, CwUpdate *update, GError **error)
-{
-  if (cw_update_choices(update, TRUE, &state->choices, error) &&
-      cw_update_same_trajectories(update, &state->fingerprint, error) &&
-      (state->references = cw_references_open(update, error)))
-    return TRUE;
-  clear(state);
-  return FALSE;
 }
 
 /* Looks at the trajectories, once per process and generation, and makes sure of the units of the present
@@ -449,8 +318,10 @@ static gboolean prepare(State *state, const Options *options, CwUpdate *update, 
     clear(state);
     g_clear_pointer(&state->fingerprint, g_free);
   }
-  if (!state->references && !gather(state, update, error))
+  if (!state->references && (!cw_update_same_trajectories(update, &state->fingerprint, error) ||
+                             !(state->references = cw_references_open(update, error))))
     return FALSE;
+  state->choices = cw_references_choices(state->references);
   if (state->cursor > 0 && state->units)
     return TRUE;
   if (state->cursor == 0)
@@ -481,40 +352,40 @@ static guint64 expected_updates(gconstpointer data, gconstpointer object)
 {
   const Options *options = data;
   const State *state = object;
-  guint64 expected = options->updates > 0 ? (guint64)options->updates : G_MAXUINT64;
+  double progress = progress_of(state, options), updates = (double)state->updates;
   guint size = (guint)options->update_trajectories;
   if (is_finished(state, options))
     return (guint64)state->updates;
-  if (options->epochs > 0 && (!state->units || state->units->len == 0))
-    return options->updates > 0 ? expected : 0;
-  if (options->epochs > 0 && options->update_tokens == 0)
-    expected = MIN(expected, (guint64)options->epochs * ((state->units->len + size - 1) / size));
-  else if (options->epochs > 0 && progress_of(state, options) > 0)
-    expected = MIN(expected, (guint64)ceil((double)state->updates / progress_of(state, options)));
-  return expected;
+  if (options->epochs == 0 || !state->units || state->units->len == 0)
+    return (guint64)options->updates;
+  guint64 expected = options->update_tokens == 0
+                         ? (guint64)options->epochs * ((state->units->len + size - 1) / size)
+                     : progress > 0 ? (guint64)ceil(updates / progress)
+                                    : G_MAXUINT64;
+  return options->updates > 0 ? MIN(expected, (guint64)options->updates) : expected;
 }
 
-static guint64 session_tokens(const State *state, CwUpdate *update, guint trajectory, guint step)
+static guint64 tokens_of(const State *state, CwUpdate *update, guint trajectory, guint step)
 {
   guint64 tokens = 0;
-  const CwStep *const *steps = state->choices.steps + state->choices.first[trajectory];
-  for (guint i = 0; i < n_choices(state, trajectory); i++)
-    if (step == ALL || step == i)
-      tokens += cw_policy_count_tokens(cw_update_policy(update), steps[i]->decision);
+  guint first = state->choices->first[trajectory];
+  for (guint i = first; i < state->choices->first[trajectory + 1]; i++)
+    if (step == ALL || step == i - first)
+      tokens += cw_policy_count_tokens(cw_update_policy(update), state->choices->steps[i]->decision);
   return tokens;
 }
 
 /* How many units from the cursor on make up the next update. */
 static guint batch_size(const State *state, const Options *options, CwUpdate *update)
 {
+  gboolean pairs = options->granularity == DPO_TRAJECTORY;
   guint left = state->units->len - (guint)state->cursor, n = 0;
   if (options->update_tokens == 0)
     return (guint)MIN((gint64)left, options->update_trajectories);
   for (guint64 tokens = 0; n < left; n++) {
-    const Unit *unit = &g_array_index(state->units, Unit, (guint)state->cursor + n);
-    tokens += session_tokens(state, update, unit->trajectory, unit->step);
-    if (options->granularity == DPO_TRAJECTORY)
-      tokens += session_tokens(state, update, unit->worse, ALL);
+    const CwPair *unit = &g_array_index(state->units, CwPair, (guint)state->cursor + n);
+    tokens += tokens_of(state, update, unit->better, pairs ? ALL : unit->worse) +
+              (pairs ? tokens_of(state, update, unit->worse, ALL) : 0);
     if (n > 0 && tokens > (guint64)options->update_tokens)
       break;
   }
@@ -525,19 +396,15 @@ static void record(const State *state, const Options *options, CwUpdate *update,
 {
   for (guint i = 0; report->n_pairs > 0 && i < N_SUMS; i++) {
     double scale = i == CHOSEN_REWARD || i == REJECTED_REWARD ? options->beta : 1;
-    cw_update_record(update, i,
-                     scale * report->sum[i] / (i == REFERENCE_KL ? report->n_decisions : report->n_pairs));
+    guint n = i == REFERENCE_KL ? report->n_decisions : report->n_pairs;
+    cw_update_record(update, i, scale * report->sums.sum[i] / n);
   }
-  cw_update_record(update, PAIRS, report->n_pairs);
-  if (options->granularity == DPO_DECISION)
-    cw_update_record(update, EQUAL_PAIRS, report->n_equal);
-  else
-    cw_update_record(update, GOALS_WITHOUT_PAIR, state->n_goals_without_pair);
-  cw_update_record(update, EMPTY, state->choices.n_empty);
-  cw_update_record(update, SINGLE, state->choices.n_single);
-  cw_update_record(update, STEPS, (double)state->steps);
-  cw_update_record(update, DECISIONS, (double)state->learnt);
-  cw_update_record(update, EPOCH, epochs_done(state));
+  const double numbers[] = {report->n_pairs,         report->n_equal,          state->n_goals_without_pair,
+                            state->choices->n_empty, state->choices->n_single, (double)state->steps,
+                            (double)state->learnt,   epochs_done(state)};
+  for (guint i = PAIRS; i <= EPOCH; i++)
+    if (i != (options->granularity == DPO_DECISION ? GOALS_WITHOUT_PAIR : EQUAL_PAIRS))
+      cw_update_record(update, i, numbers[i - PAIRS]);
 }
 
 static gboolean update_once(gconstpointer data, gpointer object, CwUpdate *update, gboolean *done,
@@ -552,26 +419,24 @@ static gboolean update_once(gconstpointer data, gpointer object, CwUpdate *updat
     return FALSE;
   double begin = progress_of(state, options);
   guint n = batch_size(state, options, update);
-  const Unit *units = &g_array_index(state->units, Unit, (guint)state->cursor);
+  const CwPair *units = &g_array_index(state->units, CwPair, (guint)state->cursor);
   if (!(options->granularity == DPO_DECISION ? learn_decisions : learn_trajectories)(
           state, options, update, units, n, &report, error))
     return FALSE;
   state->updates++;
   state->cursor += n;
   state->learnt += report.n_decisions;
-  if (state->cursor == state->units->len) {
-    state->pass++;
-    state->cursor = 0;
-  }
+  gboolean is_over = state->cursor == state->units->len;
+  state->pass += is_over;
+  state->cursor = is_over ? 0 : state->cursor;
   double rate = cw_learning_rate(&options->learning, begin, progress_of(state, options));
-  CwSums sums = {0};
-  if (report.n_pairs > 0 && !cw_optimizer_step(update, NULL, &options->learning, rate, &sums, error))
+  if (report.n_pairs > 0 && !cw_optimizer_step(update, NULL, &options->learning, rate, &report.sums, error))
     return FALSE;
   state->steps += report.n_pairs > 0;
   record(state, options, update, &report);
   if (report.n_pairs > 0) {
     cw_update_record(update, RATE, rate);
-    cw_update_record(update, NORM, sums.gradient_norm);
+    cw_update_record(update, NORM, report.sums.gradient_norm);
   }
   *done = is_finished(state, options);
   return TRUE;

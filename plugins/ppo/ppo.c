@@ -5,7 +5,7 @@
 #include <cartwright/cartwright.h>
 #include <math.h>
 
-typedef enum { PPO_TERMINAL, PPO_LAST_VALUE } PpoTruncated;
+typedef enum { PPO_TERMINAL, PPO_LAST_VALUE, PPO_BOOTSTRAP } PpoTruncated;
 
 typedef struct {
   gint64 updates, episodes;
@@ -17,7 +17,7 @@ typedef struct {
   double value_coefficient, value_clip, uniform_coefficient;
 } Options;
 
-static const char *const truncations[] = {"terminal", "last_value", NULL};
+static const char *const truncations[] = {"terminal", "last_value", "bootstrap", NULL};
 
 static const CwOption rows[] = {
     CW_INTEGER(Options, updates, 100, 1, 1e9, "iterations: each collects episodes and learns from them"),
@@ -26,9 +26,10 @@ static const CwOption rows[] = {
     CW_NUMBER(Options, discount, 0.99, 0, 1, "discount of rewards (gamma)"),
     CW_NUMBER(Options, lambda, 0.95, 0, 1,
               "of generalised advantage estimation: 1 gives return minus value, 0 the one-step error"),
-    CW_ENUM(
-        Options, truncated, "terminal", truncations,
-        "what follows an episode cut by the step limit: nothing, or about the value of its last decision"),
+    CW_ENUM(Options, truncated, "bootstrap", truncations,
+            "what follows an episode cut by the step limit: nothing, about the value of its last decision, "
+            "or the "
+            "value of what was seen then"),
     CW_BOOLEAN(Options, normalize_advantages, true,
                "shift and scale an update's advantages to mean 0 and standard deviation 1"),
     CW_NUMBER(Options, value_coefficient, 0.5, 0, 1000,
@@ -101,21 +102,26 @@ static double loss(const CwView *view, CwSlopes *slopes, gconstpointer data)
   return cw_ratio_loss(view, slopes, &batch->ratio) + batch->options->value_coefficient * 0.5 * squared;
 }
 
-/* Advantages by episode, and their targets A + V. The observation after the last step is not part of an
- * episode: after one that was cut, the last decision's own value may stand in. */
-static void estimate_advantages(Batch *batch, CwUpdate *update, const CwSteps *steps)
+/* Advantages by episode, and their targets A + V. */
+static gboolean estimate_advantages(Batch *batch, CwUpdate *update, const CwSteps *steps, GError **error)
 {
   const Options *options = batch->options;
   const double *values = batch->ratio.old_value;
+  g_autofree double *after = g_new0(double, steps->n_episodes);
+  if (options->truncated == PPO_BOOTSTRAP &&
+      !cw_score_after(update, NULL, steps, TRUE, &options->learning, after, error))
+    return FALSE;
   for (guint e = 0; e < steps->n_episodes; e++) {
     guint first = steps->first[e], n = steps->first[e + 1] - first;
     const CwTrajectory *episode = cw_update_episode(update, e);
-    gboolean goes_on = n > 0 && !episode->steps[n - 1]->terminated && options->truncated == PPO_LAST_VALUE;
-    cw_advantages_gae(steps->steps + first, n, values + first, goes_on ? values[first + n - 1] : 0,
-                      options->discount, options->lambda, batch->advantage + first);
+    if (n > 0 && !episode->steps[n - 1]->terminated && options->truncated == PPO_LAST_VALUE)
+      after[e] = values[first + n - 1];
+    cw_advantages_gae(steps->steps + first, n, values + first, after[e], options->discount, options->lambda,
+                      batch->advantage + first);
   }
   for (guint i = 0; i < steps->n; i++)
     batch->target[i] = batch->advantage[i] + values[i];
+  return TRUE;
 }
 
 /* A single advantage, or equal ones, say nothing about what to prefer: they stay. */
@@ -147,9 +153,8 @@ static gboolean learn(Batch *batch, State *state, CwUpdate *update, const CwStep
   double total = (double)options->updates;
   double rate = cw_learning_rate(&options->learning, (double)state->updates / total,
                                  ((double)state->updates + 1) / total);
-  if (!cw_ratio_score(&batch->ratio, error))
+  if (!cw_ratio_score(&batch->ratio, error) || !estimate_advantages(batch, update, steps, error))
     return FALSE;
-  estimate_advantages(batch, update, steps);
   CwMoments advantages = cw_moments(batch->advantage, batch->weight, steps->n);
   if (options->normalize_advantages)
     normalize(batch, &advantages);
@@ -211,11 +216,13 @@ static guint64 needs(gconstpointer options)
   return ((const Options *)options)->ratio.reference_coefficient > 0 ? CW_NEEDS_REFERENCE : 0;
 }
 
-static gboolean collect(gconstpointer options, gpointer state, CwCollectRequest *request,
+static gboolean collect(gconstpointer data, gpointer state, CwCollectRequest *request,
                         GError **error G_GNUC_UNUSED)
 {
-  if (((const State *)state)->updates < ((const Options *)options)->updates)
-    request->n_episodes = (guint)((const Options *)options)->episodes;
+  const Options *options = data;
+  if (((const State *)state)->updates < options->updates)
+    request->n_episodes = (guint)options->episodes;
+  request->keep_after = options->truncated == PPO_BOOTSTRAP;
   return TRUE;
 }
 

@@ -90,6 +90,29 @@ static void test_truncated_episode_ends_or_goes_on_at_its_last_value(void **stat
   g_free(table);
 }
 
+/* The same, with the decision of the second step seen again after the last one. */
+static GPtrArray *make_cut(void)
+{
+  GPtrArray *list = make_truncated();
+  CwTrajectory seen = *(const CwTrajectory *)list->pdata[0];
+  seen.after = seen.steps[1]->decision;
+  CwTrajectory *copy = cw_trajectory_copy(&seen);
+  cw_trajectory_unref(list->pdata[0]);
+  list->pdata[0] = copy;
+  return list;
+}
+
+static void test_truncated_episode_is_bootstrapped_with_what_was_seen(void **state G_GNUC_UNUSED)
+{
+  Table *table = new_table();
+  const double v1 = table->values[1], v2 = table->values[2];
+  assert_targets(ONE_STEP "lambda: 0\ndiscount: 0.5\nvalue_coefficient: 1\n", make_cut(),
+                 (const double[]){1 + 0.5 * v1, 2 + 0.5 * v2, 4 + 0.5 * v1}, 3);
+  assert_targets(ONE_STEP "lambda: 0\ndiscount: 0.5\nvalue_coefficient: 1\ntruncated: terminal\n", make_cut(),
+                 (const double[]){1 + 0.5 * v1, 2 + 0.5 * v2, 4}, 3);
+  g_free(table);
+}
+
 /* The advantage that the gradient of the chosen logit tells: -A (1 - p) / n. */
 static double advantage_at(const Table *table, const CwStep *step, guint n)
 {
@@ -548,6 +571,7 @@ int main(void)
       cmocka_unit_test(test_lambda_one_gives_the_discounted_return),
       cmocka_unit_test(test_lambda_between_mixes_in_the_values),
       cmocka_unit_test(test_truncated_episode_ends_or_goes_on_at_its_last_value),
+      cmocka_unit_test(test_truncated_episode_is_bootstrapped_with_what_was_seen),
       cmocka_unit_test(test_advantages_are_normalized_on_request),
       cmocka_unit_test(test_single_candidates_teach_the_value_only),
       cmocka_unit_test(test_a_lone_choice_keeps_its_advantage),

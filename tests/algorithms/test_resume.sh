@@ -71,6 +71,31 @@ for step in 2 5 7; do
     "bert_cpu: resumed from step $step of 8"
 done
 
+# With dropout, whose masks are numbered by the optimiser's steps.
+cat >dropout.yaml <<YAML
+name: dropout
+environment: {plugin: toy_environment}
+policy: {plugin: bert_cpu, model: $srcdir/tests/bert_cpu/model, initialize: random, dropout: 0.3, threads: 1}
+checkpoint: {every: 1, keep: 100}
+stages:
+  - {generate: {agent: best, episodes: 6}, into: best.jsonl}
+  - {algorithm: bc, trajectories: best.jsonl, epochs: 1, batch_decisions: 4, learning_rate: 1e-3}
+evaluate: {episodes: 2, agents: [final]}
+YAML
+run 0 run dropout.yaml --out dropout --quiet
+last=$(ls dropout/checkpoints | sort -t- -k2n | tail -n 1)
+same "3" "$status$(sed -n 's/^optimizer_steps=//p' dropout/checkpoints/step-3/state.ini)" "bc has taken three steps at update 3"
+cp -R dropout again2
+for checkpoint in $(ls again2/checkpoints); do
+  [ "${checkpoint#step-}" -le 2 ] || rm -r "again2/checkpoints/$checkpoint"
+done
+run 0 run dropout.yaml --out again2 --resume --quiet
+same "" "$status$(cmp dropout/metrics.jsonl again2/metrics.jsonl 2>&1)$(diff -r "dropout/checkpoints/$last" "again2/checkpoints/$last")" \
+  "bert_cpu with dropout: resumed from step 2"
+run 0 run dropout.yaml --out dry --quiet --set stages.1.dropout=false
+cmp -s dropout/metrics.jsonl dry/metrics.jsonl
+same "1" "$status$?" "dropout: false makes another run"
+
 fails 2 "run.yaml:9:5: error: algorithm 'dpo' needs trajectories; add 'trajectories' to this stage" \
   "a stage without trajectories is refused before anything is loaded" \
   run run.yaml --out bad --quiet --set stages.2.trajectories=null

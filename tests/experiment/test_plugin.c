@@ -251,6 +251,10 @@ static const CwMetric metrics[] = {{"loss", NULL, CW_LOWER_IS_BETTER}};
 static const CwAlgorithmVtable imitation = {CW_METRICS(metrics), .update = update};
 static const CwAlgorithmVtable online = {CW_METRICS(metrics), .update = update, .needs = online_needs};
 
+static const CwNetwork networks[] = {{"critic", "values", CW_POLICY_TRAINS | CW_POLICY_VALUES},
+                                     {"target", "lags behind", CW_POLICY_TRAINS}};
+static const CwAlgorithmVtable two_networks = {CW_METRICS(metrics), CW_NETWORKS(networks), .update = update};
+
 #define ENVIRONMENT(feature_name, bits)                                                                      \
   CW_FEATURE_ENVIRONMENT, feature_name, "for tests", &environment, sizeof(CwEnvironmentVtable), bits,        \
       CW_FEATURE_OPTIONS(shop_options, ShopOptions)
@@ -273,6 +277,7 @@ static const CwFeature features[] = {
      CW_FEATURE_OPTIONS(table_options, TableOptions)},
     {ALGORITHM("test_imitation", imitation, CW_NEEDS_TRAINING | CW_NEEDS_TRAJECTORIES, imitation_options)},
     {ALGORITHM("test_online", online, CW_NEEDS_TRAINING | CW_NEEDS_VALUES, online_options)},
+    {ALGORITHM("test_networks", two_networks, CW_NEEDS_TRAINING, online_options)},
     {ALGORITHM("test_greedy_for_keys", imitation, CW_NEEDS_TRAINING | CW_NEEDS_TRAJECTORIES, greedy_options)},
 };
 

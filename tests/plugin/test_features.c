@@ -114,6 +114,41 @@ static void test_longer_structs_are_cut_to_ours(void **state)
   g_ptr_array_free(copies, TRUE);
 }
 
+static gboolean update_nothing(gconstpointer options G_GNUC_UNUSED, gpointer state G_GNUC_UNUSED,
+                               CwUpdate *update G_GNUC_UNUSED, gboolean *done, GError **error G_GNUC_UNUSED)
+{
+  return *done = TRUE;
+}
+
+/* An algorithm with a network `name` next to one that is called "critic". */
+static void assert_network(const char *name, const char *help, const char *fault)
+{
+  static const CwMetric metrics[] = {{"loss", NULL, CW_LOWER_IS_BETTER}};
+  const CwNetwork networks[] = {{"critic", "values", CW_POLICY_VALUES}, {name, help, 0}};
+  const CwAlgorithmVtable vtable = {CW_METRICS(metrics), CW_NETWORKS(networks), .update = update_nothing};
+  CwFeature feature = {CW_FEATURE_ALGORITHM,
+                       "made_up",
+                       "Made up",
+                       &vtable,
+                       sizeof vtable,
+                       CW_FEATURE_OPTIONS(sound_rows, FixtureOptions)};
+  g_autofree char *message =
+      g_strdup_printf("made_up.so: algorithm 'made_up': expected networks with help and names of their own, "
+                      "found %s (network 1, '%s'); correct that row",
+                      fault, name ? name : "(null)");
+  assert_refused(&feature, message);
+}
+
+static void test_networks_need_names_of_their_own(void **state G_GNUC_UNUSED)
+{
+  assert_network(NULL, "values", "a network without a name or a help");
+  assert_network("target", NULL, "a network without a name or a help");
+  assert_network("The target", "lags", "a name that is not of lower-case letters, digits and underscores");
+  assert_network("policy", "lags", "the name of an agent");
+  assert_network("critic", "lags", "this name twice");
+  assert_network("count", "lags", "the name of one of its options");
+}
+
 static void test_unknown_kind_is_refused(void **state)
 {
   CwFeature feature = sound_feature();
@@ -376,6 +411,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_sound_feature_is_copied),
       cmocka_unit_test(test_longer_structs_are_cut_to_ours),
+      cmocka_unit_test(test_networks_need_names_of_their_own),
       cmocka_unit_test(test_unknown_kind_is_refused),
       cmocka_unit_test(test_number_of_rows_that_nobody_counted_is_refused),
       cmocka_unit_test(test_missing_name_is_refused),

@@ -12,6 +12,7 @@
 #include <cartwright/option.h>
 #include <cartwright/plugin.h>
 #include <cartwright/policy.h>
+#include <cartwright/preferences.h>
 #include <cartwright/random.h>
 #include <cartwright/trajectory.h>
 

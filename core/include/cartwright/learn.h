@@ -163,12 +163,18 @@ typedef struct CwSteps {
   const CwStep **steps; /* n */
   guint *first;         /* n_episodes + 1: episode e has steps first[e] to first[e + 1] - 1 */
   guint n, n_episodes;
-  guint n_single, n_empty; /* steps with one candidate; episodes without steps */
+  guint n_single, n_empty;  /* steps with one candidate; episodes without steps */
+  const CwDecision **after; /* n_episodes: what was seen after the last step; see CwTrajectory.after */
 } CwSteps;
 
 gboolean cw_update_steps(CwUpdate *update, gboolean trajectories, CwSteps *steps, GError **error);
 /* The same, but of the steps only those that offer a choice; n_empty counts episodes without one. */
 gboolean cw_update_choices(CwUpdate *update, gboolean trajectories, CwSteps *steps, GError **error);
+/* What followed the last step of each episode, as the network sees it: n_episodes numbers go into `after`,
+ * the values of CwSteps.after or, `values` FALSE, its largest logits. 0 where there is none: the episode is
+ * over by its own rules, or what followed was not kept (CwCollectRequest.keep_after). */
+gboolean cw_score_after(CwUpdate *update, CwPolicy *network, const CwSteps *steps, gboolean values,
+                        const CwLearningOptions *options, double *after, GError **error);
 void cw_steps_clear(CwSteps *steps);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CwSteps, cw_steps_clear)
 /* The goal of a trajectory as text: its split, and the environment's name of it or its index. Free with
@@ -253,20 +259,6 @@ double cw_clipped_ratio(double log_p, double old, double advantage, double low, 
  * divergence", 2020). It estimates KL(p || q) for samples of p. *slope (may be NULL): with respect to log p.
  */
 double cw_k3(double log_p, double log_q, double *slope);
-/* log_p[k] = logits[k] - log sum exp(logits), in double precision. */
-void cw_log_probabilities(const float *logits, guint n, double *log_p);
-
-/* What the reference says of the stage's trajectories: each is scored once, by itself, and kept in memory and
- * in the stage's directory, so that a resumed stage scores none twice (where the backend shows its weights).
- */
-typedef struct CwReferences CwReferences;
-
-CwReferences *cw_references_open(CwUpdate *update, GError **error);
-/* Logits of the choices of a trajectory (as cw_update_choices has them), decision after decision. Owned by
- * `references`; NULL with error. */
-const float *cw_references_logits(CwReferences *references, guint trajectory,
-                                  const CwLearningOptions *options, GError **error);
-void cw_references_free(CwReferences *references); /* accepts NULL */
 
 /* What methods with a ratio pi / pi_old share (PPO, GRPO and their kin): where pi_old comes from, a loss of
  * the policy with its statistics, and epochs that end when the policy has moved too far. Advantages, weights,

@@ -180,6 +180,9 @@ guint cw_count_logits(const CwDecision *const *decisions, guint n_decisions);
 /* log_probabilities[i] = logits[i] - log sum exp(logits), computed stably for one decision of n logits. In
  * place is allowed. */
 void cw_log_softmax(const float *logits, guint n, float *log_probabilities);
+/* The same in double precision, so that a ratio of two equal policies is exactly 1 and finite differences
+ * mean something. */
+void cw_log_probabilities(const float *logits, guint n, double *log_p);
 
 G_END_DECLS
 

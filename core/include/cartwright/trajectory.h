@@ -90,7 +90,7 @@ void cw_trajectory_unref(const CwTrajectory *trajectory);
  * cw_trajectory_unref. */
 CwTrajectory *cw_trajectory_copy(const CwTrajectory *trajectory);
 /* Writes `n` trajectories into a file, one JSON text a line, in the place of what was there: the file is
- * whole or as it was. */
+ * whole or as it was. It does not hold CwDecision.instruction; a history comes back with its steps. */
 gboolean cw_trajectories_write(const char *path, const CwTrajectory *const *trajectories, guint n,
                                GError **error);
 /* Appends those of such a file to `trajectories`, an array whose free function is cw_trajectory_unref.

@@ -1,8 +1,9 @@
 /* The reference's logits for the stage's trajectories, scored when first needed and kept on disk: a cache in
  * the stage's directory, whose name is a hash of the reference's weights and of all decisions, so that a file
- * of another reference or of other trajectories is never taken for this one's. */
+ * of another reference or of other trajectories is never taken for this one's. And pairs of trajectories. */
 #include <cartwright/cache.h>
-#include <cartwright/learn.h>
+#include <cartwright/preferences.h>
+#include <math.h>
 #include <string.h>
 
 struct CwReferences {
@@ -105,6 +106,36 @@ const float *cw_references_logits(CwReferences *references, guint trajectory,
   return *row = g_steal_pointer(&scores.logits);
 }
 
+const CwSteps *cw_references_choices(const CwReferences *references)
+{
+  return &references->steps;
+}
+
+gboolean cw_references_compare(CwReferences *references, guint trajectory, gboolean means,
+                               const CwLearningOptions *options, CwTrajectoryScore *score, double *kl,
+                               GError **error)
+{
+  const CwSteps *steps = &references->steps;
+  guint first = steps->first[trajectory], n = steps->first[trajectory + 1] - first;
+  *score = (CwTrajectoryScore){.items = {.steps = steps->steps + first, .n = n}, .length = means ? n : 1};
+  const float *logits = cw_references_logits(references, trajectory, options, error);
+  g_auto(CwScores) scores = {0};
+  if (!logits || !cw_score(references->update, NULL, &score->items, NULL, options, &scores, error))
+    return FALSE;
+  for (guint i = 0; i < n; i++) {
+    const CwStep *step = score->items.steps[i];
+    guint n_candidates = step->decision->n_candidates;
+    g_autofree double *log_q = g_new(double, n_candidates);
+    cw_log_probabilities(logits, n_candidates, log_q);
+    score->log_probability += scores.log_probability[i] / score->length;
+    score->gain += (scores.log_probability[i] - log_q[step->chosen]) / score->length;
+    for (guint k = 0; k < n_candidates; k++)
+      *kl += exp(scores.rows[i][k]) * (scores.rows[i][k] - log_q[k]);
+    logits += n_candidates;
+  }
+  return TRUE;
+}
+
 void cw_references_free(CwReferences *references)
 {
   if (!references)
@@ -115,4 +146,60 @@ void cw_references_free(CwReferences *references)
   cw_steps_clear(&references->steps);
   cw_cache_close(references->cache);
   g_free(references);
+}
+
+void cw_pairs_shuffle(CwPair *pairs, guint n, CwRandom *random)
+{
+  for (guint i = n; i > 1; i--) {
+    guint j = cw_random_below(random, i);
+    CwPair pair = pairs[i - 1];
+    pairs[i - 1] = pairs[j];
+    pairs[j] = pair;
+  }
+}
+
+/* Of the trajectories of one goal. */
+static void add_pairs(GArray *pairs, CwUpdate *update, const GArray *trajectories, double gap, guint most,
+                      CwRandom *random)
+{
+  guint first = pairs->len;
+  for (guint i = 0; i < trajectories->len; i++)
+    for (guint j = 0; j < trajectories->len; j++) {
+      CwPair pair = {g_array_index(trajectories, guint, i), g_array_index(trajectories, guint, j)};
+      if (cw_update_trajectory(update, pair.better)->total_reward -
+              cw_update_trajectory(update, pair.worse)->total_reward >
+          gap)
+        g_array_append_val(pairs, pair);
+    }
+  if (most == 0 || pairs->len - first <= most)
+    return;
+  cw_pairs_shuffle(&g_array_index(pairs, CwPair, first), pairs->len - first, random);
+  g_array_set_size(pairs, first + most);
+}
+
+GArray *cw_pairs_of_goals(CwUpdate *update, const CwSteps *choices, double gap, guint most, CwRandom *random,
+                          guint *n_goals, guint *n_without)
+{
+  g_autoptr(GHashTable) of_goal = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  g_autoptr(GPtrArray) goals = g_ptr_array_new_with_free_func((GDestroyNotify)g_array_unref);
+  GArray *pairs = g_array_new(FALSE, FALSE, sizeof(CwPair));
+  for (guint i = 0; i < choices->n_episodes; i++) {
+    g_autofree char *key = cw_trajectory_goal_key(cw_update_trajectory(update, i));
+    GArray *trajectories = g_hash_table_lookup(of_goal, key);
+    if (!trajectories) {
+      trajectories = g_array_new(FALSE, FALSE, sizeof(guint));
+      g_ptr_array_add(goals, trajectories);
+      g_hash_table_insert(of_goal, g_steal_pointer(&key), trajectories);
+    }
+    if (choices->first[i] < choices->first[i + 1])
+      g_array_append_val(trajectories, i);
+  }
+  *n_goals = goals->len;
+  *n_without = 0;
+  for (guint i = 0; i < goals->len; i++) {
+    guint before = pairs->len;
+    add_pairs(pairs, update, goals->pdata[i], gap, most, random);
+    *n_without += pairs->len == before;
+  }
+  return pairs;
 }
