@@ -115,7 +115,8 @@ static gboolean take(CwRolling *rolling, CwSlot *slot, const CwAct *act, float *
     cw_trajectory_builder_decide(slot->builder, &slot->observation,
                                  recorded_choice(rolling, slot, act->candidate), act->log_probability,
                                  act->value);
-    cw_trajectory_builder_set_words(slot->builder, act->words, act->prompt, act->answer);
+    gboolean own = act->candidate == CW_WORDS && !rolling->plan->teacher;
+    cw_trajectory_builder_set_words(slot->builder, own ? act->words : NULL, act->prompt, act->answer);
   }
   if (slot->builder && rolling->plan->keep_probabilities && log_probabilities)
     record_probabilities(slot, log_probabilities, slot->observation.n_candidates);

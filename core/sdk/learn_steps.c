@@ -2,6 +2,12 @@
 #include <cartwright/learn.h>
 #include <string.h>
 
+/* One candidate is no choice; the words of a policy always are one. */
+gboolean cw_step_is_choice(const CwStep *step)
+{
+  return step->chosen == CW_WORDS || step->decision->n_candidates > 1;
+}
+
 gboolean cw_update_steps(CwUpdate *update, gboolean trajectories, CwSteps *steps, GError **error)
 {
   guint n = trajectories ? cw_update_n_trajectories(update) : cw_update_n_episodes(update), n_steps = 0;
@@ -30,7 +36,7 @@ gboolean cw_update_steps(CwUpdate *update, gboolean trajectories, CwSteps *steps
     steps->first[i] = steps->n;
     steps->n_empty += episode->n_steps == 0;
     for (guint j = 0; j < episode->n_steps; j++) {
-      steps->n_single += episode->steps[j]->decision->n_candidates == 1;
+      steps->n_single += !cw_step_is_choice(episode->steps[j]);
       steps->steps[steps->n++] = episode->steps[j];
     }
   }
@@ -47,7 +53,7 @@ gboolean cw_update_choices(CwUpdate *update, gboolean trajectories, CwSteps *ste
   for (guint e = 0; e < steps->n_episodes; e++) {
     guint end = steps->first[e + 1];
     for (guint i = begin; i < end; i++)
-      if (steps->steps[i]->decision->n_candidates > 1)
+      if (cw_step_is_choice(steps->steps[i]))
         steps->steps[n++] = steps->steps[i];
     steps->n_empty += n == steps->first[e];
     steps->first[e + 1] = n;
@@ -107,6 +113,8 @@ char *cw_update_trajectories_fingerprint(CwUpdate *update)
       g_autofree char *numbers = g_strdup_printf("%u/%u ", step->chosen, step->decision->n_candidates);
       g_checksum_update(checksum, (const guchar *)numbers, (gssize)strlen(numbers));
       add_text(checksum, step->decision->observation);
+      if (step->chosen == CW_WORDS)
+        add_text(checksum, step->action);
     }
   }
   return g_strdup(g_checksum_get_string(checksum));

@@ -24,12 +24,19 @@ const GROUPS = DATA.groups.map((group, index) => {
 const text = (number) => DATA.strings[number];
 const listOf = (number) => DATA.lists[number].map(text);
 
+/* What a raw step did: words of the agent's own (chosen -1), or a candidate. */
+function actionOf([, candidates, chosen, , , , , action]) {
+  return chosen < 0 ? text(action) : text(DATA.lists[candidates][chosen]);
+}
+
 /* The step `s` of an episode with its texts. */
 function stepOf(episode, s) {
-  const [observation, candidates, chosen, advised, reward, value, probabilities] = episode.steps[s];
+  const [observation, candidates, chosen, advised, reward, value, probabilities, , prompt = -1, answer = -1] =
+    episode.steps[s];
   return {
     observation: listOf(observation).join(''), candidates: listOf(candidates), chosen, advised, reward, value,
-    probabilities: probabilities || null,
+    probabilities: probabilities || null, action: actionOf(episode.steps[s]),
+    prompt: prompt < 0 ? null : listOf(prompt).join(''), answer: answer < 0 ? null : text(answer),
   };
 }
 
@@ -136,8 +143,8 @@ function departureOf(episode) {
 function departureKind(episode) {
   const s = departureOf(episode);
   if (s < 0) return '';
-  const [, candidates, chosen, advised] = episode.steps[s];
-  const took = kindOf(text(DATA.lists[candidates][chosen]));
+  const [, candidates, , advised] = episode.steps[s];
+  const took = kindOf(actionOf(episode.steps[s]));
   const wanted = kindOf(text(DATA.lists[candidates][advised]));
   return took === wanted ? `another ${took}` : `${took} instead of ${wanted}`;
 }

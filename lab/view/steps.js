@@ -71,11 +71,18 @@ function valueCurve(episode, current) {
 }
 
 function stepWords(step, expert) {
-  const took = `took ${step.candidates[step.chosen]}` + (step.probabilities ? ` (${chance(step.probabilities[step.chosen])})` : '');
+  const took = `${step.chosen < 0 ? 'said' : 'took'} ${step.action}` + (step.probabilities && step.chosen >= 0 ? ` (${chance(step.probabilities[step.chosen])})` : '');
   if (step.advised < 0) return took;
   if (step.advised === step.chosen) return `${took}, as the ${expert} would have`;
   return `${took}; the ${expert} would have taken ${step.candidates[step.advised]}` +
     (step.probabilities ? ` (${chance(step.probabilities[step.advised])})` : '');
+}
+
+/* What a language model was asked and what it said. */
+function conversation(step) {
+  const part = (name, said) =>
+    said === null ? [] : h('details', {open: ''}, h('summary', null, name), h('pre', {tabindex: '0'}, said));
+  return [part('The answer of the language model', step.answer), part('What it was asked', step.prompt)];
 }
 
 /* One agent's column: outcome, steps, page, candidates. `to` as for strip. */
@@ -92,7 +99,8 @@ function column(episode, s, to) {
       ` Reward of this step ${number(step.reward, 2)}.`),
     h('div', {class: 'two'},
       h('div', null, h('h2', null, 'The page that the agent saw'), drawPage(step.observation),
-        h('details', null, h('summary', null, 'As plain text'), h('pre', {tabindex: '0'}, step.observation))),
+        h('details', null, h('summary', null, 'As plain text'), h('pre', {tabindex: '0'}, step.observation)),
+        conversation(step)),
       h('div', null, h('h2', null, 'What it could do'), candidateTable(step, expert), partsTable(episode))));
 }
 
@@ -147,7 +155,7 @@ function link(name, to) {
 function parting(first, second) {
   const n = Math.min(first.steps.length, second.steps.length);
   for (let s = 0; s < n; s++)
-    if (first.steps[s][1] !== second.steps[s][1] || first.steps[s][2] !== second.steps[s][2]) return s;
+    if ([1, 2, 7].some((member) => first.steps[s][member] !== second.steps[s][member])) return s;
   return first.steps.length === second.steps.length ? -1 : n;
 }
 
