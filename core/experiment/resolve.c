@@ -98,18 +98,21 @@ static void write_table(Writer *writer, const char *lead, const char *path, cons
   }
 }
 
-static void write_feature(Writer *writer, const char *key, const CwBinding *binding, const CwYamlNode *root)
+/* `indent` is that of the key; `path` its place among the values. */
+static void write_feature(Writer *writer, const char *indent, const char *path, const char *key,
+                          const CwBinding *binding, const CwYamlNode *parent)
 {
-  const CwYamlNode *mapping = cw_yaml_get(root, key);
+  const CwYamlNode *mapping = cw_yaml_get(parent, key);
   if (!binding->feature)
     return;
-  write_header(writer, "", key, mapping);
-  write_value(writer, "  ", key, "plugin", cw_options_quote(binding->feature->name),
+  g_autofree char *lead = g_strconcat(indent, "  ", NULL);
+  write_header(writer, indent, key, mapping);
+  write_value(writer, lead, path, "plugin", cw_options_quote(binding->feature->name),
               cw_yaml_get(mapping, "plugin"), FALSE);
   if (binding->from)
-    write_value(writer, "  ", key, "from", cw_options_quote(binding->from), cw_yaml_get(mapping, "from"),
+    write_value(writer, lead, path, "from", cw_options_quote(binding->from), cw_yaml_get(mapping, "from"),
                 FALSE);
-  write_table(writer, "  ", key, &binding->feature->options, binding->options, mapping);
+  write_table(writer, lead, path, &binding->feature->options, binding->options, mapping);
 }
 
 static void write_section(Writer *writer, const char *key, const CwOptionTable *table, gconstpointer options,
@@ -139,6 +142,8 @@ static void write_stage(Writer *writer, guint index, const CwStage *stage, const
     write_table(writer, "      ", inner, &cw_generate_table, stage->generate, body);
   else
     write_table(writer, "      ", inner, &cw_import_table, stage->import, body);
+  g_autofree char *policy = g_strconcat(path, ".policy", NULL);
+  write_feature(writer, "    ", policy, "policy", &stage->policy, mapping);
   write_table(writer, "    ", path, &cw_into_table, stage, mapping);
 }
 
@@ -168,8 +173,8 @@ void cw_experiment_resolve(CwExperiment *experiment, const CwYamlNode *root)
 {
   Writer writer = {g_string_new(NULL), g_ptr_array_new_with_free_func(value_free)};
   write_table(&writer, "", "", &cw_experiment_top_table, experiment, root);
-  write_feature(&writer, "environment", &experiment->environment, root);
-  write_feature(&writer, "policy", &experiment->policy, root);
+  write_feature(&writer, "", "environment", "environment", &experiment->environment, root);
+  write_feature(&writer, "", "policy", "policy", &experiment->policy, root);
   write_section(&writer, "rollout", &cw_rollout_table, experiment->rollout, root);
   write_section(&writer, "checkpoint", &cw_checkpoint_table, experiment->checkpoint, root);
   write_stages(&writer, experiment, root);

@@ -40,6 +40,29 @@ run 1 run model.yaml --out gone --quiet --set policy.model=gone
 ok "$(grep -q "policy 'openai': http://127.0.0.1:[0-9]*/v1/chat/completions (model 'gone'): status 404" err; echo $?)" \
   "a model that is not there is named"
 
+# The language model teaches: a toy policy learns the game from what it did.
+cat >teach.yaml <<YAML
+name: teach
+environment: {plugin: toy_environment}
+policy: {plugin: linear, buckets: 256}
+stages:
+  - generate: {agent: policy, episodes: 24, successful_only: true}
+    policy: {plugin: openai, model: number, url: "http://127.0.0.1:$(cat port)/v1", cache: answers}
+    into: answers.jsonl
+  - {algorithm: bc, trajectories: answers.jsonl, epochs: 10, learning_rate: 0.05}
+evaluate: {episodes: 12, agents: [initial, final], selection: greedy}
+YAML
+run 0 run teach.yaml --out teach --quiet
+score() { sed -n "s/.*\"agent\": \"$1\".*\"score\": \([0-9.]*\).*/\1/p" teach/evaluation.json; }
+same "100.0" "$status$(score final)" "a small policy learns what the language model did (before: $(score initial))"
+ok "$(grep -q '"answer": "' teach/trajectories/answers.jsonl; echo $?)" "trajectories hold what the model said"
+run 0 config teach.yaml
+ok "$(grep -q '^    policy:' out && grep -q '^      model: number' out; echo $?)" "the resolved experiment shows the teacher"
+fails 2 "teach.yaml:6:22: error: policy next to generate is for agent 'policy', found agent 'best'" \
+  "a script has no policy" config teach.yaml --set stages.0.generate.agent=best
+run 2 config teach.yaml --set stages.0.policy.modle=x
+ok "$(grep -q "unknown key 'modle' in policy 'openai'; did you mean 'model'?" err; echo $?)" "its options are checked"
+
 exec 3>&-
 wait "$server"
 finish
