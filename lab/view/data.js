@@ -29,6 +29,12 @@ function actionOf([, candidates, chosen, , , , , action]) {
   return chosen < 0 ? text(action) : text(DATA.lists[candidates][chosen]);
 }
 
+/* Whether a raw step is not what the expert would have done. Words of the agent's own may be the expert's choice. */
+function leaves(raw) {
+  const [, candidates, chosen, advised] = raw;
+  return advised >= 0 && advised !== chosen && (chosen >= 0 || actionOf(raw) !== text(DATA.lists[candidates][advised]));
+}
+
 /* The step `s` of an episode with its texts. */
 function stepOf(episode, s) {
   const [observation, candidates, chosen, advised, reward, value, probabilities, , prompt = -1, answer = -1] =
@@ -135,7 +141,7 @@ function kindOf(candidate) {
 /* The number of the first step in which the agent did not do what the expert would have done; -1: none. */
 function departureOf(episode) {
   if (episode.departure === undefined)
-    episode.departure = episode.steps.findIndex((step) => step[3] >= 0 && step[3] !== step[2]);
+    episode.departure = episode.steps.findIndex(leaves);
   return episode.departure;
 }
 

@@ -53,7 +53,7 @@ function partsTable(episode) {
 /* A chip per step; `to` makes the address of a step. */
 function strip(episode, current, to) {
   return h('ol', {class: 'strip', 'aria-label': `Steps of ${episode.group.name}`}, episode.steps.map((step, s) => {
-    const off = step[3] >= 0 && step[3] !== step[2];
+    const off = leaves(step);
     const name = `step ${s + 1}${off ? ', not what the expert would have done' : ''}`;
     return h('li', null, h('a', {href: to(s), class: off ? 'off' : step[3] >= 0 ? 'on' : '', 'aria-label': name, title: name,
       'aria-current': s === current ? 'step' : undefined}, String(s + 1)));
@@ -73,7 +73,7 @@ function valueCurve(episode, current) {
 function stepWords(step, expert) {
   const took = `${step.chosen < 0 ? 'said' : 'took'} ${step.action}` + (step.probabilities && step.chosen >= 0 ? ` (${chance(step.probabilities[step.chosen])})` : '');
   if (step.advised < 0) return took;
-  if (step.advised === step.chosen) return `${took}, as the ${expert} would have`;
+  if (step.candidates[step.advised] === step.action) return `${took}, as the ${expert} would have`;
   return `${took}; the ${expert} would have taken ${step.candidates[step.advised]}` +
     (step.probabilities ? ` (${chance(step.probabilities[step.advised])})` : '');
 }
@@ -88,7 +88,7 @@ function conversation(step) {
 /* One agent's column: outcome, steps, page, candidates. `to` as for strip. */
 function column(episode, s, to) {
   const step = stepOf(episode, s), expert = expertName(episode.group);
-  const off = step.advised >= 0 && step.advised !== step.chosen;
+  const off = leaves(episode.steps[s]);
   return h('section', {class: 'column', 'aria-label': episode.group.name},
     h('p', {class: 'summary'}, h('strong', null, episode.group.name), ' ', outcomeMark(episode),
       ` with reward ${number(episode.reward, 2)} in ${episode.steps.length} steps`,
