@@ -1,5 +1,6 @@
 /* Compares a policy's gradients with central differences: of L = sum of w logit + sum of u value with random
- * w and u, for entries of its tensors, some with the largest gradient and some at random. */
+ * w and u, or with log-probabilities of words in the place of logits, for entries of its tensors, some with
+ * the largest gradient and some at random. */
 #include "conformance/check_policy.h"
 
 #include <math.h>
@@ -19,7 +20,8 @@ typedef struct {
 
 typedef struct {
   CwPolicy *policy;
-  guint n_logits; /* of the plain decisions */
+  char **words;   /* CW_CHECK_N_PLAIN actions in words; NULL: it is about logits */
+  guint n_logits; /* of the plain decisions; of words, one for each */
   float *w, u[CW_CHECK_N_PLAIN];
   gboolean has_values;
   double magnitude; /* sum of |w logit| + |u value|: what single precision rounds */
@@ -71,6 +73,24 @@ static void set_weight(const char *name G_GNUC_UNUSED, const gint64 *shape G_GNU
     weights[probe->wiggled->element] = probe->new_weight;
 }
 
+static gboolean score(const Probe *probe, float *logits, float *values, GError **error)
+{
+  const CwDecision *const *decisions = cw_check_decisions();
+  const char *const *words = (const char *const *)probe->words;
+  return words
+             ? cw_policy_score_words(probe->policy, decisions, words, CW_CHECK_N_PLAIN, logits, values, error)
+             : cw_policy_score(probe->policy, decisions, CW_CHECK_N_PLAIN, logits, values, error);
+}
+
+static gboolean forward(const Probe *probe, float *logits, float *values, GError **error)
+{
+  const CwDecision *const *decisions = cw_check_decisions();
+  const char *const *words = (const char *const *)probe->words;
+  guint n = CW_CHECK_N_PLAIN;
+  return words ? cw_policy_forward_words(probe->policy, decisions, words, n, FALSE, logits, values, error)
+               : cw_policy_forward(probe->policy, decisions, n, FALSE, logits, values, error);
+}
+
 /* L with one weight replaced. */
 static gboolean loss_at(Probe *probe, const Entry *entry, double weight, double *loss, GError **error)
 {
@@ -79,9 +99,8 @@ static gboolean loss_at(Probe *probe, const Entry *entry, double weight, double 
   probe->wiggled = entry;
   probe->new_weight = (float)weight;
   probe->tensor = 0;
-  gboolean scored =
-      cw_policy_edit_tensors(probe->policy, CW_EDIT_WEIGHTS, set_weight, probe, error) &&
-      cw_policy_score(probe->policy, cw_check_decisions(), CW_CHECK_N_PLAIN, logits, values, error);
+  gboolean scored = cw_policy_edit_tensors(probe->policy, CW_EDIT_WEIGHTS, set_weight, probe, error) &&
+                    score(probe, logits, values, error);
   *loss = probe->magnitude = 0;
   for (guint i = 0; i < probe->n_logits + CW_CHECK_N_PLAIN; i++) {
     double term = i < probe->n_logits ? (double)probe->w[i] * logits[i]
@@ -119,16 +138,14 @@ static gboolean check_entry(Probe *probe, const Entry *entry, CwVerdict *verdict
 /* forward and backward with w and u. FALSE with the verdict failed or skipped. */
 static gboolean backward(Probe *probe, CwVerdict *verdict)
 {
-  const CwDecision *const *decisions = cw_check_decisions();
   g_autofree float *logits = g_new0(float, probe->n_logits), *scored = g_new0(float, probe->n_logits);
   float values[CW_CHECK_N_PLAIN];
   double difference = 0, largest = 1e-6;
   GError **error = &verdict->error;
-  if (!cw_verdict_check(
-          verdict,
-          cw_policy_score(probe->policy, decisions, CW_CHECK_N_PLAIN, scored, values, error) &&
-              cw_policy_forward(probe->policy, decisions, CW_CHECK_N_PLAIN, FALSE, logits, values, error) &&
-              cw_policy_backward(probe->policy, probe->w, probe->has_values ? probe->u : NULL, error)))
+  if (!cw_verdict_check(verdict, score(probe, scored, values, error) &&
+                                     forward(probe, logits, values, error) &&
+                                     cw_policy_backward(probe->policy, probe->w,
+                                                        probe->has_values ? probe->u : NULL, error)))
     return FALSE;
   for (guint i = 0; i < probe->n_logits; i++) {
     largest = fmax(largest, fabs(scored[i]));
@@ -160,21 +177,35 @@ static void compare_gradients(Probe *probe, CwVerdict *verdict)
       return;
 }
 
-void cw_check_gradients(CwSuite *suite, CwVerdict *verdict)
+/* `words`: as Probe has them. */
+static void check_policy_gradients(CwSuite *suite, CwPolicy *policy, char **words, CwVerdict *verdict)
 {
-  g_autoptr(CwPolicy) policy = cw_check_open_policy(suite, verdict);
-  if (!policy)
-    return;
-  guint n_logits = cw_count_logits(cw_check_decisions(), CW_CHECK_N_PLAIN);
+  guint n_logits = words ? CW_CHECK_N_PLAIN : cw_count_logits(cw_check_decisions(), CW_CHECK_N_PLAIN);
   g_autofree float *w = g_new(float, n_logits);
   g_autoptr(GArray) entries = g_array_new(FALSE, FALSE, sizeof(Entry));
   g_autoptr(CwRandom) random = cw_random_new(CW_CHECK_SEED, "check gradients", 0, 0);
   g_array_set_clear_func(entries, clear_entry);
   Probe probe = {.policy = policy,
+                 .words = words,
                  .n_logits = n_logits,
                  .w = w,
                  .has_values = cw_suite_can(suite, CW_POLICY_VALUES),
                  .entries = entries,
                  .random = random};
   compare_gradients(&probe, verdict);
+}
+
+void cw_check_gradients(CwSuite *suite, CwVerdict *verdict)
+{
+  g_autoptr(CwPolicy) policy = cw_check_open_policy(suite, verdict);
+  if (policy)
+    check_policy_gradients(suite, policy, NULL, verdict);
+}
+
+void cw_check_word_gradients(CwSuite *suite, CwVerdict *verdict)
+{
+  g_autoptr(CwPolicy) policy = cw_check_open_policy(suite, verdict);
+  g_auto(GStrv) words = policy ? cw_check_words(policy, verdict) : NULL;
+  if (words)
+    check_policy_gradients(suite, policy, words, verdict);
 }

@@ -180,6 +180,33 @@ static gboolean trains_openly(CwSuite *suite, CwVerdict *verdict)
              : cw_verdict_skip(verdict, "it does not show its tensors and let them be changed");
 }
 
+static gboolean acts(CwSuite *suite, CwVerdict *verdict)
+{
+  return cw_suite_can(suite, CW_POLICY_ACTS) || cw_verdict_skip(verdict, "it does not choose by itself");
+}
+
+static gboolean acts_in_words(CwSuite *suite, CwVerdict *verdict)
+{
+  return cw_suite_can(suite, CW_POLICY_ACTS | CW_POLICY_WORDS) ||
+         cw_verdict_skip(verdict, "it does not say how likely an action in words is");
+}
+
+static gboolean trains_on_words(CwSuite *suite, CwVerdict *verdict)
+{
+  return acts_in_words(suite, verdict) && trains_openly(suite, verdict);
+}
+
+/* What acts by itself need not have logits. */
+static gboolean scores_candidates(CwSuite *suite, CwVerdict *verdict)
+{
+  g_autofree float *logits = g_new0(float, cw_count_logits(cw_check_decisions(), 1));
+  g_autoptr(GError) problem = NULL;
+  return !cw_suite_can(suite, CW_POLICY_ACTS) ||
+         cw_policy_score(suite->subject, cw_check_decisions(), 1, logits, NULL, &problem) ||
+         !g_error_matches(problem, CW_POLICY_ERROR, CW_ERROR_UNSUPPORTED) ||
+         cw_verdict_skip(verdict, "it acts without scoring candidates");
+}
+
 static gboolean clones(CwSuite *suite, CwVerdict *verdict)
 {
   return cw_suite_can(suite, CW_POLICY_CLONES) || cw_verdict_skip(verdict, "it does not clone itself");
@@ -189,9 +216,9 @@ static gboolean has_model_option(CwSuite *suite, CwVerdict *verdict)
 {
   const CwOptionTable *table = &suite->feature->options;
   for (guint i = 0; i < table->n_rows; i++)
-    if (strcmp(table->rows[i].name, "model") == 0)
+    if (strcmp(table->rows[i].name, "model") == 0 && table->rows[i].type == CW_OPTION_PATH)
       return TRUE;
-  return cw_verdict_skip(verdict, "it has no option 'model'");
+  return cw_verdict_skip(verdict, "it has no option 'model' that is a folder");
 }
 
 void cw_check_policy(CwSuite *suite)
@@ -199,23 +226,27 @@ void cw_check_policy(CwSuite *suite)
   static const CwCheck checks[] = {
       {"opens", open_subject, NULL},
       {"describes_itself_in_pairs", check_description, NULL},
-      {"scores_alike_when_repeated", check_repetition, NULL},
-      {"batch_does_not_change_scores", check_batches, NULL},
-      {"order_does_not_change_scores", check_order, NULL},
-      {"one_candidate_is_scored", check_single_candidate, NULL},
-      {"empty_texts_are_scored", check_empty_texts, NULL},
-      {"long_text_is_scored", check_long_text, NULL},
-      {"text_beyond_ascii_is_scored", check_beyond_ascii, NULL},
-      {"values_are_filled", check_values, NULL},
+      {"scores_alike_when_repeated", check_repetition, scores_candidates},
+      {"batch_does_not_change_scores", check_batches, scores_candidates},
+      {"order_does_not_change_scores", check_order, scores_candidates},
+      {"one_candidate_is_scored", check_single_candidate, scores_candidates},
+      {"empty_texts_are_scored", check_empty_texts, scores_candidates},
+      {"long_text_is_scored", check_long_text, scores_candidates},
+      {"text_beyond_ascii_is_scored", check_beyond_ascii, scores_candidates},
+      {"values_are_filled", check_values, scores_candidates},
       {"tokens_are_counted", check_tokens, NULL},
+      {"acts_alike_with_equal_streams", cw_check_acts_alike, acts},
+      {"greedy_acts_need_no_luck", cw_check_greedy_acts, acts},
+      {"acts_as_likely_as_it_says", cw_check_act_log_probabilities, acts_in_words},
+      {"gradients_of_words_match_finite_differences", cw_check_word_gradients, trains_on_words},
       {"gradients_match_finite_differences", cw_check_gradients, trains_openly},
       {"gradients_add_up", cw_check_gradients_add_up, trains_openly},
       {"training_lowers_the_loss", cw_check_training_lowers_loss, trains},
       {"step_clears_the_gradients", cw_check_step_clears_gradients, trains_openly},
       {"step_clips_to_the_norm", cw_check_clipping, trains_openly},
       {"bad_gradient_changes_no_weight", cw_check_bad_gradient, trains_openly},
-      {"save_and_load_keep_every_bit", cw_check_save_and_load, NULL},
-      {"failed_load_changes_nothing", cw_check_failed_load, NULL},
+      {"save_and_load_keep_every_bit", cw_check_save_and_load, scores_candidates},
+      {"failed_load_changes_nothing", cw_check_failed_load, scores_candidates},
       {"saved_model_opens", cw_check_saved_model_opens, has_model_option},
       {"frozen_clone_stays_as_it_is", cw_check_clone, clones},
       {"policies_do_not_disturb_each_other", cw_check_policies_apart, trains},

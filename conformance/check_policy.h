@@ -24,6 +24,16 @@ gboolean cw_check_train(CwPolicy *policy, guint n_updates, double learning_rate,
  * from 1, mean over the plain decisions. */
 gboolean cw_check_loss(CwPolicy *policy, double *loss, GError **error);
 
+/* What the policy does in the plain decisions, as text, drawn from fixed streams; NULL with the verdict
+ * failed. Free with g_strfreev. */
+char **cw_check_words(CwPolicy *policy, CwVerdict *verdict);
+
+/* The checks of policies that act, and of those that act in words. */
+void cw_check_acts_alike(CwSuite *suite, CwVerdict *verdict);
+void cw_check_greedy_acts(CwSuite *suite, CwVerdict *verdict);
+void cw_check_act_log_probabilities(CwSuite *suite, CwVerdict *verdict);
+void cw_check_word_gradients(CwSuite *suite, CwVerdict *verdict);
+
 /* The checks of policies that train, for the suite's list. */
 void cw_check_gradients(CwSuite *suite, CwVerdict *verdict);
 void cw_check_gradients_add_up(CwSuite *suite, CwVerdict *verdict);

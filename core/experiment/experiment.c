@@ -204,6 +204,9 @@ static void stage_free(gpointer data)
   cw_options_free(&cw_generate_table, stage->generate);
   cw_options_free(&cw_import_table, stage->import);
   cw_options_free(&cw_stage_table, stage->options);
+  g_free(stage->policy.from);
+  if (stage->policy.feature)
+    cw_options_free(&stage->policy.feature->options, stage->policy.options);
   if (stage->algorithm.feature)
     cw_options_free(&stage->algorithm.feature->options, stage->algorithm.options);
   cw_options_free(&cw_into_table, stage);
@@ -265,6 +268,8 @@ static CwStage *find_stage(Loader *loader, CwYamlNode *mapping)
     know_feature(loader, &stage->algorithm);
     find_networks(loader, stage, mapping);
   }
+  if (kind == CW_STAGE_GENERATE)
+    find_section_feature(loader, mapping, "policy", CW_FEATURE_POLICY, &stage->policy);
   return stage;
 }
 
@@ -332,14 +337,28 @@ static void fill_algorithm_stage(Loader *loader, guint index, CwStage *stage, co
   *filled = feature && cw_diagnostics_count(loader->diagnostics) == n_complaints;
 }
 
+static void fill_binding(Loader *loader, const CwYamlNode *parent, const char *key, CwBinding *binding)
+{
+  static const char *const plugin[] = {"plugin", NULL}, *const policy[] = {"plugin", "from", NULL};
+  if (!binding->feature)
+    return;
+  g_autofree char *what = describe_feature(binding->feature);
+  CwOptionsScope scope = scope_of(loader, what, place_of_key(parent, key),
+                                  binding->feature->kind == CW_FEATURE_POLICY ? policy : plugin);
+  binding->options =
+      cw_options_fill_in(&binding->feature->options, cw_yaml_get(parent, key), &scope, loader->diagnostics);
+}
+
 static void fill_data_stage(Loader *loader, CwStage *stage, const CwYamlNode *mapping)
 {
-  const char *key = cw_stage_kind_names[stage->kind], *const allowed[] = {key, NULL};
+  const char *key = cw_stage_kind_names[stage->kind];
+  const char *const allowed[] = {key, stage->kind == CW_STAGE_GENERATE ? "policy" : NULL, NULL};
   g_autofree char *what = g_strdup_printf("the %s stage", key);
   CwOptionsScope scope = scope_of(loader, what, mapping->place, allowed);
   CwStage *filled = cw_options_fill_in(&cw_into_table, mapping, &scope, loader->diagnostics);
   stage->into = g_steal_pointer(&filled->into);
   cw_options_free(&cw_into_table, filled);
+  fill_binding(loader, mapping, "policy", &stage->policy);
   const CwYamlNode *body = section(loader, mapping, key);
   scope = scope_of(loader, key, place_of_key(mapping, key), NULL);
   scope.folders = (const char *const *)loader->folders->pdata;

@@ -86,6 +86,7 @@ typedef struct {
   CwPlace place;
   char *into; /* GENERATE and IMPORT: file name inside RUN/trajectories */
   CwGenerateOptions *generate;
+  CwBinding policy; /* GENERATE: who plays as agent "policy"; policy.feature is NULL: the experiment's */
   CwImportOptions *import;
   CwBinding algorithm;     /* ALGORITHM */
   CwStageOptions *options; /* ALGORITHM */

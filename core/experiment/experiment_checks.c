@@ -149,9 +149,12 @@ static void check_generate(const Check *check, guint i, const CwStage *stage)
   gboolean is_policy = options->agent && strcmp(options->agent, "policy") == 0;
   if (options->agent)
     check_agent(check, options->agent, builtin, "agent in generate", place);
-  if (is_policy && !has_policy(check))
+  if (is_policy && !has_policy(check) && !cw_yaml_get(stage_node(check, i), "policy"))
     cw_diagnostics_error(check->diagnostics, place,
                          "agent in generate is 'policy', but the experiment has no 'policy'");
+  if (options->agent && !is_policy && stage->policy.feature)
+    cw_diagnostics_error(check->diagnostics, stage->policy.place,
+                         "policy next to generate is for agent 'policy', found agent '%s'", options->agent);
   if (options->agent && !is_policy && options->policy_from)
     cw_diagnostics_error(check->diagnostics, generate_place(check, i, "policy_from", stage),
                          "policy_from in generate is for agent 'policy', found agent '%s'", options->agent);
@@ -290,7 +293,8 @@ static void check_refresh(const Check *check, guint i, const CwStage *stage, con
   for (guint j = 0; names && names[j]; j++) {
     gint writer = writer_of(check, names[j], 0, i);
     const CwStage *earlier = writer >= 0 ? g_ptr_array_index(check->experiment->stages, writer) : NULL;
-    generated |= earlier && earlier->generate && g_strcmp0(earlier->generate->agent, "policy") == 0;
+    generated |= earlier && earlier->generate && !earlier->policy.feature &&
+                 g_strcmp0(earlier->generate->agent, "policy") == 0;
   }
   if (!generated)
     cw_diagnostics_error(

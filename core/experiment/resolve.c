@@ -145,6 +145,7 @@ static void write_stage(Writer *writer, guint index, const CwStage *stage, const
     write_table(writer, "      ", inner, &cw_generate_table, stage->generate, body);
   else
     write_table(writer, "      ", inner, &cw_import_table, stage->import, body);
+  write_feature(writer, path, "policy", &stage->policy, mapping);
   write_table(writer, "    ", path, &cw_into_table, stage, mapping);
 }
 

@@ -13,8 +13,9 @@ struct CwAlgorithm {
   const CwRegisteredFeature *feature;
   const CwAlgorithmVtable *vtable;
   gconstpointer options;
-  gpointer state;  /* feature->state.size bytes */
-  guint n_checked; /* trajectories that were sound, of generation `generation` */
+  gpointer state;       /* feature->state.size bytes */
+  gboolean takes_words; /* learns from actions that are none of the candidates */
+  guint n_checked;      /* trajectories that were sound, of generation `generation` */
   guint64 generation;
 };
 
@@ -57,6 +58,7 @@ CwAlgorithm *cw_algorithm_open(const CwRegisteredFeature *feature, gconstpointer
   algorithm->feature = feature;
   algorithm->vtable = feature->vtable.algorithm;
   algorithm->options = options;
+  algorithm->takes_words = (cw_algorithm_needs(feature, options) & CW_TAKES_WORDS) != 0;
   algorithm->state = g_malloc0(MAX(feature->state.size, 1));
   CwSlotCall call = cw_slot_begin(feature, "open");
   gboolean opened =
@@ -92,14 +94,19 @@ gboolean cw_algorithm_collect(CwAlgorithm *algorithm, CwCollectRequest *request,
                           request->n_episodes);
 }
 
+static gboolean is_sound(const CwStep *step, gboolean takes_words)
+{
+  return (step->chosen == CW_WORDS ? takes_words : step->chosen < step->decision->n_candidates) &&
+         isfinite(step->reward);
+}
+
 /* `what` is "episode" or "trajectory", `number` its index. */
-static gboolean check_trajectory(const CwRegisteredFeature *feature, const CwTrajectory *trajectory,
+static gboolean check_trajectory(const CwAlgorithm *algorithm, const CwTrajectory *trajectory,
                                  const char *what, guint number, GError **error)
 {
+  const CwRegisteredFeature *feature = algorithm->feature;
   guint i = 0;
-  while (i < trajectory->n_steps &&
-         trajectory->steps[i]->chosen < trajectory->steps[i]->decision->n_candidates &&
-         isfinite(trajectory->steps[i]->reward))
+  while (i < trajectory->n_steps && is_sound(trajectory->steps[i], algorithm->takes_words))
     i++;
   if (i == trajectory->n_steps && isfinite(trajectory->total_reward))
     return TRUE;
@@ -112,7 +119,12 @@ static gboolean check_trajectory(const CwRegisteredFeature *feature, const CwTra
         "the environment",
         where, trajectory->total_reward);
   const CwStep *step = trajectory->steps[i];
-  if (step->chosen < step->decision->n_candidates)
+  if (step->chosen == CW_WORDS && !algorithm->takes_words)
+    return cw_feature_error(feature, error, CW_ERROR_CONFIGURATION,
+                            "%s, step %u: the action \"%.60s\" is in words, none of the candidates, and this "
+                            "algorithm learns from candidates only; bc, ppo and grpo take words",
+                            where, i, step->action);
+  if (step->chosen == CW_WORDS || step->chosen < step->decision->n_candidates)
     return cw_feature_error(
         feature, error, CW_ERROR_NUMERIC,
         "%s, step %u: expected a finite reward, found %g; nothing was learnt from it, look "
@@ -132,11 +144,11 @@ static gboolean check_experience(CwAlgorithm *algorithm, CwUpdate *update, GErro
   algorithm->generation = cw_update_generation(update);
   for (; algorithm->n_checked < cw_update_n_trajectories(update); algorithm->n_checked++) {
     const CwTrajectory *trajectory = cw_update_trajectory(update, algorithm->n_checked);
-    if (!check_trajectory(algorithm->feature, trajectory, "trajectory", algorithm->n_checked, error))
+    if (!check_trajectory(algorithm, trajectory, "trajectory", algorithm->n_checked, error))
       return FALSE;
   }
   for (guint i = 0; i < cw_update_n_episodes(update); i++)
-    if (!check_trajectory(algorithm->feature, cw_update_episode(update, i), "episode", i, error))
+    if (!check_trajectory(algorithm, cw_update_episode(update, i), "episode", i, error))
       return FALSE;
   return TRUE;
 }

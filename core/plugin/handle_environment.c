@@ -408,6 +408,12 @@ gboolean cw_session_restore(CwSession *session, GBytes *state, CwRandom *random,
   return end_reset(session, &call, restored, error);
 }
 
+gboolean cw_session_repeat(CwSession *session, const CwStep *step, CwOutcome *outcome, GError **error)
+{
+  return step->chosen == CW_WORDS ? cw_session_step_text(session, step->action, outcome, error)
+                                  : cw_session_step(session, step->chosen, outcome, error);
+}
+
 const char *cw_session_goal_id(CwSession *session)
 {
   const CwEnvironmentVtable *vtable = session->environment->vtable;

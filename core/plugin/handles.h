@@ -75,6 +75,8 @@ gboolean cw_environment_continues_record(CwEnvironment *environment, const char 
 void cw_environment_free_record(CwEnvironment *environment, CwRecord *record);
 gboolean cw_session_reset_record(CwSession *session, const CwRecord *record, CwRandom *random,
                                  GError **error);
+/* Takes the action of a step again where it was taken, as a candidate or as words. */
+gboolean cw_session_repeat(CwSession *session, const CwStep *step, CwOutcome *outcome, GError **error);
 gint cw_session_candidate_of(CwSession *session, const char *action, gboolean may_add, GError **error);
 
 /* Algorithm. */

@@ -29,7 +29,7 @@ static gboolean advise_step(CwSession *session, const char *script, CwTrajectory
   if (!*agrees || (guint)advised >= observation.n_candidates)
     return TRUE;
   cw_trajectory_set_advice(trajectory, i, (guint)advised);
-  return cw_session_step(session, step->chosen, &outcome, error);
+  return cw_session_repeat(session, step, &outcome, error);
 }
 
 gboolean cw_advise(CwSession *session, CwRandom *random, const char *script, CwTrajectory *trajectory,

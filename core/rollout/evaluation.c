@@ -100,6 +100,7 @@ static gboolean episode_finished(CwEpisode *episode, gpointer user_data, GError 
   evaluation->rewards[i] = episode->total_reward;
   evaluation->success[i] = episode->success != FALSE;
   evaluation->lengths[i] = episode->n_steps;
+  evaluation->n_invalid += episode->n_invalid;
   for (guint p = 0; p < episode->n_parts; p++)
     add_part(evaluation, &episode->parts[p]);
   evaluating->reward_sum += episode->total_reward;

@@ -20,6 +20,7 @@ typedef struct {
   GArray *part_sums; /* double: their sums; an episode without a part counts as 0 */
   double seconds;
   guint64 n_decisions;
+  guint64 n_invalid; /* of them: the policy's answer held no action */
 } CwEvaluation;
 
 /* Which episodes of an evaluation are kept, and where. */

@@ -33,7 +33,7 @@ static char *identity(const CwTrajectory *trajectory)
   for (guint i = 0; i < trajectory->n_steps; i++) {
     const CwStep *step = trajectory->steps[i];
     g_string_append_c(text, '\n');
-    g_string_append(text, step->decision->candidates[step->chosen]);
+    g_string_append(text, step->action);
   }
   return g_string_free(text, FALSE);
 }

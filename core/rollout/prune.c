@@ -37,26 +37,28 @@ static gboolean step_again(CwSession *session, const CwStep *step, CwTrajectoryB
 {
   CwObservation observation = {.struct_size = sizeof observation};
   CwOutcome outcome = {.struct_size = sizeof outcome};
-  const char *action = step->action;
   guint chosen = 0;
   *agrees = FALSE;
   if (!cw_session_observe(session, &observation, error))
     return FALSE;
   if (strcmp(observation.text, step->decision->observation) != 0)
     return TRUE;
-  gboolean same = step->chosen != CW_WORDS && has_same_candidates(&observation, step->decision);
+  gboolean words = step->chosen == CW_WORDS;
+  gboolean same = words || has_same_candidates(&observation, step->decision);
   if (same)
     chosen = step->chosen;
   else
-    while (chosen < observation.n_candidates && strcmp(observation.candidates[chosen], action) != 0)
+    while (chosen < observation.n_candidates && strcmp(observation.candidates[chosen], step->action) != 0)
       chosen++;
   if (chosen == observation.n_candidates)
     return TRUE;
   cw_trajectory_builder_decide(builder, &observation, chosen, same ? step->log_probability : NAN,
                                same ? step->value : NAN);
+  cw_trajectory_builder_set_words(builder, words ? step->action : NULL, step->prompt, step->answer);
   if (same && step->probabilities)
     cw_trajectory_builder_set_probabilities(builder, step->probabilities);
-  if (!cw_session_step(session, chosen, &outcome, error))
+  if (words ? !cw_session_step_text(session, step->action, &outcome, error)
+            : !cw_session_step(session, chosen, &outcome, error))
     return FALSE;
   cw_trajectory_builder_outcome(builder, &outcome);
   *over = outcome.terminated || outcome.truncated;

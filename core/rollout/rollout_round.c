@@ -115,7 +115,8 @@ static gboolean take(CwRolling *rolling, CwSlot *slot, const CwAct *act, float *
     cw_trajectory_builder_decide(slot->builder, &slot->observation,
                                  recorded_choice(rolling, slot, act->candidate), act->log_probability,
                                  act->value);
-    cw_trajectory_builder_set_words(slot->builder, act->words, act->prompt, act->answer);
+    gboolean own = act->candidate == CW_WORDS && !rolling->plan->teacher;
+    cw_trajectory_builder_set_words(slot->builder, own ? act->words : NULL, act->prompt, act->answer);
   }
   if (slot->builder && rolling->plan->keep_probabilities && log_probabilities)
     record_probabilities(slot, log_probabilities, slot->observation.n_candidates);
@@ -189,6 +190,15 @@ static CwDecision decision_of(CwSlot *slot)
   return decision;
 }
 
+/* A policy that stopped because the user wants it stops the rollout, as a wish noticed between rounds does. */
+static gboolean give_up(GError *problem, GError **error)
+{
+  if (problem->code == CW_ERROR_CANCELLED)
+    problem->domain = CW_RUN_ERROR;
+  g_propagate_error(error, problem);
+  return FALSE;
+}
+
 /* The policy chooses by itself, perhaps in words. */
 static gboolean policy_acts(CwRolling *rolling, const CwAgent *agent, const CwDecision *const *decisions,
                             guint n, GError **error)
@@ -196,12 +206,13 @@ static gboolean policy_acts(CwRolling *rolling, const CwAgent *agent, const CwDe
   CwActing how = {.struct_size = sizeof how,
                   .greedy = agent->selection == CW_SELECT_GREEDY,
                   .temperature = rolling->plan->temperature > 0 ? rolling->plan->temperature : 1};
+  GError *problem = NULL;
   g_autofree CwAct *acts = g_new0(CwAct, n);
   g_autofree CwRandom **random = g_new(CwRandom *, n);
   for (guint i = 0; i < n; i++)
     random[i] = ((CwSlot *)g_ptr_array_index(rolling->running, i))->action_random;
-  if (!cw_policy_act(agent->policy, decisions, n, random, &how, acts, error))
-    return FALSE;
+  if (!cw_policy_act(agent->policy, decisions, n, random, &how, acts, &problem))
+    return give_up(problem, error);
   for (guint i = 0; i < n; i++)
     if (!take(rolling, g_ptr_array_index(rolling->running, i), &acts[i], NULL, error))
       return FALSE;

@@ -373,6 +373,7 @@ gboolean cw_score(CwUpdate *update, CwPolicy *network, const CwItems *items, con
   return good;
 }
 
+/* Words are right when they are likelier than all else together. */
 double cw_scores_accuracy(const CwScores *scores, const CwItems *items)
 {
   guint n_correct = 0;
@@ -381,7 +382,8 @@ double cw_scores_accuracy(const CwScores *scores, const CwItems *items)
     guint best = 0;
     for (guint k = 1; k < width_of(items->steps[i]); k++)
       best = logits[k] > logits[best] ? k : best;
-    n_correct += best == items->steps[i]->chosen;
+    n_correct += items->steps[i]->chosen == CW_WORDS ? scores->log_probability[i] > log(0.5)
+                                                     : best == items->steps[i]->chosen;
   }
   return (double)n_correct / MAX(items->n, 1);
 }

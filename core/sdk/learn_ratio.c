@@ -91,6 +91,8 @@ gboolean cw_ratio_score(CwRatio *ratio, GError **error)
   return TRUE;
 }
 
+/* Of an action in words only the log-probability is known: it has no entropy or uniform term, its KL is k3,
+ * and the entropy reported is the estimate at one sample, - log pi(a). */
 double cw_ratio_loss(const CwView *view, CwSlopes *slopes, gconstpointer data)
 {
   const CwRatio *ratio = data;
@@ -101,27 +103,29 @@ double cw_ratio_loss(const CwView *view, CwSlopes *slopes, gconstpointer data)
   double slope, high = ratio->clip_high > 0 ? ratio->clip_high : options->clip, kl = 0, kl_slope = 0;
   double policy = cw_clipped_ratio(view->log_probability, old, ratio->advantage[view->index], options->clip,
                                    high, &slope);
-  if (view->reference && options->reference_kl == CW_KL_K3)
-    kl = cw_k3(view->log_probability, view->reference_log_probability, &kl_slope);
-  else if (view->reference)
+  gboolean words = view->n == 0, refers = !isnan(view->reference_log_probability);
+  double entropy = words ? 0 : view->entropy, uniform = words ? 0 : view->uniform;
+  gboolean exact = refers && !words && options->reference_kl == CW_KL_EXACT;
+  if (exact)
     kl = view->kl;
+  else if (refers)
+    kl = cw_k3(view->log_probability, view->reference_log_probability, &kl_slope);
   slopes->log_probability = weight * (slope + options->reference_coefficient * kl_slope);
   slopes->entropy = weight * -options->entropy_coefficient;
   slopes->uniform = weight * ratio->uniform_coefficient;
-  slopes->kl =
-      view->reference && options->reference_kl == CW_KL_EXACT ? weight * options->reference_coefficient : 0;
+  slopes->kl = exact ? weight * options->reference_coefficient : 0;
   double log_ratio = view->log_probability - old;
   slopes->report[POLICY] = weight * policy;
-  slopes->report[ENTROPY] = view->entropy;
+  slopes->report[ENTROPY] = words ? -view->log_probability : entropy;
   slopes->report[K3] = cw_k3(old, view->log_probability, NULL);
   slopes->report[K1] = -log_ratio;
   slopes->report[CLIPPED] = slope == 0 && ratio->advantage[view->index] != 0;
   slopes->report[DEVIATION] = fabs(exp(log_ratio) - 1);
-  slopes->report[UNIFORM] = view->uniform;
+  slopes->report[UNIFORM] = uniform;
   slopes->report[REFERENCE_KL] = kl;
   slopes->report[CHOICES] = 1;
-  return weight * (policy - options->entropy_coefficient * view->entropy +
-                   ratio->uniform_coefficient * view->uniform + options->reference_coefficient * kl);
+  return weight * (policy - options->entropy_coefficient * entropy + ratio->uniform_coefficient * uniform +
+                   options->reference_coefficient * kl);
 }
 
 static void add(CwSums *sums, const CwSums *more)

@@ -71,7 +71,7 @@ static void add(CwSamples *samples, const CwTrajectory *trajectory, const CwSamp
   g_autofree double *returns = g_new(double, MAX(trajectory->n_steps, 1));
   cw_returns(trajectory->steps, trajectory->n_steps, 0, discount, returns);
   for (guint i = 0; i < trajectory->n_steps; i++) {
-    if (trajectory->steps[i]->decision->n_candidates == 1 && options->skip_single) {
+    if (options->skip_single && !cw_step_is_choice(trajectory->steps[i])) {
       census->single++;
       continue;
     }

@@ -23,6 +23,12 @@ static gboolean check_any(gboolean trajectories, guint n, guint n_steps, GError 
   return FALSE;
 }
 
+/* One candidate is no choice; the words of a policy always are one. */
+gboolean cw_step_is_choice(const CwStep *step)
+{
+  return step->chosen == CW_WORDS || step->decision->n_candidates > 1;
+}
+
 static gboolean gather(CwUpdate *update, gboolean trajectories, gboolean choices, CwSteps *steps,
                        GError **error)
 {
@@ -39,7 +45,7 @@ static gboolean gather(CwUpdate *update, gboolean trajectories, gboolean choices
     const CwTrajectory *episode = nth(update, trajectories, i);
     steps->after[i] = episode->after;
     for (guint j = 0; j < episode->n_steps; j++) {
-      gboolean is_single = episode->steps[j]->decision->n_candidates == 1;
+      gboolean is_single = !cw_step_is_choice(episode->steps[j]);
       steps->n_single += is_single;
       if (!is_single || !choices)
         steps->steps[steps->n++] = episode->steps[j];
@@ -140,6 +146,8 @@ char *cw_update_trajectories_fingerprint(CwUpdate *update)
       g_autofree char *numbers = g_strdup_printf("%u/%u ", step->chosen, step->decision->n_candidates);
       g_checksum_update(checksum, (const guchar *)numbers, (gssize)strlen(numbers));
       add_text(checksum, step->decision->observation);
+      if (step->chosen == CW_WORDS)
+        add_text(checksum, step->action);
     }
   }
   return g_strdup(g_checksum_get_string(checksum));

@@ -62,9 +62,10 @@ static char *path_of(const CwRefresh *refresh, guint64 generation, const char *n
 /* A generate stage that can be run again with the present policy. */
 static gboolean is_refreshable(const CwRefresh *refresh, gint writer)
 {
-  return refresh->options->refresh_every > 0 && writer >= 0 &&
-         stage_at(refresh->run, (guint)writer)->generate &&
-         g_str_equal(stage_at(refresh->run, (guint)writer)->generate->agent, "policy");
+  if (refresh->options->refresh_every == 0 || writer < 0)
+    return FALSE;
+  const CwStage *stage = stage_at(refresh->run, (guint)writer);
+  return stage->generate && !stage->policy.feature && g_str_equal(stage->generate->agent, "policy");
 }
 
 static gboolean has_content(const char *path)

@@ -50,22 +50,27 @@ CwGenerateRequest cw_stage_generate_request(const CwRun *run, const CwGenerateOp
                              .resumable = TRUE};
 }
 
-/* The agent that the stage names; *opened is a policy of its own, to be closed, if it has one. */
-static gboolean choose_agent(CwRun *run, const CwGenerateOptions *options, CwAgent *agent, CwPolicy **opened,
+/* The agent that the stage names; *opened is a policy of its own, to be closed, if it has one: another
+ * plugin's, or this one's with other weights. */
+static gboolean choose_agent(CwRun *run, const CwStage *stage, CwAgent *agent, CwPolicy **opened,
                              GError **error)
 {
+  const CwGenerateOptions *options = stage->generate;
+  const CwBinding *binding = stage->policy.feature ? &stage->policy : &run->experiment->policy;
   *opened = NULL;
-  if (!cw_run_find_agent(run, options->agent, CW_CALLED_POLICY, "generate.agent", agent, error))
+  *agent = (CwAgent){CW_AGENT_POLICY, "policy", NULL, CW_SELECT_SAMPLE, CW_WEIGHTS_PRESENT};
+  if (!stage->policy.feature &&
+      !cw_run_find_agent(run, options->agent, CW_CALLED_POLICY, "generate.agent", agent, error))
     return FALSE;
-  if (agent->kind != CW_AGENT_POLICY || !options->policy_from)
+  const char *from = options->policy_from ? options->policy_from : stage->policy.from;
+  if (agent->kind != CW_AGENT_POLICY || (!from && agent->policy))
     return TRUE;
-  const CwBinding *binding = &run->experiment->policy;
-  g_autofree char *directory = cw_resume_point_policy_of(options->policy_from, error);
-  if (!directory)
+  g_autofree char *directory = from ? cw_resume_point_policy_of(from, error) : NULL;
+  if (from && !directory)
     return FALSE;
   *opened = cw_policy_open(binding->feature, binding->options, (guint32)run->experiment->seed, error);
   agent->policy = *opened;
-  return *opened && cw_policy_load(*opened, directory, error);
+  return *opened && (!directory || cw_policy_load(*opened, directory, error));
 }
 
 void cw_stage_generate_tell(const CwGenerateCounts *counts, const CwGenerateRequest *request,
@@ -94,7 +99,7 @@ gboolean cw_stage_generate(CwRun *run, guint index, GError **error)
   CwAgent agent;
   CwPolicy *opened;
   gint64 start = g_get_monotonic_time();
-  gboolean good = choose_agent(run, options, &agent, &opened, error) &&
+  gboolean good = choose_agent(run, stage, &agent, &opened, error) &&
                   cw_generate(run->rollout, &agent, &request, path, &counts, cw_run_progress, run, error);
   cw_policy_close(opened);
   cw_eta_end(run->eta);

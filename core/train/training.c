@@ -76,14 +76,16 @@ static gboolean check_algorithm(const CwRun *run, const CwStage *stage, guint i,
          (!collects(stage) || check_split(run->environment, "train", algorithm, error));
 }
 
-static gboolean check_generate(const CwRun *run, const CwGenerateOptions *options, guint i, GError **error)
+static gboolean check_generate(const CwRun *run, const CwStage *stage, guint i, GError **error)
 {
+  const CwGenerateOptions *options = stage->generate;
   g_autofree char *split = g_strdup_printf("stages.%u.generate.split", i);
   g_autofree char *agent = g_strdup_printf("stages.%u.generate.agent", i);
   g_autofree char *teacher = g_strdup_printf("stages.%u.generate.teacher", i);
   CwAgent found;
   return check_split(run->environment, options->split, split, error) &&
-         cw_run_find_agent(run, options->agent, CW_CALLED_POLICY, agent, &found, error) &&
+         (stage->policy.feature ||
+          cw_run_find_agent(run, options->agent, CW_CALLED_POLICY, agent, &found, error)) &&
          cw_agent_check_teacher(options->teacher, run->environment, teacher, error);
 }
 
@@ -95,7 +97,7 @@ static gboolean check_stages(const CwRun *run, guint first_stage, GError **error
     if (i >= first_stage && !check_inputs(run, stage, i, error))
       good = FALSE;
     else if (stage->kind == CW_STAGE_GENERATE)
-      good = check_generate(run, stage->generate, i, error);
+      good = check_generate(run, stage, i, error);
     else if (stage->kind == CW_STAGE_IMPORT)
       good = check_import(run, stage->import, i, error);
     else

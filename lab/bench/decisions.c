@@ -59,7 +59,10 @@ gboolean cw_decision_stream_write(const CwDecisionStream *stream, const char *pa
     for (guint k = 0; k < step->decision->n_candidates; k++)
       cw_json_string(text, NULL, step->decision->candidates[k]);
     cw_json_end(text, ']');
-    cw_json_integer(text, "chosen", step->chosen);
+    if (step->chosen == CW_WORDS)
+      cw_json_string(text, "action", step->action);
+    else
+      cw_json_integer(text, "chosen", step->chosen);
     g_string_append(text, "}\n");
   }
   return cw_write_file(path, text->str, text->len, error);

@@ -126,6 +126,8 @@ static void append_evaluation(GString *json, const CwEvaluation *evaluation, dou
   append_interval(json, "success", cw_evaluation_success(evaluation, confidence));
   cw_json_double(json, "steps_per_episode", cw_evaluation_mean_length(evaluation));
   cw_json_integer(json, "decisions", (gint64)evaluation->n_decisions);
+  if (evaluation->n_invalid > 0)
+    cw_json_integer(json, "invalid_answers", (gint64)evaluation->n_invalid);
   cw_json_double(json, "seconds", evaluation->seconds);
   cw_json_double(json, "decisions_per_second",
                  evaluation->seconds > 0 ? (double)evaluation->n_decisions / evaluation->seconds : NAN);
@@ -225,6 +227,7 @@ static CwEvaluation *evaluation_from_json(json_t *object)
   evaluation->n = (guint)n;
   evaluation->step = (guint64)updates;
   evaluation->n_decisions = (guint64)decisions;
+  evaluation->n_invalid = (guint64)MAX(json_integer_value(json_object_get(object, "invalid_answers")), 0);
   evaluation->seconds = seconds;
   evaluation->rewards = g_new(double, n);
   evaluation->success = g_new(guint8, n);

@@ -45,6 +45,19 @@ static char *scores_table(const CwResults *results, const GPtrArray *evaluations
   return table;
 }
 
+/* A line for each agent whose answers sometimes held no action. */
+static void append_invalid(GString *text, const GPtrArray *evaluations)
+{
+  for (guint i = 0; i < evaluations->len; i++) {
+    const CwEvaluation *evaluation = g_ptr_array_index(evaluations, i);
+    if (evaluation->n_invalid > 0)
+      g_string_append_printf(
+          text, "%s %s: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " answers held no action (%.1f%%)\n",
+          evaluation->agent, selection_text(evaluation), evaluation->n_invalid, evaluation->n_decisions,
+          100.0 * (double)evaluation->n_invalid / (double)evaluation->n_decisions);
+  }
+}
+
 static gint find_part(const GPtrArray *parts, const char *name)
 {
   for (guint i = 0; i < parts->len; i++)
@@ -127,6 +140,7 @@ char *cw_results_table(const CwResults *results, const char *const *agents)
     char *scores = scores_table(results, evaluations);
     char *parts = parts_table(evaluations);
     g_string_append(text, scores);
+    append_invalid(text, evaluations);
     if (parts)
       g_string_append_printf(text, "\nmean parts of the reward\n%s", parts);
     g_free(scores);

@@ -129,7 +129,7 @@ static void append_message(GString *json, const char *role, const char *content,
 
 static const char *action_of(const CwStep *step)
 {
-  return step->decision->candidates[step->chosen];
+  return step->action;
 }
 
 static void append_messages(GString *json, const CwTrajectory *episode)

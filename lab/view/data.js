@@ -24,12 +24,25 @@ const GROUPS = DATA.groups.map((group, index) => {
 const text = (number) => DATA.strings[number];
 const listOf = (number) => DATA.lists[number].map(text);
 
+/* What a raw step did: words of the agent's own (chosen -1), or a candidate. */
+function actionOf([, candidates, chosen, , , , , action]) {
+  return chosen < 0 ? text(action) : text(DATA.lists[candidates][chosen]);
+}
+
+/* Whether a raw step is not what the expert would have done. Words of the agent's own may be the expert's choice. */
+function leaves(raw) {
+  const [, candidates, chosen, advised] = raw;
+  return advised >= 0 && advised !== chosen && (chosen >= 0 || actionOf(raw) !== text(DATA.lists[candidates][advised]));
+}
+
 /* The step `s` of an episode with its texts. */
 function stepOf(episode, s) {
-  const [observation, candidates, chosen, advised, reward, value, probabilities] = episode.steps[s];
+  const [observation, candidates, chosen, advised, reward, value, probabilities, , prompt = -1, answer = -1] =
+    episode.steps[s];
   return {
     observation: listOf(observation).join(''), candidates: listOf(candidates), chosen, advised, reward, value,
-    probabilities: probabilities || null,
+    probabilities: probabilities || null, action: actionOf(episode.steps[s]),
+    prompt: prompt < 0 ? null : listOf(prompt).join(''), answer: answer < 0 ? null : text(answer),
   };
 }
 
@@ -128,7 +141,7 @@ function kindOf(candidate) {
 /* The number of the first step in which the agent did not do what the expert would have done; -1: none. */
 function departureOf(episode) {
   if (episode.departure === undefined)
-    episode.departure = episode.steps.findIndex((step) => step[3] >= 0 && step[3] !== step[2]);
+    episode.departure = episode.steps.findIndex(leaves);
   return episode.departure;
 }
 
@@ -136,8 +149,8 @@ function departureOf(episode) {
 function departureKind(episode) {
   const s = departureOf(episode);
   if (s < 0) return '';
-  const [, candidates, chosen, advised] = episode.steps[s];
-  const took = kindOf(text(DATA.lists[candidates][chosen]));
+  const [, candidates, , advised] = episode.steps[s];
+  const took = kindOf(actionOf(episode.steps[s]));
   const wanted = kindOf(text(DATA.lists[candidates][advised]));
   return took === wanted ? `another ${took}` : `${took} instead of ${wanted}`;
 }

@@ -107,20 +107,34 @@ static void append_rounded(GString *json, double value)
   g_string_append(json, isfinite(value) ? g_ascii_formatd(buffer, sizeof buffer, "%.4g", value) : "null");
 }
 
+/* The action in words (-1: it is a candidate), what a language model was asked and what it said (-1: no such
+ * model); nothing where there is none of the three. */
+static void append_words(CwEpisodeLists *lists, GString *json, const CwStep *step)
+{
+  if (step->chosen != CW_WORDS && !step->prompt && !step->answer)
+    return;
+  gint action = step->chosen == CW_WORDS ? (gint)number_of(&lists->strings, step->action) : -1;
+  gint prompt = step->prompt ? (gint)observation_list(lists, step->prompt) : -1;
+  gint answer = step->answer ? (gint)number_of(&lists->strings, step->answer) : -1;
+  g_string_append_printf(json, ",%d,%d,%d", action, prompt, answer);
+}
+
 static void append_step(CwEpisodeLists *lists, GString *json, const CwStep *step)
 {
   const CwDecision *decision = step->decision;
-  g_string_append_printf(json, "[%u,%u,%u,%d,", observation_list(lists, decision->observation),
-                         candidate_list(lists, decision), step->chosen, cw_step_advised(step));
+  g_string_append_printf(json, "[%u,%u,%d,%d,", observation_list(lists, decision->observation),
+                         candidate_list(lists, decision), (gint)step->chosen, cw_step_advised(step));
   append_rounded(json, step->reward);
   g_string_append_c(json, ',');
   append_rounded(json, step->value);
-  g_string_append(json, step->probabilities ? ",[" : ",0]");
+  g_string_append(json, step->probabilities ? ",[" : ",0");
   for (guint i = 0; step->probabilities && i < decision->n_candidates; i++) {
     g_string_append(json, i ? "," : "");
     append_rounded(json, step->probabilities[i]);
   }
-  g_string_append(json, step->probabilities ? "]]" : "");
+  g_string_append(json, step->probabilities ? "]" : "");
+  append_words(lists, json, step);
+  g_string_append_c(json, ']');
 }
 
 void cw_episode_lists_append(CwEpisodeLists *lists, GString *json, const CwTrajectory *episode)

@@ -53,7 +53,7 @@ function partsTable(episode) {
 /* A chip per step; `to` makes the address of a step. */
 function strip(episode, current, to) {
   return h('ol', {class: 'strip', 'aria-label': `Steps of ${episode.group.name}`}, episode.steps.map((step, s) => {
-    const off = step[3] >= 0 && step[3] !== step[2];
+    const off = leaves(step);
     const name = `step ${s + 1}${off ? ', not what the expert would have done' : ''}`;
     return h('li', null, h('a', {href: to(s), class: off ? 'off' : step[3] >= 0 ? 'on' : '', 'aria-label': name, title: name,
       'aria-current': s === current ? 'step' : undefined}, String(s + 1)));
@@ -71,17 +71,24 @@ function valueCurve(episode, current) {
 }
 
 function stepWords(step, expert) {
-  const took = `took ${step.candidates[step.chosen]}` + (step.probabilities ? ` (${chance(step.probabilities[step.chosen])})` : '');
+  const took = `${step.chosen < 0 ? 'said' : 'took'} ${step.action}` + (step.probabilities && step.chosen >= 0 ? ` (${chance(step.probabilities[step.chosen])})` : '');
   if (step.advised < 0) return took;
-  if (step.advised === step.chosen) return `${took}, as the ${expert} would have`;
+  if (step.candidates[step.advised] === step.action) return `${took}, as the ${expert} would have`;
   return `${took}; the ${expert} would have taken ${step.candidates[step.advised]}` +
     (step.probabilities ? ` (${chance(step.probabilities[step.advised])})` : '');
+}
+
+/* What a language model was asked and what it said. */
+function conversation(step) {
+  const part = (name, said) =>
+    said === null ? [] : h('details', {open: ''}, h('summary', null, name), h('pre', {tabindex: '0'}, said));
+  return [part('The answer of the language model', step.answer), part('What it was asked', step.prompt)];
 }
 
 /* One agent's column: outcome, steps, page, candidates. `to` as for strip. */
 function column(episode, s, to) {
   const step = stepOf(episode, s), expert = expertName(episode.group);
-  const off = step.advised >= 0 && step.advised !== step.chosen;
+  const off = leaves(episode.steps[s]);
   return h('section', {class: 'column', 'aria-label': episode.group.name},
     h('p', {class: 'summary'}, h('strong', null, episode.group.name), ' ', outcomeMark(episode),
       ` with reward ${number(episode.reward, 2)} in ${episode.steps.length} steps`,
@@ -92,7 +99,8 @@ function column(episode, s, to) {
       ` Reward of this step ${number(step.reward, 2)}.`),
     h('div', {class: 'two'},
       h('div', null, h('h2', null, 'The page that the agent saw'), drawPage(step.observation),
-        h('details', null, h('summary', null, 'As plain text'), h('pre', {tabindex: '0'}, step.observation))),
+        h('details', null, h('summary', null, 'As plain text'), h('pre', {tabindex: '0'}, step.observation)),
+        conversation(step)),
       h('div', null, h('h2', null, 'What it could do'), candidateTable(step, expert), partsTable(episode))));
 }
 
@@ -147,7 +155,7 @@ function link(name, to) {
 function parting(first, second) {
   const n = Math.min(first.steps.length, second.steps.length);
   for (let s = 0; s < n; s++)
-    if (first.steps[s][1] !== second.steps[s][1] || first.steps[s][2] !== second.steps[s][2]) return s;
+    if ([1, 2, 7].some((member) => first.steps[s][member] !== second.steps[s][member])) return s;
   return first.steps.length === second.steps.length ? -1 : n;
 }
 

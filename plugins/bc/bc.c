@@ -112,14 +112,16 @@ typedef struct {
 enum { OF_POLICY, OF_VALUE, CORRECT }; /* what the loss reports */
 
 /* The cross entropy of pi with the choice, smoothed, and value_coefficient / 2 (V - return to go)^2. With t
- * the target, d(cross entropy) / d logit k = pi(k) - t(k). */
+ * the target, d(cross entropy) / d logit k = pi(k) - t(k). Of an action in words the cross entropy is - log
+ * pi, without smoothing, and it is right when its probability is more than a half. */
 static double loss(const CwView *view, CwSlopes *slopes, gconstpointer data)
 {
   const Targets *targets = data;
   double smoothing = targets->options->label_smoothing, error = view->value - targets->returns[view->index];
-  float *log_p = g_newa(float, view->n);
+  float *log_p = g_newa(float, MAX(view->n, 1));
   guint best = 0;
-  cw_log_softmax(view->logits, view->n, log_p);
+  if (view->n > 0)
+    cw_log_softmax(view->logits, view->n, log_p);
   for (guint k = 0; k < view->n; k++) {
     double target = (k == view->step->chosen ? 1 - smoothing : 0) + smoothing / view->n;
     if (target > 0)
@@ -129,7 +131,11 @@ static double loss(const CwView *view, CwSlopes *slopes, gconstpointer data)
   }
   slopes->value = targets->options->value_coefficient * error;
   slopes->report[OF_VALUE] = 0.5 * error * error;
-  slopes->report[CORRECT] = best == view->step->chosen;
+  slopes->report[CORRECT] = view->n > 0 ? best == view->step->chosen : view->log_probability > log(0.5);
+  if (view->n == 0) {
+    slopes->report[OF_POLICY] = -view->log_probability;
+    slopes->log_probability = -1;
+  }
   return slopes->report[OF_POLICY] + targets->options->value_coefficient * slopes->report[OF_VALUE];
 }
 
@@ -247,6 +253,6 @@ static const CwAlgorithmVtable vtable = {
 
 static const CwFeature features[] = {
     CW_ALGORITHM("bc", "Behaviour cloning: imitates the choices in recorded trajectories", vtable,
-                 CW_NEEDS_TRAINING | CW_NEEDS_TRAJECTORIES, Options, rows)};
+                 CW_NEEDS_TRAINING | CW_NEEDS_TRAJECTORIES | CW_TAKES_WORDS, Options, rows)};
 
 CW_PLUGIN("bc", "2.0", "MIT", "Behaviour cloning", features);

@@ -84,7 +84,7 @@ static void add_episode(Batch *batch, const CwStep *const *steps, guint n, doubl
 {
   guint first = batch->n;
   for (guint i = 0; i < n; i++) {
-    if (steps[i]->decision->n_candidates == 1)
+    if (!cw_step_is_choice(steps[i]))
       continue;
     batch->steps[batch->n] = steps[i];
     batch->advantage[batch->n++] = advantage;
@@ -213,6 +213,6 @@ static const CwAlgorithmVtable vtable = {
 
 static const CwFeature features[] = {
     CW_ALGORITHM("grpo", "Group relative policy optimisation: rollouts of one goal are each other's baseline",
-                 vtable, CW_NEEDS_TRAINING, Options, rows)};
+                 vtable, CW_NEEDS_TRAINING | CW_TAKES_WORDS, Options, rows)};
 
 CW_PLUGIN("grpo", "2.0", "MIT", "Group relative policy optimisation", features);

@@ -192,7 +192,7 @@ static gboolean update_once(gconstpointer data, gpointer object, CwUpdate *updat
   g_autofree double *weight = g_new0(double, steps.n);
   g_autofree double *target = g_new0(double, steps.n);
   for (guint i = 0; i < steps.n; i++)
-    weight[i] = steps.steps[i]->decision->n_candidates > 1;
+    weight[i] = cw_step_is_choice(steps.steps[i]);
   Batch batch = {.ratio = {.update = update,
                            .options = &options->ratio,
                            .learning = &options->learning,
@@ -237,6 +237,6 @@ static const CwAlgorithmVtable vtable = {
 
 static const CwFeature features[] = {
     CW_ALGORITHM("ppo", "Proximal policy optimisation; WebShop's actor-critic as a special case", vtable,
-                 CW_NEEDS_TRAINING | CW_NEEDS_VALUES, Options, rows)};
+                 CW_NEEDS_TRAINING | CW_NEEDS_VALUES | CW_TAKES_WORDS, Options, rows)};
 
 CW_PLUGIN("ppo", "2.0", "MIT", "Proximal policy optimisation", features);

@@ -82,6 +82,6 @@ static const CwAlgorithmVtable vtable = {CW_STATE(State, state_rows), CW_METRICS
 /* What the plugin offers, under the name by which an experiment asks for it, and what it always needs. */
 static const CwFeature features[] = {CW_ALGORITHM(
     "skeleton_algorithm", "REINFORCE with the batch's mean return as baseline: a skeleton to copy", vtable,
-    CW_NEEDS_TRAINING, Options, options_rows)};
+    CW_NEEDS_TRAINING | CW_TAKES_WORDS, Options, options_rows)};
 
 CW_PLUGIN("skeleton_algorithm", "1.0", "MIT", "A skeleton algorithm", features);

@@ -259,6 +259,75 @@ static void test_scores_that_depend_on_the_batch_are_noticed(void **state)
   assert_policy_noticed(&vtable, "batch_does_not_change_scores: the logits of ");
 }
 
+/* Takes its luck from the first decision's stream. */
+static gboolean crowded_act(gpointer policy G_GNUC_UNUSED, const CwDecision *const *decisions,
+                            guint n_decisions, CwRandom *const *random, const CwActing *how, CwAct *acts,
+                            GError **error G_GNUC_UNUSED)
+{
+  for (guint i = 0; i < n_decisions; i++)
+    acts[i].candidate = how->greedy ? 0 : cw_random_below(random[0], decisions[i]->n_candidates);
+  return TRUE;
+}
+
+static gboolean sleepy_act(gpointer policy G_GNUC_UNUSED, const CwDecision *const *decisions,
+                           guint n_decisions, CwRandom *const *random, const CwActing *how G_GNUC_UNUSED,
+                           CwAct *acts, GError **error G_GNUC_UNUSED)
+{
+  for (guint i = 0; i < n_decisions; i++)
+    acts[i].candidate = cw_random_below(random[i], decisions[i]->n_candidates);
+  return TRUE;
+}
+
+/* All words are equally likely, whatever act said. */
+static gboolean flat_words(gpointer policy G_GNUC_UNUSED, const CwDecision *const *decisions G_GNUC_UNUSED,
+                           const char *const *words G_GNUC_UNUSED, guint n_decisions,
+                           const CwForward *how G_GNUC_UNUSED, float *log_probabilities,
+                           float *values G_GNUC_UNUSED, GError **error G_GNUC_UNUSED)
+{
+  for (guint i = 0; i < n_decisions; i++)
+    log_probabilities[i] = -1;
+  return TRUE;
+}
+
+static gboolean wordy_act(gpointer policy G_GNUC_UNUSED, const CwDecision *const *decisions G_GNUC_UNUSED,
+                          guint n_decisions, CwRandom *const *random G_GNUC_UNUSED,
+                          const CwActing *how G_GNUC_UNUSED, CwAct *acts, GError **error G_GNUC_UNUSED)
+{
+  for (guint i = 0; i < n_decisions; i++) {
+    acts[i].words = "search[red shoes]";
+    acts[i].log_probability = -2;
+  }
+  return TRUE;
+}
+
+static void assert_act_noticed(CwPolicyVtable vtable, guint64 capabilities, const char *failure)
+{
+  CwRegisteredFeature feature = *sound.policy;
+  feature.vtable.policy = &vtable;
+  feature.capabilities |= CW_POLICY_ACTS | capabilities;
+  assert_noticed(&feature, "buckets: 1024\n", failure);
+}
+
+static void test_acts_that_depend_on_their_company_are_noticed(void **state G_GNUC_UNUSED)
+{
+  CwPolicyVtable vtable = *sound.policy->vtable.policy;
+  vtable.act = crowded_act;
+  assert_act_noticed(vtable, 0, "acts_alike_with_equal_streams: in ");
+  vtable.act = sleepy_act;
+  assert_act_noticed(vtable, 0, "greedy_acts_need_no_luck: in ");
+}
+
+static void test_words_that_are_not_as_likely_as_said_are_noticed(void **state G_GNUC_UNUSED)
+{
+  CwPolicyVtable vtable = *sound.policy->vtable.policy;
+  vtable.act = wordy_act;
+  vtable.forward_words = flat_words;
+  assert_act_noticed(vtable, CW_POLICY_WORDS,
+                     "acts_as_likely_as_it_says: act says that the log-probability of \"search[red shoes]\" "
+                     "is -2, forward_words -1");
+  assert_act_noticed(vtable, CW_POLICY_WORDS, "gradients_of_words_match_finite_differences: ");
+}
+
 static gboolean unclipped_step(gpointer policy, double learning_rate, double max_norm, double *gradient_norm,
                                GError **error)
 {
@@ -500,7 +569,7 @@ static void test_plugin_with_failures_says_how_many(void **state)
   vtable.step = unclipped_step;
   feature.vtable.policy = &vtable;
   assert_false(cw_check_feature(sound.registry, &feature, NULL, "options", note, failures, &error));
-  assert_string_equal(error->message, "policy 'linear': 1 of 24 checks failed");
+  assert_string_equal(error->message, "policy 'linear': 1 of 28 checks failed");
   g_error_free(error);
   g_string_free(failures, TRUE);
 }
@@ -530,6 +599,8 @@ int main(void)
       cmocka_unit_test(test_environment_that_does_not_open_is_noticed),
       cmocka_unit_test(test_forgotten_gradient_is_noticed),
       cmocka_unit_test(test_scores_that_depend_on_the_batch_are_noticed),
+      cmocka_unit_test(test_acts_that_depend_on_their_company_are_noticed),
+      cmocka_unit_test(test_words_that_are_not_as_likely_as_said_are_noticed),
       cmocka_unit_test(test_missing_clip_is_noticed),
       cmocka_unit_test(test_gradients_left_over_are_noticed),
       cmocka_unit_test(test_swallowed_nan_is_noticed),

@@ -96,6 +96,25 @@ static gboolean backend_visit(gpointer policy, CwTensorVisitor visitor, gpointer
   return TRUE;
 }
 
+/* Says what the test has put into `acts`. */
+static struct {
+  CwAct acts[2];
+  gboolean fails;
+} script;
+
+static gboolean backend_act(gpointer policy G_GNUC_UNUSED, const CwDecision *const *decisions G_GNUC_UNUSED,
+                            guint n_decisions, CwRandom *const *random G_GNUC_UNUSED,
+                            const CwActing *how G_GNUC_UNUSED, CwAct *acts, GError **error)
+{
+  for (guint i = 0; i < n_decisions; i++) {
+    acts[i].candidate = script.acts[i].candidate;
+    acts[i].words = script.acts[i].words;
+  }
+  if (script.fails)
+    g_set_error(error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "no server");
+  return !script.fails;
+}
+
 static const CwPolicyVtable full_vtable = {
     .open = backend_open,
     .close = g_free,
@@ -109,6 +128,7 @@ static const CwPolicyVtable full_vtable = {
     .load = fixture_file,
     .visit_tensors = backend_visit,
     .estimate_memory = backend_estimate,
+    .act = backend_act,
 };
 
 static const CwPolicyVtable blind_vtable = {
@@ -132,6 +152,37 @@ static const char *const pair[] = {"yes", "no"};
 static const CwDecision first = {sizeof(CwDecision), "observation text", pair, 2};
 static const CwDecision second = {sizeof(CwDecision), "another one", pair, 2};
 static const CwDecision *const both[] = {&first, &second};
+
+static void test_an_act_is_checked(void **state G_GNUC_UNUSED)
+{
+  Backend backend = {0};
+  g_autoptr(CwPolicy) policy = cw_policy_open(&full, &backend, 1, NULL);
+  CwActing how = {.struct_size = sizeof how, .temperature = 1};
+  CwAct acts[2];
+  GError *error = NULL;
+  script.acts[1] = (CwAct){.candidate = CW_WORDS, .words = "search[two words]"};
+  assert_true(cw_policy_act(policy, both, 2, NULL, &how, acts, NULL));
+  assert_int_equal(acts[0].candidate, 0);
+  assert_string_equal(acts[1].words, "search[two words]");
+  assert_true(isnan(acts[1].log_probability));
+  script.acts[0].candidate = 2;
+  assert_false(cw_policy_act(policy, both, 2, NULL, &how, acts, &error));
+  assert_error(&error, CW_POLICY_ERROR, CW_ERROR_FAILED,
+               "policy 'full': act: chose candidate 2 of 2 in decision 0");
+  script.acts[0].candidate = CW_WORDS;
+  assert_false(cw_policy_act(policy, both, 2, NULL, &how, acts, &error));
+  assert_error(&error, CW_POLICY_ERROR, CW_ERROR_FAILED,
+               "policy 'full': act: expected an action in words in decision 0, found NULL");
+  script.acts[0].words = "click[\xff]";
+  assert_false(cw_policy_act(policy, both, 2, NULL, &how, acts, &error));
+  assert_error(
+      &error, CW_POLICY_ERROR, CW_ERROR_FAILED,
+      "policy 'full': act: expected an action in words in decision 0, found bytes that are not UTF-8");
+  script.fails = TRUE;
+  assert_false(cw_policy_act(policy, both, 2, NULL, &how, acts, &error));
+  assert_error(&error, CW_POLICY_ERROR, CW_ERROR_INPUT_OUTPUT, "policy 'full': no server");
+  script.fails = FALSE;
+}
 
 static void test_policy_passes_numbers_through(void **state)
 {
@@ -557,6 +608,7 @@ static void test_logits_of_a_batch_are_counted(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_an_act_is_checked),
       cmocka_unit_test(test_policy_passes_numbers_through),
       cmocka_unit_test(test_bad_logit_is_named_with_the_first_bad_tensor),
       cmocka_unit_test(test_bad_value_with_sound_weights_says_so),

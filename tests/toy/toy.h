@@ -7,7 +7,7 @@
 
 extern const CwConversion toy_import, toy_export;
 extern const CwEnvironmentVtable toy_environment;
-extern const CwPolicyVtable toy_policy;
+extern const CwPolicyVtable toy_policy, toy_words;
 extern const CwAlgorithmVtable toy_algorithm;
 
 typedef struct {

@@ -152,7 +152,8 @@ typedef struct CwScores {
  * on the company of a decision gives the same numbers as cw_learn_epochs will meet. */
 gboolean cw_score(CwUpdate *update, CwPolicy *network, const CwItems *items, const CwOrder *order,
                   const CwLearningOptions *options, CwScores *scores, GError **error);
-/* The share of items at which the action taken has the highest logit, the first of equal ones counting. */
+/* The share of items at which the action taken has the highest logit, the first of equal ones counting; of
+ * actions in words those whose probability is more than a half. */
 double cw_scores_accuracy(const CwScores *scores, const CwItems *items);
 void cw_scores_clear(CwScores *scores);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CwScores, cw_scores_clear)
@@ -167,6 +168,9 @@ typedef struct CwSteps {
   const CwDecision **after; /* n_episodes: what was seen after the last step; see CwTrajectory.after */
 } CwSteps;
 
+/* Whether there was anything to choose: a single candidate is no choice, words of a policy's own always are.
+ */
+gboolean cw_step_is_choice(const CwStep *step);
 gboolean cw_update_steps(CwUpdate *update, gboolean trajectories, CwSteps *steps, GError **error);
 /* The same, but of the steps only those that offer a choice; n_empty counts episodes without one. */
 gboolean cw_update_choices(CwUpdate *update, gboolean trajectories, CwSteps *steps, GError **error);
@@ -306,8 +310,8 @@ gboolean cw_ratio_score(CwRatio *ratio, GError **error);
 
 /* A CwLoss whose data begins with a CwRatio, or a part of one: of the policy's terms, with w the
  * policy_weight, w (cw_clipped_ratio - entropy_coefficient H + uniform_coefficient uniform +
- * reference_coefficient KL(pi || q)), KL exact or k3 at the action taken. It fills reports 0 to
- * CW_RATIO_REPORTS - 1. */
+ * reference_coefficient KL(pi || q)), KL exact or k3 at the action taken. An action in words has neither
+ * entropy nor uniform, and its KL is k3. It fills reports 0 to CW_RATIO_REPORTS - 1. */
 double cw_ratio_loss(const CwView *view, CwSlopes *slopes, gconstpointer ratio);
 #define CW_RATIO_REPORTS 9
 #define CW_RATIO_UNIFORM 6 /* the report of the mean of - log pi */

@@ -174,6 +174,10 @@ gboolean cw_policy_blend(CwPolicy *to, CwPolicy *from, double share, GError **er
  * megabytes. Free with g_free. */
 char *cw_policy_fingerprint(CwPolicy *policy);
 
+/* Whether the user wants the program to stop: a slot that waits for something outside, such as a server, then
+ * gives up with CW_ERROR_CANCELLED. Any thread. */
+gboolean cw_stop_requested(void);
+
 /* Number of logits of a batch: the sum of its candidate counts. */
 guint cw_count_logits(const CwDecision *const *decisions, guint n_decisions);
 
