@@ -337,18 +337,6 @@ static void fill_algorithm_stage(Loader *loader, guint index, CwStage *stage, co
   *filled = feature && cw_diagnostics_count(loader->diagnostics) == n_complaints;
 }
 
-static void fill_binding(Loader *loader, const CwYamlNode *parent, const char *key, CwBinding *binding)
-{
-  static const char *const plugin[] = {"plugin", NULL}, *const policy[] = {"plugin", "from", NULL};
-  if (!binding->feature)
-    return;
-  g_autofree char *what = describe_feature(binding->feature);
-  CwOptionsScope scope = scope_of(loader, what, place_of_key(parent, key),
-                                  binding->feature->kind == CW_FEATURE_POLICY ? policy : plugin);
-  binding->options =
-      cw_options_fill_in(&binding->feature->options, cw_yaml_get(parent, key), &scope, loader->diagnostics);
-}
-
 static void fill_data_stage(Loader *loader, CwStage *stage, const CwYamlNode *mapping)
 {
   const char *key = cw_stage_kind_names[stage->kind];
