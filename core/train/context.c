@@ -68,6 +68,15 @@ gboolean cw_run_find_agent(const CwRun *run, const char *name, CwPolicyNames nam
                            CwAgent *agent, GError **error)
 {
   gboolean has_policy = run->experiment->policy.feature != NULL;
-  return cw_agent_find(name, has_policy ? names : CW_CALLED_NOTHING, run->environment, run->policy, key,
-                       agent, error);
+  if (!cw_agent_find(name, has_policy ? names : CW_CALLED_NOTHING, run->environment, run->policy, key, agent,
+                     error))
+    return FALSE;
+  if (agent->weights != CW_WEIGHTS_INITIAL || !run->loss.initial_is_gone)
+    return TRUE;
+  g_set_error(
+      error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+      "%s: '%s' cannot be had: the weights that the run began with are not there any more; put its model "
+      "back, or name other agents",
+      key, name);
+  return FALSE;
 }

@@ -43,7 +43,8 @@ void cw_run_progress(guint64 done, guint64 total, const char *text, gpointer run
 /* The stage before `stage` that writes a trajectory file of that name, or -1: then the name is a path. */
 gint cw_run_writer_of(const CwRun *run, guint stage, const char *name);
 
-/* As cw_agent_find; an experiment without a policy has no name for it. */
+/* As cw_agent_find; an experiment without a policy has no name for it, and one whose first weights are gone
+ * has no "initial". */
 gboolean cw_run_find_agent(const CwRun *run, const char *name, CwPolicyNames names, const char *key,
                            CwAgent *agent, GError **error);
 

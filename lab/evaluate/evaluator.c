@@ -54,7 +54,9 @@ static gboolean add(CwEvaluator *evaluator, const char *name, GError **error)
     if (g_str_equal(entry_at(evaluator, i)->name, name))
       return TRUE;
   CwAgent agent;
-  if (!cw_run_find_agent(run, name, CW_CALLED_BY_WEIGHTS, "evaluate.agents", &agent, error))
+  CwPolicyNames names = run->experiment->policy.feature ? CW_CALLED_BY_WEIGHTS : CW_CALLED_NOTHING;
+  /* "initial" whose weights are gone may have been evaluated before. */
+  if (!cw_agent_find(name, names, run->environment, run->policy, "evaluate.agents", &agent, error))
     return FALSE;
   Entry entry = {.name = g_strdup(name), .agent = agent};
   if (agent.kind != CW_AGENT_POLICY)

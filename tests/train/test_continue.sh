@@ -126,6 +126,10 @@ same "" "$status$(grep -v '^initial' table | tr -s ' -' | diff - found)" \
 run 0 evaluate far/away/moved --quiet
 same "cartwright: warning: 'initial' is not evaluated: the weights that the run began with are not there any more" \
   "$status$(cat err)" "but not what it began as"
+fails 2 "cartwright: error: --agents: 'initial' cannot be had: the weights that the run began with are not there any more; put its model back, or name other agents" \
+  "which no command can have" recommend far/away/moved --agents initial --quiet
+run 0 compare far/away/moved --agents random --rollouts 20 --runs 1 --episodes 3 --out compared --quiet
+same "" "$status" "it is compared"
 run 0 run far/away/moved --resume --quiet
 same "" "$status$(rows | diff table -)" "it resumes, and prints its table again"
 run 0 generate far/away/moved --agent policy --episodes 2 --out rolled.jsonl --quiet
