@@ -189,7 +189,7 @@ static gboolean find_mark(Machine *machine, guint *first)
 }
 
 /* Moves everything after the mark into the value under it, or the n topmost values into a new tuple. */
-static gboolean gather(Machine *machine, BertPickleKind kind)
+static gboolean gather(Machine *machine, guint kind)
 {
   guint first = 0;
   if (!find_mark(machine, &first))
@@ -233,9 +233,10 @@ static gboolean make_tuple_after_mark(Machine *machine, G_GNUC_UNUSED guint argu
   return TRUE;
 }
 
-/* Adds the n topmost values to the list or dictionary under them. */
-static gboolean append(Machine *machine, BertPickleKind kind, guint n)
+/* Adds the topmost value to the list, or the two topmost to the dictionary, under them. */
+static gboolean append(Machine *machine, guint kind)
 {
+  guint n = kind == BERT_PICKLE_LIST ? 1 : 2;
   BertPickleValue *items[2] = {NULL, NULL}, *into;
   for (guint i = n; i > 0; i--)
     if (!(items[i - 1] = pop(machine)))
@@ -480,17 +481,15 @@ static gboolean take_protocol(Machine *machine, guint size)
                                         : fail(machine, "pickle protocol %u is not known", (guint)protocol);
 }
 
-/* FRAME: its length. */
+/* Of what nobody asks for, a frame's length and a number, only the size matters. */
 static gboolean take_frame(Machine *machine, guint size)
 {
-  const guint8 *bytes = NULL;
-  return take(machine, size, &bytes);
+  return take(machine, size, &(const guint8 *){NULL});
 }
 
 static gboolean take_float(Machine *machine, guint size)
 {
-  const guint8 *bytes = NULL;
-  return take(machine, size, &bytes) && push(machine, BERT_PICKLE_NUMBER);
+  return take_frame(machine, size) && push(machine, BERT_PICKLE_NUMBER);
 }
 
 static gboolean push_kind(Machine *machine, guint kind)
@@ -501,16 +500,6 @@ static gboolean push_kind(Machine *machine, guint kind)
 static gboolean push_boolean(Machine *machine, guint value)
 {
   return push_integer(machine, BERT_PICKLE_BOOLEAN, value);
-}
-
-static gboolean append_to(Machine *machine, guint kind)
-{
-  return append(machine, (BertPickleKind)kind, kind == BERT_PICKLE_LIST ? 1 : 2);
-}
-
-static gboolean gather_into(Machine *machine, guint kind)
-{
-  return gather(machine, (BertPickleKind)kind);
 }
 
 static gboolean memoize(Machine *machine, G_GNUC_UNUSED guint argument)
@@ -547,10 +536,10 @@ static const struct {
     [0x85] = {make_tuple, 1}, /* TUPLE1, TUPLE2, TUPLE3 */
     [0x86] = {make_tuple, 2},
     [0x87] = {make_tuple, 3},
-    ['a'] = {append_to, BERT_PICKLE_LIST},
-    ['e'] = {gather_into, BERT_PICKLE_LIST},
-    ['s'] = {append_to, BERT_PICKLE_DICTIONARY},
-    ['u'] = {gather_into, BERT_PICKLE_DICTIONARY},
+    ['a'] = {append, BERT_PICKLE_LIST},
+    ['e'] = {gather, BERT_PICKLE_LIST},
+    ['s'] = {append, BERT_PICKLE_DICTIONARY},
+    ['u'] = {gather, BERT_PICKLE_DICTIONARY},
     ['q'] = {take_put, 1}, /* BINPUT, LONG_BINPUT, MEMOIZE */
     ['r'] = {take_put, 4},
     [0x94] = {memoize, 0},
