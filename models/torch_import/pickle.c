@@ -481,17 +481,15 @@ static gboolean take_protocol(Machine *machine, guint size)
                                         : fail(machine, "pickle protocol %u is not known", (guint)protocol);
 }
 
-/* FRAME: its length. */
+/* Of what nobody asks for, a frame's length and a number, only the size matters. */
 static gboolean take_frame(Machine *machine, guint size)
 {
-  const guint8 *bytes = NULL;
-  return take(machine, size, &bytes);
+  return take(machine, size, &(const guint8 *){NULL});
 }
 
 static gboolean take_float(Machine *machine, guint size)
 {
-  const guint8 *bytes = NULL;
-  return take(machine, size, &bytes) && push(machine, BERT_PICKLE_NUMBER);
+  return take_frame(machine, size) && push(machine, BERT_PICKLE_NUMBER);
 }
 
 static gboolean push_kind(Machine *machine, guint kind)
