@@ -173,8 +173,8 @@ static void check_opening(CwSuite *suite, CwVerdict *verdict)
 
 static void check_needs(CwSuite *suite, CwVerdict *verdict)
 {
-  const guint64 known =
-      CW_NEEDS_TRAINING | CW_NEEDS_VALUES | CW_NEEDS_REFERENCE | CW_NEEDS_TRAJECTORIES | CW_TAKES_REFRESH;
+  const guint64 known = CW_NEEDS_TRAINING | CW_NEEDS_VALUES | CW_NEEDS_REFERENCE | CW_NEEDS_TRAJECTORIES |
+                        CW_TAKES_REFRESH | CW_TAKES_WORDS;
   guint64 needs = cw_algorithm_needs(suite->feature, suite->options);
   if ((needs & ~known) != 0)
     cw_verdict_fail(verdict, "needs answers with bits that mean nothing: 0x%" G_GINT64_MODIFIER "x",

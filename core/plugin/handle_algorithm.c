@@ -122,7 +122,7 @@ static gboolean check_trajectory(const CwAlgorithm *algorithm, const CwTrajector
   if (step->chosen == CW_WORDS && !algorithm->takes_words)
     return cw_feature_error(feature, error, CW_ERROR_CONFIGURATION,
                             "%s, step %u: the action \"%.60s\" is in words, none of the candidates, and this "
-                            "algorithm learns from candidates only; bc, ppo and grpo take words",
+                            "algorithm learns from candidates only (it does not say CW_TAKES_WORDS)",
                             where, i, step->action);
   if (step->chosen == CW_WORDS || step->chosen < step->decision->n_candidates)
     return cw_feature_error(

@@ -201,7 +201,7 @@ static void test_needs_no_values_and_asks_for_groups(void **state)
   CwCollectRequest request;
 
   (void)state;
-  assert_int_equal(cw_algorithm_needs(stage->feature, stage->options), CW_NEEDS_TRAINING);
+  assert_int_equal(cw_algorithm_needs(stage->feature, stage->options), CW_NEEDS_TRAINING | CW_TAKES_WORDS);
   assert_true(cw_algorithm_collect(stage->algorithm, &request, NULL));
   assert_int_equal(request.n_episodes, 15);
   assert_int_equal(request.group_size, 5);
@@ -212,7 +212,7 @@ static void test_needs_no_values_and_asks_for_groups(void **state)
   close_fixed(stage, table);
   stage = open_fixed("reference_coefficient: 0.5\n", new_trajectories(), &table);
   assert_int_equal(cw_algorithm_needs(stage->feature, stage->options),
-                   CW_NEEDS_TRAINING | CW_NEEDS_REFERENCE);
+                   CW_NEEDS_TRAINING | CW_TAKES_WORDS | CW_NEEDS_REFERENCE);
   close_fixed(stage, table);
 }
 

@@ -173,7 +173,7 @@ static void test_values_are_needed_only_with_a_coefficient(void **state)
     Table *table = new_table();
     Stage *stage = stage_new(yaml[i], make_rows(1), table_feature());
     assert_int_equal(cw_algorithm_needs(stage->feature, stage->options),
-                     CW_NEEDS_TRAINING | CW_NEEDS_TRAJECTORIES | (i ? CW_NEEDS_VALUES : 0));
+                     CW_NEEDS_TRAINING | CW_NEEDS_TRAJECTORIES | CW_TAKES_WORDS | (i ? CW_NEEDS_VALUES : 0));
     stage_free(stage);
     g_free(table);
   }
