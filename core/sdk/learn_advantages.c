@@ -124,15 +124,13 @@ CwMoments cw_moments(const double *numbers, const double *weight, guint n)
 {
   CwMoments moments = {0};
   double squares = 0;
-  for (guint i = 0; i < n; i++)
-    if (!weight || weight[i] != 0) {
-      moments.mean += numbers[i];
-      moments.n++;
-    }
+  for (guint i = 0; i < n; i++) {
+    moments.mean += weight && weight[i] == 0 ? 0 : numbers[i];
+    moments.n += !weight || weight[i] != 0;
+  }
   moments.mean /= MAX(1, moments.n);
   for (guint i = 0; i < n; i++)
-    if (!weight || weight[i] != 0)
-      squares += pow(numbers[i] - moments.mean, 2);
+    squares += weight && weight[i] == 0 ? 0 : pow(numbers[i] - moments.mean, 2);
   moments.deviation = sqrt(squares / MAX(1, moments.n));
   return moments;
 }

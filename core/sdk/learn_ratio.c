@@ -100,16 +100,14 @@ double cw_ratio_loss(const CwView *view, CwSlopes *slopes, gconstpointer data)
   double weight = ratio->policy_weight[view->index], old = ratio->old_log_probability[view->index];
   if (weight == 0)
     return 0;
-  double slope, high = ratio->clip_high > 0 ? ratio->clip_high : options->clip, kl = 0, kl_slope = 0;
+  double slope, high = ratio->clip_high > 0 ? ratio->clip_high : options->clip, kl_slope = 0;
   double policy = cw_clipped_ratio(view->log_probability, old, ratio->advantage[view->index], options->clip,
                                    high, &slope);
   gboolean words = view->n == 0, refers = !isnan(view->reference_log_probability);
   double entropy = words ? 0 : view->entropy, uniform = words ? 0 : view->uniform;
   gboolean exact = refers && !words && options->reference_kl == CW_KL_EXACT;
-  if (exact)
-    kl = view->kl;
-  else if (refers)
-    kl = cw_k3(view->log_probability, view->reference_log_probability, &kl_slope);
+  double k3 = refers && !exact ? cw_k3(view->log_probability, view->reference_log_probability, &kl_slope) : 0;
+  double kl = exact ? view->kl : k3;
   slopes->log_probability = weight * (slope + options->reference_coefficient * kl_slope);
   slopes->entropy = weight * -options->entropy_coefficient;
   slopes->uniform = weight * ratio->uniform_coefficient;

@@ -120,22 +120,18 @@ static double loss(const CwView *view, CwSlopes *slopes, gconstpointer data)
   double smoothing = targets->options->label_smoothing, error = view->value - targets->returns[view->index];
   float *log_p = g_newa(float, MAX(view->n, 1));
   guint best = 0;
-  if (view->n > 0)
-    cw_log_softmax(view->logits, view->n, log_p);
+  cw_log_softmax(view->logits, view->n, log_p);
   for (guint k = 0; k < view->n; k++) {
     double target = (k == view->step->chosen ? 1 - smoothing : 0) + smoothing / view->n;
-    if (target > 0)
-      slopes->report[OF_POLICY] -= target * log_p[k];
+    slopes->report[OF_POLICY] -= target > 0 ? target * log_p[k] : 0;
     slopes->logits[k] = exp(log_p[k]) - target;
     best = view->logits[k] > view->logits[best] ? k : best;
   }
   slopes->value = targets->options->value_coefficient * error;
   slopes->report[OF_VALUE] = 0.5 * error * error;
   slopes->report[CORRECT] = view->n > 0 ? best == view->step->chosen : view->log_probability > log(0.5);
-  if (view->n == 0) {
-    slopes->report[OF_POLICY] = -view->log_probability;
-    slopes->log_probability = -1;
-  }
+  slopes->report[OF_POLICY] -= view->n > 0 ? 0 : view->log_probability;
+  slopes->log_probability = view->n > 0 ? 0 : -1;
   return slopes->report[OF_POLICY] + targets->options->value_coefficient * slopes->report[OF_VALUE];
 }
 
