@@ -190,7 +190,8 @@ static CwDecision decision_of(CwSlot *slot)
   return decision;
 }
 
-/* A policy that stopped because the user wants it stops the rollout, as a wish noticed between rounds does. */
+/* A policy that stopped because the user wants it stops the rollout, as a wish noticed between rounds does.
+ */
 static gboolean give_up(GError *problem, GError **error)
 {
   if (problem->code == CW_ERROR_CANCELLED)

@@ -11,6 +11,7 @@ typedef struct {
   OpenaiAsking *asking;
   OpenaiQuestion *question;
   char *body, *key;
+  guint n_shown;       /* steps before, in the prompt */
   gsize prompt_length; /* of the text before the continuation, in characters */
   GError **error;
 } Request;
@@ -80,6 +81,7 @@ static Request *request_new(OpenaiAsking *asking, OpenaiQuestion *question, GErr
   free(text);
   json_decref(body);
   request->asking = asking;
+  request->n_shown = question->n_history;
   request->question = question;
   request->call.path = as_text ? "/completions" : "/chat/completions";
   request->call.body = request->body;
@@ -174,24 +176,26 @@ static gboolean fail(const OpenaiAsking *asking, const OpenaiCall *call, GError 
   return FALSE;
 }
 
-/* Makes all questions about the decision of `request` shorter, to be asked again; nothing where no step is
- * left. */
-static void shorten(OpenaiAsking *asking, const Request *request, OpenaiQuestion *questions, guint n)
+/* Makes all questions about the decision of `request` shorter, to be asked again; where no step is left,
+ * gives this one up. FALSE: there is nothing to ask again. */
+static gboolean shorten(OpenaiAsking *asking, const Request *request, OpenaiQuestion *questions, guint n)
 {
-  guint n_history = request->question->n_history, n_less = MAX(n_history / 4, 1);
+  guint n_less = MAX(request->n_shown / 4, 1);
   asking->n_too_long++;
   if (!asking->said_too_long)
     g_message("openai: a prompt is too long for model '%s' (%s); its oldest steps are left out",
               asking->options->model, request->call.problem);
   asking->said_too_long = TRUE;
-  if (n_history == 0)
-    return;
+  request->question->given_up = request->n_shown == 0;
+  if (request->n_shown == 0 || request->question->n_history < request->n_shown) /* or another one did it */
+    return request->n_shown > 0;
   asking->n_dropped += n_less;
   for (guint i = 0; i < n; i++)
     if (questions[i].decision == request->question->decision) {
       g_clear_pointer(&questions[i].answer, g_free);
-      questions[i].n_history = n_history - n_less;
+      questions[i].n_history = request->n_shown - n_less;
     }
+  return TRUE;
 }
 
 /* Asks once what has no answer; *again: some prompts were too long and are shorter now. */
@@ -201,7 +205,7 @@ static gboolean ask_once(OpenaiAsking *asking, OpenaiQuestion *questions, guint 
   g_autoptr(GPtrArray) requests = g_ptr_array_new_with_free_func(request_free);
   g_autoptr(GError) problem = NULL;
   for (guint i = 0; i < n; i++) {
-    if (questions[i].answer)
+    if (questions[i].answer || questions[i].given_up)
       continue;
     Request *request = request_new(asking, &questions[i], &problem);
     if (look_up(asking, request))
@@ -219,17 +223,10 @@ static gboolean ask_once(OpenaiAsking *asking, OpenaiQuestion *questions, guint 
   }
   for (guint i = 0; i < requests->len; i++) {
     const Request *request = requests->pdata[i];
-    guint n_history = request->question->n_history;
     if (request->call.outcome == OPENAI_UNANSWERED)
       return fail(asking, &request->call, error);
-    gboolean shorter =
-        i > 0 &&
-        request->question->decision == ((const Request *)requests->pdata[i - 1])->question->decision &&
-        *again;
-    if (request->call.outcome == OPENAI_TOO_LONG && !shorter) {
-      shorten(asking, request, questions, n);
-      *again |= n_history > 0;
-    }
+    if (request->call.outcome == OPENAI_TOO_LONG && shorten(asking, request, questions, n))
+      *again = TRUE;
   }
   return TRUE;
 }

@@ -33,7 +33,8 @@ typedef struct {
   guint n_history; /* the steps that the prompt shows: set by openai_ask */
   /* Filled by openai_ask; freed by openai_question_clear. */
   char *prompt;
-  char *answer; /* with a continuation the log-probability, as text; NULL: the prompt is too long */
+  gboolean given_up; /* the prompt is too long without any step before */
+  char *answer;      /* with a continuation the log-probability, as text; NULL: the prompt is too long */
 } OpenaiQuestion;
 
 /* Asks them all at the same time. FALSE with error when one has no answer for good. */
