@@ -10,12 +10,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Where the descriptor, the feature and the option row of ABI 1.0 end. */
+/* Where the descriptor and the feature of ABI 2.0 end. */
 #define END_OF(type, member) (offsetof(type, member) + sizeof(((type *)NULL)->member))
 #define DESCRIPTOR_MINIMUM   END_OF(CwPluginDescriptor, n_features)
-#define FEATURE_MINIMUM      END_OF(CwFeature, options_size)
+#define FEATURE_MINIMUM      END_OF(CwFeature, unavailable)
 #define MOST_FEATURES        1000 /* more than any plugin has; such a number was never counted */
 #define NOT_A_MULTIPLE(size) ((size) % G_ALIGNOF(gpointer) != 0)
+#define CHANGES              "docs/howto/from-1-to-2.md"
 #define REBUILD              "rebuild the plugin against this version's headers (pkg-config --cflags cartwright)"
 
 static const char *file_type(mode_t mode)
@@ -107,7 +108,8 @@ static gboolean check_descriptor(const char *path, const CwPluginDescriptor *des
                   "descriptor was written by hand: use CW_PLUGIN(...)",
                   CW_PLUGIN_MAGIC, descriptor->magic);
   if (descriptor->abi_major != CW_ABI_MAJOR)
-    return refuse(path, CW_ERROR_UNSUPPORTED, error, "expected plugin ABI %d, found ABI %u.%u; " REBUILD,
+    return refuse(path, CW_ERROR_UNSUPPORTED, error,
+                  "expected plugin ABI %d, found ABI %u.%u; " REBUILD "; " CHANGES " says what has changed",
                   CW_ABI_MAJOR, descriptor->abi_major, descriptor->abi_minor);
   if (descriptor->struct_size < DESCRIPTOR_MINIMUM)
     return refuse(path, CW_ERROR_FORMAT, error,
@@ -119,11 +121,16 @@ static gboolean check_descriptor(const char *path, const CwPluginDescriptor *des
                   "expected features of at least %zu bytes and a multiple of %zu, found feature_size %u; set "
                   "it to sizeof(CwFeature), as CW_PLUGIN(...) does",
                   FEATURE_MINIMUM, G_ALIGNOF(gpointer), descriptor->feature_size);
-  /* Until the interface is finished any change counts, in either direction. */
-  return descriptor->abi_minor == CW_ABI_MINOR ||
+  /* Before 2.0 was declared the minor number held this bit, and the shapes were others. */
+  if (descriptor->abi_minor & 0x8000)
+    return refuse(path, CW_ERROR_UNSUPPORTED, error,
+                  "expected plugin ABI %d.%d, found one from before it was finished; " REBUILD, CW_ABI_MAJOR,
+                  CW_ABI_MINOR);
+  return descriptor->abi_minor <= CW_ABI_MINOR ||
          refuse(path, CW_ERROR_UNSUPPORTED, error,
-                "expected plugin ABI %d.0-dev of step %d, found step %d; " REBUILD, CW_ABI_MAJOR,
-                CW_ABI_MINOR & ~CW_ABI_DEVELOPMENT, descriptor->abi_minor & ~CW_ABI_DEVELOPMENT);
+                "expected plugin ABI %d.%d or less, found ABI %u.%u; install a newer Cartwright, or rebuild "
+                "the plugin against this version's headers",
+                CW_ABI_MAJOR, CW_ABI_MINOR, descriptor->abi_major, descriptor->abi_minor);
 }
 
 /* The members whose place the sizes vouch for. */

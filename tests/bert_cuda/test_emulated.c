@@ -18,8 +18,9 @@
 static void note(const CwRegisteredFeature *feature, const char *check, CwCheckResult result,
                  const char *message, gpointer user_data)
 {
+  gboolean of_words = strstr(check, "acts") || strstr(check, "words"); /* BERT scores candidates */
   (void)feature;
-  if (result != CW_CHECK_PASSED)
+  if (result == CW_CHECK_FAILED || (result == CW_CHECK_SKIPPED && !of_words))
     g_string_append_printf(user_data, "\n%s: %s", check, message);
 }
 

@@ -53,7 +53,7 @@ run 0 plugins toy_policy
 same "policy toy_policy: A few weights" "$status$(head -n 1 out)" "plugins NAME shows a feature"
 same "1" "$(grep -c '^noise .*noise of the forward pass' out)" "with its options"
 run 0 plugins toy
-same "4" "$status$(grep -c '^plugin toy 0.1 (MIT)' out)" "plugins PLUGIN shows all its features"
+same "5" "$status$(grep -c '^plugin toy 0.1 (MIT)' out)" "plugins PLUGIN shows all its features"
 run 0 plugins toy_policy --markdown
 same "# policy \`toy_policy\`" "$status$(head -n 1 out)" "plugins --markdown"
 fails 2 "cartwright plugins: no plugin or feature 'toy_polic'; did you mean 'toy_policy'?

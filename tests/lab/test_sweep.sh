@@ -46,7 +46,7 @@ YAML
 "$cartwright" sweep slow.yaml --seeds 1..3 --out stopped --jobs 2 --quiet >out 2>err &
 sweeper=$!
 for _ in $(seq 200); do
-  [ ! -e stopped/slow-1/checkpoints/step-1/manifest.json ] || break
+  ! ls -d stopped/slow-1/checkpoints/step-* >/dev/null 2>&1 || break
   sleep 0.05
 done
 kill -TERM $sweeper
@@ -64,7 +64,7 @@ rm -rf stopped
 "$cartwright" sweep slow.yaml --seeds 1..2 --out stopped --jobs 2 --quiet >out 2>err &
 sweeper=$!
 for _ in $(seq 200); do
-  [ ! -e stopped/slow-1/checkpoints/step-1/manifest.json ] || break
+  ! ls -d stopped/slow-1/checkpoints/step-* >/dev/null 2>&1 || break
   sleep 0.05
 done
 real=$(cat /proc/$sweeper/task/$sweeper/children 2>/dev/null)

@@ -126,20 +126,29 @@ static void test_wrong_magic_is_refused(void **state)
 static void test_old_major_is_refused(void **state)
 {
   (void)state;
-  assert_refused(FIXTURES "old_major.so", CW_ERROR_UNSUPPORTED,
+  assert_refused(
+      FIXTURES "old_major.so", CW_ERROR_UNSUPPORTED,
+      FIXTURES "old_major.so: expected plugin ABI 2, found ABI 0.9; rebuild the plugin against this "
+               "version's headers (pkg-config --cflags cartwright); docs/howto/from-1-to-2.md says what has "
+               "changed");
+}
+
+static void test_unfinished_interface_is_refused(void **state)
+{
+  (void)state;
+  assert_refused(FIXTURES "unfinished.so", CW_ERROR_UNSUPPORTED,
                  FIXTURES
-                 "old_major.so: expected plugin ABI 2, found ABI 0.9; rebuild the plugin against this "
-                 "version's headers (pkg-config --cflags cartwright)");
+                 "unfinished.so: expected plugin ABI 2.0, found one from before it was finished; rebuild the "
+                 "plugin against this version's headers (pkg-config --cflags cartwright)");
 }
 
 static void test_newer_minor_is_refused(void **state)
 {
   (void)state;
-  assert_refused(
-      FIXTURES "newer_minor.so", CW_ERROR_UNSUPPORTED,
-      FIXTURES
-      "newer_minor.so: expected plugin ABI 2.0-dev of step 5, found step 6; rebuild the plugin against "
-      "this version's headers (pkg-config --cflags cartwright)");
+  assert_refused(FIXTURES "newer_minor.so", CW_ERROR_UNSUPPORTED,
+                 FIXTURES "newer_minor.so: expected plugin ABI 2.0 or less, found ABI 2.1; install a newer "
+                          "Cartwright, or rebuild "
+                          "the plugin against this version's headers");
 }
 
 static void test_short_struct_is_refused(void **state)
@@ -264,6 +273,7 @@ int main(void)
       cmocka_unit_test(test_null_descriptor_is_refused),
       cmocka_unit_test(test_wrong_magic_is_refused),
       cmocka_unit_test(test_old_major_is_refused),
+      cmocka_unit_test(test_unfinished_interface_is_refused),
       cmocka_unit_test(test_newer_minor_is_refused),
       cmocka_unit_test(test_short_struct_is_refused),
       cmocka_unit_test(test_duplicate_feature_name_is_refused),

@@ -18,10 +18,7 @@ G_BEGIN_DECLS
 
 #define CW_PLUGIN_MAGIC 0x43575031u /* "CWP1" */
 #define CW_ABI_MAJOR    2           /* bumped by anything that is not an addition at an end */
-/* Bumped by members added at the end of a struct. With CW_ABI_DEVELOPMENT the interface is not finished: it
- * is bumped by any change, and a plugin must have been built with the very same. */
-#define CW_ABI_DEVELOPMENT 0x8000
-#define CW_ABI_MINOR       (CW_ABI_DEVELOPMENT | 5)
+#define CW_ABI_MINOR    0           /* bumped by members added at the end of a struct, and by functions */
 
 typedef enum { CW_FEATURE_ALGORITHM = 1, CW_FEATURE_ENVIRONMENT = 2, CW_FEATURE_POLICY = 3 } CwFeatureKind;
 
@@ -64,7 +61,7 @@ typedef struct CwFeature {
 typedef struct CwPluginDescriptor {
   guint32 magic;        /* CW_PLUGIN_MAGIC */
   guint16 abi_major;    /* must equal the host's */
-  guint16 abi_minor;    /* must not exceed the host's; in development: must equal it */
+  guint16 abi_minor;    /* must not exceed the host's */
   guint32 struct_size;  /* sizeof(CwPluginDescriptor) when the plugin was built */
   guint32 feature_size; /* sizeof(CwFeature) when the plugin was built */
   const char *name, *version, *license, *summary;
