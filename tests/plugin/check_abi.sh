@@ -37,7 +37,8 @@ esac
 } > "$work/interface.c"
 $CC -g -O0 -w -shared -fPIC -I"$srcdir/core/include" $GLIB_CFLAGS -o "$work/interface.so" "$work/interface.c" || exit 1
 abidw --headers-dir "$srcdir/core/include/cartwright" --drop-private-types --no-corpus-path --no-comp-dir-path \
-  --no-show-locs --no-elf-needed --no-write-default-sizes --no-parameter-names "$work/interface.so" > "$work/interface.abi" ||
+  --no-show-locs --no-elf-needed --no-write-default-sizes --no-parameter-names "$work/interface.so" |
+  sed "s|$work/||" > "$work/interface.abi" ||
   exit 1
 if [ "${1:-}" = --update ]; then
   cp "$work/interface.abi" "$baseline"
