@@ -7,7 +7,7 @@ mkfifo input
 python3 "$srcdir/tests/openai/server.py" 0.1 <input >port &
 server=$!
 exec 3>input
-while [ ! -s port ]; do sleep 0.05; done
+while kill -0 "$server" 2>/dev/null && [ ! -s port ]; do sleep 0.05; done
 
 cat >model.yaml <<YAML
 name: model
@@ -20,7 +20,7 @@ YAML
 # Ctrl-C when some answers are there, wherever that is.
 "$cartwright" run model.yaml --out stopped --quiet >out 2>err &
 child=$!
-while [ "$(cat answers/answers-0 2>/dev/null | wc -c)" -lt 400 ]; do sleep 0.05; done
+while kill -0 "$child" 2>/dev/null && [ "$(cat answers/answers-0 2>/dev/null | wc -c)" -lt 400 ]; do sleep 0.05; done
 kill -TERM "$child" # a shell lets its background jobs ignore Ctrl-C; the two are one to us
 wait "$child"
 same 130 "$?" "Ctrl-C in the middle of an evaluation ends it"
