@@ -61,6 +61,7 @@ void cw_rollout_free(CwRollout *rollout)
     cw_random_free(slot->action_random);
   }
   g_free(rollout->slots);
+  g_free(rollout->agents);
   g_free(rollout);
 }
 

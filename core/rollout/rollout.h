@@ -86,8 +86,8 @@ gboolean cw_rollout_run(CwRollout *rollout, const CwRolloutPlan *plan, const CwA
 /* Pieces of episodes: every slot plays `n_steps` steps further, into the plan's next episode where one ends.
  * The plan has goals for n_slots times (n_steps + 1) episodes, of which *n_started are begun; first_episode
  * and first_group count on from call to call. Pieces are delivered slot by slot, each slot's in order. What
- * is in play stays in the slots, so nothing else may run in such a rollout, and it always has the same
- * agents. */
+ * is in play stays in the slots, so nothing else may run in such a rollout; other agents than before are
+ * CW_ERROR_CONFIGURATION. */
 gboolean cw_rollout_run_pieces(CwRollout *rollout, const CwRolloutPlan *plan, const CwAgent *agent,
                                guint n_steps, CwEpisodeFunction piece, gpointer user_data, guint64 *n_started,
                                GError **error);

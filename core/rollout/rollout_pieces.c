@@ -5,6 +5,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Episodes in play know their agent by its place among the agents. */
+static gboolean check_agents(const CwRolling *rolling, GError **error)
+{
+  CwRollout *rollout = rolling->rollout;
+  g_autofree char *names = g_strdup(rolling->agents[0].name);
+  for (guint i = 1; i < rolling->n_agents; i++) {
+    char *more = g_strjoin(", ", names, rolling->agents[i].name, NULL);
+    g_free(names);
+    names = more;
+  }
+  if (!rollout->agents)
+    rollout->agents = g_strdup(names);
+  if (g_str_equal(rollout->agents, names))
+    return TRUE;
+  g_set_error(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION,
+              "expected the agents of the episodes in play (%s), found %s; ask for the same agents while "
+              "pieces are collected",
+              rollout->agents, names);
+  return FALSE;
+}
+
 static void begin_call(CwRolling *rolling)
 {
   CwRollout *rollout = rolling->rollout;
@@ -59,7 +80,12 @@ gboolean cw_rollout_run_pieces(CwRollout *rollout, const CwRolloutPlan *plan, co
                                GError **error)
 {
   CwRolling rolling;
+  *n_started = 0;
   cw_rolling_init(&rolling, rollout, plan, agent);
+  if (!check_agents(&rolling, error)) {
+    cw_rolling_clear(&rolling);
+    return FALSE;
+  }
   begin_call(&rolling);
   gboolean good = play(&rolling, n_steps, error);
   *n_started = rolling.n_started;
@@ -166,8 +192,8 @@ gboolean cw_rollout_load_pieces(CwRollout *rollout, const CwRolloutPlan *plan, c
                                 GKeyFile *state, const char *group, GError **error)
 {
   CwRolling rolling;
-  gboolean good = TRUE;
   cw_rolling_init(&rolling, rollout, plan, agent);
+  gboolean good = check_agents(&rolling, error);
   for (guint i = 0; i < rollout->n_slots && good; i++)
     good = load_slot(&rolling, i, state, group, error);
   cw_rolling_clear(&rolling);

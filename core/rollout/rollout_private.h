@@ -23,6 +23,7 @@ struct CwRollout {
   CwEnvironment *environment;
   CwSlot *slots;
   guint n_slots;
+  char *agents;     /* names of those that play pieces; NULL: none yet */
   guint step_limit; /* 0: none */
   gboolean has_warned;
 };

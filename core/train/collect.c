@@ -226,7 +226,11 @@ static gboolean run_pieces(CwCollector *collector, const CwCollectRequest *wante
                   "%u episodes are in play, and it asks for pieces of %u; n_episodes stays the same while "
                   "n_steps is set",
                   cw_rollout_n_slots(collector->play), wanted->n_episodes);
-  guint most = wanted->n_episodes * (wanted->n_steps + 1);
+  guint64 all = (guint64)wanted->n_episodes * ((guint64)wanted->n_steps + 1);
+  if (all > G_MAXINT32)
+    return refuse(collector, error, "%u pieces of %u steps are more than can be counted; ask for fewer",
+                  wanted->n_episodes, wanted->n_steps);
+  guint most = (guint)all;
   g_autofree gint64 *goals = next_goals(collector, wanted, n_goals, most);
   guint64 n_started = 0;
   plan.goals = goals;

@@ -154,6 +154,24 @@ static void test_what_is_in_play_can_be_saved(void **state)
   }
 }
 
+static void test_other_agents_than_those_in_play_are_refused(void **state)
+{
+  const Fixture *fixture = *state;
+  CwAgent agent = {.kind = CW_AGENT_RANDOM, .name = "random"},
+          other = {.kind = CW_AGENT_SCRIPT, .name = "best"};
+  CwRolloutPlan plan = plan_of();
+  g_autoptr(GPtrArray) pieces = new_list();
+  g_autoptr(GError) error = NULL;
+  guint64 begun = 0;
+  CwRollout *rollout = cw_rollout_new(fixture->environment, N_SLOTS, NULL);
+  run_calls(rollout, &agent, 1, &begun, pieces);
+  assert_false(cw_rollout_run_pieces(rollout, &plan, &other, N_STEPS, append, pieces, &begun, &error));
+  assert_true(g_error_matches(error, CW_RUN_ERROR, CW_ERROR_CONFIGURATION));
+  assert_non_null(strstr(error->message, "(random), found best"));
+  assert_int_equal(begun, 0);
+  cw_rollout_free(rollout);
+}
+
 static void test_a_spoilt_state_is_said(void **state)
 {
   const Fixture *fixture = *state;
@@ -282,6 +300,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_pieces_add_up_to_whole_episodes),
       cmocka_unit_test(test_what_is_in_play_can_be_saved),
+      cmocka_unit_test(test_other_agents_than_those_in_play_are_refused),
       cmocka_unit_test(test_a_spoilt_state_is_said),
       cmocka_unit_test(test_epsilon_and_temperature_are_in_the_log_probability),
       cmocka_unit_test(test_agents_are_drawn_by_their_shares_whatever_the_slots),
