@@ -14,15 +14,14 @@
 static ShopString intern_option_value(ShopCatalogueBuilder *builder, const char *text, gsize length)
 {
   shop_text_trim(&text, &length);
-  g_autoptr(GString) bars = g_string_sized_new(length + 8);
-  for (gsize i = 0; i < length; i++) {
-    if (text[i] == '/')
-      g_string_append(bars, " | ");
-    else
-      g_string_append_c(bars, text[i]);
-  }
   g_string_truncate(builder->scratch, 0);
-  shop_text_append_lower(builder->scratch, bars->str, bars->len);
+  if (memchr(text, '/', length)) {
+    g_autoptr(GString) bars = g_string_new_len(text, (gssize)length);
+    g_string_replace(bars, "/", " | ", 0);
+    shop_text_append_lower(builder->scratch, bars->str, bars->len);
+  } else {
+    shop_text_append_lower(builder->scratch, text, length);
+  }
   return shop_builder_intern(builder, builder->scratch->str, builder->scratch->len);
 }
 

@@ -163,7 +163,10 @@ static void double_slots(ShopIndexBuilder *builder)
   builder->slots = g_new0(guint32, (gsize)builder->slot_mask + 1);
   for (guint32 i = 0; i < builder->n_terms; i++) {
     const char *text = builder->text->str + (builder->terms[i].text >> 16);
-    builder->slots[find_slot(builder, text, builder->terms[i].text & 0xFFFF)] = i + 1;
+    guint32 slot = shop_index_hash(text, builder->terms[i].text & 0xFFFF) & builder->slot_mask;
+    while (builder->slots[slot])
+      slot = (slot + 1) & builder->slot_mask;
+    builder->slots[slot] = i + 1;
   }
 }
 
