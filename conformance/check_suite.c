@@ -186,7 +186,7 @@ GByteArray *cw_check_copy_weights(CwPolicy *policy)
 
 gboolean cw_check_same_weights(GByteArray *a, GByteArray *b)
 {
-  gboolean same = a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
+  gboolean same = a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
   g_byte_array_unref(a);
   g_byte_array_unref(b);
   return same;

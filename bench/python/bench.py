@@ -216,7 +216,7 @@ def run(case, options, **more):
         words += [f"--{name}", value]
     began = time.perf_counter()
     output = subprocess.run(list(map(str, words)), check=True, capture_output=True, text=True).stdout
-    return {**json.loads(output), "process_s": time.perf_counter() - began}
+    return {**json.loads(output.splitlines()[-1]), "process_s": time.perf_counter() - began}
 
 
 def table(options):

@@ -279,14 +279,16 @@ static gboolean sleepy_act(gpointer policy G_GNUC_UNUSED, const CwDecision *cons
 }
 
 /* All words are equally likely, whatever act said. */
-static gboolean flat_words(gpointer policy G_GNUC_UNUSED, const CwDecision *const *decisions G_GNUC_UNUSED,
+/* Its values depend on the weights; the policy's backward has seen nothing that it could derive. */
+static gboolean flat_words(gpointer policy, const CwDecision *const *decisions,
                            const char *const *words G_GNUC_UNUSED, guint n_decisions,
-                           const CwForward *how G_GNUC_UNUSED, float *log_probabilities,
-                           float *values G_GNUC_UNUSED, GError **error G_GNUC_UNUSED)
+                           const CwForward *how G_GNUC_UNUSED, float *log_probabilities, float *values,
+                           GError **error)
 {
+  g_autofree float *logits = g_new(float, cw_count_logits(decisions, n_decisions));
   for (guint i = 0; i < n_decisions; i++)
     log_probabilities[i] = -1;
-  return TRUE;
+  return sound.policy->vtable.policy->score(policy, decisions, n_decisions, logits, values, error);
 }
 
 static gboolean wordy_act(gpointer policy G_GNUC_UNUSED, const CwDecision *const *decisions G_GNUC_UNUSED,
