@@ -78,7 +78,8 @@ static void convert(BertElement element, const char *from, char *to)
     memcpy(to, from, bert_element_size(element));
   } else {
     gsize size = bert_element_size(element);
-    gboolean negative = element != BERT_ELEMENT_BYTE && element != BERT_ELEMENT_BOOL && from[size - 1] < 0;
+    gboolean top_bit = (from[size - 1] & 0x80) != 0; /* char has no sign on AArch64 */
+    gboolean negative = element != BERT_ELEMENT_BYTE && element != BERT_ELEMENT_BOOL && top_bit;
     memset(to, negative ? 0xff : 0, sizeof(gint64));
     memcpy(to, from, size);
   }

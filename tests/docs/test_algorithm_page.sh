@@ -1,5 +1,6 @@
 # docs/howto/algorithm.md word for word: its files, its commands, and the result that it promises.
 . "$srcdir/tests/tap.sh"
+skip_when_cross
 page=$srcdir/docs/howto/algorithm.md
 
 # An installation, as the page wants one, that leads into the build tree.

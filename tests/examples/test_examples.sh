@@ -1,6 +1,7 @@
 # examples/dqn and examples/a2c, built by the one line that they name: they pass every check, learn with networks of
 # their own, and a run that was stopped, in the middle of episodes or of a memory, goes on to the same bytes.
 . "$srcdir/tests/tap.sh"
+skip_when_cross
 if ! test -f "$builddir/.libs/libcartwright.so"; then
   ok 0 "no shared library was built # SKIP"
   finish

@@ -5,6 +5,7 @@ skip() {
   echo "1..0 # SKIP $*"
   exit 0
 }
+[ "${cross_compiling:-no}" != yes ] || skip "Python here cannot load a build for another processor"
 command -v python3 >/dev/null 2>&1 || skip "no python3"
 python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null ||
   skip "python3 is older than 3.10 or has no venv (Debian: python3-venv)"
