@@ -29,6 +29,16 @@ static void from_bf16(gsize n, const BertBf16 *bf16, float *x)
     x[i] = float_of(bf16[i]);
 }
 
+static void add_rows_bf16(gsize n_rows, gsize n, const BertBf16 *x, gsize stride, float *y)
+{
+  for (gsize row = 0; row < n_rows; row++, x += stride) {
+    for (gsize i = 0; i < n; i += 64 / sizeof *x) /* rows lie too far apart for the processor to foresee */
+      __builtin_prefetch(x + 8 * stride + i);
+    for (gsize i = 0; i < n; i++)
+      y[i] += float_of(x[i]);
+  }
+}
+
 /* As block_of, and even: a pair is never cut. Pairs take half the room, so their blocks are twice as deep. */
 static inline gsize bf16_block_of(gsize k)
 {
