@@ -159,13 +159,11 @@ static void product_task(gpointer data, guint task, guint thread)
         *scratch = run->pass->scratch[thread];
   if (product->bf16) {
     const BertBf16 *d_y = (const BertBf16 *)product->d_y + first;
+    if (product->bias)
+      kernels->add_rows_bf16(product->n_rows, count, d_y, product->d_y_stride, product->bias + first);
     kernels->gemm_bf16(
         count, product->n_inputs, product->n_rows, bert_bf16_transposed(d_y, product->d_y_stride),
         bert_bf16_rows(product->x, product->x_stride), gradient, product->n_inputs, NULL, TRUE, scratch);
-    for (guint row = 0; product->bias && row < product->n_rows; row++) {
-      kernels->from_bf16(count, d_y + (gsize)row * product->d_y_stride, scratch);
-      kernels->add(count, scratch, product->bias + first);
-    }
     return;
   }
   const float *d_y = (const float *)product->d_y + first;

@@ -134,6 +134,7 @@ const BertKernels TABLE_NAMED(BERT_ISA) = {
     .gemm_bf16_packed = gemm_bf16_packed,
     .to_bf16 = to_bf16,
     .from_bf16 = from_bf16,
+    .add_rows_bf16 = add_rows_bf16,
     .affine = affine,
     .layer_norm = layer_norm,
     .layer_norm_backward = layer_norm_backward,

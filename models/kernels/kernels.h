@@ -100,6 +100,8 @@ typedef struct BertKernels {
                             const float *bias, BertBf16 *rounded, float *scratch);
   void (*to_bf16)(gsize n, const float *x, BertBf16 *bf16); /* rounds */
   void (*from_bf16)(gsize n, const BertBf16 *bf16, float *x);
+  /* y (n) += each of n_rows rows, which are `stride` apart, one after the other. */
+  void (*add_rows_bf16)(gsize n_rows, gsize n, const BertBf16 *x, gsize stride, float *y);
 
   /* output = x * weight + bias: a LayerNorm's output from its normalised row, to the bit. */
   void (*affine)(gsize n, const float *x, const float *weight, const float *bias, float *output);

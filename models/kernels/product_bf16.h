@@ -6,7 +6,20 @@
 
 static void to_bf16(gsize n, const float *x, BertBf16 *bf16)
 {
-  for (gsize i = 0; i < n; i++)
+  gsize i = 0;
+#if defined(BERT_PAIRS) && !defined(BERT_PORTABLE)
+  /* The instruction takes subnormal numbers for 0: vectors that have any go the other way. */
+  enum { SUBNORMAL = 0x20 };
+  for (; i + 2 * LANES <= n; i += 2 * LANES) {
+    __m512 low = _mm512_loadu_ps(x + i), high = _mm512_loadu_ps(x + i + LANES);
+    if (G_UNLIKELY(_mm512_fpclass_ps_mask(low, SUBNORMAL) | _mm512_fpclass_ps_mask(high, SUBNORMAL)))
+      for (gsize j = i; j < i + 2 * LANES; j++)
+        bf16[j] = bf16_of(x[j]);
+    else
+      _mm512_storeu_si512(bf16 + i, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+  }
+#endif
+  for (; i < n; i++)
     bf16[i] = bf16_of(x[i]);
 }
 
@@ -14,6 +27,16 @@ static void from_bf16(gsize n, const BertBf16 *bf16, float *x)
 {
   for (gsize i = 0; i < n; i++)
     x[i] = float_of(bf16[i]);
+}
+
+static void add_rows_bf16(gsize n_rows, gsize n, const BertBf16 *x, gsize stride, float *y)
+{
+  for (gsize row = 0; row < n_rows; row++, x += stride) {
+    for (gsize i = 0; i < n; i += 64 / sizeof *x) /* rows lie too far apart for the processor to foresee */
+      __builtin_prefetch(x + 8 * stride + i);
+    for (gsize i = 0; i < n; i++)
+      y[i] += float_of(x[i]);
+  }
 }
 
 /* As block_of, and even: a pair is never cut. Pairs take half the room, so their blocks are twice as deep. */

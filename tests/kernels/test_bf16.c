@@ -213,6 +213,22 @@ static void test_pairs_are_added_as_the_instruction_adds_them(void **state)
   bert_workspace_free(workspace);
 }
 
+static void test_rows_are_added_one_after_the_other(void **state)
+{
+  (void)state;
+  enum { ROWS = 13, N = 75, STRIDE = N + 4 };
+  float *rows;
+  g_autofree BertBf16 *bf16 = make_bf16(ROWS * STRIDE, 5, &rows);
+  for (guint t = 0; t < n_tables; t++) {
+    g_autofree float *sums = fixture_floats(N, 6), *expected = fixture_floats(N, 6);
+    for (gsize row = 0; row < ROWS; row++)
+      tables[t]->add(N, rows + row * STRIDE, expected);
+    tables[t]->add_rows_bf16(ROWS, N, bf16, STRIDE, sums);
+    assert_memory_equal(sums, expected, N * sizeof *sums);
+  }
+  g_free(rows);
+}
+
 static void test_affine_is_the_end_of_layer_norm(void **state)
 {
   (void)state;
@@ -245,6 +261,7 @@ int main(void)
       cmocka_unit_test(test_products_are_those_of_the_same_numbers_as_floats),
       cmocka_unit_test(test_products_do_not_depend_on_how_rows_and_columns_are_divided),
       cmocka_unit_test(test_pairs_are_added_as_the_instruction_adds_them),
+      cmocka_unit_test(test_rows_are_added_one_after_the_other),
       cmocka_unit_test(test_affine_is_the_end_of_layer_norm),
       cmocka_unit_test(test_only_the_tables_with_the_instruction_say_so),
   };
