@@ -1,6 +1,6 @@
 #!/bin/sh
 # PPO, GRPO and both kinds of DPO in a whole run: stopped anywhere and resumed, or with
-# another number of slots, it must end with the same bytes.
+# another number of slots or threads, it must end with the same bytes.
 . "$srcdir/tests/tap.sh"
 
 cat >run.yaml <<'YAML'
@@ -69,6 +69,11 @@ for step in 2 5 7; do
   run 0 run bert.yaml --out again --resume --quiet --set checkpoint.every=0
   same "" "$status$(cmp bert/metrics.jsonl again/metrics.jsonl 2>&1)$(diff -r bert/checkpoints/step-8 again/checkpoints/step-8)" \
     "bert_cpu: resumed from step $step of 8"
+done
+for threads in 2 3 4; do
+  run 0 run bert.yaml --out "threads$threads" --quiet --set checkpoint.every=0 --set policy.threads=$threads
+  same "" "$status$(cmp bert/metrics.jsonl "threads$threads/metrics.jsonl" 2>&1)$(diff -r bert/checkpoints/step-8/policy "threads$threads/checkpoints/step-8/policy")" \
+    "bert_cpu: $threads threads give the same run"
 done
 
 # With dropout, whose masks are numbered by the optimiser's steps.
