@@ -128,7 +128,7 @@ static void test_pools_share_the_threads_of_the_process(void **state)
 /* A process of its own asks for more threads than its address space holds: it gets fewer, and they work. */
 static void test_pool_makes_do_with_the_threads_there_are(void **state)
 {
-  enum { WANTED = 5000, SPACE = 1 << 30 };
+  enum { WANTED = 5000, SPACE = 1 << 30, NO_LIMIT = 3 };
   (void)state;
 #ifdef __SANITIZE_ADDRESS__
   skip(); /* it needs more space than this */
@@ -139,8 +139,11 @@ static void test_pool_makes_do_with_the_threads_there_are(void **state)
     guint8 counts[64] = {0}, ones[64];
     memset(ones, 1, sizeof ones);
     g_log_set_default_handler(ignore_log, NULL);
-    if (setrlimit(RLIMIT_AS, &limit) != 0)
+    struct rlimit found;
+    if (setrlimit(RLIMIT_AS, &limit) != 0 || getrlimit(RLIMIT_AS, &found) != 0)
       _exit(2);
+    if (found.rlim_cur != SPACE)
+      _exit(NO_LIMIT);
     BertPool *pool = bert_pool_new(WANTED);
     bert_pool_run(pool, 64, count_task, counts);
     gboolean good = bert_pool_n_threads(pool) < WANTED && memcmp(counts, ones, sizeof ones) == 0;
@@ -149,6 +152,10 @@ static void test_pool_makes_do_with_the_threads_there_are(void **state)
   }
   int status = -1;
   assert_int_equal(waitpid(child, &status, 0), child);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == NO_LIMIT) {
+    print_message("# skipped: nothing limits the address space here, as under qemu-user\n");
+    skip();
+  }
   assert_int_equal(status, 0);
 }
 

@@ -3,7 +3,9 @@
 
 #include "models/kernels/kernels.h"
 
-/* `base` with the bf16 products of AMX, done in plain C. */
-BertKernels emulated_amx_on(const BertKernels *base);
+extern const BertKernels bert_kernels_wide; /* wide.c */
+
+/* That table with the bf16 products of AMX, done in plain C. */
+BertKernels emulated_amx_make(void);
 
 #endif

@@ -278,6 +278,6 @@ int main(void)
       cmocka_unit_test(test_the_compiled_kernel_packs_alike),
       cmocka_unit_test(test_where_there_is_no_amx_the_reason_is_given),
   };
-  kernels = emulated_amx_on(bert_kernels());
+  kernels = emulated_amx_make();
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-extern const BertKernels bert_kernels_wide, bert_kernels_wide_bf16; /* wide.c, wide_bf16.c */
+extern const BertKernels bert_kernels_wide_bf16; /* wide_bf16.c */
 
 static guint n_tables;
 static const BertKernels *tables[8];
@@ -27,7 +27,7 @@ static void find_tables(void)
   }
   tables[n_tables++] = &bert_kernels_wide;
   tables[n_tables++] = &bert_kernels_wide_bf16;
-  emulated_amx = emulated_amx_on(&bert_kernels_wide);
+  emulated_amx = emulated_amx_make();
   tables[n_tables++] = &emulated_amx;
 }
 

@@ -69,7 +69,7 @@ static gboolean is_valid_text(const char *text, gsize length)
     if ((word | (word - ONES)) & (ONES << 7)) /* a byte beyond ASCII, or perhaps a NUL */
       break;
   }
-  while (i < length && text[i] > 0)
+  while (i < length && (gint8)text[i] > 0) /* char has no sign on AArch64 */
     i++;
   return text[length] == '\0' && (i == length || g_utf8_validate_len(text + i, length - i, NULL));
 }
