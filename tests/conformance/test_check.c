@@ -278,8 +278,8 @@ static gboolean sleepy_act(gpointer policy G_GNUC_UNUSED, const CwDecision *cons
   return TRUE;
 }
 
-/* All words are equally likely, whatever act said. */
-/* Its values depend on the weights; the policy's backward has seen nothing that it could derive. */
+/* All words are equally likely, whatever act said. The values depend on the weights, and the policy's
+ * backward has seen nothing that it could derive. */
 static gboolean flat_words(gpointer policy, const CwDecision *const *decisions,
                            const char *const *words G_GNUC_UNUSED, guint n_decisions,
                            const CwForward *how G_GNUC_UNUSED, float *log_probabilities, float *values,
