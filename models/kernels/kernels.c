@@ -54,21 +54,23 @@ static int ask_for_tiles(void)
 
 static char amx_obstacle[200];
 
-/* The table, or NULL with amx_obstacle set. */
+/* The table, or NULL with amx_obstacle set. bert_kernels_use_tiles is itself compiled for AMX's processors,
+ * so no other may run it. */
 static const BertKernels *amx(void)
 {
   static BertKernels table;
   static gsize is_known;
   if (g_once_init_enter(&is_known)) {
-    gboolean has_amx = processor_has_amx();
-    int refused = has_amx ? ask_for_tiles() : 0;
-    if (!has_amx)
+    int refused = 0;
+    if (!processor_has_amx())
       g_strlcpy(amx_obstacle, "the processor has no AMX_BF16", sizeof amx_obstacle);
-    else if (refused)
+    else if ((refused = ask_for_tiles()) != 0)
       g_snprintf(amx_obstacle, sizeof amx_obstacle,
                  "the system does not let this process use AMX (arch_prctl: %s)", g_strerror(refused));
-    table = bert_kernels_avx512_bf16;
-    bert_kernels_use_tiles(&table);
+    else {
+      table = bert_kernels_avx512_bf16;
+      bert_kernels_use_tiles(&table);
+    }
     g_once_init_leave(&is_known, 1);
   }
   return amx_obstacle[0] ? NULL : &table;
