@@ -31,6 +31,7 @@ typedef struct {
   gsize at; /* of the first query number in query_key_value, whose rows are 3h; key and value follow at h and
                2h */
   gsize context; /* of the first number in context */
+  float scale;   /* of scores */
 } Item;
 
 static Item item_of(const AttentionRun *run, guint task)
@@ -45,6 +46,7 @@ static Item item_of(const AttentionRun *run, guint task)
                .h = config->hidden_size,
                .width = config->hidden_size / config->n_heads};
   item.padded = bert_padded(item.length);
+  item.scale = 1.0f / sqrtf((float)item.width);
   item.at = item.first_row * 3 * item.h + item.head * item.width;
   item.context = item.first_row * item.h + item.head * item.width;
   return item;
@@ -151,15 +153,6 @@ static void multiply_transposed(const AttentionRun *run, gsize m, gsize n, gsize
                   adds, gemm);
 }
 
-/* `count` rows of scores as a product takes them. */
-static Matrix as_stored(const AttentionRun *run, const Item *item, guint count, float *scores,
-                        const Scratch *scratch)
-{
-  gpointer data =
-      (gpointer)bert_as_stored(run->pass->network, (gsize)count * item->padded, scores, scratch->rounded);
-  return (Matrix){data, item->padded};
-}
-
 /* Columns of scores as the k of a product: pairs are whole, what follows a text's end is 0. */
 static gsize depth_of(const AttentionRun *run, const Item *item)
 {
@@ -189,33 +182,76 @@ static gsize whole_columns(const BertKernels *kernels, const Item *item)
   return MIN((gsize)item->padded, (item->length + panel - 1) / panel * panel);
 }
 
-/* Probabilities of `count` queries, before dropout; key is packed. */
-static void probabilities_of(const AttentionRun *run, const Item *item, Matrix query, gconstpointer key,
-                             guint count, float *scores, float *gemm)
+/* Scores of `count` queries, before softmax; key is packed. */
+static void scores_of(const AttentionRun *run, const Item *item, Matrix query, gconstpointer key, guint count,
+                      float *scores, float *gemm)
 {
-  const BertKernels *kernels = run->pass->network->kernels;
-  multiply(run, count, whole_columns(kernels, item), item->width, query, key, scores, item->padded, gemm);
-  kernels->softmax_rows(count, item->length, item->padded, 1.0f / sqrtf((float)item->width), scores);
+  multiply(run, count, whole_columns(run->pass->network->kernels, item), item->width, query, key, scores,
+           item->padded, gemm);
 }
 
+/* The dropout of `count` queries from `first` on; NULL: nothing is dropped. */
 static const guint16 *bits_of(const AttentionRun *run, const Item *item, guint first, guint count,
                               guint16 *buffer)
 {
+  const BertDropout *dropout = &run->pass->attention_dropout;
+  if (dropout->threshold == 0)
+    return NULL;
   return run->pass->network->kernels->dropout_bits(
-      &run->pass->attention_dropout, bert_dropout_place(run->layer, BERT_SITE_ATTENTION, item->head),
-      item->hash, (gsize)first * item->padded, (gsize)count * item->padded, buffer);
+      dropout, bert_dropout_place(run->layer, BERT_SITE_ATTENTION, item->head), item->hash,
+      (gsize)first * item->padded, (gsize)count * item->padded, buffer);
+}
+
+/* `scores` become probabilities. Returns them as the product takes them, dropped and rounded; a row goes
+ * through all of it while it is in the nearest cache. */
+static Matrix probabilities_of(const AttentionRun *run, const Item *item, const guint16 *bits, guint count,
+                               float *scores, const Scratch *scratch)
+{
+  const BertNetwork *network = run->pass->network;
+  const BertKernels *kernels = network->kernels;
+  gsize padded = item->padded;
+  for (guint row = 0; row < count; row++) {
+    float *p = scores + row * padded, *left = p;
+    kernels->softmax_rows(1, item->length, padded, item->scale, p);
+    if (bits) {
+      left = scratch->scores2 + (network->rules.bf16 ? 0 : row * padded);
+      kernels->dropout_apply(padded, &run->pass->attention_dropout, bits + row * padded, p, left);
+    }
+    if (network->rules.bf16)
+      kernels->to_bf16(padded, left, scratch->rounded + row * padded);
+  }
+  if (network->rules.bf16)
+    return (Matrix){scratch->rounded, padded};
+  return (Matrix){bits ? scratch->scores2 : scores, padded};
+}
+
+/* d_scores, the gradient of the dropped probabilities, becomes that of the scores. Returned like
+ * probabilities_of. */
+static Matrix scores_backward(const AttentionRun *run, const Item *item, const guint16 *bits, guint count,
+                              const float *p, float *d_scores, const Scratch *scratch)
+{
+  const BertNetwork *network = run->pass->network;
+  const BertKernels *kernels = network->kernels;
+  gsize padded = item->padded;
+  for (guint row = 0; row < count; row++) {
+    float *d_row = d_scores + row * padded;
+    if (bits)
+      kernels->dropout_apply(padded, &run->pass->attention_dropout, bits + row * padded, d_row, d_row);
+    kernels->softmax_rows_backward(1, item->length, padded, item->scale, p + row * padded, d_row);
+    if (network->rules.bf16)
+      kernels->to_bf16(padded, d_row, scratch->rounded + row * padded);
+  }
+  return (Matrix){network->rules.bf16 ? (gpointer)scratch->rounded : d_scores, padded};
 }
 
 static void forward_task(gpointer data, guint task, guint thread)
 {
   const AttentionRun *run = data;
-  const BertKernels *kernels = run->pass->network->kernels;
-  const BertDropout *dropout = &run->pass->attention_dropout;
   Item item = item_of(run, task);
   Scratch scratch;
   lay_out(run->pass->network, run->pass->batch->longest, run->pass->scratch[thread], &scratch);
   guint at_once = query_rows(run->pass->network);
-  gsize length = item.length, padded = item.padded, wide = 3 * item.h;
+  gsize length = item.length, wide = 3 * item.h;
   Matrix query = matrix_of(run, run->query_key_value, item.at, wide);
   Matrix key = matrix_of(run, run->query_key_value, item.at + item.h, wide);
   Matrix value = matrix_of(run, run->query_key_value, item.at + 2 * item.h, wide);
@@ -224,16 +260,13 @@ static void forward_task(gpointer data, guint task, guint thread)
   pack(run, length, item.width, value, FALSE, scratch.packed2);
   for (guint first = 0; first < length; first += at_once) {
     guint count = MIN(at_once, (guint)length - first);
-    float *scores = scratch.scores1;
-    probabilities_of(run, &item, rows_from(run, query, first), scratch.packed1, count, scores, scratch.gemm);
-    if (dropout->threshold > 0) {
-      const guint16 *bits = bits_of(run, &item, first, count, scratch.bits);
-      kernels->dropout_apply(count * padded, dropout, bits, scores, scratch.scores2);
-      scores = scratch.scores2;
-    }
+    const guint16 *bits = bits_of(run, &item, first, count, scratch.bits);
+    scores_of(run, &item, rows_from(run, query, first), scratch.packed1, count, scratch.scores1,
+              scratch.gemm);
+    Matrix p = probabilities_of(run, &item, bits, count, scratch.scores1, &scratch);
     Matrix to = rows_from(run, context, first), block = open_rows(run, &item, to, scratch.block);
-    multiply(run, count, item.width, depth_of(run, &item), as_stored(run, &item, count, scores, &scratch),
-             scratch.packed2, block.data, block.stride, scratch.gemm);
+    multiply(run, count, item.width, depth_of(run, &item), p, scratch.packed2, block.data, block.stride,
+             scratch.gemm);
     store_rows(run, &item, count, block, to);
   }
 }
@@ -260,15 +293,12 @@ static void backward_task(gpointer data, guint task, guint thread)
 {
   const AttentionRun *run = data;
   const BertKernels *kernels = run->pass->network->kernels;
-  const BertDropout *dropout = &run->pass->attention_dropout;
   Item item = item_of(run, task);
   Scratch scratch;
   lay_out(run->pass->network, run->pass->batch->longest, run->pass->scratch[thread], &scratch);
   guint at_once = query_rows(run->pass->network);
-  gsize length = item.length, padded = item.padded, columns = whole_columns(kernels, &item),
-        wide = 3 * item.h;
+  gsize length = item.length, columns = whole_columns(kernels, &item), wide = 3 * item.h;
   gsize at_key = item.at + item.h, at_value = item.at + 2 * item.h;
-  float scale = 1.0f / sqrtf((float)item.width);
   Matrix query = matrix_of(run, run->query_key_value, item.at, wide);
   Matrix key = matrix_of(run, run->query_key_value, at_key, wide);
   Matrix value = matrix_of(run, run->query_key_value, at_value, wide);
@@ -283,20 +313,15 @@ static void backward_task(gpointer data, guint task, guint thread)
   pack(run, length, item.width, key, FALSE, scratch.packed3);
   for (guint first = 0; first < length; first += at_once) {
     guint count = MIN(at_once, (guint)length - first);
-    float *p = scratch.scores1, *dropped = p, *d_scores = scratch.scores3;
+    float *p = scratch.scores1, *d_scores = scratch.scores3;
+    const guint16 *bits = bits_of(run, &item, first, count, scratch.bits);
     Matrix queries = rows_from(run, query, first), d_rows = rows_from(run, d_context, first);
-    probabilities_of(run, &item, queries, scratch.packed1, count, p, scratch.gemm);
-    multiply(run, count, columns, item.width, d_rows, scratch.packed2, d_scores, padded, scratch.gemm);
-    if (dropout->threshold > 0) {
-      const guint16 *bits = bits_of(run, &item, first, count, scratch.bits);
-      dropped = scratch.scores2;
-      kernels->dropout_apply(count * padded, dropout, bits, p, dropped);
-      kernels->dropout_apply(count * padded, dropout, bits, d_scores, d_scores);
-    }
-    multiply_transposed(run, length, item.width, count, as_stored(run, &item, count, dropped, &scratch),
-                        d_rows, d_value.data, d_value.stride, first > 0, scratch.gemm);
-    kernels->softmax_rows_backward(count, length, padded, scale, p, d_scores);
-    Matrix d_stored = as_stored(run, &item, count, d_scores, &scratch);
+    scores_of(run, &item, queries, scratch.packed1, count, p, scratch.gemm);
+    multiply(run, count, columns, item.width, d_rows, scratch.packed2, d_scores, item.padded, scratch.gemm);
+    multiply_transposed(run, length, item.width, count,
+                        probabilities_of(run, &item, bits, count, p, &scratch), d_rows, d_value.data,
+                        d_value.stride, first > 0, scratch.gemm);
+    Matrix d_stored = scores_backward(run, &item, bits, count, p, d_scores, &scratch);
     Matrix to = rows_from(run, to_query, first), block = open_rows(run, &item, to, scratch.block);
     multiply(run, count, item.width, depth_of(run, &item), d_stored, scratch.packed3, block.data,
              block.stride, scratch.gemm);

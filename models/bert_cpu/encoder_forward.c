@@ -97,35 +97,40 @@ static guint end_layer(const BertPass *pass)
 }
 
 /* x (rows first .. last-1; x begins at row `first`, as all here do) is dropped, added to the residual and
- * normalised into `output`. The three are apart, so that the loops vectorise. */
-static void finish_rows(const BertPass *pass, gint layer, BertSite site, guint first, guint last, float *x,
-                        const float *residual, const float *weight, const float *bias, float *normalised,
-                        float *inverse, float *output, guint16 *bits)
+ * normalised into `output`. The three are apart, so that the loops vectorise. Returns the output as a product
+ * takes it; with bf16 that is `rounded`, which may lie where x does, for a row takes less room than was read.
+ */
+static gconstpointer finish_rows(const BertPass *pass, gint layer, BertSite site, guint first, guint last,
+                                 float *x, const float *residual, const float *weight, const float *bias,
+                                 float *normalised, float *inverse, float *output, BertBf16 *rounded,
+                                 guint16 *bits)
 {
-  gsize h = pass->network->config->hidden_size;
+  const BertNetwork *network = pass->network;
+  gsize h = network->config->hidden_size;
   float epsilon = (float)pass->network->config->layer_norm_epsilon;
   for (guint row = first; row < last; row++) {
     gsize offset = (row - first) * h;
     if (pass->hidden_dropout.threshold > 0)
       bert_dropout_row(pass, layer, site, row, x + offset, x + offset, bits);
-    float scale =
-        pass->network->kernels->layer_norm(h, x + offset, residual + offset, weight, bias, epsilon,
-                                           normalised ? normalised + offset : NULL, output + offset);
+    float scale = network->kernels->layer_norm(h, x + offset, residual + offset, weight, bias, epsilon,
+                                               normalised ? normalised + offset : NULL, output + offset);
     if (inverse)
       inverse[row - first] = scale;
+    if (network->rules.bf16)
+      network->kernels->to_bf16(h, output + offset, rounded + offset);
   }
+  return network->rules.bf16 ? (gconstpointer)rounded : output;
 }
 
-/* Query, key and value of a layer from its input's rows. */
-static void project_rows(const BertPass *pass, gint layer, guint first, guint last, const float *input,
+/* Query, key and value of a layer from its input's rows, stored numbers. */
+static void project_rows(const BertPass *pass, gint layer, guint first, guint last, gconstpointer input,
                          const Scratch *scratch)
 {
   const BertNetwork *network = pass->network;
   gsize h = network->config->hidden_size, n = last - first;
-  bert_product_stored(network, n, 3 * h, h, bert_as_stored(network, n * h, input, scratch->bf16),
-                      network->layers[layer].query_key_value.forward, pass->layers[layer].query_key_value,
-                      first * 3 * h, network->weights->layers[layer].query_bias, scratch->wide,
-                      scratch->gemm);
+  bert_product_stored(network, n, 3 * h, h, input, network->layers[layer].query_key_value.forward,
+                      pass->layers[layer].query_key_value, first * 3 * h,
+                      network->weights->layers[layer].query_bias, scratch->wide, scratch->gemm);
 }
 
 /* From the context to before the activation: scratch->between gets the rows after attention's LayerNorm.
@@ -142,13 +147,13 @@ static gconstpointer inner_rows(const BertPass *pass, gint layer, guint first, g
   bert_product(network, n, h, h, bert_stored(network, memory->context, first * h),
                packed->attention_output.forward, scratch->x, weights->attention_output_bias, FALSE,
                scratch->gemm);
-  finish_rows(pass, layer, BERT_SITE_ATTENTION_OUTPUT, first, last, scratch->x, input,
-              weights->attention_norm_weight, weights->attention_norm_bias,
-              keeps ? memory->attention_normalised + first * h : NULL,
-              keeps ? memory->attention_inverse + first : NULL, scratch->between, scratch->bits);
+  gconstpointer middle = finish_rows(pass, layer, BERT_SITE_ATTENTION_OUTPUT, first, last, scratch->x, input,
+                                     weights->attention_norm_weight, weights->attention_norm_bias,
+                                     keeps ? memory->attention_normalised + first * h : NULL,
+                                     keeps ? memory->attention_inverse + first : NULL, scratch->between,
+                                     (BertBf16 *)(gpointer)scratch->x, scratch->bits);
   gpointer spare = network->rules.bf16 ? (gpointer)scratch->bf16 : scratch->wide;
   gpointer before = keeps ? bert_stored(network, memory->intermediate, first * f) : spare;
-  gconstpointer middle = bert_as_stored(network, n * h, scratch->between, (BertBf16 *)(gpointer)scratch->x);
   bert_product_stored(network, n, f, h, middle, packed->intermediate.forward, before, 0,
                       weights->intermediate_bias, scratch->wide, scratch->gemm);
   return before;
@@ -173,7 +178,9 @@ static gconstpointer activate_rows(const BertPass *pass, gsize n, gconstpointer 
   return scratch->bf16;
 }
 
-static void layer_rows(const BertPass *pass, gint layer, guint first, guint last, const Scratch *scratch)
+/* Returns the layer's output as a product takes it. */
+static gconstpointer layer_rows(const BertPass *pass, gint layer, guint first, guint last,
+                                const Scratch *scratch)
 {
   const BertNetwork *network = pass->network;
   const BertLayer *weights = &network->weights->layers[layer];
@@ -183,10 +190,10 @@ static void layer_rows(const BertPass *pass, gint layer, guint first, guint last
   gconstpointer before = inner_rows(pass, layer, first, last, states, memory->keeps, scratch);
   bert_product(network, n, h, f, activate_rows(pass, n, before, scratch),
                network->layers[layer].output.forward, scratch->x, weights->output_bias, FALSE, scratch->gemm);
-  finish_rows(pass, layer, BERT_SITE_OUTPUT, first, last, scratch->x, scratch->between,
-              weights->output_norm_weight, weights->output_norm_bias,
-              memory->normalised ? memory->normalised + first * h : NULL,
-              memory->inverse ? memory->inverse + first : NULL, states, scratch->bits);
+  return finish_rows(pass, layer, BERT_SITE_OUTPUT, first, last, scratch->x, scratch->between,
+                     weights->output_norm_weight, weights->output_norm_bias,
+                     memory->normalised ? memory->normalised + first * h : NULL,
+                     memory->inverse ? memory->inverse + first : NULL, states, scratch->bf16, scratch->bits);
 }
 
 static void row_task(gpointer data, guint task, guint thread)
@@ -198,17 +205,20 @@ static void row_task(gpointer data, guint task, guint thread)
   Scratch scratch = scratch_of(pass, thread);
   guint first, last, next = (guint)(run->layer + 1);
   bert_row_block(pass->batch->n_rows, pass->n_row_blocks, task, &first, &last);
+  const float *states = pass->hidden_states + first * h;
+  gconstpointer stored = NULL;
   if (next > pass->first_layer)
-    layer_rows(pass, run->layer, first, last, &scratch);
+    stored = layer_rows(pass, run->layer, first, last, &scratch);
   else if (next > 0)
     copy_inputs(pass, first, last);
   else
     embed(pass, first, last, scratch.bits);
-  const float *states = pass->hidden_states + first * h;
   if (pass->lowest_input && (gint)next == MAX(network->rules.first_trained, 0))
     memcpy(pass->lowest_input + first * h, states, (last - first) * h * sizeof *states);
   if (next < end_layer(pass))
-    project_rows(pass, (gint)next, first, last, states, &scratch);
+    project_rows(pass, (gint)next, first, last,
+                 stored ? stored : bert_as_stored(network, (last - first) * h, states, scratch.bf16),
+                 &scratch);
 }
 
 const float *bert_layer_input(const BertPass *pass, gint layer, guint first, guint last, float *spare)
@@ -231,7 +241,9 @@ static void project_again_task(gpointer data, guint task, guint thread)
   guint first, last;
   bert_row_block(run->pass->batch->n_rows, run->pass->n_row_blocks, task, &first, &last);
   const float *input = bert_layer_input(run->pass, run->layer, first, last, scratch.x);
-  project_rows(run->pass, run->layer, first, last, input, &scratch);
+  gsize n = (last - first) * run->pass->network->config->hidden_size;
+  project_rows(run->pass, run->layer, first, last, bert_as_stored(run->pass->network, n, input, scratch.bf16),
+               &scratch);
 }
 
 static void inner_again_task(gpointer data, guint task, guint thread)
