@@ -105,7 +105,7 @@ typedef struct {
 
 static Matrix matrix_of(const AttentionRun *run, gconstpointer base, gsize index, gsize stride)
 {
-  return (Matrix){bert_stored(run->pass->network, base, index), stride};
+  return (Matrix){bert_stored(&run->pass->network->stored, base, index), stride};
 }
 
 /* From row `first` on. */

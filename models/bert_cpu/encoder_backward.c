@@ -75,12 +75,12 @@ static void drop_rows(const BackwardRun *run, BertSite site, guint first, guint 
   gsize h = network->config->hidden_size;
   for (guint row = first; row < last; row++) {
     const float *x = run->d_hidden + row * h;
-    float *to = bert_open_stored(network, stored, row * h, scratch->row1);
+    float *to = bert_open_stored(&network->stored, stored, row * h, scratch->row1);
     if (run->pass->hidden_dropout.threshold > 0)
       bert_dropout_row(run->pass, run->layer, site, row, x, to, scratch->bits);
     else
       memcpy(to, x, h * sizeof *x);
-    bert_store(network, h, to, stored, row * h);
+    bert_store(&network->stored, h, to, stored, row * h);
   }
 }
 
@@ -89,7 +89,8 @@ static void from_projections(const BackwardRun *run, gint layer, guint first, gu
 {
   const BertNetwork *network = run->pass->network;
   gsize h = network->config->hidden_size;
-  bert_product(network, last - first, h, 3 * h, bert_stored(network, run->d_projections, first * 3 * h),
+  bert_product(&network->stored, last - first, h, 3 * h,
+               bert_stored(&network->stored, run->d_projections, first * 3 * h),
                network->layers[layer].query_key_value.backward, run->d_hidden + first * h, NULL, TRUE, gemm);
 }
 
@@ -103,13 +104,13 @@ static void activation_rows(const BackwardRun *run, guint first, guint last, con
   const BertLayerMemory *memory = &run->pass->layers[run->layer];
   for (guint row = first; row < last; row++) {
     gsize at = row * f;
-    const float *x = bert_read_stored(network, f, memory->intermediate, at, scratch->row1);
-    float *output = bert_open_stored(network, run->activated, at, scratch->row2);
-    float *d_x = bert_open_stored(network, run->d_intermediate, at, scratch->row3);
+    const float *x = bert_read_stored(&network->stored, f, memory->intermediate, at, scratch->row1);
+    float *output = bert_open_stored(&network->stored, run->activated, at, scratch->row2);
+    float *d_x = bert_open_stored(&network->stored, run->d_intermediate, at, scratch->row3);
     (exact ? kernels->gelu : kernels->gelu_tanh)(f, x, output, scratch->row4);
     kernels->multiply(f, scratch->wide + (row - first) * f, scratch->row4, d_x);
-    bert_store(network, f, output, run->activated, at);
-    bert_store(network, f, d_x, run->d_intermediate, at);
+    bert_store(&network->stored, f, output, run->activated, at);
+    bert_store(&network->stored, f, d_x, run->d_intermediate, at);
   }
 }
 
@@ -123,15 +124,15 @@ static void operand_rows(const BackwardRun *run, guint first, guint last, const 
   gsize h = network->config->hidden_size;
   for (guint row = first; row < last; row++) {
     gsize at = row * h;
-    float *x = bert_open_stored(network, run->attention_out, at, scratch->row1);
+    float *x = bert_open_stored(&network->stored, run->attention_out, at, scratch->row1);
     network->kernels->affine(h, memory->attention_normalised + at, weights->attention_norm_weight,
                              weights->attention_norm_bias, x);
-    bert_store(network, h, x, run->attention_out, at);
-    x = bert_open_stored(network, run->input, at, scratch->row1);
+    bert_store(&network->stored, h, x, run->attention_out, at);
+    x = bert_open_stored(&network->stored, run->input, at, scratch->row1);
     const float *input = bert_layer_input(pass, run->layer, row, row + 1, x);
     if (input != x)
       memcpy(x, input, h * sizeof *x);
-    bert_store(network, h, x, run->input, at);
+    bert_store(&network->stored, h, x, run->input, at);
   }
 }
 
@@ -156,15 +157,15 @@ static void layer_task(gpointer data, guint task, guint thread)
     from_projections(run, run->layer + 1, first, last, scratch.gemm);
   norm_rows(run, first, last, d_hidden, memory->normalised, memory->inverse, weights->output_norm_weight, 0);
   drop_rows(run, BERT_SITE_OUTPUT, first, last, run->d_output, &scratch);
-  bert_product(network, n, f, h, bert_stored(network, run->d_output, first * h), packed->output.backward,
-               scratch.wide, NULL, FALSE, scratch.gemm);
+  bert_product(&network->stored, n, f, h, bert_stored(&network->stored, run->d_output, first * h),
+               packed->output.backward, scratch.wide, NULL, FALSE, scratch.gemm);
   activation_rows(run, first, last, &scratch);
-  bert_product(network, n, h, f, bert_stored(network, run->d_intermediate, first * f),
+  bert_product(&network->stored, n, h, f, bert_stored(&network->stored, run->d_intermediate, first * f),
                packed->intermediate.backward, d_hidden, NULL, TRUE, scratch.gemm);
   norm_rows(run, first, last, d_hidden, memory->attention_normalised, memory->attention_inverse,
             weights->attention_norm_weight, 2);
   drop_rows(run, BERT_SITE_ATTENTION_OUTPUT, first, last, run->d_attention, &scratch);
-  bert_product_stored(network, n, h, h, bert_stored(network, run->d_attention, first * h),
+  bert_product_stored(&network->stored, n, h, h, bert_stored(&network->stored, run->d_attention, first * h),
                       packed->attention_output.backward, run->d_context, first * h, NULL, scratch.wide,
                       scratch.gemm);
   operand_rows(run, first, last, &scratch);
@@ -258,14 +259,14 @@ void bert_encoder_backward(BertPass *pass, float *d_hidden_states, BertParameter
   if (first_trained >= n_layers)
     return;
   BackwardRun run = {.pass = pass, .gradient = gradient, .top = TRUE, .d_hidden = d_hidden_states};
-  run.d_projections = bert_take_stored(network, workspace, rows * 3 * h);
-  run.d_output = bert_take_stored(network, workspace, rows * h);
-  run.d_intermediate = bert_take_stored(network, workspace, rows * f);
-  run.d_attention = bert_take_stored(network, workspace, rows * h);
-  run.d_context = bert_take_stored(network, workspace, rows * h);
-  run.input = bert_take_stored(network, workspace, rows * h);
-  run.attention_out = bert_take_stored(network, workspace, rows * h);
-  run.activated = bert_take_stored(network, workspace, rows * f);
+  run.d_projections = bert_take_stored(&network->stored, workspace, rows * 3 * h);
+  run.d_output = bert_take_stored(&network->stored, workspace, rows * h);
+  run.d_intermediate = bert_take_stored(&network->stored, workspace, rows * f);
+  run.d_attention = bert_take_stored(&network->stored, workspace, rows * h);
+  run.d_context = bert_take_stored(&network->stored, workspace, rows * h);
+  run.input = bert_take_stored(&network->stored, workspace, rows * h);
+  run.attention_out = bert_take_stored(&network->stored, workspace, rows * h);
+  run.activated = bert_take_stored(&network->stored, workspace, rows * f);
   run.partials = bert_take(workspace, float, (gsize)bert_row_units((guint)rows) * 4 * h);
   bert_pass_scratch(pass, row_scratch(pass));
   for (run.layer = n_layers - 1; run.layer >= lowest; run.layer--) {

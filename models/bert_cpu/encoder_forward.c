@@ -128,7 +128,7 @@ static void project_rows(const BertPass *pass, gint layer, guint first, guint la
 {
   const BertNetwork *network = pass->network;
   gsize h = network->config->hidden_size, n = last - first;
-  bert_product_stored(network, n, 3 * h, h, input, network->layers[layer].query_key_value.forward,
+  bert_product_stored(&network->stored, n, 3 * h, h, input, network->layers[layer].query_key_value.forward,
                       pass->layers[layer].query_key_value, first * 3 * h,
                       network->weights->layers[layer].query_bias, scratch->wide, scratch->gemm);
 }
@@ -144,7 +144,7 @@ static gconstpointer inner_rows(const BertPass *pass, gint layer, guint first, g
   const BertPackedLayer *packed = &network->layers[layer];
   const BertLayerMemory *memory = &pass->layers[layer];
   gsize h = network->config->hidden_size, f = network->config->intermediate_size, n = last - first;
-  bert_product(network, n, h, h, bert_stored(network, memory->context, first * h),
+  bert_product(&network->stored, n, h, h, bert_stored(&network->stored, memory->context, first * h),
                packed->attention_output.forward, scratch->x, weights->attention_output_bias, FALSE,
                scratch->gemm);
   gconstpointer middle = finish_rows(pass, layer, BERT_SITE_ATTENTION_OUTPUT, first, last, scratch->x, input,
@@ -153,8 +153,8 @@ static gconstpointer inner_rows(const BertPass *pass, gint layer, guint first, g
                                      keeps ? memory->attention_inverse + first : NULL, scratch->between,
                                      (BertBf16 *)(gpointer)scratch->x, scratch->bits);
   gpointer spare = network->rules.bf16 ? (gpointer)scratch->bf16 : scratch->wide;
-  gpointer before = keeps ? bert_stored(network, memory->intermediate, first * f) : spare;
-  bert_product_stored(network, n, f, h, middle, packed->intermediate.forward, before, 0,
+  gpointer before = keeps ? bert_stored(&network->stored, memory->intermediate, first * f) : spare;
+  bert_product_stored(&network->stored, n, f, h, middle, packed->intermediate.forward, before, 0,
                       weights->intermediate_bias, scratch->wide, scratch->gemm);
   return before;
 }
@@ -188,7 +188,7 @@ static gconstpointer layer_rows(const BertPass *pass, gint layer, guint first, g
   gsize h = network->config->hidden_size, f = network->config->intermediate_size, n = last - first;
   float *states = pass->hidden_states + first * h;
   gconstpointer before = inner_rows(pass, layer, first, last, states, memory->keeps, scratch);
-  bert_product(network, n, h, f, activate_rows(pass, n, before, scratch),
+  bert_product(&network->stored, n, h, f, activate_rows(pass, n, before, scratch),
                network->layers[layer].output.forward, scratch->x, weights->output_bias, FALSE, scratch->gemm);
   return finish_rows(pass, layer, BERT_SITE_OUTPUT, first, last, scratch->x, scratch->between,
                      weights->output_norm_weight, weights->output_norm_bias,
@@ -217,7 +217,7 @@ static void row_task(gpointer data, guint task, guint thread)
     memcpy(pass->lowest_input + first * h, states, (last - first) * h * sizeof *states);
   if (next < end_layer(pass))
     project_rows(pass, (gint)next, first, last,
-                 stored ? stored : bert_as_stored(network, (last - first) * h, states, scratch.bf16),
+                 stored ? stored : bert_as_stored(&network->stored, (last - first) * h, states, scratch.bf16),
                  &scratch);
 }
 
@@ -242,8 +242,8 @@ static void project_again_task(gpointer data, guint task, guint thread)
   bert_row_block(run->pass->batch->n_rows, run->pass->n_row_blocks, task, &first, &last);
   const float *input = bert_layer_input(run->pass, run->layer, first, last, scratch.x);
   gsize n = (last - first) * run->pass->network->config->hidden_size;
-  project_rows(run->pass, run->layer, first, last, bert_as_stored(run->pass->network, n, input, scratch.bf16),
-               &scratch);
+  project_rows(run->pass, run->layer, first, last,
+               bert_as_stored(&run->pass->network->stored, n, input, scratch.bf16), &scratch);
 }
 
 static void inner_again_task(gpointer data, guint task, guint thread)
@@ -272,13 +272,13 @@ static void take_inside(BertPass *pass, BertLayerMemory *memory, gboolean for_ba
   const BertNetwork *network = pass->network;
   BertWorkspace *workspace = pass->workspace;
   gsize rows = pass->batch->n_rows, h = network->config->hidden_size, f = network->config->intermediate_size;
-  memory->query_key_value = bert_take_stored(network, workspace, rows * 3 * h);
-  memory->context = bert_take_stored(network, workspace, rows * h);
+  memory->query_key_value = bert_take_stored(&network->stored, workspace, rows * 3 * h);
+  memory->context = bert_take_stored(&network->stored, workspace, rows * h);
   if (!for_backward)
     return;
   memory->attention_normalised = bert_take(workspace, float, rows *h);
   memory->attention_inverse = bert_take(workspace, float, rows);
-  memory->intermediate = bert_take_stored(network, workspace, rows * f);
+  memory->intermediate = bert_take_stored(&network->stored, workspace, rows * f);
 }
 
 /* Memory of all layers: what is kept is each layer's own, the rest they share. */

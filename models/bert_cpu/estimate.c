@@ -106,6 +106,7 @@ static void head(Estimate *estimate)
   const BertKernels *kernels = estimate->network->kernels;
   gsize h = estimate->network->config->hidden_size, rows = batch->n_action_rows, pairs = batch->n_pairs;
   gsize attention = 0, states = 0, n_parts = 0, longest = batch->longest;
+  gsize head_stored = estimate->network->head_stored.bf16 ? sizeof(BertBf16) : sizeof(float);
   guint largest, n_groups = bert_head_divide(batch, NULL, &largest);
   for (guint d = 0; d < batch->n_decisions; d++) {
     guint state = batch->decision_state[d];
@@ -118,16 +119,17 @@ static void head(Estimate *estimate)
   }
   take(estimate, pairs, sizeof(BertHeadGroup));
   take(estimate, batch->n_decisions + 1, sizeof(gsize));
-  take_floats(estimate,
-              rows * (1 + 1 + 4 + 1) * h + 2 * rows + 2 * pairs * h); /* actions, read, features, hidden; q,
-                                                                         where; summary, mean */
+  take_floats(estimate, rows * (1 + 1 + 1) * h + 2 * rows + 2 * pairs * h); /* actions, read, hidden; q,
+                                                                               where; summary, mean */
+  take(estimate, rows * 4 * h, head_stored);                                /* features */
   take_floats(estimate, attention);
-  take_scratch(estimate, kernels->gemm_scratch + largest * (8 * h + longest + 2) + 2 * h + longest + 64);
+  take_scratch(estimate, kernels->gemm_scratch + largest * (8 * h + longest + 2) + 6 * h + longest + 64);
   take_floats(estimate, batch->n_decisions * (h + BERT_VALUE_HIDDEN));
 
   take(estimate, 2 * batch->n_decisions + pairs + 2 * batch->n_texts,
        sizeof(guint64)); /* starts, parts, uses */
-  take_floats(estimate, rows * 3 * h);
+  take_floats(estimate, rows * 2 * h);
+  take(estimate, rows * h, head_stored);
   take_floats(estimate, attention);
   take_floats(estimate, n_groups * 3 * h + n_parts * h);
   take_floats(estimate, states * h);

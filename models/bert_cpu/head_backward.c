@@ -18,7 +18,7 @@ typedef struct {
 typedef struct {
   BertPass *pass;
   const float *d_logits;
-  float *d_linear_1;     /* R x h: before the ReLU */
+  gpointer d_linear_1;   /* R x h: before the ReLU, as head_stored says */
   float *d_read;         /* R x h: dU */
   float *d_attention;    /* like attention: d a_ij */
   float *d_actions;      /* R x h: dC */
@@ -34,84 +34,116 @@ typedef struct {
   guint32 *uses;      /* pairs, or n_pairs + decision */
 } HeadRun;
 
-static void group_task(gpointer data, guint task, guint thread)
+/* What a group's task computes with: n rows of the thread's memory, and the group's sums. */
+typedef struct {
+  BertHeadRows rows;
+  float *gemm, *d_features, *through, *d_largest, *d_summary; /* products; n x 4h, n x h, n, h */
+  float *d_input_weight, *d_scale, *d_linear_2;               /* h each */
+} Group;
+
+static Group open_group(const HeadRun *run, guint task, guint thread)
 {
-  const HeadRun *run = data;
+  const BertPass *pass = run->pass;
+  gsize h = pass->network->config->hidden_size;
+  Group g = {.rows = bert_head_rows(pass, task), .gemm = pass->scratch[thread]};
+  g.d_features = g.gemm + pass->network->kernels->gemm_scratch;
+  g.through = g.d_features + 4 * g.rows.n * h;
+  g.d_largest = g.through + g.rows.n * h;
+  g.d_summary = g.d_largest + g.rows.n;
+  g.d_input_weight = run->group_partials + (gsize)task * 3 * h;
+  g.d_scale = g.d_input_weight + h;
+  g.d_linear_2 = g.d_scale + h;
+  memset(g.d_input_weight, 0, 3 * h * sizeof(float));
+  return g;
+}
+
+/* From the logits to the features. */
+static void linear_backward(const HeadRun *run, const Group *g)
+{
   const BertPass *pass = run->pass;
   const BertNetwork *network = pass->network;
-  const BertKernels *kernels = network->kernels;
-  const BertParameters *weights = network->weights;
-  const BertBatch *batch = pass->batch;
-  const BertHeadMemory *head = &pass->head;
-  const BertHeadGroup *group = &head->groups[task];
-  gsize h = network->config->hidden_size;
-  guint state = batch->decision_state[group->decision], start = batch->pair_start[group->first_pair];
-  gsize n = batch->pair_start[group->last_pair] - start;
-  gsize length = batch->text_start[state + 1] - batch->text_start[state];
-  gsize attention_offset = head->attention_start[group->decision] +
-                           (start - batch->pair_start[batch->decision_pair[group->decision]]) * length;
-  const float *states = pass->hidden_states + batch->text_start[state] * h;
-  const float *attention = head->attention + attention_offset, *read = head->read + start * h,
-              *q = head->weights + start;
-  float *actions = head->actions + start * h;
-  float *d_linear_1 = run->d_linear_1 + start * h, *d_read = run->d_read + start * h;
-  float *d_attention = run->d_attention + attention_offset, *d_actions = run->d_actions + start * h;
-  float *d_input_weight = run->group_partials + (gsize)task * 3 * h, *d_scale = d_input_weight + h,
-        *d_linear_2 = d_scale + h;
-  float *gemm = pass->scratch[thread], *d_features = gemm + kernels->gemm_scratch,
-        *through = d_features + 4 * n * h;
-  float *d_largest = through + n * h, *d_summary = d_largest + n;
-
-  memset(d_input_weight, 0, 3 * h * sizeof(float));
-  for (guint pair = group->first_pair; pair < group->last_pair; pair++) {
-    gsize first = batch->pair_start[pair] - start, last = batch->pair_start[pair + 1] - start;
+  const BertStored *stored = &network->head_stored;
+  const guint *pair_start = pass->batch->pair_start;
+  gsize h = network->config->hidden_size, start = g->rows.start;
+  const float *hidden = pass->head.hidden + start * h;
+  gpointer d_linear_1 = bert_stored(stored, run->d_linear_1, start * h);
+  for (guint pair = g->rows.group->first_pair; pair < g->rows.group->last_pair; pair++) {
+    gsize first = pair_start[pair] - start, last = pair_start[pair + 1] - start;
     float d_logit = run->d_logits[pair], share = d_logit / (float)(last - first);
-    const float *hidden = head->hidden + start * h;
-    kernels->add_scaled(h, d_logit, head->mean + pair * h, d_linear_2);
-    for (gsize i = first; i < last; i++)
-      for (gsize c = 0; c < h; c++)
-        d_linear_1[i * h + c] = hidden[i * h + c] > 0 ? share * weights->linear_2_weight[c] : 0;
-  }
-  kernels->gemm_packed(n, 4 * h, h, bert_rows(d_linear_1, h), network->linear_1.backward, d_features, 4 * h,
-                       NULL, FALSE, gemm);
-  for (guint pair = group->first_pair; pair < group->last_pair; pair++) {
-    gsize first = batch->pair_start[pair] - start, last = batch->pair_start[pair + 1] - start;
-    const float *v = head->summary + pair * h;
-    memset(d_summary, 0, h * sizeof *d_summary);
+    network->kernels->add_scaled(h, d_logit, pass->head.mean + pair * h, g->d_linear_2);
     for (gsize i = first; i < last; i++) {
-      const float *d_o = d_features + i * 4 * h, *c = actions + i * h, *u = read + i * h;
+      float *d_row = bert_open_stored(stored, d_linear_1, i * h, g->through);
+      for (gsize c = 0; c < h; c++)
+        d_row[c] = hidden[i * h + c] > 0 ? share * network->weights->linear_2_weight[c] : 0;
+      bert_store(stored, h, d_row, d_linear_1, i * h);
+    }
+  }
+  bert_product(stored, g->rows.n, 4 * h, h, d_linear_1, network->linear_1.backward, g->d_features, NULL,
+               FALSE, g->gemm);
+}
+
+/* From the features to C, U and the maxima. */
+static void features_backward(const HeadRun *run, const Group *g)
+{
+  const BertPass *pass = run->pass;
+  const BertKernels *kernels = pass->network->kernels;
+  const guint *pair_start = pass->batch->pair_start;
+  gsize h = pass->network->config->hidden_size, start = g->rows.start;
+  const float *actions = pass->head.actions + start * h, *read = pass->head.read + start * h,
+              *q = pass->head.weights + start;
+  float *d_actions = run->d_actions + start * h, *d_read = run->d_read + start * h;
+  for (guint pair = g->rows.group->first_pair; pair < g->rows.group->last_pair; pair++) {
+    gsize first = pair_start[pair] - start, last = pair_start[pair + 1] - start;
+    const float *v = pass->head.summary + pair * h;
+    memset(g->d_summary, 0, h * sizeof *g->d_summary);
+    for (gsize i = first; i < last; i++) {
+      const float *d_o = g->d_features + i * 4 * h, *c = actions + i * h, *u = read + i * h;
       float *d_c = d_actions + i * h, *d_u = d_read + i * h;
       memcpy(d_c, d_o, h * sizeof *d_c);
       kernels->multiply_add(h, d_o + 2 * h, u, d_c);
       memcpy(d_u, d_o + h, h * sizeof *d_u);
       kernels->multiply_add(h, d_o + 2 * h, c, d_u);
       kernels->multiply_add(h, d_o + 3 * h, v, d_u);
-      kernels->multiply_add(h, d_o + 3 * h, u, d_summary);
+      kernels->multiply_add(h, d_o + 3 * h, u, g->d_summary);
     }
     float total = 0;
     for (gsize i = first; i < last; i++) {
-      kernels->add_scaled(h, q[i], d_summary, d_actions + i * h);
-      d_largest[i] = kernels->dot(h, d_summary, actions + i * h);
-      total += q[i] * d_largest[i];
+      kernels->add_scaled(h, q[i], g->d_summary, d_actions + i * h);
+      g->d_largest[i] = kernels->dot(h, g->d_summary, actions + i * h);
+      total += q[i] * g->d_largest[i];
     }
     for (gsize i = first; i < last; i++)
-      d_largest[i] = q[i] * (d_largest[i] - total);
+      g->d_largest[i] = q[i] * (g->d_largest[i] - total);
   }
-  kernels->gemm(n, length, h, bert_rows(d_read, h), bert_transposed(states, h), d_attention, length, NULL,
-                FALSE, gemm);
+}
+
+static void group_task(gpointer data, guint task, guint thread)
+{
+  const HeadRun *run = data;
+  const BertPass *pass = run->pass;
+  const BertKernels *kernels = pass->network->kernels;
+  const BertParameters *weights = pass->network->weights;
+  const Group g = open_group(run, task, thread);
+  gsize h = pass->network->config->hidden_size, n = g.rows.n, length = g.rows.length, start = g.rows.start;
+  const float *attention = pass->head.attention + g.rows.attention;
+  float *d_attention = run->d_attention + g.rows.attention, *d_read = run->d_read + start * h;
+  linear_backward(run, &g);
+  features_backward(run, &g);
+  kernels->gemm(n, length, h, bert_rows(d_read, h), bert_transposed(g.rows.states, h), d_attention, length,
+                NULL, FALSE, g.gemm);
   for (gsize i = 0; i < n; i++) {
     kernels->softmax_backward(length, 1, attention + i * length, d_attention + i * length);
-    d_attention[i * length + head->where[start + i]] += d_largest[i];
+    d_attention[i * length + pass->head.where[start + i]] += g.d_largest[i];
   }
-  kernels->gemm(n, h, length, bert_rows(d_attention, length), bert_rows(states, h), through, h, NULL, FALSE,
-                gemm);
+  kernels->gemm(n, h, length, bert_rows(d_attention, length), bert_rows(g.rows.states, h), g.through, h, NULL,
+                FALSE, g.gemm);
   /* The softmax's part of a row of d a_ij sums to zero: what wc receives is d_largest. */
   for (gsize i = 0; i < n; i++) {
-    float *c = actions + i * h, *d_c = d_actions + i * h;
-    kernels->add_scaled(h, d_largest[i], weights->attention_input_weight, d_c);
-    kernels->multiply_add(h, weights->attention_dot_scale, through + i * h, d_c);
-    kernels->add_scaled(h, d_largest[i], c, d_input_weight);
-    kernels->multiply_add(h, c, through + i * h, d_scale);
+    float *c = pass->head.actions + (start + i) * h, *d_c = run->d_actions + (start + i) * h;
+    kernels->add_scaled(h, g.d_largest[i], weights->attention_input_weight, d_c);
+    kernels->multiply_add(h, weights->attention_dot_scale, g.through + i * h, d_c);
+    kernels->add_scaled(h, g.d_largest[i], c, g.d_input_weight);
+    kernels->multiply_add(h, c, g.through + i * h, g.d_scale);
     kernels->multiply(h, c, weights->attention_dot_scale, c); /* from here on C * d, for the states */
   }
 }
@@ -258,7 +290,7 @@ float *bert_head_backward(BertPass *pass, const float *d_logits, const float *d_
   HeadRun run = {.pass = pass, .d_logits = d_logits};
   divide_states(&run);
   find_uses(&run);
-  run.d_linear_1 = bert_take(pass->workspace, float, rows *h);
+  run.d_linear_1 = bert_take_stored(&network->head_stored, pass->workspace, rows * h);
   run.d_read = bert_take(pass->workspace, float, rows *h);
   run.d_attention = bert_take(pass->workspace, float, head->attention_start[batch->n_decisions]);
   run.d_actions = bert_take(pass->workspace, float, rows *h);
@@ -278,7 +310,7 @@ float *bert_head_backward(BertPass *pass, const float *d_logits, const float *d_
                                4 * h,
                                gradient->linear_1_weight,
                                gradient->linear_1_bias,
-                               FALSE};
+                               network->head_stored.bf16};
   bert_weight_products(pass, &product, 1);
   bert_add_partials(network, head->n_groups, 3 * h, run.group_partials, h, gradient->attention_input_weight);
   bert_add_partials(network, head->n_groups, 3 * h, run.group_partials + h, h, gradient->attention_dot_scale);

@@ -57,16 +57,130 @@ static void take_memory(BertPass *pass)
   head->weights = bert_take(pass->workspace, float, rows);
   head->where = bert_take(pass->workspace, guint32, rows);
   head->summary = bert_take(pass->workspace, float, batch->n_pairs *h);
-  head->features = bert_take(pass->workspace, float, rows * 4 * h);
+  head->features = bert_take_stored(&pass->network->head_stored, pass->workspace, rows * 4 * h);
   head->hidden = bert_take(pass->workspace, float, rows *h);
   head->mean = bert_take(pass->workspace, float, batch->n_pairs *h);
 }
 
+BertHeadRows bert_head_rows(const BertPass *pass, guint task)
+{
+  const BertBatch *batch = pass->batch;
+  const BertHeadGroup *group = &pass->head.groups[task];
+  guint state = batch->decision_state[group->decision];
+  BertHeadRows rows = {.group = group,
+                       .start = batch->pair_start[group->first_pair],
+                       .length = batch->text_start[state + 1] - batch->text_start[state],
+                       .states = bert_text_states(pass, state)};
+  rows.n = batch->pair_start[group->last_pair] - rows.start;
+  if (pass->keeps)
+    rows.attention = pass->head.attention_start[group->decision] +
+                     (rows.start - batch->pair_start[batch->decision_pair[group->decision]]) * rows.length;
+  return rows;
+}
+
+/* What a group's task computes with (n rows): in the memory of the pass, or else the thread's. */
+typedef struct {
+  BertHeadRows rows;
+  gpointer features;                              /* n x 4h, as head_stored says */
+  float *actions, *read, *hidden;                 /* n x h */
+  float *attention, *q;                           /* n x length, n */
+  float *gemm, *scaled, *memory_scores, *largest; /* the thread's: n x h, length, n */
+  float *summary, *mean, *feature_row;            /* h, h, 4h */
+} Group;
+
+/* The features come first, where rows are aligned for products. */
 static gsize scratch_size(const BertPass *pass)
 {
   gsize h = pass->network->config->hidden_size, rows = pass->head.largest_group,
         longest = pass->batch->longest;
-  return pass->network->kernels->gemm_scratch + rows * (8 * h + longest + 2) + 2 * h + longest + 64;
+  return pass->network->kernels->gemm_scratch + rows * (8 * h + longest + 2) + 6 * h + longest + 64;
+}
+
+static Group open_group(const BertPass *pass, guint task, guint thread)
+{
+  const BertHeadMemory *head = &pass->head;
+  Group g = {.rows = bert_head_rows(pass, task), .gemm = pass->scratch[thread]};
+  gsize h = pass->network->config->hidden_size, n = g.rows.n, start = g.rows.start;
+  float *features = g.gemm + pass->network->kernels->gemm_scratch;
+  g.features = features;
+  g.scaled = features + 4 * n * h;
+  g.memory_scores = g.scaled + n * h;
+  g.largest = g.memory_scores + g.rows.length;
+  g.summary = g.largest + n;
+  g.mean = g.summary + h;
+  g.feature_row = g.mean + h;
+  g.actions = g.feature_row + 4 * h;
+  g.read = g.actions + n * h;
+  g.hidden = g.read + n * h;
+  g.attention = g.hidden + n * h;
+  g.q = g.attention + n * g.rows.length;
+  if (pass->keeps) {
+    g.features = bert_stored(&pass->network->head_stored, head->features, start * 4 * h);
+    g.actions = head->actions + start * h;
+    g.read = head->read + start * h;
+    g.hidden = head->hidden + start * h;
+    g.attention = head->attention + g.rows.attention;
+    g.q = head->weights + start;
+  }
+  return g;
+}
+
+/* C, P and U, and of every row of scores the largest. */
+static void read_state(const BertPass *pass, const Group *g)
+{
+  const BertKernels *kernels = pass->network->kernels;
+  const BertParameters *weights = pass->network->weights;
+  const BertBatch *batch = pass->batch;
+  const BertHeadRows *rows = &g->rows;
+  gsize h = pass->network->config->hidden_size, n = rows->n, length = rows->length;
+  for (guint pair = rows->group->first_pair; pair < rows->group->last_pair; pair++)
+    memcpy(g->actions + (batch->pair_start[pair] - rows->start) * h,
+           bert_text_states(pass, batch->pair_text[pair]),
+           (batch->pair_start[pair + 1] - batch->pair_start[pair]) * h * sizeof(float));
+  for (gsize j = 0; j < length; j++)
+    g->memory_scores[j] = kernels->dot(h, weights->attention_memory_weight, rows->states + j * h);
+  for (gsize i = 0; i < n; i++)
+    kernels->multiply(h, g->actions + i * h, weights->attention_dot_scale, g->scaled + i * h);
+  kernels->gemm(n, length, h, bert_rows(g->scaled, h), bert_transposed(rows->states, h), g->attention, length,
+                g->memory_scores, FALSE, g->gemm);
+  /* wc.C_i is the same for all j: it moves the maximum and leaves the softmax over j alone. */
+  for (gsize i = 0; i < n; i++) {
+    gsize where;
+    g->largest[i] = kernels->maximum(length, g->attention + i * length, &where) +
+                    kernels->dot(h, weights->attention_input_weight, g->actions + i * h);
+    if (pass->keeps)
+      pass->head.where[rows->start + i] = (guint32)where;
+    kernels->softmax(length, 1, g->attention + i * length);
+  }
+  kernels->gemm(n, h, length, bert_rows(g->attention, length), bert_rows(rows->states, h), g->read, h, NULL,
+                FALSE, g->gemm);
+}
+
+/* q, v and o. */
+static void make_features(const BertPass *pass, const Group *g)
+{
+  const BertKernels *kernels = pass->network->kernels;
+  const BertStored *stored = &pass->network->head_stored;
+  const guint *pair_start = pass->batch->pair_start;
+  gsize h = pass->network->config->hidden_size;
+  memcpy(g->q, g->largest, g->rows.n * sizeof *g->q);
+  for (guint pair = g->rows.group->first_pair; pair < g->rows.group->last_pair; pair++) {
+    gsize first = pair_start[pair] - g->rows.start, last = pair_start[pair + 1] - g->rows.start;
+    float *v = pass->keeps ? pass->head.summary + pair * h : g->summary;
+    kernels->softmax(last - first, 1, g->q + first);
+    memset(v, 0, h * sizeof *v);
+    for (gsize i = first; i < last; i++)
+      kernels->add_scaled(h, g->q[i], g->actions + i * h, v);
+    for (gsize i = first; i < last; i++) {
+      float *o = bert_open_stored(stored, g->features, i * 4 * h, g->feature_row);
+      const float *c = g->actions + i * h, *u = g->read + i * h;
+      memcpy(o, c, h * sizeof *o);
+      memcpy(o + h, u, h * sizeof *o);
+      kernels->multiply(h, c, u, o + 2 * h);
+      kernels->multiply(h, v, u, o + 3 * h);
+      bert_store(stored, 4 * h, o, g->features, i * 4 * h);
+    }
+  }
 }
 
 static void group_task(gpointer data, guint task, guint thread)
@@ -76,77 +190,22 @@ static void group_task(gpointer data, guint task, guint thread)
   const BertNetwork *network = pass->network;
   const BertKernels *kernels = network->kernels;
   const BertParameters *weights = network->weights;
-  const BertBatch *batch = pass->batch;
-  const BertHeadMemory *head = &pass->head;
-  const BertHeadGroup *group = &head->groups[task];
+  const guint *pair_start = pass->batch->pair_start;
   gsize h = network->config->hidden_size;
-  guint state = batch->decision_state[group->decision], start = batch->pair_start[group->first_pair];
-  gsize n = batch->pair_start[group->last_pair] - start;
-  gsize length = batch->text_start[state + 1] - batch->text_start[state];
-  const float *states = bert_text_states(pass, state);
-  float *gemm = pass->scratch[thread], *next = gemm + kernels->gemm_scratch;
-  float *scaled = next, *memory_scores = scaled + n * h, *largest = memory_scores + length,
-        *spare = largest + n;
-  float *actions = spare, *read = actions + n * h, *features = read + n * h, *hidden = features + 4 * n * h;
-  float *attention = hidden + n * h, *q = attention + n * length, *summary = q + n, *mean = summary + h;
-  if (pass->keeps) {
-    guint first_row = batch->pair_start[batch->decision_pair[group->decision]];
-    actions = head->actions + start * h;
-    read = head->read + start * h;
-    features = head->features + start * 4 * h;
-    hidden = head->hidden + start * h;
-    attention = head->attention + head->attention_start[group->decision] + (start - first_row) * length;
-    q = head->weights + start;
-  }
-
-  for (guint pair = group->first_pair; pair < group->last_pair; pair++) {
-    guint text = batch->pair_text[pair];
-    memcpy(actions + (batch->pair_start[pair] - start) * h, bert_text_states(pass, text),
-           (batch->pair_start[pair + 1] - batch->pair_start[pair]) * h * sizeof(float));
-  }
-  for (gsize j = 0; j < length; j++)
-    memory_scores[j] = kernels->dot(h, weights->attention_memory_weight, states + j * h);
-  for (gsize i = 0; i < n; i++)
-    kernels->multiply(h, actions + i * h, weights->attention_dot_scale, scaled + i * h);
-  kernels->gemm(n, length, h, bert_rows(scaled, h), bert_transposed(states, h), attention, length,
-                memory_scores, FALSE, gemm);
-  /* wc.C_i is the same for all j: it moves the maximum and leaves the softmax over j alone. */
-  for (gsize i = 0; i < n; i++) {
-    gsize where;
-    largest[i] = kernels->maximum(length, attention + i * length, &where) +
-                 kernels->dot(h, weights->attention_input_weight, actions + i * h);
-    if (pass->keeps)
-      head->where[start + i] = (guint32)where;
-    kernels->softmax(length, 1, attention + i * length);
-  }
-  kernels->gemm(n, h, length, bert_rows(attention, length), bert_rows(states, h), read, h, NULL, FALSE, gemm);
-  memcpy(q, largest, n * sizeof *q);
-  for (guint pair = group->first_pair; pair < group->last_pair; pair++) {
-    gsize first = batch->pair_start[pair] - start, last = batch->pair_start[pair + 1] - start;
-    float *v = pass->keeps ? head->summary + pair * h : summary;
-    kernels->softmax(last - first, 1, q + first);
-    memset(v, 0, h * sizeof *v);
-    for (gsize i = first; i < last; i++)
-      kernels->add_scaled(h, q[i], actions + i * h, v);
-    for (gsize i = first; i < last; i++) {
-      float *o = features + i * 4 * h;
-      const float *c = actions + i * h, *u = read + i * h;
-      memcpy(o, c, h * sizeof *o);
-      memcpy(o + h, u, h * sizeof *o);
-      kernels->multiply(h, c, u, o + 2 * h);
-      kernels->multiply(h, v, u, o + 3 * h);
-    }
-  }
-  kernels->gemm_packed(n, h, 4 * h, bert_rows(features, 4 * h), network->linear_1.forward, hidden, h,
-                       weights->linear_1_bias, FALSE, gemm);
+  Group g = open_group(pass, task, thread);
+  gsize n = g.rows.n;
+  read_state(pass, &g);
+  make_features(pass, &g);
+  bert_product(&network->head_stored, n, h, 4 * h, g.features, network->linear_1.forward, g.hidden,
+               weights->linear_1_bias, FALSE, g.gemm);
   for (gsize i = 0; i < n * h; i++)
-    hidden[i] = hidden[i] < 0 ? 0 : hidden[i]; /* a NaN stays */
-  for (guint pair = group->first_pair; pair < group->last_pair; pair++) {
-    gsize first = batch->pair_start[pair] - start, last = batch->pair_start[pair + 1] - start;
-    float *average = pass->keeps ? head->mean + pair * h : mean;
+    g.hidden[i] = g.hidden[i] < 0 ? 0 : g.hidden[i]; /* a NaN stays */
+  for (guint pair = g.rows.group->first_pair; pair < g.rows.group->last_pair; pair++) {
+    gsize first = pair_start[pair] - g.rows.start, last = pair_start[pair + 1] - g.rows.start;
+    float *average = pass->keeps ? pass->head.mean + pair * h : g.mean;
     memset(average, 0, h * sizeof *average);
     for (gsize i = first; i < last; i++)
-      kernels->add_scaled(h, 1.0f / (float)(last - first), hidden + i * h, average);
+      kernels->add_scaled(h, 1.0f / (float)(last - first), g.hidden + i * h, average);
     run->logits[pair] = kernels->dot(h, average, weights->linear_2_weight) + weights->linear_2_bias[0];
   }
 }

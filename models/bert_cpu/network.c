@@ -50,6 +50,8 @@ void bert_network_init(BertNetwork *network, const BertKernels *kernels, BertPoo
                            .weights = weights,
                            .config = config,
                            .rules = *rules,
+                           .stored = {kernels, rules->bf16},
+                           .head_stored = {kernels, rules->bf16 && kernels->bf16_heads},
                            .packed_memory = bert_workspace_new(),
                            .layers = g_new0(BertPackedLayer, config->n_layers),
                            .pack_jobs = g_new0(BertPackJob, 8 * config->n_layers + 2)};
@@ -62,7 +64,8 @@ void bert_network_init(BertNetwork *network, const BertKernels *kernels, BertPoo
     add_matrix(network, &packed->intermediate, layer->intermediate_weight, f, h, both, rules->bf16);
     add_matrix(network, &packed->output, layer->output_weight, h, f, both, rules->bf16);
   }
-  add_matrix(network, &network->linear_1, weights->linear_1_weight, h, 4 * h, rules->trains, FALSE);
+  add_matrix(network, &network->linear_1, weights->linear_1_weight, h, 4 * h, rules->trains,
+             network->head_stored.bf16);
   bert_network_refresh(network);
 }
 

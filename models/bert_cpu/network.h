@@ -23,12 +23,12 @@ typedef enum {
 typedef struct BertNetworkRules {
   gint first_trained; /* layers below are frozen: BERT_LAYER_EMBEDDINGS: none; n_layers: the whole encoder */
   gboolean trains;
-  gboolean bf16; /* bf16: the encoder's weights and activations in products are BertBf16, else float */
+  gboolean bf16; /* weights and activations in the encoder's products are BertBf16, else float */
   BertRecompute recompute;
 } BertNetworkRules;
 
-/* A weight matrix (outputs x inputs) in the forms the products read: for x W^T and for d_y W. Stored numbers,
- * see bert_stored. */
+/* A weight matrix (outputs x inputs) in the forms the products read: for x W^T and for d_y W. Stored numbers.
+ */
 typedef struct BertPackedMatrix {
   gpointer forward, backward; /* backward is NULL in a network that only scores */
 } BertPackedMatrix;
@@ -46,6 +46,12 @@ typedef struct BertPackJob {
   guint first_task;
 } BertPackJob;
 
+/* How numbers that products read are stored: as floats or as bf16. */
+typedef struct BertStored {
+  const BertKernels *kernels;
+  gboolean bf16;
+} BertStored;
+
 /* The weights and what is derived from them. Packed forms must follow the weights: bert_network_refresh. */
 typedef struct BertNetwork {
   const BertKernels *kernels;
@@ -53,10 +59,11 @@ typedef struct BertNetwork {
   BertParameters *weights; /* borrowed */
   const BertConfig *config;
   BertNetworkRules rules;
+  BertStored stored, head_stored; /* the encoder's numbers; those of the choice head's linear_1 */
   guint64 version; /* bumped by bert_network_refresh: what was computed under another one is out of date */
   BertWorkspace *packed_memory;
   BertPackedLayer *layers;
-  BertPackedMatrix linear_1; /* floats */
+  BertPackedMatrix linear_1;
   BertPackJob *pack_jobs;
   guint n_pack_jobs, n_pack_tasks;
 } BertNetwork;
@@ -95,7 +102,7 @@ typedef struct BertHeadMemory {
   float *weights;         /* R: q */
   guint32 *where;         /* R: argmax over the state */
   float *summary;         /* pairs x h: v */
-  float *features;        /* R x 4h: o */
+  gpointer features;      /* R x 4h: o, as head_stored says */
   float *hidden;          /* R x h: relu(linear_1 o) */
   float *mean;            /* pairs x h: over the rows of `hidden` */
   float *value_input;     /* decisions x h: S_0 */
@@ -140,6 +147,17 @@ void bert_head_forward(BertPass *pass, float *logits, float *values);
 /* Divides the pairs into groups of about as many rows; groups has room for one per pair, or is NULL. Returns
  * their number, and the rows of the largest. */
 guint bert_head_divide(const BertBatch *batch, BertHeadGroup *groups, guint *largest);
+
+/* Where the rows of a group are. */
+typedef struct BertHeadRows {
+  const BertHeadGroup *group;
+  guint start;         /* its first row of R */
+  gsize n, length;     /* its rows; those of its decision's state */
+  const float *states; /* length x h */
+  gsize attention;     /* where its part of the kept attention begins */
+} BertHeadRows;
+
+BertHeadRows bert_head_rows(const BertPass *pass, guint task);
 
 /* Adds the gradients of the head's parameters and returns d_hidden_states (T x h, in the workspace). d_values
  * may be NULL. */
@@ -211,76 +229,74 @@ gsize bert_attention_scratch(const BertNetwork *network, guint longest);
 gsize bert_pass_bytes(const BertNetwork *network, const BertBatch *batch, BertRecompute recompute,
                       gboolean remembers_frozen);
 
-/* Stored numbers: floats, or bf16 in a network of bf16. Tasks compute in floats; with floats these open the
- * stored place itself, with bf16 they go through `spare`. */
-static inline gpointer bert_stored(const BertNetwork *network, gconstpointer base, gsize index)
+/* Tasks compute in floats; with stored floats these open the stored place itself, with bf16 they go through
+ * `spare`. */
+static inline gpointer bert_stored(const BertStored *stored, gconstpointer base, gsize index)
 {
-  return (char *)base + index * (network->rules.bf16 ? sizeof(BertBf16) : sizeof(float));
+  return (char *)base + index * (stored->bf16 ? sizeof(BertBf16) : sizeof(float));
 }
 
 /* Memory for n stored numbers. */
-static inline gpointer bert_take_stored(const BertNetwork *network, BertWorkspace *workspace, gsize n)
+static inline gpointer bert_take_stored(const BertStored *stored, BertWorkspace *workspace, gsize n)
 {
-  return bert_workspace_take(workspace, n, network->rules.bf16 ? sizeof(BertBf16) : sizeof(float));
+  return bert_workspace_take(workspace, n, stored->bf16 ? sizeof(BertBf16) : sizeof(float));
 }
 
 /* Where to compute numbers that bert_store will put at base[index]. */
-static inline float *bert_open_stored(const BertNetwork *network, gpointer base, gsize index, float *spare)
+static inline float *bert_open_stored(const BertStored *stored, gpointer base, gsize index, float *spare)
 {
-  return network->rules.bf16 ? spare : (float *)base + index;
+  return stored->bf16 ? spare : (float *)base + index;
 }
 
 /* base[index ..] = x, which bert_open_stored gave. */
-static inline void bert_store(const BertNetwork *network, gsize n, const float *x, gpointer base, gsize index)
+static inline void bert_store(const BertStored *stored, gsize n, const float *x, gpointer base, gsize index)
 {
-  if (network->rules.bf16)
-    network->kernels->to_bf16(n, x, (BertBf16 *)base + index);
+  if (stored->bf16)
+    stored->kernels->to_bf16(n, x, (BertBf16 *)base + index);
 }
 
-static inline const float *bert_read_stored(const BertNetwork *network, gsize n, gconstpointer base,
+static inline const float *bert_read_stored(const BertStored *stored, gsize n, gconstpointer base,
                                             gsize index, float *spare)
 {
-  if (!network->rules.bf16)
+  if (!stored->bf16)
     return (const float *)base + index;
-  network->kernels->from_bf16(n, (const BertBf16 *)base + index, spare);
+  stored->kernels->from_bf16(n, (const BertBf16 *)base + index, spare);
   return spare;
 }
 
 /* Floats of a task as stored numbers: themselves, or rounded into `spare`. */
-static inline gconstpointer bert_as_stored(const BertNetwork *network, gsize n, const float *x,
-                                           BertBf16 *spare)
+static inline gconstpointer bert_as_stored(const BertStored *stored, gsize n, const float *x, BertBf16 *spare)
 {
-  if (!network->rules.bf16)
+  if (!stored->bf16)
     return x;
-  network->kernels->to_bf16(n, x, spare);
+  stored->kernels->to_bf16(n, x, spare);
   return spare;
 }
 
 /* c (m x n, stride n) = a packed + bias, or c += a packed; a is m x k of stored numbers. */
-static inline void bert_product(const BertNetwork *network, gsize m, gsize n, gsize k, gconstpointer a,
+static inline void bert_product(const BertStored *stored, gsize m, gsize n, gsize k, gconstpointer a,
                                 gconstpointer packed, float *c, const float *bias, gboolean accumulate,
                                 float *scratch)
 {
-  if (network->rules.bf16)
-    network->kernels->gemm_bf16_packed(m, n, k, bert_bf16_rows(a, k), packed, c, n, bias, accumulate,
-                                       scratch);
+  if (stored->bf16)
+    stored->kernels->gemm_bf16_packed(m, n, k, bert_bf16_rows(a, k), packed, c, n, bias, accumulate, scratch);
   else
-    network->kernels->gemm_packed(m, n, k, bert_rows(a, k), packed, c, n, bias, accumulate, scratch);
+    stored->kernels->gemm_packed(m, n, k, bert_rows(a, k), packed, c, n, bias, accumulate, scratch);
 }
 
 /* base[index ..] (m x n of stored numbers) = a packed + bias. With bf16 `spare` has room for m x n floats. */
-static inline void bert_product_stored(const BertNetwork *network, gsize m, gsize n, gsize k, gconstpointer a,
+static inline void bert_product_stored(const BertStored *stored, gsize m, gsize n, gsize k, gconstpointer a,
                                        gconstpointer packed, gpointer base, gsize index, const float *bias,
                                        float *spare, float *scratch)
 {
-  if (network->rules.bf16 && network->kernels->gemm_bf16_rounded) {
-    network->kernels->gemm_bf16_rounded(m, n, k, bert_bf16_rows(a, k), packed, bias, (BertBf16 *)base + index,
-                                        scratch);
+  if (stored->bf16 && stored->kernels->gemm_bf16_rounded) {
+    stored->kernels->gemm_bf16_rounded(m, n, k, bert_bf16_rows(a, k), packed, bias, (BertBf16 *)base + index,
+                                       scratch);
     return;
   }
-  float *c = bert_open_stored(network, base, index, spare);
-  bert_product(network, m, n, k, a, packed, c, bias, FALSE, scratch);
-  bert_store(network, m * n, c, base, index);
+  float *c = bert_open_stored(stored, base, index, spare);
+  bert_product(stored, m, n, k, a, packed, c, bias, FALSE, scratch);
+  bert_store(stored, m * n, c, base, index);
 }
 
 G_END_DECLS

@@ -404,7 +404,7 @@ static void gemm_bf16_rounded(gsize m, gsize n, gsize k, BertBf16View a, const B
 static void use_tiles(BertKernels *table)
 {
   table->name = BERT_AMX_NAME;
-  table->has_bf16 = TRUE;
+  table->has_bf16 = table->bf16_heads = TRUE;
   table->bf16_tile_rows = BLOCK;
   table->bf16_forward_rows = 288;
   table->bf16_gradient_rows = TILED_ROWS;

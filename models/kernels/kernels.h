@@ -65,6 +65,7 @@ typedef struct BertKernels {
   guint panel_columns; /* columns of a packed panel */
   gsize gemm_scratch;  /* floats of scratch that gemm and its bf16 forms need */
   gboolean has_bf16;   /* products of bf16 numbers use instructions of their own (VDPBF16PS, TDPBF16PS) */
+  gboolean bf16_heads; /* they are so much faster that a network of bf16 has its choice head in bf16 too */
   /* Rows that a caller best gives a product of bf16 numbers at once: a multiple of the first; that many rows
    * of activations; that many of a weight's gradient. */
   guint bf16_tile_rows, bf16_forward_rows, bf16_gradient_rows;
