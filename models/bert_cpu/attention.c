@@ -212,7 +212,7 @@ static Matrix probabilities_of(const AttentionRun *run, const Item *item, const 
   gsize padded = item->padded;
   for (guint row = 0; row < count; row++) {
     float *p = scores + row * padded, *left = p;
-    kernels->softmax_rows(1, item->length, padded, item->scale, p);
+    kernels->softmax_padded(item->length, padded, item->scale, p);
     if (bits) {
       left = scratch->scores2 + (network->rules.bf16 ? 0 : row * padded);
       kernels->dropout_apply(padded, &run->pass->attention_dropout, bits + row * padded, p, left);
@@ -237,7 +237,7 @@ static Matrix scores_backward(const AttentionRun *run, const Item *item, const g
     float *d_row = d_scores + row * padded;
     if (bits)
       kernels->dropout_apply(padded, &run->pass->attention_dropout, bits + row * padded, d_row, d_row);
-    kernels->softmax_rows_backward(1, item->length, padded, item->scale, p + row * padded, d_row);
+    kernels->softmax_padded_backward(item->length, padded, item->scale, p + row * padded, d_row);
     if (network->rules.bf16)
       kernels->to_bf16(padded, d_row, scratch->rounded + row * padded);
   }

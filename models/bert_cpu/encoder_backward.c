@@ -100,14 +100,14 @@ static void activation_rows(const BackwardRun *run, guint first, guint last, con
   const BertNetwork *network = run->pass->network;
   const BertKernels *kernels = network->kernels;
   gsize f = network->config->intermediate_size;
-  gboolean exact = network->config->activation == BERT_ACTIVATION_GELU;
+  BertActivate activate = bert_activation(network);
   const BertLayerMemory *memory = &run->pass->layers[run->layer];
   for (guint row = first; row < last; row++) {
     gsize at = row * f;
     const float *x = bert_read_stored(&network->stored, f, memory->intermediate, at, scratch->row1);
     float *output = bert_open_stored(&network->stored, run->activated, at, scratch->row2);
     float *d_x = bert_open_stored(&network->stored, run->d_intermediate, at, scratch->row3);
-    (exact ? kernels->gelu : kernels->gelu_tanh)(f, x, output, scratch->row4);
+    activate(f, x, output, scratch->row4);
     kernels->multiply(f, scratch->wide + (row - first) * f, scratch->row4, d_x);
     bert_store(&network->stored, f, output, run->activated, at);
     bert_store(&network->stored, f, d_x, run->d_intermediate, at);

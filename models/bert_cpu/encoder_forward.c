@@ -46,15 +46,6 @@ static Scratch scratch_of(const BertPass *pass, guint thread)
   return scratch;
 }
 
-static void activate(const BertPass *pass, gsize n, const float *x, float *output)
-{
-  const BertKernels *kernels = pass->network->kernels;
-  if (pass->network->config->activation == BERT_ACTIVATION_GELU)
-    kernels->gelu(n, x, output, NULL);
-  else
-    kernels->gelu_tanh(n, x, output, NULL);
-}
-
 static void embed(const BertPass *pass, guint first, guint last, guint16 *bits)
 {
   const BertKernels *kernels = pass->network->kernels;
@@ -133,13 +124,34 @@ static void project_rows(const BertPass *pass, gint layer, guint first, guint la
                       network->weights->layers[layer].query_bias, scratch->wide, scratch->gemm);
 }
 
-/* From the context to before the activation: scratch->between gets the rows after attention's LayerNorm.
- * Returns the rows before the activation as stored numbers, which begin at row `first`: with `keeps` where
- * they are kept. */
+/* The rows after the activation, as a product takes them. With bf16 the activation sees the rounded numbers,
+ * which are all that backward will know, a row at a time in the nearest cache. */
+static gconstpointer activate_rows(const BertPass *pass, gsize n, gconstpointer before,
+                                   const Scratch *scratch)
+{
+  const BertKernels *kernels = pass->network->kernels;
+  BertActivate activate = bert_activation(pass->network);
+  gsize f = pass->network->config->intermediate_size;
+  if (!pass->network->rules.bf16) {
+    activate(n * f, before, scratch->wide, NULL);
+    return scratch->wide;
+  }
+  for (gsize row = 0; row < n; row++) {
+    kernels->from_bf16(f, (const BertBf16 *)before + row * f, scratch->wide);
+    activate(f, scratch->wide, scratch->wide, NULL);
+    kernels->to_bf16(f, scratch->wide, scratch->bf16 + row * f);
+  }
+  return scratch->bf16;
+}
+
+/* From the context to after the activation: scratch->between gets the rows after attention's LayerNorm. With
+ * `keeps` the rows before the activation, stored numbers, are kept. Returns the rows after it as a product
+ * takes them; without `activates` nothing of use. */
 static gconstpointer inner_rows(const BertPass *pass, gint layer, guint first, guint last, const float *input,
-                                gboolean keeps, const Scratch *scratch)
+                                gboolean keeps, gboolean activates, const Scratch *scratch)
 {
   const BertNetwork *network = pass->network;
+  const BertKernels *kernels = network->kernels;
   const BertLayer *weights = &network->weights->layers[layer];
   const BertPackedLayer *packed = &network->layers[layer];
   const BertLayerMemory *memory = &pass->layers[layer];
@@ -152,30 +164,18 @@ static gconstpointer inner_rows(const BertPass *pass, gint layer, guint first, g
                                      keeps ? memory->attention_normalised + first * h : NULL,
                                      keeps ? memory->attention_inverse + first : NULL, scratch->between,
                                      (BertBf16 *)(gpointer)scratch->x, scratch->bits);
-  gpointer spare = network->rules.bf16 ? (gpointer)scratch->bf16 : scratch->wide;
-  gpointer before = keeps ? bert_stored(&network->stored, memory->intermediate, first * f) : spare;
+  gpointer before = keeps ? bert_stored(&network->stored, memory->intermediate, first * f) : NULL;
+  if (network->rules.bf16 && kernels->gemm_bf16_rounded) {
+    kernels->gemm_bf16_rounded(n, f, h, bert_bf16_rows(middle, h), packed->intermediate.forward,
+                               weights->intermediate_bias, before,
+                               activates ? bert_activation(network) : NULL, scratch->bf16, scratch->gemm);
+    return scratch->bf16;
+  }
+  if (!before)
+    before = network->rules.bf16 ? (gpointer)scratch->bf16 : scratch->wide;
   bert_product_stored(&network->stored, n, f, h, middle, packed->intermediate.forward, before, 0,
                       weights->intermediate_bias, scratch->wide, scratch->gemm);
-  return before;
-}
-
-/* The rows after the activation, as a product takes them. With bf16 the activation sees the rounded numbers,
- * which are all that backward will know, a row at a time in the nearest cache. */
-static gconstpointer activate_rows(const BertPass *pass, gsize n, gconstpointer before,
-                                   const Scratch *scratch)
-{
-  const BertKernels *kernels = pass->network->kernels;
-  gsize f = pass->network->config->intermediate_size;
-  if (!pass->network->rules.bf16) {
-    activate(pass, n * f, before, scratch->wide);
-    return scratch->wide;
-  }
-  for (gsize row = 0; row < n; row++) {
-    kernels->from_bf16(f, (const BertBf16 *)before + row * f, scratch->wide);
-    activate(pass, f, scratch->wide, scratch->wide);
-    kernels->to_bf16(f, scratch->wide, scratch->bf16 + row * f);
-  }
-  return scratch->bf16;
+  return activates ? activate_rows(pass, n, before, scratch) : NULL;
 }
 
 /* Returns the layer's output as a product takes it. */
@@ -187,9 +187,9 @@ static gconstpointer layer_rows(const BertPass *pass, gint layer, guint first, g
   const BertLayerMemory *memory = &pass->layers[layer];
   gsize h = network->config->hidden_size, f = network->config->intermediate_size, n = last - first;
   float *states = pass->hidden_states + first * h;
-  gconstpointer before = inner_rows(pass, layer, first, last, states, memory->keeps, scratch);
-  bert_product(&network->stored, n, h, f, activate_rows(pass, n, before, scratch),
-               network->layers[layer].output.forward, scratch->x, weights->output_bias, FALSE, scratch->gemm);
+  gconstpointer activated = inner_rows(pass, layer, first, last, states, memory->keeps, TRUE, scratch);
+  bert_product(&network->stored, n, h, f, activated, network->layers[layer].output.forward, scratch->x,
+               weights->output_bias, FALSE, scratch->gemm);
   return finish_rows(pass, layer, BERT_SITE_OUTPUT, first, last, scratch->x, scratch->between,
                      weights->output_norm_weight, weights->output_norm_bias,
                      memory->normalised ? memory->normalised + first * h : NULL,
@@ -253,7 +253,7 @@ static void inner_again_task(gpointer data, guint task, guint thread)
   guint first, last;
   bert_row_block(run->pass->batch->n_rows, run->pass->n_row_blocks, task, &first, &last);
   const float *input = bert_layer_input(run->pass, run->layer, first, last, scratch.wide);
-  inner_rows(run->pass, run->layer, first, last, input, TRUE, &scratch);
+  inner_rows(run->pass, run->layer, first, last, input, TRUE, FALSE, &scratch);
 }
 
 void bert_encoder_recompute(BertPass *pass, gint layer)

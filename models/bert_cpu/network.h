@@ -166,6 +166,12 @@ float *bert_head_backward(BertPass *pass, const float *d_logits, const float *d_
 /* Adds the gradients of the encoder's trained parameters; uses up d_hidden_states. */
 void bert_encoder_backward(BertPass *pass, float *d_hidden_states, BertParameters *gradient);
 
+static inline BertActivate bert_activation(const BertNetwork *network)
+{
+  return network->config->activation == BERT_ACTIVATION_GELU ? network->kernels->gelu
+                                                             : network->kernels->gelu_tanh;
+}
+
 /* Shared by the passes. Rows are divided into units of BERT_ROW_UNIT: blocks are whole units, and sums over
  * rows are made per unit and then in order, so that results do not depend on the number of threads. */
 #define BERT_ROW_UNIT 24
@@ -291,7 +297,7 @@ static inline void bert_product_stored(const BertStored *stored, gsize m, gsize 
 {
   if (stored->bf16 && stored->kernels->gemm_bf16_rounded) {
     stored->kernels->gemm_bf16_rounded(m, n, k, bert_bf16_rows(a, k), packed, bias, (BertBf16 *)base + index,
-                                       scratch);
+                                       NULL, NULL, scratch);
     return;
   }
   float *c = bert_open_stored(stored, base, index, spare);

@@ -106,8 +106,7 @@ static void repack_bf16(gsize k, gsize n, BertBf16View b, gsize first, gsize las
 static inline void round_numbers(gsize n, const float *from, ptrdiff_t stride, BertBf16 *to)
 {
   if (stride == 1)
-    for (gsize i = 0; i < n; i++)
-      to[i] = bf16_of(from[i]);
+    bf16_round(n, from, to);
   else
     for (gsize i = 0; i < n; i++)
       to[i] = bf16_of(from[(ptrdiff_t)i * stride]);

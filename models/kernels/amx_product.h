@@ -151,8 +151,10 @@ typedef struct {
   const float *bias; /* NULL: zeros */
   gboolean adds;     /* start is c */
   float *corner;
-  BertBf16 *rounded; /* where results are rounded to, too; NULL: they are not, or not yet */
+  gboolean rounds;               /* c is the stripe, and its results are whole now */
+  BertBf16 *rounded, *activated; /* NULL: not wanted */
   gsize rounded_stride;
+  BertActivate activate;
   Ahead ahead;
 } Target;
 
@@ -197,11 +199,30 @@ static void edge_block(gsize i, gsize rows, gsize steps, const Left *left, const
            target->width * sizeof *corner);
 }
 
-static void round_rows(const Target *target, gsize i, gsize rows)
+static void put_rows(const Target *target, gsize i, gsize rows, const BertBf16 *numbers, BertBf16 *to)
 {
-  for (gsize row = i; row < i + rows; row++)
-    round_numbers(target->width, target->c + row * target->c_stride, 1,
-                  target->rounded + row * target->rounded_stride);
+  for (gsize row = 0; to && row < rows; row++)
+    memcpy(to + (i + row) * target->rounded_stride, numbers + row * BLOCK, target->width * sizeof *numbers);
+}
+
+/* A block of the stripe, whose rows follow each other, is rounded and activated while it is in the nearest
+ * cache. */
+static void round_block(const Target *target, gsize i, gsize rows)
+{
+  BertBf16 numbers[BLOCK * BLOCK];
+  float values[BLOCK * BLOCK];
+  gsize n = rows * BLOCK;
+  for (gsize row = i; target->width < BLOCK && row < i + rows; row++)
+    memset(target->c + row * BLOCK + target->width, 0, (BLOCK - target->width) * sizeof *target->c);
+  bf16_round(n, target->c + i * BLOCK, numbers);
+  put_rows(target, i, rows, numbers, target->rounded);
+  if (!target->activate)
+    return;
+  for (gsize e = 0; e < n; e++)
+    values[e] = float_of(numbers[e]);
+  target->activate(n, values, values, NULL);
+  bf16_round(n, values, numbers);
+  put_rows(target, i, rows, numbers, target->activated);
 }
 
 /* `count` rows by one panel. */
@@ -223,8 +244,8 @@ static void multiply_panel(const Side *side, gsize count, gsize steps, const cha
         sums.from[0] = sums.from[1] = here.bias;
       block(rows, here.width, steps, &left, panel, &sums, here.ahead);
     }
-    if (here.rounded)
-      round_rows(&here, i, rows);
+    if (here.rounds)
+      round_block(&here, i, rows);
     here.ahead.from += steps * here.ahead.lines * 64;
   }
 }
@@ -239,7 +260,8 @@ typedef struct {
   const float *bias;
   gboolean accumulate;
   Scratch scratch;
-  BertBf16 *rounded; /* in place of c: m x n */
+  BertBf16 *rounded, *activated; /* without c: m x n */
+  BertActivate activate;
 } Product;
 
 /* Equal parts of `n`, at most `most` each, in multiples of `unit`. */
@@ -249,14 +271,20 @@ static gsize part_of(gsize n, gsize most, gsize unit)
   return MAX(((n + n_parts - 1) / n_parts + unit - 1) / unit * unit, unit);
 }
 
-static Target target_of(const Product *p, gsize row, gsize panel, gboolean is_first_block)
+static Target target_of(const Product *p, gsize row, gsize panel, gboolean is_first, gboolean is_last)
 {
-  return (Target){.c = p->rounded ? p->scratch.stripe : p->c + row * p->c_stride + panel * BLOCK,
-                  .c_stride = p->rounded ? BLOCK : p->c_stride,
+  gsize at = row * p->n + panel * BLOCK;
+  return (Target){.c = p->c ? p->c + row * p->c_stride + panel * BLOCK : p->scratch.stripe,
+                  .c_stride = p->c ? p->c_stride : BLOCK,
                   .width = MIN((gsize)BLOCK, p->n - panel * BLOCK),
                   .bias = p->bias ? p->bias + panel * BLOCK : NULL,
-                  .adds = p->accumulate || !is_first_block,
-                  .corner = p->scratch.corner};
+                  .adds = p->accumulate || !is_first,
+                  .corner = p->scratch.corner,
+                  .rounds = !p->c && is_last,
+                  .rounded = p->rounded ? p->rounded + at : NULL,
+                  .activated = p->activated ? p->activated + at : NULL,
+                  .rounded_stride = p->n,
+                  .activate = p->activate};
 }
 
 /* Numbers first .. first+depth-1 of `count` rows where they lie. Of the last step `whole` ends before, `ends`
@@ -304,9 +332,7 @@ static void multiply_rows(const Product *p)
         gsize n_steps = MIN(depth, steps - s);
         const char *panel = (const char *)(p->packed + (j * steps + s) * STEP_NUMBERS);
         Side side = rows_in_place(p, rows, count, s * STEP, MIN(n_steps * STEP, p->k - s * STEP));
-        Target target = target_of(p, i0, j, s == 0);
-        if (p->rounded && s + n_steps == steps)
-          target.rounded = p->rounded + i0 * p->n + j * BLOCK, target.rounded_stride = p->n;
+        Target target = target_of(p, i0, j, s == 0, s + n_steps == steps);
         if (j + 1 < n_panels || s + n_steps < steps)
           target.ahead = (Ahead){panel + n_steps * STEP_NUMBERS * 2, (BLOCK * BLOCK + count - 1) / count};
         multiply_panel(&side, count, n_steps - (side.ends ? 1 : 0), panel, &target);
@@ -332,7 +358,7 @@ static void multiply_tiled(const Product *p)
                    .step = STEP_NUMBERS * 2,
                    .group = n_steps * STEP_NUMBERS * 2};
       for (gsize j = 0; j < n_panels; j++) {
-        Target target = target_of(p, i0, j, s == 0);
+        Target target = target_of(p, i0, j, s == 0, s + n_steps == steps);
         const BertBf16 *panel = p->packed ? p->packed + (j * steps + s) * STEP_NUMBERS : p->scratch.panel;
         if (!p->packed)
           pack_panel(n_numbers, target.width,
@@ -355,12 +381,12 @@ static const struct {
 static void multiply_nothing(const Product *p)
 {
   for (gsize i = 0; !p->accumulate && i < p->m; i++)
-    for (gsize j = 0; j < p->n; j++) {
-      float start = p->bias ? p->bias[j] : 0;
-      if (p->rounded)
-        p->rounded[i * p->n + j] = bf16_of(start);
-      else
-        p->c[i * p->c_stride + j] = start;
+    for (gsize panel = 0; panel * BLOCK < p->n; panel++) {
+      Target target = target_of(p, i, panel, TRUE, TRUE);
+      for (gsize j = 0; j < target.width; j++)
+        target.c[j] = target.bias ? target.bias[j] : 0;
+      if (target.rounds)
+        round_block(&target, 0, 1);
     }
 }
 
@@ -381,22 +407,50 @@ static void multiply(const Product *p)
 static void gemm_bf16(gsize m, gsize n, gsize k, BertBf16View a, BertBf16View b, float *c, gsize c_stride,
                       const float *bias, gboolean accumulate, float *scratch)
 {
-  Product product = {m, n, k, a, b, NULL, c, c_stride, bias, accumulate, scratch_of(scratch), NULL};
+  Product product = {.m = m,
+                     .n = n,
+                     .k = k,
+                     .a = a,
+                     .view = b,
+                     .c = c,
+                     .c_stride = c_stride,
+                     .bias = bias,
+                     .accumulate = accumulate,
+                     .scratch = scratch_of(scratch)};
   multiply(&product);
 }
 
 static void gemm_bf16_packed(gsize m, gsize n, gsize k, BertBf16View a, const BertBf16 *packed, float *c,
                              gsize c_stride, const float *bias, gboolean accumulate, float *scratch)
 {
-  Product product = {m, n, k, a, {0}, packed, c, c_stride, bias, accumulate, scratch_of(scratch), NULL};
+  Product product = {.m = m,
+                     .n = n,
+                     .k = k,
+                     .a = a,
+                     .packed = packed,
+                     .c = c,
+                     .c_stride = c_stride,
+                     .bias = bias,
+                     .accumulate = accumulate,
+                     .scratch = scratch_of(scratch)};
   multiply(&product);
 }
 
 /* The rows lie in memory as they are (column_stride 1). */
 static void gemm_bf16_rounded(gsize m, gsize n, gsize k, BertBf16View a, const BertBf16 *packed,
-                              const float *bias, BertBf16 *rounded, float *scratch)
+                              const float *bias, BertBf16 *rounded, BertActivate activate,
+                              BertBf16 *activated, float *scratch)
 {
-  Product product = {m, n, k, a, {0}, packed, NULL, 0, bias, FALSE, scratch_of(scratch), rounded};
+  Product product = {.m = m,
+                     .n = n,
+                     .k = k,
+                     .a = a,
+                     .packed = packed,
+                     .bias = bias,
+                     .scratch = scratch_of(scratch),
+                     .rounded = rounded,
+                     .activated = activated,
+                     .activate = activate};
   multiply(&product);
 }
 

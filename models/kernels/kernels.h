@@ -60,6 +60,9 @@ typedef struct BertAdamW {
   float root_of_correction2; /* sqrt(1 - beta2^t) */
 } BertAdamW;
 
+/* gelu or gelu_tanh of a table. */
+typedef void (*BertActivate)(gsize n, const float *x, float *output, float *derivative);
+
 typedef struct BertKernels {
   const char *name;    /* "amx", "avx512_bf16", "avx512", "avx2", "generic" */
   guint panel_columns; /* columns of a packed panel */
@@ -96,9 +99,12 @@ typedef struct BertKernels {
   void (*gemm_bf16_packed)(gsize m, gsize n, gsize k, BertBf16View a, const BertBf16 *packed, float *c,
                            gsize c_stride, const float *bias, gboolean accumulate, float *scratch);
   /* `rounded` (m x n, row-major) = gemm_bf16_packed's result through to_bf16, to the bit, without room for
-   * floats. Rows of a have column_stride 1. NULL where that is no faster than the two. */
+   * floats. With `activate` (may be NULL) also `activated` (m x n) = what that makes of the rounded numbers,
+   * rounded; then `rounded` may be NULL. Rows of a have column_stride 1. NULL where it is no faster than the
+   * single steps. */
   void (*gemm_bf16_rounded)(gsize m, gsize n, gsize k, BertBf16View a, const BertBf16 *packed,
-                            const float *bias, BertBf16 *rounded, float *scratch);
+                            const float *bias, BertBf16 *rounded, BertActivate activate, BertBf16 *activated,
+                            float *scratch);
   void (*to_bf16)(gsize n, const float *x, BertBf16 *bf16); /* rounds */
   void (*from_bf16)(gsize n, const BertBf16 *bf16, float *x);
   /* y (n) += each of n_rows rows, which are `stride` apart, one after the other. */
@@ -116,17 +122,16 @@ typedef struct BertKernels {
                               float inverse_deviation, float *d_x, float *d_weight, float *d_bias);
 
   /* output = gelu(x), derivative = gelu'(x) (may be NULL; either may be x), exact and tanh form. */
-  void (*gelu)(gsize n, const float *x, float *output, float *derivative);
-  void (*gelu_tanh)(gsize n, const float *x, float *output, float *derivative);
+  BertActivate gelu, gelu_tanh;
 
   /* x = softmax(scale * x) of one row of n. */
   void (*softmax)(gsize n, float scale, float *x);
   /* d_x = scale * p (d_p - sum p d_p), in place of d_p. */
   void (*softmax_backward)(gsize n, float scale, const float *p, float *d_p);
-  /* The same on n_rows rows that are `stride` apart, a multiple of BERT_ROW_PADDING not less than n. Numbers
-   * after the first n of a row are not looked at (in p they are 0) and become 0. */
-  void (*softmax_rows)(gsize n_rows, gsize n, gsize stride, float scale, float *x);
-  void (*softmax_rows_backward)(gsize n_rows, gsize n, gsize stride, float scale, const float *p, float *d_p);
+  /* The same on a row with room for `padded` numbers, a multiple of BERT_ROW_PADDING not less than n. Numbers
+   * after the first n are not looked at (in p they are 0) and become 0. */
+  void (*softmax_padded)(gsize n, gsize padded, float scale, float *x);
+  void (*softmax_padded_backward)(gsize n, gsize padded, float scale, const float *p, float *d_p);
 
   /* 16 random bits for elements first .. first+n-1 of (place, text). Returns a pointer into `buffer`, which
    * has room for n + 2 * BERT_DROPOUT_GROUP. */

@@ -6,21 +6,7 @@
 
 static void to_bf16(gsize n, const float *x, BertBf16 *bf16)
 {
-  gsize i = 0;
-#if defined(BERT_PAIRS) && !defined(BERT_PORTABLE)
-  /* The instruction takes subnormal numbers for 0: vectors that have any go the other way. */
-  enum { SUBNORMAL = 0x20 };
-  for (; i + 2 * LANES <= n; i += 2 * LANES) {
-    __m512 low = _mm512_loadu_ps(x + i), high = _mm512_loadu_ps(x + i + LANES);
-    if (G_UNLIKELY(_mm512_fpclass_ps_mask(low, SUBNORMAL) | _mm512_fpclass_ps_mask(high, SUBNORMAL)))
-      for (gsize j = i; j < i + 2 * LANES; j++)
-        bf16[j] = bf16_of(x[j]);
-    else
-      _mm512_storeu_si512(bf16 + i, (__m512i)_mm512_cvtne2ps_pbh(high, low));
-  }
-#endif
-  for (; i < n; i++)
-    bf16[i] = bf16_of(x[i]);
+  bf16_round(n, x, bf16);
 }
 
 static void from_bf16(gsize n, const BertBf16 *bf16, float *x)

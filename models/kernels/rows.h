@@ -222,48 +222,43 @@ static inline IntegerVector first_lanes(gint32 count)
   return index < count;
 }
 
-static void softmax_rows(gsize n_rows, gsize n, gsize stride, float scale, float *x)
+static void softmax_padded(gsize n, gsize padded, float scale, float *x)
 {
   gsize last = (n - 1) / LANES * LANES; /* where the last vector begins */
   IntegerVector inside = first_lanes((gint32)(n - last));
-  for (gsize row = 0; row < n_rows; row++, x += stride) {
-    Vector largest = select_lanes(inside, load(x + last), (Vector){0} + x[0]), total = {0};
-    for (gsize i = 0; i < last; i += LANES) {
-      Vector value = load(x + i);
-      largest = select_lanes(value > largest, value, largest);
-    }
-    float top = maximum_of_lanes(largest);
-    for (gsize i = 0; i < last; i += LANES) {
-      Vector value = exponential_lanes((load(x + i) - top) * scale);
-      store(x + i, value);
-      total += value;
-    }
-    Vector tail = (Vector)((IntegerVector)exponential_lanes((load(x + last) - top) * scale) & inside);
-    float inverse = 1.0f / sum_of_lanes(total + tail);
-    for (gsize i = 0; i < last; i += LANES)
-      store(x + i, load(x + i) * inverse);
-    store(x + last, tail * inverse);
-    for (gsize i = last + LANES; i < stride; i++)
-      x[i] = 0;
+  Vector largest = select_lanes(inside, load(x + last), (Vector){0} + x[0]), total = {0};
+  for (gsize i = 0; i < last; i += LANES) {
+    Vector value = load(x + i);
+    largest = select_lanes(value > largest, value, largest);
   }
+  float top = maximum_of_lanes(largest);
+  for (gsize i = 0; i < last; i += LANES) {
+    Vector value = exponential_lanes((load(x + i) - top) * scale);
+    store(x + i, value);
+    total += value;
+  }
+  Vector tail = (Vector)((IntegerVector)exponential_lanes((load(x + last) - top) * scale) & inside);
+  float inverse = 1.0f / sum_of_lanes(total + tail);
+  for (gsize i = 0; i < last; i += LANES)
+    store(x + i, load(x + i) * inverse);
+  store(x + last, tail * inverse);
+  for (gsize i = last + LANES; i < padded; i++)
+    x[i] = 0;
 }
 
-static void softmax_rows_backward(gsize n_rows, gsize n, gsize stride, float scale, const float *p,
-                                  float *d_p)
+static void softmax_padded_backward(gsize n, gsize padded, float scale, const float *p, float *d_p)
 {
   gsize last = (n - 1) / LANES * LANES;
   IntegerVector inside = first_lanes((gint32)(n - last));
-  for (gsize row = 0; row < n_rows; row++, p += stride, d_p += stride) {
-    Vector tail = (Vector)((IntegerVector)load(d_p + last) & inside), products = load(p + last) * tail;
-    for (gsize i = 0; i < last; i += LANES)
-      products += load(p + i) * load(d_p + i);
-    float total = sum_of_lanes(products);
-    for (gsize i = 0; i < last; i += LANES)
-      store(d_p + i, load(p + i) * (load(d_p + i) - total) * scale);
-    store(d_p + last, load(p + last) * (tail - total) * scale);
-    for (gsize i = last + LANES; i < stride; i++)
-      d_p[i] = 0;
-  }
+  Vector tail = (Vector)((IntegerVector)load(d_p + last) & inside), products = load(p + last) * tail;
+  for (gsize i = 0; i < last; i += LANES)
+    products += load(p + i) * load(d_p + i);
+  float total = sum_of_lanes(products);
+  for (gsize i = 0; i < last; i += LANES)
+    store(d_p + i, load(p + i) * (load(d_p + i) - total) * scale);
+  store(d_p + last, load(p + last) * (tail - total) * scale);
+  for (gsize i = last + LANES; i < padded; i++)
+    d_p[i] = 0;
 }
 
 static void softmax_backward(gsize n, float scale, const float *p, float *d_p)

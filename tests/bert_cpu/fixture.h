@@ -19,6 +19,8 @@ static inline BertCpu *cpu_of(const BertPolicy *policy)
   return policy->object;
 }
 
+/* What fixture_open opens on: the CPU, unless a test has another. */
+extern const BertDevice *fixture_device;
 /* Opens or fails the test. */
 BertPolicy *fixture_open(const BertOptions *options, guint32 seed);
 /* Makes the random weights large, so that gradients stand out from rounding. */
@@ -49,5 +51,12 @@ void fixture_folder_remove(char *folder);
 void fixture_accumulate(BertPolicy *policy, const FixtureDecisions *decisions, guint64 index);
 /* The same bits in weights, gradients and moments. */
 void fixture_assert_same_state(const BertPolicy *a, const BertPolicy *b);
+
+/* A bf16 number is within 2^-9 of what it rounds. `tolerance` is what that may grow to on the way from f32's
+ * logits and gradients to bf16's, relative to the spread of the logits and to the norm of a gradient tensor.
+ */
+void fixture_assert_bf16_near_f32(gboolean enlarged, double logit_tolerance, double gradient_tolerance);
+/* The same bits, by a frozen copy too. */
+void fixture_assert_bf16_scores_what_forward_gives(void);
 
 #endif

@@ -64,95 +64,22 @@ static void test_bf16_is_the_same_bits_for_any_number_of_threads(void **state)
   fixture_decisions_clear(&decisions);
 }
 
-static double norm_of_difference(const float *x, const float *y, gsize n)
-{
-  double total = 0;
-  for (gsize i = 0; i < n; i++)
-    total += pow((double)x[i] - (y ? (double)y[i] : 0), 2);
-  return sqrt(total);
-}
-
-/* A bf16 number is within 2^-9 of what it rounds. `tolerance` is what that may grow to on the way, relative
- * to the spread of the logits and to the norm of a gradient tensor. */
-static void check_near(gboolean enlarged, double logit_tolerance, double gradient_tolerance)
-{
-  FixtureDecisions decisions = fixture_decisions(12);
-  BertOptions options = fixture_options();
-  options.dropout = 0.2; /* the masks are the same */
-  BertPolicy *policies[2];
-  float *logits[2], values[2][12], *d_logits = fixture_floats(decisions.n_logits, 1),
-                                   *d_values = fixture_floats(12, 2);
-  for (int i = 0; i < 2; i++) {
-    options.precision = i == 0 ? BERT_PRECISION_F32 : BERT_PRECISION_BF16;
-    policies[i] = fixture_open(&options, 5);
-    if (enlarged)
-      fixture_enlarge(policies[i]);
-    logits[i] = g_new(float, decisions.n_logits);
-    assert_true(
-        bert_policy_forward(policies[i], decisions.decisions, 12, TRAINING, logits[i], values[i], NULL));
-    assert_true(bert_policy_backward(policies[i], d_logits, d_values, NULL));
-  }
-  assert_string_equal(policies[1]->description[7], "bf16");
-  double mean = 0, spread = 0;
-  for (guint i = 0; i < decisions.n_logits; i++)
-    mean += logits[0][i] / decisions.n_logits;
-  for (guint i = 0; i < decisions.n_logits; i++)
-    spread += pow(logits[0][i] - mean, 2);
-  double error = norm_of_difference(logits[0], logits[1], decisions.n_logits);
-  if (!(error > 0 && error <= logit_tolerance * sqrt(spread)))
-    fail_msg("logits are off by %g, their spread is %g", error, sqrt(spread));
-  const BertLayout *layout = policies[0]->shared->layout;
-  for (guint t = 0; t < layout->n_tensors; t++) {
-    gsize offset = layout->tensors[t].offset, n = layout->tensors[t].n_elements;
-    const float *expected = cpu_of(policies[0])->optimizer->gradient->block + offset;
-    double norm = norm_of_difference(expected, NULL, n);
-    error = norm_of_difference(expected, cpu_of(policies[1])->optimizer->gradient->block + offset, n);
-    /* Gradients of key biases and of linear_2's bias are zero but for rounding. */
-    if (norm > 1e-3 && !(error <= gradient_tolerance * norm))
-      fail_msg("%s is off by %g of its norm", layout->tensors[t].name, error / norm);
-  }
-  for (int i = 0; i < 2; i++) {
-    bert_policy_close(policies[i]);
-    g_free(logits[i]);
-  }
-  g_free(d_logits);
-  g_free(d_values);
-  fixture_decisions_clear(&decisions);
-}
-
 static void test_bf16_logits_and_gradients_are_near_those_of_f32(void **state)
 {
   (void)state;
-  check_near(FALSE, 0.01, 0.01);
+  fixture_assert_bf16_near_f32(FALSE, 0.01, 0.01);
 }
 
 static void test_bf16_stays_near_f32_where_weights_are_ten_times_as_large(void **state)
 {
   (void)state;
-  check_near(TRUE, 0.03, 0.15);
+  fixture_assert_bf16_near_f32(TRUE, 0.03, 0.15);
 }
 
 static void test_bf16_scores_what_forward_gives(void **state)
 {
   (void)state;
-  FixtureDecisions decisions = fixture_decisions(9);
-  BertOptions options = fixture_options();
-  options.precision = BERT_PRECISION_BF16;
-  options.threads = 2;
-  BertPolicy *policy = fixture_open(&options, 3), *clone = bert_policy_clone_frozen(policy, NULL);
-  float *scored = g_new(float, decisions.n_logits), *forwarded = g_new(float, decisions.n_logits);
-  float *cloned = g_new(float, decisions.n_logits);
-  assert_true(bert_policy_score(policy, decisions.decisions, 9, scored, NULL, NULL));
-  assert_true(bert_policy_forward(policy, decisions.decisions, 9, TRAINING, forwarded, NULL, NULL));
-  assert_true(bert_policy_score(clone, decisions.decisions, 9, cloned, NULL, NULL));
-  assert_memory_equal(scored, forwarded, decisions.n_logits * sizeof *scored);
-  assert_memory_equal(scored, cloned, decisions.n_logits * sizeof *scored);
-  g_free(scored);
-  g_free(forwarded);
-  g_free(cloned);
-  bert_policy_close(policy);
-  bert_policy_close(clone);
-  fixture_decisions_clear(&decisions);
+  fixture_assert_bf16_scores_what_forward_gives();
 }
 
 enum { UPDATES = 40 };

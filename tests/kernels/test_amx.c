@@ -196,7 +196,7 @@ static void test_products_are_near_those_in_double(void **state)
   bert_workspace_free(workspace);
 }
 
-static void test_rounded_results_are_those_of_two_steps(void **state)
+static void test_rounded_and_activated_results_are_those_of_single_steps(void **state)
 {
   (void)state;
   static const Size sizes[] = {{1, 1, 1},     {33, 50, 65},  {40, 64, 385}, {97, 31, 800},
@@ -208,14 +208,26 @@ static void test_rounded_results_are_those_of_two_steps(void **state)
       g_autofree float *c = g_new(float, m *n), *numbers = fixture_floats(n, 3);
       const float *bias = with_bias ? numbers : NULL;
       g_autofree BertBf16 *expected = g_new(BertBf16, m * n), *rounded = g_new0(BertBf16, m * n);
+      g_autofree BertBf16 *expected_activated = g_new(BertBf16, m * n), *activated = g_new0(BertBf16, m * n);
       BertWorkspace *workspace = bert_workspace_new();
       float *scratch = bert_take(workspace, float, kernels.gemm_scratch);
       BertBf16 *packed = bert_take(workspace, BertBf16, kernels.packed_bf16_size(k, n));
       kernels.repack_bf16(k, n, bert_bf16_rows(b, n), 0, (n + 31) / 32, packed);
       kernels.gemm_bf16_packed(m, n, k, bert_bf16_rows(a, k), packed, c, n, bias, FALSE, scratch);
       kernels.to_bf16(m * n, c, expected);
-      kernels.gemm_bf16_rounded(m, n, k, bert_bf16_rows(a, k), packed, bias, rounded, scratch);
+      kernels.from_bf16(m * n, expected, c);
+      kernels.gelu(m * n, c, c, NULL);
+      kernels.to_bf16(m * n, c, expected_activated);
+      BertBf16View left = bert_bf16_rows(a, k);
+      kernels.gemm_bf16_rounded(m, n, k, left, packed, bias, rounded, NULL, NULL, scratch);
       assert_memory_equal(rounded, expected, m * n * sizeof *rounded);
+      kernels.gemm_bf16_rounded(m, n, k, left, packed, bias, NULL, kernels.gelu, activated, scratch);
+      assert_memory_equal(activated, expected_activated, m * n * sizeof *activated);
+      memset(activated, 0, m * n * sizeof *activated);
+      memset(rounded, 0, m * n * sizeof *rounded);
+      kernels.gemm_bf16_rounded(m, n, k, left, packed, bias, rounded, kernels.gelu, activated, scratch);
+      assert_memory_equal(rounded, expected, m * n * sizeof *rounded);
+      assert_memory_equal(activated, expected_activated, m * n * sizeof *activated);
       bert_workspace_free(workspace);
     }
 }
@@ -274,7 +286,7 @@ int main(void)
       cmocka_unit_test(test_numbers_that_are_not_ordinary_keep_to_it),
       cmocka_unit_test(test_even_and_odd_are_added_apart),
       cmocka_unit_test(test_products_are_near_those_in_double),
-      cmocka_unit_test(test_rounded_results_are_those_of_two_steps),
+      cmocka_unit_test(test_rounded_and_activated_results_are_those_of_single_steps),
       cmocka_unit_test(test_the_compiled_kernel_packs_alike),
       cmocka_unit_test(test_where_there_is_no_amx_the_reason_is_given),
   };
