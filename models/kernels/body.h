@@ -1,6 +1,7 @@
 /* The kernels of kernels.h, written once. A file that includes this defines BERT_ISA (a name), BERT_LANES
  * (floats in a vector register) and BERT_TILE (rows of the register tile), after choosing the instruction
- * set; with BERT_PORTABLE no instruction is named; with BERT_PAIRS products of bf16 numbers go by pairs of k.
+ * set; with BERT_PORTABLE no instruction is named; with BERT_PAIRS products of bf16 numbers go by pairs of k;
+ * with BERT_IN_PLACE rows of the left side that can be read where they lie are never packed.
  * Compiled with -O3 and floating-point rules relaxed so that sums vectorise; but NaN and infinity keep their
  * meaning: what is not finite must reach the logits or the gradients, where others look for it. */
 #include "models/kernels/kernels.h"
@@ -11,6 +12,9 @@
 #endif
 
 #define LANES BERT_LANES
+#ifndef BERT_IN_PLACE
+#define BERT_IN_PLACE 0
+#endif
 
 typedef float Vector __attribute__((vector_size(LANES * 4)));
 typedef gint32 IntegerVector __attribute__((vector_size(LANES * 4)));

@@ -5,7 +5,7 @@
 #define PANEL (2 * LANES)
 /* PANEL * BLOCK_K floats of a panel stay in the first-level cache, BLOCK_M * BLOCK_K of the rows in the
  * second. */
-#define BLOCK_K 256
+#define BLOCK_K (PANEL == 16 ? 384 : 256)
 #define BLOCK_M 192
 
 /* k is cut into equal blocks of at most BLOCK_K. */
@@ -228,10 +228,10 @@ static void edge_tile(gsize rows, gsize width, gsize k, const float *a, ptrdiff_
 
 /* Whether to pack rows whose k lie side by side, `stride` elements apart, once per block of k rather than to
  * read them in place: when they pass by many panels, or by some and fall on at most two of the places that
- * 4096 bytes have in the first-level cache. */
+ * 4096 bytes have in the first-level cache; with BERT_IN_PLACE never. */
 static inline gboolean packing_pays(gsize n_panels, ptrdiff_t stride, gsize size)
 {
-  return n_panels >= 16 || (n_panels >= 4 && stride * (ptrdiff_t)size % 2048 == 0);
+  return !BERT_IN_PLACE && (n_panels >= 16 || (n_panels >= 4 && stride * (ptrdiff_t)size % 2048 == 0));
 }
 
 /* b is `packed` if that is not NULL, else `view`. */
