@@ -32,11 +32,17 @@ need libjansson-dev:arm64 has jansson
 need libicu-dev:arm64 has icu-i18n
 need libcurl4-openssl-dev:arm64 has libcurl
 need libcmocka-dev:arm64 has cmocka
-need qemu-user-binfmt runs
+need qemu-user-binfmt command -v qemu-aarch64
 if [ -n "$packages" ]; then
   echo "check-aarch64: after 'dpkg --add-architecture arm64' and 'apt-get update' install:$packages" >&2
   exit 1
 fi
+runs 2>/dev/null || {
+  echo "check-aarch64: qemu-aarch64 is here, but the system does not call it for a program for AArch64; as root:" \
+    "mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc;" \
+    "cat /usr/lib/binfmt.d/qemu-aarch64.conf >/proc/sys/fs/binfmt_misc/register" >&2
+  exit 1
+}
 
 mkdir -p aarch64 && cd aarch64 || exit 1
 [ -f Makefile ] || # with --build, or configure runs a program, which binfmt lets pass, and takes the build for a native one
