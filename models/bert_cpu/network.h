@@ -157,6 +157,7 @@ typedef struct BertHeadRows {
   gsize attention;     /* where its part of the kept attention begins */
 } BertHeadRows;
 
+/* Those of group `task`. */
 BertHeadRows bert_head_rows(const BertPass *pass, guint task);
 
 /* Adds the gradients of the head's parameters and returns d_hidden_states (T x h, in the workspace). d_values
@@ -166,6 +167,7 @@ float *bert_head_backward(BertPass *pass, const float *d_logits, const float *d_
 /* Adds the gradients of the encoder's trained parameters; uses up d_hidden_states. */
 void bert_encoder_backward(BertPass *pass, float *d_hidden_states, BertParameters *gradient);
 
+/* The activation that the configuration names. */
 static inline BertActivate bert_activation(const BertNetwork *network)
 {
   return network->config->activation == BERT_ACTIVATION_GELU ? network->kernels->gelu
